@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the machine hands to a vertex. Both sides include this file: the codelets, compiled to LLVM
+// bitcode by clang 19 at build time and for the host by ORC when an executable loads, and the
+// machine. Plain C++ without any library.
+//
+// A codelet `foo` (foo.tile.cpp) defines
+//   extern "C" const FooConstants foo_constants;               filled in by the JIT before compiling
+//   extern "C" void foo(const VertexOperand* operands, void* scratch);
+// and, for operand i that it wants in another layout,
+//   extern "C" void foo_prepare_<i>(const VertexOperand* operand, void* prepared);
+// in which case operands[i].data is the prepared bytes, and size is the region's as before.
+#pragma once
+
+#include <stdint.h>
+
+namespace tessera {
+
+inline constexpr int kVertexRank = 8;
+
+struct VertexOperand {
+  void* data;                   // first element of the region, or its prepared form
+  int64_t size[kVertexRank];    // extent per dimension of the region's view; 1 past its rank
+  int64_t stride[kVertexRank];  // in elements
+};
+
+}  // namespace tessera

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// The codelets: for each, what it asks of its operands, what it costs on a tile, and its bitcode.
+// One row in codelets.def, one foo.tile.cpp (the vertex) and one foo.cpp (this side) each.
+//
+// All functions are pure and thread-safe.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "program/program.h"
+#include "support/expected.h"
+#include "support/ids.h"
+
+namespace tessera {
+
+// One operand of one vertex, as check and cost see it.
+struct OperandShape {
+  DType dtype;
+  Shape size;   // of the vertex's box
+  bool writes;
+};
+
+// One vertex: a codelet, its parameters and its operands' shapes.
+struct VertexShape {
+  const std::vector<Param>* params;
+  std::vector<OperandShape> operands;
+};
+
+struct Codelet {
+  std::string_view name;
+  // Is this a vertex that the code can run without reading or writing outside its operands?
+  // Errors: "matmul: operand 1 is f16[3,2], must be f16[2,*]".
+  Status (*check)(const VertexShape&);
+  // Tile cycles of one vertex.
+  Cycles (*cycles)(const VertexShape&, const Target&);
+  // Bytes on a tile beyond operands: code (once per codelet), vertex state, temporaries.
+  int64_t code_bytes;
+  int64_t (*state_bytes)(const VertexShape&);
+  // Host side: bytes of the constants struct for the JIT; the key of a specialisation together
+  // with the name. Operand dtypes and presence belong to it, sizes need not.
+  std::string (*constants)(const VertexShape&);
+  // Host scratch that the vertex needs, in bytes.
+  int64_t (*scratch_bytes)(const VertexShape&);
+  // Bytes of operand i's prepared form; 0: handed over as it is.
+  int64_t (*prepared_bytes)(const VertexShape&, int operand);
+  std::span<const std::byte> bitcode;
+};
+
+// Null if there is none of that name.
+const Codelet* find_codelet(std::string_view name);
+std::span<const Codelet> all_codelets();
+
+// The shape of vertex k of a compute set.
+VertexShape vertex_shape(const Program& program, const ComputeSet& set, int64_t k);
+// Runs `check` on every distinct vertex shape of the set. The `check` for verify_program.
+Status check_compute_set(const Program& program, const ComputeSet& set);
+
+// Params by name; the caller has checked that it is there (check does so for files).
+double param(const std::vector<Param>& params, std::string_view name);
+const std::vector<double>* find_param(const std::vector<Param>& params, std::string_view name);
+
+}  // namespace tessera

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// The compiler: a model file in, an executable out.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "compiler/options.h"
+#include "ir/graph.h"
+#include "program/popef.h"
+#include "support/expected.h"
+
+namespace tessera {
+
+struct Phase {
+  std::string name;  // "import", "passes", "plan", "lower", "verify", "cost"
+  double milliseconds = 0;
+};
+
+struct CompileResult {
+  Executable executable;
+  std::vector<Phase> phases;
+  // Set when a tile's memory does not hold the program: Poplar's sentence, what takes the room and
+  // what would help. The executable and its report are complete all the same.
+  std::optional<Error> out_of_memory;
+};
+
+// Called as a phase begins, from the calling thread.
+using CompileProgress = std::function<void(const std::string& phase)>;
+
+Expected<CompileResult> compile(const std::string& model_path, const CompileOptions& options,
+                                const CompileProgress& progress = {});
+
+// The model after the passes, for `tessera convert` and tests.
+struct Converted {
+  Graph graph;
+  PackingContract packing;
+  std::map<std::string, std::string> model_dtypes;  // by input and output, as the model declares
+  std::string source_sha256;
+};
+Expected<Converted> convert(const std::string& model_path, const CompileOptions& options);
+// From a graph that has been through the passes.
+Expected<CompileResult> compile_graph(Converted converted, const CompileOptions& options,
+                                      const CompileProgress& progress = {});
+
+}  // namespace tessera

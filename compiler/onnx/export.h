@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// ONNX out: a Graph as a model that Netron opens and import_onnx reads back to the same Graph.
+// Core ops are standard ONNX (opset 17); model ops stand in domain ai.graphcore.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "ir/graph.h"
+#include "support/expected.h"
+
+namespace tessera {
+
+Status export_onnx(const Graph& graph, const std::map<std::string, std::string>& model_dtypes,
+                   const std::string& path);
+
+}  // namespace tessera

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// ONNX in: a model file becomes a Graph of static shapes. Opsets 9 to 17, the ops encoder
+// exporters emit, com.microsoft's fused ones, and ai.graphcore's (what export.h writes).
+//
+// Shape arithmetic is settled here, by evaluating integer nodes whose operands are constants; the
+// same goes for broadcasts. int64 becomes int32, range-checked. The file is hostile: sizes are
+// bounded, external data is opened below the model's own folder only, and nothing it declares of
+// intermediate or output shapes is believed.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "ir/graph.h"
+#include "support/expected.h"
+
+namespace tessera {
+
+struct ImportedModel {
+  Graph graph;
+  std::map<std::string, std::string> model_dtypes;  // inputs and outputs: "int64", "float32" …
+  std::string sha256;  // of the file and the external data it used
+  std::vector<std::string> warnings;  // e.g. a declared output shape that is wrong
+};
+
+// `input_shape` fixes variable dimensions by input name; all must be fixed in the end. Errors start
+// with the path; node errors: "PATH: node 'NAME' (OP): what is, what must be".
+Expected<ImportedModel> import_onnx(const std::string& path,
+                                    const std::map<std::string, Shape>& input_shape);
+
+}  // namespace tessera

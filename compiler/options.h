@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a user asks of the compiler. Names follow PopRT's command line.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "program/target.h"
+#include "support/type.h"
+
+namespace tessera {
+
+enum class Precision : uint8_t { Fp32, Fp16 };
+enum class PartialsType : uint8_t { Half, Float };
+
+// Form A of packing: requests end to end, unpacked around attention.
+struct PackArgs {
+  int64_t max_valid_num = 0;
+  int64_t segment_max_size = 0;
+};
+
+struct CompileOptions {
+  std::map<std::string, Shape> input_shape;  // fixes variable dimensions
+  Precision precision = Precision::Fp32;
+  PartialsType partials_type = PartialsType::Float;
+  double available_memory_proportion = 0.6;  // of a tile, for a matmul's temporaries
+  std::optional<PackArgs> pack_args;
+  std::vector<std::string> passes;       // optional passes to add (insert_attention_mask)
+  std::vector<std::string> skip_passes;  // passes to leave out
+  Target target;
+  std::string dump_dir;  // a numbered .ir file after each pass that changed something; "": none
+};
+
+// Canonical text: equal options give equal text. dump_dir is no part of it.
+std::string to_string(const CompileOptions& options);
+
+}  // namespace tessera

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one place that knows LLVM: codelet bitcode in, functions of this process out, specialised by
+// constants and compiled for this host's CPU. LLVM's errors become ours here.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "codelets/abi.h"
+#include "codelets/codelet.h"
+#include "support/expected.h"
+
+namespace tessera {
+
+struct Kernel {
+  void (*run)(const VertexOperand* operands, void* scratch) = nullptr;
+  // By operand; null: handed over as it is.
+  std::vector<void (*)(const VertexOperand* operand, void* prepared)> prepare;
+};
+
+struct JitOptions {
+  std::string cpu;  // LLVM's name, "x86-64-v3" …; "": this host's
+};
+
+// Owns the compiled code: kernels live as long as it does. compile() is not thread-safe; kernels are.
+class Jit {
+ public:
+  static Expected<std::unique_ptr<Jit>> create(const JitOptions& options = {});
+  ~Jit();
+  struct Request {
+    const Codelet* codelet;
+    std::string constants;
+    size_t operands;
+  };
+  // One kernel per request, in order; equal requests are compiled once. `threads` compile at once.
+  Expected<std::vector<Kernel>> compile(std::span<const Request> requests, int threads);
+
+ private:
+  Jit();
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tessera

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// The simulated IPU: carries out a verified Program. Two ways, the same bytes and the same cycles:
+//
+// - Direct: host buffers hold whole variables, row-major, their places shared by liveness; an
+//   exchange costs nothing, unless a codelet wants its operand in another layout (fp16 rows as
+//   fp32 panels), which is done once per distinct region. Vertices run over host threads in an
+//   order chosen for reuse of what was prepared.
+// - Isolated: every tile has a memory of its own, poisoned before use; exchanges copy; a vertex
+//   gets pointers into its own tile alone. For tests and doubters; slow.
+//
+// Time is the Program's (codelets/cost.h), never the host's.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "codelets/cost.h"
+#include "program/popef.h"
+#include "support/expected.h"
+
+namespace tessera {
+
+enum class MachineKind : uint8_t { Direct, Isolated };
+
+struct MachineOptions {
+  MachineKind kind = MachineKind::Direct;
+  int threads = 0;            // host threads; 0: one per core
+  std::string cpu;            // JIT for this CPU; "": this host's
+  bool reverse_tiles = false; // run each superstep's vertices last to first: the answers must not change
+};
+
+// The simulated machine met what it must not: an index past a table. Output, not our failure.
+struct Fault {
+  std::string superstep;
+  TileId tile;
+  std::string reason;
+};
+
+struct HostStep {  // host wall time of one superstep of one run, for profiles
+  std::string name;
+  std::string codelet;
+  double seconds = 0;
+};
+
+class Machine {
+ public:
+  // Compiles the codelets, lays out memory, loads constants. The executable must be verified.
+  static Expected<std::unique_ptr<Machine>> load(std::shared_ptr<const Executable> executable,
+                                                 const MachineOptions& options = {});
+  ~Machine();
+
+  // One batch. Buffers in the order of program.inputs and program.outputs, exactly their
+  // variables' bytes, in the variables' dtypes, row-major; the caller owns them. Not thread-safe:
+  // one run at a time (ModelRunner queues).
+  Status run(std::span<const std::span<const std::byte>> inputs,
+             std::span<const std::span<std::byte>> outputs);
+
+  const ProgramCost& cost() const;          // modelled
+  const Executable& executable() const;
+  int threads() const;
+  double load_seconds() const;              // host
+  int64_t host_bytes() const;               // buffers and prepared constants
+  // Host time by superstep, summed over the runs since the last call; collected once asked for.
+  std::vector<HostStep> host_profile();
+
+ private:
+  Machine();
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tessera

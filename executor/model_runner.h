@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs an executable on whole batches. Thread-safe: any thread may call run or run_async at any
+// time; batches are carried out one after the other in the order of the calls.
+#pragma once
+
+#include <future>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "executor/machine.h"
+#include "support/expected.h"
+
+namespace tessera {
+
+// A caller's array: dtype as the anchor's, or int64 where the anchor is i32 (`wide`), or float32
+// where the anchor is f16 (`wide`): converted with range checks. Row-major, contiguous.
+struct InputView {
+  DType dtype;
+  bool wide = false;  // int64 in place of i32
+  Shape shape;
+  std::span<const std::byte> bytes;
+};
+struct OutputView {
+  DType dtype;
+  Shape shape;
+  std::span<std::byte> bytes;
+};
+using InputViews = std::map<std::string, InputView>;
+using OutputViews = std::map<std::string, OutputView>;
+
+class ModelRunner {
+ public:
+  static Expected<std::unique_ptr<ModelRunner>> load(const std::string& popef_path,
+                                                     const MachineOptions& options = {});
+  static Expected<std::unique_ptr<ModelRunner>> create(std::shared_ptr<const Executable> executable,
+                                                       const MachineOptions& options = {});
+  ~ModelRunner();  // finishes what was submitted
+
+  // Every input must be given and no other; outputs may be a subset. Errors name the anchor and
+  // say what it is and must be: unknown or missing name, dtype, shape, size, an index past its
+  // limit ("input_ids: value 30522 at [3,17], must be in 0..30521").
+  Status run(const InputViews& inputs, const OutputViews& outputs);
+  // The buffers must live until the future is ready.
+  std::future<Status> run_async(InputViews inputs, OutputViews outputs);
+
+  const Executable& executable() const;
+  Machine& machine();
+
+ private:
+  ModelRunner();
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tessera

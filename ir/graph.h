@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// The Graph: what to compute. Every value has a static shape and dtype, every node one result, and
+// a node is its result. Nodes stand in an order in which operands come first.
+//
+// The Graph owns its nodes and constants share their bytes, so copying a Graph (clone) is cheap.
+// Not thread-safe; distinct Graphs are independent.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "ir/tensor.h"
+#include "support/expected.h"
+#include "support/type.h"
+
+namespace tessera {
+
+enum class Op : uint8_t {
+#define OP(id, ...) id,
+#include "ir/ops.def"
+#undef OP
+};
+
+// Model ops are what networks are written in; Core ops are what every one of them can be said in.
+enum class Level : uint8_t { Core, Model };
+
+enum Traits : uint32_t {
+  kNone = 0,
+  kElementwise = 1,  // all operands and the result have one shape; element i depends on elements i
+};
+
+struct OpInfo {
+  std::string_view name;   // of the C++ id: "LayerNorm"
+  std::string_view text;   // in printed graphs: "layer_norm"
+  Level level;
+  int min_inputs;
+  int max_inputs;          // -1: any number
+  uint32_t traits;
+  std::string_view attrs;  // "perm:ints axis:int eps:float mode:string", every one mandatory
+};
+const OpInfo& info(Op op);
+std::optional<Op> parse_op(std::string_view text);
+
+using Attr = std::variant<int64_t, double, std::string, std::vector<int64_t>>;
+
+struct Node {
+  Op op = Op::Input;
+  std::string name;            // unique in its graph; printed as %name
+  std::vector<Node*> in;
+  TensorType type;
+  std::map<std::string, Attr> attrs;
+  Tensor value;                // of a constant
+  std::vector<std::string> origin;  // names of the ONNX nodes that it came from, first to last
+
+  int64_t int_attr(const std::string& key) const;
+  double float_attr(const std::string& key) const;
+  const std::string& string_attr(const std::string& key) const;
+  const std::vector<int64_t>& ints(const std::string& key) const;
+  bool is(Op other) const { return op == other; }
+};
+
+struct Output {
+  std::string name;  // the anchor's name, as the model gives it
+  Node* node = nullptr;
+};
+
+class Graph {
+ public:
+  Graph() = default;
+  explicit Graph(std::string name) : name(std::move(name)) {}
+  Graph(Graph&&) = default;
+  Graph& operator=(Graph&&) = default;
+
+  std::string name = "main";
+  std::vector<Node*> inputs;    // Op::Input nodes, in the model's order; a node's name is the input's
+  std::vector<Output> outputs;  // in the model's order
+
+  // All nodes, operands before users.
+  const std::list<std::unique_ptr<Node>>& nodes() const { return nodes_; }
+
+  // Adds at the end, or just before `before`. The name is made unique by a suffix; an empty name
+  // becomes the op's text. infer() is called: an operand mistake comes back as its error.
+  Expected<Node*> add(Op op, std::string name, std::vector<Node*> in,
+                      std::map<std::string, Attr> attrs = {}, const Node* before = nullptr);
+  Node* add_input(std::string name, TensorType type);
+  Node* add_constant(std::string name, Tensor value, const Node* before = nullptr);
+
+  // Every use of `from`, as operand or output, becomes one of `to`. `to` must stand before the
+  // users. `from` stays, for the runner to remove as dead.
+  void replace_uses(Node* from, Node* to);
+  // The nodes that use it as an operand, in order, each once. Linear in the graph.
+  std::vector<Node*> users(const Node* node) const;
+  // Operand uses plus output uses of every node.
+  std::unordered_map<const Node*, int> use_counts() const;
+  bool is_output(const Node* node) const;
+  // Inputs stay even when nothing uses them: they are the model's contract.
+  void remove_dead();
+  // Puts nodes back in operand-first order after a pass that wired a later node into an earlier.
+  void sort();
+  Graph clone() const;
+
+ private:
+  Node* insert(std::unique_ptr<Node> node, const Node* before);
+  std::list<std::unique_ptr<Node>> nodes_;
+  std::unordered_map<std::string, int> names_;
+};
+
+// Per op: the result's type from its operands and attributes, or an error in a user's words that
+// starts with the node's name; and its meaning. Both dispatch over ir/ops.def.
+Expected<TensorType> infer(const Node& node);
+// Operands are in the operands' types; the result is rounded to node.type by the caller. The only
+// errors are of values: an index out of range, a length that does not fit.
+Expected<Array> eval(const Node& node, std::span<const Array> in);
+
+}  // namespace tessera

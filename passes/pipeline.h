@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// The passes, in their order, as a table; and the runner that cleans up, verifies, times and dumps
+// after each. A pass is a plain function that returns whether it changed the graph.
+#pragma once
+
+#include <map>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "ir/graph.h"
+#include "support/expected.h"
+
+namespace tessera {
+
+// What passes may ask, beyond the graph: plain values, so that passes know no compiler options.
+struct PassOptions {
+  bool fp16 = false;
+  bool pack_unpack = false;      // form A
+  bool pack_attention_mask = false;  // form B
+  int64_t max_valid_num = 0;
+  int64_t segment_max_size = 0;
+};
+
+struct PassState {
+  PassOptions options;
+  // Filled in by the packing passes: which inputs and outputs mean what (names of anchors).
+  std::vector<std::string> token_inputs;
+  std::string mask_input, position_input, unpack_info_input, ids_input;
+  std::set<std::string> per_request_outputs;  // form A: outputs with one row per request
+  int64_t rows = 0, row_length = 0;
+};
+
+struct Pass {
+  const char* name;
+  const char* what;                                 // one line, for --list_passes
+  Expected<bool> (*run)(Graph&, PassState&);
+  bool optional;                                    // runs only when asked for by name or option
+};
+std::span<const Pass> all_passes();
+
+struct PassTiming {
+  std::string name;
+  double milliseconds = 0;
+  bool changed = false;
+};
+
+// Runs the table in order. `add` names optional passes, `skip` any; an unknown name is a Usage
+// error with the nearest known one. Verifies and removes dead nodes after each pass that changed.
+Expected<std::vector<PassTiming>> run_passes(Graph& graph, PassState& state,
+                                             const std::set<std::string>& add,
+                                             const std::set<std::string>& skip,
+                                             const std::string& dump_dir);
+
+}  // namespace tessera

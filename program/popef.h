@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// The executable file. A list of blobs, each with a small fixed header and a SHA-256: one
+// executable (the Program), one metadata (what a runner must know), one tensor data blob per
+// constant (64-byte aligned, used where it is mapped), opaque blobs (the compile report as JSON).
+// It holds no machine code and no paths. Bytes: docs/popef.md.
+//
+// Writing is deterministic and atomic. Reading verifies headers, hashes and bounds before it
+// returns, and the Program with verify_program; what fails is a BadFile error that names the blob.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "program/program.h"
+#include "program/verify.h"
+#include "support/expected.h"
+
+namespace tessera {
+
+inline constexpr std::string_view kPopefVersion = "tessera-popef-1";
+
+enum class AnchorKind : uint8_t { Input, Output };
+
+struct Anchor {
+  std::string name;
+  AnchorKind kind = AnchorKind::Input;
+  DType dtype = DType::F32;  // of the program's variable
+  Shape shape;
+  std::string model_dtype;   // as the ONNX model declares it: "int64", "float32"; what outputs.npy use
+  // Inputs whose values index a table: each must be in [0, index_limit). 0: no limit.
+  int64_t index_limit = 0;
+};
+
+enum class PackingForm : uint8_t { None, UnpackRepack /* A */, AttentionMask /* B */ };
+
+// Which inputs carry what, so that a runner can pack requests without knowing the model.
+struct PackingContract {
+  PackingForm form = PackingForm::None;
+  int64_t rows = 0;               // batch
+  int64_t row_length = 0;         // sequence
+  int64_t max_valid_num = 0;      // requests per batch: form A's limit; B: 0, no limit but the rows
+  int64_t segment_max_size = 0;   // longest request
+  std::vector<std::string> token_inputs;  // [rows,row_length], concatenated per request: input_ids …
+  std::string ids_input;                  // the one whose length is the request's length
+  std::string mask_input;                 // attention_mask ("" if the model has none)
+  std::string position_input;             // position_ids ("" in an unpacked model)
+  std::string unpack_info_input;          // form A: unpack_info [max_valid_num,1]
+  // Outputs: form A [max_valid_num, segment_max_size, …] or, where `per_request`, [max_valid_num,…];
+  // form B [rows, row_length, …].
+  struct OutputRule {
+    std::string name;
+    bool per_request = false;  // one row per request, not one per token
+  };
+  std::vector<OutputRule> outputs;
+};
+
+struct MemorySummary {
+  int64_t peak_bytes = 0;        // on the fullest tile
+  int64_t peak_tile = 0;
+  std::string peak_superstep;
+  int64_t always_live_bytes = 0; // on that tile
+  bool fits = true;
+};
+
+struct CycleSummary {
+  uint64_t total = 0, compute = 0, exchange = 0, sync = 0;  // per batch
+  double seconds_per_batch = 0;                             // modelled, at the target's clock
+};
+
+struct Metadata {
+  std::string compiler_version;
+  std::string model_name;
+  std::string source_sha256;   // of the ONNX model, weights included
+  std::string options;         // canonical text of the compile options
+  std::string options_sha256;
+  std::vector<Anchor> anchors;
+  PackingContract packing;
+  MemorySummary memory;
+  CycleSummary cycles;
+  int64_t num_ipus = 1, replication_factor = 1, device_iterations = 1;
+};
+
+// Constants' bytes: owned by the compiler's graph, or by the file that is mapped.
+struct Blob {
+  std::shared_ptr<const void> owner;
+  std::span<const std::byte> bytes;
+};
+
+struct Executable {
+  Program program;
+  Metadata metadata;
+  std::vector<Blob> constants;  // by Variable::constant
+  std::string report;           // opaque blob "report": JSON, "" if none
+  std::string sha256;           // of the file's bytes, once written or read
+};
+
+struct BlobInfo {
+  std::string type, name, sha256;
+  uint64_t offset = 0, bytes = 0;
+};
+
+// Total bytes written. Errors: a full disk, a missing folder; the target is then as it was.
+Expected<uint64_t> write_popef(Executable& executable, const std::string& path);
+// `check` as for verify_program.
+Expected<Executable> read_popef(const std::string& path, const CheckComputeSet& check);
+// Blobs of a file whose headers are sound, for inspection.
+Expected<std::vector<BlobInfo>> list_blobs(const std::string& path);
+
+}  // namespace tessera

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+// The Program: what every tile does, superstep by superstep.
+//
+// A superstep is one exchange and then one compute set. A compute set is one codelet run as a grid
+// of vertices, at most one vertex on a tile: vertex number k of the grid (row-major) runs on tile
+// first + k. What a vertex reads and writes are boxes of variables, given as a function of its
+// grid position, so that a whole compute set is a few lines of text whatever the number of tiles.
+//
+// A vertex sees its own tile only. An operand it reads is either mapped to its tile, or a transfer
+// of the same superstep delivers it there; what it writes is mapped to its tile. verify_program
+// proves this for every vertex, so that the executor may run over shared host memory.
+//
+// Plain data, built once by the compiler and constant after; share freely between threads.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "program/target.h"
+#include "support/ids.h"
+#include "support/type.h"
+
+namespace tessera {
+
+using VariableId = int32_t;  // index into Program::variables
+
+// How a variable's elements lie over the tiles: its row-major elements seen as `view`, each
+// dimension cut into blocks (the last may be short), block number k (row-major over the blocks) on
+// tile first + k. A single block is a variable on one tile.
+struct Mapping {
+  Shape view;                  // same element count as the variable
+  std::vector<int64_t> block;  // per dimension of view, >= 1
+  TileId first;
+  bool operator==(const Mapping&) const = default;
+};
+
+enum class VariableKind : uint8_t {
+  Input,       // written by the host before each run
+  Output,      // read by the host after each run
+  Constant,    // loaded once; Program::constants holds where its bytes are
+  Activation,  // written and read by compute sets
+};
+
+struct Variable {
+  std::string name;  // unique; inputs and outputs: the anchor's name
+  DType dtype = DType::F32;
+  Shape shape;
+  VariableKind kind = VariableKind::Activation;
+  Mapping mapping;
+  int32_t constant = -1;  // Constant: index of its bytes in the tensor data (popef.h)
+
+  int64_t bytes() const { return elements(shape) * size_of(dtype); }
+};
+
+// One dimension of a region: at position g on grid axis `axis` it covers
+// [offset + g * step, offset + g * step + size), clipped to the view's extent.
+struct RegionDim {
+  int32_t axis = -1;  // -1: does not move
+  int64_t offset = 0;
+  int64_t step = 0;
+  int64_t size = 0;
+  bool operator==(const RegionDim&) const = default;
+};
+
+// A box of a variable for every grid position.
+struct Region {
+  VariableId variable = -1;
+  Shape view;                   // same element count as the variable, row-major
+  std::vector<RegionDim> dims;  // one per dimension of view
+  bool operator==(const Region&) const = default;
+};
+
+// A box at one grid position.
+struct Range {
+  int64_t begin = 0;
+  int64_t end = 0;
+  int64_t size() const { return end - begin; }
+  bool operator==(const Range&) const = default;
+};
+using Box = std::vector<Range>;
+
+// Vertices in a row-major grid; vertex k runs on tile first + k.
+struct VertexGrid {
+  std::vector<int64_t> extent;
+  TileId first;
+  bool operator==(const VertexGrid&) const = default;
+};
+
+// For every grid position, the region goes to the tile of that vertex, and stays there until the
+// superstep ends. What lies on that tile already does not travel.
+struct Transfer {
+  Region region;
+  VertexGrid grid;
+  bool operator==(const Transfer&) const = default;
+};
+
+struct Operand {
+  Region region;
+  bool writes = false;  // else reads. A vertex never reads what the same compute set writes.
+  bool operator==(const Operand&) const = default;
+};
+
+// A named constant that specialises a codelet: numbers only.
+struct Param {
+  std::string name;
+  std::vector<double> values;
+  bool operator==(const Param&) const = default;
+};
+
+struct ComputeSet {
+  std::string codelet;         // a row of codelets/codelets.def
+  std::vector<Param> params;   // what the codelet's row asks for, in its order
+  VertexGrid grid;
+  std::vector<Operand> operands;  // in the codelet's order
+};
+
+struct Superstep {
+  std::string name;                  // unique: "layer0/query/matmul"
+  std::vector<std::string> origin;   // ONNX nodes
+  std::vector<Transfer> exchange;
+  ComputeSet compute;
+};
+
+// Weights travel in `load`, once; `main` is one batch: host copies in, supersteps, host copies out.
+struct Program {
+  std::string name;
+  Target target;
+  std::vector<Variable> variables;
+  std::vector<VariableId> inputs;   // in the model's order
+  std::vector<VariableId> outputs;  // in the model's order
+  std::vector<Superstep> supersteps;
+};
+
+// --- Reading it ---
+
+int64_t vertex_count(const VertexGrid& grid);
+// Position of vertex k in the grid, row-major.
+std::vector<int64_t> grid_position(const VertexGrid& grid, int64_t k);
+Box box_at(const Region& region, const std::vector<int64_t>& position);
+int64_t block_count(const Mapping& mapping);
+Box block_at(const Mapping& mapping, int64_t k);
+int64_t elements(const Box& box);
+bool contains(const Box& outer, const Box& inner);
+// Bytes of the mapping's block on `tile`, 0 where there is none.
+int64_t bytes_on_tile(const Variable& variable, TileId tile);
+
+// --- Building it ---
+
+// A mapping as a region over its own block grid, and back: what a compute set that writes a
+// variable block by block uses.
+Region whole(VariableId id, const Shape& view);
+Region blocked(VariableId id, const Shape& view, const std::vector<int64_t>& block,
+               const std::vector<int32_t>& axes);
+// Spreads the elements over the tiles in runs of a multiple of `grain` elements, as evenly as that
+// allows (Poplar's mapTensorLinearly).
+Mapping linear_mapping(const Shape& shape, int64_t tiles, int64_t grain);
+
+}  // namespace tessera

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a Program must be before anything runs it, whoever wrote it: a file is hostile until this
+// has passed. Every index in range, every view the size of its variable, every box inside it, each
+// operand on its tile (mapped or delivered), each write on its own tile and no element written
+// twice or left unwritten, nothing read that was not written, and what each codelet asks of its
+// operands' shapes (the `check` that is passed in, because program/ does not know the codelets).
+#pragma once
+
+#include <functional>
+
+#include "program/program.h"
+#include "support/expected.h"
+
+namespace tessera {
+
+// Asked once per compute set. (codelets/codelet.h: check_compute_set)
+using CheckComputeSet = std::function<Status(const Program&, const ComputeSet&)>;
+
+// Errors: "superstep 'NAME': what is, what must be", kind BadFile.
+Status verify_program(const Program& program, const CheckComputeSet& check);
+
+}  // namespace tessera
