@@ -20,7 +20,8 @@ inline constexpr int kVertexRank = 8;
 struct VertexOperand {
   void* data;                   // first element of the region, or its prepared form
   int64_t size[kVertexRank];    // extent per dimension of the region's view; 1 past its rank
-  int64_t stride[kVertexRank];  // in elements
+  int64_t stride[kVertexRank];  // in elements; 0 where the size is 1
+  int64_t begin[kVertexRank];   // where the region begins in its view: constant state of the vertex
 };
 
 }  // namespace tessera

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// Files, whole: read, mapped, or written so that a reader sees the old content or the new and
+// never a part. Errors say the path and the system's reason.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "support/expected.h"
+
+namespace tessera {
+
+// Read-only mapping; bytes live as long as any copy of the pointer.
+class MappedFile {
+ public:
+  // Errors: missing, not a regular file, unreadable.
+  static Expected<std::shared_ptr<const MappedFile>> open(const std::string& path);
+  ~MappedFile();
+  MappedFile(const MappedFile&) = delete;
+  std::span<const std::byte> bytes() const { return {data_, size_}; }
+
+ private:
+  MappedFile(const std::byte* data, size_t size) : data_(data), size_(size) {}
+  const std::byte* data_;
+  size_t size_;
+};
+
+// Refuses more than `limit` bytes.
+Expected<std::string> read_text_file(const std::string& path, size_t limit = size_t{1} << 30);
+
+// Writes to a temporary file in the same folder, syncs, renames over `path`. `write` is called
+// with a sink that fails on a full disk; on any failure the temporary file goes and `path` stays.
+using Sink = std::function<Status(std::span<const std::byte>)>;
+Status write_file_atomic(const std::string& path, const std::function<Status(const Sink&)>& write);
+Status write_file_atomic(const std::string& path, std::string_view text);
+// One whole line at the end, in one write, made for several writers at once.
+Status append_line(const std::string& path, std::string_view line);
+
+}  // namespace tessera

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// NumPy's .npy files: what users bring and take away. C order, little-endian, version 1 to 3.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "support/expected.h"
+#include "support/type.h"
+
+namespace tessera {
+
+struct NpyArray {
+  std::string descr;  // "<i8", "<f4", "<f2", "|b1", …
+  Shape shape;
+  std::vector<std::byte> bytes;
+};
+
+Expected<NpyArray> read_npy(const std::string& path);
+Status write_npy(const std::string& path, const NpyArray& array);  // atomic
+// NumPy's descr of our types: "<f4", "<f2", "<i4", "|b1".
+std::string npy_descr(DType dtype);
+// A tensor's name as a file name: every character outside [A-Za-z0-9_.-] becomes '_'.
+std::string file_name_of(std::string_view tensor_name);
+
+}  // namespace tessera
