@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "support/file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+namespace tessera {
+namespace {
+
+class Descriptor {
+ public:
+  explicit Descriptor(int number) : number_(number) {}
+  ~Descriptor() { close(); }
+  Descriptor(const Descriptor&) = delete;
+  int get() const { return number_; }
+  bool close() {
+    const int number = std::exchange(number_, -1);
+    return number < 0 || ::close(number) == 0;
+  }
+
+ private:
+  int number_;
+};
+
+Error system_error(const std::string& path, const char* doing) {
+  return Error{path + ": " + doing + ": " + std::strerror(errno)};
+}
+
+Status write_all(int descriptor, std::span<const std::byte> bytes, const std::string& path) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(descriptor, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return system_error(path, "cannot write");
+    bytes = bytes.subspan(static_cast<size_t>(written));
+  }
+  return {};
+}
+
+// A rename lives in the folder, so the folder is synced too. Some file systems cannot do that, and
+// then there is nothing more to be had.
+void sync_folder_of(const std::string& path) {
+  std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  if (folder.empty()) folder = ".";
+  Descriptor descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (descriptor.get() >= 0) ::fsync(descriptor.get());
+}
+
+std::string temporary_name(const std::string& path) {
+  static std::atomic<uint64_t> next = 0;
+  return path + ".tmp." + std::to_string(::getpid()) + "." + std::to_string(next++);
+}
+
+}  // namespace
+
+Expected<std::shared_ptr<const MappedFile>> MappedFile::open(const std::string& path) {
+  Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (descriptor.get() < 0) return system_error(path, "cannot open");
+  struct stat status;
+  if (::fstat(descriptor.get(), &status) != 0) return system_error(path, "cannot open");
+  if (!S_ISREG(status.st_mode)) return Error{path + ": is not a regular file"};
+  const auto size = static_cast<size_t>(status.st_size);
+  void* data = nullptr;  // an empty file cannot be mapped, and need not be
+  if (size > 0) data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor.get(), 0);
+  if (data == MAP_FAILED) return system_error(path, "cannot map");
+  return std::shared_ptr<const MappedFile>(
+      new MappedFile(static_cast<const std::byte*>(data), size));
+}
+
+MappedFile::~MappedFile() {
+  if (size_ > 0) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+Expected<std::string> read_text_file(const std::string& path, size_t limit) {
+  Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (descriptor.get() < 0) return system_error(path, "cannot open");
+  std::string text;
+  char part[1 << 16];
+  while (true) {
+    const ssize_t got = ::read(descriptor.get(), part, sizeof part);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return system_error(path, "cannot read");
+    if (got == 0) return text;
+    if (static_cast<size_t>(got) > limit - text.size())
+      return Error{path + ": is larger than " + std::to_string(limit) +
+                   " bytes, which is the most that is read here"};
+    text.append(part, static_cast<size_t>(got));
+  }
+}
+
+Status write_file_atomic(const std::string& path, const std::function<Status(const Sink&)>& write) {
+  std::error_code ignored;
+  const auto there = std::filesystem::status(path, ignored);
+  if (std::filesystem::exists(there) && !std::filesystem::is_regular_file(there))
+    return Error{path + ": is not a regular file, which it must be to be replaced"};
+
+  const std::string temporary = temporary_name(path);
+  Descriptor descriptor(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+  if (descriptor.get() < 0) return system_error(path, "cannot create");
+  const auto store = [&]() -> Status {
+    TRY(write([&](std::span<const std::byte> bytes) {
+      return write_all(descriptor.get(), bytes, path);
+    }));
+    if (::fsync(descriptor.get()) != 0) return system_error(path, "cannot write");
+    if (!descriptor.close()) return system_error(path, "cannot write");
+    if (::rename(temporary.c_str(), path.c_str()) != 0) return system_error(path, "cannot replace");
+    return {};
+  };
+  Status stored = store();
+  if (stored.ok()) {
+    sync_folder_of(path);
+  } else {
+    ::unlink(temporary.c_str());
+  }
+  return stored;
+}
+
+Status write_file_atomic(const std::string& path, std::string_view text) {
+  return write_file_atomic(path,
+                           [&](const Sink& sink) { return sink(std::as_bytes(std::span(text))); });
+}
+
+Status append_line(const std::string& path, std::string_view line) {
+  Descriptor descriptor(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
+  if (descriptor.get() < 0) return system_error(path, "cannot open");
+  const std::string whole = std::string(line) + "\n";
+  TRY(write_all(descriptor.get(), std::as_bytes(std::span(whole)), path));
+  if (!descriptor.close()) return system_error(path, "cannot write");
+  return {};
+}
+
+}  // namespace tessera
