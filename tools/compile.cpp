@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+// tessera compile: an ONNX model becomes an executable file.
+#include "compiler/compile.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "passes/pipeline.h"
+#include "tools/verb.h"
+
+namespace tessera::tools {
+namespace {
+
+po::options_description flags() {
+  po::options_description files("Files");
+  files.add_options()
+      ("input_model,i", po::value<std::string>(), "the ONNX model")
+      ("output,o", po::value<std::string>(), "the executable to write (default: executable.popef)")
+      ("output_dir", po::value<std::string>()->default_value("."),
+       "folder of executable.popef where -o is not given")
+      ("export_popef", po::bool_switch(), "accepted as PopRT's spelling: compile always exports")
+      ("json", po::bool_switch(), "print the summary as JSON")
+      ("list_passes", po::bool_switch(), "list the passes in their order and stop");
+  po::options_description all;
+  all.add(files).add(compile_flags());
+  return all;
+}
+
+void list_passes() {
+  for (const Pass& pass : all_passes())
+    fmt::print("{:<24} {}{}\n", pass.name, pass.what, pass.optional ? " (optional)" : "");
+}
+
+nlohmann::ordered_json summary_json(const CompileResult& result, const std::string& path,
+                                    uint64_t file_bytes) {
+  const Metadata& metadata = result.executable.metadata;
+  nlohmann::ordered_json json;
+  json["executable"] = path;
+  json["file_bytes"] = file_bytes;
+  json["sha256"] = result.executable.sha256;
+  for (const Phase& phase : result.phases) json["phases_ms"][phase.name] = phase.milliseconds;
+  json["supersteps"] = result.executable.program.supersteps.size();
+  json["peak_tile_bytes"] = metadata.memory.peak_bytes;
+  json["bytes_per_tile"] = result.executable.program.target.bytes_per_tile;
+  json["fits"] = metadata.memory.fits;
+  json["cycles_per_batch"] = metadata.cycles.total;
+  json["modelled_seconds_per_batch"] = metadata.cycles.seconds_per_batch;
+  json["warnings"] = result.warnings;
+  return json;
+}
+
+void print_summary(const CompileResult& result, const std::string& path, uint64_t file_bytes) {
+  const Program& program = result.executable.program;
+  const Metadata& metadata = result.executable.metadata;
+  std::string phases;
+  double total = 0;
+  for (const Phase& phase : result.phases) {
+    phases += fmt::format("{}{} {:.0f} ms", phases.empty() ? "" : ", ", phase.name,
+                          phase.milliseconds);
+    total += phase.milliseconds;
+  }
+  fmt::print("{}\n", path);
+  fmt::print("  compiled in      {:.0f} ms ({})\n", total, phases);
+  fmt::print("  supersteps       {}\n", program.supersteps.size());
+  fmt::print("  peak tile memory {} of {} bytes ({:.0f} %), tile {} in '{}'\n",
+             human_count(metadata.memory.peak_bytes), human_count(program.target.bytes_per_tile),
+             100.0 * static_cast<double>(metadata.memory.peak_bytes) /
+                 static_cast<double>(program.target.bytes_per_tile),
+             metadata.memory.peak_tile, metadata.memory.peak_superstep);
+  fmt::print("  modelled         {} cycles per batch = {} on {} (IPU time, not host time)\n",
+             human_count(static_cast<int64_t>(metadata.cycles.total)),
+             human_seconds(metadata.cycles.seconds_per_batch), program.target.name);
+  fmt::print("  file             {}\n", human_bytes(static_cast<int64_t>(file_bytes)));
+}
+
+Expected<CompileResult> compile_with_progress(const std::string& model,
+                                              const CompileOptions& options) {
+  Progress progress("compile " + model);
+  return compile(model, options, [&](const std::string& phase) { progress.step(phase); });
+}
+
+Status run(const po::variables_map& flags) {
+  if (flags["list_passes"].as<bool>()) {
+    list_passes();
+    return {};
+  }
+  if (!flags.count("input_model"))
+    return Error{"compile: no model, must be --input_model MODEL.onnx", ErrorKind::Usage};
+  const std::string model = flags["input_model"].as<std::string>();
+  const std::string output = flags.count("output")
+                                 ? flags["output"].as<std::string>()
+                                 : flags["output_dir"].as<std::string>() + "/executable.popef";
+  const CompileOptions options = TRY(compile_options(flags));
+
+  CompileResult result = TRY(compile_with_progress(model, options));
+  for (const std::string& warning : result.warnings)
+    fmt::print(stderr, "tessera: warning: {}\n", warning);
+  const uint64_t bytes = TRY(write_popef(result.executable, output));
+  if (flags["json"].as<bool>())
+    fmt::print("{}\n", summary_json(result, output, bytes).dump(2));
+  else
+    print_summary(result, output, bytes);
+  // The file is written all the same: it is what there is to inspect.
+  if (result.out_of_memory) return *result.out_of_memory;
+  return {};
+}
+
+}  // namespace
+
+Verb compile_verb() {
+  return {"compile", "compile an ONNX model to an executable file",
+          "--input_model MODEL.onnx [--input_shape NAME=D,D …] [FLAGS] -o MODEL.popef",
+          "tessera compile --input_model bert.onnx --input_shape input_ids=16,256 --precision fp16 "
+          "-o bert.popef",
+          flags, "input_model", run};
+}
+
+}  // namespace tessera::tools

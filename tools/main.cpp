@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// tessera: one program with verbs.
+#include <fmt/format.h>
+
+#include <array>
+#include <cstdio>
+#include <iostream>
+
+#include "tools/verb.h"
+
+namespace tessera::tools {
+namespace {
+
+std::vector<Verb> verbs() {
+  return {compile_verb(), run_verb(),     bench_verb(),      inspect_verb(),
+          recompiles_verb(), convert_verb(), make_model_verb(), version_verb()};
+}
+
+void print_overview() {
+  fmt::print(
+      "usage: tessera VERB [FLAGS]\n\n"
+      "Compiles ONNX encoders for a simulated IPU and runs them with packed inputs.\n\n");
+  for (const Verb& verb : verbs()) fmt::print("  {:<12} {}\n", verb.name, verb.summary);
+  fmt::print(
+      "\n'tessera VERB --help' tells each verb's flags and gives an example.\n"
+      "Exit codes: 0 ok, 1 error, 2 usage, 3 refused by policy, 4 out of tile memory,\n"
+      "            5 bad or untrusted file.\n");
+}
+
+void print_help(const Verb& verb, const po::options_description& flags) {
+  fmt::print("usage: tessera {} {}\n\n{}\n\nexample:\n  {}\n\n", verb.name, verb.usage, verb.summary,
+             verb.example);
+  std::cout << flags << std::flush;
+}
+
+int fail(const Error& error) {
+  fmt::print(stderr, "tessera: {}\n", error.message);
+  return static_cast<int>(error.kind);
+}
+
+int run_verb_with(const Verb& verb, const std::vector<std::string>& words) {
+  po::options_description flags = verb.flags();
+  flags.add_options()("help,h", "show this help");
+  po::variables_map map;
+  try {
+    po::positional_options_description positional;
+    if (verb.positional) positional.add(verb.positional, -1);
+    // Prefixes of flags are not flags: a typing slip must not pick one.
+    const int style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
+    po::command_line_parser parser(words);
+    po::store(parser.options(flags).positional(positional).style(style).run(), map);
+    po::notify(map);
+  } catch (const po::error& error) {
+    fmt::print(stderr, "tessera {}: {}\n'tessera {} --help' lists its flags\n", verb.name,
+               error.what(), verb.name);
+    return static_cast<int>(ErrorKind::Usage);
+  }
+  if (map.count("help")) {
+    print_help(verb, flags);
+    return 0;
+  }
+  const Status status = verb.run(map);
+  return status.ok() ? 0 : fail(status.error());
+}
+
+int main_with(const std::vector<std::string>& words) {
+  if (words.empty() || words[0] == "--help" || words[0] == "-h" || words[0] == "help") {
+    print_overview();
+    return words.empty() ? static_cast<int>(ErrorKind::Usage) : 0;
+  }
+  const std::string name = words[0] == "--version" ? "version" : words[0];
+  for (const Verb& verb : verbs())
+    if (name == verb.name) return run_verb_with(verb, {words.begin() + 1, words.end()});
+  return fail({fmt::format("no verb '{}': 'tessera --help' lists them", name), ErrorKind::Usage});
+}
+
+}  // namespace
+}  // namespace tessera::tools
+
+int main(int argc, char** argv) { return tessera::tools::main_with({argv + 1, argv + argc}); }

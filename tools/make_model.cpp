@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// tessera make-model: a BERT as the Hugging Face exporter writes it, with seeded weights, because
+// no trained ones come with the project.
+#include "compiler/make_model.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "tools/verb.h"
+
+namespace tessera::tools {
+namespace {
+
+po::options_description flags() {
+  po::options_description flags("Model");
+  flags.add_options()
+      ("output,o", po::value<std::string>(), "the ONNX file to write")
+      ("preset", po::value<std::string>()->default_value("base"), "tiny, mini, base or large")
+      ("layers", po::value<int64_t>(), "override the preset's number of layers")
+      ("hidden", po::value<int64_t>(), "override the hidden size")
+      ("heads", po::value<int64_t>(), "override the number of heads")
+      ("ffn", po::value<int64_t>(), "override the size between the two feed-forward maps")
+      ("vocab", po::value<int64_t>(), "override the vocabulary size")
+      ("max_position", po::value<int64_t>(), "override the longest sequence")
+      ("seed", po::value<uint64_t>(), "seed of the weights");
+  return flags;
+}
+
+Status run(const po::variables_map& flags) {
+  if (!flags.count("output"))
+    return Error{"make-model: no output, must be -o MODEL.onnx", ErrorKind::Usage};
+  MakeModelOptions options = TRY(make_model_preset(flags["preset"].as<std::string>()));
+  const auto override_with = [&](const char* flag, int64_t& field) {
+    if (flags.count(flag)) field = flags[flag].as<int64_t>();
+  };
+  override_with("layers", options.layers);
+  override_with("hidden", options.hidden);
+  override_with("heads", options.heads);
+  override_with("ffn", options.ffn);
+  override_with("vocab", options.vocab);
+  override_with("max_position", options.max_position);
+  if (flags.count("seed")) options.seed = flags["seed"].as<uint64_t>();
+
+  const std::string path = flags["output"].as<std::string>();
+  {
+    Progress progress("make-model");
+    progress.step("writing " + path);
+    TRY(make_bert(options, path));
+  }
+  std::error_code ignored;
+  fmt::print("{}: BERT for question answering, {} layers, hidden {}, {} heads, {}\n", path,
+             options.layers, options.hidden, options.heads,
+             human_bytes(static_cast<int64_t>(std::filesystem::file_size(path, ignored))));
+  return {};
+}
+
+}  // namespace
+
+Verb make_model_verb() {
+  return {"make-model", "write a BERT question-answering model with seeded weights",
+          "--preset tiny|mini|base|large -o MODEL.onnx",
+          "tessera make-model --preset base -o bert.onnx", flags, nullptr, run};
+}
+
+}  // namespace tessera::tools

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// Batches on the host for the verbs that run: from a folder of NAME.npy, or drawn at random.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "executor/model_runner.h"
+#include "support/expected.h"
+#include "support/npy.h"
+
+namespace tessera::tools {
+
+// Arrays by tensor name, and views of them as the runner wants them.
+struct Batch {
+  std::map<std::string, NpyArray> inputs;
+  std::map<std::string, NpyArray> outputs;
+};
+
+// Every .npy of the folder whose name is a file name of one of `names` (all of them must be there).
+Expected<std::map<std::string, NpyArray>> read_inputs(const std::string& folder,
+                                                      const std::vector<std::string>& names);
+// Shapes by file stem, for a model that is not compiled yet.
+Expected<std::map<std::string, Shape>> input_shapes_of(const std::string& folder);
+// Seeded: i32 below the anchor's limit (1 where there is none: masks), floats in [-1, 1).
+std::map<std::string, NpyArray> random_inputs(const Metadata& metadata, uint64_t seed);
+// Space for every output, in the model's dtype.
+std::map<std::string, NpyArray> empty_outputs(const Metadata& metadata);
+
+Expected<InputViews> input_views(const std::map<std::string, NpyArray>& arrays);
+Expected<OutputViews> output_views(std::map<std::string, NpyArray>& arrays);
+// Makes the folder if need be; one NAME.npy per output.
+Status write_outputs(const std::map<std::string, NpyArray>& arrays, const std::string& folder);
+
+std::vector<std::string> anchor_names(const Metadata& metadata, AnchorKind kind);
+
+}  // namespace tessera::tools
