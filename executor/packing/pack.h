@@ -28,20 +28,29 @@ struct PackedBatch {
 
 enum class PackPolicy : uint8_t { NextFit, FirstFit };
 
-// Open batch that takes requests until one does not fit. Form A: end to end; B: by policy, at most
-// one request across no row. Not thread-safe.
+// The longest request that this contract takes: form A segment_max_size, otherwise row_length.
+int64_t longest_request(const PackingContract& contract);
+// Requests in a batch at most: form A max_valid_num; B the same where it is not 0; without packing
+// one a row.
+int64_t most_requests(const PackingContract& contract);
+
+// Open batch that takes requests until one does not fit. Form A: end to end, whatever the policy;
+// B: by policy, none across rows; no packing: one a row, at its start. Not thread-safe.
 class BatchPacker {
  public:
-  BatchPacker(const PackingContract& contract, PackPolicy policy);
-  // False if it does not fit this batch. Length must be in 1 .. segment_max_size (row_length for B).
+  BatchPacker(PackingContract contract, PackPolicy policy);
+  // False if it does not fit this batch. Length must be in 1 .. longest_request(contract).
   bool try_add(size_t request, int64_t length);
   const PackedBatch& batch() const { return batch_; }
-  bool full_of_requests() const;  // max_valid_num reached
-  int64_t free_tokens() const;
+  bool full_of_requests() const;  // most_requests reached
+  int64_t free_tokens() const;    // of all rows; a request that long need not fit
   void clear();
 
  private:
-  const PackingContract& contract_;
+  // Where `length` tokens would begin in the flattened batch, or -1.
+  int64_t find_start(int64_t length);
+
+  PackingContract contract_;
   PackPolicy policy_;
   PackedBatch batch_;
   std::vector<int64_t> row_fill_;
@@ -54,14 +63,14 @@ Expected<std::vector<PackedBatch>> pack_offline(const PackingContract& contract,
 
 // The tensors that packing makes, int32 [rows,row_length] and unpack_info [max_valid_num,1].
 std::vector<int32_t> packed_positions(const PackingContract& contract, const PackedBatch& batch);
-// Form A: ordinal in the batch; form B: ordinal in the row. 0 where no request is.
+// Form A: ordinal in the batch; otherwise: ordinal in the row. 0 where no request is.
 std::vector<int32_t> packed_mask(const PackingContract& contract, const PackedBatch& batch);
 std::vector<int32_t> packed_unpack_info(const PackingContract& contract, const PackedBatch& batch);
 // Concatenates one token input of the requests (tokens[i] is request i's, of its length).
 std::vector<int32_t> packed_tokens(const PackingContract& contract, const PackedBatch& batch,
                                    std::span<const std::span<const int32_t>> tokens);
-// Where request number `ordinal` (0-based, in placements) stands in an output of `bytes_per_token`:
-// byte offset and byte count of its tokens (or of its row, where the output is per request).
+// Where request number `ordinal` (0-based, in placements) stands in an output: byte offset and byte
+// count of its tokens, or, in an output of form A with one item per request, of its item.
 struct OutputSlice {
   int64_t offset = 0;
   int64_t bytes = 0;
