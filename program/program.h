@@ -13,11 +13,11 @@
 // Plain data, built once by the compiler and constant after; share freely between threads.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "program/per_dim.h"
 #include "program/target.h"
 #include "support/ids.h"
 #include "support/type.h"
@@ -79,7 +79,8 @@ struct Range {
   int64_t size() const { return end - begin; }
   bool operator==(const Range&) const = default;
 };
-using Box = std::vector<Range>;
+using Box = PerDim<Range>;
+using Position = PerDim<int64_t>;  // in a grid, one number per axis
 
 // Vertices in a row-major grid; vertex k runs on tile first + k.
 struct VertexGrid {
@@ -110,15 +111,15 @@ struct Param {
 };
 
 struct ComputeSet {
-  std::string codelet;         // a row of codelets/codelets.def
-  std::vector<Param> params;   // what the codelet's row asks for, in its order
+  std::string codelet;        // a row of codelets/codelets.def
+  std::vector<Param> params;  // what the codelet's row asks for, in its order
   VertexGrid grid;
   std::vector<Operand> operands;  // in the codelet's order
 };
 
 struct Superstep {
-  std::string name;                  // unique: "layer0/query/matmul"
-  std::vector<std::string> origin;   // ONNX nodes
+  std::string name;                 // unique: "layer0/query/matmul"
+  std::vector<std::string> origin;  // ONNX nodes
   std::vector<Transfer> exchange;
   ComputeSet compute;
 };
@@ -137,8 +138,8 @@ struct Program {
 
 int64_t vertex_count(const VertexGrid& grid);
 // Position of vertex k in the grid, row-major.
-std::vector<int64_t> grid_position(const VertexGrid& grid, int64_t k);
-Box box_at(const Region& region, const std::vector<int64_t>& position);
+Position grid_position(const VertexGrid& grid, int64_t k);
+Box box_at(const Region& region, const Position& position);
 int64_t block_count(const Mapping& mapping);
 Box block_at(const Mapping& mapping, int64_t k);
 int64_t elements(const Box& box);
@@ -146,11 +147,20 @@ bool contains(const Box& outer, const Box& inner);
 // Bytes of the mapping's block on `tile`, 0 where there is none.
 int64_t bytes_on_tile(const Variable& variable, TileId tile);
 
+// Vertices whose boxes have the same sizes, operand by operand, are alike: one check and one cost
+// does for all of them. Clipping at the edges makes the difference, so the classes are few.
+struct VertexClasses {
+  std::vector<int32_t> of_vertex;       // by vertex: its class
+  std::vector<int64_t> representative;  // by class: its first vertex
+};
+VertexClasses alike_vertices(const ComputeSet& set);
+
 // --- Building it ---
 
-// A mapping as a region over its own block grid, and back: what a compute set that writes a
-// variable block by block uses.
+// All of a variable, wherever the vertex is.
 Region whole(VariableId id, const Shape& view);
+// Dimension i in blocks of block[i], the block that grid axis axes[i] says; -1: always the first,
+// which is all of it where block[i] is the view's extent.
 Region blocked(VariableId id, const Shape& view, const std::vector<int64_t>& block,
                const std::vector<int32_t>& axes);
 // Spreads the elements over the tiles in runs of a multiple of `grain` elements, as evenly as that

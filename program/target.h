@@ -16,20 +16,40 @@ struct Target {
   int64_t tiles = 1472;
   int64_t bytes_per_tile = 638976;
   double clock_hz = 1.5e9;
-  int64_t workers = 6;                   // worker contexts of a tile
-  int64_t macs_f16_partials_f16 = 64;    // per cycle and tile
+  int64_t workers = 6;                 // worker contexts of a tile
+  int64_t macs_f16_partials_f16 = 64;  // per cycle and tile
   int64_t macs_f16_partials_f32 = 32;
   int64_t macs_f32 = 16;
   int64_t exchange_bytes_per_cycle = 4;  // received, per tile
   int64_t memcpy_bytes_per_cycle = 8;
-  int64_t sync_cycles = 130;             // per superstep
-  int64_t setup_cycles = 120;            // per superstep: exchange set-up and launch
-  int64_t reserved_bytes = 65536;        // runtime, stacks and control code of every tile
+  int64_t sync_cycles = 130;       // per superstep
+  int64_t setup_cycles = 120;      // per superstep: exchange set-up and launch
+  int64_t reserved_bytes = 65536;  // runtime, stacks and control code of every tile
   double host_bytes_per_second = 32e9;
-  double host_run_seconds = 200e-6;      // per engine run
+  double host_run_seconds = 200e-6;  // per engine run
 
   bool operator==(const Target&) const = default;
 };
+
+// Every number of a target by name, in one order, for the text, the file and the verifier:
+// call("tiles", target.tiles), …; the members are int64_t or double, all positive.
+template <class T, class Call>
+void for_each_field(T& target, Call&& call) {
+  call("tiles", target.tiles);
+  call("bytes_per_tile", target.bytes_per_tile);
+  call("clock_hz", target.clock_hz);
+  call("workers", target.workers);
+  call("macs_f16_partials_f16", target.macs_f16_partials_f16);
+  call("macs_f16_partials_f32", target.macs_f16_partials_f32);
+  call("macs_f32", target.macs_f32);
+  call("exchange_bytes_per_cycle", target.exchange_bytes_per_cycle);
+  call("memcpy_bytes_per_cycle", target.memcpy_bytes_per_cycle);
+  call("sync_cycles", target.sync_cycles);
+  call("setup_cycles", target.setup_cycles);
+  call("reserved_bytes", target.reserved_bytes);
+  call("host_bytes_per_second", target.host_bytes_per_second);
+  call("host_run_seconds", target.host_run_seconds);
+}
 
 // "c600", "gc200", "bow", or "test" (4 tiles, for tests). An unknown name is a Usage error that
 // lists the known ones.

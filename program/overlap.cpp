@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "program/overlap.h"
+
+#include <algorithm>
+
+namespace tessera {
+namespace {
+
+// Elements of the box whose place in memory is below `limit`.
+int64_t elements_below(const MergedBox& merged, int64_t limit) {
+  int64_t inner_view = elements(merged.view);
+  int64_t inner_box = elements(merged.box);
+  int64_t below = 0;
+  for (size_t d = 0; d < merged.box.size(); ++d) {
+    const Range& range = merged.box[d];
+    inner_view /= merged.view[d];
+    inner_box /= range.size();
+    const int64_t digit = limit / inner_view;
+    limit -= digit * inner_view;
+    below += (std::clamp(digit, range.begin, range.end) - range.begin) * inner_box;
+    if (digit < range.begin || digit >= range.end) break;
+  }
+  return below;
+}
+
+int64_t overlap_by_runs(const MergedBox& a, const MergedBox& b) {
+  if (run_count(a) > run_count(b)) return overlap_by_runs(b, a);
+  int64_t count = 0;
+  for_each_run(a, [&](int64_t begin, int64_t end) {
+    count += elements_below(b, end) - elements_below(b, begin);
+  });
+  return count;
+}
+
+int64_t overlap_in_view(const Box& a, const Box& b) {
+  int64_t count = 1;
+  for (size_t d = 0; d < a.size(); ++d)
+    count *= std::max<int64_t>(0, std::min(a[d].end, b[d].end) - std::max(a[d].begin, b[d].begin));
+  return count;
+}
+
+// The mapping with its dimensions merged: an uncut dimension belongs to the one outside it.
+struct MergedMapping {
+  Shape view, block, counts;  // counts: blocks per dimension
+};
+
+MergedMapping merge(const Mapping& mapping) {
+  MergedMapping merged;
+  for (size_t d = 0; d < mapping.view.size(); ++d) {
+    const int64_t extent = mapping.view[d];
+    const int64_t block = std::min(mapping.block[d], extent);
+    if (block == extent && !merged.view.empty()) {
+      merged.view.back() *= extent;
+      merged.block.back() *= extent;
+    } else if (!merged.view.empty() && merged.view.back() == 1) {
+      merged.view.back() = extent;
+      merged.block.back() = block;
+    } else {
+      merged.view.push_back(extent);
+      merged.block.push_back(block);
+    }
+  }
+  if (merged.view.empty()) merged = {{1}, {1}, {}};
+  for (size_t d = 0; d < merged.view.size(); ++d)
+    merged.counts.push_back((merged.view[d] + merged.block[d] - 1) / merged.block[d]);
+  return merged;
+}
+
+class SourceCounter {
+ public:
+  explicit SourceCounter(const Mapping& mapping)
+      : mapping_(merge(mapping)), inner_(row_major_strides(mapping_.view)) {}
+
+  // Counts [begin, end) of dimension `dim` and those inside it, `times` times; `block` is the
+  // number of the block along the dimensions outside.
+  void add(size_t dim, int64_t block, int64_t begin, int64_t end, int64_t times) {
+    block *= mapping_.counts[dim];
+    const int64_t size = mapping_.block[dim];
+    if (dim + 1 == mapping_.view.size()) {
+      for (int64_t k = begin / size; k * size < end; ++k)
+        emit(block + k, times * (std::min(end, (k + 1) * size) - std::max(begin, k * size)));
+      return;
+    }
+    const int64_t inner = inner_[dim];
+    int64_t row = begin / inner;
+    if (const int64_t skip = begin - row * inner; skip > 0) {
+      add(dim + 1, block + row / size, skip, std::min(end - row * inner, inner), times);
+      ++row;
+    }
+    const int64_t last = end / inner;
+    while (row < last) {  // whole rows, those of one block at once
+      const int64_t next = std::min(last, (row / size + 1) * size);
+      add(dim + 1, block + row / size, 0, inner, times * (next - row));
+      row = next;
+    }
+    if (row == last && end > last * inner)
+      add(dim + 1, block + row / size, 0, end - last * inner, times);
+  }
+
+  std::vector<Source> take() {
+    const auto by_block = [](const Source& a, const Source& b) { return a.block < b.block; };
+    if (std::is_sorted(found_.begin(), found_.end(), by_block)) return std::move(found_);
+    std::sort(found_.begin(), found_.end(), by_block);
+    size_t kept = 0;
+    for (size_t i = 1; i < found_.size(); ++i) {
+      if (found_[i].block == found_[kept].block)
+        found_[kept].elements += found_[i].elements;
+      else
+        found_[++kept] = found_[i];
+    }
+    found_.resize(kept + 1);
+    return std::move(found_);
+  }
+
+ private:
+  void emit(int64_t block, int64_t count) {
+    if (!found_.empty() && found_.back().block == block)
+      found_.back().elements += count;
+    else
+      found_.push_back({block, count});
+  }
+
+  MergedMapping mapping_;
+  Shape inner_;
+  std::vector<Source> found_;
+};
+
+std::vector<Source> sources_in_view(const Mapping& mapping, const Box& box) {
+  std::vector<Source> sources{
+      {0, 1}
+  };
+  for (size_t d = 0; d < box.size(); ++d) {
+    const int64_t size = mapping.block[d];
+    const int64_t blocks = (mapping.view[d] + size - 1) / size;
+    std::vector<Source> next;
+    for (const Source& outer : sources)
+      for (int64_t k = box[d].begin / size; k * size < box[d].end; ++k)
+        next.push_back(
+            {outer.block * blocks + k, outer.elements * (std::min(box[d].end, (k + 1) * size) -
+                                                         std::max(box[d].begin, k * size))});
+    sources = std::move(next);
+  }
+  return sources;
+}
+
+}  // namespace
+
+MergedBox merge(const Shape& view, const Box& box) {
+  // From the inside out; a dimension joins the one inside it when that is whole, or when it holds
+  // one index itself.
+  MergedBox merged{{1}, {Range{0, 1}}};
+  for (size_t d = view.size(); d-- > 0;) {
+    int64_t& extent = merged.view.back();
+    Range& inner = merged.box.back();
+    if (inner.size() == extent) {
+      inner = {box[d].begin * extent, box[d].end * extent};
+      extent *= view[d];
+    } else if (box[d].size() == 1) {
+      inner = {box[d].begin * extent + inner.begin, box[d].begin * extent + inner.end};
+      extent *= view[d];
+    } else {
+      merged.view.push_back(view[d]);
+      merged.box.push_back(box[d]);
+    }
+  }
+  std::reverse(merged.view.begin(), merged.view.end());
+  std::reverse(merged.box.begin(), merged.box.end());
+  return merged;
+}
+
+int64_t run_count(const MergedBox& box) { return elements(box.box) / box.box.back().size(); }
+
+int64_t overlap(const Shape& view_a, const Box& a, const Shape& view_b, const Box& b) {
+  if (view_a == view_b) return overlap_in_view(a, b);
+  if (elements(a) == 0 || elements(b) == 0) return 0;
+  return overlap_by_runs(merge(view_a, a), merge(view_b, b));
+}
+
+bool covers(const Shape& outer_view, const Box& outer, const Shape& inner_view, const Box& inner) {
+  return overlap(outer_view, outer, inner_view, inner) == elements(inner);
+}
+
+std::vector<Source> sources_of(const Mapping& mapping, const Shape& view, const Box& box) {
+  if (elements(box) == 0) return {};
+  if (view == mapping.view) return sources_in_view(mapping, box);
+  SourceCounter counter(mapping);
+  for_each_run(view, box, [&](int64_t begin, int64_t end) { counter.add(0, 0, begin, end, 1); });
+  return counter.take();
+}
+
+int64_t comparison_steps(const Mapping& mapping, const Shape& view, const Box& box) {
+  if (elements(box) == 0) return 1;
+  const MergedBox merged = merge(view, box);
+  const int64_t run = merged.box.back().size();
+  const int64_t cut = merge(mapping).block.back();
+  return run_count(merged) * (2 + 2 * (run / cut));
+}
+
+}  // namespace tessera

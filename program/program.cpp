@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "program/program.h"
+
+#include <algorithm>
+#include <map>
+
+#include "support/check.h"
+
+namespace tessera {
+namespace {
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+Range range_at(const RegionDim& dim, int64_t extent, const Position& position) {
+  const int64_t at = dim.axis < 0 ? 0 : position[static_cast<size_t>(dim.axis)];
+  const int64_t begin = dim.offset + at * dim.step;
+  const auto clip = [extent](int64_t x) { return std::clamp<int64_t>(x, 0, extent); };
+  return {clip(begin), clip(begin + dim.size)};
+}
+
+// By position on one grid axis, which of the distinct tuples of sizes the boxes have there.
+std::vector<int32_t> classes_on_axis(const ComputeSet& set, size_t axis, int32_t& count) {
+  std::map<std::vector<int64_t>, int32_t> known;
+  std::vector<int32_t> classes;
+  Position position(set.grid.extent.size());
+  for (int64_t& at = position[axis]; at < set.grid.extent[axis]; ++at) {
+    std::vector<int64_t> sizes;
+    for (const Operand& operand : set.operands)
+      for (size_t d = 0; d < operand.region.dims.size(); ++d)
+        if (operand.region.dims[d].axis == static_cast<int32_t>(axis))
+          sizes.push_back(
+              range_at(operand.region.dims[d], operand.region.view[d], position).size());
+    classes.push_back(known.try_emplace(sizes, static_cast<int32_t>(known.size())).first->second);
+  }
+  count = static_cast<int32_t>(known.size());
+  return classes;
+}
+
+}  // namespace
+
+int64_t vertex_count(const VertexGrid& grid) { return elements(grid.extent); }
+
+Position grid_position(const VertexGrid& grid, int64_t k) {
+  Position position(grid.extent.size());
+  for (size_t i = grid.extent.size(); i-- > 0; k /= grid.extent[i])
+    position[i] = k % grid.extent[i];
+  return position;
+}
+
+Box box_at(const Region& region, const Position& position) {
+  Box box;
+  for (size_t d = 0; d < region.dims.size(); ++d)
+    box.push_back(range_at(region.dims[d], region.view[d], position));
+  return box;
+}
+
+int64_t block_count(const Mapping& mapping) {
+  int64_t count = 1;
+  for (size_t d = 0; d < mapping.view.size(); ++d)
+    count *= ceil_div(mapping.view[d], mapping.block[d]);
+  return count;
+}
+
+Box block_at(const Mapping& mapping, int64_t k) {
+  Box box(mapping.view.size());
+  for (size_t d = mapping.view.size(); d-- > 0;) {
+    const int64_t blocks = ceil_div(mapping.view[d], mapping.block[d]);
+    const int64_t begin = k % blocks * mapping.block[d];
+    box[d] = {begin, std::min(begin + mapping.block[d], mapping.view[d])};
+    k /= blocks;
+  }
+  return box;
+}
+
+int64_t elements(const Box& box) {
+  int64_t count = 1;
+  for (const Range& range : box) count *= range.size();
+  return count;
+}
+
+bool contains(const Box& outer, const Box& inner) {
+  CHECK(outer.size() == inner.size());
+  for (size_t d = 0; d < outer.size(); ++d)
+    if (inner[d].begin < outer[d].begin || inner[d].end > outer[d].end) return false;
+  return true;
+}
+
+int64_t bytes_on_tile(const Variable& variable, TileId tile) {
+  const int64_t k = int64_t{tile.value} - variable.mapping.first.value;
+  if (k < 0 || k >= block_count(variable.mapping)) return 0;
+  return elements(block_at(variable.mapping, k)) * size_of(variable.dtype);
+}
+
+VertexClasses alike_vertices(const ComputeSet& set) {
+  VertexClasses classes;
+  classes.of_vertex.assign(static_cast<size_t>(vertex_count(set.grid)), 0);
+  // Numbered by mixed radix over the axes first, then densely in order of appearance.
+  std::vector<std::vector<int32_t>> by_axis(set.grid.extent.size());
+  std::vector<int64_t> radix(set.grid.extent.size());
+  for (size_t axis = 0; axis < by_axis.size(); ++axis) {
+    int32_t count = 0;
+    by_axis[axis] = classes_on_axis(set, axis, count);
+    radix[axis] = count;
+  }
+  std::map<int64_t, int32_t> known;
+  for (size_t k = 0; k < classes.of_vertex.size(); ++k) {
+    const Position position = grid_position(set.grid, static_cast<int64_t>(k));
+    int64_t number = 0;
+    for (size_t axis = 0; axis < by_axis.size(); ++axis)
+      number = number * radix[axis] + by_axis[axis][static_cast<size_t>(position[axis])];
+    const auto [at, is_new] = known.try_emplace(number, static_cast<int32_t>(known.size()));
+    if (is_new) classes.representative.push_back(static_cast<int64_t>(k));
+    classes.of_vertex[k] = at->second;
+  }
+  return classes;
+}
+
+Region whole(VariableId id, const Shape& view) {
+  Region region{id, view, {}};
+  for (int64_t extent : view) region.dims.push_back({-1, 0, 0, extent});
+  return region;
+}
+
+Region blocked(VariableId id, const Shape& view, const std::vector<int64_t>& block,
+               const std::vector<int32_t>& axes) {
+  CHECK(block.size() == view.size() && axes.size() == view.size());
+  Region region{id, view, {}};
+  for (size_t d = 0; d < view.size(); ++d)
+    region.dims.push_back({axes[d], 0, axes[d] < 0 ? 0 : block[d], block[d]});
+  return region;
+}
+
+Mapping linear_mapping(const Shape& shape, int64_t tiles, int64_t grain) {
+  const int64_t count = elements(shape);
+  const int64_t grains = ceil_div(count, grain);
+  const int64_t grains_per_tile = std::max<int64_t>(1, ceil_div(grains, tiles));
+  return {{count}, {grains_per_tile * grain}, TileId{0}};
+}
+
+}  // namespace tessera
