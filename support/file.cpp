@@ -62,12 +62,17 @@ std::string temporary_name(const std::string& path) {
 Expected<std::shared_ptr<const MappedFile>> MappedFile::open(const std::string& path) {
   Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (descriptor.get() < 0) return system_error(path, "cannot open");
+  return map(descriptor.get(), path);
+}
+
+Expected<std::shared_ptr<const MappedFile>> MappedFile::map(int descriptor,
+                                                            const std::string& path) {
   struct stat status;
-  if (::fstat(descriptor.get(), &status) != 0) return system_error(path, "cannot open");
+  if (::fstat(descriptor, &status) != 0) return system_error(path, "cannot open");
   if (!S_ISREG(status.st_mode)) return Error{path + ": is not a regular file"};
   const auto size = static_cast<size_t>(status.st_size);
   void* data = nullptr;  // an empty file cannot be mapped, and need not be
-  if (size > 0) data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor.get(), 0);
+  if (size > 0) data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor, 0);
   if (data == MAP_FAILED) return system_error(path, "cannot map");
   return std::shared_ptr<const MappedFile>(
       new MappedFile(static_cast<const std::byte*>(data), size));

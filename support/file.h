@@ -19,6 +19,8 @@ class MappedFile {
  public:
   // Errors: missing, not a regular file, unreadable.
   static Expected<std::shared_ptr<const MappedFile>> open(const std::string& path);
+  // Of an open descriptor, which stays the caller's; `path` is for messages.
+  static Expected<std::shared_ptr<const MappedFile>> map(int descriptor, const std::string& path);
   ~MappedFile();
   MappedFile(const MappedFile&) = delete;
   std::span<const std::byte> bytes() const { return {data_, size_}; }
