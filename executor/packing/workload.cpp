@@ -76,13 +76,16 @@ Expected<Workload> synthetic_workload(const WorkloadOptions& options) {
   NumpyRandom random(options.seed);
   Workload workload(static_cast<size_t>(options.count));
   const auto longest = static_cast<double>(options.longest);
-  for (std::vector<int32_t>& ids : workload) {
+  for (SyntheticRequest& request : workload) {
     const double drawn = random.normal(options.average, options.average);
-    ids.resize(static_cast<size_t>(std::clamp(drawn, 1.0, longest)));
+    request.ids.resize(static_cast<size_t>(std::clamp(drawn, 1.0, longest)));
+    request.types.resize(request.ids.size());
   }
-  for (std::vector<int32_t>& ids : workload)
-    for (int32_t& id : ids)
+  for (SyntheticRequest& request : workload) {
+    for (int32_t& id : request.ids)
       id = static_cast<int32_t>(random.below(static_cast<uint32_t>(options.vocabulary)));
+    for (int32_t& type : request.types) type = static_cast<int32_t>(random.below(2));
+  }
   return workload;
 }
 

@@ -37,8 +37,11 @@ struct WorkloadOptions {
   int32_t vocabulary = 30522;
 };
 
-// By request: its token ids; its length is their number.
-using Workload = std::vector<std::vector<int32_t>>;
+struct SyntheticRequest {
+  std::vector<int32_t> ids;    // their number is the request's length
+  std::vector<int32_t> types;  // as many
+};
+using Workload = std::vector<SyntheticRequest>;
 
 // Errors: an option out of range; more than 2^28 tokens.
 Expected<Workload> synthetic_workload(const WorkloadOptions& options);

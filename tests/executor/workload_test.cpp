@@ -43,7 +43,7 @@ TEST(WorkloadTest, the_benchmark_lengths_are_numpys) {
   std::vector<size_t> first;
   size_t sum = 0, sum_160 = 0;
   for (size_t i = 0; i < workload->size(); ++i) {
-    const size_t length = (*workload)[i].size();
+    const size_t length = (*workload)[i].ids.size();
     if (i < 16) first.push_back(length);
     if (i < 160) sum_160 += length;
     sum += length;
@@ -57,15 +57,21 @@ TEST(WorkloadTest, the_benchmark_token_ids_are_numpys) {
   auto workload = synthetic_workload({});
   ASSERT_TRUE(workload.ok());
   const auto first_three = [&](size_t i) {
-    return std::vector<int32_t>((*workload)[i].begin(), (*workload)[i].begin() + 3);
+    const std::vector<int32_t>& ids = (*workload)[i].ids;
+    return std::vector<int32_t>(ids.begin(), ids.begin() + 3);
   };
   EXPECT_THAT(first_three(0), ElementsAre(12658, 13417, 17399));
-  EXPECT_THAT(first_three(1), ElementsAre(22459, 20985, 20658));
-  EXPECT_THAT((*workload)[2], ElementsAre(2959));
-  int64_t sum = 0;
-  for (const auto& ids : *workload)
-    for (int32_t id : ids) sum += id;
-  EXPECT_EQ(sum, 3117181856);
+  EXPECT_THAT(first_three(1), ElementsAre(21907, 16167, 16574));
+  EXPECT_THAT((*workload)[2].ids, ElementsAre(9618));
+  EXPECT_THAT(std::vector<int32_t>((*workload)[0].types.begin(), (*workload)[0].types.begin() + 8),
+              ElementsAre(1, 1, 0, 1, 1, 0, 0, 0));
+  int64_t sum_ids = 0, sum_types = 0;
+  for (const SyntheticRequest& request : *workload) {
+    for (int32_t id : request.ids) sum_ids += id;
+    for (int32_t type : request.types) sum_types += type;
+  }
+  EXPECT_EQ(sum_ids, 3119628181);
+  EXPECT_EQ(sum_types, 102368);
 }
 
 TEST(WorkloadTest, fewer_requests_have_the_lengths_of_the_first) {
@@ -74,8 +80,8 @@ TEST(WorkloadTest, fewer_requests_have_the_lengths_of_the_first) {
   auto workload = synthetic_workload(options);
   ASSERT_TRUE(workload.ok());
   ASSERT_EQ(workload->size(), 3u);
-  EXPECT_EQ((*workload)[0].size(), 219u);
-  EXPECT_EQ((*workload)[2].size(), 1u);
+  EXPECT_EQ((*workload)[0].ids.size(), 219u);
+  EXPECT_EQ((*workload)[2].ids.size(), 1u);
 }
 
 TEST(WorkloadTest, an_average_far_past_the_longest_gives_only_the_two_ends) {
@@ -84,7 +90,8 @@ TEST(WorkloadTest, an_average_far_past_the_longest_gives_only_the_two_ends) {
   options.count = 50;
   auto workload = synthetic_workload(options);
   ASSERT_TRUE(workload.ok());
-  for (const auto& ids : *workload) EXPECT_THAT(ids.size(), ::testing::AnyOf(1u, 256u));
+  for (const SyntheticRequest& request : *workload)
+    EXPECT_THAT(request.ids.size(), ::testing::AnyOf(1u, 256u));
 }
 
 TEST(WorkloadTest, options_out_of_range_are_refused) {
