@@ -50,6 +50,13 @@ struct OpInfo {
 const OpInfo& info(Op op);
 std::optional<Op> parse_op(std::string_view text);
 
+struct AttrSpec {
+  std::string_view name;
+  std::string_view kind;  // "int", "float", "string" or "ints"
+};
+// OpInfo::attrs, taken apart.
+std::vector<AttrSpec> attr_specs(std::string_view attrs);
+
 using Attr = std::variant<int64_t, double, std::string, std::vector<int64_t>>;
 
 struct Node {
@@ -109,6 +116,7 @@ class Graph {
   Graph clone() const;
 
  private:
+  std::string unique_name(const std::string& wanted);
   Node* insert(std::unique_ptr<Node> node, const Node* before);
   std::list<std::unique_ptr<Node>> nodes_;
   std::unordered_map<std::string, int> names_;

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+// attention: for every head, softmax(q k' * scale) v over the keys that a query sees.
+//
+// One op, because the scores are the largest tensor of an encoder and nobody else reads them, and
+// because a mask that says who sees whom costs nothing where an added -10000 costs an addition per
+// score and, in f16, an infinity. A query that sees no key has the answer 0, not NaN.
+#include <algorithm>
+#include <cmath>
+
+#include "ir/ops/ops.h"
+
+namespace tessera::ops {
+namespace {
+
+struct Sizes {
+  int64_t batch, queries, keys, hidden, heads;
+};
+
+Sizes sizes_of(const Node& node, const Shape& q, const Shape& k) {
+  return {q[0], q[1], k[1], q[2], node.int_attr("heads")};
+}
+
+Error mask_is(const Node& node, const TensorType& mask, const std::string& wanted) {
+  return fail(
+      node, "mask " + node.string_attr("mask") + " is " + to_string(mask) + ", must be " + wanted);
+}
+
+Status check_bias(const Node& node, const TensorType& mask, const Sizes& s) {
+  const Shape whole = {s.batch, s.heads, s.queries, s.keys};
+  bool fits = is_float(mask.dtype) && mask.shape.size() == 4;
+  for (size_t d = 0; fits && d < 4; ++d) fits = mask.shape[d] == 1 || mask.shape[d] == whole[d];
+  if (fits) return {};
+  return mask_is(node, mask, "of f32 or f16 and " + to_string(whole) + ", or 1 in place of any");
+}
+
+Status check_mask(const Node& node, const Sizes& s) {
+  const std::string& kind = node.string_attr("mask");
+  if (kind == "none" && node.in.size() == 3) return {};
+  if (kind == "none" || node.in.size() == 3)
+    return fail(node, "has " + std::to_string(node.in.size()) + " inputs and mask " + kind +
+                          ", must have 3 with mask none and 4 with any other");
+  const TensorType& mask = node.in[3]->type;
+  if (kind == "bias") return check_bias(node, mask, s);
+  if (kind == "keys" || kind == "segments") {
+    if (kind == "segments" && s.queries != s.keys)
+      return fail(node, "mask segments has " + std::to_string(s.queries) + " queries and " +
+                            std::to_string(s.keys) + " keys, which must be as many");
+    const TensorType wanted{
+        DType::I32, {s.batch, s.keys}
+    };
+    if (mask != wanted) return mask_is(node, mask, to_string(wanted));
+    return {};
+  }
+  if (kind == "lengths") {
+    const TensorType flat{
+        DType::I32, {s.batch}
+    },
+        column{DType::I32, {s.batch, 1}};
+    if (mask != flat && mask != column)
+      return mask_is(node, mask, to_string(flat) + " or " + to_string(column));
+    return {};
+  }
+  return fail(node, "mask is \"" + kind + "\", must be none, keys, segments, lengths or bias");
+}
+
+// What one query of one head does to one key: whether it sees it, and what is added to its score.
+class Mask {
+ public:
+  Mask(const Node& node, std::span<const Array> in, const Sizes& sizes)
+      : kind_(node.string_attr("mask")), sizes_(sizes) {
+    if (in.size() < 4) return;
+    data_ = &in[3].data;
+    if (kind_ != "bias") return;
+    strides_ = row_major_strides(in[3].type.shape);
+    for (size_t d = 0; d < 4; ++d)
+      if (in[3].type.shape[d] == 1) strides_[d] = 0;
+  }
+
+  bool sees(int64_t b, int64_t query, int64_t key) const {
+    if (kind_ == "keys") return id(b, key) != 0;
+    if (kind_ == "segments") return id(b, key) != 0 && id(b, key) == id(b, query);
+    if (kind_ == "lengths") return key < (*data_)[b];
+    return true;
+  }
+  double bias(int64_t b, int64_t head, int64_t query, int64_t key) const {
+    if (kind_ != "bias") return 0;
+    return (*data_)[b * strides_[0] + head * strides_[1] + query * strides_[2] + key * strides_[3]];
+  }
+
+ private:
+  double id(int64_t b, int64_t token) const { return (*data_)[b * sizes_.keys + token]; }
+
+  const std::string& kind_;
+  Sizes sizes_;
+  const std::vector<double>* data_ = nullptr;
+  Shape strides_;
+};
+
+struct Scored {
+  int64_t key;
+  double score;
+};
+
+// Turns scores into weights.
+void softmax(std::vector<Scored>& keys) {
+  double top = keys.empty() ? 0 : keys[0].score;
+  for (const Scored& key : keys) top = std::max(top, key.score);
+  double sum = 0;
+  for (Scored& key : keys) sum += key.score = std::exp(key.score - top);
+  for (Scored& key : keys) key.score /= sum;
+}
+
+}  // namespace
+
+Expected<TensorType> Attention::infer(const Node& node) {
+  const TensorType &q = node.in[0]->type, &k = node.in[1]->type, &v = node.in[2]->type;
+  const bool fits = is_float(q.dtype) && q.shape.size() == 3 && k.shape.size() == 3 &&
+                    k.dtype == q.dtype && k.shape[0] == q.shape[0] && k.shape[2] == q.shape[2] &&
+                    v == k;
+  if (!fits)
+    return fail(node, "q, k and v are " + to_string(q) + ", " + to_string(k) + " and " +
+                          to_string(v) + ", must be [batch,queries,hidden] and twice " +
+                          "[batch,keys,hidden], all of f32 or all of f16");
+  const Sizes s = sizes_of(node, q.shape, k.shape);
+  if (s.heads < 1 || s.hidden % s.heads != 0)
+    return fail(node, "heads is " + std::to_string(s.heads) + ", must divide the hidden size " +
+                          std::to_string(s.hidden));
+  if (!std::isfinite(node.float_attr("scale"))) return fail(node, "scale is not finite, must be");
+  TRY(check_mask(node, s));
+  return q;
+}
+
+Expected<Array> Attention::eval(const Node& node, std::span<const Array> in) {
+  const Sizes s = sizes_of(node, in[0].type.shape, in[1].type.shape);
+  const int64_t depth = s.hidden / s.heads;
+  const Mask mask(node, in, s);
+  Array out = zeros(node);
+  const auto row = [&](size_t operand, int64_t b, int64_t tokens, int64_t token, int64_t head) {
+    return in[operand].data.data() + (b * tokens + token) * s.hidden + head * depth;
+  };
+  const auto one = [&](int64_t b, int64_t head, int64_t query) {
+    const double* q = row(0, b, s.queries, query, head);
+    std::vector<Scored> keys;
+    for (int64_t key = 0; key < s.keys; ++key) {
+      if (!mask.sees(b, query, key)) continue;
+      const double* k = row(1, b, s.keys, key, head);
+      double dot = 0;
+      for (int64_t d = 0; d < depth; ++d) dot += q[d] * k[d];
+      keys.push_back({key, dot * node.float_attr("scale") + mask.bias(b, head, query, key)});
+    }
+    softmax(keys);
+    double* to = out.data.data() + (b * s.queries + query) * s.hidden + head * depth;
+    for (const Scored& key : keys)
+      for (int64_t d = 0; d < depth; ++d) to[d] += key.score * row(2, b, s.keys, key.key, head)[d];
+  };
+  for (int64_t b = 0; b < s.batch; ++b)
+    for (int64_t head = 0; head < s.heads; ++head)
+      for (int64_t query = 0; query < s.queries; ++query) one(b, head, query);
+  return out;
+}
+
+}  // namespace tessera::ops

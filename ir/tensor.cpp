@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ir/tensor.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <utility>
+
+#include "support/check.h"
+#include "support/half.h"
+
+namespace tessera {
+namespace {
+
+template <class T>
+T load(const std::byte* from) {
+  T value;
+  std::memcpy(&value, from, sizeof value);
+  return value;
+}
+
+template <class T>
+void store(std::byte* to, T value) {
+  std::memcpy(to, &value, sizeof value);
+}
+
+// Truncates, and keeps within range: a conversion of anything else to an integer is undefined.
+int32_t to_int32(double value) {
+  if (std::isnan(value)) return 0;
+  return static_cast<int32_t>(std::clamp<double>(
+      std::trunc(value), std::numeric_limits<int32_t>::min(), std::numeric_limits<int32_t>::max()));
+}
+
+double load_element(DType dtype, const std::byte* from) {
+  switch (dtype) {
+    case DType::F32: return load<float>(from);
+    case DType::F16: return from_half(load<uint16_t>(from));
+    case DType::I32: return load<int32_t>(from);
+    case DType::Bool: return *from != std::byte{0};
+  }
+  return 0;
+}
+
+void store_element(DType dtype, double value, std::byte* to) {
+  switch (dtype) {
+    case DType::F32: store(to, static_cast<float>(value)); break;
+    case DType::F16: store(to, to_half(value)); break;
+    case DType::I32: store(to, to_int32(value)); break;
+    case DType::Bool: *to = std::byte{value != 0}; break;
+  }
+}
+
+}  // namespace
+
+static_assert(std::endian::native == std::endian::little, "tensors are little-endian bytes");
+
+Tensor::Tensor(TensorType type, std::shared_ptr<const void> owner, std::span<const std::byte> bytes)
+    : type_(std::move(type)), owner_(std::move(owner)), bytes_(bytes) {
+  CHECK(!owner_ || static_cast<int64_t>(bytes_.size()) == type_.bytes());
+}
+
+Tensor Tensor::copy(TensorType type, std::span<const std::byte> bytes) {
+  auto owner = std::make_shared<std::vector<std::byte>>(bytes.begin(), bytes.end());
+  const std::span<const std::byte> owned = *owner;
+  return Tensor(std::move(type), std::move(owner), owned);
+}
+
+bool Tensor::operator==(const Tensor& other) const {
+  return type_ == other.type_ && has_data() == other.has_data() &&
+         std::ranges::equal(bytes_, other.bytes_);
+}
+
+Array to_array(const Tensor& tensor) {
+  CHECK(tensor.has_data());
+  const DType dtype = tensor.type().dtype;
+  Array array{tensor.type(),
+              std::vector<double>(static_cast<size_t>(elements(tensor.type().shape)))};
+  const std::byte* from = tensor.bytes().data();
+  for (double& value : array.data) {
+    value = load_element(dtype, from);
+    from += size_of(dtype);
+  }
+  return array;
+}
+
+Tensor to_tensor(const Array& array) {
+  CHECK(static_cast<int64_t>(array.data.size()) == elements(array.type.shape));
+  std::vector<std::byte> bytes(static_cast<size_t>(array.type.bytes()));
+  std::byte* to = bytes.data();
+  for (double value : array.data) {
+    store_element(array.type.dtype, value, to);
+    to += size_of(array.type.dtype);
+  }
+  return Tensor::copy(array.type, bytes);
+}
+
+void round_to_dtype(Array& array) {
+  std::byte element[4];
+  for (double& value : array.data) {
+    store_element(array.type.dtype, value, element);
+    value = load_element(array.type.dtype, element);
+  }
+}
+
+}  // namespace tessera
