@@ -137,11 +137,6 @@ Expected<Figures> run_online_figures(const std::string& label, std::shared_ptr<M
   return figures;
 }
 
-double value_at(const std::vector<std::byte>& bytes, DType dtype, size_t index) {
-  const TensorType type{dtype, {static_cast<int64_t>(bytes.size()) / size_of(dtype)}};
-  return number_at(type, bytes, index);
-}
-
 // Mean over requests of the mean absolute difference over each request's own items.
 double mean_absolute_error(const Figures& a, const Figures& b, const std::string& output,
                            DType dtype) {
@@ -152,7 +147,7 @@ double mean_absolute_error(const Figures& a, const Figures& b, const std::string
     const size_t count = x.size() / static_cast<size_t>(size_of(dtype));
     double request = 0;
     for (size_t j = 0; j < count; ++j)
-      request += std::abs(value_at(x, dtype, j) - value_at(y, dtype, j));
+      request += std::abs(number_at(x, dtype, j) - number_at(y, dtype, j));
     sum += request / static_cast<double>(count);
   }
   return sum / static_cast<double>(a.answers.size());

@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "session/session.h"
+#include "tools/requests.h"
 #include "tools/tensors.h"
 #include "tools/verb.h"
 
@@ -24,6 +25,9 @@ po::options_description flags() {
       ("random", po::value<Words>()->multitoken()->composing(),
        "in place of --inputs, seeded random values: NAME=D,D for each batch of an ONNX model, or "
        "just 'yes' for an executable")
+      ("requests", po::value<std::string>()->default_value(""),
+       "folder with one folder per request (one-dimensional NAME.npy each); a packed executable "
+       "packs them, and --outputs gets one folder per request")
       ("outputs", po::value<std::string>()->default_value(""),
        "folder for one NAME.npy per output (of batch N in a folder N, if there are several)")
       ("events", po::value<std::string>()->default_value(""),
@@ -89,12 +93,16 @@ Status run(const po::variables_map& flags) {
     return Error{"run: no model, must be MODEL.popef or MODEL.onnx", ErrorKind::Usage};
   const std::string model = flags["model"].as<std::string>();
   const bool onnx = ends_with(model, ".onnx");
-  const std::vector<Source> batches = TRY(sources(flags, onnx));
   const std::string outputs = flags["outputs"].as<std::string>();
   MachineOptions machine;
   machine.threads = flags["threads"].as<int>();
   machine.kind = flags["isolated"].as<bool>() ? MachineKind::Isolated : MachineKind::Direct;
 
+  if (const std::string requests = flags["requests"].as<std::string>(); !requests.empty()) {
+    if (onnx) return Error{"run: --requests needs a packed executable", ErrorKind::Usage};
+    return run_requests(TRY(ModelRunner::load(model, machine)), requests, outputs);
+  }
+  const std::vector<Source> batches = TRY(sources(flags, onnx));
   if (!onnx) {
     const std::unique_ptr<ModelRunner> runner = TRY(ModelRunner::load(model, machine));
     for (size_t i = 0; i < batches.size(); ++i)

@@ -47,6 +47,29 @@ NpyArray random_array(const Anchor& anchor, std::mt19937_64& random) {
 
 }  // namespace
 
+double number_at(std::span<const std::byte> bytes, DType dtype, size_t index) {
+  const std::byte* at = bytes.data() + index * static_cast<size_t>(size_of(dtype));
+  switch (dtype) {
+    case DType::F32: {
+      float value;
+      std::memcpy(&value, at, 4);
+      return value;
+    }
+    case DType::F16: {
+      uint16_t value;
+      std::memcpy(&value, at, 2);
+      return from_half(value);
+    }
+    case DType::I32: {
+      int32_t value;
+      std::memcpy(&value, at, 4);
+      return value;
+    }
+    case DType::Bool: return static_cast<double>(*at);
+  }
+  return 0;
+}
+
 std::vector<std::string> anchor_names(const Metadata& metadata, AnchorKind kind) {
   std::vector<std::string> names;
   for (const Anchor& anchor : metadata.anchors)

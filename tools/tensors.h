@@ -33,6 +33,7 @@ Expected<OutputViews> output_views(std::map<std::string, NpyArray>& arrays);
 // Makes the folder if need be; one NAME.npy per output.
 Status write_outputs(const std::map<std::string, NpyArray>& arrays, const std::string& folder);
 
+double number_at(std::span<const std::byte> bytes, DType dtype, size_t index);
 std::vector<std::string> anchor_names(const Metadata& metadata, AnchorKind kind);
 
 }  // namespace tessera::tools
