@@ -29,7 +29,8 @@ struct Anchor {
   AnchorKind kind = AnchorKind::Input;
   DType dtype = DType::F32;  // of the program's variable
   Shape shape;
-  std::string model_dtype;   // as the ONNX model declares it: "int64", "float32"; what outputs.npy use
+  std::string
+      model_dtype;  // as the ONNX model declares it: "int64", "float32"; what outputs.npy use
   // Inputs whose values index a table: each must be in [0, index_limit). 0: no limit.
   int64_t index_limit = 0;
 };
@@ -39,17 +40,18 @@ enum class PackingForm : uint8_t { None, UnpackRepack /* A */, AttentionMask /* 
 // Which inputs carry what, so that a runner can pack requests without knowing the model.
 struct PackingContract {
   PackingForm form = PackingForm::None;
-  int64_t rows = 0;               // batch
-  int64_t row_length = 0;         // sequence
-  int64_t max_valid_num = 0;      // requests per batch: form A's limit; B: 0, no limit but the rows
-  int64_t segment_max_size = 0;   // longest request
-  std::vector<std::string> token_inputs;  // [rows,row_length], concatenated per request: input_ids …
-  std::string ids_input;                  // the one whose length is the request's length
-  std::string mask_input;                 // attention_mask ("" if the model has none)
-  std::string position_input;             // position_ids ("" in an unpacked model)
-  std::string unpack_info_input;          // form A: unpack_info [max_valid_num,1]
-  // Outputs: form A [max_valid_num, segment_max_size, …] or, where `per_request`, [max_valid_num,…];
-  // form B [rows, row_length, …].
+  int64_t rows = 0;              // batch
+  int64_t row_length = 0;        // sequence
+  int64_t max_valid_num = 0;     // requests per batch: form A's limit; B: 0, no limit but the rows
+  int64_t segment_max_size = 0;  // longest request
+  std::vector<std::string>
+      token_inputs;               // [rows,row_length], concatenated per request: input_ids …
+  std::string ids_input;          // the one whose length is the request's length
+  std::string mask_input;         // attention_mask ("" if the model has none)
+  std::string position_input;     // position_ids ("" in an unpacked model)
+  std::string unpack_info_input;  // form A: unpack_info [max_valid_num,1]
+  // Outputs: form A [max_valid_num, segment_max_size, …] or, where `per_request`,
+  // [max_valid_num,…]; form B [rows, row_length, …].
   struct OutputRule {
     std::string name;
     bool per_request = false;  // one row per request, not one per token
@@ -58,10 +60,10 @@ struct PackingContract {
 };
 
 struct MemorySummary {
-  int64_t peak_bytes = 0;        // on the fullest tile
+  int64_t peak_bytes = 0;  // on the fullest tile
   int64_t peak_tile = 0;
   std::string peak_superstep;
-  int64_t always_live_bytes = 0; // on that tile
+  int64_t always_live_bytes = 0;  // on that tile
   bool fits = true;
 };
 
@@ -73,8 +75,8 @@ struct CycleSummary {
 struct Metadata {
   std::string compiler_version;
   std::string model_name;
-  std::string source_sha256;   // of the ONNX model, weights included
-  std::string options;         // canonical text of the compile options
+  std::string source_sha256;  // of the ONNX model, weights included
+  std::string options;        // canonical text of the compile options
   std::string options_sha256;
   std::vector<Anchor> anchors;
   PackingContract packing;

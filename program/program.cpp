@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 
 #include "support/check.h"
 
@@ -19,7 +20,7 @@ Range range_at(const RegionDim& dim, int64_t extent, const Position& position) {
 }
 
 // By position on one grid axis, which of the distinct tuples of sizes the boxes have there.
-std::vector<int32_t> classes_on_axis(const ComputeSet& set, size_t axis, int32_t& count) {
+std::vector<int32_t> classes_on_axis(const ComputeSet& set, size_t axis) {
   std::map<std::vector<int64_t>, int32_t> known;
   std::vector<int32_t> classes;
   Position position(set.grid.extent.size());
@@ -32,7 +33,26 @@ std::vector<int32_t> classes_on_axis(const ComputeSet& set, size_t axis, int32_t
               range_at(operand.region.dims[d], operand.region.view[d], position).size());
     classes.push_back(known.try_emplace(sizes, static_cast<int32_t>(known.size())).first->second);
   }
-  count = static_cast<int32_t>(known.size());
+  return classes;
+}
+
+// Vertices of the same class on every axis are one class, numbered in order of appearance.
+VertexClasses combine(const VertexGrid& grid, const std::vector<std::vector<int32_t>>& by_axis) {
+  VertexClasses classes;
+  classes.of_vertex.resize(static_cast<size_t>(vertex_count(grid)));
+  std::vector<int32_t> dense(classes.of_vertex.size(), -1);  // by mixed-radix number
+  for (size_t k = 0; k < classes.of_vertex.size(); ++k) {
+    const Position position = grid_position(grid, static_cast<int64_t>(k));
+    size_t number = 0;
+    for (size_t axis = 0; axis < by_axis.size(); ++axis)
+      number = number * by_axis[axis].size() +
+               static_cast<size_t>(by_axis[axis][static_cast<size_t>(position[axis])]);
+    if (dense[number] < 0) {
+      dense[number] = static_cast<int32_t>(classes.representative.size());
+      classes.representative.push_back(static_cast<int64_t>(k));
+    }
+    classes.of_vertex[k] = dense[number];
+  }
   return classes;
 }
 
@@ -92,27 +112,20 @@ int64_t bytes_on_tile(const Variable& variable, TileId tile) {
 }
 
 VertexClasses alike_vertices(const ComputeSet& set) {
-  VertexClasses classes;
-  classes.of_vertex.assign(static_cast<size_t>(vertex_count(set.grid)), 0);
-  // Numbered by mixed radix over the axes first, then densely in order of appearance.
-  std::vector<std::vector<int32_t>> by_axis(set.grid.extent.size());
-  std::vector<int64_t> radix(set.grid.extent.size());
-  for (size_t axis = 0; axis < by_axis.size(); ++axis) {
-    int32_t count = 0;
-    by_axis[axis] = classes_on_axis(set, axis, count);
-    radix[axis] = count;
-  }
-  std::map<int64_t, int32_t> known;
-  for (size_t k = 0; k < classes.of_vertex.size(); ++k) {
-    const Position position = grid_position(set.grid, static_cast<int64_t>(k));
-    int64_t number = 0;
-    for (size_t axis = 0; axis < by_axis.size(); ++axis)
-      number = number * radix[axis] + by_axis[axis][static_cast<size_t>(position[axis])];
-    const auto [at, is_new] = known.try_emplace(number, static_cast<int32_t>(known.size()));
-    if (is_new) classes.representative.push_back(static_cast<int64_t>(k));
-    classes.of_vertex[k] = at->second;
-  }
-  return classes;
+  std::vector<std::vector<int32_t>> by_axis;
+  for (size_t axis = 0; axis < set.grid.extent.size(); ++axis)
+    by_axis.push_back(classes_on_axis(set, axis));
+  return combine(set.grid, by_axis);
+}
+
+VertexClasses shared_boxes(const Region& region, const VertexGrid& grid) {
+  std::vector<std::vector<int32_t>> by_axis;
+  for (int64_t extent : grid.extent) by_axis.emplace_back(static_cast<size_t>(extent), 0);
+  for (const RegionDim& dim : region.dims)
+    if (dim.axis >= 0 && dim.step != 0)
+      std::iota(by_axis[static_cast<size_t>(dim.axis)].begin(),
+                by_axis[static_cast<size_t>(dim.axis)].end(), 0);
+  return combine(grid, by_axis);
 }
 
 Region whole(VariableId id, const Shape& view) {

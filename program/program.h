@@ -49,7 +49,8 @@ struct Variable {
   Shape shape;
   VariableKind kind = VariableKind::Activation;
   Mapping mapping;
-  int32_t constant = -1;  // Constant: index of its bytes in the tensor data (popef.h)
+  int32_t constant =
+      -1;  // Constant: its number among the constants, whose bytes are in the tensor data (popef.h)
 
   int64_t bytes() const { return elements(shape) * size_of(dtype); }
 };
@@ -152,8 +153,12 @@ int64_t bytes_on_tile(const Variable& variable, TileId tile);
 struct VertexClasses {
   std::vector<int32_t> of_vertex;       // by vertex: its class
   std::vector<int64_t> representative;  // by class: its first vertex
+  bool operator==(const VertexClasses&) const = default;
 };
 VertexClasses alike_vertices(const ComputeSet& set);
+// Vertices that share their box of a region, because they differ only on axes on which it does not
+// move. Boxes of different classes differ.
+VertexClasses shared_boxes(const Region& region, const VertexGrid& grid);
 
 // --- Building it ---
 

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "program/isolation.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <vector>
+
+#include "program/overlap.h"
+
+namespace tessera {
+namespace {
+
+// Places in memory, as contiguous runs.
+struct Runs {
+  WorkLimit& work;
+  std::vector<Range> ranges;
+
+  Status add(const Shape& view, const Box& box) {
+    const MergedBox merged = merge(view, box);
+    TRY(work.spend(run_count(merged)));
+    for_each_run(merged, [&](int64_t begin, int64_t end) { ranges.push_back({begin, end}); });
+    return {};
+  }
+
+  // Sorted, and joined where they touch.
+  void join() {
+    std::sort(ranges.begin(), ranges.end(),
+              [](const Range& a, const Range& b) { return a.begin < b.begin; });
+    size_t kept = 0;
+    for (size_t i = 1; i < ranges.size(); ++i) {
+      if (ranges[i].begin <= ranges[kept].end)
+        ranges[kept].end = std::max(ranges[kept].end, ranges[i].end);
+      else
+        ranges[++kept] = ranges[i];
+    }
+    if (!ranges.empty()) ranges.resize(kept + 1);
+  }
+
+  bool hold(const Range& run) const {
+    auto after = std::upper_bound(ranges.begin(), ranges.end(), run.begin,
+                                  [](int64_t at, const Range& range) { return at < range.begin; });
+    return after != ranges.begin() && std::prev(after)->end >= run.end;
+  }
+};
+
+std::optional<Box> block_on(const Mapping& mapping, int64_t tile) {
+  const int64_t k = tile - mapping.first.value;
+  if (k < 0 || k >= block_count(mapping)) return std::nullopt;
+  return block_at(mapping, k);
+}
+
+std::optional<Box> delivered_to(const Transfer& transfer, int64_t tile) {
+  const int64_t k = tile - transfer.grid.first.value;
+  if (k < 0 || k >= vertex_count(transfer.grid)) return std::nullopt;
+  return box_at(transfer.region, grid_position(transfer.grid, k));
+}
+
+Expected<bool> is_covered(const Shape& outer_view, const Box& outer, const Shape& view,
+                          const Box& box, WorkLimit& work) {
+  TRY(work.spend(outer_view == view
+                     ? 1
+                     : std::min(run_count(merge(outer_view, outer)), run_count(merge(view, box)))));
+  return covers(outer_view, outer, view, box);
+}
+
+class OperandCheck {
+ public:
+  OperandCheck(const Program& program, const Superstep& step, size_t number, WorkLimit& work)
+      : step_(step),
+        number_(number),
+        region_(step.compute.operands[number].region),
+        variable_(program.variables[static_cast<size_t>(region_.variable)]),
+        work_(work) {}
+
+  Status check_writes() {
+    int64_t written = 0;
+    for (int64_t k = 0; k < vertex_count(grid()); ++k) {
+      const Box box = box_of(k);
+      const auto block = block_on(variable_.mapping, tile_of(k));
+      if (!block || !TRY(is_covered(variable_.mapping.view, *block, region_.view, box, work_)))
+        return error(k, "writes", "which is not mapped to that tile, must be");
+      written += elements(box);
+    }
+    const int64_t all = elements(variable_.shape);
+    if (written == all) return {};
+    return Error{fmt::format("operand {}: writes {} elements of '{}', must write all {}", number_,
+                             written, variable_.name, all)};
+  }
+
+  Status check_reads() {
+    for (const Transfer& transfer : step_.exchange)
+      if (transfer.region == region_ && transfer.grid == grid()) return {};
+    for (int64_t k = 0; k < vertex_count(grid()); ++k)
+      if (!TRY(is_on_tile(k)))
+        return error(k, "reads", "which is not on that tile, must be mapped or delivered there");
+    return {};
+  }
+
+ private:
+  const VertexGrid& grid() const { return step_.compute.grid; }
+  int64_t tile_of(int64_t k) const { return grid().first.value + k; }
+  Box box_of(int64_t k) const { return box_at(region_, grid_position(grid(), k)); }
+
+  Expected<bool> is_on_tile(int64_t k) {
+    const Box box = box_of(k);
+    const int64_t tile = tile_of(k);
+    const auto block = block_on(variable_.mapping, tile);
+    if (block && TRY(is_covered(variable_.mapping.view, *block, region_.view, box, work_)))
+      return true;
+    for (const Transfer& transfer : step_.exchange) {
+      TRY(work_.spend(1));
+      if (transfer.region.variable != region_.variable) continue;
+      const auto delivered = delivered_to(transfer, tile);
+      if (delivered && TRY(is_covered(transfer.region.view, *delivered, region_.view, box, work_)))
+        return true;
+    }
+    return is_pieced_together(box, tile);
+  }
+
+  // No single source holds the box: do all of them together?
+  Expected<bool> is_pieced_together(const Box& box, int64_t tile) {
+    Runs here{work_, {}};
+    if (const auto block = block_on(variable_.mapping, tile))
+      TRY(here.add(variable_.mapping.view, *block));
+    for (const Transfer& transfer : step_.exchange) {
+      if (transfer.region.variable != region_.variable) continue;
+      if (const auto delivered = delivered_to(transfer, tile))
+        TRY(here.add(transfer.region.view, *delivered));
+    }
+    here.join();
+    Runs wanted{work_, {}};
+    TRY(wanted.add(region_.view, box));
+    return std::all_of(wanted.ranges.begin(), wanted.ranges.end(),
+                       [&](const Range& run) { return here.hold(run); });
+  }
+
+  Error error(int64_t k, std::string_view does, std::string_view fault) const {
+    std::string box;
+    for (const Range& range : box_of(k))
+      box += fmt::format("{}{}:{}", box.empty() ? "" : ",", range.begin, range.end);
+    return Error{fmt::format("operand {}: vertex {} on tile {} {} '{}' [{}] of {}, {}", number_, k,
+                             tile_of(k), does, variable_.name, box, to_string(region_.view),
+                             fault)};
+  }
+
+  const Superstep& step_;
+  const size_t number_;
+  const Region& region_;
+  const Variable& variable_;
+  WorkLimit& work_;
+};
+
+// What the exchange will be asked about each distinct box: who holds parts of it.
+Status check_work_of(const Program& program, const Transfer& transfer, WorkLimit& work) {
+  const Variable& variable = program.variables[static_cast<size_t>(transfer.region.variable)];
+  TRY(work.spend(vertex_count(transfer.grid)));
+  for (int64_t k : shared_boxes(transfer.region, transfer.grid).representative) {
+    const Box box = box_at(transfer.region, grid_position(transfer.grid, k));
+    TRY(work.spend(comparison_steps(variable.mapping, transfer.region.view, box)));
+  }
+  return {};
+}
+
+}  // namespace
+
+Status WorkLimit::spend(int64_t steps) {
+  left_ -= std::min(steps, left_ + 1);
+  if (left_ >= 0) return {};
+  return Error{"its regions take too many steps to compare, must take fewer than 2^28"};
+}
+
+Status check_isolation(const Program& program, const Superstep& step, WorkLimit& work) {
+  for (const Transfer& transfer : step.exchange) TRY(check_work_of(program, transfer, work));
+  for (size_t i = 0; i < step.compute.operands.size(); ++i) {
+    TRY(work.spend(vertex_count(step.compute.grid)));
+    OperandCheck check(program, step, i, work);
+    TRY(step.compute.operands[i].writes ? check.check_writes() : check.check_reads());
+  }
+  return {};
+}
+
+}  // namespace tessera

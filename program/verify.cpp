@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "program/verify.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string_view>
+#include <type_traits>
+#include <unordered_set>
+
+#include "program/isolation.h"
+#include "support/plain_text.h"
+
+namespace tessera {
+namespace {
+
+constexpr size_t kMaxVariables = 100'000;
+constexpr size_t kMaxSupersteps = 100'000;
+constexpr size_t kMaxPerSuperstep = 4096;  // transfers, operands, origins, parameters, values
+constexpr size_t kMaxName = 4096;
+constexpr int64_t kMaxTiles = 65'536;
+constexpr int64_t kMaxSteps = int64_t{1} << 28;  // tiles times supersteps
+constexpr double kMaxInteger = 4e9;              // of a target
+constexpr double kMaxReal = 1e15;
+
+Status check_name(std::string_view name) {
+  if (name.empty()) return Error{"name is empty, must not be"};
+  if (name.size() > kMaxName)
+    return Error{fmt::format("name has {} bytes, must have at most {}", name.size(), kMaxName)};
+  if (!is_plain_text(name)) return Error{"name is not UTF-8 without control characters, must be"};
+  return {};
+}
+
+Status check_target(const Target& target) {
+  TRY(check_name(target.name));
+  Status status;
+  for_each_field(target, [&status](const char* name, auto value) {
+    const double number = static_cast<double>(value);
+    const double limit = std::is_integral_v<decltype(value)> ? kMaxInteger : kMaxReal;
+    if (status.ok() && !(number > 0 && number <= limit))
+      status = Error{fmt::format("{} is {}, must be positive and at most {}", name, value, limit)};
+  });
+  TRY(status);
+  if (target.tiles <= kMaxTiles) return {};
+  return Error{fmt::format("tiles is {}, must be at most {}", target.tiles, kMaxTiles)};
+}
+
+Status check_view(const Variable& variable, const Shape& view) {
+  if (is_valid_shape(view) && elements(view) == elements(variable.shape)) return {};
+  return Error{fmt::format("view of '{}' is {}, must have the {} elements of {}", variable.name,
+                           to_string(view), elements(variable.shape), to_string(variable.shape))};
+}
+
+// Tiles first .. first + count - 1 exist, where count is the product of `extents`.
+Status check_tiles(TileId first, const std::vector<int64_t>& extents, const Target& target) {
+  int64_t count = 1;
+  for (int64_t extent : extents) {
+    if (extent < 1) return Error{fmt::format("an extent is {}, must be at least 1", extent)};
+    count = extent > target.tiles ? target.tiles + 1 : std::min(count * extent, target.tiles + 1);
+  }
+  if (int64_t{first.value} + count <= target.tiles) return {};
+  return Error{fmt::format("tiles {} to {} are used, must be below {}", first.value,
+                           first.value + count - 1, target.tiles)};
+}
+
+Status check_mapping(const Variable& variable, const Target& target) {
+  const Mapping& mapping = variable.mapping;
+  TRY(check_view(variable, mapping.view));
+  if (mapping.block.size() != mapping.view.size())
+    return Error{fmt::format("block is {}, must have the rank of {}", to_string(mapping.block),
+                             to_string(mapping.view))};
+  std::vector<int64_t> counts;
+  for (size_t d = 0; d < mapping.block.size(); ++d) {
+    if (mapping.block[d] < 1 || mapping.block[d] > kMaxElements)
+      return Error{fmt::format("block is {}, must be at least 1 and at most 2^40",
+                               to_string(mapping.block))};
+    counts.push_back((mapping.view[d] + mapping.block[d] - 1) / mapping.block[d]);
+  }
+  return check_tiles(mapping.first, counts, target);
+}
+
+Status check_variable(const Variable& variable, const Target& target) {
+  if (!is_valid_shape(variable.shape) || elements(variable.shape) < 1)
+    return Error{fmt::format("shape is {}, must have rank 0 to {} and 1 to 2^40 elements",
+                             to_string(variable.shape), kMaxRank)};
+  if (variable.kind != VariableKind::Constant && variable.constant != -1)
+    return Error{
+        fmt::format("constant is {}, must be -1 where the variable is none", variable.constant)};
+  return check_mapping(variable, target);
+}
+
+Status check_dim(const RegionDim& dim, int64_t extent, const VertexGrid& grid) {
+  if (dim.axis < -1 || dim.axis >= static_cast<int32_t>(grid.extent.size()))
+    return Error{fmt::format("axis is {}, must be -1 or an axis of the grid {}", dim.axis,
+                             to_string(grid.extent))};
+  if (dim.axis == -1 && dim.step != 0)
+    return Error{fmt::format("step is {}, must be 0 where no axis moves it", dim.step)};
+  const auto in = [](int64_t x, int64_t low) { return x >= low && x <= kMaxElements; };
+  if (!in(dim.offset, 0) || !in(dim.step, 0) || !in(dim.size, 1))
+    return Error{
+        fmt::format("offset {}, step {}, size {}: must be at least 0, 0, 1 and at most 2^40",
+                    dim.offset, dim.step, dim.size)};
+  const int64_t last = dim.axis < 0 ? 0 : grid.extent[static_cast<size_t>(dim.axis)] - 1;
+  if (dim.offset + last * dim.step < extent) return {};
+  return Error{fmt::format("last box begins at {}, must begin inside the extent {}",
+                           dim.offset + last * dim.step, extent)};
+}
+
+class Verifier {
+ public:
+  Verifier(const Program& program, const CheckComputeSet& check)
+      : program_(program), check_(check) {}
+
+  Status run() {
+    TRY(in("program", program_.name.empty() ? Status{} : check_name(program_.name)));
+    TRY(in("target", check_target(program_.target)));
+    TRY(check_variables());
+    TRY(in("inputs", check_entries(program_.inputs, VariableKind::Input, "input")));
+    TRY(in("outputs", check_entries(program_.outputs, VariableKind::Output, "output")));
+    TRY(check_supersteps());
+    for (const Variable& variable : program_.variables)
+      if (variable.kind == VariableKind::Output && !is_ready(variable))
+        return bad(
+            fmt::format("output '{}': no superstep writes it, must be written", variable.name));
+    return {};
+  }
+
+ private:
+  static Error bad(std::string message) { return {std::move(message), ErrorKind::BadFile}; }
+  static Status in(std::string_view where, const Status& status) {
+    if (status.ok()) return {};
+    return bad(fmt::format("{}: {}", where, status.error().message));
+  }
+  static Status few(std::string_view what, size_t count, size_t limit) {
+    if (count <= limit) return {};
+    return bad(fmt::format("{} {}, must be at most {}", count, what, limit));
+  }
+
+  bool is_ready(const Variable& variable) const {
+    return ready_[static_cast<size_t>(&variable - program_.variables.data())];
+  }
+
+  Status check_variables() {
+    TRY(few("variables", program_.variables.size(), kMaxVariables));
+    std::unordered_set<std::string_view> names;
+    std::vector<bool> numbered;
+    for (const Variable& variable : program_.variables)
+      if (variable.kind == VariableKind::Constant) numbered.push_back(false);
+    for (const Variable& variable : program_.variables) {
+      TRY(in(fmt::format("variable {}", ready_.size()), check_name(variable.name)));
+      const std::string where = fmt::format("variable '{}'", variable.name);
+      TRY(in(where, check_variable(variable, program_.target)));
+      if (!names.insert(variable.name).second)
+        return bad(where + ": name is taken by another, must be unique");
+      if (variable.kind == VariableKind::Constant) TRY(in(where, check_number(variable, numbered)));
+      ready_.push_back(variable.kind == VariableKind::Input ||
+                       variable.kind == VariableKind::Constant);
+    }
+    return {};
+  }
+
+  static Status check_number(const Variable& variable, std::vector<bool>& numbered) {
+    const auto number = static_cast<size_t>(variable.constant);
+    if (variable.constant < 0 || number >= numbered.size() || numbered[number])
+      return Error{fmt::format("constant is {}, must be one of 0 to {} that no other has",
+                               variable.constant, numbered.size() - 1)};
+    numbered[number] = true;
+    return {};
+  }
+
+  Status check_entries(const std::vector<VariableId>& ids, VariableKind kind,
+                       std::string_view word) const {
+    std::unordered_set<VariableId> seen;
+    for (VariableId id : ids) {
+      TRY(check_id(id));
+      const Variable& variable = program_.variables[static_cast<size_t>(id)];
+      if (variable.kind != kind || !seen.insert(id).second)
+        return Error{
+            fmt::format("'{}' is listed, must be an {} and listed once", variable.name, word)};
+    }
+    for (size_t id = 0; id < program_.variables.size(); ++id)
+      if (program_.variables[id].kind == kind && !seen.contains(static_cast<VariableId>(id)))
+        return Error{fmt::format("'{}' is not listed, must be", program_.variables[id].name)};
+    return {};
+  }
+
+  Status check_id(VariableId id) const {
+    if (id >= 0 && static_cast<size_t>(id) < program_.variables.size()) return {};
+    return Error{fmt::format("variable {} is named, must be one of 0 to {}", id,
+                             static_cast<int64_t>(program_.variables.size()) - 1)};
+  }
+
+  Status check_supersteps() {
+    TRY(few("supersteps", program_.supersteps.size(), kMaxSupersteps));
+    const int64_t steps = program_.target.tiles * static_cast<int64_t>(program_.supersteps.size());
+    TRY(few("tiles times supersteps", static_cast<size_t>(steps), kMaxSteps));
+    std::unordered_set<std::string_view> names;
+    for (const Superstep& step : program_.supersteps) {
+      TRY(in(fmt::format("superstep {}", names.size()), check_name(step.name)));
+      const std::string where = fmt::format("superstep '{}'", step.name);
+      if (!names.insert(step.name).second)
+        return bad(where + ": name is taken by another, must be unique");
+      TRY(in(where, check_superstep(step)));
+    }
+    return {};
+  }
+
+  Status check_superstep(const Superstep& step) {
+    TRY(few("origins", step.origin.size(), kMaxPerSuperstep));
+    for (const std::string& origin : step.origin) TRY(in("origin", check_name(origin)));
+    TRY(check_exchange(step.exchange));
+    TRY(check_compute(step.compute));
+    if (check_) TRY(check_(program_, step.compute));
+    TRY(check_isolation(program_, step, work_));
+    for (const Operand& operand : step.compute.operands)
+      if (operand.writes) ready_[static_cast<size_t>(operand.region.variable)] = true;
+    return {};
+  }
+
+  Status check_exchange(const std::vector<Transfer>& exchange) const {
+    TRY(few("transfers", exchange.size(), kMaxPerSuperstep));
+    for (size_t i = 0; i < exchange.size(); ++i) {
+      const std::string where = fmt::format("transfer {}", i);
+      TRY(in(where, check_grid(exchange[i].grid)));
+      TRY(in(where, check_region(exchange[i].region, exchange[i].grid)));
+      TRY(in(where, check_read(exchange[i].region)));
+    }
+    return {};
+  }
+
+  Status check_compute(const ComputeSet& set) {
+    TRY(in("codelet", check_name(set.codelet)));
+    TRY(few("parameters", set.params.size(), kMaxPerSuperstep));
+    for (const Param& param : set.params) {
+      TRY(in("parameter", check_name(param.name)));
+      TRY(few("values of a parameter", param.values.size(), kMaxPerSuperstep));
+    }
+    TRY(in("grid", check_grid(set.grid)));
+    TRY(few("operands", set.operands.size(), kMaxPerSuperstep));
+    for (size_t i = 0; i < set.operands.size(); ++i)
+      TRY(in(fmt::format("operand {}", i), check_region(set.operands[i].region, set.grid)));
+    return check_order(set);
+  }
+
+  // What is read was written before; what is written was not, and is written by one operand.
+  Status check_order(const ComputeSet& set) const {
+    std::unordered_set<VariableId> written;
+    for (size_t i = 0; i < set.operands.size(); ++i) {
+      const Operand& operand = set.operands[i];
+      if (operand.writes) TRY(in(fmt::format("operand {}", i), check_write(operand.region)));
+      if (operand.writes && !written.insert(operand.region.variable).second)
+        return Error{fmt::format("operand {}: writes '{}' once more, must be its only writer", i,
+                                 variable_of(operand.region).name)};
+    }
+    for (size_t i = 0; i < set.operands.size(); ++i) {
+      const Operand& operand = set.operands[i];
+      if (operand.writes) continue;
+      if (written.contains(operand.region.variable))
+        return Error{
+            fmt::format("operand {}: reads '{}', which the same compute set must not write", i,
+                        variable_of(operand.region).name)};
+      TRY(in(fmt::format("operand {}", i), check_read(operand.region)));
+    }
+    if (!written.empty()) return {};
+    return Error{"no operand is written, at least one must be"};
+  }
+
+  Status check_grid(const VertexGrid& grid) const {
+    if (grid.extent.size() > kMaxRank)
+      return Error{fmt::format("rank is {}, must be at most {}", grid.extent.size(), kMaxRank)};
+    return check_tiles(grid.first, grid.extent, program_.target);
+  }
+
+  Status check_region(const Region& region, const VertexGrid& grid) const {
+    TRY(check_id(region.variable));
+    TRY(check_view(variable_of(region), region.view));
+    if (region.dims.size() != region.view.size())
+      return Error{fmt::format("{} dimensions are given, must be those of {}", region.dims.size(),
+                               to_string(region.view))};
+    for (size_t d = 0; d < region.dims.size(); ++d)
+      TRY(in(fmt::format("dimension {}", d), check_dim(region.dims[d], region.view[d], grid)));
+    return {};
+  }
+
+  Status check_read(const Region& region) const {
+    if (is_ready(variable_of(region))) return {};
+    return Error{fmt::format("reads '{}', which no superstep before writes, must be written",
+                             variable_of(region).name)};
+  }
+
+  Status check_write(const Region& region) const {
+    const Variable& variable = variable_of(region);
+    if (variable.kind == VariableKind::Input || variable.kind == VariableKind::Constant)
+      return Error{fmt::format("writes '{}', must be an activation or an output", variable.name)};
+    if (!is_ready(variable)) return {};
+    return Error{fmt::format("writes '{}' once more, must be its only writer", variable.name)};
+  }
+
+  const Variable& variable_of(const Region& region) const {
+    return program_.variables[static_cast<size_t>(region.variable)];
+  }
+
+  const Program& program_;
+  const CheckComputeSet& check_;
+  std::vector<bool> ready_;  // by variable: written already, or there from the start
+  WorkLimit work_;
+};
+
+}  // namespace
+
+Status verify_program(const Program& program, const CheckComputeSet& check) {
+  return Verifier(program, check).run();
+}
+
+}  // namespace tessera

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// Names come from files and go to terminals, JSON and other files.
+#pragma once
+
+#include <string_view>
+
+namespace tessera {
+
+// Well-formed UTF-8 (shortest forms, no surrogates) without control characters.
+bool is_plain_text(std::string_view text);
+
+}  // namespace tessera
