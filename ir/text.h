@@ -7,10 +7,13 @@
 //     return %t as "logits", %c
 //   }
 //
-// A constant's data are its values, row-major; one value alone fills the tensor (splat). Floats
-// are printed so that they read back to the same bits (nan, inf, -inf included). A constant larger
-// than `max_values` prints as {elided="<sha256>"}: it parses to a constant without data, which
-// verifies but does not evaluate. An output prints `as "name"` unless the name is the node's.
+// White space is free, # starts a comment, and a name of other characters than letters, digits and
+// _ . / - stands in quotes with \" \\ \xHH. A constant's data are its values, row-major; one value
+// without brackets fills the tensor (splat). Floats are printed so that they read back to the same
+// bits (nan, inf, -inf included; any other NaN as its bits, 0xffc00000). A constant larger than
+// `max_values` that is no splat prints as {elided="<sha256>"}: it parses to a constant without
+// data, which verifies but does not evaluate. An output prints `as "name"` unless the name is the
+// node's.
 #pragma once
 
 #include <string>
