@@ -4,8 +4,8 @@
 // machine. Plain C++ without any library.
 //
 // A codelet `foo` (foo.tile.cpp) defines
-//   extern "C" const FooConstants foo_constants;               filled in by the JIT before compiling
-//   extern "C" void foo(const VertexOperand* operands, void* scratch);
+//   extern "C" const FooConstants foo_constants;               filled in by the JIT before
+//   compiling extern "C" void foo(const VertexOperand* operands, void* scratch);
 // and, for operand i that it wants in another layout,
 //   extern "C" void foo_prepare_<i>(const VertexOperand* operand, void* prepared);
 // in which case operands[i].data is the prepared bytes, and size is the region's as before.
@@ -16,6 +16,17 @@
 namespace tessera {
 
 inline constexpr int kVertexRank = 8;
+
+// Element types, numbered as DType (support/type.h).
+enum class Element : int64_t { F32 = 0, F16 = 1, I32 = 2, Bool = 3 };
+
+// The host's vector registers. A codelet that blocks for them declares
+//   extern "C" const HostVectors host_vectors;
+// and the JIT fills it in. It may choose speed by them, and never a bit of a result.
+struct HostVectors {
+  int64_t bytes;  // of one register: 16, 32 or 64
+  int64_t count;  // registers
+};
 
 struct VertexOperand {
   void* data;                   // first element of the region, or its prepared form

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a codelet asks of a vertex, in the words of its row in codelets.def. These are the only
+// guard between a hostile program and the compiled code, so every check() states all of it:
+// parameters, number of operands, and dtype, sizes and direction of each.
+#pragma once
+
+#include <initializer_list>
+#include <string_view>
+#include <type_traits>
+
+#include "codelets/abi.h"
+#include "codelets/codelet.h"
+
+namespace tessera {
+
+enum class Accept : uint8_t { Float, I32, Any };
+
+inline constexpr int64_t kAnySize = -1;
+
+struct OperandRule {
+  Accept dtype = Accept::Float;
+  Shape size;  // kAnySize: any size from 1 up
+  bool writes = false;
+};
+
+// "matmul: params are (bias), must be (bias, residual, activation)". Values must be finite, and
+// single unless `lists` is set.
+Status check_params(std::string_view codelet, const VertexShape& shape,
+                    std::initializer_list<std::string_view> names, bool lists = false);
+// "matmul: activation is 1.5, must be an integer in 0..4". The param must be there.
+Expected<int64_t> int_param(std::string_view codelet, const VertexShape& shape,
+                            std::string_view name, int64_t low, int64_t high);
+// "matmul: there are 2 operands, must be 3"
+Status check_operand_count(std::string_view codelet, const VertexShape& shape, size_t count);
+// "matmul: operand 1 is f16[3,2], must be float[2,*]"; the operand must be there.
+Status check_operand(std::string_view codelet, const VertexShape& shape, size_t operand,
+                     const OperandRule& rule);
+
+inline Element element_of(DType dtype) { return static_cast<Element>(dtype); }
+
+// The bytes of a constants struct. All members are of 8 bytes: padding would
+// make keys of equal constants differ.
+template <class T>
+std::string bytes_of(const T& constants) {
+  static_assert(std::is_trivially_copyable_v<T> && sizeof(T) % 8 == 0 && alignof(T) == 8);
+  return std::string(reinterpret_cast<const char*>(&constants), sizeof constants);
+}
+
+}  // namespace tessera

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "codelets/softmax.h"
+
+#include "codelets/rows.h"
+#include "codelets/rules.h"
+
+namespace tessera::codelets {
+namespace {
+
+Status check(const VertexShape& shape) {
+  TRY(check_params("softmax", shape, {}));
+  TRY(check_operand_count("softmax", shape, 2));
+  TRY(check_operand("softmax", shape, 0,
+                    {
+                        Accept::Float, {kAnySize, kAnySize}
+  }));
+  return check_operand("softmax", shape, 1, {Accept::Float, shape.operands[0].size, true});
+}
+
+// An element of f16 takes 3 cycles: max 0.25, subtract 0.5, exp 1, sum 0.25, scale 0.5 and 0.5 of
+// per-row work; f32 has half the vector width. The loops of popnn NonLinearity.cpp softmaxImpl.
+Cycles cycles(const VertexShape& shape, const Target&) {
+  const int64_t elements = tessera::elements(shape.operands[0].size);
+  return Cycles{static_cast<uint64_t>(elements) * (shape.operands[0].dtype == DType::F16 ? 3 : 6)};
+}
+
+int64_t state_bytes(const VertexShape&) { return 24; }
+
+std::string constants(const VertexShape& shape) {
+  return bytes_of(SoftmaxConstants{.x = element_of(shape.operands[0].dtype),
+                                   .out = element_of(shape.operands[1].dtype)});
+}
+
+}  // namespace
+
+Codelet softmax() {
+  return {.name = "softmax",
+          .check = check,
+          .cycles = cycles,
+          .code_bytes = 1024,
+          .state_bytes = state_bytes,
+          .constants = constants,
+          .scratch_bytes = no_scratch,
+          .prepared_bytes = nothing_prepared,
+          .bitcode = {}};
+}
+
+}  // namespace tessera::codelets

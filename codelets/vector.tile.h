@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sixteen lanes: what every codelet computes in. LLVM makes one 512-bit register of it, two of 256
+// bits or four of 128, so the same source runs on every host and gives the same bits.
+//
+// A dtype is a constant that the JIT fills in before it compiles, so a branch on one is gone from
+// the code. fp16 exists in memory only: it is f32 once loaded, and rounds once when stored.
+#pragma once
+
+#include "codelets/abi.h"
+
+namespace tessera {
+
+inline constexpr int64_t kLanes = 16;
+
+using v16 = float __attribute__((ext_vector_type(16)));
+using i16 = int __attribute__((ext_vector_type(16)));
+using h16 = _Float16 __attribute__((ext_vector_type(16)));
+
+#define TILE_INLINE [[gnu::always_inline]] inline
+
+// Memory aligns to the element only. (An alias by `using` would keep the vector's alignment.)
+typedef v16 v16_in_memory __attribute__((aligned(4), may_alias));
+typedef h16 h16_in_memory __attribute__((aligned(2), may_alias));
+
+TILE_INLINE v16 splat(float value) { return v16(value); }
+TILE_INLINE v16 fma(v16 a, v16 b, v16 c) { return __builtin_elementwise_fma(a, b, c); }
+
+// --- Elements of either float type; `at` counts elements ---
+
+TILE_INLINE float load(Element element, const void* from, int64_t at) {
+  if (element == Element::F16) return static_cast<float>(static_cast<const _Float16*>(from)[at]);
+  return static_cast<const float*>(from)[at];
+}
+
+TILE_INLINE void store(Element element, void* to, int64_t at, float value) {
+  if (element == Element::F16) {
+    static_cast<_Float16*>(to)[at] = static_cast<_Float16>(value);
+  } else {
+    static_cast<float*>(to)[at] = value;
+  }
+}
+
+TILE_INLINE v16 load16(Element element, const void* from, int64_t at) {
+  if (element == Element::F16) {
+    const auto* half = static_cast<const _Float16*>(from) + at;
+    return __builtin_convertvector(*reinterpret_cast<const h16_in_memory*>(half), v16);
+  }
+  return *reinterpret_cast<const v16_in_memory*>(static_cast<const float*>(from) + at);
+}
+
+TILE_INLINE void store16(Element element, void* to, int64_t at, v16 value) {
+  if (element == Element::F16) {
+    auto* half = static_cast<_Float16*>(to) + at;
+    *reinterpret_cast<h16_in_memory*>(half) = __builtin_convertvector(value, h16);
+  } else {
+    *reinterpret_cast<v16_in_memory*>(static_cast<float*>(to) + at) = value;
+  }
+}
+
+// The first `count` < 16 elements; the other lanes are `rest`, and no memory past them is touched.
+TILE_INLINE v16 load_some(Element element, const void* from, int64_t at, int64_t count,
+                          float rest = 0) {
+  alignas(64) float lanes[kLanes];
+  *reinterpret_cast<v16*>(lanes) = splat(rest);
+  for (int64_t i = 0; i < count; ++i) lanes[i] = load(element, from, at + i);
+  return *reinterpret_cast<const v16*>(lanes);
+}
+
+TILE_INLINE void store_some(Element element, void* to, int64_t at, int64_t count, v16 value) {
+  alignas(64) float lanes[kLanes];
+  *reinterpret_cast<v16*>(lanes) = value;
+  for (int64_t i = 0; i < count; ++i) store(element, to, at + i, lanes[i]);
+}
+
+// --- Lanes: always folded in halves, so that a sum has one order ---
+
+TILE_INLINE float sum_of_lanes(v16 v) {
+  const auto v8 = v.lo + v.hi;
+  const auto v4 = v8.lo + v8.hi;
+  const auto v2 = v4.lo + v4.hi;
+  return v2.lo + v2.hi;
+}
+
+TILE_INLINE v16 max(v16 a, v16 b) { return a > b ? a : b; }
+TILE_INLINE v16 min(v16 a, v16 b) { return a < b ? a : b; }
+
+TILE_INLINE float max_of_lanes(v16 v) {
+  float most = v[0];
+  for (int i = 1; i < kLanes; ++i) most = v[i] > most ? v[i] : most;
+  return most;
+}
+
+}  // namespace tessera

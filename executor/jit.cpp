@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: Apache-2.0
+// A request becomes machine code in four steps: read the codelet's bitcode, write the constants in
+// place of the globals that it declares, optimise (branches on constants fall away here), emit an
+// object. Each request has a context of its own, so that several threads may compile; ORC then
+// links the objects.
+#include "executor/jit.h"
+
+#include <fmt/format.h>
+#include <llvm/Bitcode/BitcodeReader.h>
+#include <llvm/ExecutionEngine/Orc/JITTargetMachineBuilder.h>
+#include <llvm/ExecutionEngine/Orc/LLJIT.h>
+#include <llvm/IR/Constants.h>
+#include <llvm/IR/LegacyPassManager.h>
+#include <llvm/IR/Module.h>
+#include <llvm/MC/MCSubtargetInfo.h>
+#include <llvm/Passes/PassBuilder.h>
+#include <llvm/Support/SmallVectorMemoryBuffer.h>
+#include <llvm/Support/TargetSelect.h>
+#include <llvm/Target/TargetMachine.h>
+#include <llvm/TargetParser/Host.h>
+
+#include <atomic>
+#include <cmath>
+#include <cstring>
+#include <map>
+#include <set>
+#include <thread>
+
+// What compiled code may call on hosts without the instruction: libgcc's conversions of halves.
+extern "C" void __extendhfsf2();
+extern "C" void __truncsfhf2();
+
+namespace tessera {
+namespace {
+
+struct Object {
+  std::unique_ptr<llvm::MemoryBuffer> code;
+  std::vector<bool> prepares;  // by operand: does the codelet define foo_prepare_<i>?
+};
+
+Error error_of(std::string_view where, llvm::Error error) {
+  return Error{fmt::format("{}: {}", where, llvm::toString(std::move(error)))};
+}
+
+// The value of LLVM's Expected, or its error as ours.
+template <class T>
+Expected<T> ours(std::string_view where, llvm::Expected<T> value) {
+  if (!value) return error_of(where, value.takeError());
+  return std::move(*value);
+}
+
+Status ours(std::string_view where, llvm::Error error) {
+  if (error) return error_of(where, std::move(error));
+  return {};
+}
+
+// --- The host ---
+
+void initialise_llvm() {
+  static const bool done = [] {
+    llvm::InitializeNativeTarget();
+    llvm::InitializeNativeTargetAsmPrinter();
+    return true;
+  }();
+  static_cast<void>(done);
+}
+
+// Running code for a CPU that this host is not would end the process, so it is refused here.
+Status check_host_runs(const llvm::MCSubtargetInfo& cpu, const std::string& name) {
+  for (const auto& feature : llvm::sys::getHostCPUFeatures()) {
+    if (feature.second || !cpu.checkFeatures("+" + feature.first().str())) continue;
+    return Error{fmt::format("jit: cpu is '{}', which has {}, must be one that this host can run",
+                             name, feature.first().str())};
+  }
+  return {};
+}
+
+Expected<llvm::orc::JITTargetMachineBuilder> target_builder(const JitOptions& options) {
+  auto builder = TRY(ours("jit", llvm::orc::JITTargetMachineBuilder::detectHost()));
+  builder.setCodeGenOptLevel(llvm::CodeGenOptLevel::Default);
+  builder.setRelocationModel(llvm::Reloc::PIC_);
+  if (options.cpu.empty()) return builder;
+
+  const auto host = TRY(ours("jit", builder.createTargetMachine()));
+  if (!host->getMCSubtargetInfo()->isCPUStringValid(options.cpu)) {
+    return Error{fmt::format("jit: cpu is '{}', must be a name that LLVM knows, such as x86-64-v3",
+                             options.cpu)};
+  }
+  builder.setCPU(options.cpu);
+  builder.getFeatures() = llvm::SubtargetFeatures();
+  const auto chosen = TRY(ours("jit", builder.createTargetMachine()));
+  TRY(check_host_runs(*chosen->getMCSubtargetInfo(), options.cpu));
+  return builder;
+}
+
+HostVectors vectors_of(const llvm::TargetMachine& machine) {
+  const llvm::MCSubtargetInfo& cpu = *machine.getMCSubtargetInfo();
+  if (!machine.getTargetTriple().isX86()) return {.bytes = 16, .count = 32};
+  if (cpu.checkFeatures("+avx512f")) return {.bytes = 64, .count = 32};
+  return {.bytes = cpu.checkFeatures("+avx2") ? 32 : 16, .count = 16};
+}
+
+llvm::orc::SymbolMap runtime_symbols(llvm::orc::LLJIT& jit) {
+  llvm::orc::SymbolMap symbols;
+  const auto add = [&](const char* name, auto* function) {
+    symbols[jit.mangleAndIntern(name)] = {llvm::orc::ExecutorAddr::fromPtr(function),
+                                          llvm::JITSymbolFlags::Exported};
+  };
+  add("memcpy", static_cast<void* (*)(void*, const void*, size_t)>(&std::memcpy));
+  add("memmove", static_cast<void* (*)(void*, const void*, size_t)>(&std::memmove));
+  add("memset", static_cast<void* (*)(void*, int, size_t)>(&std::memset));
+  add("fmaf", static_cast<float (*)(float, float, float)>(&::fmaf));
+  add("floorf", static_cast<float (*)(float)>(&::floorf));
+  add("truncf", static_cast<float (*)(float)>(&::truncf));
+  add("__extendhfsf2", &__extendhfsf2);
+  add("__truncsfhf2", &__truncsfhf2);
+  return symbols;
+}
+
+// --- One specialisation ---
+
+struct Job {
+  const Codelet* codelet;
+  std::string constants;
+  size_t operands;
+  std::string suffix;  // makes the names of this specialisation's functions unique
+
+  std::string run_name() const { return std::string(codelet->name); }
+  std::string prepare_name(size_t operand) const {
+    return fmt::format("{}_prepare_{}", codelet->name, operand);
+  }
+};
+
+// Gives the global that the codelet declares its bytes, whatever its type.
+Status fill_in(llvm::Module& module, const std::string& name, std::string_view bytes) {
+  llvm::GlobalVariable* declared = module.getNamedGlobal(name);
+  if (declared == nullptr) return {};  // the codelet does not read it
+  const uint64_t size = module.getDataLayout().getTypeAllocSize(declared->getValueType());
+  if (size != bytes.size()) {
+    return Error{fmt::format("jit: {} is {} bytes, must be {}", name, bytes.size(), size)};
+  }
+  llvm::Constant* data =
+      llvm::ConstantDataArray::getString(module.getContext(), {bytes.data(), bytes.size()}, false);
+  auto* filled = new llvm::GlobalVariable(module, data->getType(), true,
+                                          llvm::GlobalValue::PrivateLinkage, data);
+  filled->setAlignment(llvm::Align(16));
+  declared->replaceAllUsesWith(filled);
+  declared->eraseFromParent();
+  return {};
+}
+
+Status specialise(llvm::Module& module, const Job& job, const llvm::TargetMachine& machine) {
+  const HostVectors vectors = vectors_of(machine);
+  TRY(fill_in(module, fmt::format("{}_constants", job.codelet->name), job.constants));
+  TRY(fill_in(module, "host_vectors", {reinterpret_cast<const char*>(&vectors), sizeof vectors}));
+
+  std::vector<std::string> entries = {job.run_name()};
+  for (size_t i = 0; i < job.operands; ++i) entries.push_back(job.prepare_name(i));
+  for (llvm::Function& function : module) {
+    if (function.isDeclaration()) continue;
+    const bool entry = std::ranges::find(entries, function.getName()) != entries.end();
+    if (!entry) function.setLinkage(llvm::GlobalValue::InternalLinkage);
+    // The bitcode was made for any CPU; without these, code is generated for the machine's.
+    for (const char* attribute : {"target-cpu", "target-features", "tune-cpu"}) {
+      function.removeFnAttr(attribute);
+    }
+    function.addFnAttr("prefer-vector-width", std::to_string(8 * vectors.bytes));
+    function.addFnAttr("min-legal-vector-width", std::to_string(8 * vectors.bytes));
+    function.addFnAttr(llvm::Attribute::NoUnwind);
+  }
+  for (const std::string& entry : entries) {
+    if (llvm::Function* function = module.getFunction(entry)) {
+      function->setName(entry + job.suffix);
+    }
+  }
+  return {};
+}
+
+void optimise(llvm::Module& module, llvm::TargetMachine& machine) {
+  // Codelets write their vectors out. Making more of scalar tails only costs time.
+  llvm::PipelineTuningOptions tuning;
+  tuning.LoopVectorization = false;
+  tuning.LoopInterleaving = false;
+  tuning.SLPVectorization = false;
+
+  llvm::LoopAnalysisManager loops;
+  llvm::FunctionAnalysisManager functions;
+  llvm::CGSCCAnalysisManager components;
+  llvm::ModuleAnalysisManager modules;
+  llvm::PassBuilder builder(&machine, tuning);
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(components);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, components, modules);
+  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2).run(module, modules);
+}
+
+Expected<std::unique_ptr<llvm::MemoryBuffer>> emit(llvm::Module& module,
+                                                   llvm::TargetMachine& machine) {
+  llvm::SmallVector<char, 0> bytes;
+  {
+    llvm::raw_svector_ostream stream(bytes);
+    llvm::legacy::PassManager passes;
+    llvm::MCContext* context = nullptr;
+    if (machine.addPassesToEmitMC(passes, context, stream)) {
+      return Error{"jit: this host's LLVM cannot emit objects"};
+    }
+    passes.run(module);
+  }
+  std::unique_ptr<llvm::MemoryBuffer> object =
+      std::make_unique<llvm::SmallVectorMemoryBuffer>(std::move(bytes), false);
+  return object;
+}
+
+Expected<Object> compile_one(const Job& job, llvm::orc::JITTargetMachineBuilder builder) {
+  const std::string where = fmt::format("jit: codelet {}", job.codelet->name);
+  const std::span<const std::byte> bitcode = job.codelet->bitcode;
+  const llvm::StringRef bytes(reinterpret_cast<const char*>(bitcode.data()), bitcode.size());
+  llvm::LLVMContext context;
+  const std::unique_ptr<llvm::TargetMachine> machine =
+      TRY(ours(where, builder.createTargetMachine()));
+  const std::unique_ptr<llvm::Module> module =
+      TRY(ours(where, llvm::parseBitcodeFile({bytes, where}, context)));
+  module->setTargetTriple(machine->getTargetTriple().str());
+  module->setDataLayout(machine->createDataLayout());
+  Object object;
+  for (size_t i = 0; i < job.operands; ++i) {
+    object.prepares.push_back(module->getFunction(job.prepare_name(i)) != nullptr);
+  }
+  TRY(specialise(*module, job, *machine));
+  optimise(*module, *machine);
+  object.code = TRY(emit(*module, *machine));
+  return object;
+}
+
+// Jobs are taken by whichever thread is free; what comes out is in their order.
+std::vector<Expected<Object>> compile_all(std::span<const Job> jobs, int threads,
+                                          const llvm::orc::JITTargetMachineBuilder& builder) {
+  std::vector<Expected<Object>> objects;
+  for (size_t i = 0; i < jobs.size(); ++i) objects.emplace_back(Object());
+  std::atomic<size_t> next = 0;
+  const auto work = [&] {
+    for (size_t i = next++; i < jobs.size(); i = next++) objects[i] = compile_one(jobs[i], builder);
+  };
+  std::vector<std::thread> helpers;
+  const size_t wanted = std::min(static_cast<size_t>(std::max(threads, 1)), jobs.size());
+  for (size_t i = 1; i < wanted; ++i) helpers.emplace_back(work);
+  work();
+  for (std::thread& helper : helpers) helper.join();
+  return objects;
+}
+
+}  // namespace
+
+struct Jit::Impl {
+  explicit Impl(llvm::orc::JITTargetMachineBuilder target) : builder(std::move(target)) {}
+
+  llvm::orc::JITTargetMachineBuilder builder;
+  std::unique_ptr<llvm::orc::LLJIT> jit;
+  std::map<std::pair<std::string, std::string>, Kernel> kernels;  // by codelet and constants
+
+  // A function of the JIT's, as a pointer of the type that is asked for.
+  template <class Function>
+  Status find(const std::string& name, Function& function) {
+    function = TRY(ours("jit", jit->lookup(name))).template toPtr<Function>();
+    return {};
+  }
+
+  Expected<Kernel> link(const Job& job, Object object) {
+    TRY(ours("jit", jit->addObjectFile(std::move(object.code))));
+    Kernel kernel;
+    kernel.prepare.resize(job.operands);
+    TRY(find(job.run_name() + job.suffix, kernel.run));
+    for (size_t i = 0; i < job.operands; ++i) {
+      if (object.prepares[i]) TRY(find(job.prepare_name(i) + job.suffix, kernel.prepare[i]));
+    }
+    return kernel;
+  }
+};
+
+Jit::Jit() = default;
+Jit::~Jit() = default;
+
+Expected<std::unique_ptr<Jit>> Jit::create(const JitOptions& options) {
+  initialise_llvm();
+  std::unique_ptr<Jit> jit(new Jit);
+  jit->impl_ = std::make_unique<Impl>(TRY(target_builder(options)));
+  // Codelets have no constructors and call nothing but runtime_symbols: no platform is needed.
+  jit->impl_->jit = TRY(ours("jit", llvm::orc::LLJITBuilder()
+                                        .setJITTargetMachineBuilder(jit->impl_->builder)
+                                        .setLinkProcessSymbolsByDefault(false)
+                                        .setPlatformSetUp(llvm::orc::setUpInactivePlatform)
+                                        .create()));
+  llvm::orc::LLJIT& orc = *jit->impl_->jit;
+  TRY(ours("jit", orc.getMainJITDylib().define(llvm::orc::absoluteSymbols(runtime_symbols(orc)))));
+  return jit;
+}
+
+Expected<std::vector<Kernel>> Jit::compile(std::span<const Request> requests, int threads) {
+  const auto key = [](const auto& request) {
+    return std::pair(std::string(request.codelet->name), request.constants);
+  };
+  std::map<std::pair<std::string, std::string>, Kernel>& kernels = impl_->kernels;
+  std::set<std::pair<std::string, std::string>> taken;
+  std::vector<Job> jobs;
+  for (const Request& request : requests) {
+    if (kernels.contains(key(request)) || !taken.insert(key(request)).second) continue;
+    jobs.push_back({.codelet = request.codelet,
+                    .constants = request.constants,
+                    .operands = request.operands,
+                    .suffix = fmt::format(".{}", kernels.size() + jobs.size())});
+  }
+  std::vector<Expected<Object>> objects = compile_all(jobs, threads, impl_->builder);
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    kernels[key(jobs[i])] = TRY(impl_->link(jobs[i], TRY(std::move(objects[i]))));
+  }
+  std::vector<Kernel> result;
+  for (const Request& request : requests) result.push_back(kernels[key(request)]);
+  return result;
+}
+
+}  // namespace tessera
