@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+// The property that sells the project: a request packed with others gets the answer that it would
+// get alone in a row, whatever stands beside it.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <random>
+
+#include "executor/offline_runner.h"
+#include "executor/pack_runner.h"
+#include "support/half.h"
+#include "tests/e2e/build.h"
+
+namespace tessera {
+namespace {
+
+constexpr int64_t kRows = 4, kLength = 16, kMaxValid = 12;
+
+Request draw_request(std::mt19937& random) {
+  const size_t length = 1 + random() % kLength;
+  Request request;
+  for (size_t i = 0; i < length; ++i) {
+    request.tokens["input_ids"].push_back(static_cast<int32_t>(random() % 100));
+    request.tokens["token_type_ids"].push_back(static_cast<int32_t>(random() % 2));
+  }
+  return request;
+}
+
+std::vector<Request> draw_requests(size_t count, uint32_t seed) {
+  std::mt19937 random(seed);
+  std::vector<Request> requests;
+  for (size_t i = 0; i < count; ++i) requests.push_back(draw_request(random));
+  return requests;
+}
+
+struct Runs {
+  std::shared_ptr<ModelRunner> padded, packed;
+};
+
+Runs build_runs(PackingForm form, Precision precision) {
+  const CompileOptions plain = e2e::options_for(kRows, kLength, precision);
+  const CompileOptions packed = form == PackingForm::UnpackRepack
+                                    ? e2e::form_a(plain, kMaxValid, kLength)
+                                    : e2e::form_b(plain);
+  MachineOptions machine;
+  machine.threads = 1;
+  return {e2e::load(e2e::build(e2e::tiny_bert(), plain), machine),
+          e2e::load(e2e::build(e2e::tiny_bert(), packed), machine)};
+}
+
+OfflineResult answer(ModelRunner& runner, const std::vector<Request>& requests) {
+  auto result = run_offline(runner, PackPolicy::FirstFit, requests);
+  EXPECT_TRUE(result.ok()) << result.error().message;
+  return result.ok() ? result.take() : OfflineResult{};
+}
+
+std::vector<float> floats(const std::vector<std::byte>& bytes) {
+  std::vector<float> values(bytes.size() / sizeof(float));
+  std::memcpy(values.data(), bytes.data(), values.size() * sizeof(float));
+  return values;
+}
+
+double largest_difference(const Answer& a, const Answer& b) {
+  double largest = 0;
+  for (const auto& [name, bytes] : a.outputs) {
+    const std::vector<float> x = floats(bytes), y = floats(b.outputs.at(name));
+    EXPECT_EQ(x.size(), y.size());
+    for (size_t i = 0; i < x.size(); ++i)
+      largest = std::max(largest, static_cast<double>(std::abs(x[i] - y[i])));
+  }
+  return largest;
+}
+
+// About eight requests go into a batch, so this many make a thousand batches.
+constexpr size_t kManyRequests = 9000;
+
+TEST(Packing, form_a_gives_every_request_the_padded_answer_to_the_bit) {
+  const Runs runs = build_runs(PackingForm::UnpackRepack, Precision::Fp32);
+  ASSERT_TRUE(runs.padded && runs.packed);
+  const std::vector<Request> requests = draw_requests(kManyRequests, 1);
+  const OfflineResult padded = answer(*runs.padded, requests);
+  const OfflineResult packed = answer(*runs.packed, requests);
+  EXPECT_GE(packed.batches, 1000u);
+  EXPECT_LT(packed.batches, padded.batches);
+  ASSERT_EQ(packed.answers.size(), requests.size());
+  for (size_t i = 0; i < requests.size(); ++i)
+    ASSERT_EQ(packed.answers[i].outputs, padded.answers[i].outputs) << "request " << i;
+}
+
+TEST(Packing, form_b_gives_every_request_the_padded_answer_within_rounding) {
+  const Runs runs = build_runs(PackingForm::AttentionMask, Precision::Fp32);
+  ASSERT_TRUE(runs.padded && runs.packed);
+  const std::vector<Request> requests = draw_requests(kManyRequests, 2);
+  const OfflineResult padded = answer(*runs.padded, requests);
+  const OfflineResult packed = answer(*runs.packed, requests);
+  EXPECT_GE(packed.batches, 1000u);
+  EXPECT_LT(packed.batches, padded.batches);
+  ASSERT_EQ(packed.answers.size(), requests.size());
+  for (size_t i = 0; i < requests.size(); ++i)
+    ASSERT_LT(largest_difference(packed.answers[i], padded.answers[i]), 1e-5) << "request " << i;
+}
+
+class BothForms : public ::testing::TestWithParam<PackingForm> {};
+
+TEST_P(BothForms, at_half_precision_packed_and_padded_agree_within_its_rounding) {
+  const Runs runs = build_runs(GetParam(), Precision::Fp16);
+  ASSERT_TRUE(runs.padded && runs.packed);
+  const std::vector<Request> requests = draw_requests(500, 3);
+  const OfflineResult padded = answer(*runs.padded, requests);
+  const OfflineResult packed = answer(*runs.packed, requests);
+  for (size_t i = 0; i < requests.size(); ++i)
+    ASSERT_LT(largest_difference(packed.answers[i], padded.answers[i]), 0.01) << "request " << i;
+}
+
+TEST_P(BothForms, changing_one_request_changes_no_bit_of_another) {
+  for (Precision precision : {Precision::Fp32, Precision::Fp16}) {
+    const Runs runs = build_runs(GetParam(), precision);
+    ASSERT_TRUE(runs.packed);
+    const std::vector<Request> requests = draw_requests(60, 4);
+    const OfflineResult before = answer(*runs.packed, requests);
+    for (size_t changed = 0; changed < requests.size(); changed += 7) {
+      std::vector<Request> others = requests;
+      for (int32_t& id : others[changed].tokens["input_ids"]) id = (id + 37) % 100;
+      const OfflineResult after = answer(*runs.packed, others);
+      EXPECT_NE(after.answers[changed].outputs, before.answers[changed].outputs);
+      for (size_t i = 0; i < requests.size(); ++i) {
+        if (i == changed) continue;
+        ASSERT_EQ(after.answers[i].outputs, before.answers[i].outputs)
+            << "request " << i << " when request " << changed << " changes";
+      }
+    }
+  }
+}
+
+TEST_P(BothForms, online_answers_are_the_offline_ones) {
+  const Runs runs = build_runs(GetParam(), Precision::Fp32);
+  ASSERT_TRUE(runs.packed);
+  const std::vector<Request> requests = draw_requests(200, 5);
+  const OfflineResult offline = answer(*runs.packed, requests);
+  PackRunnerConfig config;
+  config.timeout = std::chrono::microseconds(1000);
+  auto online = PackRunner::create(runs.packed, config);
+  ASSERT_TRUE(online.ok()) << online.error().message;
+  std::vector<std::future<Expected<Answer>>> futures;
+  for (const Request& request : requests) {
+    auto future = (*online)->submit(request);
+    ASSERT_TRUE(future.ok()) << future.error().message;
+    futures.push_back(future.take());
+  }
+  for (size_t i = 0; i < futures.size(); ++i) {
+    const Expected<Answer> got = futures[i].get();
+    ASSERT_TRUE(got.ok()) << got.error().message;
+    ASSERT_LT(largest_difference(*got, offline.answers[i]), 1e-5) << "request " << i;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(, BothForms,
+                         ::testing::Values(PackingForm::UnpackRepack, PackingForm::AttentionMask),
+                         [](const auto& form) {
+                           return form.param == PackingForm::UnpackRepack ? "form_a" : "form_b";
+                         });
+
+}  // namespace
+}  // namespace tessera
