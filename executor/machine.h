@@ -11,7 +11,6 @@
 // Time is the Program's (codelets/cost.h), never the host's.
 #pragma once
 
-#include <chrono>
 #include <memory>
 #include <span>
 #include <string>
@@ -27,16 +26,10 @@ enum class MachineKind : uint8_t { Direct, Isolated };
 
 struct MachineOptions {
   MachineKind kind = MachineKind::Direct;
-  int threads = 0;            // host threads; 0: one per core
-  std::string cpu;            // JIT for this CPU; "": this host's
-  bool reverse_tiles = false; // run each superstep's vertices last to first: the answers must not change
-};
-
-// The simulated machine met what it must not: an index past a table. Output, not our failure.
-struct Fault {
-  std::string superstep;
-  TileId tile;
-  std::string reason;
+  int threads = 0;  // host threads; 0: one per core
+  std::string cpu;  // JIT for this CPU; "": this host's
+  bool reverse_tiles =
+      false;  // run each superstep's vertices last to first: the answers must not change
 };
 
 struct HostStep {  // host wall time of one superstep of one run, for profiles
@@ -47,22 +40,27 @@ struct HostStep {  // host wall time of one superstep of one run, for profiles
 
 class Machine {
  public:
-  // Compiles the codelets, lays out memory, loads constants. The executable must be verified.
+  // Compiles the codelets, lays out memory, loads constants. The executable must be verified. A
+  // program that a tile's memory does not hold is an OutOfMemory error in Poplar's words.
   static Expected<std::unique_ptr<Machine>> load(std::shared_ptr<const Executable> executable,
                                                  const MachineOptions& options = {});
   ~Machine();
 
   // One batch. Buffers in the order of program.inputs and program.outputs, exactly their
   // variables' bytes, in the variables' dtypes, row-major; the caller owns them. Not thread-safe:
-  // one run at a time (ModelRunner queues).
+  // one run at a time (ModelRunner queues). Errors: a buffer of another size; an isolated tile that
+  // is handed an operand that it does not hold.
   Status run(std::span<const std::span<const std::byte>> inputs,
              std::span<const std::span<std::byte>> outputs);
 
-  const ProgramCost& cost() const;          // modelled
+  const ProgramCost& cost() const;  // modelled
   const Executable& executable() const;
   int threads() const;
-  double load_seconds() const;              // host
-  int64_t host_bytes() const;               // buffers and prepared constants
+  double load_seconds() const;  // host
+  int64_t host_bytes() const;   // buffers and prepared constants
+  // Isolated: bytes that came to a tile from another in the last run, by superstep, counted as they
+  // were copied: what codelets/cost.h says they are. Direct moves none: empty.
+  std::vector<int64_t> exchanged_bytes() const;
   // Host time by superstep, summed over the runs since the last call; collected once asked for.
   std::vector<HostStep> host_profile();
 

@@ -7,13 +7,13 @@
 #include <chrono>
 #include <cstdint>
 #include <future>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "executor/model_runner.h"
 #include "executor/packing/pack.h"
+#include "executor/request.h"
 
 namespace tessera {
 
@@ -27,30 +27,18 @@ struct PackRunnerConfig {
   size_t max_queue = 4096;                   // more waiting requests make submit wait
 };
 
-// One request: its token inputs, 1-D, all of one length. `ids` is mandatory; other token inputs
-// default to 0. A caller's mask must be all ones where given: a hole is refused.
-struct Request {
-  std::map<std::string, std::vector<int32_t>> tokens;
-};
-
-struct Answer {
-  // By output: the request's own items only, row-major bytes in the anchor's dtype.
-  std::map<std::string, std::vector<std::byte>> outputs;
-  uint64_t batch = 0;        // which batch it rode in
-  int64_t ordinal = 0;       // its place there
-};
-
 struct BatchRecord {
   uint64_t batch = 0;
   int64_t requests = 0;
   int64_t tokens = 0;
   CloseReason reason = CloseReason::Count;
-  double host_seconds = 0;   // packing, run and hand-out
+  double host_seconds = 0;  // packing, run and hand-out
 };
 
 class PackRunner {
  public:
-  // The executable must have a packing contract.
+  // The executable must say which inputs carry tokens (PackingContract). One that was compiled
+  // without packing takes one request a row.
   static Expected<std::unique_ptr<PackRunner>> create(std::shared_ptr<ModelRunner> runner,
                                                       const PackRunnerConfig& config = {});
   ~PackRunner();  // close()

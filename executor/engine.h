@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// The two ways to carry out a Program, behind one door. machine.h says what they have in common.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "executor/step_plan.h"
+#include "executor/thread_pool.h"
+#include "program/popef.h"
+#include "support/expected.h"
+
+namespace tessera {
+
+using HostInputs = std::span<const std::span<const std::byte>>;
+using HostOutputs = std::span<const std::span<std::byte>>;
+
+class Engine {
+ public:
+  virtual ~Engine() = default;
+  // Buffers have their variables' sizes. `seconds`, by superstep, is added to unless empty.
+  virtual Status run(HostInputs inputs, HostOutputs outputs, std::span<double> seconds) = 0;
+  virtual int64_t host_bytes() const = 0;
+  // Bytes that crossed from tile to tile in the last run, by superstep; empty where none are moved.
+  virtual std::vector<int64_t> exchanged_bytes() const = 0;
+};
+
+// What both engines are made from; all of it outlives them.
+struct EngineParts {
+  const Executable& executable;
+  const std::vector<StepPlan>& steps;
+  ThreadPool& pool;
+  bool reverse_tiles = false;
+};
+Expected<std::unique_ptr<Engine>> make_direct_engine(const EngineParts& parts);
+Expected<std::unique_ptr<Engine>> make_isolated_engine(const EngineParts& parts);
+
+}  // namespace tessera

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "executor/host_arrays.h"
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "support/half.h"
+
+namespace tessera {
+namespace {
+
+template <class T>
+T load(std::span<const std::byte> bytes, int64_t i) {
+  T value;
+  std::memcpy(&value, bytes.data() + static_cast<size_t>(i) * sizeof(T), sizeof(T));
+  return value;
+}
+
+template <class T>
+void store(std::span<std::byte> bytes, int64_t i, T value) {
+  std::memcpy(bytes.data() + static_cast<size_t>(i) * sizeof(T), &value, sizeof(T));
+}
+
+// "[3,17]" of element i.
+std::string place(const Shape& shape, int64_t i) {
+  Shape index(shape.size());
+  for (size_t d = shape.size(); d-- > 0;) {
+    index[d] = i % shape[d];
+    i /= shape[d];
+  }
+  return to_string(index);
+}
+
+Error bad_value(const Anchor& anchor, const std::string& value, int64_t i,
+                const std::string& must) {
+  return Error{anchor.name + ": value " + value + " at " + place(anchor.shape, i) +
+               ", must be in " + must};
+}
+
+enum class Wide : uint8_t { No, Int64, Float32 };
+
+// How the array differs from the anchor, or an error where the machine cannot take it.
+Expected<Wide> width_of(const Anchor& anchor, const InputView& view) {
+  const bool i32 = anchor.dtype == DType::I32, f16 = anchor.dtype == DType::F16;
+  if (i32 && view.dtype == DType::I32 && view.wide) return Wide::Int64;
+  if (f16 && view.dtype == DType::F16 && view.wide) return Wide::Float32;
+  if (f16 && view.dtype == DType::F32 && !view.wide) return Wide::Float32;
+  if (view.dtype == anchor.dtype && !view.wide) return Wide::No;
+  const std::string is =
+      view.wide && view.dtype == DType::I32 ? "int64" : std::string(to_string(view.dtype));
+  const std::string also = i32 ? " or int64" : f16 ? " or f32" : "";
+  return Error{anchor.name + ": dtype is " + is + ", must be " +
+               std::string(to_string(anchor.dtype)) + also};
+}
+
+int64_t bytes_each(const Anchor& anchor, Wide wide) {
+  switch (wide) {
+    case Wide::No: return size_of(anchor.dtype);
+    case Wide::Int64: return 8;
+    case Wide::Float32: return 4;
+  }
+  return 0;
+}
+
+Status check_shape(const Anchor& anchor, const Shape& shape, size_t bytes, int64_t element_bytes) {
+  if (shape != anchor.shape) {
+    return Error{anchor.name + ": shape is " + to_string(shape) + ", must be " +
+                 to_string(anchor.shape)};
+  }
+  const auto must = static_cast<size_t>(elements(anchor.shape) * element_bytes);
+  if (bytes == must) return {};
+  return Error{anchor.name + ": its buffer is " + std::to_string(bytes) + " bytes, must be " +
+               std::to_string(must)};
+}
+
+Status narrow_integers(const Anchor& anchor, const InputView& view, std::span<std::byte> to) {
+  for (int64_t i = 0; i < elements(anchor.shape); ++i) {
+    const auto value = load<int64_t>(view.bytes, i);
+    if (value < std::numeric_limits<int32_t>::min() || value > std::numeric_limits<int32_t>::max())
+      return bad_value(anchor, std::to_string(value), i, "-2147483648..2147483647");
+    store(to, i, static_cast<int32_t>(value));
+  }
+  return {};
+}
+
+// Infinities and NaNs are the caller's; a number that would become one is refused.
+Status narrow_floats(const Anchor& anchor, const InputView& view, std::span<std::byte> to) {
+  for (int64_t i = 0; i < elements(anchor.shape); ++i) {
+    const auto value = load<float>(view.bytes, i);
+    const uint16_t half = to_half(value);
+    if (std::isfinite(value) && !std::isfinite(from_half(half)))
+      return bad_value(anchor, std::to_string(value), i, "-65504..65504");
+    store(to, i, half);
+  }
+  return {};
+}
+
+Status check_values(const Anchor& anchor, std::span<const std::byte> bytes) {
+  if (anchor.dtype == DType::Bool) {
+    for (int64_t i = 0; i < elements(anchor.shape); ++i) {
+      const auto value = load<uint8_t>(bytes, i);
+      if (value > 1) return bad_value(anchor, std::to_string(value), i, "0..1");
+    }
+  }
+  if (anchor.dtype != DType::I32 || anchor.index_limit == 0) return {};
+  for (int64_t i = 0; i < elements(anchor.shape); ++i) {
+    const auto value = load<int32_t>(bytes, i);
+    if (value < 0 || value >= anchor.index_limit)
+      return bad_value(anchor, std::to_string(value), i,
+                       "0.." + std::to_string(anchor.index_limit - 1));
+  }
+  return {};
+}
+
+}  // namespace
+
+Expected<HostInput> take_input(const Anchor& anchor, const InputView& view) {
+  const Wide wide = TRY(width_of(anchor, view));
+  TRY(check_shape(anchor, view.shape, view.bytes.size(), bytes_each(anchor, wide)));
+  HostInput input;
+  input.bytes = view.bytes;
+  if (wide != Wide::No) {
+    input.converted.resize(static_cast<size_t>(elements(anchor.shape) * size_of(anchor.dtype)));
+    const bool integers = wide == Wide::Int64;
+    TRY(integers ? narrow_integers(anchor, view, input.converted)
+                 : narrow_floats(anchor, view, input.converted));
+    input.bytes = input.converted;
+  }
+  TRY(check_values(anchor, input.bytes));
+  return input;
+}
+
+Status check_output(const Anchor& anchor, const OutputView& view) {
+  const bool widened = anchor.dtype == DType::F16 && view.dtype == DType::F32;
+  if (view.dtype != anchor.dtype && !widened) {
+    return Error{anchor.name + ": dtype is " + std::string(to_string(view.dtype)) + ", must be " +
+                 std::string(to_string(anchor.dtype)) +
+                 (anchor.dtype == DType::F16 ? " or f32" : "")};
+  }
+  return check_shape(anchor, view.shape, view.bytes.size(), size_of(view.dtype));
+}
+
+void convert_output(std::span<const std::byte> bytes, const OutputView& view) {
+  for (int64_t i = 0; i < elements(view.shape); ++i) {
+    store(view.bytes, i, from_half(load<uint16_t>(bytes, i)));
+  }
+}
+
+std::string list_names(const std::vector<const Anchor*>& anchors) {
+  std::string names = "one of ";
+  for (size_t i = 0; i < anchors.size(); ++i) names += (i > 0 ? ", " : "") + anchors[i]->name;
+  return names;
+}
+
+}  // namespace tessera

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+// The isolated machine: every tile has a memory of its own and nothing else is handed to a vertex.
+//
+// A tile holds its blocks of the mapped variables, and for the time of a superstep what the
+// exchange delivers. All of it is poisoned (NaN in both float types) before it is written, so what
+// a wrong Program reads shows. An operand is collected from what lies on the tile, and a superstep
+// whose operand does not lie there is refused: verify_program proves it, this machine tries it.
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+
+#include "executor/engine.h"
+#include "executor/host_memory.h"
+#include "executor/prepared.h"
+#include "executor/vertex.h"
+#include "program/overlap.h"
+
+namespace tessera {
+namespace {
+
+constexpr int kPoison = 0xFF;
+
+// Elements [begin, end) of a variable, which stand at `offset` in a piece, in elements.
+struct Run {
+  int64_t begin, end, offset;
+};
+
+// A box of a variable in some tile's memory, compact.
+struct Piece {
+  std::vector<Run> runs;  // increasing
+  std::vector<std::byte> bytes;
+
+  void poison() { std::fill(bytes.begin(), bytes.end(), std::byte{kPoison}); }
+};
+
+Piece make_piece(const Shape& view, const Box& box, int64_t element_bytes) {
+  Piece piece;
+  int64_t count = 0;
+  for_each_run(view, box, [&](int64_t begin, int64_t end) {
+    piece.runs.push_back({begin, end, count});
+    count += end - begin;
+  });
+  piece.bytes.assign(static_cast<size_t>(count * element_bytes), std::byte{kPoison});
+  return piece;
+}
+
+// Calls with each stretch of elements that both hold: offsets in `a` and in `b`, and the count.
+template <class Call>
+void for_each_common(const Piece& a, const Piece& b, const Call& call) {
+  for (size_t i = 0, j = 0; i < a.runs.size() && j < b.runs.size();) {
+    const Run& x = a.runs[i];
+    const Run& y = b.runs[j];
+    const int64_t begin = std::max(x.begin, y.begin);
+    const int64_t end = std::min(x.end, y.end);
+    if (begin < end) call(x.offset + begin - x.begin, y.offset + begin - y.begin, end - begin);
+    (x.end < y.end ? i : j) += 1;
+  }
+}
+
+// Returns how many elements were copied.
+int64_t copy_common(const Piece& from, Piece& to, int64_t element_bytes) {
+  int64_t copied = 0;
+  for_each_common(from, to, [&](int64_t source, int64_t target, int64_t count) {
+    std::memcpy(to.bytes.data() + target * element_bytes,
+                from.bytes.data() + source * element_bytes,
+                static_cast<size_t>(count * element_bytes));
+    copied += count;
+  });
+  return copied;
+}
+
+struct Delivery {
+  VariableId variable = -1;
+  Piece piece;
+};
+
+class IsolatedEngine : public Engine {
+ public:
+  explicit IsolatedEngine(const EngineParts& parts);
+  Status run(HostInputs inputs, HostOutputs outputs, std::span<double> seconds) override;
+  int64_t host_bytes() const override { return host_bytes_; }
+  std::vector<int64_t> exchanged_bytes() const override { return exchanged_; }
+
+ private:
+  const Variable& variable(VariableId id) const {
+    return parts_.executable.program.variables[static_cast<size_t>(id)];
+  }
+  // The variable's block on the tile; null where it has none there.
+  Piece* block_on(VariableId id, int64_t tile);
+  void from_host(VariableId id, std::span<const std::byte> bytes);
+  void to_host(VariableId id, std::span<std::byte> bytes) const;
+  int64_t exchange(const Superstep& step);
+  Status run_step(const StepPlan& plan);
+  Status run_vertex(const StepPlan& plan, int64_t k);
+  Status collect(const Superstep& step, size_t operand, int64_t tile, Piece& piece);
+
+  EngineParts parts_;
+  std::vector<std::vector<Piece>> blocks_;         // by variable and block
+  std::vector<std::vector<Delivery>> deliveries_;  // by tile, of this superstep
+  std::vector<int64_t> exchanged_;
+  int64_t host_bytes_ = 0;
+};
+
+IsolatedEngine::IsolatedEngine(const EngineParts& parts) : parts_(parts) {
+  const Program& program = parts.executable.program;
+  deliveries_.resize(static_cast<size_t>(program.target.tiles));
+  for (size_t id = 0; id < program.variables.size(); ++id) {
+    const Variable& v = program.variables[id];
+    blocks_.emplace_back();
+    for (int64_t k = 0; k < block_count(v.mapping); ++k) {
+      const Box box = block_at(v.mapping, k);
+      blocks_.back().push_back(make_piece(v.mapping.view, box, size_of(v.dtype)));
+      host_bytes_ += static_cast<int64_t>(blocks_.back().back().bytes.size());
+    }
+    if (v.kind != VariableKind::Constant) continue;
+    from_host(static_cast<VariableId>(id),
+              parts.executable.constants[static_cast<size_t>(v.constant)].bytes);
+  }
+}
+
+Piece* IsolatedEngine::block_on(VariableId id, int64_t tile) {
+  std::vector<Piece>& blocks = blocks_[static_cast<size_t>(id)];
+  const int64_t k = tile - static_cast<int64_t>(variable(id).mapping.first.value);
+  if (k < 0 || k >= static_cast<int64_t>(blocks.size())) return nullptr;
+  return &blocks[static_cast<size_t>(k)];
+}
+
+void IsolatedEngine::from_host(VariableId id, std::span<const std::byte> bytes) {
+  const auto element_bytes = static_cast<size_t>(size_of(variable(id).dtype));
+  for (Piece& block : blocks_[static_cast<size_t>(id)]) {
+    for (const Run& run : block.runs) {
+      std::memcpy(block.bytes.data() + static_cast<size_t>(run.offset) * element_bytes,
+                  bytes.data() + static_cast<size_t>(run.begin) * element_bytes,
+                  static_cast<size_t>(run.end - run.begin) * element_bytes);
+    }
+  }
+}
+
+void IsolatedEngine::to_host(VariableId id, std::span<std::byte> bytes) const {
+  const auto element_bytes = static_cast<size_t>(size_of(variable(id).dtype));
+  for (const Piece& block : blocks_[static_cast<size_t>(id)]) {
+    for (const Run& run : block.runs) {
+      std::memcpy(bytes.data() + static_cast<size_t>(run.begin) * element_bytes,
+                  block.bytes.data() + static_cast<size_t>(run.offset) * element_bytes,
+                  static_cast<size_t>(run.end - run.begin) * element_bytes);
+    }
+  }
+}
+
+// Delivers to every receiver, from the blocks alone. Returns the bytes that changed tiles: what
+// lies on the receiver's tile already is copied there for free.
+int64_t IsolatedEngine::exchange(const Superstep& step) {
+  int64_t moved = 0;
+  for (std::vector<Delivery>& tile : deliveries_) tile.clear();
+  for (const Transfer& transfer : step.exchange) {
+    const Region& region = transfer.region;
+    const Mapping& mapping = variable(region.variable).mapping;
+    const std::vector<Piece>& blocks = blocks_[static_cast<size_t>(region.variable)];
+    const int64_t element_bytes = size_of(variable(region.variable).dtype);
+    for (int64_t k = 0; k < vertex_count(transfer.grid); ++k) {
+      const int64_t tile = transfer.grid.first.value + k;
+      const Box box = box_at(region, grid_position(transfer.grid, k));
+      Piece piece = make_piece(region.view, box, element_bytes);
+      for (const Source& source : sources_of(mapping, region.view, box)) {
+        const Piece& from = blocks[static_cast<size_t>(source.block)];
+        const int64_t copied = copy_common(from, piece, element_bytes);
+        if (mapping.first.value + source.block != tile) moved += copied * element_bytes;
+      }
+      deliveries_[static_cast<size_t>(tile)].push_back({region.variable, std::move(piece)});
+    }
+  }
+  return moved;
+}
+
+// Fills `piece` with what lies on the tile; every element of it must.
+Status IsolatedEngine::collect(const Superstep& step, size_t operand, int64_t tile, Piece& piece) {
+  const VariableId id = step.compute.operands[operand].region.variable;
+  const int64_t element_bytes = size_of(variable(id).dtype);
+  const int64_t wanted = static_cast<int64_t>(piece.bytes.size()) / element_bytes;
+  std::vector<bool> here(static_cast<size_t>(wanted));
+  const auto take = [&](const Piece& from) {
+    copy_common(from, piece, element_bytes);
+    for_each_common(from, piece, [&](int64_t, int64_t target, int64_t count) {
+      std::fill_n(here.begin() + target, count, true);
+    });
+  };
+  if (const Piece* block = block_on(id, tile)) take(*block);
+  for (const Delivery& delivery : deliveries_[static_cast<size_t>(tile)]) {
+    if (delivery.variable == id) take(delivery.piece);
+  }
+  const int64_t missing = std::count(here.begin(), here.end(), false);
+  if (missing == 0) return {};
+  return Error{"superstep '" + step.name + "': operand " + std::to_string(operand) + " reads " +
+               std::to_string(missing) + " elements of " + variable(id).name +
+               " that are not on tile " + std::to_string(tile) +
+               ", must be mapped there or delivered"};
+}
+
+Status IsolatedEngine::run_vertex(const StepPlan& plan, int64_t k) {
+  const Superstep& step = *plan.step;
+  const int64_t tile = step.compute.grid.first.value + k;
+  const Position position = grid_position(plan.grid, k);
+  const VertexClass& vertex = plan.vertex_class(k);
+  std::vector<VertexOperand> operands(plan.operands.size(), blank_operand());
+  std::vector<Piece> pieces;
+  std::vector<HostBuffer> memory;  // the operands, aligned, or prepared
+  for (size_t i = 0; i < plan.operands.size(); ++i) {
+    const OperandPlan& operand = plan.operands[i];
+    const Region& region = step.compute.operands[i].region;
+    pieces.push_back(make_piece(region.view, box_at(region, position), operand.element_bytes));
+    if (!operand.writes) TRY(collect(step, i, tile, pieces.back()));
+    set_region(operand, position, operands[i]);
+    int64_t stride = 1;
+    for (size_t d = operand.dims.size(); d-- > 0;) {
+      operands[i].stride[d] = operands[i].size[d] == 1 ? 0 : stride;
+      stride *= operands[i].size[d];
+    }
+    operands[i].data = pieces.back().bytes.data();
+    if (const int64_t bytes = vertex.prepared_bytes[i]; bytes > 0) {
+      memory.push_back(TRY(HostBuffer::allocate(bytes)));
+      std::memset(memory.back().data(), kPoison, static_cast<size_t>(bytes));
+      vertex.kernel.prepare[i](&operands[i], memory.back().data());
+      operands[i].data = memory.back().data();
+    }
+  }
+  const HostBuffer scratch = TRY(HostBuffer::allocate(vertex.scratch_bytes));
+  std::memset(scratch.data(), kPoison, static_cast<size_t>(vertex.scratch_bytes));
+  vertex.kernel.run(operands.data(), scratch.data());
+  for (size_t i = 0; i < plan.operands.size(); ++i) {
+    if (!plan.operands[i].writes) continue;
+    Piece* block = block_on(plan.operands[i].variable, tile);
+    if (block != nullptr) copy_common(pieces[i], *block, plan.operands[i].element_bytes);
+  }
+  return {};
+}
+
+Status IsolatedEngine::run_step(const StepPlan& plan) {
+  exchanged_.push_back(exchange(*plan.step));
+  for (int64_t j = 0; j < plan.vertices; ++j) {
+    TRY(run_vertex(plan, parts_.reverse_tiles ? plan.vertices - 1 - j : j));
+  }
+  return {};
+}
+
+Status IsolatedEngine::run(HostInputs inputs, HostOutputs outputs, std::span<double> seconds) {
+  const Program& program = parts_.executable.program;
+  exchanged_.clear();
+  for (size_t id = 0; id < blocks_.size(); ++id) {
+    if (program.variables[id].kind == VariableKind::Constant) continue;
+    for (Piece& block : blocks_[id]) block.poison();
+  }
+  for (size_t i = 0; i < inputs.size(); ++i) from_host(program.inputs[i], inputs[i]);
+  for (size_t s = 0; s < parts_.steps.size(); ++s) {
+    const auto begin = std::chrono::steady_clock::now();
+    TRY(run_step(parts_.steps[s]));
+    if (seconds.empty()) continue;
+    seconds[s] += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  }
+  for (size_t i = 0; i < outputs.size(); ++i) to_host(program.outputs[i], outputs[i]);
+  return {};
+}
+
+}  // namespace
+
+Expected<std::unique_ptr<Engine>> make_isolated_engine(const EngineParts& parts) {
+  return std::unique_ptr<Engine>(std::make_unique<IsolatedEngine>(parts));
+}
+
+}  // namespace tessera

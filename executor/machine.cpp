@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "executor/machine.h"
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+#include "executor/engine.h"
+#include "executor/jit.h"
+#include "executor/step_plan.h"
+#include "executor/thread_pool.h"
+
+namespace tessera {
+namespace {
+
+int thread_count(int asked) {
+  if (asked > 0) return asked;
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+// The bytes of every constant are there: the machine reads them where they are.
+Status check_constants(const Executable& executable) {
+  for (const Variable& v : executable.program.variables) {
+    if (v.kind != VariableKind::Constant) continue;
+    const auto count = static_cast<int64_t>(executable.constants.size());
+    const bool known = v.constant >= 0 && v.constant < count;
+    const size_t bytes =
+        known ? executable.constants[static_cast<size_t>(v.constant)].bytes.size() : 0;
+    if (known && bytes == static_cast<size_t>(v.bytes())) continue;
+    return Error{"constant " + v.name + ": its data is " + std::to_string(bytes) +
+                     " bytes, must be " + std::to_string(v.bytes()),
+                 ErrorKind::BadFile};
+  }
+  return {};
+}
+
+template <class Buffer>
+Status check_buffers(const Program& program, const std::vector<VariableId>& variables,
+                     std::span<const Buffer> buffers, const char* what) {
+  if (buffers.size() != variables.size()) {
+    return Error{"machine: " + std::to_string(buffers.size()) + " " + what + " buffers, must be " +
+                 std::to_string(variables.size())};
+  }
+  for (size_t i = 0; i < buffers.size(); ++i) {
+    const Variable& v = program.variables[static_cast<size_t>(variables[i])];
+    if (buffers[i].size() == static_cast<size_t>(v.bytes())) continue;
+    return Error{v.name + ": the buffer is " + std::to_string(buffers[i].size()) +
+                 " bytes, must be " + std::to_string(v.bytes())};
+  }
+  return {};
+}
+
+}  // namespace
+
+struct Machine::Impl {
+  Impl(std::shared_ptr<const Executable> e, int threads)
+      : executable(std::move(e)), pool(threads), cost(program_cost(executable->program)) {}
+
+  std::shared_ptr<const Executable> executable;
+  ThreadPool pool;
+  std::unique_ptr<Jit> jit;
+  std::vector<StepPlan> steps;
+  std::unique_ptr<Engine> engine;  // refers to all of the above
+  ProgramCost cost;
+  double load_seconds = 0;
+  std::vector<double> seconds;  // by superstep, once profiled
+};
+
+Machine::Machine() = default;
+Machine::~Machine() = default;
+
+Expected<std::unique_ptr<Machine>> Machine::load(std::shared_ptr<const Executable> executable,
+                                                 const MachineOptions& options) {
+  const auto begin = std::chrono::steady_clock::now();
+  const Program& program = executable->program;
+  TRY(check_constants(*executable));
+  const MemoryReport memory = program_memory(program);
+  if (!memory.fits) return out_of_memory_error(program, memory);
+
+  std::unique_ptr<Machine> machine(new Machine);
+  machine->impl_ = std::make_unique<Impl>(executable, thread_count(options.threads));
+  Impl& impl = *machine->impl_;
+  impl.jit = TRY(Jit::create({options.cpu}));
+  impl.steps = TRY(plan_steps(program, *impl.jit, impl.pool.size()));
+  const EngineParts parts{*executable, impl.steps, impl.pool, options.reverse_tiles};
+  switch (options.kind) {
+    case MachineKind::Direct: impl.engine = TRY(make_direct_engine(parts)); break;
+    case MachineKind::Isolated: impl.engine = TRY(make_isolated_engine(parts)); break;
+  }
+  impl.load_seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  return machine;
+}
+
+Status Machine::run(std::span<const std::span<const std::byte>> inputs,
+                    std::span<const std::span<std::byte>> outputs) {
+  const Program& program = impl_->executable->program;
+  TRY(check_buffers(program, program.inputs, inputs, "input"));
+  TRY(check_buffers(program, program.outputs, outputs, "output"));
+  return impl_->engine->run(inputs, outputs, impl_->seconds);
+}
+
+const ProgramCost& Machine::cost() const { return impl_->cost; }
+const Executable& Machine::executable() const { return *impl_->executable; }
+int Machine::threads() const { return impl_->pool.size(); }
+double Machine::load_seconds() const { return impl_->load_seconds; }
+int64_t Machine::host_bytes() const { return impl_->engine->host_bytes(); }
+std::vector<int64_t> Machine::exchanged_bytes() const { return impl_->engine->exchanged_bytes(); }
+
+std::vector<HostStep> Machine::host_profile() {
+  std::vector<HostStep> profile;
+  for (size_t s = 0; s < impl_->seconds.size(); ++s) {
+    const Superstep& step = *impl_->steps[s].step;
+    profile.push_back({step.name, step.compute.codelet, impl_->seconds[s]});
+  }
+  impl_->seconds.assign(impl_->steps.size(), 0.0);
+  return profile;
+}
+
+}  // namespace tessera

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+// Callers' threads check and convert; one worker thread runs the machine, batch after batch.
+#include "executor/model_runner.h"
+
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+
+#include "codelets/codelet.h"
+#include "executor/host_arrays.h"
+
+namespace tessera {
+namespace {
+
+struct JobOutput {
+  std::vector<std::byte> own;  // where the caller's array is of another dtype, or none
+  const OutputView* view = nullptr;
+  std::span<std::byte> bytes;
+};
+
+struct Job {
+  OutputViews views;  // JobOutput::view points here
+  std::vector<HostInput> inputs;
+  std::vector<JobOutput> outputs;
+  std::promise<Status> done;
+};
+
+// The anchors of these variables, in their order.
+Expected<std::vector<const Anchor*>> find_anchors(const Executable& executable,
+                                                  const std::vector<VariableId>& variables,
+                                                  AnchorKind kind) {
+  std::vector<const Anchor*> found;
+  for (VariableId id : variables) {
+    const Variable& v = executable.program.variables[static_cast<size_t>(id)];
+    const Anchor* match = nullptr;
+    for (const Anchor& a : executable.metadata.anchors) {
+      if (a.name == v.name && a.kind == kind && a.dtype == v.dtype && a.shape == v.shape)
+        match = &a;
+    }
+    if (match == nullptr) {
+      return Error{"metadata: variable " + v.name + " has no anchor of its type, must have one",
+                   ErrorKind::BadFile};
+    }
+    found.push_back(match);
+  }
+  return found;
+}
+
+template <class Views>
+Status check_names(const Views& views, const std::vector<const Anchor*>& anchors,
+                   const std::string& what) {
+  for (const auto& [name, view] : views) {
+    bool known = false;
+    for (const Anchor* anchor : anchors) known |= anchor->name == name;
+    if (!known) {
+      return Error{name + ": is no " + what + " of this model, must be " + list_names(anchors)};
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+struct ModelRunner::Impl {
+  std::shared_ptr<const Executable> executable;
+  std::unique_ptr<Machine> machine;
+  std::vector<const Anchor*> inputs, outputs;
+
+  std::mutex mutex;
+  std::condition_variable wake;
+  std::deque<std::unique_ptr<Job>> queue;
+  bool stop = false;
+  std::thread worker;
+
+  Expected<std::unique_ptr<Job>> prepare(const InputViews& in, OutputViews out) const;
+  std::future<Status> submit(std::unique_ptr<Job> job);
+  void work();
+  Status carry_out(Job& job);
+};
+
+// Everything that can be wrong with a call is found here, before it waits for its turn.
+Expected<std::unique_ptr<Job>> ModelRunner::Impl::prepare(const InputViews& in,
+                                                          OutputViews out) const {
+  auto job = std::make_unique<Job>();
+  TRY(check_names(in, inputs, "input"));
+  TRY(check_names(out, outputs, "output"));
+  for (const Anchor* anchor : inputs) {
+    const auto view = in.find(anchor->name);
+    if (view == in.end()) return Error{anchor->name + ": is missing, must be given"};
+    job->inputs.push_back(TRY(take_input(*anchor, view->second)));
+  }
+  job->views = std::move(out);
+  for (const Anchor* anchor : outputs) {
+    JobOutput output;
+    const auto view = job->views.find(anchor->name);
+    if (view != job->views.end()) {
+      TRY(check_output(*anchor, view->second));
+      output.view = &view->second;
+      output.bytes = view->second.bytes;
+    }
+    if (output.view == nullptr || output.view->dtype != anchor->dtype) {
+      output.own.resize(static_cast<size_t>(elements(anchor->shape) * size_of(anchor->dtype)));
+      output.bytes = output.own;
+    }
+    job->outputs.push_back(std::move(output));
+  }
+  return job;
+}
+
+std::future<Status> ModelRunner::Impl::submit(std::unique_ptr<Job> job) {
+  std::future<Status> done = job->done.get_future();
+  const std::lock_guard lock(mutex);
+  queue.push_back(std::move(job));
+  wake.notify_one();
+  return done;
+}
+
+Status ModelRunner::Impl::carry_out(Job& job) {
+  std::vector<std::span<const std::byte>> in;
+  std::vector<std::span<std::byte>> out;
+  for (const HostInput& input : job.inputs) in.push_back(input.bytes);
+  for (const JobOutput& output : job.outputs) out.push_back(output.bytes);
+  TRY(machine->run(in, out));
+  for (const JobOutput& output : job.outputs) {
+    if (output.view != nullptr && !output.own.empty()) convert_output(output.own, *output.view);
+  }
+  return {};
+}
+
+void ModelRunner::Impl::work() {
+  for (;;) {
+    std::unique_lock lock(mutex);
+    wake.wait(lock, [&] { return stop || !queue.empty(); });
+    if (queue.empty()) return;
+    const std::unique_ptr<Job> job = std::move(queue.front());
+    queue.pop_front();
+    lock.unlock();
+    job->done.set_value(carry_out(*job));
+  }
+}
+
+ModelRunner::ModelRunner() : impl_(std::make_unique<Impl>()) {}
+
+ModelRunner::~ModelRunner() {
+  if (!impl_->worker.joinable()) return;
+  {
+    const std::lock_guard lock(impl_->mutex);
+    impl_->stop = true;
+  }
+  impl_->wake.notify_one();
+  impl_->worker.join();
+}
+
+Expected<std::unique_ptr<ModelRunner>> ModelRunner::load(const std::string& popef_path,
+                                                         const MachineOptions& options) {
+  auto executable =
+      std::make_shared<const Executable>(TRY(read_popef(popef_path, check_compute_set)));
+  return create(std::move(executable), options);
+}
+
+Expected<std::unique_ptr<ModelRunner>> ModelRunner::create(
+    std::shared_ptr<const Executable> executable, const MachineOptions& options) {
+  std::unique_ptr<ModelRunner> runner(new ModelRunner);
+  Impl& impl = *runner->impl_;
+  impl.executable = executable;
+  impl.inputs = TRY(find_anchors(*executable, executable->program.inputs, AnchorKind::Input));
+  impl.outputs = TRY(find_anchors(*executable, executable->program.outputs, AnchorKind::Output));
+  impl.machine = TRY(Machine::load(std::move(executable), options));
+  impl.worker = std::thread([&impl] { impl.work(); });
+  return runner;
+}
+
+Status ModelRunner::run(const InputViews& inputs, const OutputViews& outputs) {
+  return impl_->submit(TRY(impl_->prepare(inputs, outputs))).get();
+}
+
+std::future<Status> ModelRunner::run_async(InputViews inputs, OutputViews outputs) {
+  Expected<std::unique_ptr<Job>> job = impl_->prepare(inputs, std::move(outputs));
+  if (job) return impl_->submit(job.take());
+  std::promise<Status> refused;
+  refused.set_value(std::move(job.error()));
+  return refused.get_future();
+}
+
+const Executable& ModelRunner::executable() const { return *impl_->executable; }
+Machine& ModelRunner::machine() { return *impl_->machine; }
+
+}  // namespace tessera

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "executor/step_plan.h"
+
+#include <algorithm>
+
+#include "support/check.h"
+
+namespace tessera {
+namespace {
+
+OperandPlan plan_operand(const Program& program, const Operand& operand, const VertexGrid& grid) {
+  const Region& region = operand.region;
+  const Variable& variable = program.variables[static_cast<size_t>(region.variable)];
+  OperandPlan plan{region.variable, operand.writes, size_of(variable.dtype), {}};
+  const Shape strides = row_major_strides(region.view);
+  for (size_t d = 0; d < region.dims.size(); ++d) {
+    const int32_t axis = region.dims[d].axis;
+    OperandPlan::Dim out{axis, strides[d], {}};
+    Position position(grid.extent.size());
+    if (axis < 0) {
+      out.at.push_back(box_at(region, position)[d]);
+    } else {
+      for (int64_t& c = position[static_cast<size_t>(axis)];
+           c < grid.extent[static_cast<size_t>(axis)]; ++c) {
+        out.at.push_back(box_at(region, position)[d]);
+      }
+    }
+    plan.dims.push_back(std::move(out));
+  }
+  return plan;
+}
+
+VertexClass plan_class(const Codelet& codelet, const VertexShape& shape) {
+  VertexClass out;
+  out.scratch_bytes = codelet.scratch_bytes(shape);
+  for (size_t i = 0; i < shape.operands.size(); ++i) {
+    out.prepared_bytes.push_back(codelet.prepared_bytes(shape, static_cast<int>(i)));
+  }
+  return out;
+}
+
+StepPlan plan_step(const Program& program, const Superstep& step,
+                   std::vector<Jit::Request>& requests) {
+  const ComputeSet& set = step.compute;
+  const Codelet* codelet = find_codelet(set.codelet);
+  CHECK(codelet != nullptr);  // verify_program has asked
+  StepPlan plan;
+  plan.step = &step;
+  plan.grid = set.grid;
+  plan.vertices = vertex_count(set.grid);
+  for (const Operand& operand : set.operands) {
+    plan.operands.push_back(plan_operand(program, operand, set.grid));
+  }
+  VertexClasses alike = alike_vertices(set);
+  plan.class_of = std::move(alike.of_vertex);
+  for (int64_t vertex : alike.representative) {
+    const VertexShape shape = vertex_shape(program, set, vertex);
+    plan.classes.push_back(plan_class(*codelet, shape));
+    requests.push_back({codelet, codelet->constants(shape), set.operands.size()});
+  }
+  return plan;
+}
+
+}  // namespace
+
+int64_t StepPlan::max_scratch_bytes() const {
+  int64_t bytes = 0;
+  for (const VertexClass& c : classes) bytes = std::max(bytes, c.scratch_bytes);
+  return bytes;
+}
+
+int64_t StepPlan::max_prepared_bytes(size_t operand) const {
+  int64_t bytes = 0;
+  for (const VertexClass& c : classes) bytes = std::max(bytes, c.prepared_bytes[operand]);
+  return bytes;
+}
+
+Expected<std::vector<StepPlan>> plan_steps(const Program& program, Jit& jit, int threads) {
+  std::vector<StepPlan> plans;
+  std::vector<Jit::Request> requests;
+  for (const Superstep& step : program.supersteps) {
+    plans.push_back(plan_step(program, step, requests));
+  }
+  const std::vector<Kernel> kernels = TRY(jit.compile(requests, threads));
+  size_t next = 0;
+  for (StepPlan& plan : plans) {
+    for (VertexClass& c : plan.classes) c.kernel = kernels[next++];
+  }
+  return plans;
+}
+
+}  // namespace tessera

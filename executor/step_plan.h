@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// What running a compute set asks of its Program, worked out once when it loads.
+//
+// A region moves along grid axes, one dimension at a time, so the whole grid is described by small
+// tables: for each dimension of each operand, its range by coordinate on the axis that it follows.
+// Vertices whose operands have the same sizes are of one class, and share a kernel.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "codelets/codelet.h"
+#include "executor/jit.h"
+#include "program/program.h"
+#include "support/expected.h"
+
+namespace tessera {
+
+struct OperandPlan {
+  struct Dim {
+    int32_t axis = -1;      // -1: does not move
+    int64_t stride = 0;     // of the view, in elements
+    std::vector<Range> at;  // by coordinate on the axis; one entry where it does not move
+  };
+  VariableId variable = -1;
+  bool writes = false;
+  int64_t element_bytes = 0;
+  std::vector<Dim> dims;
+
+  const Range& range(size_t dim, const Position& position) const {
+    const Dim& d = dims[dim];
+    return d.at[d.axis < 0 ? 0 : static_cast<size_t>(position[static_cast<size_t>(d.axis)])];
+  }
+};
+
+struct VertexClass {
+  Kernel kernel;
+  int64_t scratch_bytes = 0;
+  std::vector<int64_t> prepared_bytes;  // by operand; 0: handed over as it is
+};
+
+struct StepPlan {
+  const Superstep* step = nullptr;
+  VertexGrid grid;
+  int64_t vertices = 0;
+  std::vector<OperandPlan> operands;
+  std::vector<VertexClass> classes;
+  std::vector<int32_t> class_of;  // by vertex
+
+  const VertexClass& vertex_class(int64_t vertex) const {
+    return classes[static_cast<size_t>(class_of[static_cast<size_t>(vertex)])];
+  }
+  // Of all classes.
+  int64_t max_scratch_bytes() const;
+  int64_t max_prepared_bytes(size_t operand) const;
+};
+
+// One plan per superstep, kernels compiled by `jit` on that many threads; they live as long as the
+// jit and the program do.
+Expected<std::vector<StepPlan>> plan_steps(const Program& program, Jit& jit, int threads);
+
+}  // namespace tessera
