@@ -11,7 +11,9 @@
 
 namespace tessera {
 
+// The ids in the program must be in range.
 std::string print(const Program& program);
-Expected<Program> parse_program(std::string_view text);  // not verified
+// Not verified. Errors: "line 3: 'x' stands where a name must".
+Expected<Program> parse_program(std::string_view text);
 
 }  // namespace tessera

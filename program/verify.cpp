@@ -38,7 +38,8 @@ Status check_target(const Target& target) {
     const double number = static_cast<double>(value);
     const double limit = std::is_integral_v<decltype(value)> ? kMaxInteger : kMaxReal;
     if (status.ok() && !(number > 0 && number <= limit))
-      status = Error{fmt::format("{} is {}, must be positive and at most {}", name, value, limit)};
+      status =
+          Error{fmt::format("{} is {}, must be positive and at most {:g}", name, value, limit)};
   });
   TRY(status);
   if (target.tiles <= kMaxTiles) return {};
