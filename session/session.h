@@ -4,7 +4,6 @@
 // price.
 #pragma once
 
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -17,9 +16,9 @@
 namespace tessera {
 
 struct SessionOptions {
-  CompileOptions compile;       // input_shape is what each run brings
+  CompileOptions compile;  // input_shape is what each run brings
   MachineOptions machine;
-  std::string events_path;      // JSON lines are appended here; "": kept in memory only
+  std::string events_path;  // JSON lines are appended here; "": kept in memory only
 };
 
 // Thread-safe; a run that needs a compile holds up others of this session meanwhile.
@@ -29,8 +28,9 @@ class Session {
                                                  SessionOptions options);
   ~Session();
 
-  // The runner for inputs of these shapes, compiled if need be.
-  Expected<std::shared_ptr<ModelRunner>> runner(const std::map<std::string, Shape>& input_shapes);
+  // The runner for inputs of these shapes, compiled if need be. What is wrong with the shapes or
+  // the model comes back as the compiler's error, and leaves its event all the same.
+  Expected<std::shared_ptr<ModelRunner>> runner(const InputShapes& input_shapes);
   // Every event so far, oldest first.
   std::vector<RecompileEvent> events() const;
 
