@@ -9,10 +9,6 @@
 namespace tessera {
 namespace {
 
-Error violation(std::string_view codelet, std::string_view what) {
-  return Error{fmt::format("{}: {}", codelet, what), ErrorKind::BadFile};
-}
-
 bool accepts(Accept accept, DType dtype) {
   switch (accept) {
     case Accept::Float: return is_float(dtype);
@@ -50,6 +46,10 @@ std::string describe(const OperandRule& rule) {
 
 }  // namespace
 
+Error violation(std::string_view codelet, std::string_view what) {
+  return Error{fmt::format("{}: {}", codelet, what), ErrorKind::BadFile};
+}
+
 Status check_params(std::string_view codelet, const VertexShape& shape,
                     std::initializer_list<std::string_view> names, bool lists) {
   std::vector<std::string_view> given;
@@ -58,8 +58,9 @@ Status check_params(std::string_view codelet, const VertexShape& shape,
     return violation(codelet, fmt::format("params are ({}), must be ({})", fmt::join(given, ", "),
                                           fmt::join(names, ", ")));
   }
+  if (lists) return {};
   for (const Param& param : *shape.params) {
-    if (!lists && param.values.size() != 1) {
+    if (param.values.size() != 1) {
       return violation(codelet,
                        fmt::format("{} has {} values, must be 1", param.name, param.values.size()));
     }
@@ -102,6 +103,14 @@ Status check_operand(std::string_view codelet, const VertexShape& shape, size_t 
                                  is.writes ? "written" : "read", rule.writes ? "written" : "read"));
   }
   return {};
+}
+
+Status check_same_dtype(std::string_view codelet, const VertexShape& shape, size_t operand,
+                        size_t as) {
+  const DType is = shape.operands[operand].dtype, must_be = shape.operands[as].dtype;
+  if (is == must_be) return {};
+  return violation(codelet, fmt::format("operand {} is {}, must be {} as operand {} is", operand,
+                                        tessera::to_string(is), tessera::to_string(must_be), as));
 }
 
 }  // namespace tessera

@@ -23,8 +23,10 @@ struct OperandRule {
   bool writes = false;
 };
 
-// "matmul: params are (bias), must be (bias, residual, activation)". Values must be finite, and
-// single unless `lists` is set.
+// "matmul: WHAT": a codelet's own rule, in the words of the rules below.
+Error violation(std::string_view codelet, std::string_view what);
+// "matmul: params are (bias), must be (bias, residual, activation)". Values must be finite and
+// single; where `lists` is set they are the caller's to check.
 Status check_params(std::string_view codelet, const VertexShape& shape,
                     std::initializer_list<std::string_view> names, bool lists = false);
 // "matmul: activation is 1.5, must be an integer in 0..4". The param must be there.
@@ -35,6 +37,10 @@ Status check_operand_count(std::string_view codelet, const VertexShape& shape, s
 // "matmul: operand 1 is f16[3,2], must be float[2,*]"; the operand must be there.
 Status check_operand(std::string_view codelet, const VertexShape& shape, size_t operand,
                      const OperandRule& rule);
+
+// "gather: operand 2 is f16, must be f32 as operand 0 is"; both must be there.
+Status check_same_dtype(std::string_view codelet, const VertexShape& shape, size_t operand,
+                        size_t as);
 
 inline Element element_of(DType dtype) { return static_cast<Element>(dtype); }
 

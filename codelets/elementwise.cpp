@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "codelets/elementwise.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+
+#include "codelets/rows.h"
+#include "codelets/rules.h"
+#include "codelets/work.h"
+
+namespace tessera::codelets {
+namespace {
+
+struct OpcodeInfo {
+  Tape opcode;
+  int operands;
+  bool in_i32;  // the i32 domain has it
+  int half;     // issues for a vector of 4 halves, loads and store included
+  int single;   // issues for a vector of 2 floats or integers
+};
+
+// Issues: poplibs popops popopsCycleEstimators.cpp, the inner loops of the 1D vertices. GeluErf in
+// halves is a measured 4.8 an element (ipu-stack). Pow is charged as log, mul and exp; Log as Exp.
+constexpr auto kOpcodes = std::to_array<OpcodeInfo>({
+    {Tape::Add,      2, true,  3,  3 },
+    {Tape::Sub,      2, true,  3,  3 },
+    {Tape::Mul,      2, true,  3,  3 },
+    {Tape::Div,      2, true,  21, 10},
+    {Tape::Pow,      2, true,  11, 15},
+    {Tape::Max,      2, true,  4,  3 },
+    {Tape::Min,      2, true,  4,  3 },
+    {Tape::Equal,    2, true,  3,  3 },
+    {Tape::Less,     2, true,  3,  3 },
+    {Tape::And,      2, true,  3,  3 },
+    {Tape::Not,      1, true,  2,  2 },
+    {Tape::Abs,      1, true,  2,  2 },
+    {Tape::Exp,      1, false, 4,  6 },
+    {Tape::Log,      1, false, 4,  6 },
+    {Tape::Sqrt,     1, false, 23, 10},
+    {Tape::Floor,    1, true,  2,  2 },
+    {Tape::Erf,      1, false, 52, 82},
+    {Tape::Tanh,     1, false, 4,  12},
+    {Tape::GeluErf,  1, false, 20, 44},
+    {Tape::GeluTanh, 1, false, 8,  10},
+    {Tape::Select,   3, true,  20, 10},
+    {Tape::Truncate, 1, true,  2,  2 },
+    {Tape::NotZero,  1, true,  2,  2 },
+});
+static_assert(kOpcodes.size() == kTapeOpcodes);
+
+const std::vector<double>& values(const VertexShape& shape, std::string_view name) {
+  return *find_param(*shape.params, name);
+}
+
+bool is_int(double value, double low, double high) {
+  return value >= low && value <= high && std::trunc(value) == value;
+}
+
+bool in_i32(const VertexShape& shape) { return values(shape, "domain")[0] == 1; }
+
+// --- What it asks ---
+
+Status check_operands(const VertexShape& shape) {
+  const size_t count = shape.operands.size();
+  if (count < 1 || count > kMaxTapeInputs + 1)
+    return violation("elementwise", fmt::format("there are {} operands, must be 1..{}", count,
+                                                kMaxTapeInputs + 1));
+  const Shape& out = shape.operands[count - 1].size;
+  TRY(check_operand("elementwise", shape, count - 1,
+                    {Accept::Any, Shape(out.size(), kAnySize), true}));
+  for (size_t i = 0; i + 1 < count; ++i) {
+    Shape wanted = out;
+    const Shape& is = shape.operands[i].size;
+    for (size_t d = 0; d < std::min(is.size(), out.size()); ++d)
+      if (is[d] == 1) wanted[d] = 1;
+    TRY(check_operand("elementwise", shape, i, {Accept::Any, wanted}));
+  }
+  return {};
+}
+
+Status check_constants(const VertexShape& shape) {
+  const std::vector<double>& constants = values(shape, "constants");
+  if (constants.size() > kMaxTapeConstants)
+    return violation("elementwise", fmt::format("there are {} constants, must be at most {}",
+                                                constants.size(), kMaxTapeConstants));
+  for (const double value : constants) {
+    if (!in_i32(shape) || is_int(value, INT32_MIN, INT32_MAX)) continue;
+    return violation("elementwise", fmt::format("constant is {}, must be an i32", value));
+  }
+  return {};
+}
+
+Status check_row(const VertexShape& shape, size_t row, double registers) {
+  const double* tape = &values(shape, "tape")[4 * row];
+  if (!is_int(tape[0], 0, kTapeOpcodes - 1))
+    return violation("elementwise", fmt::format("row {} has opcode {}, must be an integer in 0..{}",
+                                                row, tape[0], kTapeOpcodes - 1));
+  const OpcodeInfo& opcode = kOpcodes[static_cast<size_t>(tape[0])];
+  if (in_i32(shape) && !opcode.in_i32)
+    return violation(
+        "elementwise",
+        fmt::format("row {} has opcode {}, which domain 1 does not have", row, tape[0]));
+  for (int i = 1; i <= opcode.operands; ++i) {
+    if (is_int(tape[i], 0, registers - 1)) continue;
+    return violation("elementwise", fmt::format("row {} reads register {}, must be one of the {} "
+                                                "before it",
+                                                row, tape[i], registers));
+  }
+  return {};
+}
+
+Status check_tape(const VertexShape& shape) {
+  const std::vector<double>& tape = values(shape, "tape");
+  if (tape.size() % 4 != 0 || tape.size() / 4 > kMaxTapeRows)
+    return violation("elementwise", fmt::format("tape has {} numbers, must be four a row and at "
+                                                "most {} rows",
+                                                tape.size(), kMaxTapeRows));
+  const size_t given = shape.operands.size() - 1 + values(shape, "constants").size();
+  for (size_t row = 0; row < tape.size() / 4; ++row)
+    TRY(check_row(shape, row, static_cast<double>(given + row)));
+  if (given == 0) return violation("elementwise", "there are no inputs and no constants");
+  return {};
+}
+
+Status check(const VertexShape& shape) {
+  TRY(check_params("elementwise", shape, {"domain", "tape", "constants"}, true));
+  const std::vector<double>& domain = values(shape, "domain");
+  if (domain.size() != 1 || !is_int(domain[0], 0, 1))
+    return violation("elementwise",
+                     fmt::format("domain is [{}], must be 0 or 1", fmt::join(domain, ",")));
+  TRY(check_operands(shape));
+  TRY(check_constants(shape));
+  return check_tape(shape);
+}
+
+// --- What it costs ---
+
+bool is_all_half(const VertexShape& shape) {
+  return std::ranges::all_of(shape.operands,
+                             [](const OperandShape& o) { return o.dtype == DType::F16; });
+}
+
+// An operand of another type than the domain's is converted: one issue for two elements.
+int64_t conversions(const VertexShape& shape) {
+  const DType domain = in_i32(shape) ? DType::I32 : DType::F32;
+  return std::ranges::count_if(shape.operands,
+                               [=](const OperandShape& o) { return o.dtype != domain; });
+}
+
+// 11 for the supervisor; each worker a prologue of 26 (halves) or 29, then its vectors through all
+// rows of the tape. A tape without rows moves a vector: a load and a store.
+Cycles cycles(const VertexShape& shape, const Target& target) {
+  const std::vector<double>& tape = values(shape, "tape");
+  const bool half = is_all_half(shape);
+  int64_t issues = half ? 0 : conversions(shape);
+  for (size_t row = 0; row < tape.size() / 4; ++row) {
+    const OpcodeInfo& opcode = kOpcodes[static_cast<size_t>(tape[4 * row])];
+    issues += half ? opcode.half : opcode.single;
+  }
+  if (issues == 0) issues = 2;
+  const int64_t elements = tessera::elements(shape.operands.back().size);
+  const int64_t vectors = ceil_div(per_worker(elements, target), half ? 4 : 2);
+  return tile_cycles(11, (half ? 26 : 29) + vectors * issues, target);
+}
+
+int64_t state_bytes(const VertexShape& shape) {
+  return 8 + 4 * static_cast<int64_t>(shape.operands.size() + values(shape, "constants").size());
+}
+
+// --- What the vertex is told ---
+
+std::string constants(const VertexShape& shape) {
+  ElementwiseConstants constants{};
+  constants.inputs = static_cast<int64_t>(shape.operands.size()) - 1;
+  constants.in_i32 = in_i32(shape);
+  for (size_t i = 0; i + 1 < shape.operands.size(); ++i)
+    constants.input[i] = element_of(shape.operands[i].dtype);
+  constants.out = element_of(shape.operands.back().dtype);
+  for (const double value : values(shape, "constants"))
+    constants.values[constants.constants++] =
+        in_i32(shape) ? static_cast<int32_t>(value)
+                      : std::bit_cast<int32_t>(static_cast<float>(value));
+  const std::vector<double>& tape = values(shape, "tape");
+  for (size_t row = 0; row < tape.size() / 4; ++row) {
+    const int operands = kOpcodes[static_cast<size_t>(tape[4 * row])].operands;
+    const auto number = [&](int i) {
+      return i <= operands ? static_cast<uint8_t>(tape[4 * row + static_cast<size_t>(i)])
+                           : uint8_t{0};
+    };
+    constants.tape[row] = {number(0), number(1), number(2), number(3)};
+    constants.opcodes |= int64_t{1} << number(0);
+    ++constants.rows;
+  }
+  return bytes_of(constants);
+}
+
+int64_t scratch_bytes(const VertexShape& shape) {
+  const size_t registers = shape.operands.size() - 1 + values(shape, "constants").size() +
+                           values(shape, "tape").size() / 4;
+  return static_cast<int64_t>(registers) * kTapeChunk * 4;
+}
+
+}  // namespace
+
+Codelet elementwise() {
+  return {.name = "elementwise",
+          .check = check,
+          .cycles = cycles,
+          .code_bytes = 1536,
+          .state_bytes = state_bytes,
+          .constants = constants,
+          .scratch_bytes = scratch_bytes,
+          .prepared_bytes = nothing_prepared,
+          .bitcode = {}};
+}
+
+}  // namespace tessera::codelets

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// Elements of any type as sixteen floats or sixteen integers, and back.
+//
+// A float becomes an integer by cutting off, at the ends of the range, and NaN becomes 0: hosts
+// differ in what they do there, we must not.
+#pragma once
+
+#include "codelets/vector.tile.h"
+
+namespace tessera {
+
+using b16 = unsigned char __attribute__((ext_vector_type(16)));
+using i16_in_memory = i16 __attribute__((aligned(4), may_alias));
+using b16_in_memory = b16 __attribute__((aligned(1), may_alias));
+
+TILE_INLINE i16 splat(int value) { return i16(value); }
+constexpr bool is_float(Element element) {
+  return element == Element::F32 || element == Element::F16;
+}
+
+TILE_INLINE i16 truncate(v16 x) {
+  constexpr float kEnd = 2147483648.0f;
+  const i16 inside = (x >= -kEnd) & (x < kEnd);
+  const i16 cut = __builtin_convertvector(inside ? x : splat(0.0f), i16);
+  const i16 outside =
+      x >= kEnd ? splat(0x7fffffff) : (x < -kEnd ? splat(-0x7fffffff - 1) : splat(0));
+  return inside ? cut : outside;
+}
+
+template <class V>
+V convert(v16);
+template <class V>
+V convert(i16);
+template <>
+TILE_INLINE v16 convert<v16>(v16 x) {
+  return x;
+}
+template <>
+TILE_INLINE i16 convert<i16>(v16 x) {
+  return truncate(x);
+}
+template <>
+TILE_INLINE v16 convert<v16>(i16 x) {
+  return __builtin_convertvector(x, v16);
+}
+template <>
+TILE_INLINE i16 convert<i16>(i16 x) {
+  return x;
+}
+
+// One element of i32 or bool.
+TILE_INLINE int load_int(Element element, const void* from, int64_t at) {
+  if (element == Element::Bool) return static_cast<const unsigned char*>(from)[at] != 0;
+  return static_cast<const int*>(from)[at];
+}
+
+TILE_INLINE void store_int(Element element, void* to, int64_t at, int value) {
+  if (element == Element::Bool) {
+    static_cast<unsigned char*>(to)[at] = value != 0;
+  } else {
+    static_cast<int*>(to)[at] = value;
+  }
+}
+
+// All sixteen, side by side.
+TILE_INLINE i16 load_ints(Element element, const void* from, int64_t at) {
+  if (element == Element::Bool) {
+    const auto* bytes = static_cast<const unsigned char*>(from) + at;
+    return __builtin_convertvector(*reinterpret_cast<const b16_in_memory*>(bytes), i16) != 0
+               ? splat(1)
+               : splat(0);
+  }
+  return *reinterpret_cast<const i16_in_memory*>(static_cast<const int*>(from) + at);
+}
+
+TILE_INLINE void store_ints(Element element, void* to, int64_t at, i16 value) {
+  if (element == Element::Bool) {
+    auto* bytes = static_cast<unsigned char*>(to) + at;
+    const i16 ones = value != 0 ? splat(1) : splat(0);
+    *reinterpret_cast<b16_in_memory*>(bytes) = __builtin_convertvector(ones, b16);
+  } else {
+    *reinterpret_cast<i16_in_memory*>(static_cast<int*>(to) + at) = value;
+  }
+}
+
+// `count` <= 16 elements, `stride` apart, in the first lanes; the others are 0.
+template <class V>
+TILE_INLINE V load_lanes(Element element, const void* from, int64_t at, int64_t stride,
+                         int64_t count) {
+  const bool whole = stride == 1 && count == kLanes;
+  if (is_float(element)) {
+    if (whole) return convert<V>(load16(element, from, at));
+    alignas(64) float lanes[kLanes] = {};
+    for (int64_t i = 0; i < count; ++i) lanes[i] = load(element, from, at + i * stride);
+    return convert<V>(*reinterpret_cast<const v16*>(lanes));
+  }
+  if (whole) return convert<V>(load_ints(element, from, at));
+  alignas(64) int lanes[kLanes] = {};
+  for (int64_t i = 0; i < count; ++i) lanes[i] = load_int(element, from, at + i * stride);
+  return convert<V>(*reinterpret_cast<const i16*>(lanes));
+}
+
+// Bool is "not zero", before any other rounding.
+template <class V>
+TILE_INLINE void store_lanes(Element element, void* to, int64_t at, int64_t stride, int64_t count,
+                             V value) {
+  const bool whole = stride == 1 && count == kLanes;
+  if (is_float(element)) {
+    const v16 floats = convert<v16>(value);
+    if (whole) return store16(element, to, at, floats);
+    alignas(64) float lanes[kLanes];
+    *reinterpret_cast<v16*>(lanes) = floats;
+    for (int64_t i = 0; i < count; ++i) store(element, to, at + i * stride, lanes[i]);
+    return;
+  }
+  const i16 ones = value != 0 ? splat(1) : splat(0);
+  const i16 ints = element == Element::Bool ? ones : convert<i16>(value);
+  if (whole) return store_ints(element, to, at, ints);
+  alignas(64) int lanes[kLanes];
+  *reinterpret_cast<i16*>(lanes) = ints;
+  for (int64_t i = 0; i < count; ++i) store_int(element, to, at + i * stride, lanes[i]);
+}
+
+}  // namespace tessera
