@@ -57,19 +57,31 @@ TILE_INLINE void store16(Element element, void* to, int64_t at, v16 value) {
   }
 }
 
+// The edges of a row: one lane at a time, out of line, because code for them is worth its size only
+// once.
+[[gnu::noinline]] inline void load_lanes(Element element, const void* from, int64_t at,
+                                         int64_t count, float* lanes) {
+  for (int64_t i = 0; i < count; ++i) lanes[i] = load(element, from, at + i);
+}
+
+[[gnu::noinline]] inline void store_lanes(Element element, void* to, int64_t at, int64_t count,
+                                          const float* lanes) {
+  for (int64_t i = 0; i < count; ++i) store(element, to, at + i, lanes[i]);
+}
+
 // The first `count` < 16 elements; the other lanes are `rest`, and no memory past them is touched.
 TILE_INLINE v16 load_some(Element element, const void* from, int64_t at, int64_t count,
                           float rest = 0) {
   alignas(64) float lanes[kLanes];
   *reinterpret_cast<v16*>(lanes) = splat(rest);
-  for (int64_t i = 0; i < count; ++i) lanes[i] = load(element, from, at + i);
+  load_lanes(element, from, at, count, lanes);
   return *reinterpret_cast<const v16*>(lanes);
 }
 
 TILE_INLINE void store_some(Element element, void* to, int64_t at, int64_t count, v16 value) {
   alignas(64) float lanes[kLanes];
   *reinterpret_cast<v16*>(lanes) = value;
-  for (int64_t i = 0; i < count; ++i) store(element, to, at + i, lanes[i]);
+  store_lanes(element, to, at, count, lanes);
 }
 
 // --- Lanes: always folded in halves, so that a sum has one order ---

@@ -177,8 +177,10 @@ Status specialise(llvm::Module& module, const Job& job, const llvm::TargetMachin
 }
 
 void optimise(llvm::Module& module, llvm::TargetMachine& machine) {
-  // Codelets write their vectors out. Making more of scalar tails only costs time.
+  // Codelets write their vectors out, and ask for unrolling where it pays (#pragma unroll).
+  // Guessing for their other loops, the edges, made compiling three times as long.
   llvm::PipelineTuningOptions tuning;
+  tuning.LoopUnrolling = false;
   tuning.LoopVectorization = false;
   tuning.LoopInterleaving = false;
   tuning.SLPVectorization = false;
