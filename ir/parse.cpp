@@ -93,8 +93,8 @@ class Parser {
   }
   Error wanted(const std::string& what) const {
     const std::string_view line = text_.substr(at_, text_.substr(at_).find('\n'));
-    const std::string found =
-        at_ == text_.size() ? "the end of the text" : "'" + std::string(line.substr(0, 20)) + "'";
+    std::string found = "'" + std::string(line.substr(0, 20)) + "'";
+    if (line.empty()) found = at_ == text_.size() ? "the end of the text" : "the end of the line";
     return fail("found " + found + ", must be " + what);
   }
 

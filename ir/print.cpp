@@ -63,14 +63,13 @@ std::string number(T value, Format... format) {
 std::string half_text(uint16_t bits) {
   const double value = from_half(bits);
   if (std::isnan(value)) return bits == 0x7e00 ? "nan" : hex(bits, 4);
-  std::string text;
-  for (int digits = 1; digits <= 5; ++digits) {  // 5 tell any two halves apart
-    text = number(value, std::chars_format::general, digits);
-    double back = 0;
+  if (value == std::trunc(value)) return number(value);
+  double back = 0;
+  for (int digits = 1; to_half(back) != bits; ++digits) {  // 5 tell any two halves apart
+    const std::string text = number(value, std::chars_format::general, digits);
     std::from_chars(text.data(), text.data() + text.size(), back);
-    if (to_half(back) == bits) break;
   }
-  return text;
+  return number(back);
 }
 
 template <class T>
