@@ -96,7 +96,7 @@ struct Executable {
   Metadata metadata;
   std::vector<Blob> constants;  // by Variable::constant
   std::string report;           // opaque blob "report": JSON, "" if none
-  std::string sha256;           // of the file's bytes, once written or read
+  std::string sha256;           // stands for the whole file (docs/popef.md), once written or read
 };
 
 struct BlobInfo {

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "program/popef.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "program/blobs.h"
+#include "program/messages.h"
+#include "support/file.h"
+#include "support/plain_text.h"
+
+namespace tessera {
+namespace {
+
+constexpr std::string_view kMetadataName = "metadata";
+constexpr std::string_view kReportName = "report";
+
+Error bad(const std::string& path, const std::string& message) {
+  return {path + ": " + message, ErrorKind::BadFile};
+}
+
+// By constant: the variable that has it.
+std::vector<const Variable*> constants_of(const Program& program) {
+  std::vector<const Variable*> constants;
+  for (const Variable& variable : program.variables)
+    if (variable.kind == VariableKind::Constant) constants.push_back(&variable);
+  std::sort(constants.begin(), constants.end(),
+            [](const Variable* a, const Variable* b) { return a->constant < b->constant; });
+  return constants;
+}
+
+// --- Does the metadata describe this program? ---
+
+Status check_anchor(const Anchor& anchor, const Variable& variable, AnchorKind kind) {
+  const TensorType is{anchor.dtype, anchor.shape}, must{variable.dtype, variable.shape};
+  if (anchor.name != variable.name || anchor.kind != kind || is != must)
+    return Error{fmt::format("anchor '{}' is {}, must be '{}', {}", anchor.name, to_string(is),
+                             variable.name, to_string(must))};
+  if (anchor.index_limit < 0)
+    return Error{fmt::format("anchor '{}': index limit is {}, must not be negative", anchor.name,
+                             anchor.index_limit)};
+  return {};
+}
+
+Status check_anchors(const Program& program, const std::vector<Anchor>& anchors) {
+  const size_t inputs = program.inputs.size();
+  if (anchors.size() != inputs + program.outputs.size())
+    return Error{fmt::format("{} anchors, must be {} inputs and {} outputs", anchors.size(), inputs,
+                             program.outputs.size())};
+  for (size_t i = 0; i < anchors.size(); ++i) {
+    const bool is_input = i < inputs;
+    const VariableId id = is_input ? program.inputs[i] : program.outputs[i - inputs];
+    TRY(check_anchor(anchors[i], program.variables[static_cast<size_t>(id)],
+                     is_input ? AnchorKind::Input : AnchorKind::Output));
+  }
+  return {};
+}
+
+const Anchor* find_anchor(const Metadata& metadata, AnchorKind kind, std::string_view name) {
+  for (const Anchor& anchor : metadata.anchors)
+    if (anchor.kind == kind && anchor.name == name) return &anchor;
+  return nullptr;
+}
+
+bool begins_with(const Shape& shape, std::initializer_list<int64_t> front) {
+  return shape.size() >= front.size() && std::equal(front.begin(), front.end(), shape.begin());
+}
+
+// An input that must hold `rows` times `columns` values, for a runner will write that many there.
+Status check_packed_input(const Metadata& metadata, std::string_view name, int64_t rows,
+                          int64_t columns) {
+  const Anchor* anchor = find_anchor(metadata, AnchorKind::Input, name);
+  if (anchor != nullptr && anchor->shape == Shape{rows, columns}) return {};
+  return Error{fmt::format("packing: '{}' must be an input [{},{}]", name, rows, columns)};
+}
+
+Status check_packed_output(const Metadata& metadata, const PackingContract::OutputRule& rule) {
+  const PackingContract& packing = metadata.packing;
+  const Anchor* anchor = find_anchor(metadata, AnchorKind::Output, rule.name);
+  const bool unpacked = packing.form == PackingForm::UnpackRepack;
+  const int64_t first = unpacked ? packing.max_valid_num : packing.rows;
+  const int64_t second = unpacked ? packing.segment_max_size : packing.row_length;
+  if (anchor != nullptr && (rule.per_request ? begins_with(anchor->shape, {first})
+                                             : begins_with(anchor->shape, {first, second})))
+    return {};
+  return Error{fmt::format("packing: '{}' must be an output [{}{}…]", rule.name, first,
+                           rule.per_request ? "," : fmt::format(",{},", second))};
+}
+
+Status check_packing(const Metadata& metadata) {
+  const PackingContract& packing = metadata.packing;
+  for (int64_t size :
+       {packing.rows, packing.row_length, packing.max_valid_num, packing.segment_max_size})
+    if (size < 0 || size > kMaxElements)
+      return Error{fmt::format("packing: a size is {}, must be 0 to 2^40", size)};
+  const bool is_packed = packing.form != PackingForm::None;
+  if (!is_packed && packing.ids_input.empty()) return {};  // no request to speak of
+  if (packing.rows < 1 || packing.row_length < 1)
+    return Error{"packing: rows and row length must be positive"};
+  for (const std::string& name : packing.token_inputs)
+    TRY(check_packed_input(metadata, name, packing.rows, packing.row_length));
+  if (std::count(packing.token_inputs.begin(), packing.token_inputs.end(), packing.ids_input) != 1)
+    return Error{fmt::format("packing: '{}' must be one of the token inputs", packing.ids_input)};
+  for (const PackingContract::OutputRule& rule : packing.outputs)
+    TRY(check_packed_output(metadata, rule));
+  if (!is_packed) return {};
+  for (const std::string& name : {packing.mask_input, packing.position_input})
+    if (!name.empty()) TRY(check_packed_input(metadata, name, packing.rows, packing.row_length));
+  if (packing.form != PackingForm::UnpackRepack) return {};
+  if (packing.max_valid_num < 1 || packing.segment_max_size < 1)
+    return Error{"packing: max_valid_num and segment_max_size must be positive"};
+  return check_packed_input(metadata, packing.unpack_info_input, packing.max_valid_num, 1);
+}
+
+Status check_text(std::string_view text) {
+  for (size_t begin = 0; begin <= text.size();) {  // by line: options may have several
+    const size_t end = std::min(text.find('\n', begin), text.size());
+    if (!is_plain_text(text.substr(begin, end - begin)))
+      return Error{"a text is not UTF-8 without control characters, must be"};
+    begin = end + 1;
+  }
+  return {};
+}
+
+Status check_metadata(const Program& program, const Metadata& metadata) {
+  for (const std::string* text :
+       {&metadata.compiler_version, &metadata.model_name, &metadata.source_sha256,
+        &metadata.options, &metadata.options_sha256, &metadata.memory.peak_superstep})
+    TRY(check_text(*text));
+  for (const Anchor& anchor : metadata.anchors) TRY(check_text(anchor.model_dtype));
+  for (int64_t count : {metadata.num_ipus, metadata.replication_factor, metadata.device_iterations})
+    if (count != 1) return Error{"numIpus, replicationFactor and deviceIterations must be 1"};
+  TRY(check_anchors(program, metadata.anchors));
+  return check_packing(metadata);
+}
+
+Status check_constant(const Variable& variable, std::span<const std::byte> bytes) {
+  if (static_cast<int64_t>(bytes.size()) == variable.bytes()) return {};
+  return Error{fmt::format("has {} bytes, must have the {} of {}{}", bytes.size(), variable.bytes(),
+                           to_string(variable.dtype), to_string(variable.shape))};
+}
+
+// --- Reading, once the blobs are sound ---
+
+class Reader {
+ public:
+  Reader(std::shared_ptr<const MappedFile> owner, const BlobFile& file)
+      : owner_(std::move(owner)), file_(file) {}
+
+  Expected<Executable> run(const CheckComputeSet& check) {
+    TRY(in_blob(0, read_program(check)));
+    TRY(in_blob(1, read_metadata()));
+    const auto constants = constants_of(executable_.program);
+    for (const Variable* variable : constants) TRY(in_blob(next_, read_constant(*variable)));
+    if (next_ < file_.blobs.size()) TRY(in_blob(next_, read_report()));
+    if (next_ < file_.blobs.size())
+      return Error{fmt::format("{}: follows the last blob of the executable, must not be there",
+                               blob_title(next_, file_.blobs[next_]))};
+    executable_.sha256 = to_hex(file_.sha256);
+    return std::move(executable_);
+  }
+
+ private:
+  Status in_blob(size_t index, const Status& status) const {
+    if (status.ok()) return {};
+    const std::string title = index < file_.blobs.size() ? blob_title(index, file_.blobs[index])
+                                                         : fmt::format("blob {}", index);
+    return Error{title + ": " + status.error().message};
+  }
+
+  Expected<std::span<const std::byte>> take(BlobType type, std::string_view name) {
+    if (next_ == file_.blobs.size())
+      return Error{fmt::format("is missing, must be {} '{}'", to_string(type), name)};
+    const BlobView& blob = file_.blobs[next_];
+    if (blob.type != type || blob.name != name)
+      return Error{fmt::format("must be {} '{}'", to_string(type), name)};
+    ++next_;
+    return blob.content;
+  }
+
+  Status read_program(const CheckComputeSet& check) {
+    const std::string name = to_hex(file_.blobs[0].content_sha256);
+    executable_.program = TRY(program_from(TRY(take(BlobType::Executable, name))));
+    return verify_program(executable_.program, check);
+  }
+
+  Status read_metadata() {
+    ReadMetadata read = TRY(metadata_from(TRY(take(BlobType::Metadata, kMetadataName))));
+    if (read.executable != file_.blobs[0].name)
+      return Error{fmt::format("describes executable '{}', must describe '{}'", read.executable,
+                               file_.blobs[0].name)};
+    executable_.metadata = std::move(read.metadata);
+    return check_metadata(executable_.program, executable_.metadata);
+  }
+
+  Status read_constant(const Variable& variable) {
+    const auto bytes = TRY(take(BlobType::TensorData, variable.name));
+    executable_.constants.push_back({owner_, bytes});
+    return check_constant(variable, bytes);
+  }
+
+  Status read_report() {
+    const auto bytes = TRY(take(BlobType::Opaque, kReportName));
+    executable_.report.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    return {};
+  }
+
+  std::shared_ptr<const MappedFile> owner_;
+  const BlobFile& file_;
+  Executable executable_;
+  size_t next_ = 0;  // the blob to take
+};
+
+template <class T>
+Expected<T> at(const std::string& path, Expected<T> result) {
+  if (result.ok()) return result;
+  return bad(path, result.error().message);
+}
+
+}  // namespace
+
+Expected<uint64_t> write_popef(Executable& executable, const std::string& path) {
+  const Program& program = executable.program;
+  TRY(check_metadata(program, executable.metadata));
+  const auto constants = constants_of(program);
+  CHECK(constants.size() == executable.constants.size());
+
+  const std::string program_bytes = to_bytes(program);
+  const Sha256 program_sha256 = sha256(program_bytes);
+  const std::string metadata_bytes = to_bytes(executable.metadata, to_hex(program_sha256));
+  std::vector<BlobView> blobs;
+  const auto add = [&blobs](BlobType type, std::string name, std::span<const std::byte> content) {
+    blobs.push_back({type, std::move(name), content, {}, 0});
+  };
+  add(BlobType::Executable, to_hex(program_sha256), std::as_bytes(std::span(program_bytes)));
+  add(BlobType::Metadata, std::string(kMetadataName), std::as_bytes(std::span(metadata_bytes)));
+  for (size_t i = 0; i < constants.size(); ++i) {
+    CHECK(check_constant(*constants[i], executable.constants[i].bytes).ok());
+    add(BlobType::TensorData, constants[i]->name, executable.constants[i].bytes);
+  }
+  if (!executable.report.empty())
+    add(BlobType::Opaque, std::string(kReportName), std::as_bytes(std::span(executable.report)));
+
+  uint64_t bytes = 0;
+  TRY(write_file_atomic(path, [&](const Sink& sink) -> Status {
+    const BlobFile file = TRY(write_blobs(std::move(blobs), sink));
+    executable.sha256 = to_hex(file.sha256);
+    bytes = file_bytes(file);
+    return {};
+  }));
+  return bytes;
+}
+
+Expected<Executable> read_popef(const std::string& path, const CheckComputeSet& check) {
+  const auto mapped = TRY(MappedFile::open(path));
+  const BlobFile file = TRY(at(path, walk_blobs(mapped->bytes())));
+  TRY(at(path, check_contents(file)));
+  return at(path, Reader(mapped, file).run(check));
+}
+
+Expected<std::vector<BlobInfo>> list_blobs(const std::string& path) {
+  const auto mapped = TRY(MappedFile::open(path));
+  const BlobFile file = TRY(at(path, walk_blobs(mapped->bytes())));
+  std::vector<BlobInfo> infos;
+  for (const BlobView& blob : file.blobs)
+    infos.push_back({std::string(to_string(blob.type)), blob.name, to_hex(blob.content_sha256),
+                     blob.offset, blob.content.size()});
+  return infos;
+}
+
+}  // namespace tessera
