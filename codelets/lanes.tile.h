@@ -10,8 +10,9 @@
 namespace tessera {
 
 using b16 = unsigned char __attribute__((ext_vector_type(16)));
-using i16_in_memory = i16 __attribute__((aligned(4), may_alias));
-using b16_in_memory = b16 __attribute__((aligned(1), may_alias));
+// (An alias by `using` would keep the alignment of the vector.)
+typedef i16 i16_in_memory __attribute__((aligned(4), may_alias));
+typedef b16 b16_in_memory __attribute__((aligned(1), may_alias));
 
 TILE_INLINE i16 splat(int value) { return i16(value); }
 constexpr bool is_float(Element element) {
