@@ -39,11 +39,11 @@ enum Traits : uint32_t {
 };
 
 struct OpInfo {
-  std::string_view name;   // of the C++ id: "LayerNorm"
-  std::string_view text;   // in printed graphs: "layer_norm"
+  std::string_view name;  // of the C++ id: "LayerNorm"
+  std::string_view text;  // in printed graphs: "layer_norm"
   Level level;
   int min_inputs;
-  int max_inputs;          // -1: any number
+  int max_inputs;  // -1: any number
   uint32_t traits;
   std::string_view attrs;  // "perm:ints axis:int eps:float mode:string", every one mandatory
 };
@@ -61,11 +61,11 @@ using Attr = std::variant<int64_t, double, std::string, std::vector<int64_t>>;
 
 struct Node {
   Op op = Op::Input;
-  std::string name;            // unique in its graph; printed as %name
+  std::string name;  // unique in its graph; printed as %name
   std::vector<Node*> in;
   TensorType type;
   std::map<std::string, Attr> attrs;
-  Tensor value;                // of a constant
+  Tensor value;                     // of a constant
   std::vector<std::string> origin;  // names of the ONNX nodes that it came from, first to last
 
   int64_t int_attr(const std::string& key) const;
@@ -88,7 +88,7 @@ class Graph {
   Graph& operator=(Graph&&) = default;
 
   std::string name = "main";
-  std::vector<Node*> inputs;    // Op::Input nodes, in the model's order; a node's name is the input's
+  std::vector<Node*> inputs;  // Op::Input nodes, in the model's order; a node's name is the input's
   std::vector<Output> outputs;  // in the model's order
 
   // All nodes, operands before users.

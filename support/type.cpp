@@ -30,7 +30,8 @@ bool is_valid_shape(const Shape& shape) {
   int64_t count = 1;
   for (int64_t dim : shape) {
     if (dim < 0) return false;
-    if (dim != 0 && count > kMaxElements / dim) return false;
+    if (dim == 0) continue;  // strides are products too, so the others are bounded all the same
+    if (count > kMaxElements / dim) return false;
     count *= dim;
   }
   return true;

@@ -37,8 +37,8 @@ inline constexpr int64_t kMaxElements = int64_t{1} << 40;
 
 // Number of elements. The shape must have passed check_shape where it came from outside.
 int64_t elements(const Shape& shape);
-// True if every dimension is >= 0, the rank is at most kMaxRank, and the product at most
-// kMaxElements (computed without overflow).
+// True if every dimension is >= 0, the rank is at most kMaxRank, and the product of those that are
+// not 0 at most kMaxElements (computed without overflow).
 bool is_valid_shape(const Shape& shape);
 Shape row_major_strides(const Shape& shape);  // in elements
 std::string to_string(const Shape& shape);    // "[2,3]"

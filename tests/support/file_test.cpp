@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "support/file.h"
+
+#include <gmock/gmock.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <csignal>
+#include <filesystem>
+#include <thread>
+
+#include "tests/support/temporary_folder.h"
+
+namespace tessera {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class File : public TemporaryFolder {
+ protected:
+  void write(const std::string& name, const std::string& text) {
+    const Status written = write_file_atomic(path(name), text);
+    ASSERT_TRUE(written.ok()) << written.error().message;
+  }
+  std::string text(const std::string& name) const {
+    const Expected<std::string> text = read_text_file(path(name));
+    return text.ok() ? *text : "error: " + text.error().message;
+  }
+};
+
+TEST_F(File, what_is_written_is_read_and_mapped) {
+  write("a", "one\ntwo");
+  EXPECT_EQ(text("a"), "one\ntwo");
+  const auto mapped = MappedFile::open(path("a"));
+  ASSERT_TRUE(mapped.ok());
+  const auto bytes = (*mapped)->bytes();
+  EXPECT_EQ(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()), "one\ntwo");
+}
+
+TEST_F(File, an_empty_file_maps_to_no_bytes) {
+  write("a", "");
+  const auto mapped = MappedFile::open(path("a"));
+  ASSERT_TRUE(mapped.ok());
+  EXPECT_TRUE((*mapped)->bytes().empty());
+}
+
+TEST_F(File, a_mapping_outlives_the_name_it_was_opened_by) {
+  write("a", "kept");
+  const auto mapped = MappedFile::open(path("a"));
+  ASSERT_TRUE(mapped.ok());
+  write("a", "new!");
+  EXPECT_EQ(static_cast<char>((*mapped)->bytes()[0]), 'k');
+}
+
+TEST_F(File, errors_say_the_path_and_the_reason) {
+  EXPECT_EQ(MappedFile::open(path("none")).error().message,
+            path("none") + ": cannot open: No such file or directory");
+  EXPECT_EQ(read_text_file(path("none")).error().message,
+            path("none") + ": cannot open: No such file or directory");
+  EXPECT_EQ(write_file_atomic(path("none/a"), "x").error().message,
+            path("none/a") + ": cannot create: No such file or directory");
+  EXPECT_EQ(read_text_file(path("")).error().message, path("") + ": cannot read: Is a directory");
+}
+
+TEST_F(File, only_a_regular_file_is_mapped_or_replaced) {
+  ASSERT_EQ(::mkfifo(path("pipe").c_str(), 0600), 0);
+  EXPECT_EQ(MappedFile::open(path("pipe")).error().message,
+            path("pipe") + ": is not a regular file");
+  EXPECT_EQ(write_file_atomic(path("pipe"), "x").error().message,
+            path("pipe") + ": is not a regular file, which it must be to be replaced");
+}
+
+TEST_F(File, more_than_the_limit_is_not_read) {
+  write("a", "12345");
+  EXPECT_TRUE(read_text_file(path("a"), 5).ok());
+  EXPECT_EQ(read_text_file(path("a"), 4).error().message,
+            path("a") + ": is larger than 4 bytes, which is the most that is read here");
+}
+
+TEST_F(File, a_write_that_fails_leaves_the_old_file_and_nothing_beside_it) {
+  write("a", "old");
+  const Status written = write_file_atomic(path("a"), [](const Sink& sink) -> Status {
+    TRY(sink(std::as_bytes(std::span("half of the new"))));
+    return Error{"changed its mind"};
+  });
+  EXPECT_EQ(written.error().message, "changed its mind");
+  EXPECT_EQ(text("a"), "old");
+  EXPECT_THAT(files(), ElementsAre("a"));
+}
+
+TEST_F(File, a_full_disk_leaves_the_old_file_and_nothing_beside_it) {
+  write("a", "old");
+  // A limit on the size of files stands in for a disk that is full.
+  rlimit before;
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  auto* const handler = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit small{4096, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  const Status written = write_file_atomic(path("a"), std::string(10000, 'x'));
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  std::signal(SIGXFSZ, handler);
+  EXPECT_EQ(written.error().message, path("a") + ": cannot write: File too large");
+  EXPECT_EQ(text("a"), "old");
+  EXPECT_THAT(files(), ElementsAre("a"));
+}
+
+TEST_F(File, a_new_file_has_the_usual_permissions) {
+  const mode_t mask = ::umask(022);
+  write("a", "x");
+  ::umask(mask);
+  struct stat status;
+  ASSERT_EQ(::stat(path("a").c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0644u);
+}
+
+TEST_F(File, lines_of_several_writers_stay_whole) {
+  std::vector<std::thread> writers;
+  for (char letter : {'a', 'b', 'c', 'd'}) {
+    writers.emplace_back([this, letter] {
+      for (int i = 0; i < 50; ++i)
+        EXPECT_TRUE(append_line(path("log"), std::string(100, letter)).ok());
+    });
+  }
+  for (std::thread& writer : writers) writer.join();
+  const std::string log = text("log");
+  ASSERT_EQ(log.size(), 200u * 101);
+  for (size_t line = 0; line < log.size(); line += 101)
+    EXPECT_EQ(log.substr(line, 101), std::string(100, log[line]) + "\n");
+}
+
+}  // namespace
+}  // namespace tessera

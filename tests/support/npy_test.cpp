@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "support/npy.h"
+
+#include <gmock/gmock.h>
+
+#include <random>
+
+#include "support/file.h"
+#include "tests/support/temporary_folder.h"
+
+namespace tessera {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::vector<std::byte> bytes_of(std::string_view text) {
+  const auto bytes = std::as_bytes(std::span(text));
+  return {bytes.begin(), bytes.end()};
+}
+
+// A version 1 file of this header and these data, as NumPy pads it.
+std::string file_of(std::string header, const std::string& data) {
+  header.resize((10 + header.size() + 64) / 64 * 64 - 10, ' ');
+  header.back() = '\n';
+  std::string file = "\x93NUMPY";
+  file += {1, 0, static_cast<char>(header.size() & 255), static_cast<char>(header.size() >> 8)};
+  return file + header + data;
+}
+std::string file_of_four(const std::string& descr, const std::string& shape) {
+  return file_of("{'descr': '" + descr + "', 'fortran_order': False, 'shape': " + shape + ", }",
+                 "abcd");
+}
+
+class Npy : public TemporaryFolder {
+ protected:
+  Expected<NpyArray> read(const std::string& file) {
+    EXPECT_TRUE(write_file_atomic(path("a.npy"), file).ok());
+    return read_npy(path("a.npy"));
+  }
+  std::string error(const std::string& file) {
+    const Expected<NpyArray> array = read(file);
+    if (array.ok()) return "";
+    EXPECT_TRUE(array.error().message.starts_with(path("a.npy") + ": "));
+    EXPECT_EQ(array.error().kind, ErrorKind::BadFile);
+    return array.error().message.substr(path("a.npy").size() + 2);
+  }
+};
+
+TEST_F(Npy, what_is_written_is_read) {
+  for (const Shape& shape : {
+           Shape{},
+           Shape{4},
+           Shape{2, 2},
+           Shape{1, 2, 2}
+  }) {
+    const NpyArray array{"|b1", shape, bytes_of(std::string(elements(shape), '\1'))};
+    ASSERT_TRUE(write_npy(path("a.npy"), array).ok());
+    const Expected<NpyArray> again = read_npy(path("a.npy"));
+    ASSERT_TRUE(again.ok()) << again.error().message;
+    EXPECT_EQ(again->descr, array.descr);
+    EXPECT_EQ(again->shape, array.shape);
+    EXPECT_EQ(again->bytes, array.bytes);
+  }
+}
+
+TEST_F(Npy, files_are_byte_for_byte_as_numpy_writes_them) {
+  ASSERT_TRUE(write_npy(path("a.npy"), {"<i4", {1}, bytes_of("abcd")}).ok());
+  EXPECT_EQ(*read_text_file(path("a.npy")),
+            file_of("{'descr': '<i4', 'fortran_order': False, 'shape': (1,), }", "abcd"));
+  EXPECT_EQ(read_text_file(path("a.npy"))->size(), 128u + 4);
+}
+
+TEST_F(Npy, every_plain_number_type_is_read) {
+  for (const auto& [descr, shape] : {
+           std::pair("<i4", "(1,)"),
+           {"<f4", "()"    },
+           {"<f2", "(2,)"  },
+           {"|b1", "(4,)"  },
+           {"|u1", "(2, 2)"},
+           {"<i2", "(1, 2)"}
+  }) {
+    const Expected<NpyArray> array = read(file_of_four(descr, shape));
+    ASSERT_TRUE(array.ok()) << array.error().message;
+    EXPECT_EQ(array->descr, descr);
+    EXPECT_EQ(array->bytes, bytes_of("abcd"));
+  }
+}
+
+TEST_F(Npy, other_element_types_are_refused_by_name) {
+  for (const char* descr : {">i4", "<U1", "|O", "<c8", "<f3", "|i4"})
+    EXPECT_EQ(error(file_of_four(descr, "(1,)")),
+              std::string("element type is '") + descr +
+                  "', must be a little-endian integer, float or bool");
+}
+
+TEST_F(Npy, fortran_order_is_refused_where_it_matters) {
+  const auto file = [](const std::string& shape) {
+    return file_of("{'descr': '|u1', 'fortran_order': True, 'shape': " + shape + ", }", "abcd");
+  };
+  EXPECT_EQ(error(file("(2, 2)")),
+            "is in Fortran order, must be in C order (numpy.ascontiguousarray)");
+  EXPECT_EQ(error(file("(4,)")), "");
+}
+
+TEST_F(Npy, data_must_be_as_long_as_the_shape_says) {
+  EXPECT_EQ(error(file_of_four("<i4", "(2,)")), "holds 4 bytes of data, but <i4[2] takes 8");
+  EXPECT_EQ(error(file_of_four("|u1", "(3,)")), "holds 4 bytes of data, but |u1[3] takes 3");
+  EXPECT_EQ(error(file_of_four("<i8", "(1099511627776,)")),
+            "holds 4 bytes of data, but <i8[1099511627776] takes 8796093022208");
+}
+
+TEST_F(Npy, what_is_not_such_a_file_is_refused) {
+  EXPECT_EQ(error(""), "is not a .npy file: it must start with \\x93NUMPY");
+  EXPECT_EQ(error("PK\3\4 this is a zip file"),
+            "is not a .npy file: it must start with \\x93NUMPY");
+  std::string newer = file_of_four("<i4", "(1,)");
+  newer[6] = 9;
+  EXPECT_EQ(error(newer), "is .npy version 9, must be 1, 2 or 3");
+  EXPECT_THAT(error(file_of_four("<i4", "(1,)").substr(0, 40)),
+              HasSubstr("bytes long, which it does not hold"));
+}
+
+TEST_F(Npy, headers_that_numpy_does_not_write_are_refused) {
+  for (const char* header :
+       {"", "{", "{}", "{'descr': '<i4'}", "[1]", "{'descr': '<i4', 'fortran_order': False, }",
+        "{'descr': '<i4', 'fortran_order': 0, 'shape': (1,)}",
+        "{'descr': '<i4', 'fortran_order': False, 'shape': (-1,)}",
+        "{'descr': '<i4', 'fortran_order': False, 'shape': (99999999999999999999,)}",
+        "{'descr': '<i4', 'fortran_order': False, 'shape': (9999999999, 9999999999)}",
+        "{'descr': '<i4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1,1,1)}",
+        "{'descr': [('a', '<i4')], 'fortran_order': False, 'shape': (1,)}",
+        "{'descr': '<i4', 'fortran_order': False, 'shape': (1,)} more",
+        "{'descr': '<i4', 'descr': '<i4', 'shape': (1,), 'fortran_order': False}"})
+    EXPECT_EQ(error(file_of(header, "abcd")),
+              "header cannot be read: it must be one dict of descr, fortran_order, shape")
+        << header;
+}
+
+TEST_F(Npy, no_changed_byte_does_harm) {
+  const std::string good = file_of_four("<i4", "(1,)");
+  std::mt19937 random(3);
+  int refused = 0;
+  for (int i = 0; i < 300; ++i) {
+    std::string bad = good;
+    bad[random() % (good.size() - 4)] ^= static_cast<char>(1 + random() % 255);
+    refused += read(bad).ok() ? 0 : 1;
+  }
+  EXPECT_GT(refused, 100);
+}
+
+TEST(NpyNames, each_of_our_types_has_numpys_name) {
+  EXPECT_EQ(npy_descr(DType::F32), "<f4");
+  EXPECT_EQ(npy_descr(DType::F16), "<f2");
+  EXPECT_EQ(npy_descr(DType::I32), "<i4");
+  EXPECT_EQ(npy_descr(DType::Bool), "|b1");
+}
+
+TEST(NpyNames, a_tensors_name_becomes_a_file_name) {
+  EXPECT_EQ(file_name_of("input_ids.1-x"), "input_ids.1-x");
+  EXPECT_EQ(file_name_of("/encoder/out:0 ä"), "_encoder_out_0___");
+}
+
+}  // namespace
+}  // namespace tessera
