@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Time and memory of a Program on its target, from the Program alone: the planner, the machine and
 // the reports all ask here, so that they cannot disagree. Formulas and sources: docs/machine.md.
+// The Program must be verified, codelets included.
 #pragma once
 
 #include <string>
@@ -13,12 +14,13 @@
 namespace tessera {
 
 struct SuperstepCost {
-  Cycles exchange, compute, sync;   // each the maximum over tiles; a superstep takes their sum
-  int64_t exchange_bytes = 0;       // received, all tiles
-  int64_t max_receive_bytes = 0;    // by the busiest tile
-  int64_t messages = 0;             // pieces that come from another tile, all tiles
+  // Each the maximum over tiles; a superstep takes their sum. Sync includes the set-up.
+  Cycles exchange, compute, sync;
+  int64_t exchange_bytes = 0;     // received, all tiles
+  int64_t max_receive_bytes = 0;  // by the busiest tile
+  int64_t messages = 0;           // pieces that come from another tile, all tiles
   int64_t active_tiles = 0;
-  double balance = 0;               // mean over max of the tiles' compute cycles
+  double balance = 0;  // mean over max of the active tiles' compute cycles
 };
 SuperstepCost superstep_cost(const Program& program, const Superstep& step);
 
@@ -31,21 +33,26 @@ struct ProgramCost {
 ProgramCost program_cost(const Program& program);
 
 struct MemoryHolder {
-  std::string what;   // "variable bert/embeddings/word", "codelet matmul code", "receive buffers of S"
+  std::string
+      what;  // "variable bert/embeddings/word", "codelet matmul code", "receive buffers of S"
   int64_t bytes = 0;
 };
 struct MemoryReport {
-  std::vector<int64_t> peak_by_tile;          // bytes, always-live included
+  std::vector<int64_t> peak_by_tile;  // bytes, always-live included
   std::vector<int64_t> always_live_by_tile;
   TileId fullest;
-  std::string peak_superstep;                 // where the fullest tile peaks
-  std::vector<MemoryHolder> largest;          // five on the fullest tile at its peak, largest first
-  std::vector<int64_t> live_by_superstep;     // bytes not always live, all tiles
+  std::string peak_superstep;              // where the fullest tile peaks
+  std::vector<MemoryHolder> largest;       // five on the fullest tile at its peak, largest first
+  std::vector<int64_t> live_by_superstep;  // bytes not always live, all tiles
   bool fits = true;
 };
 MemoryReport program_memory(const Program& program);
-// Of a report that does not fit: Poplar's sentence ("Out of memory on tile N: X bytes used but tiles
-// only have Y bytes of memory"), what takes the room there and what would help. Kind OutOfMemory.
+
+// Of a report that does not fit: Poplar's sentence, what takes the room there, what would help.
+Error out_of_memory_error(const Program& program, const MemoryReport& report);
+// Of a report that does not fit: Poplar's sentence ("Out of memory on tile N: X bytes used but
+// tiles only have Y bytes of memory"), what takes the room there and what would help. Kind
+// OutOfMemory.
 Error out_of_memory_error(const Program& program, const MemoryReport& report);
 
 }  // namespace tessera

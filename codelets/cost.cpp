@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "codelets/cost.h"
+
+#include <algorithm>
+#include <map>
+
+#include "codelets/codelet.h"
+#include "codelets/exchange.h"
+#include "support/check.h"
+
+namespace tessera {
+namespace {
+
+void add_exchange(const Program& program, const Superstep& step, SuperstepCost& cost) {
+  for (const TileExchange& load : exchange_loads(program, step)) {
+    cost.exchange = std::max(cost.exchange, exchange_cycles(load, program.target));
+    cost.exchange_bytes += load.received_bytes;
+    cost.max_receive_bytes = std::max(cost.max_receive_bytes, load.received_bytes);
+    cost.messages += load.received_messages;
+  }
+}
+
+void add_compute(const Program& program, const ComputeSet& set, SuperstepCost& cost) {
+  const Codelet* codelet = find_codelet(set.codelet);
+  CHECK(codelet != nullptr);
+  const VertexClasses classes = alike_vertices(set);
+  std::vector<uint64_t> cycles;
+  for (int64_t k : classes.representative)
+    cycles.push_back(codelet->cycles(vertex_shape(program, set, k), program.target).value);
+  double sum = 0;
+  for (int32_t which : classes.of_vertex) sum += static_cast<double>(cycles[which]);
+  cost.compute.value = *std::max_element(cycles.begin(), cycles.end());
+  cost.active_tiles = static_cast<int64_t>(classes.of_vertex.size());
+  if (cost.compute.value > 0)
+    cost.balance =
+        sum / static_cast<double>(cost.active_tiles) / static_cast<double>(cost.compute.value);
+}
+
+// The host's part of a batch: starting the engine, and bytes over the link.
+double host_seconds(const Program& program) {
+  int64_t bytes = 0;
+  for (const auto* ids : {&program.inputs, &program.outputs})
+    for (VariableId id : *ids) bytes += program.variables[static_cast<size_t>(id)].bytes();
+  const Target& target = program.target;
+  return target.host_run_seconds + static_cast<double>(bytes) / target.host_bytes_per_second;
+}
+
+}  // namespace
+
+SuperstepCost superstep_cost(const Program& program, const Superstep& step) {
+  SuperstepCost cost;
+  cost.sync.value = static_cast<uint64_t>(program.target.sync_cycles + program.target.setup_cycles);
+  add_exchange(program, step, cost);
+  add_compute(program, step.compute, cost);
+  return cost;
+}
+
+ProgramCost program_cost(const Program& program) {
+  ProgramCost cost;
+  std::map<std::string, SuperstepCost> known;  // a model's layers repeat
+  for (const Superstep& step : program.supersteps) {
+    const auto [at, is_new] =
+        known.try_emplace(exchange_key(program, step) + '|' + compute_key(program, step.compute));
+    if (is_new) at->second = superstep_cost(program, step);
+    cost.steps.push_back(at->second);
+    cost.exchange += at->second.exchange;
+    cost.compute += at->second.compute;
+    cost.sync += at->second.sync;
+  }
+  cost.total = cost.compute + cost.exchange + cost.sync;
+  cost.host_seconds = host_seconds(program);
+  cost.seconds_per_batch =
+      static_cast<double>(cost.total.value) / program.target.clock_hz + cost.host_seconds;
+  return cost;
+}
+
+}  // namespace tessera

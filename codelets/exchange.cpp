@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "codelets/exchange.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "program/overlap.h"
+
+namespace tessera {
+namespace {
+
+constexpr int64_t kCyclesPerMessage = 3;  // control instructions per fragment: docs/machine.md
+
+const Variable& variable_of(const Program& program, const Region& region) {
+  return program.variables[static_cast<size_t>(region.variable)];
+}
+
+// A distinct box of a transfer: where its parts lie, and how many vertices want it.
+struct SharedBox {
+  std::vector<Source> sources;
+  int64_t elements = 0;
+  int64_t receivers = 0;
+  int64_t last_receiver = 0;  // its tile
+};
+
+std::vector<SharedBox> boxes_of(const Transfer& transfer, const Mapping& mapping,
+                                const VertexClasses& classes) {
+  std::vector<SharedBox> boxes;
+  for (int64_t k : classes.representative) {
+    const Box box = box_at(transfer.region, grid_position(transfer.grid, k));
+    boxes.push_back({sources_of(mapping, transfer.region.view, box), elements(box), 0, 0});
+  }
+  for (size_t k = 0; k < classes.of_vertex.size(); ++k) {
+    SharedBox& box = boxes[static_cast<size_t>(classes.of_vertex[k])];
+    ++box.receivers;
+    box.last_receiver = transfer.grid.first.value + static_cast<int64_t>(k);
+  }
+  return boxes;
+}
+
+int64_t elements_in_block(const SharedBox& box, int64_t block) {
+  const auto at =
+      std::lower_bound(box.sources.begin(), box.sources.end(), block,
+                       [](const Source& source, int64_t number) { return source.block < number; });
+  return at != box.sources.end() && at->block == block ? at->elements : 0;
+}
+
+void add_loads(const Transfer& transfer, const Variable& variable,
+               std::vector<TileExchange>& loads) {
+  const int64_t bytes = size_of(variable.dtype);
+  const int64_t first = variable.mapping.first.value;
+  const VertexClasses classes = shared_boxes(transfer.region, transfer.grid);
+  const std::vector<SharedBox> boxes = boxes_of(transfer, variable.mapping, classes);
+  for (size_t k = 0; k < classes.of_vertex.size(); ++k) {
+    const SharedBox& box = boxes[static_cast<size_t>(classes.of_vertex[k])];
+    const int64_t tile = transfer.grid.first.value + static_cast<int64_t>(k);
+    const int64_t there = elements_in_block(box, tile - first);
+    if (there == box.elements) continue;
+    TileExchange& load = loads[static_cast<size_t>(tile)];
+    load.received_bytes += (box.elements - there) * bytes;
+    load.received_messages += static_cast<int64_t>(box.sources.size()) - (there > 0);
+    load.buffer_bytes += box.elements * bytes;
+  }
+  for (const SharedBox& box : boxes) {
+    for (const Source& source : box.sources) {
+      const int64_t tile = first + source.block;
+      if (box.receivers == 1 && box.last_receiver == tile) continue;
+      loads[static_cast<size_t>(tile)].sent_bytes += source.elements * bytes;
+      loads[static_cast<size_t>(tile)].sent_messages += 1;
+    }
+  }
+}
+
+// --- Keys: numbers, each list behind its length, so that different lists never look alike ---
+
+void add(std::string& key, int64_t number) { key += std::to_string(number) + ','; }
+
+void add(std::string& key, const std::vector<int64_t>& numbers) {
+  add(key, static_cast<int64_t>(numbers.size()));
+  for (int64_t number : numbers) add(key, number);
+}
+
+void add(std::string& key, const VertexGrid& grid) {
+  add(key, grid.extent);
+  add(key, grid.first.value);
+}
+
+void add(std::string& key, const Program& program, const Region& region) {
+  const Variable& variable = variable_of(program, region);
+  add(key, static_cast<int64_t>(variable.dtype));
+  add(key, variable.mapping.view);
+  add(key, variable.mapping.block);
+  add(key, variable.mapping.first.value);
+  add(key, region.view);
+  for (const RegionDim& dim : region.dims)
+    for (int64_t number : {int64_t{dim.axis}, dim.offset, dim.step, dim.size}) add(key, number);
+}
+
+}  // namespace
+
+std::vector<TileExchange> exchange_loads(const Program& program, const Superstep& step) {
+  std::vector<TileExchange> loads(static_cast<size_t>(program.target.tiles));
+  for (const Transfer& transfer : step.exchange)
+    add_loads(transfer, variable_of(program, transfer.region), loads);
+  return loads;
+}
+
+Cycles exchange_cycles(const TileExchange& load, const Target& target) {
+  const auto cycles = [&target](int64_t bytes, int64_t messages) {
+    const int64_t width = target.exchange_bytes_per_cycle;
+    return static_cast<uint64_t>((bytes + width - 1) / width + messages * kCyclesPerMessage);
+  };
+  return {std::max(cycles(load.received_bytes, load.received_messages),
+                   cycles(load.sent_bytes, load.sent_messages))};
+}
+
+std::string exchange_key(const Program& program, const Superstep& step) {
+  std::string key;
+  for (const Transfer& transfer : step.exchange) {
+    add(key, program, transfer.region);
+    add(key, transfer.grid);
+  }
+  return key;
+}
+
+std::string compute_key(const Program& program, const ComputeSet& set) {
+  std::string key = set.codelet + ',';
+  for (const Param& param : set.params) {
+    add(key, static_cast<int64_t>(param.values.size()));
+    for (double value : param.values) add(key, std::bit_cast<int64_t>(value));
+  }
+  add(key, set.grid);
+  for (const Operand& operand : set.operands) {
+    add(key, operand.writes);
+    add(key, program, operand.region);
+  }
+  return key;
+}
+
+}  // namespace tessera

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a superstep's exchange moves, tile by tile, from the mappings and the transfers alone.
+//
+// A distinct box of a transfer is collected from every tile that has a part of it: each sends its
+// part once, however many tiles receive it, and each receiver takes all parts but its own. A part
+// of one tile is one message.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "program/program.h"
+#include "support/ids.h"
+
+namespace tessera {
+
+struct TileExchange {
+  int64_t received_bytes = 0, received_messages = 0;
+  int64_t sent_bytes = 0, sent_messages = 0;
+  int64_t buffer_bytes = 0;  // for the boxes that are received, with the parts that were there
+};
+
+// By tile of the target.
+std::vector<TileExchange> exchange_loads(const Program& program, const Superstep& step);
+
+// Sending and receiving go on at once: the longer of the two.
+Cycles exchange_cycles(const TileExchange& load, const Target& target);
+
+// Equal for supersteps that differ only in which variables they name, where those have the same
+// dtypes and mappings: the layers of a model. Such supersteps have the same exchange_loads, cost
+// the same, and share their code on a tile.
+std::string exchange_key(const Program& program, const Superstep& step);
+std::string compute_key(const Program& program, const ComputeSet& set);
+
+}  // namespace tessera
