@@ -3,6 +3,8 @@
 #pragma once
 
 #include <functional>
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,7 +16,7 @@
 namespace tessera {
 
 struct Phase {
-  std::string name;  // "import", "passes", "plan", "lower", "verify", "cost"
+  std::string name;  // "import", "passes", "lower" (which plans), "verify", "cost"
   double milliseconds = 0;
 };
 
@@ -39,6 +41,9 @@ struct Converted {
   PackingContract packing;
   std::map<std::string, std::string> model_dtypes;  // by input and output, as the model declares
   std::string source_sha256;
+  std::string model_name;             // the file's, without its folder
+  std::vector<std::string> warnings;  // of the import
+  std::vector<std::string> passes;    // those that changed the graph, in order
 };
 Expected<Converted> convert(const std::string& model_path, const CompileOptions& options);
 // From a graph that has been through the passes.

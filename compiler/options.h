@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "program/target.h"
+#include "support/expected.h"
 #include "support/type.h"
 
 namespace tessera {
@@ -33,6 +34,8 @@ struct CompileOptions {
   std::string dump_dir;  // a numbered .ir file after each pass that changed something; "": none
 };
 
+// Usage errors name the option, what it is and what it must be.
+Status check_options(const CompileOptions& options);
 // Canonical text: equal options give equal text. dump_dir is no part of it.
 std::string to_string(const CompileOptions& options);
 

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "compiler/compile.h"
+
+#include <chrono>
+#include <filesystem>
+#include <set>
+
+#include "codelets/codelet.h"
+#include "codelets/cost.h"
+#include "compiler/lower/lower.h"
+#include "compiler/onnx/import.h"
+#include "compiler/report.h"
+#include "passes/pipeline.h"
+#include "program/verify.h"
+#include "support/sha256.h"
+
+namespace tessera {
+namespace {
+
+// Announces each phase and takes its time.
+class PhaseClock {
+ public:
+  PhaseClock(std::vector<Phase>& phases, const CompileProgress& progress)
+      : phases_(phases), progress_(progress) {}
+
+  template <class F>
+  auto run(const char* name, F body) {
+    if (progress_) progress_(name);
+    const auto start = std::chrono::steady_clock::now();
+    auto result = body();
+    const std::chrono::duration<double, std::milli> spent =
+        std::chrono::steady_clock::now() - start;
+    phases_.push_back({name, spent.count()});
+    return result;
+  }
+
+ private:
+  std::vector<Phase>& phases_;
+  const CompileProgress& progress_;
+};
+
+PassState pass_state(const CompileOptions& options) {
+  PassState state;
+  state.options.fp16 = options.precision == Precision::Fp16;
+  if (options.pack_args) {
+    state.options.pack_unpack = true;
+    state.options.max_valid_num = options.pack_args->max_valid_num;
+    state.options.segment_max_size = options.pack_args->segment_max_size;
+  }
+  return state;
+}
+
+PackingContract contract_of(const Graph& graph, const PassState& state) {
+  PackingContract contract;
+  if (state.options.pack_unpack) contract.form = PackingForm::UnpackRepack;
+  if (state.options.pack_attention_mask) contract.form = PackingForm::AttentionMask;
+  if (contract.form == PackingForm::None) return contract;
+  const bool form_a = contract.form == PackingForm::UnpackRepack;
+  contract.rows = state.rows;
+  contract.row_length = state.row_length;
+  contract.max_valid_num = form_a ? state.options.max_valid_num : 0;
+  contract.segment_max_size = form_a ? state.options.segment_max_size : state.row_length;
+  contract.token_inputs = state.token_inputs;
+  contract.ids_input = state.ids_input;
+  contract.mask_input = state.mask_input;
+  contract.position_input = state.position_input;
+  contract.unpack_info_input = form_a ? state.unpack_info_input : "";
+  for (const Output& output : graph.outputs) {
+    contract.outputs.push_back({output.name, state.per_request_outputs.contains(output.name)});
+  }
+  return contract;
+}
+
+Expected<Converted> run_converter(const std::string& model_path, const CompileOptions& options,
+                                  PhaseClock& clock) {
+  TRY(check_options(options));
+  ImportedModel model =
+      TRY(clock.run("import", [&] { return import_onnx(model_path, options.input_shape); }));
+  PassState state = pass_state(options);
+  Expected<std::vector<PassTiming>> passes = clock.run("passes", [&] {
+    const auto as_set = [](const std::vector<std::string>& names) {
+      return std::set<std::string>(names.begin(), names.end());
+    };
+    return run_passes(model.graph, state, as_set(options.passes), as_set(options.skip_passes),
+                      options.dump_dir);
+  });
+  if (!passes) {
+    Error error = passes.error();
+    if (error.kind != ErrorKind::Usage) error.message = model_path + ": " + error.message;
+    return error;
+  }
+  Converted converted{.graph = std::move(model.graph),
+                      .packing = {},
+                      .model_dtypes = std::move(model.model_dtypes),
+                      .source_sha256 = model.sha256,
+                      .model_name = std::filesystem::path(model_path).filename().string(),
+                      .warnings = std::move(model.warnings),
+                      .passes = {}};
+  converted.packing = contract_of(converted.graph, state);
+  for (const PassTiming& pass : *passes) {
+    if (pass.changed) converted.passes.push_back(pass.name);
+  }
+  return converted;
+}
+
+// An input or output that the compiler added is declared as it is.
+std::string model_dtype(const Converted& converted, const Variable& variable) {
+  const auto found = converted.model_dtypes.find(variable.name);
+  if (found != converted.model_dtypes.end()) return found->second;
+  switch (variable.dtype) {
+    case DType::F32: return "float32";
+    case DType::F16: return "float16";
+    case DType::I32: return "int32";
+    case DType::Bool: return "bool";
+  }
+  return "";
+}
+
+std::vector<Anchor> anchors_of(const Program& program, const Converted& converted) {
+  const std::map<std::string, int64_t> limits = index_limits(converted.graph);
+  std::vector<Anchor> anchors;
+  const auto add = [&](VariableId id, AnchorKind kind) {
+    const Variable& variable = program.variables[static_cast<size_t>(id)];
+    Anchor anchor{.name = variable.name,
+                  .kind = kind,
+                  .dtype = variable.dtype,
+                  .shape = variable.shape,
+                  .model_dtype = model_dtype(converted, variable)};
+    const auto limit = limits.find(variable.name);
+    if (kind == AnchorKind::Input && limit != limits.end()) anchor.index_limit = limit->second;
+    anchors.push_back(std::move(anchor));
+  };
+  for (VariableId id : program.inputs) add(id, AnchorKind::Input);
+  for (VariableId id : program.outputs) add(id, AnchorKind::Output);
+  return anchors;
+}
+
+Metadata metadata_of(const Program& program, const Converted& converted,
+                     const CompileOptions& options) {
+  Metadata metadata;
+  metadata.compiler_version = TESSERA_VERSION;
+  metadata.model_name = converted.model_name.empty() ? converted.graph.name : converted.model_name;
+  metadata.source_sha256 = converted.source_sha256;
+  metadata.options = to_string(options);
+  metadata.options_sha256 = to_hex(sha256(metadata.options));
+  metadata.anchors = anchors_of(program, converted);
+  metadata.packing = converted.packing;
+  return metadata;
+}
+
+void add_costs(CompileResult& result, const std::vector<std::string>& passes) {
+  Executable& executable = result.executable;
+  const Program& program = executable.program;
+  const ProgramCost cost = program_cost(program);
+  const MemoryReport memory = program_memory(program);
+  const size_t fullest = memory.fullest.value;
+  executable.metadata.cycles = {.total = cost.total.value,
+                                .compute = cost.compute.value,
+                                .exchange = cost.exchange.value,
+                                .sync = cost.sync.value,
+                                .seconds_per_batch = cost.seconds_per_batch};
+  executable.metadata.memory = {.peak_bytes = memory.peak_by_tile[fullest],
+                                .peak_tile = static_cast<int64_t>(fullest),
+                                .peak_superstep = memory.peak_superstep,
+                                .always_live_bytes = memory.always_live_by_tile[fullest],
+                                .fits = memory.fits};
+  executable.report = report_json(executable, passes, cost, memory);
+  if (!memory.fits) result.out_of_memory = out_of_memory_error(program, memory);
+}
+
+Expected<CompileResult> compile_converted(Converted converted, const CompileOptions& options,
+                                          PhaseClock& clock) {
+  CompileResult result;
+  Lowered lowered = TRY(clock.run("lower", [&] { return lower(converted.graph, options); }));
+  Executable& executable = result.executable;
+  executable.program = std::move(lowered.program);
+  executable.constants = std::move(lowered.constants);
+  const Status sound =
+      clock.run("verify", [&] { return verify_program(executable.program, check_compute_set); });
+  if (!sound)
+    return Error{"internal error: the compiled program is wrong: " + sound.error().message};
+  executable.metadata = metadata_of(executable.program, converted, options);
+  clock.run("cost", [&] {
+    add_costs(result, converted.passes);
+    return true;
+  });
+  result.warnings = std::move(converted.warnings);
+  return result;
+}
+
+}  // namespace
+
+Expected<Converted> convert(const std::string& model_path, const CompileOptions& options) {
+  std::vector<Phase> phases;
+  const CompileProgress silent;
+  PhaseClock clock(phases, silent);
+  return run_converter(model_path, options, clock);
+}
+
+Expected<CompileResult> compile_graph(Converted converted, const CompileOptions& options,
+                                      const CompileProgress& progress) {
+  TRY(check_options(options));
+  std::vector<Phase> phases;
+  PhaseClock clock(phases, progress);
+  CompileResult result = TRY(compile_converted(std::move(converted), options, clock));
+  result.phases = std::move(phases);
+  return result;
+}
+
+Expected<CompileResult> compile(const std::string& model_path, const CompileOptions& options,
+                                const CompileProgress& progress) {
+  std::vector<Phase> phases;
+  PhaseClock clock(phases, progress);
+  Converted converted = TRY(run_converter(model_path, options, clock));
+  CompileResult result = TRY(compile_converted(std::move(converted), options, clock));
+  result.phases = std::move(phases);
+  return result;
+}
+
+}  // namespace tessera

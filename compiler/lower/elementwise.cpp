@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+// A group of elementwise nodes: one superstep. Operands that are broadcast are read with dimensions
+// of 1, so nothing is repeated in memory. The result lies where an operand lies already, if that is
+// spread well, because then that operand need not travel.
+#include <algorithm>
+
+#include "compiler/lower/state.h"
+#include "compiler/lower/tape.h"
+#include "compiler/plan/grid.h"
+
+namespace tessera {
+namespace {
+
+constexpr int64_t kGrain = 8;
+
+// An operand: a node, and its shape in the rank of the result; 1 where it is broadcast.
+struct Input {
+  const Node* node;
+  Shape shape;
+};
+
+Input input_of(const Node* node, const Shape& out) {
+  const Node* source = through_broadcast(node);
+  Shape shape = source->type.shape;
+  shape.insert(shape.begin(), out.size() - shape.size(), 1);
+  return {source, shape};
+}
+
+// The fewest dimensions that tell the operands apart: neighbours that every operand either has
+// whole or is broadcast along become one.
+struct Dims {
+  Shape out;
+  std::vector<std::vector<bool>> repeated;  // by input and dimension
+};
+
+Dims merge_dims(const Shape& out, const std::vector<Input>& inputs) {
+  Dims dims{{}, std::vector<std::vector<bool>>(inputs.size())};
+  std::vector<bool> last;
+  for (size_t d = 0; d < out.size(); ++d) {
+    if (out[d] == 1) continue;
+    std::vector<bool> repeated;
+    for (const Input& input : inputs) repeated.push_back(input.shape[d] == 1);
+    if (!dims.out.empty() && repeated == last) {
+      dims.out.back() *= out[d];
+      continue;
+    }
+    dims.out.push_back(out[d]);
+    for (size_t i = 0; i < inputs.size(); ++i) dims.repeated[i].push_back(repeated[i]);
+    last = repeated;
+  }
+  if (!dims.out.empty()) return dims;
+  dims.out = {1};
+  for (std::vector<bool>& repeated : dims.repeated) repeated = {false};
+  return dims;
+}
+
+// The result's place, and for each dimension of its view which of the merged dimensions it is in.
+struct Place {
+  Shape view;
+  std::vector<int64_t> block;
+  std::vector<size_t> merged;
+};
+
+// The view of a mapping, if its dimensions are parts of the merged ones.
+std::optional<Place> refine(const Mapping& mapping, const Shape& merged) {
+  Place place;
+  size_t at = 0;
+  int64_t product = 1;
+  for (size_t d = 0; d < mapping.view.size(); ++d) {
+    if (mapping.view[d] == 1) continue;
+    if (product == merged[at]) {
+      ++at;
+      product = 1;
+    }
+    product *= mapping.view[d];
+    if (at == merged.size() || merged[at] % product != 0) return std::nullopt;
+    place.view.push_back(mapping.view[d]);
+    place.block.push_back(mapping.block[d]);
+    place.merged.push_back(at);
+  }
+  if (place.view.empty()) return std::nullopt;
+  return place;
+}
+
+int64_t largest_block(const std::vector<int64_t>& block) {
+  int64_t count = 1;
+  for (int64_t size : block) count *= size;
+  return count;
+}
+
+// As even as can be, or as an operand lies if that is at most twice as uneven.
+Place choose_place(Lowering& lowering, const Dims& dims, const std::vector<Input>& inputs) {
+  Place even{dims.out, even_blocks(dims.out, lowering.tiles(), kGrain), {}};
+  for (size_t d = 0; d < dims.out.size(); ++d) even.merged.push_back(d);
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (std::ranges::count(dims.repeated[i], true) > 0) continue;
+    if (inputs[i].node->is(Op::Constant)) continue;
+    const Value value = lowering.value(inputs[i].node);
+    if (!value.whole()) continue;
+    const Mapping& mapping = lowering.mapping(value.variable);
+    const std::optional<Place> place = refine(mapping, dims.out);
+    if (mapping.first == TileId{0} && place &&
+        largest_block(place->block) <= 2 * largest_block(even.block)) {
+      return *place;
+    }
+  }
+  return even;
+}
+
+}  // namespace
+
+void lower_elementwise(Lowering& lowering, const TapeGroup& group) {
+  const Node& root = *group.root();
+  const TapeProgram tape = write_tape(group);
+  std::vector<Input> inputs;
+  for (const Node* input : tape.inputs) inputs.push_back(input_of(input, root.type.shape));
+  const Dims dims = merge_dims(root.type.shape, inputs);
+  const Place place = choose_place(lowering, dims, inputs);
+
+  std::vector<std::string> origin;
+  for (const Node* node : group.nodes) {
+    origin.insert(origin.end(), node->origin.begin(), node->origin.end());
+  }
+  const VariableId out = lowering.result(&root, place.view, place.block);
+  Step step(lowering, root.name, origin, "elementwise", out);
+  for (const Param& param : tape.params()) step.param(param.name, param.values);
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    Shape shape = place.view;
+    std::vector<RegionDim> region;
+    for (size_t d = 0; d < shape.size(); ++d) {
+      const bool repeated = dims.repeated[i][place.merged[d]];
+      if (repeated) shape[d] = 1;
+      region.push_back(repeated ? whole_dim() : along(static_cast<int32_t>(d), place.block[d]));
+    }
+    step.read(inputs[i].node, shape, region);
+  }
+  step.emit();
+}
+
+Value emit_wrap(Lowering& lowering, const std::string& name, const Node* indices, int64_t size) {
+  const Value from = lowering.packed(indices);
+  const int64_t count = elements(indices->type.shape);
+  const std::vector<int64_t> block = even_blocks({count}, lowering.tiles(), kGrain);
+  const VariableId out = lowering.temporary(name, DType::I32, {count}, block);
+  Step step(lowering, name, indices->origin, "elementwise", out);
+  // Registers: 0 the index, 1 zero, 2 the size; then index < 0, index + size, the choice.
+  const auto op = [](Tape opcode) { return static_cast<double>(opcode); };
+  step.param("domain", {1});
+  step.param("tape", {op(Tape::Less), 0, 1, 0, op(Tape::Add), 0, 2, 0, op(Tape::Select), 3, 4, 0});
+  step.param("constants", {0, static_cast<double>(size)});
+  step.read(all_of(from.variable, {count}), {along(0, block[0])}).emit();
+  return all_of(out, {count});
+}
+
+}  // namespace tessera

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rows of a table by number. A large table never moves: each tile holds a block of it, answers for
+// the numbers that fall into its rows, with zeros for the others, and the answers are summed.
+#include "compiler/plan/gather.h"
+
+#include <algorithm>
+
+#include "compiler/lower/state.h"
+#include "compiler/plan/grid.h"
+#include "compiler/plan/vertex_cost.h"
+
+namespace tessera {
+namespace {
+
+struct Lookup {
+  GatherShape shape;
+  GatherPlan plan;
+  Value table, indices;  // [p,v,n] and [t], whole
+};
+
+Lookup plan_lookup(const Lowering& lowering, const TensorType& table, size_t axis, int64_t t,
+                   bool stays) {
+  Lookup lookup;
+  lookup.shape = {.v = table.shape[axis], .t = t, .dtype = table.dtype, .table_stays = stays};
+  for (size_t d = 0; d < table.shape.size(); ++d) {
+    if (d != axis) (d < axis ? lookup.shape.p : lookup.shape.n) *= table.shape[d];
+  }
+  lookup.plan = plan_gather(lookup.shape, lowering.program.target, lowering.working_bytes());
+  return lookup;
+}
+
+VariableId emit_lookup(Lowering& lowering, const std::string& name, const Node* node,
+                       const Lookup& lookup, const MakeVariable& make) {
+  const auto& [shape, plan, table, indices] = lookup;
+  const int64_t parts = ceil_div(shape.v, plan.v);
+  const Shape answers{parts, shape.p, shape.t, shape.n};
+  const std::vector<int64_t> block{1, plan.p, plan.t, plan.n};
+  const VariableId out = parts == 1
+                             ? make(answers, block)
+                             : lowering.temporary(name + "/partials", shape.dtype, answers, block);
+  Step look(lowering, parts == 1 ? name : name + "/partials", node->origin, "gather", out);
+  look.read(table, {along(1, plan.p), along(0, plan.v), along(3, plan.n)});
+  look.read(indices, {along(2, plan.t)}).emit();
+  if (parts == 1) return out;
+
+  const Shape rows{shape.p * shape.t, shape.n};
+  const std::vector<int64_t> row_block = even_blocks(rows, lowering.tiles(), 8);
+  const VariableId sum = make(rows, row_block);
+  Step add(lowering, name, node->origin, "reduce_partials", sum);
+  for (const Param& param : epilogue_params(false, false, 0)) add.param(param.name, param.values);
+  add.read(all_of(out, {parts, rows[0], rows[1]}),
+           {whole_dim(), along(0, row_block[0]), along(1, row_block[1])});
+  add.emit();
+  return sum;
+}
+
+// A table that stays lies as the vertices read it; one that is sent, in the same columns.
+void place_table(Lowering& lowering, const Node* table, const Lookup& lookup) {
+  const auto& [shape, plan, unused, unused_too] = lookup;
+  const Shape view{shape.p, shape.v, shape.n};
+  if (plan.t == shape.t) {
+    lowering.place(table, view, {plan.p, plan.v, plan.n}, TileId{0});
+    return;
+  }
+  const int64_t parts = ceil_div(shape.p, plan.p) * ceil_div(shape.n, plan.n);
+  const int64_t v_parts = std::max<int64_t>(1, lowering.tiles() / parts);
+  lowering.place(table, view, {plan.p, ceil_div(shape.v, v_parts), plan.n});
+}
+
+bool is_never_negative(const Node* indices) {
+  while (indices->is(Op::Reshape) || indices->is(Op::Broadcast)) indices = indices->in[0];
+  if (indices->is(Op::Input)) return true;  // the runner refuses what is not in the table
+  if (!indices->is(Op::Constant)) return false;
+  const Array values = to_array(indices->value);
+  return std::ranges::all_of(values.data, [](double value) { return value >= 0; });
+}
+
+}  // namespace
+
+void lower_gather(Lowering& lowering, const Node& node) {
+  const Node* table = node.in[0];
+  const Node* indices = node.in[1];
+  const int64_t t = elements(indices->type.shape);
+  const bool stays = table->is(Op::Constant) && !lowering.has_place(table);
+  Lookup lookup =
+      plan_lookup(lowering, table->type, static_cast<size_t>(node.int_attr("axis")), t, stays);
+  if (stays) place_table(lowering, table, lookup);
+  const GatherShape& shape = lookup.shape;
+  lookup.table = all_of(lowering.packed(table).variable, {shape.p, shape.v, shape.n});
+  const Value numbers = is_never_negative(indices)
+                            ? lowering.packed(indices)
+                            : emit_wrap(lowering, node.name + "/indices", indices, shape.v);
+  lookup.indices = all_of(numbers.variable, {t});
+  emit_lookup(lowering, node.name, &node, lookup, result_of(lowering, node));
+}
+
+VariableId emit_take(Lowering& lowering, const std::string& name, const Node* node,
+                     const Value& from, size_t dim, const std::vector<int32_t>& numbers,
+                     const MakeVariable& make) {
+  const auto t = static_cast<int64_t>(numbers.size());
+  Lookup lookup = plan_lookup(lowering, {node->type.dtype, from.view}, dim, t, false);
+  const GatherShape& shape = lookup.shape;
+  lookup.table = all_of(from.variable, {shape.p, shape.v, shape.n});
+  const Tensor order = Tensor::copy({DType::I32, {t}}, std::as_bytes(std::span(numbers)));
+  lookup.indices = all_of(lowering.add_constant(name + "/order", order, {t}, {t}), {t});
+  return emit_lookup(lowering, name, node, lookup, make);
+}
+
+}  // namespace tessera

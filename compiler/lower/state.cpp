@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "compiler/lower/state.h"
+
+#include <algorithm>
+
+#include "compiler/plan/grid.h"
+#include "support/check.h"
+
+namespace tessera {
+namespace {
+
+// A small tensor that every tile may want lies in pieces of this size: fewer messages to receive.
+constexpr int64_t kPieceBytes = 512;
+
+int64_t piece_block(int64_t elements, DType dtype, int64_t tiles) {
+  const int64_t pieces = std::clamp(elements * size_of(dtype) / kPieceBytes, int64_t{1}, tiles);
+  return std::min(elements, round_up(ceil_div(elements, pieces), 8));
+}
+
+std::string make_unique(std::set<std::string>& names, const std::string& name) {
+  std::string unique = name;
+  for (int64_t n = 1; !names.insert(unique).second; ++n) unique = name + "_" + std::to_string(n);
+  return unique;
+}
+
+// A transpose that moves only dimensions of one element moves nothing.
+bool keeps_order(const Node* transpose) {
+  int64_t last = -1;
+  for (int64_t dim : transpose->ints("perm")) {
+    if (transpose->in[0]->type.shape[static_cast<size_t>(dim)] == 1) continue;
+    if (dim < last) return false;
+    last = dim;
+  }
+  return true;
+}
+
+bool is_view(const Node* node) {
+  return node->is(Op::Reshape) || (node->is(Op::Transpose) && keeps_order(node));
+}
+
+}  // namespace
+
+Lowering::Lowering(const Graph& graph, const CompileOptions& options)
+    : graph(graph), options(options), fusion(fuse(graph)) {
+  program.name = graph.name;
+  program.target = options.target;
+  for (const Output& output : graph.outputs) variable_names_.insert(output.name);
+  for (const Node* input : graph.inputs) {
+    const int64_t count = elements(input->type.shape);
+    const VariableId id = add_variable({
+        .name = input->name,
+        .dtype = input->type.dtype,
+        .shape = input->type.shape,
+        .kind = VariableKind::Input,
+        .mapping = {{count}, {piece_block(count, input->type.dtype, tiles())}, TileId{0}},
+    });
+    program.inputs.push_back(id);
+    values_[input] = all_of(id, input->type.shape);
+  }
+  claim_outputs();
+}
+
+int64_t Lowering::working_bytes() const {
+  return std::max(int64_t{1024},
+                  static_cast<int64_t>(options.available_memory_proportion *
+                                       static_cast<double>(options.target.bytes_per_tile)));
+}
+
+bool Lowering::is_lazy(const Node* node) {
+  if (node->is(Op::Slice)) {
+    return std::ranges::all_of(node->ints("step"), [](int64_t step) { return step == 1; });
+  }
+  return node->is(Op::Input) || node->is(Op::Constant) || node->is(Op::Broadcast) || is_view(node);
+}
+
+// An anchor's variable is that of the node which computes its elements, in whatever shape. The
+// second anchor of a node, or that of a node which computes nothing, is a copy.
+void Lowering::claim_outputs() {
+  for (const Output& output : graph.outputs) {
+    const Node* node = output.node;
+    while (is_view(node)) node = node->in[0];
+    if (!is_lazy(node)) claims_.emplace(node, &output);
+  }
+}
+
+VariableId Lowering::add_variable(Variable variable) {
+  program.variables.push_back(std::move(variable));
+  return static_cast<VariableId>(program.variables.size() - 1);
+}
+
+VariableId Lowering::temporary(const std::string& name, DType dtype, const Shape& view,
+                               const std::vector<int64_t>& block) {
+  return add_variable({
+      .name = make_unique(variable_names_, name),
+      .dtype = dtype,
+      .shape = view,
+      .kind = VariableKind::Activation,
+      .mapping = {view, block, TileId{0}}
+  });
+}
+
+VariableId Lowering::result(const Node* node, const Shape& view,
+                            const std::vector<int64_t>& block) {
+  const auto claim = claims_.find(node);
+  VariableId id = -1;
+  if (claim == claims_.end()) {
+    id = temporary(node->name, node->type.dtype, view, block);
+    program.variables[index(id)].shape = node->type.shape;
+  } else {
+    id = add_variable({
+        .name = claim->second->name,
+        .dtype = node->type.dtype,
+        .shape = claim->second->node->type.shape,
+        .kind = VariableKind::Output,
+        .mapping = {view, block, TileId{0}}
+    });
+  }
+  values_[node] = all_of(id, node->type.shape);
+  return id;
+}
+
+TileId Lowering::next_place(int64_t blocks) {
+  CHECK(blocks <= tiles());
+  const int64_t first = next_tile_ + blocks <= tiles() ? next_tile_ : 0;
+  next_tile_ = first + blocks;
+  return TileId{static_cast<uint32_t>(first)};
+}
+
+VariableId Lowering::add_constant(const std::string& name, const Tensor& tensor, const Shape& view,
+                                  const std::vector<int64_t>& block, std::optional<TileId> first) {
+  int64_t blocks = 1;
+  for (int64_t count : block_counts(view, block)) blocks *= count;
+  const auto number = static_cast<int32_t>(constants.size());
+  // The tensor object keeps the bytes alive, wherever they are.
+  auto owner = std::make_shared<const Tensor>(tensor);
+  constants.push_back({owner, owner->bytes()});
+  return add_variable({
+      .name = make_unique(variable_names_, name),
+      .dtype = tensor.type().dtype,
+      .shape = tensor.type().shape,
+      .kind = VariableKind::Constant,
+      .mapping = {view, block, first ? *first : next_place(blocks)},
+      .constant = number
+  });
+}
+
+void Lowering::place(const Node* constant, const Shape& view, const std::vector<int64_t>& block,
+                     std::optional<TileId> first) {
+  if (!constant->is(Op::Constant) || has_place(constant)) return;
+  const VariableId id = add_constant(constant->name, constant->value, view, block, first);
+  values_[constant] = all_of(id, constant->type.shape);
+}
+
+Value Lowering::value(const Node* node) {
+  const auto found = values_.find(node);
+  if (found != values_.end()) return found->second;
+  const Value value = lazy_value(node);
+  values_[node] = value;
+  return value;
+}
+
+Value Lowering::lazy_value(const Node* node) {
+  CHECK(is_lazy(node));
+  if (is_view(node)) return shaped(node->in[0], node->type.shape);
+  if (node->is(Op::Slice)) return sliced(node);
+  if (node->is(Op::Broadcast)) return broadcast(node);
+  CHECK(node->is(Op::Constant));
+  const int64_t count = elements(node->type.shape);
+  place(node, {count}, {piece_block(count, node->type.dtype, tiles())});
+  return values_.at(node);
+}
+
+Value Lowering::sliced(const Node* node) {
+  Value value = this->value(node->in[0]);
+  for (size_t d = 0; d < value.box.size(); ++d) {
+    Range& range = value.box[d];
+    range.begin += node->ints("start")[d];
+    range.end = range.begin + node->ints("size")[d];
+  }
+  return value;
+}
+
+Value Lowering::broadcast(const Node* node) {
+  const Shape& shape = node->type.shape;
+  Shape from = node->in[0]->type.shape;
+  from.insert(from.begin(), shape.size() - from.size(), 1);
+  if (from == shape) return shaped(node->in[0], shape);
+  CopyFrom copy{shaped(node->in[0], from), {}, std::vector<int64_t>(shape.size(), 1)};
+  for (size_t d = 0; d < shape.size(); ++d) copy.perm.push_back(static_cast<int64_t>(d));
+  const VariableId id = emit_copy(*this, node->name, node, std::move(copy), shape,
+                                  temporary_of(*this, node->name, node->type.dtype));
+  return all_of(id, shape);
+}
+
+namespace {
+
+// All of a value's box, in order.
+CopyFrom straight(const Value& value) {
+  CopyFrom copy{value, {}, std::vector<int64_t>(value.box.size(), 1)};
+  for (size_t d = 0; d < value.box.size(); ++d) copy.perm.push_back(static_cast<int64_t>(d));
+  return copy;
+}
+
+}  // namespace
+
+Value Lowering::packed(const Node* node) {
+  const auto found = packed_.find(node);
+  if (found != packed_.end()) return found->second;
+  Value value = this->value(node);
+  if (!value.whole()) {
+    const VariableId id =
+        emit_copy(*this, node->name + "/copy", node, straight(value), value.shape(),
+                  temporary_of(*this, node->name, node->type.dtype));
+    value = all_of(id, node->type.shape);
+  }
+  packed_[node] = value;
+  return value;
+}
+
+Value Lowering::shaped(const Node* node, const Shape& shape) {
+  if (const std::optional<Value> value = reshape(this->value(node), shape)) return *value;
+  return all_of(packed(node).variable, shape);
+}
+
+std::string Lowering::step_name(const std::string& name) { return make_unique(step_names_, name); }
+
+void Lowering::finish_outputs() {
+  for (const Output& output : graph.outputs) {
+    const Node* base = output.node;
+    while (is_view(base)) base = base->in[0];
+    const auto claim = claims_.find(base);
+    if (claim != claims_.end() && claim->second == &output) {
+      program.outputs.push_back(values_.at(base).variable);
+      continue;
+    }
+    program.outputs.push_back(emit_copy(*this, output.name + "/copy", output.node,
+                                        straight(value(output.node)), output.node->type.shape,
+                                        [&](const Shape& view, const std::vector<int64_t>& block) {
+                                          return add_variable({
+                                              .name = output.name,
+                                              .dtype = output.node->type.dtype,
+                                              .shape = output.node->type.shape,
+                                              .kind = VariableKind::Output,
+                                              .mapping = {view, block, TileId{0}}
+                                          });
+                                        }));
+  }
+}
+
+}  // namespace tessera

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every lowering shares: where values lie so far, the Program as it grows, and Step, with
+// which one superstep is said in a few lines.
+//
+// Nodes are lowered in order, but only when they compute: a constant, a reshape, a slice or a
+// broadcast stands for part of another variable until somebody needs its bytes in one piece, and
+// is copied then.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "compiler/lower/fuse.h"
+#include "compiler/lower/value.h"
+#include "compiler/options.h"
+#include "compiler/plan/matmul.h"
+#include "ir/graph.h"
+#include "program/popef.h"
+
+namespace tessera {
+
+struct Lowering {
+  Lowering(const Graph& graph, const CompileOptions& options);
+
+  const Graph& graph;
+  const CompileOptions& options;
+  Fusion fusion;
+  Program program;
+  std::vector<Blob> constants;
+  std::map<MatmulShape, MatmulPlan> matmul_plans;
+
+  int64_t tiles() const { return program.target.tiles; }
+  // Bytes of a tile that one operation may fill with what it works on.
+  int64_t working_bytes() const;
+
+  // Where a node's result lies.
+  Value value(const Node* node);
+  // Does the node stand for part of another variable until its bytes are asked for?
+  static bool is_lazy(const Node* node);
+  // The same, in one piece: a variable of its own, all of it.
+  Value packed(const Node* node);
+  // The same, seen as `shape`; copied first where no view has it.
+  Value shaped(const Node* node, const Shape& shape);
+
+  // The variable for a node's result, cut into blocks of a view; the anchor's own where the node
+  // is an output.
+  VariableId result(const Node* node, const Shape& view, const std::vector<int64_t>& block);
+  VariableId temporary(const std::string& name, DType dtype, const Shape& view,
+                       const std::vector<int64_t>& block);
+  // Gives a constant its place on the tiles, if no earlier user has: from `first` on, or, as each
+  // begins where the last one ended, where there is room.
+  bool has_place(const Node* node) const { return values_.contains(node); }
+  void place(const Node* constant, const Shape& view, const std::vector<int64_t>& block,
+             std::optional<TileId> first = {});
+  VariableId add_constant(const std::string& name, const Tensor& tensor, const Shape& view,
+                          const std::vector<int64_t>& block, std::optional<TileId> first = {});
+
+  std::string step_name(const std::string& name);  // made unique
+  // The anchors' variables that no lowering has made: copies.
+  void finish_outputs();
+  const Mapping& mapping(VariableId id) const { return program.variables[index(id)].mapping; }
+
+ private:
+  static size_t index(VariableId id) { return static_cast<size_t>(id); }
+  VariableId add_variable(Variable variable);
+  void claim_outputs();
+  Value lazy_value(const Node* node);
+  Value sliced(const Node* node);
+  Value broadcast(const Node* node);
+  TileId next_place(int64_t blocks);
+
+  std::unordered_map<const Node*, Value> values_, packed_;
+  std::unordered_map<const Node*, const Output*> claims_;  // whose result is an anchor's variable
+  std::set<std::string> variable_names_, step_names_;
+  int64_t next_tile_ = 0;
+};
+
+// One superstep in the making. Its grid is the block grid of the variable that it writes: axis i
+// is dimension i of that variable's mapping. Operands are given in the codelet's order, the
+// written one last; a transfer is added for each that does not lie on its tile already.
+class Step {
+ public:
+  Step(Lowering& lowering, const std::string& name, const std::vector<std::string>& origin,
+       std::string codelet, VariableId out);
+  Step& param(std::string name, std::vector<double> values);
+  // The node's value as `shape`, a region dimension each (whole_dim, along).
+  Step& read(const Node* node, const Shape& shape, const std::vector<RegionDim>& dims);
+  Step& read(const Value& value, const std::vector<RegionDim>& dims);  // blocks end with the box
+  Step& read(const Region& region);
+  void emit();
+
+ private:
+  Lowering& lowering_;
+  VariableId out_;
+  Superstep step_;
+};
+
+// Element i of the result, along dimension d, is element begin + i * step[d] of dimension perm[d]
+// of `from`, where begin is that of its box; where the box is 1 it is repeated.
+struct CopyFrom {
+  Value from;
+  std::vector<int64_t> perm, step;  // by the result's dimensions
+};
+// Makes the variable that a copy writes.
+using MakeVariable =
+    std::function<VariableId(const Shape& view, const std::vector<int64_t>& block)>;
+VariableId emit_copy(Lowering& lowering, const std::string& name, const Node* node, CopyFrom copy,
+                     Shape shape, const MakeVariable& make);
+
+// The node's result, as the variable that a copy or a gather writes.
+MakeVariable result_of(Lowering& lowering, const Node& node);
+MakeVariable temporary_of(Lowering& lowering, const std::string& name, DType dtype);
+
+// Rows of `from` by a list of numbers along one dimension: for a slice that runs backwards.
+VariableId emit_take(Lowering& lowering, const std::string& name, const Node* node,
+                     const Value& from, size_t dim, const std::vector<int32_t>& numbers,
+                     const MakeVariable& make);
+// Indices that count from the end when they are negative, as ones that count from the start.
+Value emit_wrap(Lowering& lowering, const std::string& name, const Node* indices, int64_t size);
+
+// One function a family of ops, each in a file of its own.
+void lower_matmul(Lowering& lowering, const MatmulChain& chain);
+void lower_elementwise(Lowering& lowering, const TapeGroup& group);
+void lower_layer_norm(Lowering& lowering, const Node& node);
+void lower_softmax(Lowering& lowering, const Node& node);
+void lower_attention(Lowering& lowering, const Node& node);
+void lower_gather(Lowering& lowering, const Node& node);
+void lower_transpose(Lowering& lowering, const Node& node);
+void lower_slice(Lowering& lowering, const Node& node);
+void lower_concat(Lowering& lowering, const Node& node);
+void lower_reduce(Lowering& lowering, const Node& node);
+void lower_cumsum(Lowering& lowering, const Node& node);
+void lower_pack(Lowering& lowering, const Node& node);
+void lower_unpack(Lowering& lowering, const Node& node);
+
+}  // namespace tessera

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "compiler/options.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+namespace tessera {
+namespace {
+
+std::string target_text(const Target& target) {
+  return fmt::format(
+      "{} tiles={} bytes_per_tile={} clock_hz={} workers={} macs={},{},{} exchange={} memcpy={} "
+      "sync={} setup={} reserved={} host={},{}",
+      target.name, target.tiles, target.bytes_per_tile, target.clock_hz, target.workers,
+      target.macs_f16_partials_f16, target.macs_f16_partials_f32, target.macs_f32,
+      target.exchange_bytes_per_cycle, target.memcpy_bytes_per_cycle, target.sync_cycles,
+      target.setup_cycles, target.reserved_bytes, target.host_bytes_per_second,
+      target.host_run_seconds);
+}
+
+// In any order and any number of times, names of passes ask for the same.
+std::string names_text(std::vector<std::string> names) {
+  std::ranges::sort(names);
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return fmt::format("{}", fmt::join(names, ","));
+}
+
+}  // namespace
+
+Status check_options(const CompileOptions& options) {
+  const auto usage = [](std::string message) {
+    return Error{std::move(message), ErrorKind::Usage};
+  };
+  const double proportion = options.available_memory_proportion;
+  if (!(proportion > 0 && proportion <= 1)) {
+    return usage(fmt::format("available_memory_proportion: is {}, must be above 0 and at most 1",
+                             proportion));
+  }
+  if (!options.pack_args) return {};
+  for (const auto& [name, value] : {
+           std::pair("max_valid_num", options.pack_args->max_valid_num),
+           {"segment_max_size", options.pack_args->segment_max_size}
+  }) {
+    if (value < 1)
+      return usage(fmt::format("pack_args: {} is {}, must be at least 1", name, value));
+  }
+  return {};
+}
+
+std::string to_string(const CompileOptions& options) {
+  std::string text;
+  for (const auto& [name, shape] : options.input_shape) {
+    text += fmt::format("input_shape {}={}\n", name, to_string(shape));
+  }
+  text += fmt::format("precision {}\n", options.precision == Precision::Fp16 ? "fp16" : "fp32");
+  text += fmt::format("partials_type {}\n",
+                      options.partials_type == PartialsType::Half ? "half" : "float");
+  text += fmt::format("available_memory_proportion {}\n", options.available_memory_proportion);
+  if (options.pack_args) {
+    text += fmt::format("pack_args max_valid_num={} segment_max_size={}\n",
+                        options.pack_args->max_valid_num, options.pack_args->segment_max_size);
+  }
+  text += fmt::format("passes {}\n", names_text(options.passes));
+  text += fmt::format("skip_passes {}\n", names_text(options.skip_passes));
+  text += fmt::format("target {}\n", target_text(options.target));
+  return text;
+}
+
+}  // namespace tessera

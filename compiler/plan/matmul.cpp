@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "compiler/plan/matmul.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "compiler/plan/grid.h"
+#include "compiler/plan/vertex_cost.h"
+
+namespace tessera {
+
+namespace {
+
+constexpr int64_t kGrain = 16;       // of the tile's matrix unit: inputs and outputs go in sixteens
+constexpr int64_t kMostKParts = 64;  // more parts than that only make exchange
+
+class Planner {
+ public:
+  Planner(const MatmulShape& shape, const Target& target, int64_t working_bytes)
+      : shape_(shape),
+        target_(target),
+        working_bytes_(working_bytes),
+        params_(epilogue_params(shape.bias, shape.residual, shape.activation)),
+        bare_params_(epilogue_params(false, false, 0)) {}
+
+  MatmulPlan best() {
+    const int64_t tiles = target_.tiles;
+    const int64_t most_k = shape_.g == 1 ? std::min(tiles, kMostKParts) : 1;
+    for (int64_t k : block_sizes(shape_.k, most_k, kGrain)) {
+      const int64_t k_parts = ceil_div(shape_.k, k);
+      reduce_cycles_ = k_parts > 1 ? reduce_cycles(k_parts) : 0;
+      for (int64_t n : block_sizes(shape_.n, tiles / k_parts, kGrain)) {
+        const int64_t parts = k_parts * ceil_div(shape_.n, n);
+        if (parts > tiles) continue;
+        for (int64_t g : block_sizes(shape_.g, tiles / parts)) {
+          const int64_t left = tiles / (parts * ceil_div(shape_.g, g));
+          if (left == 0) continue;
+          for (int64_t m : block_sizes(shape_.m, left)) consider({g, m, k, n});
+        }
+      }
+    }
+    return preferred();
+  }
+
+ private:
+  bool cut_k(const MatmulPlan& plan) const { return plan.k < shape_.k; }
+
+  uint64_t reduce_cycles(int64_t k_parts) const {
+    const int64_t extra = shape_.residual ? ceil_div(shape_.m * shape_.n, target_.tiles) : 0;
+    return receive_cycles(extra * size_of(shape_.dtype), target_) +
+           reduce_partials_cycles(k_parts, shape_.m * shape_.n, shape_.partials, shape_.dtype,
+                                  target_);
+  }
+
+  void consider(MatmulPlan plan) {
+    const int64_t size = size_of(shape_.dtype);
+    const int64_t a = plan.g * plan.m * plan.k * size;
+    const int64_t b = (shape_.shared_b ? 1 : plan.g) * plan.k * plan.n * size;
+    const int64_t out = plan.g * plan.m * plan.n;
+    const int64_t out_bytes = out * size_of(cut_k(plan) ? shape_.partials : shape_.dtype);
+    const int64_t extra = shape_.residual && !cut_k(plan) ? out * size : 0;
+    if (a + b + out_bytes + extra > working_bytes_) return;
+    plan.cycles = step_cycles(target_) + receive_cycles(a + b + extra, target_) + reduce_cycles_;
+    const auto most_macs = static_cast<uint64_t>(
+        shape_.dtype == DType::F32 ? target_.macs_f32 : target_.macs_f16_partials_f16);
+    const uint64_t least = static_cast<uint64_t>(out * plan.k) / most_macs;
+    if (best_cycles_ != 0 && plan.cycles + least > slack(best_cycles_)) return;
+    plan.cycles += compute_cycles(plan);
+    if (best_cycles_ == 0 || plan.cycles < best_cycles_) best_cycles_ = plan.cycles;
+    if (plan.cycles <= slack(best_cycles_)) found_.push_back(plan);
+  }
+
+  uint64_t compute_cycles(const MatmulPlan& plan) const {
+    const int64_t b_groups = shape_.shared_b ? 1 : plan.g;
+    std::vector<OperandShape> operands{
+        {shape_.dtype, {plan.g, plan.m, plan.k},   false},
+        {shape_.dtype, {b_groups, plan.k, plan.n}, false},
+    };
+    if (cut_k(plan)) {
+      operands.push_back({
+          shape_.partials, {plan.g, plan.m, plan.n},
+           true
+      });
+      return vertex_cycles("matmul", bare_params_, std::move(operands), target_);
+    }
+    if (shape_.bias) operands.push_back({shape_.dtype, {plan.n}, false});
+    if (shape_.residual)
+      operands.push_back({
+          shape_.dtype, {plan.g, plan.m, plan.n},
+           false
+      });
+    operands.push_back({
+        shape_.dtype, {plan.g, plan.m, plan.n},
+         true
+    });
+    return vertex_cycles("matmul", params_, std::move(operands), target_);
+  }
+
+  // Within 3 % the host decides: fewer parts to add up, then more rows to a vertex.
+  static uint64_t slack(uint64_t cycles) { return cycles + cycles * 3 / 100; }
+
+  MatmulPlan preferred() const {
+    MatmulPlan chosen;
+    for (const MatmulPlan& plan : found_) {
+      if (plan.cycles > slack(best_cycles_)) continue;
+      const auto rank = [](const MatmulPlan& p) { return std::pair(p.k, p.m); };
+      const bool better = chosen.cycles == 0 || rank(plan) > rank(chosen) ||
+                          (rank(plan) == rank(chosen) && plan.cycles < chosen.cycles);
+      if (better) chosen = plan;
+    }
+    return chosen;
+  }
+
+  const MatmulShape& shape_;
+  const Target& target_;
+  int64_t working_bytes_;
+  std::vector<Param> params_, bare_params_;
+  uint64_t reduce_cycles_ = 0, best_cycles_ = 0;
+  std::vector<MatmulPlan> found_;
+};
+
+}  // namespace
+
+MatmulPlan plan_matmul(const MatmulShape& shape, const Target& target, int64_t working_bytes) {
+  for (;; working_bytes *= 2) {
+    const MatmulPlan plan = Planner(shape, target, working_bytes).best();
+    if (plan.cycles != 0) return plan;
+  }
+}
+
+}  // namespace tessera

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// How to cut a matmul over the tiles: by batch, rows, columns, or along the sum (whose parts then
+// need adding up). Every cut of the output spares compute and costs exchange, because each tile
+// receives all of the operands' parts that it works on; the plan is the cheapest of all cuts by the
+// codelets' own formulas (as Poplar's poplin plans, but exhaustively: the space is small).
+#pragma once
+
+#include <compare>
+
+#include "program/target.h"
+#include "support/type.h"
+
+namespace tessera {
+
+struct MatmulShape {
+  int64_t g = 1, m = 1, k = 1, n = 1;
+  bool shared_b = true;  // one b for all g
+  DType dtype = DType::F32;
+  DType partials = DType::F32;  // of the parts of a sum cut along k
+  bool bias = false, residual = false;
+  int activation = 0;
+  auto operator<=>(const MatmulShape&) const = default;
+};
+
+// Block sizes; where k is cut, g is not, and the parts are summed in a second superstep.
+struct MatmulPlan {
+  int64_t g = 1, m = 1, k = 1, n = 1;
+  uint64_t cycles = 0;  // 0: none found
+};
+
+// Operands and result of a vertex should take at most `working_bytes`. As in Poplar that is a wish:
+// where no cut meets it, it is doubled until one does.
+MatmulPlan plan_matmul(const MatmulShape& shape, const Target& target, int64_t working_bytes);
+
+}  // namespace tessera

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// The compile report: what the executable costs, superstep by superstep and codelet by codelet, as
+// JSON for people's tools. It stands in the executable, so it holds nothing that differs from one
+// compile to the next.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "codelets/cost.h"
+#include "program/popef.h"
+
+namespace tessera {
+
+std::string report_json(const Executable& executable, const std::vector<std::string>& passes,
+                        const ProgramCost& cost, const MemoryReport& memory);
+
+}  // namespace tessera
