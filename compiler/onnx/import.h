@@ -19,8 +19,8 @@ namespace tessera {
 struct ImportedModel {
   Graph graph;
   std::map<std::string, std::string> model_dtypes;  // inputs and outputs: "int64", "float32" …
-  std::string sha256;  // of the file and the external data it used
-  std::vector<std::string> warnings;  // e.g. a declared output shape that is wrong
+  std::string sha256;                               // of the file and the external data it used
+  std::vector<std::string> warnings;                // e.g. a declared output shape that is wrong
 };
 
 // `input_shape` fixes variable dimensions by input name; all must be fixed in the end. Errors start

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// The model's inputs, and how their variable dimensions become numbers.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "onnx.pb.h"
+#include "support/expected.h"
+#include "support/type.h"
+
+namespace tessera {
+
+struct ModelInput {
+  std::string name;
+  TensorType type;
+  int32_t onnx_type = 0;
+};
+
+// Inputs that have an initializer are constants and left out. `given` fixes shapes by name; a
+// symbolic dimension that one of them fixes is fixed everywhere. Errors are of kind Usage where
+// `given` is at fault; a symbol that is given two sizes is only a warning, for models use one name
+// for two things.
+Expected<std::vector<ModelInput>> read_inputs(const ::onnx::GraphProto& graph,
+                                              const std::string& path,
+                                              const std::map<std::string, Shape>& given,
+                                              std::vector<std::string>& warnings);
+
+// "model: output 'x': …" for an output whose declared type is not what was inferred, else "".
+std::string declared_mismatch(const ::onnx::ValueInfoProto& declared, const TensorType& inferred);
+
+}  // namespace tessera

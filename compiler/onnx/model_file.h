@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// A model file on its way in: parsed, within limits, and of a version that we know.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "onnx.pb.h"
+#include "support/expected.h"
+#include "support/sha256.h"
+
+namespace tessera {
+
+struct ModelFile {
+  std::string path;
+  std::shared_ptr<const ::onnx::ModelProto> model;  // holds the bytes of its initializers
+  Sha256 sha256;                                    // of the file
+  int opset = 0;                                    // of ONNX's own domain
+  bool settled = false;  // export_onnx wrote it: its nodes are read one for one, nothing is folded
+};
+
+// Errors start with the path; of kind BadFile if it is no ONNX model.
+Expected<ModelFile> read_model_file(const std::string& path);
+
+// The version of a domain that the model asks for, or 0.
+int opset_of(const ::onnx::ModelProto& model, const std::string& domain);
+
+// How export_onnx marks its files.
+inline constexpr char kSettledKey[] = "tessera.graph";
+
+// A name from a file as it may stand in a message: printable, and not endless.
+std::string printable(const std::string& name);
+
+}  // namespace tessera

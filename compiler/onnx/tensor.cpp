@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "compiler/onnx/tensor.h"
+
+#include <bit>
+#include <cstring>
+#include <limits>
+
+#include "compiler/onnx/model_file.h"
+
+namespace tessera {
+namespace {
+
+using ::onnx::TensorProto;
+
+static_assert(std::endian::native == std::endian::little, "ONNX's raw data is little-endian");
+
+// Many tensors may name the same external bytes, so what conversion allocates is bounded apart
+// from the size of the files.
+constexpr int64_t kMaxCopiedBytes = int64_t{8} << 30;
+
+struct ElementType {
+  int32_t onnx_type;
+  const char* name;
+  std::optional<DType> dtype;
+  int64_t bytes;  // of an element in raw data
+};
+constexpr ElementType kElementTypes[] = {
+    {TensorProto::FLOAT,      "float32",    DType::F32,   4 },
+    {TensorProto::FLOAT16,    "float16",    DType::F16,   2 },
+    {TensorProto::DOUBLE,     "float64",    DType::F32,   8 },
+    {TensorProto::INT32,      "int32",      DType::I32,   4 },
+    {TensorProto::INT64,      "int64",      DType::I32,   8 },
+    {TensorProto::BOOL,       "bool",       DType::Bool,  1 },
+    {TensorProto::BFLOAT16,   "bfloat16",   std::nullopt, 2 },
+    {TensorProto::INT8,       "int8",       std::nullopt, 1 },
+    {TensorProto::UINT8,      "uint8",      std::nullopt, 1 },
+    {TensorProto::INT16,      "int16",      std::nullopt, 2 },
+    {TensorProto::UINT16,     "uint16",     std::nullopt, 2 },
+    {TensorProto::UINT32,     "uint32",     std::nullopt, 4 },
+    {TensorProto::UINT64,     "uint64",     std::nullopt, 8 },
+    {TensorProto::STRING,     "string",     std::nullopt, 0 },
+    {TensorProto::COMPLEX64,  "complex64",  std::nullopt, 8 },
+    {TensorProto::COMPLEX128, "complex128", std::nullopt, 16},
+};
+
+const ElementType* find_type(int32_t onnx_type) {
+  for (const ElementType& row : kElementTypes)
+    if (row.onnx_type == onnx_type) return &row;
+  return nullptr;
+}
+
+// Where a tensor's elements stand, as the file has them.
+struct Source {
+  std::span<const std::byte> bytes;
+  std::shared_ptr<const void> owner;
+  int64_t element_bytes = 0;
+};
+
+template <class Repeated>
+Source typed(const Repeated& field) {
+  return {std::as_bytes(std::span(field.data(), static_cast<size_t>(field.size()))), nullptr,
+          static_cast<int64_t>(sizeof(*field.data()))};
+}
+
+// The field that holds this type's elements where raw_data does not.
+Source typed_data(const TensorProto& proto) {
+  switch (proto.data_type()) {
+    case TensorProto::FLOAT: return typed(proto.float_data());
+    case TensorProto::DOUBLE: return typed(proto.double_data());
+    case TensorProto::INT64: return typed(proto.int64_data());
+    default: return typed(proto.int32_data());  // float16 and bool too, one to an int32
+  }
+}
+
+template <class From>
+From element_at(const Source& source, int64_t i) {
+  From value;
+  std::memcpy(&value, source.bytes.data() + i * static_cast<int64_t>(sizeof value), sizeof value);
+  return value;
+}
+
+template <class From, class To, class Convert>
+Tensor convert(const TensorType& type, const Source& source, Convert&& one) {
+  auto out = std::make_shared<std::vector<To>>(static_cast<size_t>(elements(type.shape)));
+  for (size_t i = 0; i < out->size(); ++i)
+    (*out)[i] = one(element_at<From>(source, static_cast<int64_t>(i)));
+  const auto bytes = std::as_bytes(std::span(*out));
+  return Tensor(type, out, bytes);
+}
+
+Tensor narrow_int64(const TensorType& type, const Source& source,
+                    std::optional<int64_t>& beyond_int32) {
+  return convert<int64_t, int32_t>(type, source, [&](int64_t value) {
+    const int64_t held = std::clamp<int64_t>(value, std::numeric_limits<int32_t>::min(),
+                                             std::numeric_limits<int32_t>::max());
+    if (held != value) beyond_int32 = value;
+    return static_cast<int32_t>(held);
+  });
+}
+
+bool is_aligned(const Source& source) {
+  return reinterpret_cast<uintptr_t>(source.bytes.data()) %
+             static_cast<uintptr_t>(source.element_bytes) ==
+         0;
+}
+
+// Copies only what has to change on the way.
+ReadTensor to_read_tensor(const TensorType& type, int32_t onnx_type, const Source& source) {
+  ReadTensor read{{}, onnx_type, std::nullopt};
+  const bool same_width = source.element_bytes == size_of(type.dtype);
+  if (onnx_type == TensorProto::INT64) {
+    read.tensor = narrow_int64(type, source, read.beyond_int32);
+  } else if (onnx_type == TensorProto::DOUBLE) {
+    read.tensor = convert<double, float>(type, source,
+                                         [](double value) { return static_cast<float>(value); });
+  } else if (type.dtype == DType::Bool && same_width) {
+    read.tensor = convert<uint8_t, uint8_t>(type, source, [](uint8_t value) { return value != 0; });
+  } else if (type.dtype == DType::Bool) {
+    read.tensor = convert<int32_t, uint8_t>(type, source, [](int32_t value) { return value != 0; });
+  } else if (!same_width) {
+    read.tensor = convert<int32_t, uint16_t>(
+        type, source, [](int32_t value) { return static_cast<uint16_t>(value); });
+  } else if (is_aligned(source)) {
+    read.tensor = Tensor(type, source.owner, source.bytes);
+  } else {
+    read.tensor = Tensor::copy(type, source.bytes);
+  }
+  return read;
+}
+
+}  // namespace
+
+std::string element_type_name(int32_t onnx_type) {
+  const ElementType* row = find_type(onnx_type);
+  return row ? row->name : "type " + std::to_string(onnx_type);
+}
+
+std::optional<DType> dtype_of(int32_t onnx_type) {
+  const ElementType* row = find_type(onnx_type);
+  return row ? row->dtype : std::nullopt;
+}
+
+int32_t onnx_type_of(DType dtype) {
+  switch (dtype) {
+    case DType::F32: return TensorProto::FLOAT;
+    case DType::F16: return TensorProto::FLOAT16;
+    case DType::I32: return TensorProto::INT32;
+    case DType::Bool: return TensorProto::BOOL;
+  }
+  return TensorProto::UNDEFINED;
+}
+
+Expected<ReadTensor> TensorReader::read(const TensorProto& proto) {
+  const std::string where = "tensor '" + printable(proto.name()) + "': ";
+  const ElementType* row = find_type(proto.data_type());
+  if (!row || !row->dtype)
+    return Error{where + "is of " + element_type_name(proto.data_type()) +
+                 ", must be of float32, float16, float64, int32, int64 or bool"};
+  const TensorType type{*row->dtype, Shape(proto.dims().begin(), proto.dims().end())};
+  if (!is_valid_shape(type.shape) || proto.has_segment())
+    return Error{where + "has dimensions " + to_string(type.shape) +
+                     ", must be whole, not negative, and of at most 8 axes",
+                 ErrorKind::BadFile};
+
+  Source source = typed_data(proto);
+  source.owner = owner_;
+  if (proto.data_location() == TensorProto::EXTERNAL) {
+    auto region = external_.region(proto);
+    if (!region.ok()) return Error{where + region.error().message, region.error().kind};
+    source = {region->bytes, region->file, row->bytes};
+  } else if (proto.has_raw_data()) {
+    source = {std::as_bytes(std::span(proto.raw_data())), owner_, row->bytes};
+  }
+  const auto held = static_cast<int64_t>(source.bytes.size());
+  if (held / source.element_bytes != elements(type.shape) || held % source.element_bytes != 0)
+    return Error{where + "holds " + std::to_string(held / source.element_bytes) +
+                     " elements, must hold " + std::to_string(elements(type.shape)) + " for " +
+                     to_string(type.shape),
+                 ErrorKind::BadFile};
+
+  ReadTensor read = to_read_tensor(type, proto.data_type(), source);
+  if (read.tensor.bytes().data() != source.bytes.data()) copied_bytes_ += type.bytes();
+  if (copied_bytes_ > kMaxCopiedBytes)
+    return Error{where + "makes the constants that must be converted larger than 8 GiB"};
+  return read;
+}
+
+}  // namespace tessera

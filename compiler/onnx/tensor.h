@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// TensorProto to Tensor. Bytes are shared with the file wherever they already are what we want;
+// int64 and double become int32 and float.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "compiler/onnx/external_data.h"
+#include "ir/tensor.h"
+#include "onnx.pb.h"
+#include "support/expected.h"
+
+namespace tessera {
+
+// "float32", "int64" …: ONNX's element types as NumPy calls them.
+std::string element_type_name(int32_t onnx_type);
+// How we hold elements of that type, if we do: int64 as i32, double as f32.
+std::optional<DType> dtype_of(int32_t onnx_type);
+// The ONNX type that is ours: f32 is FLOAT.
+int32_t onnx_type_of(DType dtype);
+
+struct ReadTensor {
+  Tensor tensor;
+  int32_t onnx_type = 0;
+  // An int64 element that int32 does not hold; the tensor has the nearest that it does.
+  std::optional<int64_t> beyond_int32;
+};
+
+class TensorReader {
+ public:
+  TensorReader(const std::string& model_path, std::shared_ptr<const void> owner)
+      : owner_(std::move(owner)), external_(model_path) {}
+
+  // Errors say `tensor 'NAME': …`. `proto` must belong to the owner.
+  Expected<ReadTensor> read(const ::onnx::TensorProto& proto);
+  const ExternalData& external() const { return external_; }
+
+ private:
+  std::shared_ptr<const void> owner_;
+  ExternalData external_;
+  int64_t copied_bytes_ = 0;
+};
+
+}  // namespace tessera
