@@ -31,7 +31,7 @@ struct HostVectors {
 struct VertexOperand {
   void* data;                   // first element of the region, or its prepared form
   int64_t size[kVertexRank];    // extent per dimension of the region's view; 1 past its rank
-  int64_t stride[kVertexRank];  // in elements; 0 where the size is 1
+  int64_t stride[kVertexRank];  // in elements; 0 where the size is 1, else 1 in the last dimension
   int64_t begin[kVertexRank];   // where the region begins in its view: constant state of the vertex
 };
 

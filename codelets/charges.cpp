@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "codelets/charges.h"
+
+#include <algorithm>
+
+#include "codelets/rules.h"
+
+namespace tessera {
+namespace {
+
+constexpr int64_t kWorkers = 6;
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// How the matrix unit takes a product: columns are loaded as weights, `grain` terms by `units`
+// columns at a time, and all rows stream past each such block.
+struct Blocks {
+  int64_t in_groups, out_groups, load;
+  bool half;
+};
+
+Blocks blocks_of(const Product& product, DType in, DType out) {
+  constexpr int64_t kLoadBytes = 8;  // a cycle; 16 would need interleaved weights
+  const bool half = in == DType::F16;
+  const int64_t grain = half ? 16 : 8;
+  const int64_t units = half && out != DType::F16 ? 8 : 16;
+  return {.in_groups = ceil_div(product.k, grain),
+          .out_groups = ceil_div(product.n, units),
+          .load = units * grain * size_of(in) / kLoadBytes,
+          .half = half};
+}
+
+// Issue slots of one worker that streams `rows` past a block; the first block of a sum zeroes it.
+// poplinCycleEstimators.cpp, getConvPartial1x1…
+int64_t worker_slots(bool half, int64_t rows, bool first) {
+  if (half) {
+    const int64_t kept = 7;  // state between calls
+    const int64_t add = first ? 1 : 2;
+    if (rows == 0) return 20 + add - kept;
+    if (rows == 1) return 31 + add - kept;
+    if (rows == 2) return 40 + add - kept;
+    return 36 + add + 4 * (rows - 3) - kept;
+  }
+  const int64_t zeroing = first ? 2 + 8 * rows : 0;
+  if (rows == 0) return 24;
+  if (rows == 1) return 47 + zeroing;
+  if (rows == 2) return 46 + zeroing;
+  return 46 + zeroing + 8 * (rows - 3);
+}
+
+int64_t block_cycles(bool half, int64_t rows, bool first) {
+  const int64_t slowest = worker_slots(half, ceil_div(rows, kWorkers), first);
+  const int64_t fastest = worker_slots(half, rows / kWorkers, first);
+  return std::max(kWorkers * slowest, kWorkers * fastest + 14);
+}
+
+// PerformanceEstimation.hpp, getConvPartial1x1SupervisorOuterLoopCycleEstimate
+int64_t streamed(const Product& product, DType in, DType out) {
+  const Blocks is = blocks_of(product, in, out);
+  const int64_t first = block_cycles(is.half, product.m, true);
+  const int64_t other = block_cycles(is.half, product.m, false);
+  return 50 + 6 * (7 + 3 * (is.in_groups * product.g - 1)) +
+         product.g * (13 + (is.in_groups - 1) * (15 + is.out_groups * (25 + is.load + other)) + 11 +
+                      is.out_groups * (25 + is.load + first));
+}
+
+int64_t activation_quarters(Activation activation) {
+  switch (activation) {
+    case Activation::None: return 0;
+    case Activation::Relu: return 3;
+    case Activation::GeluErf: return 20;
+    case Activation::GeluTanh: return 8;
+    case Activation::Tanh: return 4;
+  }
+  return 0;
+}
+
+bool flag(const VertexShape& shape, std::string_view name) {
+  return param(*shape.params, name) != 0;
+}
+
+Activation activation_of(const VertexShape& shape) {
+  return static_cast<Activation>(param(*shape.params, "activation"));
+}
+
+}  // namespace
+
+Cycles product_cycles(const Product& product, DType in, DType out, const Target&) {
+  // Either operand may be the one that is loaded (poplin's swapOperands); the planner would not
+  // take the slower.
+  const Product swapped{product.g, product.n, product.k, product.m};
+  return Cycles{
+      static_cast<uint64_t>(std::min(streamed(product, in, out), streamed(swapped, in, out)))};
+}
+
+int64_t product_state_bytes(const Product& product, DType in, DType out) {
+  const Blocks is = blocks_of(product, in, out);
+  const int64_t edges = product.g * (is.in_groups + is.in_groups * is.out_groups + is.out_groups);
+  return 4 * 4 + 7 * 2 + 36 + 4 * edges;
+}
+
+Cycles element_cycles(int64_t elements, int64_t quarters, DType dtype) {
+  const int64_t total = elements * quarters * (dtype == DType::F16 ? 1 : 2);
+  return Cycles{static_cast<uint64_t>(ceil_div(total, 4))};
+}
+
+Status check_epilogue_params(std::string_view codelet, const VertexShape& shape) {
+  TRY(check_params(codelet, shape, {"bias", "residual", "activation"}));
+  TRY(int_param(codelet, shape, "bias", 0, 1));
+  TRY(int_param(codelet, shape, "residual", 0, 1));
+  TRY(int_param(codelet, shape, "activation", 0, static_cast<int64_t>(Activation::Tanh)));
+  return {};
+}
+
+Status check_epilogue(std::string_view codelet, const VertexShape& shape, size_t inputs,
+                      const Shape& out) {
+  const bool bias = flag(shape, "bias");
+  const bool residual = flag(shape, "residual");
+  TRY(check_operand_count(codelet, shape, inputs + bias + residual + 1));
+  size_t next = inputs;
+  if (bias) TRY(check_operand(codelet, shape, next++, {Accept::Float, {out.back()}}));
+  if (residual) TRY(check_operand(codelet, shape, next++, {Accept::Float, out}));
+  return check_operand(codelet, shape, next, {Accept::Float, out, true});
+}
+
+EpilogueConstants epilogue_constants(const VertexShape& shape, size_t inputs) {
+  EpilogueConstants constants{.out = element_of(shape.operands.back().dtype),
+                              .has_bias = flag(shape, "bias"),
+                              .bias = Element::F32,
+                              .has_residual = flag(shape, "residual"),
+                              .residual = Element::F32,
+                              .activation = activation_of(shape)};
+  if (constants.has_bias) constants.bias = element_of(shape.operands[inputs++].dtype);
+  if (constants.has_residual) constants.residual = element_of(shape.operands[inputs].dtype);
+  return constants;
+}
+
+Cycles epilogue_cycles(const VertexShape& shape) {
+  const OperandShape& out = shape.operands.back();
+  int64_t quarters = activation_quarters(activation_of(shape));
+  if (flag(shape, "bias")) quarters += kBiasQuarters;
+  if (flag(shape, "residual")) quarters += kAddQuarters;
+  return element_cycles(elements(out.size), quarters, out.dtype);
+}
+
+}  // namespace tessera

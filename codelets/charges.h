@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tile cycles that several codelets charge. Formulas and sources: docs/codelets.md.
+#pragma once
+
+#include "codelets/codelet.h"
+#include "codelets/epilogue.h"
+
+namespace tessera {
+
+// g products of [m,k] by [k,n].
+struct Product {
+  int64_t g, m, k, n;
+};
+// On the matrix unit: `in` is the operands' type, `out` that of the partials it keeps.
+Cycles product_cycles(const Product& product, DType in, DType out, const Target& target);
+// Vertex state of the same: pointers, worklists and one pointer an edge.
+int64_t product_state_bytes(const Product& product, DType in, DType out);
+
+// Loops over elements, in quarters of a cycle an element of f16; an element of f32 takes twice as
+// long, because a vector holds half as many.
+inline constexpr int64_t kBiasQuarters = 2;
+inline constexpr int64_t kAddQuarters = 3;
+Cycles element_cycles(int64_t elements, int64_t quarters, DType dtype);
+
+// --- The epilogue of matmul and reduce_partials ---
+
+// Operands after the first `inputs`: [bias[n]] [residual like out] -> out, which is the last.
+// Params must have been checked.
+Status check_epilogue(std::string_view codelet, const VertexShape& shape, size_t inputs,
+                      const Shape& out);
+// The params bias, residual and activation: present, complete, in range.
+Status check_epilogue_params(std::string_view codelet, const VertexShape& shape);
+EpilogueConstants epilogue_constants(const VertexShape& shape, size_t inputs);
+Cycles epilogue_cycles(const VertexShape& shape);
+
+}  // namespace tessera

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "codelets/matmul.h"
+
+#include "codelets/charges.h"
+#include "codelets/rows.h"
+#include "codelets/rules.h"
+
+namespace tessera::codelets {
+namespace {
+
+constexpr size_t kA = 0, kB = 1, kInputs = 2;
+
+const Shape& a_of(const VertexShape& shape) { return shape.operands[kA].size; }
+const Shape& b_of(const VertexShape& shape) { return shape.operands[kB].size; }
+
+Product product_of(const VertexShape& shape) {
+  return {.g = a_of(shape)[0], .m = a_of(shape)[1], .k = a_of(shape)[2], .n = b_of(shape)[2]};
+}
+
+Status check(const VertexShape& shape) {
+  TRY(check_epilogue_params("matmul", shape));
+  if (shape.operands.size() < kInputs) return check_operand_count("matmul", shape, kInputs + 1);
+  TRY(check_operand("matmul", shape, kA,
+                    {
+                        Accept::Float, {kAnySize, kAnySize, kAnySize}
+  }));
+  const Shape& a = a_of(shape);
+  const Shape& b = b_of(shape);
+  const int64_t matrices = b.size() == 3 && b[0] == 1 ? 1 : a[0];  // one for all, or one for each
+  TRY(check_operand("matmul", shape, kB,
+                    {
+                        Accept::Float, {matrices, a[2], kAnySize}
+  }));
+  return check_epilogue("matmul", shape, kInputs, {a[0], a[1], b[2]});
+}
+
+Cycles cycles(const VertexShape& shape, const Target& target) {
+  return product_cycles(product_of(shape), shape.operands[kA].dtype, shape.operands.back().dtype,
+                        target) +
+         epilogue_cycles(shape);
+}
+
+int64_t state_bytes(const VertexShape& shape) {
+  return product_state_bytes(product_of(shape), shape.operands[kA].dtype,
+                             shape.operands.back().dtype);
+}
+
+std::string constants(const VertexShape& shape) {
+  return bytes_of(MatMulConstants{.a = element_of(shape.operands[kA].dtype),
+                                  .b = element_of(shape.operands[kB].dtype),
+                                  .end = epilogue_constants(shape, kInputs)});
+}
+
+int64_t prepared_bytes(const VertexShape& shape, int operand) {
+  const int64_t item = size_of(DType::F32);
+  if (operand == kA && shape.operands[kA].dtype == DType::F16) return elements(a_of(shape)) * item;
+  if (operand != kB) return 0;
+  const Shape& b = b_of(shape);
+  return b[0] * b[1] * ((b[2] + 15) / 16 * 16) * item;
+}
+
+}  // namespace
+
+Codelet matmul() {
+  return {.name = "matmul",
+          .check = check,
+          .cycles = cycles,
+          .code_bytes = 2048,
+          .state_bytes = state_bytes,
+          .constants = constants,
+          .scratch_bytes = no_scratch,
+          .prepared_bytes = prepared_bytes,
+          .bitcode = {}};
+}
+
+}  // namespace tessera::codelets

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// A matrix as f32 panels of sixteen columns: panel p holds columns 16 p … 16 p + 15 of every row,
+// one row after the other, zeros past the last column. Code that multiplies by a panel reads memory
+// in one direction only.
+#pragma once
+
+#include "codelets/vector.tile.h"
+
+namespace tessera {
+
+constexpr int64_t panels_of(int64_t columns) { return (columns + kLanes - 1) / kLanes; }
+
+// rows x columns of `from`, whose row r begins at element at + r * stride.
+inline void write_panels(Element element, const void* from, int64_t at, int64_t stride,
+                         int64_t rows, int64_t columns, float* panels) {
+  for (int64_t column = 0; column < columns; column += kLanes) {
+    const int64_t count = columns - column;
+    for (int64_t r = 0; r < rows; ++r, panels += kLanes) {
+      const int64_t here = at + r * stride + column;
+      const v16 lanes =
+          count >= kLanes ? load16(element, from, here) : load_some(element, from, here, count);
+      store16(Element::F32, panels, 0, lanes);
+    }
+  }
+}
+
+// rows x columns of `from` as f32 rows without gaps.
+inline void write_rows(Element element, const void* from, int64_t at, int64_t stride, int64_t rows,
+                       int64_t columns, float* to) {
+  for (int64_t r = 0; r < rows; ++r, to += columns) {
+    int64_t i = 0;
+    for (; i + kLanes <= columns; i += kLanes) {
+      store16(Element::F32, to, i, load16(element, from, at + r * stride + i));
+    }
+    load_lanes(element, from, at + r * stride + i, columns - i, to + i);
+  }
+}
+
+}  // namespace tessera

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// The inner product of strips: `Rows` rows of f32 times `Panels` panels (panels.tile.h), with every
+// sum in a register from the first term to the last.
+//
+// Each term costs one fused product, a load of sixteen columns shared by all rows, and a broadcast
+// of one element shared by all panels; with enough of both the FMA units never wait. How many
+// registers there are decides the strip, and nothing else does: a sum is the same chain of fused
+// products in the order of the terms whatever strip it falls in.
+#pragma once
+
+#include "codelets/panels.tile.h"
+
+extern "C" const tessera::HostVectors host_vectors;
+
+namespace tessera {
+
+inline constexpr int kMaxStripRows = 8;  // a pointer each: all that 16 general registers can hold
+inline constexpr int kMaxStripPanels = 3;
+
+struct StripSize {
+  int64_t rows, panels;
+};
+
+// The largest strip that leaves registers for a row of B and a broadcast: 24 of 32 registers of 64
+// bytes, 24 of 32 halves of 32 bytes (12 registers), 12 of 64 quarters.
+TILE_INLINE StripSize largest_strip() {
+  if (host_vectors.bytes == 64) return {8, 3};
+  if (host_vectors.bytes == 32 || host_vectors.count == 32) return {6, 1};
+  return {3, 1};
+}
+
+// `whole` in equal parts of at most `most`: the first parts are larger by one where it must be.
+struct Parts {
+  int64_t count, size, larger;
+  TILE_INLINE Parts(int64_t whole, int64_t most)
+      : count((whole + most - 1) / most), size(whole / count), larger(whole % count) {}
+  TILE_INLINE int64_t operator[](int64_t i) const { return size + (i < larger); }
+};
+
+template <int Rows, int Panels>
+[[gnu::noinline]] void multiply_strip(const float* a, int64_t row_stride, const float* b,
+                                      int64_t panel_stride, int64_t terms, float* sums) {
+  const float* row[Rows];
+  v16 sum[Rows][Panels];
+#pragma unroll
+  for (int r = 0; r < Rows; ++r) {
+    row[r] = a + r * row_stride;
+#pragma unroll
+    for (int p = 0; p < Panels; ++p) sum[r][p] = splat(0);
+  }
+  for (int64_t k = 0; k < terms; ++k, b += kLanes) {
+    v16 columns[Panels];
+#pragma unroll
+    for (int p = 0; p < Panels; ++p) columns[p] = load16(Element::F32, b, p * panel_stride);
+#pragma unroll
+    for (int r = 0; r < Rows; ++r) {
+      const v16 term = splat(row[r][k]);
+#pragma unroll
+      for (int p = 0; p < Panels; ++p) sum[r][p] = fma(term, columns[p], sum[r][p]);
+    }
+  }
+#pragma unroll
+  for (int r = 0; r < Rows; ++r) {
+#pragma unroll
+    for (int p = 0; p < Panels; ++p) {
+      store16(Element::F32, sums, (r * Panels + p) * kLanes, sum[r][p]);
+    }
+  }
+}
+
+// Sums of row r are at sums + r * panels * 16. Sizes that this host never asks for are not
+// compiled.
+template <int Rows = kMaxStripRows, int Panels = kMaxStripPanels>
+TILE_INLINE void multiply(StripSize size, const float* a, int64_t row_stride, const float* b,
+                          int64_t panel_stride, int64_t terms, float* sums) {
+  const StripSize most = largest_strip();
+  if (Rows <= most.rows && Panels <= most.panels && size.rows == Rows && size.panels == Panels) {
+    return multiply_strip<Rows, Panels>(a, row_stride, b, panel_stride, terms, sums);
+  }
+  if constexpr (Panels > 1) {
+    return multiply<Rows, Panels - 1>(size, a, row_stride, b, panel_stride, terms, sums);
+  } else if constexpr (Rows > 1) {
+    return multiply<Rows - 1>(size, a, row_stride, b, panel_stride, terms, sums);
+  }
+}
+
+}  // namespace tessera
