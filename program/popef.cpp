@@ -149,11 +149,11 @@ class Reader {
       : owner_(std::move(owner)), file_(file) {}
 
   Expected<Executable> run(const CheckComputeSet& check) {
-    TRY(in_blob(0, read_program(check)));
-    TRY(in_blob(1, read_metadata()));
-    const auto constants = constants_of(executable_.program);
-    for (const Variable* variable : constants) TRY(in_blob(next_, read_constant(*variable)));
-    if (next_ < file_.blobs.size()) TRY(in_blob(next_, read_report()));
+    TRY(in_blob(read_program(check)));
+    TRY(in_blob(read_metadata()));
+    for (const Variable* variable : constants_of(executable_.program))
+      TRY(in_blob(read_constant(*variable)));
+    if (next_ < file_.blobs.size()) TRY(in_blob(read_report()));
     if (next_ < file_.blobs.size())
       return Error{fmt::format("{}: follows the last blob of the executable, must not be there",
                                blob_title(next_, file_.blobs[next_]))};
@@ -162,31 +162,31 @@ class Reader {
   }
 
  private:
-  Status in_blob(size_t index, const Status& status) const {
+  // Of the blob at hand; then on to the next.
+  Status in_blob(const Status& status) {
+    const size_t index = next_++;
     if (status.ok()) return {};
     const std::string title = index < file_.blobs.size() ? blob_title(index, file_.blobs[index])
                                                          : fmt::format("blob {}", index);
     return Error{title + ": " + status.error().message};
   }
 
-  Expected<std::span<const std::byte>> take(BlobType type, std::string_view name) {
+  Expected<std::span<const std::byte>> content(BlobType type, std::string_view name) const {
     if (next_ == file_.blobs.size())
       return Error{fmt::format("is missing, must be {} '{}'", to_string(type), name)};
     const BlobView& blob = file_.blobs[next_];
-    if (blob.type != type || blob.name != name)
-      return Error{fmt::format("must be {} '{}'", to_string(type), name)};
-    ++next_;
-    return blob.content;
+    if (blob.type == type && blob.name == name) return blob.content;
+    return Error{fmt::format("must be {} '{}'", to_string(type), name)};
   }
 
   Status read_program(const CheckComputeSet& check) {
     const std::string name = to_hex(file_.blobs[0].content_sha256);
-    executable_.program = TRY(program_from(TRY(take(BlobType::Executable, name))));
+    executable_.program = TRY(program_from(TRY(content(BlobType::Executable, name))));
     return verify_program(executable_.program, check);
   }
 
   Status read_metadata() {
-    ReadMetadata read = TRY(metadata_from(TRY(take(BlobType::Metadata, kMetadataName))));
+    ReadMetadata read = TRY(metadata_from(TRY(content(BlobType::Metadata, kMetadataName))));
     if (read.executable != file_.blobs[0].name)
       return Error{fmt::format("describes executable '{}', must describe '{}'", read.executable,
                                file_.blobs[0].name)};
@@ -195,13 +195,13 @@ class Reader {
   }
 
   Status read_constant(const Variable& variable) {
-    const auto bytes = TRY(take(BlobType::TensorData, variable.name));
+    const auto bytes = TRY(content(BlobType::TensorData, variable.name));
     executable_.constants.push_back({owner_, bytes});
     return check_constant(variable, bytes);
   }
 
   Status read_report() {
-    const auto bytes = TRY(take(BlobType::Opaque, kReportName));
+    const auto bytes = TRY(content(BlobType::Opaque, kReportName));
     executable_.report.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     return {};
   }
@@ -209,7 +209,7 @@ class Reader {
   std::shared_ptr<const MappedFile> owner_;
   const BlobFile& file_;
   Executable executable_;
-  size_t next_ = 0;  // the blob to take
+  size_t next_ = 0;  // the blob at hand
 };
 
 template <class T>
