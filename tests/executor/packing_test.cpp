@@ -228,7 +228,7 @@ TEST(PackingTest, the_benchmark_requests_need_these_many_batches) {
   auto workload = synthetic_workload({});
   ASSERT_TRUE(workload.ok());
   std::vector<int64_t> lengths;
-  for (const auto& ids : *workload) lengths.push_back(static_cast<int64_t>(ids.size()));
+  for (const auto& drawn : *workload) lengths.push_back(static_cast<int64_t>(drawn.ids.size()));
   const auto count = [&](const PackingContract& contract, PackPolicy policy) {
     auto batches = pack_offline(contract, policy, lengths);
     return batches.ok() ? batches->size() : 0;
