@@ -3,7 +3,6 @@
 // after each. A pass is a plain function that returns whether it changed the graph.
 #pragma once
 
-#include <map>
 #include <set>
 #include <span>
 #include <string>
@@ -17,16 +16,18 @@ namespace tessera {
 // What passes may ask, beyond the graph: plain values, so that passes know no compiler options.
 struct PassOptions {
   bool fp16 = false;
-  bool pack_unpack = false;      // form A
+  bool pack_unpack = false;          // form A
   bool pack_attention_mask = false;  // form B
-  int64_t max_valid_num = 0;
-  int64_t segment_max_size = 0;
+  bool position_ids = false;         // make positions an input; both forms of packing do
+  int64_t max_valid_num = 0;         // form A: requests in a batch
+  int64_t segment_max_size = 0;      // form A: tokens in a request
 };
 
 struct PassState {
   PassOptions options;
   // Filled in by the packing passes: which inputs and outputs mean what (names of anchors).
-  std::vector<std::string> token_inputs;
+  std::vector<std::string>
+      token_inputs;  // i32 [rows,row_length], ids included; not mask, positions
   std::string mask_input, position_input, unpack_info_input, ids_input;
   std::set<std::string> per_request_outputs;  // form A: outputs with one row per request
   int64_t rows = 0, row_length = 0;
@@ -34,9 +35,10 @@ struct PassState {
 
 struct Pass {
   const char* name;
-  const char* what;                                 // one line, for --list_passes
+  const char* what;  // one line, for --list_passes
   Expected<bool> (*run)(Graph&, PassState&);
-  bool optional;                                    // runs only when asked for by name or option
+  bool PassOptions::* option = nullptr;  // runs only where this is set, by option or by name
+  bool optional = option != nullptr;
 };
 std::span<const Pass> all_passes();
 
@@ -47,7 +49,8 @@ struct PassTiming {
 };
 
 // Runs the table in order. `add` names optional passes, `skip` any; an unknown name is a Usage
-// error with the nearest known one. Verifies and removes dead nodes after each pass that changed.
+// error with the nearest known one. Verifies and removes dead nodes after each pass that changed
+// the graph, and writes it to `dump_dir` as NN_name.ir where that is not empty.
 Expected<std::vector<PassTiming>> run_passes(Graph& graph, PassState& state,
                                              const std::set<std::string>& add,
                                              const std::set<std::string>& skip,

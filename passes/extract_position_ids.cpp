@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+// Positions that a model makes for itself become an input, position_ids.
+//
+// In a packed row a request starts anywhere, so the place in the row is no position. Exporters bake
+// it in: a table of floats looked up at 0, 1, 2 … (whatever subgraph made those, it has folded to a
+// constant by now), the rows of that table as a constant that is added, or RoBERTa's running count
+// of tokens that are not padding. Each becomes a lookup at position_ids, which restarts at 0 for
+// each request; what the model adds to a position stays in the graph. A model that takes positions
+// as an input already keeps its own.
+#include <algorithm>
+#include <optional>
+
+#include "passes/match.h"
+#include "passes/packable.h"
+#include "passes/passes.h"
+
+namespace tessera {
+namespace {
+
+// A lookup of positions: where a value [batch,sequence,…] of them is used, and how it was made.
+struct Lookup {
+  Node* table = nullptr;  // [positions,…]
+  int64_t offset = 0;     // the position of a request's first token
+  Node* before = nullptr;
+  std::vector<Node*> values = {};  // each a view of the lookup
+  Node* only_in = nullptr;         // null: in all their users
+};
+
+// Values of a constant behind views.
+std::optional<Array> constant_array(const Node* node) {
+  if (node->is(Op::Constant) && node->value.has_data()) return to_array(node->value);
+  if (!is_view(node)) return std::nullopt;
+  const std::optional<Array> source = constant_array(node->in[0]);
+  if (!source) return std::nullopt;
+  Expected<Array> result = eval(*node, {&*source, 1});
+  if (!result) return std::nullopt;
+  result->type = node->type;
+  return result.take();
+}
+
+// offset, offset + 1, … along the last axis, the same in every row.
+std::optional<int64_t> counted_from(const Node* index, int64_t row_length) {
+  const Shape& shape = index->type.shape;
+  if (shape.empty() || shape.back() != row_length || elements(shape) == 0) return std::nullopt;
+  const std::optional<Array> values = constant_array(index);
+  if (!values) return std::nullopt;
+  const double first = values->data[0];
+  for (size_t i = 0; i < values->data.size(); ++i)
+    if (values->data[i] != first + static_cast<double>(i % row_length)) return std::nullopt;
+  return static_cast<int64_t>(first);
+}
+
+Node* behind_casts(Node* node) {
+  while (node->is(Op::Cast)) node = node->in[0];
+  return node;
+}
+
+// The mask "is a token" of ids, as 0 and 1: not (ids == padding).
+bool is_token_mask(Node* node, const Node* ids) {
+  node = behind_casts(node);
+  if (!node->is(Op::Not) || !node->in[0]->is(Op::Equal)) return false;
+  const Node* number =
+      other_operand(node->in[0], [&](Node* in) { return behind_casts(in) == ids; });
+  return number && splat(number);
+}
+
+// What is left of a sum without its numbers, which go into `sum`.
+Node* without_numbers(Node* node, double& sum) {
+  node = behind_casts(node);
+  while (node->is(Op::Add)) {
+    std::optional<double> number;
+    Node* rest = other_operand(node, [&](Node* in) { return (number = splat(in)).has_value(); });
+    if (!rest) break;
+    sum += *number;
+    node = behind_casts(rest);
+  }
+  return node;
+}
+
+// RoBERTa's: the count of tokens so far, times the mask, plus the padding id.
+std::optional<int64_t> counted_tokens(Node* index, const Node* ids) {
+  double first = 1;
+  index = without_numbers(index, first);
+  if (index->is(Op::Mul)) {
+    index = other_operand(index, [&](Node* in) { return is_token_mask(in, ids); });
+    if (!index) return std::nullopt;
+    index = without_numbers(index, first);
+  }
+  if (!index->is(Op::CumSum) || index->int_attr("axis") != 1 || !is_token_mask(index->in[0], ids))
+    return std::nullopt;
+  return static_cast<int64_t>(first);
+}
+
+// The views of a value that have `shape`; false if something else happens to it first.
+bool find_views(Node* value, const Shape& shape, const UserMap& users, std::vector<Node*>& found) {
+  if (value->type.shape == shape) {
+    found.push_back(value);
+    return true;
+  }
+  const auto users_of_value = users.find(value);
+  if (users_of_value == users.end()) return false;
+  return std::ranges::all_of(users_of_value->second, [&](Node* user) {
+    return is_view(user) && find_views(user, shape, users, found);
+  });
+}
+
+class Extraction {
+ public:
+  Extraction(Graph& graph, const Node* ids)
+      : graph_(graph),
+        ids_(ids),
+        users_(users_of(graph)),
+        rows_(ids->type.shape[0]),
+        row_length_(ids->type.shape[1]) {}
+
+  std::vector<Lookup> find() const;
+  // The input of a model that takes positions already: beside the ids, one that is only looked up
+  // in a table with a row for every position.
+  const Node* given() const;
+  void rewrite(const Lookup& lookup, Node* positions);
+
+ private:
+  std::optional<Lookup> match_gather(Node* node) const;
+  std::optional<Lookup> match_added(Node* node) const;
+  bool is_only_looked_up(const Node* input) const;
+
+  Graph& graph_;
+  const Node* ids_;
+  UserMap users_;
+  int64_t rows_, row_length_;
+};
+
+std::optional<Lookup> Extraction::match_gather(Node* node) const {
+  if (!node->is(Op::Gather) || node->int_attr("axis") != 0) return std::nullopt;
+  Node* table = node->in[0];
+  if (!table->is(Op::Constant) || !is_float(table->type.dtype) || table->type.shape.size() != 2)
+    return std::nullopt;
+  std::optional<int64_t> offset = counted_from(node->in[1], row_length_);
+  if (!offset) offset = counted_tokens(node->in[1], ids_);
+  if (!offset) return std::nullopt;
+  Lookup lookup{.table = table, .offset = *offset, .before = node};
+  const Shape shape = {rows_, row_length_, table->type.shape[1]};
+  if (!find_views(node, shape, users_, lookup.values)) return std::nullopt;
+  return lookup;
+}
+
+// Rows of a table, already looked up: a constant [1,sequence,…] that is added to tokens.
+std::optional<Lookup> Extraction::match_added(Node* node) const {
+  if (!node->is(Op::Add) || node->type.shape.size() != 3 || node->type.shape[0] != rows_ ||
+      node->type.shape[1] != row_length_)
+    return std::nullopt;
+  for (Node* operand : node->in) {
+    Node* rows = operand;
+    while (rows->is(Op::Broadcast)) rows = rows->in[0];
+    const Shape& shape = rows->type.shape;
+    const Shape wanted = {row_length_, node->type.shape[2]};
+    const bool fits = rows->is(Op::Constant) && shape.size() >= 2 && !splat(rows) &&
+                      elements(shape) == elements(wanted) &&
+                      std::equal(wanted.begin(), wanted.end(), shape.end() - 2);
+    if (fits) return Lookup{.table = rows, .before = node, .values = {operand}, .only_in = node};
+  }
+  return std::nullopt;
+}
+
+// All of them before any is rewritten.
+std::vector<Lookup> Extraction::find() const {
+  std::vector<Lookup> lookups;
+  for (const auto& node : graph_.nodes()) {
+    if (auto lookup = match_gather(node.get())) lookups.push_back(*lookup);
+    if (auto lookup = match_added(node.get())) lookups.push_back(*lookup);
+  }
+  return lookups;
+}
+
+bool Extraction::is_only_looked_up(const Node* input) const {
+  const auto found = users_.find(input);
+  return found != users_.end() && !graph_.is_output(input) &&
+         std::ranges::all_of(found->second, [&](const Node* user) {
+           return user->is(Op::Gather) && user->in[0] != input && user->int_attr("axis") == 0 &&
+                  user->in[0]->type.shape[0] >= row_length_;
+         });
+}
+
+const Node* Extraction::given() const {
+  std::vector<const Node*> candidates;
+  for (const Node* input : graph_.inputs)
+    if (input != ids_ && input->type == ids_->type && is_only_looked_up(input))
+      candidates.push_back(input);
+  if (candidates.size() == 1) return candidates[0];
+  for (const Node* input : candidates)
+    if (input->name.find("position") != std::string::npos) return input;
+  return nullptr;
+}
+
+void Extraction::rewrite(const Lookup& lookup, Node* positions) {
+  const Node* before = lookup.before;
+  Node* table = put_reshape(graph_, before, lookup.table,
+                            {elements(lookup.table->type.shape) / lookup.table->type.shape.back(),
+                             lookup.table->type.shape.back()});
+  Node* index = positions;
+  if (lookup.offset != 0) {
+    Node* offset = put_splat(graph_, before, DType::I32, static_cast<double>(lookup.offset),
+                             positions->type.shape);
+    index = put(graph_, before, before, Op::Add, {positions, offset});
+  }
+  Node* found = put(graph_, before, before, Op::Gather,
+                    {
+                        table, index
+  },
+                    {{"axis", int64_t{0}}});
+  for (Node* value : lookup.values) {
+    if (lookup.only_in)
+      std::ranges::replace(lookup.only_in->in, value, found);
+    else
+      graph_.replace_uses(value, found);
+  }
+}
+
+}  // namespace
+
+Expected<bool> extract_position_ids(Graph& graph, PassState& state) {
+  const Node* ids = find_ids(graph);
+  if (!ids) return false;
+  Extraction extraction(graph, ids);
+  const std::vector<Lookup> lookups = extraction.find();
+  if (lookups.empty()) {
+    if (const Node* given = extraction.given()) state.position_input = given->name;
+    return false;
+  }
+  Node* positions = graph.add_input("position_ids", ids->type);
+  state.position_input = positions->name;
+  for (const Lookup& lookup : lookups) extraction.rewrite(lookup, positions);
+  return true;
+}
+
+}  // namespace tessera

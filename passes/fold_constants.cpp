@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is known now is computed now, and what changes nothing goes.
+//
+// A broadcast of a constant stays: it costs nothing where an elementwise codelet reads it, and as
+// a constant it would fill the tiles. For the same reason nothing is folded that is larger than
+// what it is made from, a few kilobytes apart. The reference interpreter does the computing, so
+// the meaning cannot differ.
+#include <algorithm>
+#include <cstring>
+#include <set>
+
+#include "passes/match.h"
+#include "passes/passes.h"
+
+namespace tessera {
+namespace {
+
+constexpr int64_t kSmall = 4096;
+
+bool takes_everything(const Node* slice) {
+  const auto is = [](const std::vector<int64_t>& values, int64_t all) {
+    return std::ranges::all_of(values, [&](int64_t value) { return value == all; });
+  };
+  return slice->type == slice->in[0]->type && is(slice->ints("start"), 0) &&
+         is(slice->ints("step"), 1);
+}
+
+// The operand that this node equals, or null.
+Node* same_as(const Node* node) {
+  Node* first = node->in.empty() ? nullptr : node->in[0];
+  if (node->is(Op::Reshape) || node->is(Op::Broadcast) || node->is(Op::Cast))
+    return node->type == first->type ? first : nullptr;
+  if (node->is(Op::Transpose)) return std::ranges::is_sorted(node->ints("perm")) ? first : nullptr;
+  if (node->is(Op::Slice)) return takes_everything(node) ? first : nullptr;
+  if (node->is(Op::Concat)) return node->in.size() == 1 ? first : nullptr;
+  if (node->is(Op::Add)) return other_operand(node, [](Node* in) { return splat(in) == 0.0; });
+  if (node->is(Op::Sub)) return splat(node->in[1]) == 0.0 ? first : nullptr;
+  if (node->is(Op::Mul)) return other_operand(node, [](Node* in) { return splat(in) == 1.0; });
+  if (node->is(Op::Div)) return splat(node->in[1]) == 1.0 ? first : nullptr;
+  return nullptr;
+}
+
+// A constant, or broadcasts of one.
+const Node* constant_source(const Node* node) {
+  while (node->is(Op::Broadcast)) node = node->in[0];
+  return node->is(Op::Constant) && node->value.has_data() ? node : nullptr;
+}
+
+Expected<Array> value_of(const Node* node) {
+  if (node->is(Op::Constant)) return to_array(node->value);
+  const Array source = TRY(value_of(node->in[0]));
+  return eval(*node, {&source, 1});
+}
+
+bool worth_folding(const Node* node) {
+  if (node->in.empty() || node->is(Op::Broadcast)) return false;
+  std::set<const Node*> sources;
+  for (const Node* in : node->in) sources.insert(constant_source(in));
+  if (sources.contains(nullptr)) return false;
+  int64_t bytes = 0;
+  for (const Node* source : sources) bytes += source->type.bytes();
+  return node->type.bytes() <= std::max(bytes, kSmall);
+}
+
+// Null where a value is at fault (an index out of range): it is for the run to say so.
+Node* folded(Graph& graph, const Node* node) {
+  if (node->is(Op::Reshape) && node->in[0]->is(Op::Constant)) {
+    const Tensor& value = node->in[0]->value;
+    return graph.add_constant(node->name, Tensor::copy(node->type, value.bytes()), node);
+  }
+  std::vector<Array> in;
+  for (const Node* operand : node->in) {
+    Expected<Array> value = value_of(operand);
+    if (!value) return nullptr;
+    in.push_back(value.take());
+  }
+  Expected<Array> result = eval(*node, in);
+  if (!result) return nullptr;
+  result->type = node->type;
+  return graph.add_constant(node->name, to_tensor(*result), node);
+}
+
+// One number everywhere in, one number everywhere out.
+Node* folded_splat(Graph& graph, const Node* node) {
+  const bool elementwise = info(node->op).traits & kElementwise;
+  const bool moves = is_view(node) || node->is(Op::Slice);
+  if (node->in.empty() || !(elementwise || moves) || elements(node->type.shape) == 0)
+    return nullptr;
+  if (node->is(Op::Broadcast) && node->in[0]->is(Op::Constant)) return nullptr;
+  std::vector<Array> in;
+  for (const Node* operand : node->in) {
+    const std::optional<double> number = splat(operand);
+    if (!number) return nullptr;
+    in.push_back({
+        {operand->type.dtype, {}},
+        {*number}
+    });
+  }
+  if (moves) return put_splat(graph, node, node->type.dtype, in[0].data[0], node->type.shape);
+  Node scalar = *node;
+  scalar.type.shape = {};
+  Expected<Array> result = eval(scalar, in);
+  if (!result) return nullptr;
+  result->type = scalar.type;
+  round_to_dtype(*result);
+  return put_splat(graph, node, node->type.dtype, result->data[0], node->type.shape);
+}
+
+// Rows of one number of a table are that row, repeated.
+Node* folded_gather(Graph& graph, Node* node) {
+  if (!node->is(Op::Gather) || node->int_attr("axis") != 0) return nullptr;
+  const Node* table = node->in[0];
+  const std::optional<double> row = splat(node->in[1]);
+  const int64_t at = row ? static_cast<int64_t>(*row) : -1;
+  if (!table->is(Op::Constant) || !table->value.has_data() || at < 0 || at >= table->type.shape[0])
+    return nullptr;
+  TensorType type = table->type;
+  type.shape.erase(type.shape.begin());
+  const std::span bytes = table->value.bytes().subspan(at * type.bytes(), type.bytes());
+  Node* constant = graph.add_constant("", Tensor::copy(type, bytes), node);
+  return put_broadcast(graph, node, constant, node->type.shape);
+}
+
+}  // namespace
+
+Expected<bool> fold_constants(Graph& graph, PassState&) {
+  bool changed = false;
+  for (const auto& owned : graph.nodes()) {
+    Node* node = owned.get();
+    if (node->is(Op::Broadcast) && node->in[0]->is(Op::Broadcast)) {
+      node->in[0] = node->in[0]->in[0];
+      changed = true;
+    }
+    Node* instead = same_as(node);
+    if (!instead) instead = folded_splat(graph, node);
+    if (!instead) instead = folded_gather(graph, node);
+    if (!instead && worth_folding(node)) instead = folded(graph, node);
+    if (!instead) continue;
+    graph.replace_uses(node, instead);
+    changed = true;
+  }
+  return changed;
+}
+
+}  // namespace tessera

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+// softmax(scale · q·kᵀ + mask) · v, with its heads split and joined again, becomes attention.
+//
+// The scores are the largest values of an encoder and nobody else reads them: as one node they
+// never leave a tile. A mask that hides keys is no sum of large negative numbers then but a
+// question asked of each key, the same in every precision; and packing has an op to speak of.
+//
+// Found from `softmax · v` outwards. The scale may stand on the scores, on the query or on the
+// key, before or after their transpose; the mask may be added or selected (passes/key_mask.h says
+// which masks hide keys). What does not match stays as it is.
+#include <optional>
+
+#include "passes/key_mask.h"
+#include "passes/match.h"
+#include "passes/passes.h"
+#include "support/half.h"
+
+namespace tessera {
+namespace {
+
+// What stands between q·kᵀ and the softmax. A term is added to the scores, or replaces them by a
+// large negative number where a condition holds (or, `unless`, where it does not).
+struct Term {
+  Node* added = nullptr;
+  Node* condition = nullptr;
+  bool unless = false;
+};
+
+struct Scores {
+  Node* product = nullptr;
+  double scale = 1;
+  std::vector<Term> terms;
+};
+
+// The scores' side of a sum or a select is the one that a matmul is at the bottom of.
+bool reaches_matmul(Node* node, int depth = 6) {
+  node = peel_scale(node).value;
+  if (node->is(Op::MatMul)) return true;
+  if (depth == 0) return false;
+  if (node->is(Op::Add))
+    return reaches_matmul(node->in[0], depth - 1) || reaches_matmul(node->in[1], depth - 1);
+  return node->is(Op::Select) && ((splat(node->in[2]) && reaches_matmul(node->in[1], depth - 1)) ||
+                                  (splat(node->in[1]) && reaches_matmul(node->in[2], depth - 1)));
+}
+
+// Takes one layer off the scores; null where there is none that we know.
+Node* take_term(Node* node, Scores& scores) {
+  if (node->is(Op::Add)) {
+    for (int i : {0, 1})
+      if (reaches_matmul(node->in[i])) {
+        scores.terms.push_back({.added = node->in[1 - i]});
+        return node->in[i];
+      }
+  }
+  if (node->is(Op::Select)) {
+    for (int i : {1, 2}) {
+      const std::optional<double> number = splat(node->in[3 - i]);
+      if (!number || !hides(*number) || !reaches_matmul(node->in[i])) continue;
+      scores.terms.push_back({.condition = node->in[0], .unless = i == 1});
+      return node->in[i];
+    }
+  }
+  return nullptr;
+}
+
+std::optional<Scores> match_scores(Node* node) {
+  Scores scores;
+  while (Node* below = take_term(node, scores)) node = below;
+  const Scaled scaled = peel_scale(node);
+  scores.scale = scaled.scale;
+  scores.product = scaled.value;
+  if (!scores.product->is(Op::MatMul) || scores.product->type.shape.size() != 4)
+    return std::nullopt;
+  return scores;
+}
+
+// A value [b,s,h,d] behind a transpose, taken back to what its heads were split from.
+struct Heads {
+  Node* source = nullptr;
+  Shape split;  // [b,s,h,d]
+  double scale = 1;
+};
+
+std::optional<Heads> match_heads(Node* node, const std::vector<int64_t>& wanted) {
+  std::vector<int64_t> perm = {0, 1, 2, 3};
+  Heads heads;
+  while (true) {
+    const Scaled scaled = peel_scale(node);
+    heads.scale *= scaled.scale;
+    node = scaled.value;
+    if (!node->is(Op::Transpose) || node->type.shape.size() != 4) break;
+    for (int64_t& axis : perm) axis = node->ints("perm")[axis];
+    node = node->in[0];
+  }
+  if (perm != wanted) return std::nullopt;
+  heads.split = node->type.shape;
+  heads.source = node->is(Op::Reshape) ? node->in[0] : node;
+  return heads;
+}
+
+struct Match {
+  Heads q, k, v;
+  Scores scores;
+  Node* joined = nullptr;  // [b,r,h,d]: what attention replaces
+};
+
+bool agree(const Match& m) {
+  const Shape &q = m.q.split, &k = m.k.split;
+  return k == m.v.split && q.size() == 4 && q[0] == k[0] && q[2] == k[2] && q[3] == k[3] &&
+         m.v.scale == 1;
+}
+
+std::optional<Match> match(Node* root, const UserMap& users, const Graph& graph) {
+  if (!root->is(Op::MatMul) || !root->in[0]->is(Op::Softmax) || root->type.shape.size() != 4)
+    return std::nullopt;
+  Node* softmax = root->in[0];
+  const auto joined = users.find(root);
+  const bool joins = softmax->int_attr("axis") == 3 && joined != users.end() &&
+                     joined->second.size() == 1 && joined->second[0]->is(Op::Transpose) &&
+                     joined->second[0]->ints("perm") == std::vector<int64_t>{0, 2, 1, 3} &&
+                     !graph.is_output(root);
+  const auto scores = joins ? match_scores(softmax->in[0]) : std::nullopt;
+  if (!scores) return std::nullopt;
+  const auto q = match_heads(scores->product->in[0], {0, 2, 1, 3});
+  const auto k = match_heads(scores->product->in[1], {0, 2, 3, 1});
+  const auto v = match_heads(root->in[1], {0, 2, 1, 3});
+  if (!q || !k || !v) return std::nullopt;
+  const Match found{*q, *k, *v, *scores, joined->second[0]};
+  return agree(found) ? std::optional(found) : std::nullopt;
+}
+
+// The i32 [batch,keys] whose non-zeros are the keys that a query sees.
+Node* put_seen(Graph& graph, const Node* before, const KeyFunction& f, bool seen_at_one) {
+  Node* source = f.source;
+  if (!seen_at_one && source->type.dtype == DType::Bool) {
+    source = put(graph, before, source, Op::Not, {source});
+  } else if (!seen_at_one) {
+    Node* zero = put_splat(graph, before, source->type.dtype, 0, source->type.shape);
+    source = put(graph, before, source, Op::Equal, {source, zero});
+  }
+  if (source->type.dtype == DType::I32) return source;
+  return put(graph, before, source, Op::Cast,
+             {
+                 source
+  },
+             {{"to", std::string("i32")}});
+}
+
+Node* key_mask(Graph& graph, const Node* before, const Term& term, int64_t batch) {
+  const auto f = key_function_of_scores(term.added ? term.added : term.condition);
+  if (!f || f->source->type.shape[0] != batch) return nullptr;
+  const auto hidden = [&](double at) { return term.added ? hides(at) : (at != 0) != term.unless; };
+  const auto seen = [&](double at) { return term.added ? at == 0 : !hidden(at); };
+  if (hidden(f->at[0]) && seen(f->at[1])) return put_seen(graph, before, *f, true);
+  if (hidden(f->at[1]) && seen(f->at[0])) return put_seen(graph, before, *f, false);
+  return nullptr;
+}
+
+// What a term adds to the scores, of rank 4, not stretched where it need not be.
+Node* put_bias(Graph& graph, const Node* before, const Term& term, DType dtype) {
+  if (term.added) {
+    Node* stretched = term.added;
+    const bool thin = stretched->is(Op::Broadcast) && stretched->in[0]->type.shape.size() == 4;
+    return thin ? stretched->in[0] : stretched;
+  }
+  const Shape& shape = term.condition->type.shape;
+  Node* hide = put_splat(graph, before, dtype, -kMaxHalf, shape);
+  Node* keep = put_splat(graph, before, dtype, 0, shape);
+  if (term.unless) std::swap(hide, keep);
+  return put(graph, before, term.condition, Op::Select, {term.condition, hide, keep});
+}
+
+struct Mask {
+  const char* kind = "none";
+  Node* value = nullptr;
+};
+
+Mask put_mask(Graph& graph, const Node* before, const Match& m) {
+  const std::vector<Term>& terms = m.scores.terms;
+  if (terms.empty()) return {};
+  if (terms.size() == 1)
+    if (Node* keys = key_mask(graph, before, terms[0], m.k.split[0])) return {"keys", keys};
+  const TensorType& scores = m.scores.product->type;
+  Node* sum = put_bias(graph, before, terms[0], scores.dtype);
+  for (size_t i = 1; i < terms.size(); ++i) {
+    Node* more = put_bias(graph, before, terms[i], scores.dtype);
+    sum = put(graph, before, sum, Op::Add,
+              {put_broadcast(graph, before, sum, scores.shape),
+               put_broadcast(graph, before, more, scores.shape)});
+  }
+  return {"bias", sum};
+}
+
+Node* put_joined(Graph& graph, const Node* before, const Heads& heads) {
+  const Shape& s = heads.split;
+  return put_reshape(graph, before, heads.source, {s[0], s[1], s[2] * s[3]});
+}
+
+}  // namespace
+
+Expected<bool> fuse_attention(Graph& graph, PassState&) {
+  bool changed = false;
+  const UserMap users = users_of(graph);
+  for (const auto& owned : graph.nodes()) {
+    const std::optional<Match> m = match(owned.get(), users, graph);
+    if (!m) continue;
+    Node* joined = m->joined;
+    const Mask mask = put_mask(graph, joined, *m);
+    std::vector<Node*> in = {put_joined(graph, joined, m->q), put_joined(graph, joined, m->k),
+                             put_joined(graph, joined, m->v)};
+    if (mask.value) in.push_back(mask.value);
+    Node* fused = put(graph, joined, owned.get(), Op::Attention, std::move(in),
+                      {
+                          {"heads", m->q.split[2]                            },
+                          {"scale", m->scores.scale * m->q.scale * m->k.scale},
+                          {"mask",  std::string(mask.kind)                   }
+    });
+    graph.replace_uses(joined, put_reshape(graph, joined, fused, joined->type.shape));
+    changed = true;
+  }
+  return changed;
+}
+
+}  // namespace tessera

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// x/2 · (1 + erf(x/√2)) becomes gelu(x), and so does its approximation by tanh.
+//
+// Exporters write five to eight nodes for it, in every association of the product. As one node it
+// is the epilogue of the matmul before it, and the widest activation of a layer is stored once.
+#include <cmath>
+#include <numbers>
+
+#include "passes/match.h"
+#include "passes/passes.h"
+
+namespace tessera {
+namespace {
+
+// Numbers in fp16 models are rounded to 11 bits, and 2020's exporters wrote 0.7071.
+constexpr double kNear = 6e-4;
+
+// The operand beside a 1 in a sum.
+Node* beside_one(Node* node) {
+  if (!node->is(Op::Add)) return nullptr;
+  return other_operand(node, [](Node* in) { return splat(in) == 1.0; });
+}
+
+Node* argument_of_erf(Node* node) {
+  if (!node->is(Op::Erf)) return nullptr;
+  const Scaled scaled = peel_scale(node->in[0]);
+  return close(scaled.scale, std::numbers::sqrt2 / 2, kNear) ? scaled.value : nullptr;
+}
+
+bool is_power(Node* node, Node* x, size_t exponent) {
+  if (node->is(Op::Pow)) return node->in[0] == x && splat(node->in[1]) == double(exponent);
+  const Product product = product_of(node, x);
+  return product.scale == 1 && product.factors == std::vector<Node*>(exponent, x);
+}
+
+// 0.044715 · x^exponent
+bool is_cubic_term(Node* node, Node* x, size_t exponent) {
+  const Scaled term = peel_scale(node);
+  return close(term.scale, 0.044715, kNear) && is_power(term.value, x, exponent);
+}
+
+// tanh(√(2/π) · (x + 0.044715 x³)), with or without x taken out of the bracket.
+Node* argument_of_tanh(Node* node) {
+  if (!node->is(Op::Tanh)) return nullptr;
+  const Product inner = product_of(node->in[0]);
+  if (!close(inner.scale, std::sqrt(2 / std::numbers::pi), kNear)) return nullptr;
+  if (inner.factors.size() == 1 && inner.factors[0]->is(Op::Add)) {
+    Node* sum = inner.factors[0];
+    for (int i : {0, 1})
+      if (is_cubic_term(sum->in[1 - i], sum->in[i], 3)) return sum->in[i];
+  }
+  if (inner.factors.size() == 2) {
+    for (int i : {0, 1}) {
+      Node* rest = beside_one(inner.factors[1 - i]);
+      if (rest && is_cubic_term(rest, inner.factors[i], 2)) return inner.factors[i];
+    }
+  }
+  return nullptr;
+}
+
+struct Gelu {
+  Node* x;
+  const char* form;
+};
+
+// The root of the whole product, or nothing.
+std::optional<Gelu> match(Node* root) {
+  if (!root->is(Op::Mul) && !root->is(Op::Div)) return std::nullopt;
+  for (Node* factor : product_of(root).factors) {
+    Node* function = beside_one(factor);
+    if (!function) continue;
+    Gelu gelu{argument_of_erf(function), "erf"};
+    if (!gelu.x) gelu = {argument_of_tanh(function), "tanh"};
+    if (!gelu.x) continue;
+    const Product whole = product_of(root, gelu.x);
+    const bool both = whole.factors == std::vector{gelu.x, factor} ||
+                      whole.factors == std::vector{factor, gelu.x};
+    if (both && whole.scale == 0.5) return gelu;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Expected<bool> fuse_gelu(Graph& graph, PassState&) {
+  bool changed = false;
+  for (const auto& owned : graph.nodes()) {
+    Node* root = owned.get();
+    const std::optional<Gelu> gelu = match(root);
+    if (!gelu) continue;
+    Node* fused = put(graph, root, root, Op::Gelu,
+                      {
+                          gelu->x
+    },
+                      {{"form", std::string(gelu->form)}});
+    graph.replace_uses(root, fused);
+    changed = true;
+  }
+  return changed;
+}
+
+}  // namespace tessera

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads a mask expression backwards: from what is added to scores to the 0s and 1s it was made of.
+//
+// A mask that depends on the key alone is a function f of one value [batch,keys] of 0s and 1s (an
+// i32 input or any bool), stretched over heads and queries. Exporters spell f in many ways:
+// (1 - m) · -3.4e38, a select by m == 0, with casts and reshapes between. f is not parsed but
+// evaluated, at 0 and at 1, by the reference interpreter.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <vector>
+
+#include "ir/graph.h"
+
+namespace tessera {
+
+struct KeyFunction {
+  Node* source = nullptr;      // i32 or bool, [batch,keys]
+  std::array<double, 2> at{};  // f(0) and f(1)
+  std::vector<int> axes;       // per axis of the value: 0 batch, 1 keys, -1 neither or of size 1
+};
+
+// The function of one [batch,keys] source that this value is, if it is one.
+std::optional<KeyFunction> key_function(Node* node);
+
+// The source of `node`, a value of [batch,heads,queries,keys] (any of them may be 1) that depends
+// on the key alone, and its values at 0 and 1.
+std::optional<KeyFunction> key_function_of_scores(Node* node);
+
+// Added to a score, this hides the key: its exponential is 0 next to any other.
+inline bool hides(double added) { return added <= -1e4; }
+
+}  // namespace tessera

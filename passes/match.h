@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the rewrites look for, in words: a value that is one number everywhere, a product of
+// factors, a value behind its broadcasts. And how they add nodes.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "ir/graph.h"
+
+namespace tessera {
+
+// Element i of a tensor with data, as a double.
+double element(const Tensor& tensor, int64_t i);
+// The one value of every element, if there is one. Reads until two differ.
+std::optional<double> uniform_value(const Tensor& tensor);
+
+// The number that fills this value: a constant of equal elements behind any reshapes, broadcasts
+// and casts between floats.
+std::optional<double> splat(const Node* node);
+// What a reshape, transpose or broadcast moves without computing; the node itself if it is none.
+bool is_view(const Node* node);
+// The source of a chain of broadcasts and reshapes.
+Node* behind_views(Node* node);
+// The vector that a value repeats along every axis but its last: a node of that many elements, its
+// last axis as long. Null if there is none.
+Node* repeated_vector(Node* node);
+
+// Of a node with two operands in either order: the one beside the first for which `first` holds.
+Node* other_operand(const Node* node, const std::function<bool(Node*)>& first);
+
+// A product taken apart through mul, and through div by one number: scale times the factors.
+// `stop` stays whole.
+struct Product {
+  double scale = 1;
+  std::vector<Node*> factors;
+};
+Product product_of(Node* node, const Node* stop = nullptr);
+// Just the numbers taken off: node is scale times value.
+struct Scaled {
+  double scale = 1;
+  Node* value = nullptr;
+};
+Scaled peel_scale(Node* node);
+
+bool close(double a, double b, double relative);
+
+// Who uses each node, in the graph's order: one walk for a whole pass.
+using UserMap = std::unordered_map<const Node*, std::vector<Node*>>;
+UserMap users_of(const Graph& graph);
+
+// Adds a node whose operands we know to fit, before `before` (null: at the end), with the origin
+// of `like`.
+Node* put(Graph& graph, const Node* before, const Node* like, Op op, std::vector<Node*> in,
+          std::map<std::string, Attr> attrs = {});
+Node* put_reshape(Graph& graph, const Node* before, Node* value, const Shape& shape);
+Node* put_broadcast(Graph& graph, const Node* before, Node* value, const Shape& shape);
+Node* put_splat(Graph& graph, const Node* before, DType dtype, double value, const Shape& shape);
+
+// "node 'NAME' (op)": the ONNX node that it came from where there is one, for messages.
+std::string called(const Node& node);
+
+}  // namespace tessera

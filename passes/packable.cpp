@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "passes/packable.h"
+
+#include <algorithm>
+
+#include "passes/match.h"
+
+namespace tessera {
+namespace {
+
+// The input that an index is, behind casts and reshapes.
+Node* index_input(Node* index) {
+  while (index->is(Op::Reshape) || index->is(Op::Cast)) index = index->in[0];
+  const bool fits =
+      index->is(Op::Input) && index->type.dtype == DType::I32 && index->type.shape.size() == 2;
+  return fits ? index : nullptr;
+}
+
+Status check_mask(const Node& attention, const Packable& model) {
+  const std::string& kind = attention.string_attr("mask");
+  if (kind == "none") return {};
+  if (kind != "keys")
+    return Error{called(attention) +
+                 ": has a mask that says more than which tokens are there; packing needs the "
+                 "model's attention_mask [batch,sequence] and nothing else"};
+  const Node* mask = attention.in[3];
+  if (!mask->is(Op::Input))
+    return Error{called(attention) + ": its mask is computed by " + called(*mask) +
+                 ", must be an input of the model to be packed"};
+  if (model.mask && model.mask != mask)
+    return Error{called(attention) + ": its mask is input '" + mask->name + "', must be '" +
+                 model.mask->name + "' as in the attention before"};
+  return {};
+}
+
+// In a packed batch the mask holds ordinals 1, 2, 3 …: only attention knows what they mean.
+Status check_mask_users(const Graph& graph, const Node* mask) {
+  for (const Node* user : graph.users(mask)) {
+    const bool as_mask =
+        user->is(Op::Attention) &&
+        std::find(user->in.begin(), user->in.begin() + 3, mask) == user->in.begin() + 3;
+    if (!as_mask)
+      return Error{called(*user) + ": computes with the mask '" + mask->name +
+                   "' outside of attention, which packing needs for the numbers of requests"};
+  }
+  if (graph.is_output(mask))
+    return Error{"input '" + mask->name + "': is an output too, must only be a mask to be packed"};
+  return {};
+}
+
+Status check_outputs(const Graph& graph, const TokenAxesMap& axes) {
+  for (const Output& output : graph.outputs) {
+    const TokenAxes& found = axes.at(output.node);
+    const bool per_token =
+        found.kind == TokenAxes::Kind::Token && found.batch == 0 && found.sequence == 1;
+    const bool per_row = found.kind == TokenAxes::Kind::Row && found.batch == 0;
+    if (!per_token && !per_row)
+      return Error{"output '" + output.name + "': is " + to_string(output.node->type) + " of " +
+                   called(*output.node) +
+                   ", must hold [batch,sequence,…] or [batch,…] of its first tokens to be packed"};
+  }
+  return {};
+}
+
+}  // namespace
+
+Node* find_ids(const Graph& graph) {
+  Node* ids = nullptr;
+  int64_t longest = 0;
+  for (const auto& node : graph.nodes()) {
+    if (!node->is(Op::Gather) || node->int_attr("axis") != 0) continue;
+    const Node* table = node->in[0];
+    Node* input = index_input(node->in[1]);
+    if (!input || !is_float(table->type.dtype) || table->type.shape.size() != 2) continue;
+    const int64_t length = table->type.shape[0];
+    if (length < longest || (length == longest && input->name != "input_ids")) continue;
+    ids = input;
+    longest = length;
+  }
+  return ids;
+}
+
+Expected<Packable> prove_packable(const Graph& graph, PassState& state) {
+  Packable model;
+  model.ids = find_ids(graph);
+  if (!model.ids)
+    return Error{
+        "packing: no input i32[batch,sequence] is looked up in a table, one must be, "
+        "to know which holds the tokens"};
+  model.shape = {model.ids->type.shape[0], model.ids->type.shape[1]};
+  for (const auto& node : graph.nodes()) {
+    if (!node->is(Op::Attention)) continue;
+    TRY(check_mask(*node, model));
+    if (node->in.size() == 4) model.mask = node->in[3];
+    model.attentions.push_back(node.get());
+  }
+  if (model.mask) TRY(check_mask_users(graph, model.mask));
+  model.axes = TRY(find_token_axes(graph, model.shape));
+  TRY(check_outputs(graph, model.axes));
+
+  state.rows = model.shape.rows;
+  state.row_length = model.shape.row_length;
+  state.ids_input = model.ids->name;
+  state.mask_input = model.mask ? model.mask->name : "";
+  state.token_inputs.clear();
+  for (const Node* input : graph.inputs)
+    if (input != model.mask && input->name != state.position_input)
+      state.token_inputs.push_back(input->name);
+  return model;
+}
+
+}  // namespace tessera

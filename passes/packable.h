@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// What both forms of packing ask of a model: which inputs carry what, and the proof that requests
+// in one row cannot see each other outside attention (passes/token_axes.h).
+#pragma once
+
+#include <vector>
+
+#include "passes/pipeline.h"
+#include "passes/token_axes.h"
+
+namespace tessera {
+
+// The input whose length is the request's: of the i32 [rows,row_length] inputs that a table of
+// floats is looked up by, the one with the longest table. Null if there is none.
+Node* find_ids(const Graph& graph);
+
+struct Packable {
+  Node* ids = nullptr;
+  Node* mask = nullptr;  // null if no attention has one
+  std::vector<Node*> attentions;
+  TokenAxesMap axes;
+  TokenShape shape;
+};
+
+// Fills in what PassState says of inputs. Errors are a user's: they name the input, output or node
+// that stands against packing.
+Expected<Packable> prove_packable(const Graph& graph, PassState& state);
+
+}  // namespace tessera

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs the table: what every pass needs and none should do itself.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <numeric>
+
+#include "ir/text.h"
+#include "ir/verify.h"
+#include "passes/pipeline.h"
+#include "support/file.h"
+
+namespace tessera {
+namespace {
+
+// Letters to change, add or drop to get from one name to the other.
+size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), size_t{0});
+  for (size_t i = 0; i < a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i + 1;
+    for (size_t j = 0; j < b.size(); ++j) {
+      const size_t changed = diagonal + (a[i] == b[j] ? 0 : 1);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({row[j + 1] + 1, row[j] + 1, changed});
+    }
+  }
+  return row.back();
+}
+
+const Pass* find(std::string_view name) {
+  for (const Pass& pass : all_passes())
+    if (pass.name == name) return &pass;
+  return nullptr;
+}
+
+Status check_names(const std::set<std::string>& names) {
+  for (const std::string& name : names) {
+    if (find(name)) continue;
+    const Pass& near = *std::ranges::min_element(
+        all_passes(), {}, [&](const Pass& pass) { return edit_distance(name, pass.name); });
+    return Error{fmt::format("passes: there is no '{}', the nearest is '{}'", name, near.name),
+                 ErrorKind::Usage};
+  }
+  return {};
+}
+
+Status settle(PassOptions& options, const std::set<std::string>& add) {
+  for (const std::string& name : add)
+    if (const Pass& pass = *find(name); pass.option) options.*pass.option = true;
+  if (options.pack_unpack && options.pack_attention_mask)
+    return Error{
+        "passes: insert_packing and insert_attention_mask are two forms of packing, "
+        "one at most can be asked for",
+        ErrorKind::Usage};
+  options.position_ids |= options.pack_unpack || options.pack_attention_mask;
+  return {};
+}
+
+Status dump(const Graph& graph, const std::string& folder, size_t number, const Pass& pass) {
+  std::error_code failed;
+  std::filesystem::create_directories(folder, failed);
+  if (failed) return Error{folder + ": cannot be made: " + failed.message()};
+  return write_file_atomic(fmt::format("{}/{:02}_{}.ir", folder, number, pass.name),
+                           print(graph, {.origins = true}));
+}
+
+Expected<bool> run_one(const Pass& pass, Graph& graph, PassState& state) {
+  if (!TRY(pass.run(graph, state))) return false;
+  graph.remove_dead();
+  if (Status sound = verify(graph); !sound)
+    return Error{fmt::format("internal error: pass {} left a broken graph: {}", pass.name,
+                             sound.error().message)};
+  return true;
+}
+
+}  // namespace
+
+Expected<std::vector<PassTiming>> run_passes(Graph& graph, PassState& state,
+                                             const std::set<std::string>& add,
+                                             const std::set<std::string>& skip,
+                                             const std::string& dump_dir) {
+  using Clock = std::chrono::steady_clock;
+  TRY(check_names(add));
+  TRY(check_names(skip));
+  TRY(settle(state.options, add));
+  std::vector<PassTiming> timings;
+  for (size_t number = 0; const Pass& pass : all_passes()) {
+    ++number;
+    if ((pass.option && !(state.options.*pass.option)) || skip.contains(pass.name)) continue;
+    const Clock::time_point start = Clock::now();
+    const bool changed = TRY(run_one(pass, graph, state));
+    const std::chrono::duration<double, std::milli> spent = Clock::now() - start;
+    timings.push_back({pass.name, spent.count(), changed});
+    if (changed && !dump_dir.empty()) TRY(dump(graph, dump_dir, number, pass));
+  }
+  return timings;
+}
+
+}  // namespace tessera

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where the tokens are: for every value of a graph, which of its axes are the batch and the
+// sequence, or the proof that there is no telling.
+//
+// Packing puts several requests into one row and lets one continue on the next, so it is right only
+// where nothing outside attention lets a token see its neighbours. That is a property of the whole
+// graph: a value is free of tokens, or has one entry for each token, or one for each row (what is
+// left once the first token of each row has been picked). An op that keeps this is followed; any
+// other is refused by name. Nothing is assumed from names of nodes or axes.
+#pragma once
+
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "ir/graph.h"
+
+namespace tessera {
+
+struct TokenAxes {
+  enum class Kind : uint8_t { Free, Token, Row };
+  Kind kind = Kind::Free;
+  int batch = -1;     // the axis of rows
+  int sequence = -1;  // the axis of tokens in a row
+  int flat = -1;      // instead of both: one axis of rows x row_length, row-major
+  // Of a free value: the axes along which all elements are equal.
+  std::vector<bool> uniform = {};
+
+  bool operator==(const TokenAxes&) const = default;
+};
+
+// The values of one batch: i32 [rows,row_length], among the graph's inputs.
+struct TokenShape {
+  int64_t rows = 0, row_length = 0;
+};
+
+using TokenAxesMap = std::unordered_map<const Node*, TokenAxes>;
+
+// Errors: "node 'NAME' (op): what it does to tokens, what that must not be". Every input must be
+// i32[rows,row_length].
+Expected<TokenAxesMap> find_token_axes(const Graph& graph, const TokenShape& shape);
+
+// A gather or slice that takes the first token of each row (what poolers do).
+bool takes_first_token(const Node* node, const TokenAxes& operand);
+
+}  // namespace tessera

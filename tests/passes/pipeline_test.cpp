@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// The runner: which passes run, what it says of wrong names, what it leaves in the dump folder.
+#include "passes/pipeline.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "ir/text.h"
+#include "support/file.h"
+
+namespace tessera {
+namespace {
+
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::Not;
+
+constexpr const char* kTwoTransposes =
+    "graph @f(%x: f32[2,3]) {\n"
+    "  %a = transpose %x {perm=[1,0]} : f32[3,2]\n"
+    "  %b = transpose %a {perm=[1,0]} : f32[2,3]\n"
+    "  return %b\n"
+    "}\n";
+
+Graph two_transposes() { return parse_graph(kTwoTransposes).take(); }
+
+std::vector<std::string> names(const std::vector<PassTiming>& timings) {
+  std::vector<std::string> names;
+  for (const PassTiming& timing : timings) names.push_back(timing.name);
+  return names;
+}
+
+TEST(Pipeline, runs_only_what_is_not_optional) {
+  Graph graph = two_transposes();
+  PassState state;
+  const auto timings = run_passes(graph, state, {}, {}, "");
+  ASSERT_TRUE(timings.ok());
+  for (const Pass& pass : all_passes()) {
+    if (pass.optional)
+      EXPECT_THAT(names(*timings), Not(Contains(pass.name)));
+    else
+      EXPECT_THAT(names(*timings), Contains(pass.name));
+  }
+}
+
+TEST(Pipeline, runs_an_optional_pass_by_option_and_by_name) {
+  for (const bool by_name : {false, true}) {
+    Graph graph = two_transposes();
+    PassState state;
+    state.options.fp16 = !by_name;
+    std::set<std::string> add;
+    if (by_name) add.insert("lower_precision");
+    const auto timings = run_passes(graph, state, add, {}, "");
+    ASSERT_TRUE(timings.ok());
+    EXPECT_THAT(names(*timings), Contains("lower_precision"));
+  }
+}
+
+TEST(Pipeline, skips_what_it_is_told_to) {
+  Graph graph = two_transposes();
+  PassState state;
+  ASSERT_TRUE(run_passes(graph, state, {}, {"cancel_transposes", "clean_up"}, "").ok());
+  EXPECT_EQ(print(graph), kTwoTransposes);
+}
+
+TEST(Pipeline, names_the_nearest_pass) {
+  Graph graph = two_transposes();
+  PassState state;
+  const auto result = run_passes(graph, state, {}, {"insert_atention_mask"}, "");
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(result.error().kind, ErrorKind::Usage);
+  EXPECT_EQ(result.error().message,
+            "passes: there is no 'insert_atention_mask', the nearest is 'insert_attention_mask'");
+}
+
+TEST(Pipeline, refuses_both_forms_of_packing) {
+  Graph graph = two_transposes();
+  PassState state;
+  state.options.pack_unpack = true;
+  const auto result = run_passes(graph, state, {"insert_attention_mask"}, {}, "");
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(result.error().kind, ErrorKind::Usage);
+  EXPECT_EQ(result.error().message,
+            "passes: insert_packing and insert_attention_mask are two forms of packing, one at "
+            "most can be asked for");
+}
+
+TEST(Pipeline, packing_makes_positions_an_input_first) {
+  Graph graph = parse_graph(
+                    "graph @f(%ids: i32[2,2]) {\n"
+                    "  %t = constant {value=[1,2,3]} : f32[3,1]\n"
+                    "  %x = gather %t, %ids {axis=0} : f32[2,2,1]\n"
+                    "  %at = constant {value=[0,1]} : i32[1,2]\n"
+                    "  %p = gather %t, %at {axis=0} : f32[1,2,1]\n"
+                    "  %ps = broadcast %p {shape=[2,2,1]} : f32[2,2,1]\n"
+                    "  %y = add %x, %ps : f32[2,2,1]\n"
+                    "  return %y\n"
+                    "}\n")
+                    .take();
+  PassState state;
+  state.options.pack_unpack = true;
+  state.options.max_valid_num = 4;
+  state.options.segment_max_size = 2;
+  const auto timings = run_passes(graph, state, {}, {}, "");
+  ASSERT_TRUE(timings.ok()) << timings.error().message;
+  EXPECT_EQ(state.position_input, "position_ids");
+  EXPECT_THAT(state.token_inputs, ElementsAre("ids"));
+  EXPECT_EQ(state.mask_input, "");
+  EXPECT_EQ(state.unpack_info_input, "unpack_info");
+  EXPECT_EQ(state.rows, 2);
+  EXPECT_EQ(state.row_length, 2);
+}
+
+TEST(Pipeline, dumps_a_numbered_file_after_each_pass_that_changed) {
+  const std::string folder = ::testing::TempDir() + "tessera_pass_dump";
+  std::filesystem::remove_all(folder);
+  Graph graph = two_transposes();
+  PassState state;
+  ASSERT_TRUE(run_passes(graph, state, {}, {"fold_constants"}, folder).ok());
+  std::vector<std::string> files;
+  for (const auto& entry : std::filesystem::directory_iterator(folder))
+    files.push_back(entry.path().filename());
+  EXPECT_THAT(files, ElementsAre("04_cancel_transposes.ir"));
+  const Expected<std::string> text = read_text_file(folder + "/04_cancel_transposes.ir");
+  ASSERT_TRUE(text.ok());
+  EXPECT_EQ(*text, "graph @f(%x: f32[2,3]) {\n  return %x as \"b\"\n}\n");
+}
+
+}  // namespace
+}  // namespace tessera
