@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // matmul: out[g,m,n] = activation(a · b + bias) + residual, sums in f32 over the terms in order.
 //
-// b comes as panels, a as f32 rows (as it is, where it is f32). Rows are cut into equal strips and
-// columns into equal groups of panels; a strip of a stays in the first-level cache while the panels
-// pass by. A strip's sums leave the registers once, through the epilogue, row by row.
+// b comes as panels, a as f32 rows (as it is, where it is f32). As many panels as the second-level
+// cache holds are one block; all rows pass by it in strips, and a strip stays in the first-level
+// cache while the panels of the block pass by. A strip's sums leave the registers once, through the
+// epilogue, row by row.
 #include "codelets/matmul.h"
 
 #include "codelets/epilogue.tile.h"
@@ -59,27 +60,38 @@ void finish_block(const Operands& is, const Block& block, const float* sums, int
   }
 }
 
-// Rows [row, row + rows) of matrix g, all columns.
-void run_strip(const Operands& is, int64_t g, int64_t row, int64_t rows) {
+// Rows by panels of matrix g.
+struct Piece {
+  int64_t g, row, rows, panel, panels;
+};
+
+void run_strip(const Operands& is, const Piece& piece) {
   alignas(64) float sums[kMaxStripRows * kMaxStripPanels * kLanes];
   const int64_t terms = is.a.size[2];
   const int64_t n = is.b.size[2];
   const int64_t panel_stride = terms * kLanes;
-  const float* a =
-      static_cast<const float*>(is.a.data) + g * matrix_stride(is.a) + row * row_stride(is.a);
-  const int64_t b_matrix = is.b.size[0] == 1 ? 0 : g * panels_of(n) * panel_stride;
-  const float* b = static_cast<const float*>(is.b.data) + b_matrix;
-  const Parts groups(panels_of(n), largest_strip().panels);
-  int64_t panel = 0;
+  const int64_t b_panel = (is.b.size[0] == 1 ? 0 : piece.g * panels_of(n)) + piece.panel;
+  const float* b = static_cast<const float*>(is.b.data) + b_panel * panel_stride;
+  const float* a = static_cast<const float*>(is.a.data) + piece.g * matrix_stride(is.a) +
+                   piece.row * row_stride(is.a);
+  const Parts groups(piece.panels, largest_strip().panels);
+  int64_t column = piece.panel * kLanes;
   for (int64_t i = 0; i < groups.count; ++i) {
-    const int64_t panels = groups[i];
-    multiply({rows, panels}, a, row_stride(is.a), b + panel * panel_stride, panel_stride, terms,
-             sums);
-    const int64_t column = panel * kLanes;
-    const int64_t columns = panels * kLanes < n - column ? panels * kLanes : n - column;
-    finish_block(is, {g, row, rows, column, columns}, sums, panels * kLanes);
-    panel += panels;
+    const int64_t wide = groups[i] * kLanes;
+    multiply({piece.rows, groups[i]}, a, row_stride(is.a), b, panel_stride, terms, sums);
+    const int64_t columns = wide < n - column ? wide : n - column;
+    finish_block(is, {piece.g, piece.row, piece.rows, column, columns}, sums, wide);
+    b += groups[i] * panel_stride;
+    column += wide;
   }
+}
+
+// Panels of b that stay in the second-level cache.
+int64_t panels_of_block(int64_t terms) {
+  constexpr int64_t kBlockFloats = 96 * 1024;
+  const int64_t fitting = kBlockFloats / (terms * kLanes);
+  const int64_t least = largest_strip().panels;
+  return fitting < least ? least : fitting;
 }
 
 }  // namespace
@@ -87,11 +99,14 @@ void run_strip(const Operands& is, int64_t g, int64_t row, int64_t rows) {
 extern "C" void matmul(const VertexOperand* operands, void*) {
   const Operands is = operands_of(operands);
   const Parts strips(is.a.size[1], largest_strip().rows);
+  const Parts blocks(panels_of(is.b.size[2]), panels_of_block(is.a.size[2]));
   for (int64_t g = 0; g < is.a.size[0]; ++g) {
-    int64_t row = 0;
-    for (int64_t i = 0; i < strips.count; ++i) {
-      run_strip(is, g, row, strips[i]);
-      row += strips[i];
+    int64_t panel = 0;
+    for (int64_t block = 0; block < blocks.count; panel += blocks[block++]) {
+      int64_t row = 0;
+      for (int64_t strip = 0; strip < strips.count; row += strips[strip++]) {
+        run_strip(is, {g, row, strips[strip], panel, blocks[block]});
+      }
     }
   }
 }
