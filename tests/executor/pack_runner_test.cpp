@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "executor/pack_runner.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <random>
+#include <thread>
+
+#include "executor/offline_runner.h"
+#include "tests/executor/echo.h"
+
+namespace tessera {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+
+// Waits for others for ever, so that only what a test does closes a batch.
+PackRunnerConfig patient() {
+  PackRunnerConfig config;
+  config.timeout = hours(1);
+  return config;
+}
+
+Request request_of(std::vector<int32_t> ids) {
+  Request request;
+  request.tokens["input_ids"] = std::move(ids);
+  return request;
+}
+
+std::unique_ptr<PackRunner> create(PackingForm form, const PackRunnerConfig& config) {
+  auto runner = PackRunner::create(echo_runner(form), config);
+  EXPECT_TRUE(runner.ok()) << runner.error().message;
+  return runner.ok() ? runner.take() : nullptr;
+}
+
+std::future<Expected<Answer>> submit(PackRunner& runner, std::vector<int32_t> ids) {
+  auto future = runner.submit(request_of(std::move(ids)));
+  EXPECT_TRUE(future.ok()) << future.error().message;
+  return future.ok() ? future.take() : std::future<Expected<Answer>>();
+}
+
+std::string refusal(PackRunner& runner, const Request& request) {
+  auto future = runner.submit(request);
+  return future.ok() ? "" : future.error().message;
+}
+
+std::vector<int32_t> echo_in(const Answer& answer) {
+  return values_of<int32_t>(answer.outputs.at("echo"));
+}
+
+// An answer holds its request's ids in order, at positions from 0, under one mask.
+void expect_own(const Answer& answer, const std::vector<int32_t>& ids) {
+  const std::vector<int32_t> echo = echo_in(answer);
+  ASSERT_EQ(echo.size(), ids.size());
+  const int32_t ordinal = (echo[0] - 1000 * ids[0]) / 100;
+  EXPECT_GE(ordinal, 1);
+  EXPECT_EQ(echo, echo_of(ids, ordinal));
+}
+
+class EveryForm : public ::testing::TestWithParam<PackingForm> {};
+
+TEST_P(EveryForm, callers_on_many_threads_get_their_own_answers) {
+  PackRunnerConfig config;
+  config.timeout = std::chrono::microseconds(200);
+  config.max_queue = 16;
+  const std::unique_ptr<PackRunner> runner = create(GetParam(), config);
+  std::atomic<int64_t> answered{0};
+  std::vector<std::thread> threads;
+  for (int32_t t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      std::mt19937 random(static_cast<uint32_t>(t));
+      for (int round = 0; round < 100; ++round) {
+        std::vector<std::vector<int32_t>> sent;
+        std::vector<std::future<Expected<Answer>>> futures;
+        for (size_t i = 0; i < 1 + random() % 4; ++i) {
+          sent.emplace_back(1 + random() % 6);
+          for (int32_t& id : sent.back()) id = static_cast<int32_t>(random() % 10000);
+          futures.push_back(submit(*runner, sent.back()));
+        }
+        for (size_t i = futures.size(); i-- > 0; ++answered) {  // in another order
+          const Expected<Answer> answer = futures[i].get();
+          ASSERT_TRUE(answer.ok()) << answer.error().message;
+          expect_own(*answer, sent[i]);
+        }
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  int64_t recorded = 0;
+  for (const BatchRecord& record : runner->records()) recorded += record.requests;
+  EXPECT_EQ(recorded, answered);
+}
+
+TEST_P(EveryForm, offline_gives_the_same_answers) {
+  const std::shared_ptr<ModelRunner> model = echo_runner(GetParam());
+  std::vector<Request> requests;
+  for (int32_t i = 0; i < 50; ++i)
+    requests.push_back(request_of(std::vector<int32_t>(static_cast<size_t>(1 + i % 6), i)));
+  const auto result = run_offline(*model, PackPolicy::FirstFit, requests);
+  ASSERT_TRUE(result.ok()) << result.error().message;
+  ASSERT_EQ(result->answers.size(), requests.size());
+  for (size_t i = 0; i < requests.size(); ++i)
+    expect_own(result->answers[i], requests[i].tokens["input_ids"]);
+  EXPECT_LT(result->batches, requests.size());
+}
+
+INSTANTIATE_TEST_SUITE_P(, EveryForm,
+                         ::testing::Values(PackingForm::None, PackingForm::UnpackRepack,
+                                           PackingForm::AttentionMask));
+
+TEST(PackRunner, a_full_count_closes_a_batch) {
+  PackRunnerConfig config = patient();
+  config.max_valid_num = 3;
+  const std::unique_ptr<PackRunner> runner = create(PackingForm::UnpackRepack, config);
+  std::vector<std::future<Expected<Answer>>> futures;
+  for (int32_t i = 0; i < 3; ++i) futures.push_back(submit(*runner, {i, i}));
+  for (int64_t i = 0; i < 3; ++i) {
+    const Answer answer = futures[static_cast<size_t>(i)].get().take();
+    EXPECT_EQ(answer.ordinal, i);
+    EXPECT_EQ(answer.batch, 0u);
+  }
+  ASSERT_EQ(runner->records().size(), 1u);
+  EXPECT_EQ(runner->records()[0].reason, CloseReason::Count);
+  EXPECT_EQ(runner->records()[0].tokens, 6);
+}
+
+TEST(PackRunner, a_request_that_does_not_fit_closes_a_batch_and_opens_the_next) {
+  const std::unique_ptr<PackRunner> runner = create(PackingForm::UnpackRepack, patient());
+  auto a = submit(*runner, {1, 1, 1, 1, 1, 1});
+  auto b = submit(*runner, {2, 2, 2, 2, 2, 2});
+  auto c = submit(*runner, {3, 3, 3, 3, 3});
+  EXPECT_EQ(a.get().take().batch, 0u);
+  EXPECT_EQ(b.get().take().batch, 0u);
+  EXPECT_EQ(runner->records()[0].reason, CloseReason::Tokens);
+  runner->flush();
+  const Answer answer = c.get().take();
+  EXPECT_EQ(answer.batch, 1u);
+  EXPECT_EQ(echo_in(answer), echo_of({3, 3, 3, 3, 3}, 1));
+  EXPECT_EQ(runner->records()[1].reason, CloseReason::Flush);
+}
+
+TEST(PackRunner, a_batch_without_a_free_token_waits_for_nothing) {
+  const std::unique_ptr<PackRunner> runner = create(PackingForm::AttentionMask, patient());
+  auto a = submit(*runner, std::vector<int32_t>(8, 1));
+  auto b = submit(*runner, std::vector<int32_t>(8, 2));
+  EXPECT_TRUE(a.get().ok() && b.get().ok());
+  EXPECT_EQ(runner->records()[0].reason, CloseReason::Tokens);
+}
+
+TEST(PackRunner, a_lone_request_waits_its_time_and_no_longer) {
+  PackRunnerConfig config;
+  config.timeout = milliseconds(20);
+  const std::unique_ptr<PackRunner> runner = create(PackingForm::AttentionMask, config);
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_EQ(echo_in(submit(*runner, {5}).get().take()), echo_of({5}, 1));
+  EXPECT_GE(std::chrono::steady_clock::now() - begin, milliseconds(20));
+  EXPECT_EQ(runner->records()[0].reason, CloseReason::Timeout);
+}
+
+TEST(PackRunner, close_answers_what_was_taken_and_refuses_what_comes) {
+  const std::unique_ptr<PackRunner> runner = create(PackingForm::UnpackRepack, patient());
+  std::vector<std::future<Expected<Answer>>> futures;
+  for (int32_t i = 0; i < 12; ++i) futures.push_back(submit(*runner, {i}));
+  runner->close();
+  for (int32_t i = 0; i < 12; ++i) expect_own(futures[static_cast<size_t>(i)].get().take(), {i});
+  EXPECT_EQ(refusal(*runner, request_of({1})),
+            "pack runner: is closed, must be open to take requests");
+  runner->close();
+  EXPECT_EQ(runner->records().size(), 3u);
+}
+
+TEST(PackRunner, a_submit_that_waits_for_room_is_refused_at_close) {
+  PackRunnerConfig config = patient();
+  config.max_queue = 1;
+  const std::unique_ptr<PackRunner> runner = create(PackingForm::UnpackRepack, config);
+  std::atomic<bool> refused{false};
+  std::thread caller([&] {
+    while (!refused) refused = !runner->submit(request_of({1})).ok();
+  });
+  std::this_thread::sleep_for(milliseconds(10));
+  runner->close();
+  caller.join();
+  EXPECT_TRUE(refused);
+}
+
+TEST(PackRunner, what_is_wrong_with_a_request_comes_back_by_name) {
+  const std::unique_ptr<PackRunner> runner = create(PackingForm::UnpackRepack, patient());
+  EXPECT_EQ(refusal(*runner, {}), "request: input_ids is missing, must be given");
+  EXPECT_EQ(refusal(*runner, request_of({})), "request: input_ids has 0 tokens, must be 1..6");
+  EXPECT_EQ(refusal(*runner, request_of({1, 2, 3, 4, 5, 6, 7})),
+            "request: input_ids has 7 tokens, must be 1..6");
+  EXPECT_EQ(refusal(*runner, request_of({1, 10000})),
+            "request: input_ids has value 10000 at 1, must be in 0..9999");
+  Request request = request_of({1, 2, 3, 4});
+  request.tokens["attention_mask"] = {1, 1, 1, 0};
+  EXPECT_EQ(refusal(*runner, request),
+            "request: attention_mask has a 0 at 3, must be 1 for every token of a request");
+  request.tokens["attention_mask"] = {1, 1};
+  EXPECT_EQ(refusal(*runner, request),
+            "request: attention_mask has 2 tokens, must have 4 as input_ids");
+  request = request_of({1});
+  request.tokens["position_ids"] = {0};
+  EXPECT_EQ(refusal(*runner, request), "request: position_ids is given, must be left to packing");
+  request = request_of({1});
+  request.tokens["labels"] = {0};
+  EXPECT_EQ(refusal(*runner, request), "request: labels is no input, must be one of input_ids");
+  EXPECT_TRUE(runner->records().empty());
+}
+
+TEST(PackRunner, a_full_mask_is_welcome) {
+  const std::unique_ptr<PackRunner> runner = create(PackingForm::AttentionMask, patient());
+  Request request = request_of({4, 5});
+  request.tokens["attention_mask"] = {1, 1};
+  auto answer = runner->submit(request).take();
+  runner->flush();
+  EXPECT_EQ(echo_in(answer.get().take()), echo_of({4, 5}, 1));
+}
+
+TEST(PackRunner, limits_that_the_executable_does_not_have_are_refused) {
+  PackRunnerConfig config;
+  config.max_valid_num = 6;
+  auto runner = PackRunner::create(echo_runner(PackingForm::UnpackRepack), config);
+  ASSERT_FALSE(runner.ok());
+  EXPECT_EQ(runner.error().message, "pack runner: max_valid_num is 6, must be in 0..5");
+}
+
+TEST(OfflineRunner, names_the_request_that_is_wrong) {
+  const std::shared_ptr<ModelRunner> model = echo_runner(PackingForm::AttentionMask);
+  const std::vector<Request> requests = {request_of({1}), request_of({})};
+  const auto result = run_offline(*model, PackPolicy::NextFit, requests);
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(result.error().message, "request 1: input_ids has 0 tokens, must be 1..8");
+}
+
+TEST(OfflineRunner, an_input_that_nothing_fills_is_refused) {
+  Executable executable = echo_executable(PackingForm::AttentionMask);
+  executable.metadata.packing.token_inputs.clear();
+  executable.metadata.packing.token_inputs.push_back("attention_mask");
+  auto model = ModelRunner::create(std::make_shared<const Executable>(std::move(executable)));
+  ASSERT_TRUE(model.ok());
+  const auto result = run_offline(**model, PackPolicy::NextFit, {});
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(result.error().message,
+            "packing: nothing says what input input_ids carries, must be tokens, mask, positions "
+            "or unpack_info");
+}
+
+}  // namespace
+}  // namespace tessera
