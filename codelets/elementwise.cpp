@@ -75,7 +75,7 @@ Status check_operands(const VertexShape& shape) {
   for (size_t i = 0; i + 1 < count; ++i) {
     Shape wanted = out;
     const Shape& is = shape.operands[i].size;
-    for (size_t d = 0; d < std::min(is.size(), out.size()); ++d)
+    for (size_t d = 0; is.size() == out.size() && d < is.size(); ++d)
       if (is[d] == 1) wanted[d] = 1;
     TRY(check_operand("elementwise", shape, i, {Accept::Any, wanted}));
   }
