@@ -102,8 +102,10 @@ class Importer {
       return Error{where(file_.path, node) + "is not supported" +
                    (node.domain().empty() ? "" : " in domain '" + printable(node.domain()) + "'") +
                    ", must be one of the operations in docs/ir.md"};
-    if (auto checked = check_call(*op, node); !checked.ok())
+    std::vector<std::string> ignored;
+    if (auto checked = check_call(*op, node, ignored); !checked.ok())
       return Error{where(file_.path, node) + checked.error().message};
+    for (const std::string& what : ignored) out_.warnings.push_back(where(file_.path, node) + what);
     Call call(context(), node, opset(node), TRY(operands(node)));
     TRY(check_wide(*op, call));
     TRY(op->handler(call));
@@ -128,13 +130,14 @@ class Importer {
 
   // An int64 that int32 does not hold may pass through and end as a bound; to compute with it
   // would be wrong.
-  static std::optional<int64_t> wide_operand(const Call& call) {
-    for (size_t i = 0; i < call.inputs(); ++i)
+  static std::optional<int64_t> wide_operand(const OnnxOp& op, const Call& call) {
+    const size_t values = op.flags & kTakesBounds ? 1 : call.inputs();  // bounds are no result
+    for (size_t i = 0; i < std::min(values, call.inputs()); ++i)
       if (call.value(i).beyond_int32) return call.value(i).beyond_int32;
     return std::nullopt;
   }
   static Status check_wide(const OnnxOp& op, const Call& call) {
-    const auto wide = wide_operand(call);
+    const auto wide = wide_operand(op, call);
     if (!wide || op.flags & (kMovesValues | kTakesBounds)) return {};
     return call.error("an operand holds " + std::to_string(*wide) + ", must be within int32");
   }
@@ -145,7 +148,8 @@ class Importer {
       Value result = call.results()[static_cast<size_t>(i)];
       if (!result.node)
         return call.error("result " + std::to_string(i) + " is used, must be left out here");
-      if (op.flags & kMovesValues && !result.beyond_int32) result.beyond_int32 = wide_operand(call);
+      if (op.flags & kMovesValues && !result.beyond_int32)
+        result.beyond_int32 = wide_operand(op, call);
       values_[node.output(i)] = result;
     }
     return {};
@@ -217,6 +221,15 @@ class Importer {
 Expected<ImportedModel> import_onnx(const std::string& path,
                                     const std::map<std::string, Shape>& input_shape) {
   return Importer(TRY(read_model_file(path))).run(input_shape);
+}
+
+Expected<ModelNames> model_names(const std::string& path) {
+  const ModelFile file = TRY(read_model_file(path));
+  ModelNames names;
+  for (const auto* input : declared_inputs(file.model->graph()))
+    names.inputs.push_back(input->name());
+  for (const auto& output : file.model->graph().output()) names.outputs.push_back(output.name());
+  return names;
 }
 
 }  // namespace tessera

@@ -10,6 +10,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "ir/graph.h"
 #include "support/expected.h"
@@ -27,5 +28,11 @@ struct ImportedModel {
 // with the path; node errors: "PATH: node 'NAME' (OP): what is, what must be".
 Expected<ImportedModel> import_onnx(const std::string& path,
                                     const std::map<std::string, Shape>& input_shape);
+
+// The names alone, in the model's order; inputs with an initializer are constants and left out.
+struct ModelNames {
+  std::vector<std::string> inputs, outputs;
+};
+Expected<ModelNames> model_names(const std::string& path);
 
 }  // namespace tessera

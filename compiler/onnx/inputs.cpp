@@ -17,15 +17,6 @@ std::string called(const std::string& path, const std::string& name) {
   return path + ": input '" + printable(name) + "': ";
 }
 
-std::vector<const ValueInfoProto*> declared_inputs(const GraphProto& graph) {
-  std::set<std::string> initialized;
-  for (const auto& tensor : graph.initializer()) initialized.insert(tensor.name());
-  std::vector<const ValueInfoProto*> inputs;
-  for (const ValueInfoProto& input : graph.input())
-    if (!initialized.contains(input.name())) inputs.push_back(&input);
-  return inputs;
-}
-
 bool is_known(const TensorShapeProto::Dimension& dim) {
   return dim.has_dim_value() && dim.dim_value() >= 0;
 }
@@ -134,6 +125,15 @@ Expected<ModelInput> read_input(const std::string& path, const ValueInfoProto& i
 }
 
 }  // namespace
+
+std::vector<const ValueInfoProto*> declared_inputs(const GraphProto& graph) {
+  std::set<std::string> initialized;
+  for (const auto& tensor : graph.initializer()) initialized.insert(tensor.name());
+  std::vector<const ValueInfoProto*> inputs;
+  for (const ValueInfoProto& input : graph.input())
+    if (!initialized.contains(input.name())) inputs.push_back(&input);
+  return inputs;
+}
 
 Expected<std::vector<ModelInput>> read_inputs(const GraphProto& graph, const std::string& path,
                                               const std::map<std::string, Shape>& given,

@@ -27,7 +27,10 @@ Expected<std::vector<ModelInput>> read_inputs(const ::onnx::GraphProto& graph,
                                               const std::map<std::string, Shape>& given,
                                               std::vector<std::string>& warnings);
 
-// "model: output 'x': …" for an output whose declared type is not what was inferred, else "".
+// Those of the graph's inputs that have no initializer.
+std::vector<const ::onnx::ValueInfoProto*> declared_inputs(const ::onnx::GraphProto& graph);
+
+// What is wrong with a declared type, or "" if it is what was inferred.
 std::string declared_mismatch(const ::onnx::ValueInfoProto& declared, const TensorType& inferred);
 
 }  // namespace tessera

@@ -14,19 +14,30 @@ namespace {
 using ::onnx::GraphProto;
 using ::onnx::NodeProto;
 
-void add_reads(const NodeProto& node, std::set<std::string>& names);
+using Names = std::set<std::string>;
 
-// What the nodes of a subgraph read from outside, and a few names of its own that do no harm.
-void add_reads(const GraphProto& graph, std::set<std::string>& names) {
-  for (const NodeProto& node : graph.node()) add_reads(node, names);
-  for (const auto& output : graph.output()) names.insert(output.name());
+Names reads_of(const NodeProto& node);
+
+// What the nodes of a subgraph read from around it.
+Names outer_reads(const GraphProto& graph) {
+  Names reads, own;
+  for (const auto& input : graph.input()) own.insert(input.name());
+  for (const auto& tensor : graph.initializer()) own.insert(tensor.name());
+  for (const NodeProto& node : graph.node()) {
+    reads.merge(reads_of(node));
+    own.insert(node.output().begin(), node.output().end());
+  }
+  for (const auto& output : graph.output()) reads.insert(output.name());
+  for (const std::string& name : own) reads.erase(name);
+  return reads;
 }
 
-void add_reads(const NodeProto& node, std::set<std::string>& names) {
-  for (const std::string& input : node.input())
-    if (!input.empty()) names.insert(input);
+Names reads_of(const NodeProto& node) {
+  Names reads(node.input().begin(), node.input().end());
   for (const auto& attribute : node.attribute())
-    if (attribute.has_g()) add_reads(attribute.g(), names);
+    if (attribute.has_g()) reads.merge(outer_reads(attribute.g()));
+  reads.erase("");
+  return reads;
 }
 
 class Sorter {
@@ -72,15 +83,10 @@ class Sorter {
     while (!open.empty()) {
       const NodeProto& node = graph_.node(open.back());
       open.pop_back();
-      for (const std::string& input : node.input())
-        if (!input.empty() && !need(input))
+      for (const std::string& input : reads_of(node))
+        if (!need(input))
           return Error{where(path_, node) + "input '" + printable(input) +
                        "' is produced by nothing, must be a node's result, an input or a constant"};
-      for (const auto& attribute : node.attribute()) {
-        std::set<std::string> names;
-        if (attribute.has_g()) add_reads(attribute.g(), names);
-        for (const std::string& name : names) need(name);
-      }
     }
     return {};
   }
@@ -91,9 +97,7 @@ class Sorter {
     std::vector<std::vector<int>> readers(count);
     for (int i = 0; i < graph_.node_size(); ++i) {
       if (!needed_[i]) continue;
-      std::set<std::string> names;
-      add_reads(graph_.node(i), names);
-      for (const std::string& name : names) {
+      for (const std::string& name : reads_of(graph_.node(i))) {
         const auto found = producer_.find(name);
         if (found == producer_.end()) continue;
         readers[found->second].push_back(i);

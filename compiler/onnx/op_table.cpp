@@ -109,7 +109,7 @@ constexpr OnnxOp kOps[] = {
     {"",  "Gelu",               1,  1, 1, "approximate:string",   kPlain,       h::gelu},
     {"",  "LayerNormalization", 2,  3, 3, "axis:int epsilon:float stash_type:int",
                                                                   kPlain,       h::layer_norm},
-    {kMs, "Attention",          3,  4, 1, "num_heads:int unidirectional:int scale:float "
+    {kMs, "Attention",          3,  6, 2, "num_heads:int unidirectional:int scale:float "
                                           "mask_filter_value:float", kPlain,    h::attention},
     {kMs, "BiasGelu",           2,  2, 1, "",                     kPlain,       h::bias_gelu},
     {kMs, "EmbedLayerNormalization", 7, 9, 3, "epsilon:float mask_index_type:int",
@@ -164,11 +164,17 @@ Error count_error(const char* what, int has, int least, int most) {
   return Error{"has " + std::to_string(has) + " " + what + ", must have " + allowed};
 }
 
-Status check_attributes(const OnnxOp& op, const ::onnx::NodeProto& node) {
+Status check_attributes(const OnnxOp& op, const ::onnx::NodeProto& node,
+                        std::vector<std::string>& warnings) {
   std::set<std::string> seen;
   for (const auto& attribute : node.attribute()) {
     const std::string name = "attribute '" + printable(attribute.name()) + "' ";
     const std::string_view kind = kind_of(op.attrs, attribute.name());
+    if (kind.empty() && op.domain.empty()) {
+      // ONNX's own attributes are all in the table, so this one is a vendor's or a misspelling.
+      warnings.push_back(name + "is not known, ignored");
+      continue;
+    }
     if (kind.empty()) return Error{name + "is not known, must be left out"};
     // A double that a float does not hold stands in a tensor.
     const bool number = kind == "number" && (attribute.type() == ::onnx::AttributeProto::FLOAT ||
@@ -190,7 +196,8 @@ const OnnxOp* find_onnx_op(const std::string& domain, const std::string& name) {
   return nullptr;
 }
 
-Status check_call(const OnnxOp& op, const ::onnx::NodeProto& node) {
+Status check_call(const OnnxOp& op, const ::onnx::NodeProto& node,
+                  std::vector<std::string>& warnings) {
   const int inputs = node.input_size();
   if (inputs < op.min_inputs || (op.max_inputs >= 0 && inputs > op.max_inputs))
     return count_error("inputs", inputs, op.min_inputs, op.max_inputs);
@@ -200,7 +207,7 @@ Status check_call(const OnnxOp& op, const ::onnx::NodeProto& node) {
   const int outputs = node.output_size();
   if (outputs < 1 || (op.max_outputs >= 0 && outputs > op.max_outputs))
     return count_error("outputs", outputs, 1, op.max_outputs);
-  return check_attributes(op, node);
+  return check_attributes(op, node, warnings);
 }
 
 }  // namespace tessera

@@ -31,7 +31,8 @@ struct OnnxOp {
 
 const OnnxOp* find_onnx_op(const std::string& domain, const std::string& name);
 // Whether the node has as many operands and results as the row allows, and only attributes of it.
-Status check_call(const OnnxOp& op, const ::onnx::NodeProto& node);
+Status check_call(const OnnxOp& op, const ::onnx::NodeProto& node,
+                  std::vector<std::string>& warnings);
 
 // The handlers, by file.
 namespace handlers {
@@ -88,7 +89,6 @@ Status reduce_prod(Call& call);
 Status softmax(Call& call);
 // ops_matmul.cpp
 Status conv(Call& call);
-Status einsum(Call& call);
 Status fused_gemm(Call& call);
 Status fused_matmul(Call& call);
 Status gemm(Call& call);
@@ -97,6 +97,8 @@ Status matmul(Call& call);
 Expected<Node*> multiply(Call& call, Node* a, Node* b);
 // The last two axes exchanged.
 Expected<Node*> transposed(Call& call, Node* x);
+// ops_einsum.cpp
+Status einsum(Call& call);
 // ops_fused.cpp
 Status attention(Call& call);
 Status bias_gelu(Call& call);

@@ -258,6 +258,9 @@ Expected<Heads> attention_size(Call& call) {
 }  // namespace
 
 Status attention(Call& call) {
+  if (call.in(4) || call.in(5) || call.wants(1))
+    return call.error(
+        "takes or returns past keys, or an added bias, must not: it must be an encoder's");
   const Heads size = TRY(attention_size(call));
   const DType dtype = call.dtype(0);
   const double filter = call.attr("mask_filter_value", -10000.0);

@@ -2,7 +2,6 @@
 // ONNX's products of matrices, each as one matmul of the Graph between transposes and reshapes.
 #include <algorithm>
 #include <numeric>
-#include <optional>
 
 #include "compiler/onnx/op_table.h"
 
@@ -118,115 +117,6 @@ Status fused_matmul(Call& call) {
   Node* a = call.attr("transA", int64_t{0}) ? TRY(transposed(call, call.in(0))) : call.in(0);
   Node* b = call.attr("transB", int64_t{0}) ? TRY(transposed(call, call.in(1))) : call.in(1);
   call.bind(0, TRY(scaled(call, TRY(multiply(call, a, b)), call.attr("alpha", 1.0))));
-  return {};
-}
-
-namespace {
-
-// "bhd,hd->bh" taken apart.
-struct Equation {
-  std::string left, right, out;
-};
-
-Expected<Equation> parse_equation(Call& call) {
-  std::string text = call.attr("equation", "");
-  std::erase(text, ' ');
-  const size_t arrow = text.find("->");
-  const size_t comma = text.find(',');
-  const auto bad = call.error("equation is '" + text +
-                              "', must be of one or two operands by letters, as 'bij,bjk->bik', " +
-                              "each letter once an operand");
-  if (arrow == std::string::npos) return bad;
-  Equation equation;
-  equation.left = text.substr(0, std::min(comma, arrow));
-  if (comma < arrow) equation.right = text.substr(comma + 1, arrow - comma - 1);
-  equation.out = text.substr(arrow + 2);
-  for (const std::string* labels : {&equation.left, &equation.right, &equation.out}) {
-    std::string sorted = *labels;
-    std::sort(sorted.begin(), sorted.end());
-    const bool letters = std::all_of(sorted.begin(), sorted.end(),
-                                     [](unsigned char c) { return std::isalpha(c) != 0; });
-    if (!letters || std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end()) return bad;
-  }
-  for (const char label : equation.out)
-    if ((equation.left + equation.right).find(label) == std::string::npos) return bad;
-  const bool two = comma < arrow;
-  if (call.inputs() != (two ? 2u : 1u) ||
-      static_cast<size_t>(call.rank(0)) != equation.left.size() ||
-      (two && static_cast<size_t>(call.rank(1)) != equation.right.size()))
-    return call.error("equation is '" + text + "', must have a letter for each axis of its inputs");
-  return equation;
-}
-
-std::vector<int64_t> order_of(const std::string& from, const std::string& to) {
-  std::vector<int64_t> perm;
-  for (const char label : to) perm.push_back(static_cast<int64_t>(from.find(label)));
-  return perm;
-}
-
-Shape sizes_of(const Node* x, const std::string& labels, const std::string& wanted) {
-  Shape sizes;
-  for (const char label : wanted) sizes.push_back(x->type.shape[labels.find(label)]);
-  return sizes;
-}
-
-// Sums over the axes whose letters stand nowhere else, and drops those letters.
-Expected<Node*> sum_out(Call& call, Node* x, std::string& labels, const std::string& elsewhere) {
-  std::vector<int64_t> axes;
-  std::string kept;
-  for (size_t i = 0; i < labels.size(); ++i) {
-    if (elsewhere.find(labels[i]) == std::string::npos)
-      axes.push_back(static_cast<int64_t>(i));
-    else
-      kept += labels[i];
-  }
-  labels = kept;
-  return axes.empty() ? x
-                      : call.add(Op::ReduceSum,
-                                 {
-                                     x
-  },
-                                 {{"axes", axes}});
-}
-
-// [batch, rows, inner] x [batch, inner, columns]: every letter is one of these.
-Expected<Node*> contract(Call& call, const Equation& e, Node* a, Node* b) {
-  std::string batch, inner, rows, columns;
-  for (const char label : e.left) {
-    const bool in_right = e.right.find(label) != std::string::npos;
-    const bool in_out = e.out.find(label) != std::string::npos;
-    (in_right ? (in_out ? batch : inner) : rows) += label;
-  }
-  for (const char label : e.right)
-    if (e.left.find(label) == std::string::npos) columns += label;
-  const Shape batches = sizes_of(a, e.left, batch), sums = sizes_of(a, e.left, inner);
-  const Shape tall = sizes_of(a, e.left, rows), wide = sizes_of(b, e.right, columns);
-  if (batches != sizes_of(b, e.right, batch) || sums != sizes_of(b, e.right, inner))
-    return call.error("inputs are " + to_string(a->type) + " and " + to_string(b->type) +
-                      ", whose sizes must be equal where letters are");
-  a = TRY(call.transpose(a, order_of(e.left, batch + rows + inner)));
-  b = TRY(call.transpose(b, order_of(e.right, batch + inner + columns)));
-  a = TRY(call.reshape(a, {elements(batches), elements(tall), elements(sums)}));
-  b = TRY(call.reshape(b, {elements(batches), elements(sums), elements(wide)}));
-  Node* product = TRY(call.add(Op::MatMul, {a, b}));
-  Shape shape = batches;
-  shape.insert(shape.end(), tall.begin(), tall.end());
-  shape.insert(shape.end(), wide.begin(), wide.end());
-  product = TRY(call.reshape(product, shape));
-  return call.transpose(product, order_of(batch + rows + columns, e.out));
-}
-
-}  // namespace
-
-Status einsum(Call& call) {
-  Equation equation = TRY(parse_equation(call));
-  Node* a = TRY(sum_out(call, call.in(0), equation.left, equation.right + equation.out));
-  if (!call.in(1)) {
-    call.bind(0, TRY(call.transpose(a, order_of(equation.left, equation.out))));
-    return {};
-  }
-  Node* b = TRY(sum_out(call, call.in(1), equation.right, equation.left + equation.out));
-  call.bind(0, TRY(contract(call, equation, a, b)));
   return {};
 }
 

@@ -51,8 +51,13 @@ int64_t count_of(const Shape& shape, const std::vector<int64_t>& axes) {
   return count;
 }
 
-// max + log(sum(exp(x - max))): the largest exponential is 1. Keeps the axes.
-Expected<Node*> log_sum_exp(Call& call, Node* x, const std::vector<int64_t>& axes) {
+// log(sum(exp(x))) in two parts, each with the axes kept: the largest x, and log(sum(exp(x - it))),
+// where no exponential is above 1.
+struct LogSumExp {
+  Node* top;
+  Node* log_sum;
+};
+Expected<LogSumExp> log_sum_exp(Call& call, Node* x, const std::vector<int64_t>& axes) {
   const Shape kept = kept_shape(x->type.shape, axes);
   Node* top = TRY(call.reshape(TRY(call.add(Op::ReduceMax,
                                             {
@@ -68,7 +73,7 @@ Expected<Node*> log_sum_exp(Call& call, Node* x, const std::vector<int64_t>& axe
   },
                                             {{"axes", axes}})),
                                kept));
-  return call.add(Op::Add, {top, TRY(call.add(Op::Log, {sum}))});
+  return LogSumExp{top, TRY(call.add(Op::Log, {sum}))};
 }
 
 // The axes to reduce: all of them where the node names none, or none if it says so.
@@ -102,7 +107,8 @@ Status reduce(Call& call) {
 
   Node* out = nullptr;
   if (row->name == "ReduceLogSumExp") {
-    out = TRY(log_sum_exp(call, call.in(0), axes));
+    const LogSumExp parts = TRY(log_sum_exp(call, call.in(0), axes));
+    out = TRY(call.add(Op::Add, {parts.top, parts.log_sum}));
   } else {
     out = TRY(call.add(row->sum,
                        {
@@ -204,12 +210,14 @@ Status softmax(Call& call) {
                      {{"shape", call.shape(0)}});
 }
 
-// x - log(sum(exp(x))), which keeps the small ones that log(softmax(x)) would lose.
+// x - max - log(sum(exp(x - max))): log(softmax(x)) would lose the small ones, and one subtraction
+// of both the low bits of the large ones.
 Status log_softmax(Call& call) {
   const Line line = TRY(softmax_line(call));
   Node* x = TRY(call.reshape(call.in(0), line.shape));
-  Node* sum = TRY(log_sum_exp(call, x, {line.axis}));
-  Node* out = TRY(call.add(Op::Sub, {x, TRY(call.broadcast(sum, line.shape))}));
+  const LogSumExp parts = TRY(log_sum_exp(call, x, {line.axis}));
+  Node* below = TRY(call.add(Op::Sub, {x, TRY(call.broadcast(parts.top, line.shape))}));
+  Node* out = TRY(call.add(Op::Sub, {below, TRY(call.broadcast(parts.log_sum, line.shape))}));
   call.bind(0, TRY(call.reshape(out, call.shape(0))));
   return {};
 }
