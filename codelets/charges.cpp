@@ -99,6 +99,22 @@ int64_t product_state_bytes(const Product& product, DType in, DType out) {
   return 4 * 4 + 7 * 2 + 36 + 4 * edges;
 }
 
+// PerformanceEstimation.hpp, getReduceCycleEstimate: the fast form wants whole vectors and all
+// partials in a sixteenth of the memory.
+Cycles reduce_cycles(int64_t count, int64_t outputs, DType partials, DType out,
+                     const Target& target) {
+  const int64_t accumulators = partials == DType::F16 ? 8 : 4;
+  const int64_t rounds = ceil_div(ceil_div(outputs, accumulators), kWorkers);
+  const bool fast = outputs % accumulators == 0 &&
+                    count * outputs * size_of(partials) < target.bytes_per_tile / 16;
+  if (!fast) return Cycles{static_cast<uint64_t>(kWorkers * (32 + rounds * (3 * count + 8)))};
+  int64_t store = 9;
+  if (partials == DType::F16 && out == DType::F32) store = 10;
+  if (partials == DType::F32) store = out == DType::F32 ? 8 : 7;
+  const int64_t each = 2 * (count - 1) + store;
+  return Cycles{static_cast<uint64_t>(33 + kWorkers * (20 + rounds * each))};
+}
+
 Cycles element_cycles(int64_t elements, int64_t quarters, DType dtype) {
   const int64_t total = elements * quarters * (dtype == DType::F16 ? 1 : 2);
   return Cycles{static_cast<uint64_t>(ceil_div(total, 4))};

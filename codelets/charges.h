@@ -16,6 +16,10 @@ Cycles product_cycles(const Product& product, DType in, DType out, const Target&
 // Vertex state of the same: pointers, worklists and one pointer an edge.
 int64_t product_state_bytes(const Product& product, DType in, DType out);
 
+// Adds `count` partials of `outputs` elements each.
+Cycles reduce_cycles(int64_t count, int64_t outputs, DType partials, DType out,
+                     const Target& target);
+
 // Loops over elements, in quarters of a cycle an element of f16; an element of f32 takes twice as
 // long, because a vector holds half as many.
 inline constexpr int64_t kBiasQuarters = 2;

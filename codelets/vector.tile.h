@@ -93,6 +93,12 @@ TILE_INLINE float sum_of_lanes(v16 v) {
   return v2.lo + v2.hi;
 }
 
+// True (-1) in the first `count` lanes, in all of them from 16 up.
+TILE_INLINE i16 first_lanes(int64_t count) {
+  constexpr i16 kNumbers = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  return kNumbers < static_cast<int>(count < kLanes ? count : kLanes);
+}
+
 TILE_INLINE v16 max(v16 a, v16 b) { return a > b ? a : b; }
 TILE_INLINE v16 min(v16 a, v16 b) { return a < b ? a : b; }
 

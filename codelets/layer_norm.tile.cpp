@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// layer_norm: (v - mean) / sqrt(variance + eps) * gamma + beta over each row of v = x + residual.
+//
+// The variance is taken in a second pass, from the differences to the mean: sums of squares would
+// cancel where the mean is large. v is kept in scratch as f32, zeros after its last element.
+#include "codelets/layer_norm.h"
+
+#include "codelets/vector.tile.h"
+
+using namespace tessera;
+
+extern "C" const LayerNormConstants layer_norm_constants;
+
+namespace {
+
+TILE_INLINE v16 lanes_of(Element element, const VertexOperand& is, int64_t at, int64_t left) {
+  return left >= kLanes ? load16(element, is.data, at) : load_some(element, is.data, at, left);
+}
+
+// Writes v and returns its mean.
+float add_residual(const VertexOperand& x, const VertexOperand* residual, int64_t row, float* v) {
+  const LayerNormConstants& is = layer_norm_constants;
+  const int64_t n = x.size[1];
+  v16 sum = splat(0);
+  for (int64_t i = 0; i < n; i += kLanes) {
+    v16 lanes = lanes_of(is.x, x, row * x.stride[0] + i, n - i);
+    if (is.has_residual) {
+      lanes += lanes_of(is.residual, *residual, row * residual->stride[0] + i, n - i);
+    }
+    store16(Element::F32, v, i, lanes);
+    sum += lanes;
+  }
+  return sum_of_lanes(sum) / static_cast<float>(n);
+}
+
+float variance(const float* v, int64_t n, float mean) {
+  v16 sum = splat(0);
+  for (int64_t i = 0; i < n; i += kLanes) {
+    const v16 difference = load16(Element::F32, v, i) - mean;
+    const v16 counted = first_lanes(n - i) ? difference : splat(0);
+    sum = fma(counted, counted, sum);
+  }
+  return sum_of_lanes(sum) / static_cast<float>(n);
+}
+
+}  // namespace
+
+extern "C" void layer_norm(const VertexOperand* operands, void* scratch) {
+  const LayerNormConstants& is = layer_norm_constants;
+  const VertexOperand& x = operands[0];
+  const VertexOperand* residual = operands + 1;
+  const VertexOperand& gamma = operands[1 + is.has_residual];
+  const VertexOperand& beta = operands[2 + is.has_residual];
+  const VertexOperand& out = operands[3 + is.has_residual];
+  float* v = static_cast<float*>(scratch);
+  const int64_t n = x.size[1];
+  for (int64_t row = 0; row < x.size[0]; ++row) {
+    const float mean = add_residual(x, residual, row, v);
+    const float eps = static_cast<float>(is.eps);
+    const float scale = 1.0f / __builtin_sqrtf(variance(v, n, mean) + eps);
+    for (int64_t i = 0; i < n; i += kLanes) {
+      const v16 normal = (load16(Element::F32, v, i) - mean) * scale;
+      const v16 result =
+          fma(normal, lanes_of(is.gamma, gamma, i, n - i), lanes_of(is.beta, beta, i, n - i));
+      const int64_t at = row * out.stride[0] + i;
+      if (n - i >= kLanes) {
+        store16(is.out, out.data, at, result);
+      } else {
+        store_some(is.out, out.data, at, n - i, result);
+      }
+    }
+  }
+}
