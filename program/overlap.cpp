@@ -6,37 +6,62 @@
 namespace tessera {
 namespace {
 
-// Elements of the box whose place in memory is below `limit`.
-int64_t elements_below(const MergedBox& merged, int64_t limit) {
-  int64_t inner_view = elements(merged.view);
-  int64_t inner_box = elements(merged.box);
-  int64_t below = 0;
-  for (size_t d = 0; d < merged.box.size(); ++d) {
-    const Range& range = merged.box[d];
-    inner_view /= merged.view[d];
-    inner_box /= range.size();
-    const int64_t digit = limit / inner_view;
-    limit -= digit * inner_view;
-    below += (std::clamp(digit, range.begin, range.end) - range.begin) * inner_box;
-    if (digit < range.begin || digit >= range.end) break;
+// How many elements of a box lie below a place in memory.
+class Below {
+ public:
+  explicit Below(const MergedBox& merged) : box_(merged.box), stride_(box_.size()) {
+    int64_t view = 1, held = 1;
+    for (size_t d = box_.size(); d-- > 0;) {
+      stride_[d] = {view, held};
+      view *= merged.view[d];
+      held *= box_[d].size();
+    }
   }
-  return below;
-}
+
+  int64_t operator()(int64_t limit) const {
+    int64_t below = 0;
+    for (size_t d = 0; d < box_.size(); ++d) {
+      const auto& [view, held] = stride_[d];
+      const int64_t digit = limit / view;
+      limit -= digit * view;
+      below += (std::clamp(digit, box_[d].begin, box_[d].end) - box_[d].begin) * held;
+      if (digit < box_[d].begin || digit >= box_[d].end) break;
+    }
+    return below;
+  }
+
+ private:
+  struct Stride {
+    int64_t view = 0, held = 0;  // elements of one index: in memory, and in the box
+  };
+  const Box& box_;
+  PerDim<Stride> stride_;
+};
 
 int64_t overlap_by_runs(const MergedBox& a, const MergedBox& b) {
   if (run_count(a) > run_count(b)) return overlap_by_runs(b, a);
+  const Below below(b);
   int64_t count = 0;
-  for_each_run(a, [&](int64_t begin, int64_t end) {
-    count += elements_below(b, end) - elements_below(b, begin);
-  });
+  for_each_run(a, [&](int64_t begin, int64_t end) { count += below(end) - below(begin); });
   return count;
 }
 
-int64_t overlap_in_view(const Box& a, const Box& b) {
+int64_t common(const Range& a, const Range& b) {
+  return std::max<int64_t>(0, std::min(a.end, b.end) - std::max(a.begin, b.begin));
+}
+
+// By arithmetic, if the views are the same but for dimensions of one; -1 if they are not.
+int64_t overlap_in_view(const Shape& view_a, const Box& a, const Shape& view_b, const Box& b) {
   int64_t count = 1;
-  for (size_t d = 0; d < a.size(); ++d)
-    count *= std::max<int64_t>(0, std::min(a[d].end, b[d].end) - std::max(a[d].begin, b[d].begin));
-  return count;
+  size_t i = 0, j = 0;
+  while (true) {
+    while (i < view_a.size() && view_a[i] == 1) ++i;
+    while (j < view_b.size() && view_b[j] == 1) ++j;
+    if (i == view_a.size() || j == view_b.size()) break;
+    if (view_a[i] != view_b[j]) return -1;
+    count *= common(a[i++], b[j++]);
+  }
+  return i == view_a.size() && j == view_b.size() ? count : -1;
 }
 
 // The mapping with its dimensions merged: an uncut dimension belongs to the one outside it.
@@ -171,13 +196,14 @@ MergedBox merge(const Shape& view, const Box& box) {
 int64_t run_count(const MergedBox& box) { return elements(box.box) / box.box.back().size(); }
 
 int64_t overlap(const Shape& view_a, const Box& a, const Shape& view_b, const Box& b) {
-  if (view_a == view_b) return overlap_in_view(a, b);
   if (elements(a) == 0 || elements(b) == 0) return 0;
-  return overlap_by_runs(merge(view_a, a), merge(view_b, b));
+  const int64_t count = overlap_in_view(view_a, a, view_b, b);
+  return count >= 0 ? count : overlap_by_runs(merge(view_a, a), merge(view_b, b));
 }
 
 bool covers(const Shape& outer_view, const Box& outer, const Shape& inner_view, const Box& inner) {
-  return overlap(outer_view, outer, inner_view, inner) == elements(inner);
+  const int64_t wanted = elements(inner);
+  return elements(outer) >= wanted && overlap(outer_view, outer, inner_view, inner) == wanted;
 }
 
 std::vector<Source> sources_of(const Mapping& mapping, const Shape& view, const Box& box) {

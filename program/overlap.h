@@ -14,7 +14,7 @@ namespace tessera {
 // A box with its dimensions merged wherever that changes no element's place in memory: as few
 // dimensions as say the same, so its last range is a maximal contiguous run.
 struct MergedBox {
-  Shape view;
+  PerDim<int64_t> view;
   Box box;
 };
 MergedBox merge(const Shape& view, const Box& box);

@@ -12,6 +12,7 @@
 #include "codelets/exchange.h"
 #include "program/text.h"
 #include "program/verify.h"
+#include "tests/program/small_program.h"
 
 namespace tessera {
 namespace {
@@ -20,32 +21,7 @@ using ::testing::Each;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-// y = x + w where x lies, w being on tile 3 alone; then z is y transposed, a fourth each.
-constexpr std::string_view kProgram = R"(program costs {
-  target test
-  input x: f16[8,64] = by [2,64] at 0
-  constant w: f16[1,64] = by [1,64] at 3 data 0
-  activation y: f16[8,64] = by [2,64] at 0
-  output z: f16[64,8] = by [16,8] at 0
-  inputs x
-  outputs z
-  step add {
-    send w [*, *] to [4] at 0
-    elementwise on [4] at 0 domain=0 tape=[0,0,1,0] constants=[]
-    read x [g0*2:2, *]
-    read w [*, *]
-    write y [g0*2:2, *]
-  }
-  step transpose {
-    send y [*, g0*16:16] to [4] at 0
-    copy on [4] at 0 perm=[1,0] step=[1,1]
-    read y [*, g0*16:16]
-    write z [g0*16:16, *]
-  }
-}
-)";
-
-Program parsed(std::string_view text = kProgram) {
+Program parsed(std::string_view text = kPricedProgram) {
   auto program = parse_program(text);
   EXPECT_TRUE(program.ok()) << program.error().message;
   const Status status = verify_program(*program, check_compute_set);
@@ -88,7 +64,7 @@ TEST(Cost, a_superstep_pays_its_slowest_vertex_and_one_sync) {
 }
 
 TEST(Cost, balance_is_mean_over_max) {
-  std::string text(kProgram);
+  std::string text(kPricedProgram);
   for (std::string_view part : {"x: f16[8,64]", "y: f16[8,64]"})
     text.replace(text.find(part), part.size(), std::string(part, 0, 7) + "7,64]");
   text.replace(text.find("z: f16[64,8] = by [16,8]"), 24, "z: f16[64,7] = by [16,7]");
@@ -259,7 +235,7 @@ TEST(Memory, names_the_largest_holders) {
 }
 
 TEST(Memory, supersteps_that_differ_in_variables_alone_share_code_and_state) {
-  std::string text(kProgram);
+  std::string text(kPricedProgram);
   const std::string more =
       "  step again {\n    send w [*, *] to [4] at 0\n    elementwise on [4] at 0 domain=0 "
       "tape=[0,0,1,0] constants=[]\n    read y [g0*2:2, *]\n    read w [*, *]\n    write y2 "
@@ -271,7 +247,7 @@ TEST(Memory, supersteps_that_differ_in_variables_alone_share_code_and_state) {
 }
 
 TEST(Memory, inputs_live_from_the_start_and_outputs_to_the_end) {
-  std::string text(kProgram);
+  std::string text(kPricedProgram);
   text.replace(text.find("activation y"), 12, "output y");
   text.replace(text.find("outputs z"), 9, "outputs z y");
   std::string late = text;
