@@ -174,10 +174,7 @@ class Chunks {
       register_[first_row + r] = to;
     }
     if (register_[last] == in_place) return;
-    for (int64_t at = 0; at < count; at += kLanes) {
-      store_lanes<V>(k_.out, operands_[k_.inputs].data, offset[kMaxTapeInputs] + at * out_stride,
-                     out_stride, min_of(count - at, kLanes), register_[last][at / kLanes]);
-    }
+    store(register_[last], offset[kMaxTapeInputs], out_stride, count);
   }
 
  private:
@@ -203,11 +200,27 @@ class Chunks {
       for (int64_t v = 0; v < vectors(count); ++v) chunk[v] = value;
       return chunk;
     }
-    for (int64_t at = 0; at < count; at += kLanes) {
-      chunk[at / kLanes] = load_lanes<V>(element, operand.data, offset + at * stride, stride,
-                                         min_of(count - at, kLanes));
+    const int64_t whole = stride == 1 ? count / kLanes : 0;
+    for (int64_t v = 0; v < whole; ++v) {
+      chunk[v] = load_whole<V>(element, operand.data, offset + v * kLanes);
+    }
+    for (int64_t v = whole; v < vectors(count); ++v) {
+      chunk[v] = load_lanes<V>(element, operand.data, offset + v * kLanes * stride, stride,
+                               min_of(count - v * kLanes, kLanes));
     }
     return chunk;
+  }
+
+  TILE_INLINE void store(const Lanes* chunk, int64_t offset, int64_t stride, int64_t count) {
+    void* const out = operands_[k_.inputs].data;
+    const int64_t whole = stride == 1 ? count / kLanes : 0;
+    for (int64_t v = 0; v < whole; ++v) {
+      store_whole<V>(k_.out, out, offset + v * kLanes, chunk[v]);
+    }
+    for (int64_t v = whole; v < vectors(count); ++v) {
+      store_lanes<V>(k_.out, out, offset + v * kLanes * stride, stride,
+                     min_of(count - v * kLanes, kLanes), chunk[v]);
+    }
   }
 
   const VertexOperand* operands_;

@@ -84,41 +84,55 @@ TILE_INLINE void store_ints(Element element, void* to, int64_t at, i16 value) {
   }
 }
 
+// Sixteen elements side by side.
+template <class V>
+TILE_INLINE V load_whole(Element element, const void* from, int64_t at) {
+  return is_float(element) ? convert<V>(load16(element, from, at))
+                           : convert<V>(load_ints(element, from, at));
+}
+
+// A Bool is "not zero", before any other rounding.
+template <class V>
+TILE_INLINE i16 as_ints(Element element, V value) {
+  return element == Element::Bool ? (value != 0 ? splat(1) : splat(0)) : convert<i16>(value);
+}
+
+template <class V>
+TILE_INLINE void store_whole(Element element, void* to, int64_t at, V value) {
+  if (is_float(element)) {
+    store16(element, to, at, convert<v16>(value));
+  } else {
+    store_ints(element, to, at, as_ints(element, value));
+  }
+}
+
 // `count` <= 16 elements, `stride` apart, in the first lanes; the others are 0.
 template <class V>
 TILE_INLINE V load_lanes(Element element, const void* from, int64_t at, int64_t stride,
                          int64_t count) {
-  const bool whole = stride == 1 && count == kLanes;
+  if (stride == 1 && count == kLanes) return load_whole<V>(element, from, at);
   if (is_float(element)) {
-    if (whole) return convert<V>(load16(element, from, at));
     alignas(64) float lanes[kLanes] = {};
     for (int64_t i = 0; i < count; ++i) lanes[i] = load(element, from, at + i * stride);
     return convert<V>(*reinterpret_cast<const v16*>(lanes));
   }
-  if (whole) return convert<V>(load_ints(element, from, at));
   alignas(64) int lanes[kLanes] = {};
   for (int64_t i = 0; i < count; ++i) lanes[i] = load_int(element, from, at + i * stride);
   return convert<V>(*reinterpret_cast<const i16*>(lanes));
 }
 
-// Bool is "not zero", before any other rounding.
 template <class V>
 TILE_INLINE void store_lanes(Element element, void* to, int64_t at, int64_t stride, int64_t count,
                              V value) {
-  const bool whole = stride == 1 && count == kLanes;
+  if (stride == 1 && count == kLanes) return store_whole(element, to, at, value);
   if (is_float(element)) {
-    const v16 floats = convert<v16>(value);
-    if (whole) return store16(element, to, at, floats);
     alignas(64) float lanes[kLanes];
-    *reinterpret_cast<v16*>(lanes) = floats;
+    *reinterpret_cast<v16*>(lanes) = convert<v16>(value);
     for (int64_t i = 0; i < count; ++i) store(element, to, at + i * stride, lanes[i]);
     return;
   }
-  const i16 ones = value != 0 ? splat(1) : splat(0);
-  const i16 ints = element == Element::Bool ? ones : convert<i16>(value);
-  if (whole) return store_ints(element, to, at, ints);
   alignas(64) int lanes[kLanes];
-  *reinterpret_cast<i16*>(lanes) = ints;
+  *reinterpret_cast<i16*>(lanes) = as_ints(element, value);
   for (int64_t i = 0; i < count; ++i) store_int(element, to, at + i * stride, lanes[i]);
 }
 
