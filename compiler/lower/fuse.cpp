@@ -23,7 +23,7 @@ std::optional<double> splat_value(const Node* node) {
   if (bytes.empty()) return std::nullopt;
   // Each element equals the next one: the bytes equal themselves, one element on.
   if (std::memcmp(bytes.data(), bytes.data() + size, bytes.size() - size) != 0) return std::nullopt;
-  const Tensor first({node->type.dtype, {}}, nullptr, bytes.first(size));
+  const Tensor first = Tensor::copy({node->type.dtype, {}}, bytes.first(size));
   const double value = to_array(first).data[0];
   if (!std::isfinite(value)) return std::nullopt;
   return value;

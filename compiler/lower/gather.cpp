@@ -59,12 +59,12 @@ void place_table(Lowering& lowering, const Node* table, const Lookup& lookup) {
   const auto& [shape, plan, unused, unused_too] = lookup;
   const Shape view{shape.p, shape.v, shape.n};
   if (plan.t == shape.t) {
-    lowering.place(table, view, {plan.p, plan.v, plan.n}, TileId{0});
+    lowering.place(table, "table", view, {plan.p, plan.v, plan.n}, TileId{0});
     return;
   }
   const int64_t parts = ceil_div(shape.p, plan.p) * ceil_div(shape.n, plan.n);
   const int64_t v_parts = std::max<int64_t>(1, lowering.tiles() / parts);
-  lowering.place(table, view, {plan.p, ceil_div(shape.v, v_parts), plan.n});
+  lowering.place(table, "table", view, {plan.p, ceil_div(shape.v, v_parts), plan.n});
 }
 
 bool is_never_negative(const Node* indices) {
@@ -102,7 +102,8 @@ VariableId emit_take(Lowering& lowering, const std::string& name, const Node* no
   const GatherShape& shape = lookup.shape;
   lookup.table = all_of(from.variable, {shape.p, shape.v, shape.n});
   const Tensor order = Tensor::copy({DType::I32, {t}}, std::as_bytes(std::span(numbers)));
-  lookup.indices = all_of(lowering.add_constant(name + "/order", order, {t}, {t}), {t});
+  lookup.indices =
+      all_of(lowering.add_constant(name + "/order", order, {{t}, {t}, TileId{0}}), {t});
   return emit_lookup(lowering, name, node, lookup, make);
 }
 

@@ -51,7 +51,7 @@ void place_weight(Lowering& lowering, const Node* weight, const Sizes& sizes,
   if (!sizes.shape.shared_b) return;
   const int64_t n_parts = ceil_div(sizes.shape.n, plan.n);
   const int64_t k_parts = std::max<int64_t>(1, lowering.tiles() / n_parts);
-  lowering.place(weight, sizes.b, {1, ceil_div(sizes.shape.k, k_parts), plan.n});
+  lowering.place(weight, "weight", sizes.b, {1, ceil_div(sizes.shape.k, k_parts), plan.n});
 }
 
 std::vector<std::string> origins(const std::vector<const Node*>& nodes) {
@@ -82,7 +82,10 @@ void lower_whole(Lowering& lowering, const MatmulChain& chain, const Sizes& size
   Step step(lowering, chain.last->name, origins(chain.nodes), "matmul", out);
   add_params(step, epilogue_params(chain.bias, chain.residual, chain.activation));
   read_factors(step, chain, sizes, plan);
-  if (chain.bias != nullptr) step.read(chain.bias, {sizes.shape.n}, {along(2, plan.n)});
+  if (chain.bias != nullptr) {
+    lowering.place(chain.bias, "bias", {sizes.shape.n}, {plan.n});
+    step.read(chain.bias, {sizes.shape.n}, {along(2, plan.n)});
+  }
   if (chain.residual != nullptr) {
     step.read(chain.residual, sizes.out, {along(0, plan.g), along(1, plan.m), along(2, plan.n)});
   }

@@ -46,7 +46,10 @@ void lower_layer_norm(Lowering& lowering, const Node& node) {
   Step step(lowering, node.name, node.origin, "layer_norm", out);
   step.param("residual", {residual ? 1.0 : 0.0}).param("eps", {node.float_attr("eps")});
   for (const Node* term : terms) step.read(term, rows, {along(0, block), whole_dim()});
-  for (size_t i : {1, 2}) step.read(node.in[i], {rows[1]}, {whole_dim()});
+  for (size_t i : {1, 2}) {
+    lowering.place_in_pieces(node.in[i], i == 1 ? "gamma" : "beta");
+    step.read(node.in[i], {rows[1]}, {whole_dim()});
+  }
   step.emit();
 }
 

@@ -35,6 +35,9 @@ bool keeps_order(const Node* transpose) {
 }
 
 bool is_view(const Node* node) {
+  if (node->is(Op::Broadcast)) {
+    return elements(node->type.shape) == elements(node->in[0]->type.shape);
+  }
   return node->is(Op::Reshape) || (node->is(Op::Transpose) && keeps_order(node));
 }
 
@@ -79,7 +82,7 @@ void Lowering::claim_outputs() {
   for (const Output& output : graph.outputs) {
     const Node* node = output.node;
     while (is_view(node)) node = node->in[0];
-    if (!is_lazy(node)) claims_.emplace(node, &output);
+    if (!is_lazy(node) || node->is(Op::Broadcast)) claims_.emplace(node, &output);
   }
 }
 
@@ -119,36 +122,46 @@ VariableId Lowering::result(const Node* node, const Shape& view,
   return id;
 }
 
-TileId Lowering::next_place(int64_t blocks) {
-  CHECK(blocks <= tiles());
-  const int64_t first = next_tile_ + blocks <= tiles() ? next_tile_ : 0;
-  next_tile_ = first + blocks;
-  return TileId{static_cast<uint32_t>(first)};
+TileId Lowering::place_of(const std::string& role, DType dtype, const Mapping& mapping) {
+  const std::string key = role + std::string(to_string(dtype)) + to_string(mapping.view) +
+                          to_string(Shape(mapping.block));
+  const auto [place, is_new] = places_.try_emplace(key);
+  if (is_new) {
+    const int64_t blocks = block_count(mapping);
+    CHECK(blocks <= tiles());
+    const int64_t first = next_tile_ + blocks <= tiles() ? next_tile_ : 0;
+    next_tile_ = first + blocks;
+    place->second = TileId{static_cast<uint32_t>(first)};
+  }
+  return place->second;
 }
 
-VariableId Lowering::add_constant(const std::string& name, const Tensor& tensor, const Shape& view,
-                                  const std::vector<int64_t>& block, std::optional<TileId> first) {
-  int64_t blocks = 1;
-  for (int64_t count : block_counts(view, block)) blocks *= count;
+VariableId Lowering::add_constant(const std::string& name, const Tensor& tensor,
+                                  const Mapping& mapping) {
   const auto number = static_cast<int32_t>(constants.size());
   // The tensor object keeps the bytes alive, wherever they are.
   auto owner = std::make_shared<const Tensor>(tensor);
   constants.push_back({owner, owner->bytes()});
-  return add_variable({
-      .name = make_unique(variable_names_, name),
-      .dtype = tensor.type().dtype,
-      .shape = tensor.type().shape,
-      .kind = VariableKind::Constant,
-      .mapping = {view, block, first ? *first : next_place(blocks)},
-      .constant = number
-  });
+  return add_variable({.name = make_unique(variable_names_, name),
+                       .dtype = tensor.type().dtype,
+                       .shape = tensor.type().shape,
+                       .kind = VariableKind::Constant,
+                       .mapping = mapping,
+                       .constant = number});
 }
 
-void Lowering::place(const Node* constant, const Shape& view, const std::vector<int64_t>& block,
-                     std::optional<TileId> first) {
+void Lowering::place(const Node* constant, const std::string& role, const Shape& view,
+                     const std::vector<int64_t>& block, std::optional<TileId> first) {
   if (!constant->is(Op::Constant) || has_place(constant)) return;
-  const VariableId id = add_constant(constant->name, constant->value, view, block, first);
+  Mapping mapping{view, block, {}};
+  mapping.first = first ? *first : place_of(role, constant->type.dtype, mapping);
+  const VariableId id = add_constant(constant->name, constant->value, mapping);
   values_[constant] = all_of(id, constant->type.shape);
+}
+
+void Lowering::place_in_pieces(const Node* constant, const std::string& role) {
+  const int64_t count = elements(constant->type.shape);
+  place(constant, role, {count}, {piece_block(count, constant->type.dtype, tiles())});
 }
 
 Value Lowering::value(const Node* node) {
@@ -165,8 +178,7 @@ Value Lowering::lazy_value(const Node* node) {
   if (node->is(Op::Slice)) return sliced(node);
   if (node->is(Op::Broadcast)) return broadcast(node);
   CHECK(node->is(Op::Constant));
-  const int64_t count = elements(node->type.shape);
-  place(node, {count}, {piece_block(count, node->type.dtype, tiles())});
+  place_in_pieces(node, "");
   return values_.at(node);
 }
 
@@ -184,11 +196,10 @@ Value Lowering::broadcast(const Node* node) {
   const Shape& shape = node->type.shape;
   Shape from = node->in[0]->type.shape;
   from.insert(from.begin(), shape.size() - from.size(), 1);
-  if (from == shape) return shaped(node->in[0], shape);
   CopyFrom copy{shaped(node->in[0], from), {}, std::vector<int64_t>(shape.size(), 1)};
   for (size_t d = 0; d < shape.size(); ++d) copy.perm.push_back(static_cast<int64_t>(d));
-  const VariableId id = emit_copy(*this, node->name, node, std::move(copy), shape,
-                                  temporary_of(*this, node->name, node->type.dtype));
+  const VariableId id =
+      emit_copy(*this, node->name, node, std::move(copy), shape, result_of(*this, *node));
   return all_of(id, shape);
 }
 
@@ -230,7 +241,7 @@ void Lowering::finish_outputs() {
     while (is_view(base)) base = base->in[0];
     const auto claim = claims_.find(base);
     if (claim != claims_.end() && claim->second == &output) {
-      program.outputs.push_back(values_.at(base).variable);
+      program.outputs.push_back(value(base).variable);
       continue;
     }
     program.outputs.push_back(emit_copy(*this, output.name + "/copy", output.node,

@@ -51,13 +51,15 @@ struct Lowering {
   VariableId result(const Node* node, const Shape& view, const std::vector<int64_t>& block);
   VariableId temporary(const std::string& name, DType dtype, const Shape& view,
                        const std::vector<int64_t>& block);
-  // Gives a constant its place on the tiles, if no earlier user has: from `first` on, or, as each
-  // begins where the last one ended, where there is room.
+  // Gives a constant its place on the tiles, if no earlier user has. Constants of one `role` and
+  // layout begin on the same tile, so that equal layers have equal exchanges, whose code is kept
+  // once; others begin where the last one ended.
   bool has_place(const Node* node) const { return values_.contains(node); }
-  void place(const Node* constant, const Shape& view, const std::vector<int64_t>& block,
-             std::optional<TileId> first = {});
-  VariableId add_constant(const std::string& name, const Tensor& tensor, const Shape& view,
-                          const std::vector<int64_t>& block, std::optional<TileId> first = {});
+  void place(const Node* constant, const std::string& role, const Shape& view,
+             const std::vector<int64_t>& block, std::optional<TileId> first = {});
+  // In few pieces, for many tiles to receive.
+  void place_in_pieces(const Node* constant, const std::string& role);
+  VariableId add_constant(const std::string& name, const Tensor& tensor, const Mapping& mapping);
 
   std::string step_name(const std::string& name);  // made unique
   // The anchors' variables that no lowering has made: copies.
@@ -71,11 +73,12 @@ struct Lowering {
   Value lazy_value(const Node* node);
   Value sliced(const Node* node);
   Value broadcast(const Node* node);
-  TileId next_place(int64_t blocks);
+  TileId place_of(const std::string& role, DType dtype, const Mapping& mapping);
 
   std::unordered_map<const Node*, Value> values_, packed_;
   std::unordered_map<const Node*, const Output*> claims_;  // whose result is an anchor's variable
   std::set<std::string> variable_names_, step_names_;
+  std::map<std::string, TileId> places_;
   int64_t next_tile_ = 0;
 };
 
