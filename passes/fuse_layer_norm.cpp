@@ -101,6 +101,7 @@ std::optional<Deviation> match_deviation(Node* sum) {
   return Deviation{x, *eps};
 }
 
+// Without a gamma it is 1, without a beta 0: exporters write them, folding drops them.
 struct LayerNorm {
   Deviation deviation;
   Node* gamma = nullptr;
@@ -136,21 +137,19 @@ std::optional<Normalized> match_normalized(Node* node) {
       return std::nullopt;
     }
   }
-  if (!deviation || !found.gamma || !found.rest) return std::nullopt;
+  if (!deviation || !found.rest) return std::nullopt;
   found.deviation = *deviation;
   return found;
 }
 
-std::optional<LayerNorm> match_plain(Node* scaled, Node* shift) {
+std::optional<LayerNorm> match_centered(Node* scaled) {
   const auto normalized = match_normalized(scaled);
   if (!normalized || !normalized->rest->is(Op::Sub)) return std::nullopt;
   const Node* centered = normalized->rest;
   const Deviation& deviation = normalized->deviation;
   if (centered->in[0] != deviation.x || !is_mean_of(centered->in[1], deviation.x))
     return std::nullopt;
-  Node* beta = repeated_vector(shift);
-  if (!beta) return std::nullopt;
-  return LayerNorm{deviation, normalized->gamma, beta};
+  return LayerNorm{deviation, normalized->gamma, nullptr};
 }
 
 // TensorFlow's x·s + (beta - mean·s).
@@ -167,34 +166,65 @@ std::optional<LayerNorm> match_folded(Node* scaled, Node* shift) {
   return LayerNorm{left->deviation, left->gamma, beta};
 }
 
-std::optional<LayerNorm> match(Node* root) {
-  if (!root->is(Op::Add) || root->type.shape.empty()) return std::nullopt;
+std::optional<LayerNorm> match_with_beta(Node* root) {
+  if (!root->is(Op::Add)) return std::nullopt;
   for (int i : {0, 1}) {
-    if (auto found = match_plain(root->in[i], root->in[1 - i])) return found;
     if (auto found = match_folded(root->in[i], root->in[1 - i])) return found;
+    auto found = match_centered(root->in[i]);
+    Node* beta = repeated_vector(root->in[1 - i]);
+    if (!found || !beta) continue;
+    found->beta = beta;
+    return found;
   }
   return std::nullopt;
 }
 
+std::optional<LayerNorm> match_bare(Node* root) {
+  if (!root->is(Op::Mul) && !root->is(Op::Div)) return std::nullopt;
+  return match_centered(root);
+}
+
+std::optional<LayerNorm> match_with_gamma(Node* root) {
+  auto found = match_bare(root);
+  return found && found->gamma ? found : std::nullopt;
+}
+
+void put_layer_norm(Graph& graph, Node* root, const LayerNorm& norm) {
+  Node* x = norm.deviation.x;
+  const Shape shape = {x->type.shape.back()};
+  const auto vector = [&](Node* given, double otherwise) {
+    if (given) return put_reshape(graph, root, given, shape);
+    const std::vector<double> numbers(shape[0], otherwise);
+    return graph.add_constant("",
+                              to_tensor({
+                                  {x->type.dtype, shape},
+                                  numbers
+    }),
+                              root);
+  };
+  Node* gamma = vector(norm.gamma, 1);
+  Node* beta = vector(norm.beta, 0);
+  Node* fused = put(graph, root, root, Op::LayerNorm,
+                    {
+                        x, gamma, beta
+  },
+                    {{"eps", norm.deviation.eps}});
+  graph.replace_uses(root, fused);
+}
+
 }  // namespace
 
+// Whole ones first: one without a beta may be the inside of one that has it.
 Expected<bool> fuse_layer_norm(Graph& graph, PassState&) {
   bool changed = false;
-  for (const auto& owned : graph.nodes()) {
-    Node* root = owned.get();
-    const std::optional<LayerNorm> found = match(root);
-    if (!found) continue;
-    Node* x = found->deviation.x;
-    const Shape vector = {x->type.shape.back()};
-    Node* gamma = put_reshape(graph, root, found->gamma, vector);
-    Node* beta = put_reshape(graph, root, found->beta, vector);
-    Node* fused = put(graph, root, root, Op::LayerNorm,
-                      {
-                          x, gamma, beta
-    },
-                      {{"eps", found->deviation.eps}});
-    graph.replace_uses(root, fused);
-    changed = true;
+  for (const auto match : {match_with_beta, match_with_gamma, match_bare}) {
+    for (const auto& owned : graph.nodes()) {
+      const std::optional<LayerNorm> found = match(owned.get());
+      if (!found) continue;
+      put_layer_norm(graph, owned.get(), *found);
+      changed = true;
+    }
+    graph.remove_dead();
   }
   return changed;
 }

@@ -2,6 +2,7 @@
 #include "passes/packable.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "passes/match.h"
 
@@ -65,17 +66,19 @@ Status check_outputs(const Graph& graph, const TokenAxesMap& axes) {
 }  // namespace
 
 Node* find_ids(const Graph& graph) {
+  using Rank = std::tuple<bool, bool, int64_t>;
   Node* ids = nullptr;
-  int64_t longest = 0;
+  Rank best;
   for (const auto& node : graph.nodes()) {
     if (!node->is(Op::Gather) || node->int_attr("axis") != 0) continue;
     const Node* table = node->in[0];
     Node* input = index_input(node->in[1]);
     if (!input || !is_float(table->type.dtype) || table->type.shape.size() != 2) continue;
-    const int64_t length = table->type.shape[0];
-    if (length < longest || (length == longest && input->name != "input_ids")) continue;
+    const bool positions = input->name.find("position") != std::string::npos;
+    const Rank rank = {input->name == "input_ids", !positions, table->type.shape[0]};
+    if (ids && rank <= best) continue;
     ids = input;
-    longest = length;
+    best = rank;
   }
   return ids;
 }

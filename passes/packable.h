@@ -11,7 +11,8 @@
 namespace tessera {
 
 // The input whose length is the request's: of the i32 [rows,row_length] inputs that a table of
-// floats is looked up by, the one with the longest table. Null if there is none.
+// floats is looked up by, input_ids if one has that name, else the one with the longest table;
+// positions last, whose table may be longer than a small vocabulary. Null if there is none.
 Node* find_ids(const Graph& graph);
 
 struct Packable {
