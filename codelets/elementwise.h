@@ -39,7 +39,7 @@ enum class Tape : int {
 inline constexpr int kTapeOpcodes = 23;
 inline constexpr int kMaxTapeRows = 64;
 inline constexpr int kMaxTapeInputs = 12;
-inline constexpr int kMaxTapeConstants = 64;
+inline constexpr int kMaxTapeConstants = 2 * kMaxTapeRows;  // a row of constants alone is folded
 
 // Elements that the vertex takes through the whole tape at a time, by registers in host scratch.
 inline constexpr int64_t kTapeChunk = 256;

@@ -359,8 +359,8 @@ TEST(Elementwise, refuses_what_it_cannot_run) {
                 {}, 1)),
             "elementwise: row 0 has opcode 12, which domain 1 does not have");
   EXPECT_EQ(refuse(tape({}, {0.5}, 1)), "elementwise: constant is 0.5, must be an i32");
-  EXPECT_EQ(refuse(tape({}, std::vector<double>(65))),
-            "elementwise: there are 65 constants, must be at most 64");
+  EXPECT_EQ(refuse(tape({}, std::vector<double>(129))),
+            "elementwise: there are 129 constants, must be at most 128");
   EXPECT_EQ(refuse(tape(std::vector<Row>(65))),
             "elementwise: tape has 260 numbers, must be four a row and at most 64 rows");
   EXPECT_EQ(refusal("elementwise", tape({}), {floats({1, 2, 3}), out}),
