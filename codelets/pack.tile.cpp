@@ -11,36 +11,36 @@ extern "C" const PackConstants pack_constants;
 
 namespace {
 
-struct Packer {
-  const VertexOperand& x;
-  const VertexOperand& out;
-  Mover mover{size_of(pack_constants.element)};
-
-  void zero_all() const {
-    for (int64_t t = 0; t < out.size[0]; ++t) mover.zero(out, t * out.stride[0], out.size[1]);
+// Token `at` of segment i, or 0 where x does not hold it, at token `to` of the line.
+void fill_token(const VertexOperand& x, const VertexOperand& out, int64_t i, int64_t at,
+                int64_t to) {
+  const Mover mover{size_of(pack_constants.element)};
+  const int64_t out_at = (to - out.begin[0]) * out.stride[0];
+  if (holds(x, 0, i) && holds(x, 1, at)) {
+    const int64_t from = (i - x.begin[0]) * x.stride[0] + (at - x.begin[1]) * x.stride[1];
+    mover.copy(x, from, out, out_at, out.size[1]);
+  } else {
+    mover.zero(out, out_at, out.size[1]);
   }
-
-  // The tokens of segment number i that both boxes hold.
-  void put(int64_t i, Segment segment) const {
-    const int64_t q = i - x.begin[0];
-    if (q < 0 || q >= x.size[0]) return;
-    const int64_t first = larger(segment.begin + x.begin[1], out.begin[0]);
-    const int64_t last = smaller(smaller(segment.end, segment.begin + x.begin[1] + x.size[1]),
-                                 out.begin[0] + out.size[0]);
-    for (int64_t token = first; token < last; ++token) {
-      const int64_t l = token - segment.begin - x.begin[1];
-      mover.copy(x, q * x.stride[0] + l * x.stride[1], out, (token - out.begin[0]) * out.stride[0],
-                 out.size[1]);
-    }
-  }
-};
+}
 
 }  // namespace
 
 extern "C" void pack(const VertexOperand* operands, void*) {
-  const Packer packer{operands[0], operands[2]};
-  packer.zero_all();
-  const int64_t line_end = operands[2].begin[0] + operands[2].size[0];
-  for_each_segment(operands[1], line_end,
-                   [&](int64_t i, Segment segment) { packer.put(i, segment); });
+  const VertexOperand& out = operands[2];
+  const Segments segments(operands[1]);
+  const int64_t line_end = out.begin[0] + out.size[0];
+  int64_t token = out.begin[0];  // the next to fill
+  int64_t first = 0;             // of segment i
+  for (int64_t i = 0; i < segments.count() && token < line_end; ++i) {
+    const int64_t end = first + segments.length(i);
+    for (; token < end && token < line_end; ++token) {
+      fill_token(operands[0], out, i, token - first, token);
+    }
+    first = end;
+  }
+  const Mover mover{size_of(pack_constants.element)};
+  for (; token < line_end; ++token) {
+    mover.zero(out, (token - out.begin[0]) * out.stride[0], out.size[1]);
+  }
 }

@@ -11,40 +11,30 @@ extern "C" const UnpackConstants unpack_constants;
 
 namespace {
 
-struct Unpacker {
-  const VertexOperand& x;
-  const VertexOperand& out;
-  Mover mover{size_of(unpack_constants.element)};
-
-  void zero_all() const {
-    for (int64_t s = 0; s < out.size[0]; ++s) {
-      for (int64_t l = 0; l < out.size[1]; ++l) {
-        mover.zero(out, s * out.stride[0] + l * out.stride[1], out.size[2]);
-      }
+// Row s of out: the segment that begins at token `first`, as far as both boxes hold it, else 0.
+void fill_row(const VertexOperand& x, const VertexOperand& out, int64_t s, int64_t first,
+              int64_t length) {
+  const Mover mover{size_of(unpack_constants.element)};
+  for (int64_t l = 0; l < out.size[1]; ++l) {
+    const int64_t at = out.begin[1] + l;
+    const int64_t to = s * out.stride[0] + l * out.stride[1];
+    if (at < length && holds(x, 0, first + at)) {
+      mover.copy(x, (first + at - x.begin[0]) * x.stride[0], out, to, out.size[2]);
+    } else {
+      mover.zero(out, to, out.size[2]);
     }
   }
-
-  // The tokens of segment number i that both boxes hold.
-  void take(int64_t i, Segment segment) const {
-    const int64_t s = i - out.begin[0];
-    if (s < 0 || s >= out.size[0]) return;
-    const int64_t first = larger(segment.begin + out.begin[1], x.begin[0]);
-    const int64_t last = smaller(smaller(segment.end, segment.begin + out.begin[1] + out.size[1]),
-                                 x.begin[0] + x.size[0]);
-    for (int64_t token = first; token < last; ++token) {
-      const int64_t l = token - segment.begin - out.begin[1];
-      mover.copy(x, (token - x.begin[0]) * x.stride[0], out, s * out.stride[0] + l * out.stride[1],
-                 out.size[2]);
-    }
-  }
-};
+}
 
 }  // namespace
 
 extern "C" void unpack(const VertexOperand* operands, void*) {
-  const Unpacker unpacker{operands[0], operands[2]};
-  unpacker.zero_all();
-  const int64_t line_end = operands[0].begin[0] + operands[0].size[0];
-  for_each_segment(operands[1], line_end,
-                   [&](int64_t i, Segment segment) { unpacker.take(i, segment); });
+  const VertexOperand& out = operands[2];
+  const Segments segments(operands[1]);
+  int64_t first = 0;
+  for (int64_t i = 0; i < out.begin[0] + out.size[0]; ++i) {
+    const int64_t length = segments.length(i);
+    if (i >= out.begin[0]) fill_row(operands[0], out, i - out.begin[0], first, length);
+    first += length;
+  }
 }
