@@ -24,6 +24,7 @@ Cycles reduce_cycles(int64_t count, int64_t outputs, DType partials, DType out,
 // long, because a vector holds half as many.
 inline constexpr int64_t kBiasQuarters = 2;
 inline constexpr int64_t kAddQuarters = 3;
+inline constexpr int64_t kSoftmaxQuarters = 12;
 Cycles element_cycles(int64_t elements, int64_t quarters, DType dtype);
 
 // --- The epilogue of matmul and reduce_partials ---

@@ -13,19 +13,15 @@ extern "C" const LayerNormConstants layer_norm_constants;
 
 namespace {
 
-TILE_INLINE v16 lanes_of(Element element, const VertexOperand& is, int64_t at, int64_t left) {
-  return left >= kLanes ? load16(element, is.data, at) : load_some(element, is.data, at, left);
-}
-
 // Writes v and returns its mean.
 float add_residual(const VertexOperand& x, const VertexOperand* residual, int64_t row, float* v) {
   const LayerNormConstants& is = layer_norm_constants;
   const int64_t n = x.size[1];
   v16 sum = splat(0);
   for (int64_t i = 0; i < n; i += kLanes) {
-    v16 lanes = lanes_of(is.x, x, row * x.stride[0] + i, n - i);
+    v16 lanes = load_upto(is.x, x.data, row * x.stride[0] + i, n - i);
     if (is.has_residual) {
-      lanes += lanes_of(is.residual, *residual, row * residual->stride[0] + i, n - i);
+      lanes += load_upto(is.residual, residual->data, row * residual->stride[0] + i, n - i);
     }
     store16(Element::F32, v, i, lanes);
     sum += lanes;
@@ -60,14 +56,9 @@ extern "C" void layer_norm(const VertexOperand* operands, void* scratch) {
     const float scale = 1.0f / __builtin_sqrtf(variance(v, n, mean) + eps);
     for (int64_t i = 0; i < n; i += kLanes) {
       const v16 normal = (load16(Element::F32, v, i) - mean) * scale;
-      const v16 result =
-          fma(normal, lanes_of(is.gamma, gamma, i, n - i), lanes_of(is.beta, beta, i, n - i));
-      const int64_t at = row * out.stride[0] + i;
-      if (n - i >= kLanes) {
-        store16(is.out, out.data, at, result);
-      } else {
-        store_some(is.out, out.data, at, n - i, result);
-      }
+      const v16 result = fma(normal, load_upto(is.gamma, gamma.data, i, n - i),
+                             load_upto(is.beta, beta.data, i, n - i));
+      store_upto(is.out, out.data, row * out.stride[0] + i, n - i, result);
     }
   }
 }

@@ -78,7 +78,14 @@ void run_strip(const Operands& is, const Piece& piece) {
   int64_t column = piece.panel * kLanes;
   for (int64_t i = 0; i < groups.count; ++i) {
     const int64_t wide = groups[i] * kLanes;
-    multiply({piece.rows, groups[i]}, a, row_stride(is.a), b, panel_stride, terms, sums);
+    multiply({piece.rows, groups[i]}, {.a = a,
+                                       .row_stride = row_stride(is.a),
+                                       .b = b,
+                                       .panel_stride = panel_stride,
+                                       .terms = terms,
+                                       .sums = sums,
+                                       .sums_stride = wide,
+                                       .resume = false});
     const int64_t columns = wide < n - column ? wide : n - column;
     finish_block(is, {piece.g, piece.row, piece.rows, column, columns}, sums, wide);
     b += groups[i] * panel_stride;

@@ -14,11 +14,8 @@ constexpr int64_t panels_of(int64_t columns) { return (columns + kLanes - 1) / k
 inline void write_panels(Element element, const void* from, int64_t at, int64_t stride,
                          int64_t rows, int64_t columns, float* panels) {
   for (int64_t column = 0; column < columns; column += kLanes) {
-    const int64_t count = columns - column;
     for (int64_t r = 0; r < rows; ++r, panels += kLanes) {
-      const int64_t here = at + r * stride + column;
-      const v16 lanes =
-          count >= kLanes ? load16(element, from, here) : load_some(element, from, here, count);
+      const v16 lanes = load_upto(element, from, at + r * stride + column, columns - column);
       store16(Element::F32, panels, 0, lanes);
     }
   }

@@ -17,9 +17,7 @@ void sum_partials(const VertexOperand& partials, int64_t at, int64_t count, floa
   for (int64_t i = 0; i < count; i += kLanes, at += kLanes) {
     const int64_t left = count - i;
     const auto lanes = [&](int64_t p) {
-      const int64_t here = at + p * partials.stride[0];
-      return left >= kLanes ? load16(element, partials.data, here)
-                            : load_some(element, partials.data, here, left);
+      return load_upto(element, partials.data, at + p * partials.stride[0], left);
     };
     v16 sum = lanes(0);
     for (int64_t p = 1; p < partials.size[0]; ++p) sum += lanes(p);

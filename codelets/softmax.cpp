@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "codelets/softmax.h"
 
+#include "codelets/charges.h"
 #include "codelets/rows.h"
 #include "codelets/rules.h"
 
@@ -20,8 +21,8 @@ Status check(const VertexShape& shape) {
 // An element of f16 takes 3 cycles: max 0.25, subtract 0.5, exp 1, sum 0.25, scale 0.5 and 0.5 of
 // per-row work; f32 has half the vector width. The loops of popnn NonLinearity.cpp softmaxImpl.
 Cycles cycles(const VertexShape& shape, const Target&) {
-  const int64_t elements = tessera::elements(shape.operands[0].size);
-  return Cycles{static_cast<uint64_t>(elements) * (shape.operands[0].dtype == DType::F16 ? 3 : 6)};
+  const OperandShape& x = shape.operands[0];
+  return element_cycles(elements(x.size), kSoftmaxQuarters, x.dtype);
 }
 
 int64_t state_bytes(const VertexShape&) { return 24; }

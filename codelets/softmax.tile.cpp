@@ -17,9 +17,7 @@ struct Row {
   int64_t n;
 
   TILE_INLINE v16 lanes(int64_t i) const {
-    const Element element = softmax_constants.x;
-    return i + kLanes <= n ? load16(element, x, at + i)
-                           : load_some(element, x, at + i, n - i, -__builtin_inff());
+    return load_upto(softmax_constants.x, x, at + i, n - i, -__builtin_inff());
   }
 };
 
@@ -32,11 +30,7 @@ void softmax_row(const Row& row, void* out, int64_t out_at) {
   const v16 total = splat(sum_of_lanes(sum));
   for (int64_t i = 0; i < row.n; i += kLanes) {
     const v16 share = exp(row.lanes(i) - top) / total;
-    if (i + kLanes <= row.n) {
-      store16(softmax_constants.out, out, out_at + i, share);
-    } else {
-      store_some(softmax_constants.out, out, out_at + i, row.n - i, share);
-    }
+    store_upto(softmax_constants.out, out, out_at + i, row.n - i, share);
   }
 }
 

@@ -37,17 +37,36 @@ struct Parts {
   TILE_INLINE int64_t operator[](int64_t i) const { return size + (i < larger); }
 };
 
+// What a strip multiplies. Row r of a begins at a + r * row_stride, panel p of b at
+// b + p * panel_stride; the sums of the two go to sums + r * sums_stride + p * 16. `resume` goes on
+// from the sums that stand there.
+struct Strip {
+  const float* a;
+  int64_t row_stride;
+  const float* b;
+  int64_t panel_stride;
+  int64_t terms;
+  float* sums;
+  int64_t sums_stride;
+  bool resume;
+};
+
 template <int Rows, int Panels>
-[[gnu::noinline]] void multiply_strip(const float* a, int64_t row_stride, const float* b,
-                                      int64_t panel_stride, int64_t terms, float* sums) {
+[[gnu::noinline]] void multiply_strip(const Strip& strip) {
   const float* row[Rows];
   v16 sum[Rows][Panels];
 #pragma unroll
   for (int r = 0; r < Rows; ++r) {
-    row[r] = a + r * row_stride;
+    row[r] = strip.a + r * strip.row_stride;
 #pragma unroll
-    for (int p = 0; p < Panels; ++p) sum[r][p] = splat(0);
+    for (int p = 0; p < Panels; ++p) {
+      float* const sums = strip.sums + r * strip.sums_stride + p * kLanes;
+      sum[r][p] = strip.resume ? load16(Element::F32, sums, 0) : splat(0);
+    }
   }
+  const float* b = strip.b;
+  const int64_t panel_stride = strip.panel_stride;
+  const int64_t terms = strip.terms;
   for (int64_t k = 0; k < terms; ++k, b += kLanes) {
     v16 columns[Panels];
 #pragma unroll
@@ -63,24 +82,22 @@ template <int Rows, int Panels>
   for (int r = 0; r < Rows; ++r) {
 #pragma unroll
     for (int p = 0; p < Panels; ++p) {
-      store16(Element::F32, sums, (r * Panels + p) * kLanes, sum[r][p]);
+      store16(Element::F32, strip.sums, r * strip.sums_stride + p * kLanes, sum[r][p]);
     }
   }
 }
 
-// Sums of row r are at sums + r * panels * 16. Sizes that this host never asks for are not
-// compiled.
+// Strip sizes that this host never asks for are not compiled.
 template <int Rows = kMaxStripRows, int Panels = kMaxStripPanels>
-TILE_INLINE void multiply(StripSize size, const float* a, int64_t row_stride, const float* b,
-                          int64_t panel_stride, int64_t terms, float* sums) {
+TILE_INLINE void multiply(StripSize size, const Strip& strip) {
   const StripSize most = largest_strip();
   if (Rows <= most.rows && Panels <= most.panels && size.rows == Rows && size.panels == Panels) {
-    return multiply_strip<Rows, Panels>(a, row_stride, b, panel_stride, terms, sums);
+    return multiply_strip<Rows, Panels>(strip);
   }
   if constexpr (Panels > 1) {
-    return multiply<Rows, Panels - 1>(size, a, row_stride, b, panel_stride, terms, sums);
+    return multiply<Rows, Panels - 1>(size, strip);
   } else if constexpr (Rows > 1) {
-    return multiply<Rows - 1>(size, a, row_stride, b, panel_stride, terms, sums);
+    return multiply<Rows - 1>(size, strip);
   }
 }
 

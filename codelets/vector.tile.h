@@ -84,6 +84,17 @@ TILE_INLINE void store_some(Element element, void* to, int64_t at, int64_t count
   store_lanes(element, to, at, count, lanes);
 }
 
+// Sixteen, or the `left` that a row has left.
+TILE_INLINE v16 load_upto(Element element, const void* from, int64_t at, int64_t left,
+                          float rest = 0) {
+  return left >= kLanes ? load16(element, from, at) : load_some(element, from, at, left, rest);
+}
+
+TILE_INLINE void store_upto(Element element, void* to, int64_t at, int64_t left, v16 value) {
+  if (left >= kLanes) return store16(element, to, at, value);
+  store_some(element, to, at, left, value);
+}
+
 // --- Lanes: always folded in halves, so that a sum has one order ---
 
 TILE_INLINE float sum_of_lanes(v16 v) {

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "codelets/attention.h"
+
+#include "codelets/charges.h"
+#include "codelets/rows.h"
+#include "codelets/rules.h"
+
+namespace tessera::codelets {
+namespace {
+
+constexpr int kQ = 0, kK = 1, kV = 2, kMask = 3;
+constexpr int64_t kLanes = 16;
+// A tile holds far less; this bounds the scratch that a hostile program can ask for.
+constexpr int64_t kMostKeys = int64_t{1} << 20;
+
+struct Sizes {
+  int64_t b, r, h, d, s;
+};
+
+Sizes sizes_of(const VertexShape& shape) {
+  const Shape& q = shape.operands[kQ].size;
+  return {.b = q[0], .r = q[1], .h = q[2], .d = q[3], .s = shape.operands[kK].size[1]};
+}
+
+Mask mask_of(const VertexShape& shape) { return static_cast<Mask>(param(*shape.params, "mask")); }
+
+size_t mask_operands(Mask mask) {
+  switch (mask) {
+    case Mask::None: return 0;
+    case Mask::Keys:
+    case Mask::Lengths:
+    case Mask::Bias: return 1;
+    case Mask::Segments: return 2;
+  }
+  return 0;
+}
+
+int64_t whole_lanes(int64_t elements) { return (elements + kLanes - 1) / kLanes * kLanes; }
+
+// Each of the bias's dimensions is the scores' or 1.
+Shape bias_rule(const Shape& bias, const Sizes& is) {
+  Shape rule = {is.b, is.h, is.r, is.s};
+  for (size_t i = 0; i < 3 && i < bias.size(); ++i) {
+    if (bias[i] == 1) rule[i] = 1;
+  }
+  return rule;
+}
+
+Status check_mask(const VertexShape& shape, const Sizes& is) {
+  switch (mask_of(shape)) {
+    case Mask::None: return {};
+    case Mask::Keys:
+      return check_operand("attention", shape, kMask,
+                           {
+                               Accept::I32, {is.b, is.s}
+      });
+    case Mask::Segments:
+      TRY(check_operand("attention", shape, kMask,
+                        {
+                            Accept::I32, {is.b, is.r}
+      }));
+      return check_operand("attention", shape, kMask + 1,
+                           {
+                               Accept::I32, {is.b, is.s}
+      });
+    case Mask::Lengths: return check_operand("attention", shape, kMask, {Accept::I32, {is.b}});
+    case Mask::Bias:
+      return check_operand("attention", shape, kMask,
+                           {Accept::Float, bias_rule(shape.operands[kMask].size, is)});
+  }
+  return {};
+}
+
+Status check(const VertexShape& shape) {
+  TRY(check_params("attention", shape, {"scale", "mask"}));
+  TRY(int_param("attention", shape, "mask", 0, static_cast<int64_t>(Mask::Bias)));
+  TRY(check_operand_count("attention", shape, kMask + mask_operands(mask_of(shape)) + 1));
+  TRY(check_operand("attention", shape, kQ,
+                    {
+                        Accept::Float, {kAnySize, kAnySize, kAnySize, kAnySize}
+  }));
+  const Shape& q = shape.operands[kQ].size;
+  TRY(check_operand("attention", shape, kK,
+                    {
+                        Accept::Float, {q[0], kAnySize, q[2], q[3]}
+  }));
+  const Sizes is = sizes_of(shape);
+  TRY(check_operand("attention", shape, kV,
+                    {
+                        Accept::Float, {is.b, is.s, is.h, is.d}
+  }));
+  if (is.s > kMostKeys || is.d > kMostKeys) {
+    return Error{"attention: operand 1 is " +
+                     to_string(TensorType{shape.operands[kK].dtype, shape.operands[kK].size}) +
+                     ", must have at most " + std::to_string(kMostKeys) +
+                     " keys and elements a key",
+                 ErrorKind::BadFile};
+  }
+  TRY(check_mask(shape, is));
+  return check_operand("attention", shape, shape.operands.size() - 1, {Accept::Float, q, true});
+}
+
+// Two products on the matrix unit, as matmul's, and a softmax between them: 3 cycles a score of
+// f16, 0.75 more to add a mask.
+Cycles cycles(const VertexShape& shape, const Target& target) {
+  const Sizes is = sizes_of(shape);
+  const DType in = shape.operands[kQ].dtype;
+  const DType out = shape.operands.back().dtype;
+  const int64_t heads = is.b * is.h;
+  const int64_t quarters = kSoftmaxQuarters + (mask_of(shape) == Mask::None ? 0 : kAddQuarters);
+  return product_cycles({heads, is.r, is.d, is.s}, in, out, target) +
+         element_cycles(heads * is.r * is.s, quarters, in) +
+         product_cycles({heads, is.r, is.s, is.d}, in, out, target);
+}
+
+// The state of both products, and the scores of one head.
+int64_t state_bytes(const VertexShape& shape) {
+  const Sizes is = sizes_of(shape);
+  const DType in = shape.operands[kQ].dtype;
+  const DType out = shape.operands.back().dtype;
+  const int64_t heads = is.b * is.h;
+  return product_state_bytes({heads, is.r, is.d, is.s}, in, out) +
+         product_state_bytes({heads, is.r, is.s, is.d}, in, out) + is.r * is.s * size_of(in);
+}
+
+std::string constants(const VertexShape& shape) {
+  const auto element = [&](size_t operand) { return element_of(shape.operands[operand].dtype); };
+  const Mask mask = mask_of(shape);
+  return bytes_of(AttentionConstants{.q = element(kQ),
+                                     .k = element(kK),
+                                     .v = element(kV),
+                                     .bias = mask == Mask::Bias ? element(kMask) : Element::F32,
+                                     .out = element(shape.operands.size() - 1),
+                                     .mask = mask,
+                                     .scale = param(*shape.params, "scale")});
+}
+
+// As attention.tile.cpp lays it out: rows of queries, rows of scores, runs of visible keys.
+int64_t scratch_bytes(const VertexShape& shape) {
+  const Sizes is = sizes_of(shape);
+  const int64_t rows = kAttentionRows * (whole_lanes(is.d) + whole_lanes(is.s) + kLanes);
+  const int64_t runs = (is.s + 1) / 2;
+  return rows * size_of(DType::F32) + runs * 2 * static_cast<int64_t>(sizeof(int64_t));
+}
+
+int64_t prepared_bytes(const VertexShape& shape, int operand) {
+  const Sizes is = sizes_of(shape);
+  const int64_t heads = is.b * is.h;
+  if (operand == kK) return heads * whole_lanes(is.s) * is.d * size_of(DType::F32);
+  if (operand == kV) return heads * is.s * whole_lanes(is.d) * size_of(DType::F32);
+  return 0;
+}
+
+}  // namespace
+
+Codelet attention() {
+  return {.name = "attention",
+          .check = check,
+          .cycles = cycles,
+          .code_bytes = 4096,
+          .state_bytes = state_bytes,
+          .constants = constants,
+          .scratch_bytes = scratch_bytes,
+          .prepared_bytes = prepared_bytes,
+          .bitcode = {}};
+}
+
+}  // namespace tessera::codelets

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0
+// attention: softmax(scale · q · kᵀ) · v for every sequence and head, in f32 between the loads and
+// the store, and in one go: a few rows of scores are all that is ever kept.
+//
+// Queries that see the same keys go together, up to a strip of rows at a time: scores by strips of
+// products (k comes transposed, in panels of sixteen keys), softmax along each row, products with
+// v's panels, division by the row's sum at the end.
+//
+// Keys are counted from the first that is seen, in lanes of sixteen and in order. So a sequence has
+// one result, to the bit, whether it stands alone, before padding of any length, or between others
+// in a packed row.
+#include "codelets/attention.h"
+
+#include "codelets/math.tile.h"
+#include "codelets/strip.tile.h"
+#include "codelets/transpose.tile.h"
+#include "codelets/visible.tile.h"
+
+using namespace tessera;
+
+extern "C" const AttentionConstants attention_constants;
+
+namespace {
+
+static_assert(kMaxStripRows == kAttentionRows);
+
+constexpr float kNever = -__builtin_inff();
+
+struct Operands {
+  const VertexOperand &q, &k, &v, *mask, &out;
+};
+
+Operands operands_of(const VertexOperand* operands) {
+  const Mask mask = attention_constants.mask;
+  const int64_t masks = mask == Mask::None ? 0 : mask == Mask::Segments ? 2 : 1;
+  return {operands[0], operands[1], operands[2], operands + 3, operands[3 + masks]};
+}
+
+// Scratch, as attention.cpp measures it.
+struct Scratch {
+  float* queries;        // kAttentionRows rows of d
+  float* scores;         // kAttentionRows rows
+  int64_t score_stride;  // keys in whole panels, and one panel to read beyond
+  KeyRun* runs;
+
+  Scratch(void* scratch, int64_t d, int64_t s) {
+    queries = static_cast<float*>(scratch);
+    scores = queries + kAttentionRows * panels_of(d) * kLanes;
+    score_stride = (panels_of(s) + 1) * kLanes;
+    runs = reinterpret_cast<KeyRun*>(scores + kAttentionRows * score_stride);
+  }
+};
+
+// Query rows [row, row + rows) of one sequence and head.
+struct Rows {
+  int64_t b, h, row, rows;
+};
+
+const int* row_of(const VertexOperand& mask, int64_t b) {
+  return static_cast<const int*>(mask.data) + b * mask.stride[0];
+}
+
+// The queries from `row` on that see what query `row` sees.
+int64_t rows_alike(const Operands& is, int64_t b, int64_t row) {
+  const int64_t rows = is.q.size[1];
+  if (attention_constants.mask != Mask::Segments) return rows - row;
+  const int* ids = row_of(is.mask[0], b);
+  int64_t end = row + 1;
+  while (end < rows && ids[end] == ids[row]) ++end;
+  return end - row;
+}
+
+Visible visible_to(const Operands& is, int64_t b, int64_t row, KeyRun* runs) {
+  const int64_t s = is.k.size[1];
+  switch (attention_constants.mask) {
+    case Mask::None:
+    case Mask::Bias: return visible_prefix(s, runs);
+    case Mask::Keys:
+      return visible_runs(row_of(is.mask[0], b), s, runs, [](int key) { return key != 0; });
+    case Mask::Lengths: {
+      const int64_t left = *row_of(is.mask[0], b) - is.k.begin[1];
+      return visible_prefix(left < 0 ? 0 : left < s ? left : s, runs);
+    }
+    case Mask::Segments: {
+      const int id = row_of(is.mask[0], b)[row];
+      if (id == 0) return {runs, 0};
+      return visible_runs(row_of(is.mask[1], b), s, runs, [id](int key) { return key == id; });
+    }
+  }
+  return {runs, 0};
+}
+
+// scores[r][key - first panel's first key] = q · k, for whole panels.
+void score(const Operands& is, const Rows& rows, const Visible& visible, const Scratch& scratch) {
+  const int64_t d = is.q.size[3];
+  const int64_t q_at =
+      rows.b * is.q.stride[0] + rows.row * is.q.stride[1] + rows.h * is.q.stride[2];
+  const float* a = static_cast<const float*>(is.q.data) + q_at;
+  int64_t row_stride = is.q.stride[1];
+  if (attention_constants.q == Element::F16) {
+    write_rows(Element::F16, is.q.data, q_at, row_stride, rows.rows, d, scratch.queries);
+    a = scratch.queries;
+    row_stride = d;
+  }
+  const int64_t panel_stride = d * kLanes;
+  const int64_t matrix = rows.b * is.k.size[2] + rows.h;
+  const int64_t first = visible.first() / kLanes;
+  const int64_t panels = panels_of(visible.first() + visible.size()) - first;
+  const float* b = static_cast<const float*>(is.k.data) +
+                   (matrix * panels_of(is.k.size[1]) + first) * panel_stride;
+  const Parts groups(panels, largest_strip().panels);
+  float* scores = scratch.scores;
+  for (int64_t i = 0; i < groups.count; ++i) {
+    multiply({rows.rows, groups[i]}, {.a = a,
+                                      .row_stride = row_stride,
+                                      .b = b,
+                                      .panel_stride = panel_stride,
+                                      .terms = d,
+                                      .sums = scores,
+                                      .sums_stride = scratch.score_stride,
+                                      .resume = false});
+    b += groups[i] * panel_stride;
+    scores += groups[i] * kLanes;
+  }
+}
+
+// Scaled scores, -infinity between the runs and in the lanes after the last.
+void mask_scores(const Operands& is, const Rows& rows, int64_t r, const Visible& visible,
+                 float* scores) {
+  const int64_t n = visible.size();
+  const float scale = static_cast<float>(attention_constants.scale);
+  for (int64_t i = 0; i < n; i += kLanes) {
+    v16 x = load16(Element::F32, scores, i) * scale;
+    if (attention_constants.mask == Mask::Bias) {
+      const VertexOperand& bias = is.mask[0];
+      const int64_t at =
+          rows.b * bias.stride[0] + rows.h * bias.stride[1] + (rows.row + r) * bias.stride[2] + i;
+      x += load_upto(attention_constants.bias, bias.data, at, n - i);
+    }
+    store16(Element::F32, scores, i, first_lanes(n - i) ? x : splat(kNever));
+  }
+  for (int64_t run = 1; run < visible.count; ++run) {
+    const int64_t begin = visible.runs[run - 1].end - visible.first();
+    const int64_t end = visible.runs[run].begin - visible.first();
+    for (int64_t key = begin; key < end; ++key) scores[key] = kNever;
+  }
+}
+
+// Turns masked scores into exponentials and returns their sum; 0 if no key is seen.
+float exponentials(float* scores, int64_t n) {
+  v16 most = splat(kNever);
+  for (int64_t i = 0; i < n; i += kLanes) most = max(load16(Element::F32, scores, i), most);
+  const float top = max_of_lanes(most);
+  if (top == kNever) return 0;
+  v16 sum = splat(0);
+  for (int64_t i = 0; i < n; i += kLanes) {
+    const v16 e = exp(load16(Element::F32, scores, i) - top);
+    store16(Element::F32, scores, i, e);
+    sum += e;
+  }
+  return sum_of_lanes(sum);
+}
+
+int64_t out_at(const Operands& is, const Rows& rows, int64_t r) {
+  return rows.b * is.out.stride[0] + (rows.row + r) * is.out.stride[1] + rows.h * is.out.stride[2];
+}
+
+// out = (exponentials · v) / sums, by groups of v's panels.
+void weigh_values(const Operands& is, const Rows& rows, const Visible& visible,
+                  const float* weights, int64_t weight_stride, const float* totals) {
+  alignas(64) float sums[kMaxStripRows * kMaxStripPanels * kLanes];
+  const int64_t d = is.v.size[3];
+  const int64_t panel_stride = is.v.size[1] * kLanes;
+  const int64_t matrix = rows.b * is.v.size[2] + rows.h;
+  const float* panel = static_cast<const float*>(is.v.data) + matrix * panels_of(d) * panel_stride;
+  const Parts groups(panels_of(d), largest_strip().panels);
+  int64_t column = 0;
+  for (int64_t i = 0; i < groups.count; ++i) {
+    const int64_t wide = groups[i] * kLanes;
+    for (int64_t run = 0; run < visible.count; ++run) {
+      const KeyRun keys = visible.runs[run];
+      multiply({rows.rows, groups[i]}, {.a = weights + (keys.begin - visible.first()),
+                                        .row_stride = weight_stride,
+                                        .b = panel + keys.begin * kLanes,
+                                        .panel_stride = panel_stride,
+                                        .terms = keys.end - keys.begin,
+                                        .sums = sums,
+                                        .sums_stride = wide,
+                                        .resume = run > 0});
+    }
+    for (int64_t r = 0; r < rows.rows; ++r) {
+      for (int64_t c = 0; c < wide && column + c < d; c += kLanes) {
+        const v16 sum = load16(Element::F32, sums, r * wide + c);
+        const v16 result = totals[r] == 0 ? splat(0) : sum / totals[r];
+        store_upto(attention_constants.out, is.out.data, out_at(is, rows, r) + column + c,
+                   d - column - c, result);
+      }
+    }
+    panel += groups[i] * panel_stride;
+    column += wide;
+  }
+}
+
+void run_rows(const Operands& is, const Rows& rows, const Visible& visible,
+              const Scratch& scratch) {
+  score(is, rows, visible, scratch);
+  float totals[kMaxStripRows];
+  float* const scores = scratch.scores + visible.first() % kLanes;
+  for (int64_t r = 0; r < rows.rows; ++r) {
+    float* const row = scores + r * scratch.score_stride;
+    mask_scores(is, rows, r, visible, row);
+    totals[r] = exponentials(row, visible.size());
+  }
+  weigh_values(is, rows, visible, scores, scratch.score_stride, totals);
+}
+
+void zero_rows(const Operands& is, const Rows& rows) {
+  for (int64_t r = 0; r < rows.rows; ++r) {
+    for (int64_t c = 0; c < is.out.size[3]; ++c) {
+      store(attention_constants.out, is.out.data, out_at(is, rows, r) + c, 0);
+    }
+  }
+}
+
+}  // namespace
+
+extern "C" void attention(const VertexOperand* operands, void* memory) {
+  const Operands is = operands_of(operands);
+  const Scratch scratch(memory, is.q.size[3], is.k.size[1]);
+  for (int64_t b = 0; b < is.q.size[0]; ++b) {
+    for (int64_t row = 0, alike = 0; row < is.q.size[1]; row += alike) {
+      alike = rows_alike(is, b, row);
+      const Visible visible = visible_to(is, b, row, scratch.runs);
+      const Parts strips(alike, largest_strip().rows);
+      for (int64_t h = 0; h < is.q.size[2]; ++h) {
+        if (visible.count == 0) {
+          zero_rows(is, {b, h, row, alike});
+          continue;
+        }
+        int64_t at = row;
+        for (int64_t strip = 0; strip < strips.count; at += strips[strip++]) {
+          run_rows(is, {b, h, at, strips[strip]}, visible, scratch);
+        }
+      }
+    }
+  }
+}
+
+// Panels of sixteen keys: their first elements, their second, …; zeros for keys past the last.
+extern "C" void attention_prepare_1(const VertexOperand* operand, void* prepared) {
+  const VertexOperand& k = *operand;
+  float* to = static_cast<float*>(prepared);
+  const int64_t s = k.size[1], d = k.size[3];
+  for (int64_t b = 0; b < k.size[0]; ++b) {
+    for (int64_t h = 0; h < k.size[2]; ++h) {
+      for (int64_t key = 0; key < s; key += kLanes) {
+        for (int64_t term = 0; term < d; term += kLanes) {
+          v16 block[kLanes];
+          for (int64_t i = 0; i < kLanes; ++i) {
+            const int64_t at = b * k.stride[0] + (key + i) * k.stride[1] + h * k.stride[2] + term;
+            block[i] =
+                key + i < s ? load_upto(attention_constants.k, k.data, at, d - term) : splat(0);
+          }
+          transpose16(block);
+          for (int64_t i = 0; i < kLanes && term + i < d; ++i, to += kLanes) {
+            store16(Element::F32, to, 0, block[i]);
+          }
+        }
+      }
+    }
+  }
+}
+
+extern "C" void attention_prepare_2(const VertexOperand* operand, void* prepared) {
+  const VertexOperand& v = *operand;
+  float* to = static_cast<float*>(prepared);
+  for (int64_t b = 0; b < v.size[0]; ++b) {
+    for (int64_t h = 0; h < v.size[2]; ++h) {
+      write_panels(attention_constants.v, v.data, b * v.stride[0] + h * v.stride[2], v.stride[1],
+                   v.size[1], v.size[3], to);
+      to += panels_of(v.size[3]) * kLanes * v.size[1];
+    }
+  }
+}

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+
+#include "tests/codelets/vertex_runner.h"
+
+namespace tessera {
+namespace {
+
+constexpr DType F32 = DType::F32;
+constexpr DType F16 = DType::F16;
+
+enum Mask { kNone, kKeys, kSegments, kLengths, kBias };
+
+std::vector<Param> params(Mask mask, double scale = 0.3) {
+  return {
+      {"scale", {scale}       },
+      {"mask",  {double(mask)}}
+  };
+}
+
+struct Qkv {
+  Array q, k, v;
+};
+
+Qkv random_qkv(std::mt19937& random, Shape q, int64_t s, DType dtype = F32) {
+  const Shape keys = {q[0], s, q[2], q[3]};
+  return {random_array(dtype, q, random, 2), random_array(dtype, keys, random, 2),
+          random_array(dtype, keys, random)};
+}
+
+// What is added to a score; minus infinity where the key is not seen.
+using Added = std::function<double(int64_t b, int64_t h, int64_t r, int64_t s)>;
+
+std::vector<double> attention_of(const Qkv& is, const Added& added, double scale = 0.3) {
+  const Shape& q = is.q.size;
+  const int64_t keys = is.k.size[1];
+  std::vector<double> out;
+  for (int64_t b = 0; b < q[0]; ++b) {
+    for (int64_t r = 0; r < q[1]; ++r) {
+      for (int64_t h = 0; h < q[2]; ++h) {
+        std::vector<double> weight(static_cast<size_t>(keys));
+        double total = 0;
+        for (int64_t s = 0; s < keys; ++s) {
+          double score = 0;
+          for (int64_t d = 0; d < q[3]; ++d) score += is.q.at({b, r, h, d}) * is.k.at({b, s, h, d});
+          total += weight[size_t(s)] = std::exp(score * scale + added(b, h, r, s));
+        }
+        for (int64_t d = 0; d < q[3]; ++d) {
+          double sum = 0;
+          for (int64_t s = 0; s < keys; ++s) sum += weight[size_t(s)] * is.v.at({b, s, h, d});
+          out.push_back(total == 0 ? 0 : sum / total);
+        }
+      }
+    }
+  }
+  return out;
+}
+
+double seen(bool is) { return is ? 0 : -INFINITY; }
+double all(int64_t, int64_t, int64_t, int64_t) { return 0; }
+
+Array attend(const Qkv& is, Mask mask, std::vector<Array> masks, DType out = F32,
+             const std::string& cpu = "") {
+  std::vector<Array> operands = {is.q, is.k, is.v};
+  for (Array& array : masks) operands.push_back(std::move(array));
+  operands.push_back(output(out, is.q.size));
+  return run_vertex("attention", params(mask), operands, cpu)[0];
+}
+
+TEST(Attention, of_one_key_is_its_value) {
+  const Array one = array(F32, {1, 1, 1, 3}, {1, 2, 3});
+  EXPECT_EQ(attend({one, one, one}, kNone, {}).values, one.values);
+}
+
+TEST(Attention, agrees_with_doubles_at_odd_sizes) {
+  std::mt19937 random(1);
+  for (const int64_t d : {1, 8, 10, 16, 33, 64}) {
+    for (const int64_t s : {1, 7, 16, 17, 40}) {
+      const Qkv is = random_qkv(random, {2, 1 + (d + s) % 9, 2, d}, s);
+      expect_close(attend(is, kNone, {}), attention_of(is, all), 1e-5);
+    }
+  }
+}
+
+TEST(Attention, agrees_with_doubles_at_any_stride_and_type) {
+  std::mt19937 random(2);
+  for (int mix = 0; mix < 4; ++mix) {
+    Qkv is = random_qkv(random, {2, 7, 3, 10}, 21, mix & 1 ? F16 : F32);
+    is.q = with_gaps(is.q, 3, 1);
+    is.k = with_gaps(is.k, 5, 2);
+    is.v = with_gaps(is.v, 2, 1);
+    const DType type = mix & 2 ? F16 : F32;
+    const Array out = with_gaps(output(type, is.q.size), 7, 1);
+    expect_close(run_vertex("attention", params(kNone), {is.q, is.k, is.v, out})[0],
+                 attention_of(is, all), type == F16 ? 5e-4 : 1e-5);
+  }
+}
+
+TEST(Attention, sees_the_keys_that_a_mask_names) {
+  std::mt19937 random(3);
+  const Qkv is = random_qkv(random, {2, 9, 2, 8}, 35);
+  Array mask = ints({2, 35}, std::vector<int32_t>(70));
+  for (double& value : mask.values) value = random() % 3 == 0 ? 5 : 0;
+  expect_close(attend(is, kKeys, {mask}),
+               attention_of(is, [&](int64_t b, int64_t, int64_t,
+                                    int64_t s) { return seen(mask.at({b, s}) != 0); }),
+               1e-5);
+}
+
+TEST(Attention, sees_as_many_keys_as_the_length_says) {
+  std::mt19937 random(4);
+  const Qkv is = random_qkv(random, {4, 5, 1, 8}, 35);
+  const Array lengths = ints({4}, {1, 35, 0, 20});
+  expect_close(attend(is, kLengths, {lengths}),
+               attention_of(is, [&](int64_t b, int64_t, int64_t,
+                                    int64_t s) { return seen(double(s) < lengths.at({b})); }),
+               1e-5);
+}
+
+TEST(Attention, sees_its_own_segment_only) {
+  std::mt19937 random(5);
+  const Qkv is = random_qkv(random, {2, 20, 2, 8}, 20);
+  const Array ids = ints({2, 20}, {1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 3, 4, 4, 4, 4, 0, 0, 0,
+                                   7, 7, 1, 1, 7, 7, 7, 0, 0, 1, 1, 1, 1, 2, 1, 2, 1, 2, 9, 9});
+  expect_close(attend(is, kSegments, {ids, ids}),
+               attention_of(is,
+                            [&](int64_t b, int64_t, int64_t r, int64_t s) {
+                              return seen(ids.at({b, r}) != 0 && ids.at({b, r}) == ids.at({b, s}));
+                            }),
+               1e-5);
+}
+
+TEST(Attention, adds_a_bias_of_any_broadcast_after_the_scale) {
+  std::mt19937 random(6);
+  const Qkv is = random_qkv(random, {2, 5, 3, 8}, 21);
+  for (int shape = 0; shape < 8; ++shape) {
+    const Array bias = with_gaps(
+        random_array(shape & 1 ? F16 : F32,
+                     {shape & 1 ? 2 : 1, shape & 2 ? 3 : 1, shape & 4 ? 5 : 1, 21}, random),
+        3, 1);
+    expect_close(
+        attend(is, kBias, {bias}),
+        attention_of(is,
+                     [&](int64_t b, int64_t h, int64_t r, int64_t s) {
+                       return bias.at({shape & 1 ? b : 0, shape & 2 ? h : 0, shape & 4 ? r : 0, s});
+                     }),
+        1e-5);
+  }
+}
+
+TEST(Attention, of_a_query_that_sees_no_key_is_zero) {
+  std::mt19937 random(7);
+  const Qkv is = random_qkv(random, {1, 3, 1, 8}, 20);
+  const Array nothing = ints({1, 20}, std::vector<int32_t>(20, 0));
+  const Array never = array(F32, {1, 1, 1, 20}, std::vector<double>(20, -INFINITY));
+  using ::testing::Each;
+  EXPECT_THAT(attend(is, kKeys, {nothing}).values, Each(0));
+  EXPECT_THAT(attend(is, kLengths, {ints({1}, {0})}).values, Each(0));
+  EXPECT_THAT(attend(is, kLengths, {ints({1}, {-5})}).values, Each(0));
+  EXPECT_THAT(attend(is, kSegments, {ints({1, 3}, {0, 4, 4}), nothing}).values, Each(0));
+  EXPECT_THAT(attend(is, kBias, {never}).values, Each(0));
+}
+
+// The first `length` positions of every sequence, then others, up to `s`.
+Qkv padded(const Qkv& is, int64_t s, double with, std::mt19937& random) {
+  Qkv result = random_qkv(random, {is.q.size[0], s, is.q.size[2], is.q.size[3]}, s);
+  for (Array Qkv::* part : {&Qkv::q, &Qkv::k, &Qkv::v}) {
+    const int64_t row = is.q.size[2] * is.q.size[3];
+    const int64_t length = (is.*part).size[1];
+    for (int64_t b = 0; b < is.q.size[0]; ++b) {
+      for (int64_t i = 0; i < s * row; ++i) {
+        double& to = (result.*part).values[size_t(b * s * row + i)];
+        to = i < length * row ? (is.*part).values[size_t(b * length * row + i)] : with;
+      }
+    }
+  }
+  return result;
+}
+
+void expect_same_rows(const Array& is, const Array& want, const std::string& where) {
+  const int64_t row = want.size[2] * want.size[3];
+  for (int64_t b = 0; b < want.size[0]; ++b) {
+    for (int64_t i = 0; i < want.size[1] * row; ++i) {
+      ASSERT_EQ(is.values[size_t(b * is.size[1] * row + i)],
+                want.values[size_t(b * want.size[1] * row + i)])
+          << where << ", sequence " << b << ", element " << i;
+    }
+  }
+}
+
+TEST(Attention, of_a_padded_sequence_has_the_bits_of_the_sequence_alone) {
+  std::mt19937 random(8);
+  for (const int64_t length : {1, 5, 16, 23, 40}) {
+    const Qkv alone = random_qkv(random, {2, length, 2, 8}, length);
+    const Array want = attend(alone, kNone, {});
+    for (const int64_t s : {length + 1, length + 9, int64_t{64}, int64_t{77}}) {
+      const Qkv is = padded(alone, s, NAN, random);
+      std::vector<int32_t> mask(size_t(2 * s));
+      for (int64_t i = 0; i < 2 * s; ++i) mask[size_t(i)] = i % s < length;
+      expect_same_rows(attend(is, kKeys, {ints({2, s}, mask)}), want, "keys");
+      expect_same_rows(attend(is, kLengths, {ints({2}, {int32_t(length), int32_t(length)})}), want,
+                       "lengths");
+      expect_same_rows(attend(is, kSegments, {ints({2, s}, mask), ints({2, s}, mask)}), want,
+                       "segments");
+    }
+  }
+}
+
+TEST(Attention, of_a_segment_between_others_has_the_bits_of_the_segment_alone) {
+  std::mt19937 random(9);
+  const std::vector<int64_t> lengths = {3, 17, 1, 30, 6};
+  std::vector<Qkv> alone;
+  Qkv row = random_qkv(random, {1, 64, 2, 8}, 64);
+  std::vector<int32_t> ids(64, 0);
+  size_t at = 0;
+  for (const int64_t length : lengths) {
+    alone.push_back(random_qkv(random, {1, length, 2, 8}, length));
+    for (Array Qkv::* part : {&Qkv::q, &Qkv::k, &Qkv::v}) {
+      std::ranges::copy((alone.back().*part).values, (row.*part).values.begin() + long(at) * 16);
+    }
+    for (int64_t i = 0; i < length; ++i) ids[at++] = int32_t(alone.size());
+  }
+  const Array mask = ints({1, 64}, ids);
+  const Array packed = attend(row, kSegments, {mask, mask});
+  at = 0;
+  for (const Qkv& is : alone) {
+    const std::vector<double> want = attend(is, kNone, {}).values;
+    const std::vector<double> got(packed.values.begin() + long(at),
+                                  packed.values.begin() + long(at + want.size()));
+    EXPECT_EQ(got, want) << "segment of " << is.q.size[1];
+    at += want.size();
+  }
+}
+
+TEST(Attention, of_a_segment_depends_on_no_other) {
+  std::mt19937 random(10);
+  Qkv is = random_qkv(random, {1, 40, 1, 8}, 40);
+  std::vector<int32_t> ids(40, 1);
+  for (size_t i = 0; i < 40; i += 3) ids[i] = 2;  // one key in three is another's
+  const Array mask = ints({1, 40}, ids);
+  const Array before = attend(is, kSegments, {mask, mask});
+  for (size_t i = 0; i < 40; i += 3) {
+    for (size_t d = 0; d < 8; ++d) is.k.values[8 * i + d] = is.v.values[8 * i + d] = NAN;
+  }
+  const Array after = attend(is, kSegments, {mask, mask});
+  for (size_t i = 0; i < 320; ++i) {
+    if (i / 8 % 3 == 0) continue;
+    ASSERT_EQ(after.values[i], before.values[i]) << i;
+  }
+}
+
+TEST(Attention, of_a_block_of_rows_has_the_bits_of_all_rows) {
+  std::mt19937 random(11);
+  const Qkv is = random_qkv(random, {1, 23, 2, 8}, 23);
+  const Array want = attend(is, kNone, {});
+  for (const int64_t rows : {1, 4, 7, 22}) {
+    Qkv block = is;
+    block.q.size[1] = rows;
+    block.q.values.resize(size_t(rows * 16));
+    const std::vector<double> first(want.values.begin(), want.values.begin() + rows * 16);
+    EXPECT_EQ(attend(block, kNone, {}).values, first) << rows;
+  }
+}
+
+TEST(Attention, has_the_same_bits_on_every_cpu) {
+  std::mt19937 random(12);
+  const Qkv is = random_qkv(random, {1, 9, 2, 10}, 37, F16);
+  const std::vector<double> here = attend(is, kNone, {}).values;
+  for (const char* cpu : {"x86-64", "x86-64-v3"}) {
+    EXPECT_EQ(attend(is, kNone, {}, F32, cpu).values, here) << cpu;
+  }
+}
+
+TEST(Attention, refuses_shapes_that_do_not_fit) {
+  const auto in = [](Shape size) {
+    return array(F32, size, std::vector<double>(size_t(elements(size))));
+  };
+  const Array q = in({2, 3, 1, 4});
+  const Array k = in({2, 5, 1, 4});
+  const Array out = output(F32, {2, 3, 1, 4});
+  const auto why = [&](Mask mask, std::vector<Array> operands) {
+    return refusal("attention", params(mask), operands);
+  };
+  EXPECT_EQ(why(kNone, {q, in({2, 5, 1, 8}), k, out}),
+            "attention: operand 1 is f32[2,5,1,8], must be float[2,*,1,4]");
+  EXPECT_EQ(why(kNone, {q, k, in({2, 6, 1, 4}), out}),
+            "attention: operand 2 is f32[2,6,1,4], must be float[2,5,1,4]");
+  EXPECT_EQ(why(kKeys, {q, k, k, ints({2, 4}, std::vector<int32_t>(8)), out}),
+            "attention: operand 3 is i32[2,4], must be i32[2,5]");
+  EXPECT_EQ(why(kSegments, {q, k, k, ints({2, 5}, std::vector<int32_t>(10)),
+                            ints({2, 5}, std::vector<int32_t>(10)), out}),
+            "attention: operand 3 is i32[2,5], must be i32[2,3]");
+  EXPECT_EQ(why(kLengths, {q, k, k, in({2}), out}),
+            "attention: operand 3 is f32[2], must be i32[2]");
+  EXPECT_EQ(why(kBias, {q, k, k, in({2, 1, 2, 5}), out}),
+            "attention: operand 3 is f32[2,1,2,5], must be float[2,1,3,5]");
+  EXPECT_EQ(why(kNone, {q, k, k, output(F32, {2, 3, 1, 5})}),
+            "attention: operand 3 is f32[2,3,1,5], must be float[2,3,1,4]");
+  EXPECT_EQ(why(kNone, {q, k, k}), "attention: there are 3 operands, must be 4");
+  EXPECT_EQ(why(Mask(5), {q, k, k, out}), "attention: mask is 5, must be an integer in 0..4");
+}
+
+TEST(Attention, cycles_are_two_matmuls_and_three_per_score) {
+  const auto cycles = [](const char* codelet, const std::vector<Param>& is,
+                         const std::vector<Shape>& sizes) {
+    std::vector<Array> operands;
+    for (const Shape& size : sizes) operands.push_back(output(F16, size));
+    return find_codelet(codelet)->cycles(shape_of(is, operands), Target{}).value;
+  };
+  const std::vector<Param> plain = {
+      {"bias",       {0}},
+      {"residual",   {0}},
+      {"activation", {0}}
+  };
+  const uint64_t products = cycles("matmul", plain,
+                                   {
+                                       {6, 32, 64 },
+                                       {6, 64, 128},
+                                       {6, 32, 128}
+  }) +
+                            cycles("matmul", plain, {{6, 32, 128}, {6, 128, 64}, {6, 32, 64}});
+  const Shape q = {2, 32, 3, 64}, k = {2, 128, 3, 64};
+  EXPECT_EQ(cycles("attention", params(kNone), {q, k, k, q}), products + 3 * 6 * 32 * 128);
+  EXPECT_EQ(cycles("attention", params(kLengths), {q, k, k, {2}, q}),
+            products + 15 * 6 * 32 * 128 / 4);
+}
+
+}  // namespace
+}  // namespace tessera
