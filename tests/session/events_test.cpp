@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "session/events.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "support/file.h"
+
+namespace tessera {
+namespace {
+
+using ::testing::HasSubstr;
+
+RecompileEvent example() {
+  RecompileEvent event;
+  event.id = 3;
+  event.ts_unix_ns = 1700000000123456789;
+  event.model = "bert.onnx";
+  event.model_sha256 = "00ff";
+  event.kind = "recompile";
+  event.cause = "input_shape";
+  event.shapes = {
+      {"attention_mask", {16, 173}},
+      {"input_ids",      {16, 173}}
+  };
+  event.nearest = 1;
+  event.difference = {
+      {"attention_mask", 1, "seq", 171, 173},
+      {"input_ids",      1, "seq", 171, 173}
+  };
+  event.phase_ms = {
+      {"import", 12.5     },
+      {"passes", 7        },
+      {"load",   0.1234567}
+  };
+  event.wall_ms = 27400;
+  event.requests_blocked = 4;
+  return event;
+}
+
+std::string error_of(const std::string& line) {
+  const auto event = parse_event(line);
+  return event.ok() ? "" : event.error().message;
+}
+
+// The example's line with one part of it changed.
+std::string changed(const std::string& part, const std::string& by) {
+  std::string line = to_json_line(example());
+  const size_t at = line.find(part);
+  EXPECT_NE(at, std::string::npos) << part;
+  return line.replace(at, part.size(), by);
+}
+
+TEST(Events, a_line_is_one_json_object_of_the_schema) {
+  const std::string line = to_json_line(example());
+  EXPECT_EQ(line.find('\n'), std::string::npos);
+  EXPECT_EQ(line.rfind(R"({"schema":"recompile/1","event_id":3,)", 0), 0u) << line;
+}
+
+TEST(Events, what_is_written_is_read_back) {
+  for (RecompileEvent event : {example(), RecompileEvent{}}) {
+    const auto again = parse_event(to_json_line(event));
+    ASSERT_TRUE(again.ok()) << again.error().message;
+    EXPECT_EQ(*again, event);
+    EXPECT_EQ(again->phase_ms, event.phase_ms) << "phases keep their order";
+  }
+}
+
+TEST(Events, names_that_are_not_utf8_still_make_a_line) {
+  RecompileEvent event = example();
+  event.model = "b\xFFrt.onnx";
+  event.error = "line\nbreak";
+  const std::string line = to_json_line(event);
+  EXPECT_EQ(line.find('\n'), std::string::npos);
+  EXPECT_EQ(parse_event(line)->error, event.error);
+}
+
+TEST(Events, errors_name_the_field) {
+  EXPECT_EQ(error_of("{"), "event is not JSON, must be one object a line");
+  EXPECT_EQ(error_of("[1]"), "event must be an object");
+  EXPECT_EQ(error_of("{}"), "schema is missing, must be there");
+  EXPECT_EQ(error_of(changed("recompile/1", "recompile/2")),
+            "schema is 'recompile/2', must be 'recompile/1'");
+  EXPECT_EQ(error_of(changed(R"("event_id":3)", R"("event_id":"3")")),
+            "event_id must be an integer");
+  EXPECT_EQ(error_of(changed(R"("event_id":3)", R"("event_id":18446744073709551615)")),
+            "event_id must be an integer");
+  EXPECT_EQ(error_of(changed(R"("name":"bert.onnx")", R"("nam":1)")),
+            "model.name is missing, must be there");
+  EXPECT_EQ(error_of(changed(R"("input_ids":[16,173])", R"("input_ids":[16,-173])")),
+            "shapes.input_ids must be a shape");
+  EXPECT_EQ(error_of(changed(R"("input_ids":[16,173])", R"("input_ids":{})")),
+            "shapes.input_ids must be a list of sizes");
+  EXPECT_EQ(error_of(changed(R"("before":171)", R"("before":-9223372036854775808)")),
+            "diff[0] must be between two sizes");
+  EXPECT_EQ(error_of(changed(R"("axis":1)", R"("axis":1.5)")), "diff[0].axis must be an integer");
+  EXPECT_EQ(error_of(changed(R"("import":12.5)", R"("import":null)")),
+            "time.phases_ms.import must be a number");
+  EXPECT_EQ(error_of(changed(R"("impact":{)", R"("impac":{)")), "impact is missing, must be there");
+}
+
+TEST(Events, any_line_cut_or_changed_is_an_error_or_an_event_and_never_a_crash) {
+  const std::string line = to_json_line(example());
+  for (size_t i = 0; i < line.size(); ++i) {
+    EXPECT_NE(error_of(line.substr(0, i)), "");
+    for (const char c : {'"', '{', ']', '9', '\0', '\xFF'}) {
+      std::string other = line;
+      other[i] = c;
+      const auto event = parse_event(other);
+      if (event.ok()) to_human_line(*event);
+    }
+  }
+}
+
+TEST(Events, people_read_cause_difference_and_price) {
+  EXPECT_EQ(to_human_line(example()),
+            "recompile #3 bert.onnx  27.4 s  cause=input_shape  attention_mask axis 1 (seq) 171 -> "
+            "173, input_ids axis 1 (seq) 171 -> 173  nearest #1  blocked 4 requests");
+  RecompileEvent first;
+  first.model = "bert.onnx";
+  first.kind = "cold_compile";
+  first.cause = "first_seen";
+  first.shapes = {
+      {"input_ids", {4, 8}}
+  };
+  first.wall_ms = 81.6;
+  first.requests_blocked = 1;
+  first.error = "no room";
+  EXPECT_EQ(to_human_line(first),
+            "cold_compile #0 bert.onnx  82 ms  cause=first_seen  input_ids [4,8]  blocked 1 "
+            "request  failed: no room");
+}
+
+TEST(Events, differences_go_by_input_and_axis) {
+  const InputShapes before = {
+      {"ids",  {4, 8}},
+      {"mask", {4, 8}}
+  };
+  const InputShapes after = {
+      {"ids",   {4, 9}   },
+      {"mask",  {4, 8, 8}},
+      {"types", {2}      }
+  };
+  EXPECT_EQ(compare_shapes(before, after),
+            (std::vector<ShapeDifference>{
+                {"ids",   1, "seq", 8,  9},
+                {"mask",  2, "",    -1, 8},
+                {"types", 0, "",    -1, 2}
+  }));
+  EXPECT_TRUE(compare_shapes(before, before).empty());
+}
+
+TEST(Events, nearest_differs_in_the_fewest_dimensions_then_the_least) {
+  const InputShapes a = {
+      {"ids", {4, 100}}
+  };
+  const InputShapes b = {
+      {"ids", {5, 9}}
+  };
+  const InputShapes c = {
+      {"ids", {4, 12}}
+  };
+  const InputShapes wanted = {
+      {"ids", {4, 8}}
+  };
+  EXPECT_EQ(nearest_shapes({}, wanted), -1);
+  EXPECT_EQ(nearest_shapes({&b}, wanted), 0);
+  EXPECT_EQ(nearest_shapes({&b, &a}, wanted), 1) << "one dimension, though it is far";
+  EXPECT_EQ(nearest_shapes({&a, &b, &c}, wanted), 2);
+  EXPECT_EQ(nearest_shapes({&c, &c}, wanted), 0) << "the earliest of equals";
+}
+
+class EventFile : public ::testing::Test {
+ protected:
+  EventFile() {
+    std::string pattern = ::testing::TempDir() + "/events_XXXXXX";
+    folder_ = mkdtemp(pattern.data());
+    path_ = folder_ + "/events.jsonl";
+  }
+  ~EventFile() override { std::filesystem::remove_all(folder_); }
+  std::string folder_, path_;
+};
+
+TEST_F(EventFile, is_read_line_by_line) {
+  RecompileEvent second = example();
+  second.id = 4;
+  ASSERT_TRUE(append_line(path_, to_json_line(example())).ok());
+  ASSERT_TRUE(append_line(path_, "").ok());
+  ASSERT_TRUE(append_line(path_, to_json_line(second)).ok());
+  const auto events = read_events(path_);
+  ASSERT_TRUE(events.ok()) << events.error().message;
+  EXPECT_EQ(*events, (std::vector<RecompileEvent>{example(), second}));
+}
+
+TEST_F(EventFile, errors_say_the_line) {
+  ASSERT_TRUE(append_line(path_, to_json_line(example())).ok());
+  ASSERT_TRUE(append_line(path_, "rubbish").ok());
+  const auto events = read_events(path_);
+  ASSERT_FALSE(events.ok());
+  EXPECT_EQ(events.error().kind, ErrorKind::BadFile);
+  EXPECT_EQ(events.error().message,
+            path_ + ": line 2: event is not JSON, must be one object a line");
+}
+
+TEST_F(EventFile, that_is_missing_is_an_error_with_its_path) {
+  const auto events = read_events(path_);
+  ASSERT_FALSE(events.ok());
+  EXPECT_THAT(events.error().message, HasSubstr(path_));
+}
+
+}  // namespace
+}  // namespace tessera

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+// A session over a real, tiny model: what compiles, when, and what it leaves behind.
+#include "session/session.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <thread>
+
+#include "compiler/make_model.h"
+
+namespace tessera {
+namespace {
+
+using ::testing::HasSubstr;
+
+class SessionTest : public ::testing::Test {
+ protected:
+  SessionTest() {
+    std::string pattern = ::testing::TempDir() + "/session_XXXXXX";
+    folder_ = mkdtemp(pattern.data());
+    model_ = folder_ + "/bert.onnx";
+    const auto made = make_bert(make_model_preset("tiny").take(), model_);
+    EXPECT_TRUE(made.ok()) << made.error().message;
+    options_.compile.target = target_preset("test").take();
+    options_.machine.threads = 1;
+    options_.events_path = folder_ + "/events.jsonl";
+  }
+  ~SessionTest() override { std::filesystem::remove_all(folder_); }
+
+  std::unique_ptr<Session> open() {
+    auto session = Session::open(model_, options_);
+    EXPECT_TRUE(session.ok()) << session.error().message;
+    return session.ok() ? session.take() : nullptr;
+  }
+  static InputShapes shapes(int64_t rows, int64_t length) {
+    return {
+        {"attention_mask", {rows, length}},
+        {"input_ids",      {rows, length}},
+        {"token_type_ids", {rows, length}}
+    };
+  }
+  static std::shared_ptr<ModelRunner> runner(Session& session, const InputShapes& shapes) {
+    auto runner = session.runner(shapes);
+    EXPECT_TRUE(runner.ok()) << runner.error().message;
+    return runner.ok() ? runner.take() : nullptr;
+  }
+
+  std::string folder_, model_;
+  SessionOptions options_;
+};
+
+TEST_F(SessionTest, a_new_shape_compiles_and_a_known_one_does_not) {
+  const auto session = open();
+  const auto first = runner(*session, shapes(2, 8));
+  EXPECT_EQ(runner(*session, shapes(2, 8)), first);
+  EXPECT_EQ(session->events().size(), 1u);
+  EXPECT_NE(runner(*session, shapes(2, 9)), first);
+  EXPECT_EQ(runner(*session, shapes(2, 8)), first);
+  const std::vector<RecompileEvent> events = session->events();
+  ASSERT_EQ(events.size(), 2u);
+
+  EXPECT_EQ(events[0].kind, "cold_compile");
+  EXPECT_EQ(events[0].cause, "first_seen");
+  EXPECT_EQ(events[0].nearest, -1);
+  EXPECT_EQ(events[0].shapes, shapes(2, 8));
+  EXPECT_EQ(events[0].model, "bert.onnx");
+  EXPECT_EQ(events[0].model_sha256, first->executable().metadata.source_sha256);
+
+  EXPECT_EQ(events[1].id, 1);
+  EXPECT_EQ(events[1].kind, "recompile");
+  EXPECT_EQ(events[1].cause, "input_shape");
+  EXPECT_EQ(events[1].nearest, 0);
+  ASSERT_EQ(events[1].difference.size(), 3u);
+  EXPECT_EQ(events[1].difference[1], (ShapeDifference{"input_ids", 1, "seq", 8, 9}));
+  EXPECT_EQ(events[1].requests_blocked, 1);
+}
+
+TEST_F(SessionTest, an_event_has_the_price_by_phase) {
+  const auto session = open();
+  runner(*session, shapes(2, 8));
+  const RecompileEvent event = session->events().at(0);
+  double sum = 0;
+  std::vector<std::string> names;
+  for (const auto& [name, ms] : event.phase_ms) {
+    sum += ms;
+    names.push_back(name);
+  }
+  EXPECT_THAT(names, ::testing::IsSupersetOf({"import", "passes", "lower", "load"}));
+  EXPECT_GT(sum, 0);
+  EXPECT_LE(sum, event.wall_ms * 1.001);
+  EXPECT_GT(sum, event.wall_ms * 0.5) << "the phases are most of it";
+}
+
+TEST_F(SessionTest, the_file_holds_every_event) {
+  const auto session = open();
+  runner(*session, shapes(2, 8));
+  runner(*session, shapes(3, 8));
+  const auto events = read_events(options_.events_path);
+  ASSERT_TRUE(events.ok()) << events.error().message;
+  EXPECT_EQ(*events, session->events());
+}
+
+TEST_F(SessionTest, a_compile_that_fails_leaves_an_event_and_is_nobodys_nearest) {
+  const auto session = open();
+  const InputShapes bad = {
+      {"input_ids", {2, 8, 8}}
+  };
+  const auto failed = session->runner(bad);
+  ASSERT_FALSE(failed.ok());
+  runner(*session, shapes(2, 8));
+  const std::vector<RecompileEvent> events = session->events();
+  ASSERT_EQ(events.size(), 2u);
+  EXPECT_EQ(events[0].error, failed.error().message);
+  EXPECT_EQ(events[1].kind, "cold_compile");
+  EXPECT_EQ(events[1].error, "");
+}
+
+TEST_F(SessionTest, a_model_too_large_for_its_tiles_says_so_in_its_event) {
+  options_.compile.target.bytes_per_tile = options_.compile.target.reserved_bytes + 2000;
+  const auto session = open();
+  const auto failed = session->runner(shapes(2, 8));
+  ASSERT_FALSE(failed.ok());
+  EXPECT_EQ(failed.error().kind, ErrorKind::OutOfMemory);
+  EXPECT_THAT(session->events().at(0).error, HasSubstr("Out of memory on tile "));
+}
+
+TEST_F(SessionTest, threads_that_want_one_new_shape_share_one_compile) {
+  const auto session = open();
+  std::vector<std::shared_ptr<ModelRunner>> runners(4);
+  std::vector<std::thread> threads;
+  for (auto& mine : runners) threads.emplace_back([&] { mine = runner(*session, shapes(2, 8)); });
+  for (std::thread& thread : threads) thread.join();
+  for (const auto& mine : runners) EXPECT_EQ(mine, runners[0]);
+  ASSERT_EQ(session->events().size(), 1u);
+  EXPECT_GE(session->events()[0].requests_blocked, 1);
+  EXPECT_LE(session->events()[0].requests_blocked, 4);
+}
+
+TEST_F(SessionTest, a_missing_model_is_refused_when_it_opens) {
+  const auto session = Session::open(folder_ + "/none.onnx", options_);
+  ASSERT_FALSE(session.ok());
+  EXPECT_THAT(session.error().message, HasSubstr("none.onnx"));
+}
+
+}  // namespace
+}  // namespace tessera
