@@ -230,13 +230,17 @@ Expected<Node*> Call::cast(Node* node, DType dtype) {
              {{"to", std::string(to_string(dtype))}});
 }
 
+const std::string& Call::result_name(size_t i) const {
+  return settled() ? proto_.name() : proto_.output(static_cast<int>(i));
+}
+
 Status Call::result(Op op, std::vector<Node*> in, Attrs attrs, size_t i) {
-  bind(i, TRY(add_named(proto_.output(static_cast<int>(i)), op, std::move(in), std::move(attrs))));
+  bind(i, TRY(add_named(result_name(i), op, std::move(in), std::move(attrs))));
   return {};
 }
 
 void Call::result_constant(ReadTensor value) {
-  Node* node = graph().add_constant(proto_.output(0), std::move(value.tensor));
+  Node* node = graph().add_constant(result_name(0), std::move(value.tensor));
   results_[0] = {node, value.onnx_type, value.beyond_int32};
 }
 

@@ -23,6 +23,7 @@ class Importer {
 
   Expected<ImportedModel> run(const std::map<std::string, Shape>& input_shape) {
     const GraphProto& graph = file_.model->graph();
+    if (file_.settled) out_.graph.name = graph.name();
     TRY(add_inputs(input_shape));
     TRY(add_nodes(graph));
     TRY(add_outputs(graph));

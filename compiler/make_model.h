@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// Writes a BERT for question answering as an ONNX file: the very nodes that Hugging Face's exporter
+// writes at opset 11 (transformers.onnx over torch 1.10 naming), with seeded weights of a trained
+// model's scale, because no trained ones come with the project.
+//
+// Inputs are input_ids, attention_mask and token_type_ids, int64 [batch, sequence]; positions are
+// computed inside. Outputs are start_logits and end_logits.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "support/expected.h"
+
+namespace tessera {
+
+struct MakeModelOptions {
+  int64_t layers = 12;
+  int64_t hidden = 768;
+  int64_t heads = 12;
+  int64_t ffn = 3072;
+  int64_t vocab = 30522;
+  int64_t max_position = 512;
+  uint64_t seed = 2023;
+};
+
+// tiny, mini, base or large; any other is a Usage error.
+Expected<MakeModelOptions> make_model_preset(const std::string& name);
+
+// Equal options give equal bytes, on any host. Errors: sizes that do not fit each other (Usage), a
+// model over ONNX's 2 GiB, and those of writing.
+Status make_bert(const MakeModelOptions& options, const std::string& path);
+
+}  // namespace tessera
