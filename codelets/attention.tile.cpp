@@ -246,26 +246,30 @@ extern "C" void attention(const VertexOperand* operands, void* memory) {
   }
 }
 
-// Panels of sixteen keys: their first elements, their second, …; zeros for keys past the last.
+// Sixteen keys from element `at` on, transposed; zeros in the place of keys past the last.
+static void write_key_panel(const VertexOperand& k, int64_t at, int64_t keys, float* to) {
+  const int64_t d = k.size[3];
+  for (int64_t term = 0; term < d; term += kLanes) {
+    alignas(64) float rows[kLanes * kLanes];
+    for (int64_t i = 0; i < kLanes; ++i) {
+      const int64_t from = at + i * k.stride[1] + term;
+      const v16 row =
+          i < keys ? load_upto(attention_constants.k, k.data, from, d - term) : splat(0);
+      store16(Element::F32, rows, i * kLanes, row);
+    }
+    const int64_t left = d - term;
+    transpose16(rows, left < kLanes ? left : kLanes, to + term * kLanes);
+  }
+}
+
 extern "C" void attention_prepare_1(const VertexOperand* operand, void* prepared) {
   const VertexOperand& k = *operand;
   float* to = static_cast<float*>(prepared);
-  const int64_t s = k.size[1], d = k.size[3];
   for (int64_t b = 0; b < k.size[0]; ++b) {
     for (int64_t h = 0; h < k.size[2]; ++h) {
-      for (int64_t key = 0; key < s; key += kLanes) {
-        for (int64_t term = 0; term < d; term += kLanes) {
-          v16 block[kLanes];
-          for (int64_t i = 0; i < kLanes; ++i) {
-            const int64_t at = b * k.stride[0] + (key + i) * k.stride[1] + h * k.stride[2] + term;
-            block[i] =
-                key + i < s ? load_upto(attention_constants.k, k.data, at, d - term) : splat(0);
-          }
-          transpose16(block);
-          for (int64_t i = 0; i < kLanes && term + i < d; ++i, to += kLanes) {
-            store16(Element::F32, to, 0, block[i]);
-          }
-        }
+      const int64_t at = b * k.stride[0] + h * k.stride[2];
+      for (int64_t key = 0; key < k.size[1]; key += kLanes, to += k.size[3] * kLanes) {
+        write_key_panel(k, at + key * k.stride[1], k.size[1] - key, to);
       }
     }
   }
