@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Host speed of the matmul codelet on one thread, beside the machine's own limit: fused products in
+// Host speed of the large codelets on one thread, beside the machine's own limit: fused products in
 // registers, measured in the same process around each figure. Hosts drift, so compare the ratios.
-// Also what the specialisations of a BERT take to compile.
+// Time is this thread's processor time: what others do on the machine meanwhile does not count.
 #include <fmt/format.h>
 #include <time.h>
 
@@ -17,7 +17,6 @@
 namespace tessera {
 namespace {
 
-// Of this thread's processor time: what others do on the machine meanwhile does not count.
 double now() {
   timespec time{};
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
@@ -67,13 +66,16 @@ class Peak {
 };
 
 struct Case {
-  int64_t m, k, n;
+  const char* codelet;
+  std::vector<Param> params;
+  std::vector<Shape> sizes;  // of the operands; the last is written
   DType dtype;
+  int64_t macs;
 };
 
-VertexOperand operand_of(const Shape& size, std::vector<std::byte>& bytes) {
+VertexOperand operand_of(const Shape& size, std::byte* bytes) {
   VertexOperand operand{};
-  operand.data = bytes.data();
+  operand.data = bytes;
   const Shape stride = row_major_strides(size);
   for (size_t d = 0; d < kVertexRank; ++d) {
     operand.size[d] = d < size.size() ? size[d] : 1;
@@ -82,105 +84,95 @@ VertexOperand operand_of(const Shape& size, std::vector<std::byte>& bytes) {
   return operand;
 }
 
-// GFLOP/s of the vertex: operands prepared beforehand, as the machine has constants, and with the
-// preparing of a, as it has activations.
-std::pair<double, double> matmul_gflops(Jit& jit, const Case& is) {
-  const Codelet& codelet = *find_codelet("matmul");
-  const std::vector<Param> params = {
-      {"bias",       {0}},
-      {"residual",   {0}},
-      {"activation", {0}}
-  };
-  const std::vector<Shape> sizes = {
-      {1, is.m, is.k},
-      {1, is.k, is.n},
-      {1, is.m, is.n}
-  };
-  VertexShape shape{&params, {}};
-  for (const Shape& size : sizes) shape.operands.push_back({is.dtype, size, false});
-  shape.operands.back().writes = true;
-  const Jit::Request request{&codelet, codelet.constants(shape), sizes.size()};
-  const Kernel kernel = must(jit.compile({&request, 1}, 1)).front();
-
-  std::vector<std::vector<std::byte>> bytes, prepared;
-  std::vector<VertexOperand> operands;
-  for (size_t i = 0; i < sizes.size(); ++i) {
-    bytes.emplace_back(static_cast<size_t>(elements(sizes[i]) * size_of(is.dtype)));
-    prepared.emplace_back(static_cast<size_t>(codelet.prepared_bytes(shape, static_cast<int>(i))));
-  }
-  for (size_t i = 0; i < sizes.size(); ++i) {
-    operands.push_back(operand_of(sizes[i], bytes[i]));
-    if (!prepared[i].empty()) kernel.prepare[i](&operands[i], prepared[i].data());
-  }
-  std::vector<VertexOperand> ready = operands;
-  for (size_t i = 0; i < sizes.size(); ++i) {
-    if (!prepared[i].empty()) ready[i].data = prepared[i].data();
-  }
-  const double flops = 2e-9 * static_cast<double>(is.m * is.k * is.n);
-  const double alone = best_seconds(0.15, [&] { kernel.run(ready.data(), nullptr); });
-  const double with_a = best_seconds(0.15, [&] {
-    if (!prepared[0].empty()) kernel.prepare[0](&operands[0], prepared[0].data());
-    kernel.run(ready.data(), nullptr);
-  });
-  return {flops / alone, flops / with_a};
-}
-
-void compare_to_peak(Jit& jit) {
-  const Peak peak(jit);
-  constexpr Case kCases[] = {
-      {137,  768,  96,  DType::F32},
-      {137,  768,  96,  DType::F16},
-      {70,   768,  32,  DType::F16},
-      {128,  3072, 96,  DType::F16},
-      {256,  64,   256, DType::F32},
-      {4096, 768,  768, DType::F32},
-      {4096, 768,  768, DType::F16},
-  };
-  fmt::print("{:>20} {:>5} {:>10} {:>7} {:>22}\n", "m x k x n", "dtype", "GFLOP/s", "of peak",
-             "with a's preparation");
-  for (const Case& is : kCases) {
-    const double before = peak.gflops();
-    const auto [alone, with_a] = matmul_gflops(jit, is);
-    const double limit = std::max(before, peak.gflops());
-    fmt::print("{:>20} {:>5} {:>10.1f} {:>6.1f}% {:>21.1f}%\n",
-               fmt::format("{}x{}x{}", is.m, is.k, is.n), to_string(is.dtype), alone,
-               100 * alone / limit, 100 * with_a / limit);
-  }
-}
-
-// One after the other on one thread, in a JIT of their own.
-void time_compiling(Jit& jit) {
-  for (const DType dtype : {DType::F32, DType::F16}) {
-    for (const double activation : {0, 2}) {
-      const Codelet& codelet = *find_codelet("matmul");
-      const std::vector<Param> params = {
-          {"bias",       {1}         },
-          {"residual",   {0}         },
-          {"activation", {activation}}
-      };
-      VertexShape shape{&params, {}};
-      for (const Shape& size : {
-               Shape{1, 8, 8},
-               Shape{1, 8, 8},
-               Shape{8},
-               Shape{1, 8, 8}
-      }) {
-        shape.operands.push_back({dtype, size, false});
-      }
-      const Jit::Request request{&codelet, codelet.constants(shape), shape.operands.size()};
-      const double start = now();
-      must(jit.compile({&request, 1}, 1));
-      fmt::print("compiling matmul {} activation {}: {:.0f} ms\n", to_string(dtype), activation,
-                 1e3 * (now() - start));
+// A vertex with operands of zeros, in the layouts that its codelet wants.
+class Vertex {
+ public:
+  Vertex(Jit& jit, const Case& is) {
+    const Codelet& codelet = *find_codelet(is.codelet);
+    VertexShape shape{&is.params, {}};
+    for (const Shape& size : is.sizes) shape.operands.push_back({is.dtype, size, false});
+    shape.operands.back().writes = true;
+    const Jit::Request request{&codelet, codelet.constants(shape), is.sizes.size()};
+    const double start = now();
+    kernel_ = must(jit.compile({&request, 1}, 1)).front();
+    compile_seconds_ = now() - start;
+    scratch_.resize(static_cast<size_t>(codelet.scratch_bytes(shape)));
+    for (size_t i = 0; i < is.sizes.size(); ++i) {
+      memory_.emplace_back(static_cast<size_t>(elements(is.sizes[i]) * size_of(is.dtype)));
+      raw_.push_back(operand_of(is.sizes[i], memory_.back().data()));
+      const int64_t bytes = codelet.prepared_bytes(shape, static_cast<int>(i));
+      prepared_.emplace_back(static_cast<size_t>(bytes));
+      ready_.push_back(raw_.back());
+      if (bytes > 0) ready_.back().data = prepared_.back().data();
     }
+    for (size_t i = 0; i < raw_.size(); ++i) prepare(i);
   }
+
+  void prepare(size_t i) {
+    if (!prepared_[i].empty()) kernel_.prepare[i](&raw_[i], prepared_[i].data());
+  }
+  void run() { kernel_.run(ready_.data(), scratch_.data()); }
+  double compile_seconds() const { return compile_seconds_; }
+
+ private:
+  Kernel kernel_;
+  std::vector<std::vector<std::byte>> memory_, prepared_;
+  std::vector<VertexOperand> raw_, ready_;
+  std::vector<std::byte> scratch_;
+  double compile_seconds_ = 0;
+};
+
+Case matmul(int64_t m, int64_t k, int64_t n, DType dtype, double activation = 0) {
+  return {
+      .codelet = "matmul",
+      .params = {{"bias", {1}}, {"residual", {0}}, {"activation", {activation}}},
+      .sizes = {{1, m, k}, {1, k, n}, {n}, {1, m, n}},
+      .dtype = dtype,
+      .macs = m * k * n
+  };
+}
+
+Case attention(int64_t rows, int64_t keys, int64_t d, DType dtype) {
+  return {
+      .codelet = "attention",
+      .params = {{"scale", {0.125}}, {"mask", {0}}},
+      .sizes = {{1, rows, 1, d}, {1, keys, 1, d}, {1, keys, 1, d}, {1, rows, 1, d}},
+      .dtype = dtype,
+      .macs = 2 * rows * keys * d
+  };
+}
+
+void measure(Jit& jit, const Peak& peak, const Case& is) {
+  Vertex vertex(jit, is);
+  const double before = peak.gflops();
+  const double alone = best_seconds(0.15, [&] { vertex.run(); });
+  const double prepared = best_seconds(0.15, [&] {
+    for (size_t i = 0; i < is.sizes.size(); ++i) vertex.prepare(i);
+    vertex.run();
+  });
+  const double flops = 2e-9 * static_cast<double>(is.macs);
+  const double limit = std::max(before, peak.gflops());
+  std::string sizes;
+  for (const Shape& size : is.sizes) sizes += to_string(size);
+  fmt::print("{:<10} {} {:<44} {:>6.1f} GFLOP/s {:>5.1f}%  {:>5.1f}%  {:>4.0f} ms\n", is.codelet,
+             to_string(is.dtype), sizes, flops / alone, 100 * flops / alone / limit,
+             100 * flops / prepared / limit, 1e3 * vertex.compile_seconds());
 }
 
 }  // namespace
 }  // namespace tessera
 
 int main() {
-  const std::unique_ptr<tessera::Jit> jit = tessera::must(tessera::Jit::create());
-  tessera::time_compiling(*jit);
-  tessera::compare_to_peak(*jit);
+  using namespace tessera;
+  const std::unique_ptr<Jit> jit = must(Jit::create());
+  const Peak peak(*jit);
+  fmt::print("fused products alone, one thread: {:.1f} GFLOP/s\n", peak.gflops());
+  fmt::print("share of that with operands prepared, and with preparing all; time to compile\n");
+  for (const Case& is : {matmul(137, 768, 96, DType::F32), matmul(137, 768, 96, DType::F16),
+                         matmul(137, 768, 96, DType::F16, 2), matmul(70, 768, 32, DType::F16),
+                         matmul(128, 3072, 96, DType::F16), matmul(4096, 768, 768, DType::F32),
+                         matmul(4096, 768, 768, DType::F16), attention(256, 256, 64, DType::F32),
+                         attention(256, 256, 64, DType::F16), attention(32, 128, 64, DType::F16)}) {
+    measure(*jit, peak, is);
+  }
 }
