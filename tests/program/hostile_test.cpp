@@ -74,7 +74,7 @@ TEST(Hostile, programs_with_changed_numbers_are_refused_or_safe) {
   std::mt19937 random(2023);
   const Program sound = parse_program(kPricedProgram).take();
   int passed = 0;
-  for (int round = 0; round < 5'000; ++round) {
+  for (int round = 0; round < 5000; ++round) {
     Program program = sound;
     for (int changes = 1 + static_cast<int>(random() % 3); changes > 0; --changes)
       Numbers(program).change(random);
