@@ -27,16 +27,14 @@ Node* argument_of_erf(Node* node) {
   return close(scaled.scale, std::numbers::sqrt2 / 2, kNear) ? scaled.value : nullptr;
 }
 
-bool is_power(Node* node, Node* x, size_t exponent) {
-  if (node->is(Op::Pow)) return node->in[0] == x && splat(node->in[1]) == double(exponent);
-  const Product product = product_of(node, x);
-  return product.scale == 1 && product.factors == std::vector<Node*>(exponent, x);
-}
-
-// 0.044715 · x^exponent
+// 0.044715 · x^exponent, by pow or by products in any order.
 bool is_cubic_term(Node* node, Node* x, size_t exponent) {
-  const Scaled term = peel_scale(node);
-  return close(term.scale, 0.044715, kNear) && is_power(term.value, x, exponent);
+  const Product term = product_of(node, x);
+  if (!close(term.scale, 0.044715, kNear)) return false;
+  if (term.factors == std::vector<Node*>(exponent, x)) return true;
+  const Node* power = term.factors.size() == 1 ? term.factors[0] : nullptr;
+  return power && power->is(Op::Pow) && power->in[0] == x &&
+         splat(power->in[1]) == static_cast<double>(exponent);
 }
 
 // tanh(√(2/π) · (x + 0.044715 x³)), with or without x taken out of the bracket.
