@@ -168,10 +168,26 @@ void add_costs(CompileResult& result, const std::vector<std::string>& passes) {
   if (!memory.fits) result.out_of_memory = out_of_memory_error(program, memory);
 }
 
+// Lowers with the share of a tile that matmuls may take, or, where the tiles do not hold that, with
+// the largest smaller one that they hold: the option is an upper bound. Planning takes
+// milliseconds, so the shares are tried in turn.
+Expected<Lowered> lower_to_fit(const Graph& graph, CompileOptions options) {
+  Lowered first = TRY(lower(graph, options));
+  if (program_memory(first.program).fits) return first;
+  constexpr double kSmallestShare = 0.05;
+  for (options.available_memory_proportion *= 0.8;
+       options.available_memory_proportion >= kSmallestShare;
+       options.available_memory_proportion *= 0.8) {
+    Lowered smaller = TRY(lower(graph, options));
+    if (program_memory(smaller.program).fits) return smaller;
+  }
+  return first;
+}
+
 Expected<CompileResult> compile_converted(Converted converted, const CompileOptions& options,
                                           PhaseClock& clock) {
   CompileResult result;
-  Lowered lowered = TRY(clock.run("lower", [&] { return lower(converted.graph, options); }));
+  Lowered lowered = TRY(clock.run("lower", [&] { return lower_to_fit(converted.graph, options); }));
   Executable& executable = result.executable;
   executable.program = std::move(lowered.program);
   executable.constants = std::move(lowered.constants);

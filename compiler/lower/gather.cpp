@@ -44,7 +44,7 @@ VariableId emit_lookup(Lowering& lowering, const std::string& name, const Node* 
   if (parts == 1) return out;
 
   const Shape rows{shape.p * shape.t, shape.n};
-  const std::vector<int64_t> row_block = even_blocks(rows, lowering.tiles(), 8);
+  const std::vector<int64_t> row_block = blocks_within(rows, plan.n, lowering.tiles());
   const VariableId sum = make(rows, row_block);
   Step add(lowering, name, node->origin, "reduce_partials", sum);
   for (const Param& param : epilogue_params(false, false, 0)) add.param(param.name, param.values);

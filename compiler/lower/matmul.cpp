@@ -105,7 +105,7 @@ void lower_in_parts(Lowering& lowering, const MatmulChain& chain, const Sizes& s
   product.emit();
 
   const Shape rows{shape.m, shape.n};
-  const std::vector<int64_t> block = even_blocks(rows, lowering.tiles(), 8);
+  const std::vector<int64_t> block = blocks_within(rows, plan.n, lowering.tiles());
   const VariableId out = lowering.result(chain.last, rows, block);
   Step sum(lowering, name, origins(chain.nodes), "reduce_partials", out);
   add_params(sum, epilogue_params(chain.bias, chain.residual, chain.activation));

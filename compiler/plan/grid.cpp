@@ -77,6 +77,12 @@ std::vector<int64_t> even_blocks(const Shape& view, int64_t tiles, int64_t grain
   return choose_blocks(view, candidates, tiles);
 }
 
+std::vector<int64_t> blocks_within(const Shape& view, int64_t columns_of_partials, int64_t tiles) {
+  const int64_t cuts = ceil_div(view[1], columns_of_partials);
+  const int64_t row_parts = std::max<int64_t>(1, tiles / cuts);
+  return {ceil_div(view[0], row_parts), columns_of_partials};
+}
+
 std::vector<int64_t> block_counts(const Shape& view, const std::vector<int64_t>& block) {
   std::vector<int64_t> counts;
   for (size_t dim = 0; dim < view.size(); ++dim) counts.push_back(ceil_div(view[dim], block[dim]));

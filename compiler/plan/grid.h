@@ -28,6 +28,10 @@ std::vector<int64_t> choose_blocks(const Shape& view,
 // choose_blocks with any block sizes, the last dimension's a multiple of `grain`.
 std::vector<int64_t> even_blocks(const Shape& view, int64_t tiles, int64_t grain);
 
+// Blocks of [rows, columns] for a sum of partials that are cut every `columns_of_partials` columns:
+// each lies within one cut, so that a tile hears from one tile per partial.
+std::vector<int64_t> blocks_within(const Shape& view, int64_t columns_of_partials, int64_t tiles);
+
 // Number of blocks per dimension.
 std::vector<int64_t> block_counts(const Shape& view, const std::vector<int64_t>& block);
 

@@ -2,6 +2,7 @@
 #include "compiler/plan/matmul.h"
 
 #include <algorithm>
+#include <optional>
 #include <vector>
 
 #include "compiler/plan/grid.h"
@@ -23,7 +24,8 @@ class Planner {
         params_(epilogue_params(shape.bias, shape.residual, shape.activation)),
         bare_params_(epilogue_params(false, false, 0)) {}
 
-  MatmulPlan best() {
+  // None where no cut meets the limit; least_bytes() is then the limit that one does.
+  std::optional<MatmulPlan> best() {
     const int64_t tiles = target_.tiles;
     const int64_t most_k = shape_.g == 1 ? std::min(tiles, kMostKParts) : 1;
     for (int64_t k : block_sizes(shape_.k, most_k, kGrain)) {
@@ -39,8 +41,10 @@ class Planner {
         }
       }
     }
+    if (found_.empty()) return std::nullopt;
     return preferred();
   }
+  int64_t least_bytes() const { return least_bytes_; }
 
  private:
   bool cut_k(const MatmulPlan& plan) const { return plan.k < shape_.k; }
@@ -59,7 +63,9 @@ class Planner {
     const int64_t out = plan.g * plan.m * plan.n;
     const int64_t out_bytes = out * size_of(cut_k(plan) ? shape_.partials : shape_.dtype);
     const int64_t extra = shape_.residual && !cut_k(plan) ? out * size : 0;
-    if (a + b + out_bytes + extra > working_bytes_) return;
+    plan.bytes = a + b + out_bytes + extra;
+    if (least_bytes_ == 0 || plan.bytes < least_bytes_) least_bytes_ = plan.bytes;
+    if (plan.bytes > working_bytes_) return;
     plan.cycles = step_cycles(target_) + receive_cycles(a + b + extra, target_) + reduce_cycles_;
     const auto most_macs = static_cast<uint64_t>(
         shape_.dtype == DType::F32 ? target_.macs_f32 : target_.macs_f16_partials_f16);
@@ -116,16 +122,18 @@ class Planner {
   int64_t working_bytes_;
   std::vector<Param> params_, bare_params_;
   uint64_t reduce_cycles_ = 0, best_cycles_ = 0;
+  int64_t least_bytes_ = 0;
   std::vector<MatmulPlan> found_;
 };
 
 }  // namespace
 
 MatmulPlan plan_matmul(const MatmulShape& shape, const Target& target, int64_t working_bytes) {
-  for (;; working_bytes *= 2) {
-    const MatmulPlan plan = Planner(shape, target, working_bytes).best();
-    if (plan.cycles != 0) return plan;
-  }
+  Planner planner(shape, target, working_bytes);
+  if (const auto plan = planner.best()) return *plan;
+  // A tenth above the least there is, for a plan that is not slow for the sake of a few bytes.
+  const int64_t least = planner.least_bytes();
+  return *Planner(shape, target, least + least / 10).best();
 }
 
 }  // namespace tessera

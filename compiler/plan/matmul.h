@@ -25,11 +25,12 @@ struct MatmulShape {
 // Block sizes; where k is cut, g is not, and the parts are summed in a second superstep.
 struct MatmulPlan {
   int64_t g = 1, m = 1, k = 1, n = 1;
-  uint64_t cycles = 0;  // 0: none found
+  int64_t bytes = 0;  // of a vertex's operands and result
+  uint64_t cycles = 0;
 };
 
 // Operands and result of a vertex should take at most `working_bytes`. As in Poplar that is a wish:
-// where no cut meets it, it is doubled until one does.
+// where no cut meets it, the plan is about the smallest that there is.
 MatmulPlan plan_matmul(const MatmulShape& shape, const Target& target, int64_t working_bytes);
 
 }  // namespace tessera
