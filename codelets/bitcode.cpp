@@ -19,5 +19,5 @@
   std::span<const std::byte> tessera::bitcode::name() {              \
     return {tessera_##name##_bitcode, tessera_##name##_bitcode_end}; \
   }
-#include "codelets/present.def"
+#include "codelets/codelets.def"
 #undef CODELET

@@ -27,7 +27,7 @@ Codelet with_bitcode(Codelet codelet, std::span<const std::byte> bitcode) {
 std::span<const Codelet> all_codelets() {
   static const auto table = std::to_array<Codelet>({
 #define CODELET(name) with_bitcode(codelets::name(), bitcode::name()),
-#include "codelets/present.def"
+#include "codelets/codelets.def"
 #undef CODELET
   });
   return table;
