@@ -7,22 +7,23 @@
 // rather than infinity.
 #include <algorithm>
 #include <cstring>
+#include <span>
+#include <vector>
 
 #include "passes/match.h"
 #include "passes/passes.h"
-#include "support/check.h"
 #include "support/half.h"
 
 namespace tessera {
 namespace {
 
 Tensor halved(const Tensor& tensor) {
-  const int64_t count = elements(tensor.type().shape);
-  std::vector<uint16_t> halves(static_cast<size_t>(count));
-  for (int64_t i = 0; i < count; ++i) {
-    const auto value = static_cast<float>(element(tensor, i));
-    halves[i] = to_half(std::clamp(value, -kMaxHalf, kMaxHalf));
-  }
+  const std::span bytes = tensor.bytes();
+  std::vector<float> floats(bytes.size() / sizeof(float));
+  std::memcpy(floats.data(), bytes.data(), bytes.size());
+  for (float& value : floats) value = std::clamp(value, -kMaxHalf, kMaxHalf);
+  std::vector<uint16_t> halves(floats.size());
+  to_half(floats, halves);
   return Tensor::copy({DType::F16, tensor.type().shape}, std::as_bytes(std::span(halves)));
 }
 

@@ -3,8 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 #include <limits>
+#include <vector>
 
 namespace tessera {
 namespace {
@@ -55,6 +57,22 @@ TEST(Half, below_half_the_smallest_is_zero_of_the_same_sign) {
   EXPECT_EQ(to_half(0x1.0000001p-25), 0x0001);
   EXPECT_EQ(to_half(-0x1p-30), 0x8000);
   EXPECT_EQ(to_half(-0.0f), 0x8000);
+}
+
+TEST(Half, many_at_once_are_the_same_as_one_at_a_time) {
+  std::vector<float> floats;
+  for (uint64_t bits = 0; bits < uint64_t{1} << 32; bits += 4099)
+    floats.push_back(std::bit_cast<float>(static_cast<uint32_t>(bits)));
+  for (uint32_t half = 0; half < 0x7c00; ++half) {  // every half, and the floats around each tie
+    const float low = from_half(static_cast<uint16_t>(half));
+    const float tie = low + (from_half(static_cast<uint16_t>(half + 1)) - low) / 2;
+    for (float value : {low, tie, std::nextafter(tie, 0.0f), std::nextafter(tie, 1e9f), -tie})
+      floats.push_back(value);
+  }
+  std::vector<uint16_t> halves(floats.size());
+  to_half(floats, halves);
+  for (size_t i = 0; i < floats.size(); ++i)
+    ASSERT_EQ(halves[i], to_half(floats[i])) << std::hexfloat << floats[i];
 }
 
 TEST(Half, double_is_rounded_once_and_not_through_float) {
