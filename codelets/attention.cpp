@@ -113,14 +113,19 @@ Cycles cycles(const VertexShape& shape, const Target& target) {
          product_cycles({heads, is.r, is.s, is.d}, in, out, target);
 }
 
-// The state of both products, and the scores of one head.
 int64_t state_bytes(const VertexShape& shape) {
   const Sizes is = sizes_of(shape);
   const DType in = shape.operands[kQ].dtype;
   const DType out = shape.operands.back().dtype;
   const int64_t heads = is.b * is.h;
   return product_state_bytes({heads, is.r, is.d, is.s}, in, out) +
-         product_state_bytes({heads, is.r, is.s, is.d}, in, out) + is.r * is.s * size_of(in);
+         product_state_bytes({heads, is.r, is.s, is.d}, in, out);
+}
+
+// The scores of one head.
+int64_t temporary_bytes(const VertexShape& shape) {
+  const Sizes is = sizes_of(shape);
+  return is.r * is.s * size_of(shape.operands[kQ].dtype);
 }
 
 std::string constants(const VertexShape& shape) {
@@ -159,6 +164,7 @@ Codelet attention() {
           .cycles = cycles,
           .code_bytes = 4096,
           .state_bytes = state_bytes,
+          .temporary_bytes = temporary_bytes,
           .constants = constants,
           .scratch_bytes = scratch_bytes,
           .prepared_bytes = prepared_bytes,

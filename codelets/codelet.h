@@ -36,9 +36,11 @@ struct Codelet {
   Status (*check)(const VertexShape&);
   // Tile cycles of one vertex.
   Cycles (*cycles)(const VertexShape&, const Target&);
-  // Bytes on a tile beyond operands: code (once per codelet), vertex state, temporaries.
+  // Bytes on a tile beyond operands: code (once per codelet), vertex state (always), temporaries
+  // (while the compute set runs; null: none).
   int64_t code_bytes;
   int64_t (*state_bytes)(const VertexShape&);
+  int64_t (*temporary_bytes)(const VertexShape&) = nullptr;
   // Host side: bytes of the constants struct for the JIT; the key of a specialisation together
   // with the name. Operand dtypes and presence belong to it, sizes need not.
   std::string (*constants)(const VertexShape&);

@@ -121,13 +121,20 @@ class Accounting {
       std::vector<bool>& has_code =
           codelets_.try_emplace(set.codelet, std::vector<bool>(tiles_)).first->second;
       const VertexClasses classes = alike_vertices(set);
-      std::vector<int64_t> state;
-      for (int64_t k : classes.representative)
-        state.push_back(codelet->state_bytes(vertex_shape(program_, set, k)));
+      std::vector<int64_t> state, temporary;
+      for (int64_t k : classes.representative) {
+        const VertexShape shape = vertex_shape(program_, set, k);
+        state.push_back(codelet->state_bytes(shape));
+        temporary.push_back(codelet->temporary_bytes ? codelet->temporary_bytes(shape) : 0);
+      }
       const bool is_new = known.insert(compute_key(program_, set)).second;
+      ByTile* temporaries = codelet->temporary_bytes ? &temporaries_[&step] : nullptr;
+      if (temporaries) temporaries->resize(tiles_);
       for (size_t k = 0; k < classes.of_vertex.size(); ++k) {
         const size_t tile = set.grid.first.value + k;
         if (is_new) state_[tile] += state[static_cast<size_t>(classes.of_vertex[k])];
+        if (temporaries)
+          (*temporaries)[tile] = temporary[static_cast<size_t>(classes.of_vertex[k])];
         if (!has_code[tile]) code_[tile] += codelet->code_bytes;
         has_code[tile] = true;
       }
@@ -151,6 +158,10 @@ class Accounting {
   }
 
   const ByTile& buffers(size_t step) const { return buffers_[buffers_of_step_[step]]; }
+  int64_t temporaries(size_t step, size_t tile) const {
+    const auto found = temporaries_.find(&program_.supersteps[step]);
+    return found == temporaries_.end() ? 0 : found->second[tile];
+  }
 
   // Calls with the bytes by tile that are live at each superstep, and not always.
   template <class Call>
@@ -168,7 +179,8 @@ class Accounting {
     };
     for (size_t step = 0; step < program_.supersteps.size(); ++step) {
       add_all(begins[step], 1);
-      for (size_t t = 0; t < tiles_; ++t) live[t] = variables[t] + buffers(step)[t];
+      for (size_t t = 0; t < tiles_; ++t)
+        live[t] = variables[t] + buffers(step)[t] + temporaries(step, t);
       call(step, live);
       add_all(ends[step], -1);
     }
@@ -191,8 +203,10 @@ class Accounting {
       if (has_code[tile]) add("codelet " + name + " code", find_codelet(name)->code_bytes);
     add("vertex state", state_[tile]);
     add("exchange code", exchange_code_[tile]);
-    if (step < program_.supersteps.size())
+    if (step < program_.supersteps.size()) {
       add("receive buffers of " + program_.supersteps[step].name, buffers(step)[tile]);
+      add("temporaries of " + program_.supersteps[step].name, temporaries(step, tile));
+    }
     int64_t sum = 0;
     for (const MemoryHolder& holder : all) sum += holder.bytes;
     add("gaps between variables", gaps(sum));
@@ -211,12 +225,15 @@ class Accounting {
   std::map<std::string, std::vector<bool>> codelets_;  // the tiles that have each one's code
   std::vector<ByTile> buffers_;                        // by distinct exchange
   std::vector<size_t> buffers_of_step_;
+  std::map<const Superstep*, ByTile> temporaries_;  // looked up, never walked through
 };
 
-// What takes the room decides what would make room.
+// What takes the room decides what would make room. Constants tell the precision that was asked
+// for: sums may be f32 in any.
 std::string ways_out(const Program& program, const MemoryReport& report) {
   int64_t wide = 0, all = 0;
   for (const Variable& variable : program.variables) {
+    if (variable.kind != VariableKind::Constant) continue;
     all += variable.bytes();
     if (variable.dtype == DType::F32) wide += variable.bytes();
   }

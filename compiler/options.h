@@ -25,7 +25,7 @@ struct PackArgs {
 struct CompileOptions {
   std::map<std::string, Shape> input_shape;  // fixes variable dimensions
   Precision precision = Precision::Fp32;
-  PartialsType partials_type = PartialsType::Float;
+  PartialsType partials_type = PartialsType::Half;  // of fp16 matmuls; PopRT's default
   double available_memory_proportion = 0.6;  // of a tile, for a matmul's temporaries
   std::optional<PackArgs> pack_args;
   std::vector<std::string> passes;       // optional passes to add (insert_attention_mask)

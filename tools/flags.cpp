@@ -73,8 +73,9 @@ po::options_description compile_flags() {
       ("passes", po::value<Words>()->multitoken()->composing(),
        "optional passes to add: a,b (insert_attention_mask: packing by attention mask)")
       ("skip_passes", po::value<Words>()->multitoken()->composing(), "passes to leave out: a,b")
-      ("partials_type", po::value<std::string>()->default_value("float"),
-       "what a matmul split over its inner dimension stores of its partial sums: float or half")
+      ("partials_type", po::value<std::string>()->default_value("half"),
+       "what an fp16 matmul that is split over its inner dimension stores of its partial sums, and "
+       "the rate at which the machine multiplies: half or float")
       ("available_memory_proportion", po::value<double>()->default_value(0.6),
        "share of a tile that one matmul's operands may take, in (0, 1]")
       ("target", po::value<std::string>()->default_value("c600"), "c600, gc200, bow or test")
