@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "executor/batch_runner.h"
 #include "executor/offline_runner.h"
 #include "executor/pack_runner.h"
 #include "executor/packing/workload.h"
@@ -92,9 +93,9 @@ int64_t token_count(const std::vector<Request>& requests, const std::string& ids
   return tokens;
 }
 
-Figures empty_figures(const std::string& label, const ModelRunner& runner,
-                      const std::vector<Request>& requests) {
-  const PackingContract& packing = runner.executable().metadata.packing;
+Expected<Figures> empty_figures(const std::string& label, const ModelRunner& runner,
+                                const std::vector<Request>& requests) {
+  const PackingContract packing = TRY(request_contract(runner.executable().metadata));
   Figures figures;
   figures.label = label;
   figures.requests = static_cast<int64_t>(requests.size());
@@ -111,7 +112,7 @@ void count_batches(Figures& figures, const ModelRunner& runner, size_t batches) 
 
 Expected<Figures> run_offline_figures(const std::string& label, ModelRunner& runner,
                                       PackPolicy policy, const std::vector<Request>& requests) {
-  Figures figures = empty_figures(label, runner, requests);
+  Figures figures = TRY(empty_figures(label, runner, requests));
   const double start = now_seconds();
   OfflineResult result = TRY(run_offline(runner, policy, requests));
   figures.host_seconds = now_seconds() - start;
@@ -123,7 +124,7 @@ Expected<Figures> run_offline_figures(const std::string& label, ModelRunner& run
 Expected<Figures> run_online_figures(const std::string& label, std::shared_ptr<ModelRunner> runner,
                                      const PackRunnerConfig& config,
                                      const std::vector<Request>& requests) {
-  Figures figures = empty_figures(label, *runner, requests);
+  Figures figures = TRY(empty_figures(label, *runner, requests));
   const std::unique_ptr<PackRunner> pack_runner = TRY(PackRunner::create(runner, config));
   const double start = now_seconds();
   std::vector<std::future<Expected<Answer>>> futures;
@@ -199,7 +200,8 @@ Status run_chapter(const std::vector<std::shared_ptr<ModelRunner>>& runners,
       print_figures(figures);
   };
   const Metadata& padded = runners[0]->executable().metadata;
-  const std::vector<Request> requests = TRY(make_requests(flags, padded.packing));
+  const std::vector<Request> requests =
+      TRY(make_requests(flags, TRY(request_contract(padded))));
   const Figures original =
       TRY(run_offline_figures("Original", *runners[0], config.policy, requests));
   show(original);
