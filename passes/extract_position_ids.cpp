@@ -91,9 +91,12 @@ std::optional<int64_t> counted_tokens(Node* index, const Node* ids) {
   return static_cast<int64_t>(first);
 }
 
-// The views of a value that have `shape`; false if something else happens to it first.
+// The views of a value that have `shape`; false if something else happens to it first. All of them
+// end in the same two axes, so that a position stays one.
 bool find_views(Node* value, const Shape& shape, const UserMap& users, std::vector<Node*>& found) {
-  if (value->type.shape == shape) {
+  const Shape& own = value->type.shape;
+  if (own.size() < 2 || !std::equal(own.end() - 2, own.end(), shape.end() - 2)) return false;
+  if (own == shape) {
     found.push_back(value);
     return true;
   }
@@ -122,7 +125,7 @@ class Extraction {
  private:
   std::optional<Lookup> match_gather(Node* node) const;
   std::optional<Lookup> match_added(Node* node) const;
-  bool is_only_looked_up(const Node* input) const;
+  bool may_be_positions(const Node* input) const;
 
   Graph& graph_;
   const Node* ids_;
@@ -172,7 +175,9 @@ std::vector<Lookup> Extraction::find() const {
   return lookups;
 }
 
-bool Extraction::is_only_looked_up(const Node* input) const {
+bool Extraction::may_be_positions(const Node* input) const {
+  for (const char* other : {"type", "segment"})
+    if (input->name.find(other) != std::string::npos) return false;
   const auto found = users_.find(input);
   return found != users_.end() && !graph_.is_output(input) &&
          std::ranges::all_of(found->second, [&](const Node* user) {
@@ -184,7 +189,7 @@ bool Extraction::is_only_looked_up(const Node* input) const {
 const Node* Extraction::given() const {
   std::vector<const Node*> candidates;
   for (const Node* input : graph_.inputs)
-    if (input != ids_ && input->type == ids_->type && is_only_looked_up(input))
+    if (input != ids_ && input->type == ids_->type && may_be_positions(input))
       candidates.push_back(input);
   if (candidates.size() == 1) return candidates[0];
   for (const Node* input : candidates)

@@ -156,18 +156,22 @@ Node* key_mask(Graph& graph, const Node* before, const Term& term, int64_t batch
   return nullptr;
 }
 
-// What a term adds to the scores, of rank 4, not stretched where it need not be.
+// The same value before it was stretched over batch, heads or queries, of rank 4.
+Node* put_thin(Graph& graph, const Node* before, Node* value) {
+  if (!value->is(Op::Broadcast)) return value;
+  Shape shape = value->in[0]->type.shape;
+  shape.insert(shape.begin(), 4 - shape.size(), 1);
+  return put_reshape(graph, before, value->in[0], shape);
+}
+
 Node* put_bias(Graph& graph, const Node* before, const Term& term, DType dtype) {
-  if (term.added) {
-    Node* stretched = term.added;
-    const bool thin = stretched->is(Op::Broadcast) && stretched->in[0]->type.shape.size() == 4;
-    return thin ? stretched->in[0] : stretched;
-  }
-  const Shape& shape = term.condition->type.shape;
+  if (term.added) return put_thin(graph, before, term.added);
+  Node* condition = put_thin(graph, before, term.condition);
+  const Shape& shape = condition->type.shape;
   Node* hide = put_splat(graph, before, dtype, -kMaxHalf, shape);
   Node* keep = put_splat(graph, before, dtype, 0, shape);
   if (term.unless) std::swap(hide, keep);
-  return put(graph, before, term.condition, Op::Select, {term.condition, hide, keep});
+  return put(graph, before, condition, Op::Select, {condition, hide, keep});
 }
 
 struct Mask {

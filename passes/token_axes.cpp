@@ -80,6 +80,7 @@ class Analysis {
   Expected<TokenAxes> matmul() const;
   Expected<TokenAxes> reduce() const;
   Expected<TokenAxes> along(int64_t axis, const char* how) const;
+  Expected<TokenAxes> layer_norm() const;
   Expected<TokenAxes> attention() const;
   Expected<TokenAxes> combine(const std::vector<const TokenAxes*>& all) const;
   TokenAxes rows_of(const TokenAxes& token, bool drops_axis) const;
@@ -297,6 +298,12 @@ Expected<TokenAxes> Analysis::along(int64_t axis, const char* how) const {
   return from;
 }
 
+Expected<TokenAxes> Analysis::layer_norm() const {
+  if (operand(1).kind != Kind::Free || operand(2).kind != Kind::Free)
+    return mixes("scales by values of tokens");
+  return along(static_cast<int64_t>(rank()) - 1, "normalizes ");
+}
+
 Expected<TokenAxes> Analysis::attention() const {
   const TokenAxes wanted{.kind = Kind::Token, .batch = 0, .sequence = 1};
   for (size_t i = 0; i < 3; ++i) {
@@ -325,8 +332,7 @@ Expected<TokenAxes> Analysis::of(const Node* node) {
     case Op::ReduceMax: return reduce();
     case Op::CumSum: return along(node->int_attr("axis"), "runs a sum along ");
     case Op::Softmax: return along(node->int_attr("axis"), "takes a softmax along ");
-    case Op::LayerNorm:
-      return along(static_cast<int64_t>(node->type.shape.size()) - 1, "normalizes ");
+    case Op::LayerNorm: return layer_norm();
     case Op::Attention: return attention();
     case Op::Pack:
     case Op::Unpack: return refuse("stands in a model that is packed already");
@@ -363,13 +369,11 @@ bool takes_first_token(const Node* node, const TokenAxes& operand) {
     return node->int_attr("axis") == operand.sequence && splat(node->in[1]) == 0.0 &&
            elements(node->in[1]->type.shape) == 1;
   if (!node->is(Op::Slice)) return false;
-  const Shape& shape = node->in[0]->type.shape;
-  for (int d = 0; d < static_cast<int>(shape.size()); ++d) {
-    const int64_t size = node->ints("size")[d];
-    if (d == operand.sequence && (node->ints("start")[d] != 0 || size != 1)) return false;
-    if (d == operand.batch && size != shape[d]) return false;
-  }
-  return true;
+  const int64_t batch = operand.batch, sequence = operand.sequence;
+  const auto &start = node->ints("start"), &step = node->ints("step"), &size = node->ints("size");
+  const bool all_rows =
+      start[batch] == 0 && step[batch] == 1 && size[batch] == node->in[0]->type.shape[batch];
+  return all_rows && start[sequence] == 0 && size[sequence] == 1;
 }
 
 Expected<TokenAxesMap> find_token_axes(const Graph& graph, const TokenShape& shape) {
