@@ -153,4 +153,22 @@ std::string list_names(const std::vector<const Anchor*>& anchors) {
   return names;
 }
 
+Status check_unpack_info(const PackingContract& packing, std::span<const std::byte> lengths) {
+  const std::string& name = packing.unpack_info_input;
+  int64_t sum = 0;
+  for (size_t i = 0; i * sizeof(int32_t) < lengths.size(); ++i) {
+    int32_t length;
+    std::memcpy(&length, lengths.data() + i * sizeof length, sizeof length);
+    if (length < 0 || length > packing.segment_max_size)
+      return Error{fmt::format("{}: length {} at [{}], must be in 0..{}", name, length, i,
+                               packing.segment_max_size)};
+    sum += length;
+  }
+  const int64_t room = packing.rows * packing.row_length;
+  if (sum > room)
+    return Error{fmt::format("{}: lengths add up to {}, must be at most {} ({} rows of {})", name,
+                             sum, room, packing.rows, packing.row_length)};
+  return {};
+}
+
 }  // namespace tessera

@@ -19,6 +19,9 @@ struct HostInput {
 };
 Expected<HostInput> take_input(const Anchor& anchor, const InputView& view);
 
+// The lengths of form A: each one a request's, all of them together within the rows.
+Status check_unpack_info(const PackingContract& packing, std::span<const std::byte> lengths);
+
 // The caller's array is of the anchor's shape, and of its dtype or f32 for f16.
 Status check_output(const Anchor& anchor, const OutputView& view);
 // Machine bytes into an array of another dtype (f16 to f32).

@@ -6,6 +6,7 @@
 
 #include <filesystem>
 
+#include "compiler/options.h"
 #include "passes/pipeline.h"
 #include "tests/compiler/onnx_case.h"
 #include "tests/e2e/on_machine.h"

@@ -50,12 +50,12 @@ TEST(BadModel, a_truncated_model_is_refused) {
 }
 
 TEST(BadModel, an_unfixed_dimension_names_the_input_the_axis_and_the_flag) {
-  expect_refused(compile_words(tiny_model()), kError,
+  expect_refused(compile_words(tiny_model()), kUsage,
                  {"input 'input_ids'", "axis 0", "'batch'", "--input_shape"});
 }
 
 TEST(BadModel, a_shape_that_conflicts_with_the_model_is_refused) {
-  expect_refused(compile_words(tiny_model(), {"--input_shape", "input_ids=4,16,3"}), kError,
+  expect_refused(compile_words(tiny_model(), {"--input_shape", "input_ids=4,16,3"}), kUsage,
                  {"input_ids", "[4,16,3]"});
 }
 
