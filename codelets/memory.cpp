@@ -2,12 +2,11 @@
 // Memory of each tile over time. Always live: what the runtime reserves, the blocks of constants,
 // a copy of each codelet that runs there, vertex state and exchange code, both once for supersteps
 // that differ only in their variables. Live by turns: a variable from the superstep that writes it
-// to the last that reads it, and what a superstep receives, while it lasts.
+// to the last that reads it, and what a superstep receives and its vertices need, while it lasts.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <map>
-#include <set>
 
 #include "codelets/codelet.h"
 #include "codelets/cost.h"
@@ -63,6 +62,12 @@ void add_blocks(const Variable& variable, int64_t sign, ByTile& bytes) {
         sign * elements(block_at(variable.mapping, k)) * size_of(variable.dtype);
 }
 
+const Codelet& codelet_of(const std::string& name) {
+  const Codelet* codelet = find_codelet(name);
+  CHECK(codelet != nullptr);
+  return *codelet;
+}
+
 class Accounting {
  public:
   explicit Accounting(const Program& program)
@@ -113,31 +118,40 @@ class Accounting {
   }
 
   void add_codelets() {
-    std::set<std::string> known;
+    std::map<std::string, size_t> known;
     for (const Superstep& step : program_.supersteps) {
       const ComputeSet& set = step.compute;
-      const Codelet* codelet = find_codelet(set.codelet);
-      CHECK(codelet != nullptr);
-      std::vector<bool>& has_code =
-          codelets_.try_emplace(set.codelet, std::vector<bool>(tiles_)).first->second;
-      const VertexClasses classes = alike_vertices(set);
-      std::vector<int64_t> state, temporary;
-      for (int64_t k : classes.representative) {
-        const VertexShape shape = vertex_shape(program_, set, k);
-        state.push_back(codelet->state_bytes(shape));
-        temporary.push_back(codelet->temporary_bytes ? codelet->temporary_bytes(shape) : 0);
-      }
-      const bool is_new = known.insert(compute_key(program_, set)).second;
-      ByTile* temporaries = codelet->temporary_bytes ? &temporaries_[&step] : nullptr;
-      if (temporaries) temporaries->resize(tiles_);
-      for (size_t k = 0; k < classes.of_vertex.size(); ++k) {
-        const size_t tile = set.grid.first.value + k;
-        if (is_new) state_[tile] += state[static_cast<size_t>(classes.of_vertex[k])];
-        if (temporaries)
-          (*temporaries)[tile] = temporary[static_cast<size_t>(classes.of_vertex[k])];
-        if (!has_code[tile]) code_[tile] += codelet->code_bytes;
-        has_code[tile] = true;
-      }
+      add_code(set);
+      const auto [at, is_new] = known.try_emplace(compute_key(program_, set), temporaries_.size());
+      temporaries_of_step_.push_back(at->second);
+      if (is_new) add_vertices(set);
+    }
+  }
+
+  void add_code(const ComputeSet& set) {
+    std::vector<bool>& has_code =
+        codelets_.try_emplace(set.codelet, std::vector<bool>(tiles_)).first->second;
+    const size_t first = set.grid.first.value;
+    for (size_t t = first; t < first + static_cast<size_t>(vertex_count(set.grid)); ++t) {
+      if (!has_code[t]) code_[t] += codelet_of(set.codelet).code_bytes;
+      has_code[t] = true;
+    }
+  }
+
+  void add_vertices(const ComputeSet& set) {
+    const Codelet& codelet = codelet_of(set.codelet);
+    const VertexClasses classes = alike_vertices(set);
+    std::vector<int64_t> state, temporary;
+    for (int64_t k : classes.representative) {
+      const VertexShape shape = vertex_shape(program_, set, k);
+      state.push_back(codelet.state_bytes(shape));
+      temporary.push_back(codelet.temporary_bytes ? codelet.temporary_bytes(shape) : 0);
+    }
+    ByTile& temporaries = temporaries_.emplace_back(tiles_);
+    for (size_t k = 0; k < classes.of_vertex.size(); ++k) {
+      const size_t tile = set.grid.first.value + k;
+      state_[tile] += state[static_cast<size_t>(classes.of_vertex[k])];
+      temporaries[tile] = temporary[static_cast<size_t>(classes.of_vertex[k])];
     }
   }
 
@@ -158,10 +172,7 @@ class Accounting {
   }
 
   const ByTile& buffers(size_t step) const { return buffers_[buffers_of_step_[step]]; }
-  int64_t temporaries(size_t step, size_t tile) const {
-    const auto found = temporaries_.find(&program_.supersteps[step]);
-    return found == temporaries_.end() ? 0 : found->second[tile];
-  }
+  const ByTile& temporaries(size_t step) const { return temporaries_[temporaries_of_step_[step]]; }
 
   // Calls with the bytes by tile that are live at each superstep, and not always.
   template <class Call>
@@ -180,7 +191,7 @@ class Accounting {
     for (size_t step = 0; step < program_.supersteps.size(); ++step) {
       add_all(begins[step], 1);
       for (size_t t = 0; t < tiles_; ++t)
-        live[t] = variables[t] + buffers(step)[t] + temporaries(step, t);
+        live[t] = variables[t] + buffers(step)[t] + temporaries(step)[t];
       call(step, live);
       add_all(ends[step], -1);
     }
@@ -200,12 +211,12 @@ class Accounting {
             bytes_on_tile(variable, TileId{static_cast<uint32_t>(tile)}));
     }
     for (const auto& [name, has_code] : codelets_)
-      if (has_code[tile]) add("codelet " + name + " code", find_codelet(name)->code_bytes);
+      if (has_code[tile]) add("codelet " + name + " code", codelet_of(name).code_bytes);
     add("vertex state", state_[tile]);
     add("exchange code", exchange_code_[tile]);
     if (step < program_.supersteps.size()) {
       add("receive buffers of " + program_.supersteps[step].name, buffers(step)[tile]);
-      add("temporaries of " + program_.supersteps[step].name, temporaries(step, tile));
+      add("temporaries of " + program_.supersteps[step].name, temporaries(step)[tile]);
     }
     int64_t sum = 0;
     for (const MemoryHolder& holder : all) sum += holder.bytes;
@@ -224,8 +235,8 @@ class Accounting {
   ByTile constants_, code_, state_, exchange_code_;
   std::map<std::string, std::vector<bool>> codelets_;  // the tiles that have each one's code
   std::vector<ByTile> buffers_;                        // by distinct exchange
-  std::vector<size_t> buffers_of_step_;
-  std::map<const Superstep*, ByTile> temporaries_;  // looked up, never walked through
+  std::vector<ByTile> temporaries_;                    // by distinct compute set
+  std::vector<size_t> buffers_of_step_, temporaries_of_step_;
 };
 
 // What takes the room decides what would make room. Constants tell the precision that was asked

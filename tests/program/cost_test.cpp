@@ -246,6 +246,23 @@ TEST(Memory, supersteps_that_differ_in_variables_alone_share_code_and_state) {
             program_memory(parsed()).always_live_by_tile);
 }
 
+TEST(Memory, what_a_vertex_needs_beside_its_operands_lives_while_it_runs) {
+  std::string text(kPricedProgram);
+  text.insert(text.find("  inputs"), "  output a: f16[8,64] = by [2,64] at 0\n");
+  text.replace(text.find("outputs z"), 9, "outputs z a");
+  std::string region = "y as [4,2,1,64] [g0*1:1, *, *, *]";
+  text.insert(text.rfind("}"),
+              "  step attend {\n    attention on [4] at 0 scale=1 mask=0\n    read " + region +
+                  "\n    read " + region + "\n    read " + region +
+                  "\n    write a as [4,2,1,64] [g0*1:1, *, *, *]\n  }\n");
+  const Program program = parsed(text);
+  const int64_t temporary =
+      find_codelet("attention")
+          ->temporary_bytes(vertex_shape(program, program.supersteps[2].compute, 0));
+  ASSERT_GT(temporary, 0);
+  EXPECT_EQ(program_memory(program).live_by_superstep[2], 4 * (3 * 256 + temporary));
+}
+
 TEST(Memory, inputs_live_from_the_start_and_outputs_to_the_end) {
   std::string text(kPricedProgram);
   text.replace(text.find("activation y"), 12, "output y");
