@@ -23,22 +23,21 @@ using Words = std::vector<std::string>;
 
 po::options_description flags() {
   po::options_description workload("Workload");
-  workload.add_options()
-      ("executables", po::value<Words>(),
-       "PADDED.popef and any number of packed ones; or one executable alone")
-      ("iterations", po::value<int64_t>()->default_value(4),
-       "batches' worth of requests (rows times this); of one executable alone: runs")
-      ("avg_seq_len", po::value<double>()->default_value(128),
-       "mean and deviation of the normal distribution that lengths are drawn from")
-      ("max_seq_len", po::value<int64_t>()->default_value(0),
-       "longest request; 0: the executable's row length")
-      ("vocabulary", po::value<int64_t>()->default_value(30522), "token ids are below this")
-      ("seed", po::value<uint32_t>()->default_value(2023), "of NumPy's legacy generator")
-      ("policy", po::value<std::string>()->default_value("first_fit"),
-       "how form B fills rows: next_fit or first_fit")
-      ("timeout_microseconds", po::value<int64_t>()->default_value(15000),
-       "online: longest wait of a batch's first request")
-      ("json", po::bool_switch(), "print the figures as JSON");
+  workload.add_options()("executables", po::value<Words>(),
+                         "PADDED.popef and any number of packed ones; or one executable alone")(
+      "iterations", po::value<int64_t>()->default_value(4),
+      "batches' worth of requests (rows times this); of one executable alone: runs")(
+      "avg_seq_len", po::value<double>()->default_value(128),
+      "mean and deviation of the normal distribution that lengths are drawn from")(
+      "max_seq_len", po::value<int64_t>()->default_value(0),
+      "longest request; 0: the executable's row length")(
+      "vocabulary", po::value<int64_t>()->default_value(30522), "token ids are below this")(
+      "seed", po::value<uint32_t>()->default_value(2023), "of NumPy's legacy generator")(
+      "policy", po::value<std::string>()->default_value("first_fit"),
+      "how form B fills rows: next_fit or first_fit")(
+      "timeout_microseconds", po::value<int64_t>()->default_value(15000),
+      "online: longest wait of a batch's first request")("json", po::bool_switch(),
+                                                         "print the figures as JSON");
   po::options_description all;
   all.add(workload).add(machine_flags());
   return all;
@@ -54,17 +53,18 @@ struct Figures {
 };
 
 Json to_json(const Figures& figures) {
-  Json json = {{"label", figures.label},
-               {"requests", figures.requests},
-               {"batches", figures.batches},
-               {"fill", static_cast<double>(figures.tokens) /
-                            static_cast<double>(figures.batches * figures.row_tokens)},
-               {"host_seconds", figures.host_seconds},
-               {"host_samples_per_second",
-                static_cast<double>(figures.requests) / figures.host_seconds},
-               {"modelled_ipu_seconds", figures.ipu_seconds},
-               {"modelled_ipu_samples_per_second",
-                static_cast<double>(figures.requests) / figures.ipu_seconds}};
+  Json json = {
+      {"label",                           figures.label                                               },
+      {"requests",                        figures.requests                                            },
+      {"batches",                         figures.batches                                             },
+      {"fill",                            static_cast<double>(figures.tokens) /
+                   static_cast<double>(figures.batches * figures.row_tokens)            },
+      {"host_seconds",                    figures.host_seconds                                        },
+      {"host_samples_per_second",         static_cast<double>(figures.requests) / figures.host_seconds},
+      {"modelled_ipu_seconds",            figures.ipu_seconds                                         },
+      {"modelled_ipu_samples_per_second",
+       static_cast<double>(figures.requests) / figures.ipu_seconds                                    }
+  };
   for (const auto& [reason, count] : figures.reasons)
     json["closed_for"][std::string(to_string(reason))] = count;
   return json;
@@ -106,8 +106,8 @@ Expected<Figures> empty_figures(const std::string& label, const ModelRunner& run
 
 void count_batches(Figures& figures, const ModelRunner& runner, size_t batches) {
   figures.batches = static_cast<int64_t>(batches);
-  figures.ipu_seconds = static_cast<double>(batches) *
-                        runner.executable().metadata.cycles.seconds_per_batch;
+  figures.ipu_seconds =
+      static_cast<double>(batches) * runner.executable().metadata.cycles.seconds_per_batch;
 }
 
 Expected<Figures> run_offline_figures(const std::string& label, ModelRunner& runner,
@@ -159,7 +159,12 @@ void compare(const Figures& a, const Figures& b, const Metadata& metadata, Json*
     if (anchor.kind != AnchorKind::Output) continue;
     const double error = mean_absolute_error(a, b, anchor.name, anchor.dtype);
     if (json)
-      json->push_back({{"a", a.label}, {"b", b.label}, {"output", anchor.name}, {"mae", error}});
+      json->push_back({
+          {"a",      a.label    },
+          {"b",      b.label    },
+          {"output", anchor.name},
+          {"mae",    error      }
+      });
     else
       fmt::print("{} average mae, {} against {}: {:.3g}\n", anchor.name, a.label, b.label, error);
   }
@@ -200,8 +205,7 @@ Status run_chapter(const std::vector<std::shared_ptr<ModelRunner>>& runners,
       print_figures(figures);
   };
   const Metadata& padded = runners[0]->executable().metadata;
-  const std::vector<Request> requests =
-      TRY(make_requests(flags, TRY(request_contract(padded))));
+  const std::vector<Request> requests = TRY(make_requests(flags, TRY(request_contract(padded))));
   const Figures original =
       TRY(run_offline_figures("Original", *runners[0], config.policy, requests));
   show(original);
@@ -240,23 +244,26 @@ Status run_repeated(ModelRunner& runner, int64_t runs, bool as_json) {
   const auto percentile = [&](double p) {
     return seconds[static_cast<size_t>(p * static_cast<double>(seconds.size() - 1))];
   };
-  const double mean = std::accumulate(seconds.begin(), seconds.end(), 0.0) /
-                      static_cast<double>(seconds.size());
+  const double mean =
+      std::accumulate(seconds.begin(), seconds.end(), 0.0) / static_cast<double>(seconds.size());
   const double ipu = metadata.cycles.seconds_per_batch;
   if (as_json) {
-    const Json json = {{"runs", runs},
-                       {"host_seconds_mean", mean},
-                       {"host_seconds_p50", percentile(0.5)},
-                       {"host_seconds_p90", percentile(0.9)},
-                       {"host_seconds_p99", percentile(0.99)},
-                       {"modelled_ipu_seconds", ipu}};
+    const Json json = {
+        {"runs",                 runs            },
+        {"host_seconds_mean",    mean            },
+        {"host_seconds_p50",     percentile(0.5) },
+        {"host_seconds_p90",     percentile(0.9) },
+        {"host_seconds_p99",     percentile(0.99)},
+        {"modelled_ipu_seconds", ipu             }
+    };
     fmt::print("{}\n", json.dump(2));
     return {};
   }
-  fmt::print("host:         {:.2f} batches/s; a batch takes {} in the mean, p50 {}, p90 {}, p99 {} "
-             "({} runs)\n",
-             1 / mean, human_seconds(mean), human_seconds(percentile(0.5)),
-             human_seconds(percentile(0.9)), human_seconds(percentile(0.99)), runs);
+  fmt::print(
+      "host:         {:.2f} batches/s; a batch takes {} in the mean, p50 {}, p90 {}, p99 {} "
+      "({} runs)\n",
+      1 / mean, human_seconds(mean), human_seconds(percentile(0.5)), human_seconds(percentile(0.9)),
+      human_seconds(percentile(0.99)), runs);
   fmt::print("modelled IPU: {:.1f} batches/s; a batch takes {}\n", 1 / ipu, human_seconds(ipu));
   return {};
 }
@@ -299,10 +306,13 @@ Status run(const po::variables_map& flags) {
 }  // namespace
 
 Verb bench_verb() {
-  return {"bench", "measure executables: the packing chapter's runs, or one executable repeated",
+  return {"bench",
+          "measure executables: the packing chapter's runs, or one executable repeated",
           "PADDED.popef [PACKED.popef …] [FLAGS]",
-          "tessera bench padded.popef packed_a.popef packed_b.popef --iterations 100", flags,
-          "executables", run};
+          "tessera bench padded.popef packed_a.popef packed_b.popef --iterations 100",
+          flags,
+          "executables",
+          run};
 }
 
 }  // namespace tessera::tools

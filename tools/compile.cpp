@@ -14,14 +14,13 @@ namespace {
 
 po::options_description flags() {
   po::options_description files("Files");
-  files.add_options()
-      ("input_model,i", po::value<std::string>(), "the ONNX model")
-      ("output,o", po::value<std::string>(), "the executable to write (default: executable.popef)")
-      ("output_dir", po::value<std::string>()->default_value("."),
-       "folder of executable.popef where -o is not given")
-      ("export_popef", po::bool_switch(), "accepted as PopRT's spelling: compile always exports")
-      ("json", po::bool_switch(), "print the summary as JSON")
-      ("list_passes", po::bool_switch(), "list the passes in their order and stop");
+  files.add_options()("input_model,i", po::value<std::string>(), "the ONNX model")(
+      "output,o", po::value<std::string>(), "the executable to write (default: executable.popef)")(
+      "output_dir", po::value<std::string>()->default_value("."),
+      "folder of executable.popef where -o is not given")(
+      "export_popef", po::bool_switch(), "accepted as PopRT's spelling: compile always exports")(
+      "json", po::bool_switch(), "print the summary as JSON")(
+      "list_passes", po::bool_switch(), "list the passes in their order and stop");
   po::options_description all;
   all.add(files).add(compile_flags());
   return all;
@@ -56,8 +55,8 @@ void print_summary(const CompileResult& result, const std::string& path, uint64_
   std::string phases;
   double total = 0;
   for (const Phase& phase : result.phases) {
-    phases += fmt::format("{}{} {:.0f} ms", phases.empty() ? "" : ", ", phase.name,
-                          phase.milliseconds);
+    phases +=
+        fmt::format("{}{} {:.0f} ms", phases.empty() ? "" : ", ", phase.name, phase.milliseconds);
     total += phase.milliseconds;
   }
   fmt::print("{}\n", path);
@@ -109,11 +108,14 @@ Status run(const po::variables_map& flags) {
 }  // namespace
 
 Verb compile_verb() {
-  return {"compile", "compile an ONNX model to an executable file",
+  return {"compile",
+          "compile an ONNX model to an executable file",
           "--input_model MODEL.onnx [--input_shape NAME=D,D …] [FLAGS] -o MODEL.popef",
           "tessera compile --input_model bert.onnx --input_shape input_ids=16,256 --precision fp16 "
           "-o bert.popef",
-          flags, "input_model", run};
+          flags,
+          "input_model",
+          run};
 }
 
 }  // namespace tessera::tools

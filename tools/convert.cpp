@@ -11,9 +11,8 @@ namespace {
 
 po::options_description flags() {
   po::options_description files("Files");
-  files.add_options()
-      ("input_model,i", po::value<std::string>(), "the ONNX model")
-      ("output_model,o", po::value<std::string>(), "the converted model to write");
+  files.add_options()("input_model,i", po::value<std::string>(), "the ONNX model")(
+      "output_model,o", po::value<std::string>(), "the converted model to write");
   po::options_description all;
   all.add(files).add(compile_flags());
   return all;
@@ -35,11 +34,14 @@ Status run(const po::variables_map& flags) {
 }  // namespace
 
 Verb convert_verb() {
-  return {"convert", "write the model as it is after the passes, as ONNX (for Netron)",
+  return {"convert",
+          "write the model as it is after the passes, as ONNX (for Netron)",
           "--input_model MODEL.onnx --output_model OUT.onnx [FLAGS]",
           "tessera convert --input_model bert.onnx --input_shape input_ids=16,256 --pack_args "
           "max_valid_num=40 segment_max_size=256 --output_model packed.onnx",
-          flags, nullptr, run};
+          flags,
+          nullptr,
+          run};
 }
 
 }  // namespace tessera::tools

@@ -50,8 +50,8 @@ Expected<PackArgs> parse_pack_args(const Words& words) {
                      : key == "segment_max_size" ? &args.segment_max_size
                                                  : nullptr;
     if (!field || equals == std::string::npos)
-      return usage(fmt::format(
-          "--pack_args: '{}', must be max_valid_num=N or segment_max_size=N", word));
+      return usage(
+          fmt::format("--pack_args: '{}', must be max_valid_num=N or segment_max_size=N", word));
     *field = TRY(parse_int("--pack_args " + key, word.substr(equals + 1)));
   }
   if (!args.max_valid_num || !args.segment_max_size)
@@ -63,24 +63,23 @@ Expected<PackArgs> parse_pack_args(const Words& words) {
 
 po::options_description compile_flags() {
   po::options_description flags("Compiling");
-  flags.add_options()
-      ("input_shape", po::value<Words>()->multitoken()->composing(),
-       "fix variable dimensions: NAME=D,D … for each input (inputs that share a symbolic name "
-       "follow)")
-      ("precision", po::value<std::string>()->default_value("fp32"), "fp32 or fp16")
-      ("pack_args", po::value<Words>()->multitoken(),
-       "packing by unpack and repack: max_valid_num=N segment_max_size=N")
-      ("passes", po::value<Words>()->multitoken()->composing(),
-       "optional passes to add: a,b (insert_attention_mask: packing by attention mask)")
-      ("skip_passes", po::value<Words>()->multitoken()->composing(), "passes to leave out: a,b")
-      ("partials_type", po::value<std::string>()->default_value("half"),
-       "what an fp16 matmul that is split over its inner dimension stores of its partial sums, and "
-       "the rate at which the machine multiplies: half or float")
-      ("available_memory_proportion", po::value<double>()->default_value(0.6),
-       "share of a tile that one matmul's operands may take, in (0, 1]")
-      ("target", po::value<std::string>()->default_value("c600"), "c600, gc200, bow or test")
-      ("dump_passes", po::value<std::string>()->default_value(""),
-       "write the graph after each pass that changed it to this folder");
+  flags.add_options()(
+      "input_shape", po::value<Words>()->multitoken()->composing(),
+      "fix variable dimensions: NAME=D,D … for each input (inputs that share a symbolic name "
+      "follow)")("precision", po::value<std::string>()->default_value("fp32"), "fp32 or fp16")(
+      "pack_args", po::value<Words>()->multitoken(),
+      "packing by unpack and repack: max_valid_num=N segment_max_size=N")(
+      "passes", po::value<Words>()->multitoken()->composing(),
+      "optional passes to add: a,b (insert_attention_mask: packing by attention mask)")(
+      "skip_passes", po::value<Words>()->multitoken()->composing(), "passes to leave out: a,b")(
+      "partials_type", po::value<std::string>()->default_value("half"),
+      "what an fp16 matmul that is split over its inner dimension stores of its partial sums, and "
+      "the rate at which the machine multiplies: half or float")(
+      "available_memory_proportion", po::value<double>()->default_value(0.6),
+      "share of a tile that one matmul's operands may take, in (0, 1]")(
+      "target", po::value<std::string>()->default_value("c600"), "c600, gc200, bow or test")(
+      "dump_passes", po::value<std::string>()->default_value(""),
+      "write the graph after each pass that changed it to this folder");
   return flags;
 }
 
@@ -133,10 +132,10 @@ Expected<CompileOptions> compile_options(const po::variables_map& flags) {
 
 po::options_description machine_flags() {
   po::options_description flags("Running");
-  flags.add_options()
-      ("threads", po::value<int>()->default_value(0), "host threads; 0: one per core")
-      ("isolated", po::bool_switch(),
-       "give every tile a memory of its own and really copy each exchange: slow, for doubters");
+  flags.add_options()("threads", po::value<int>()->default_value(0),
+                      "host threads; 0: one per core")(
+      "isolated", po::bool_switch(),
+      "give every tile a memory of its own and really copy each exchange: slow, for doubters");
   return flags;
 }
 

@@ -12,7 +12,7 @@ namespace tessera::tools {
 namespace {
 
 std::vector<Verb> verbs() {
-  return {compile_verb(), run_verb(),     bench_verb(),      inspect_verb(),
+  return {compile_verb(),    run_verb(),     bench_verb(),      inspect_verb(),
           recompiles_verb(), convert_verb(), make_model_verb(), version_verb()};
 }
 
@@ -28,8 +28,8 @@ void print_overview() {
 }
 
 void print_help(const Verb& verb, const po::options_description& flags) {
-  fmt::print("usage: tessera {} {}\n\n{}\n\nexample:\n  {}\n\n", verb.name, verb.usage, verb.summary,
-             verb.example);
+  fmt::print("usage: tessera {} {}\n\n{}\n\nexample:\n  {}\n\n", verb.name, verb.usage,
+             verb.summary, verb.example);
   std::cout << flags << std::flush;
 }
 

@@ -14,16 +14,15 @@ namespace {
 
 po::options_description flags() {
   po::options_description flags("Model");
-  flags.add_options()
-      ("output,o", po::value<std::string>(), "the ONNX file to write")
-      ("preset", po::value<std::string>()->default_value("base"), "tiny, mini, base or large")
-      ("layers", po::value<int64_t>(), "override the preset's number of layers")
-      ("hidden", po::value<int64_t>(), "override the hidden size")
-      ("heads", po::value<int64_t>(), "override the number of heads")
-      ("ffn", po::value<int64_t>(), "override the size between the two feed-forward maps")
-      ("vocab", po::value<int64_t>(), "override the vocabulary size")
-      ("max_position", po::value<int64_t>(), "override the longest sequence")
-      ("seed", po::value<uint64_t>(), "seed of the weights");
+  flags.add_options()("output,o", po::value<std::string>(), "the ONNX file to write")(
+      "preset", po::value<std::string>()->default_value("base"), "tiny, mini, base or large")(
+      "layers", po::value<int64_t>(), "override the preset's number of layers")(
+      "hidden", po::value<int64_t>(), "override the hidden size")("heads", po::value<int64_t>(),
+                                                                  "override the number of heads")(
+      "ffn", po::value<int64_t>(), "override the size between the two feed-forward maps")(
+      "vocab", po::value<int64_t>(), "override the vocabulary size")(
+      "max_position", po::value<int64_t>(), "override the longest sequence")(
+      "seed", po::value<uint64_t>(), "seed of the weights");
   return flags;
 }
 
@@ -58,9 +57,13 @@ Status run(const po::variables_map& flags) {
 }  // namespace
 
 Verb make_model_verb() {
-  return {"make-model", "write a BERT question-answering model with seeded weights",
+  return {"make-model",
+          "write a BERT question-answering model with seeded weights",
           "--preset tiny|mini|base|large -o MODEL.onnx",
-          "tessera make-model --preset base -o bert.onnx", flags, nullptr, run};
+          "tessera make-model --preset base -o bert.onnx",
+          flags,
+          nullptr,
+          run};
 }
 
 }  // namespace tessera::tools

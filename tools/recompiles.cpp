@@ -10,9 +10,8 @@ namespace {
 
 po::options_description flags() {
   po::options_description flags("Recompiles");
-  flags.add_options()
-      ("words", po::value<std::vector<std::string>>(), "list FILE.jsonl")
-      ("json", po::bool_switch(), "print each event as its JSON line");
+  flags.add_options()("words", po::value<std::vector<std::string>>(), "list FILE.jsonl")(
+      "json", po::bool_switch(), "print each event as its JSON line");
   return flags;
 }
 
@@ -24,8 +23,7 @@ Status run(const po::variables_map& flags) {
   double seconds = 0;
   const std::vector<RecompileEvent> events = TRY(read_events(words[1]));
   for (const RecompileEvent& event : events) {
-    const std::string line =
-        flags["json"].as<bool>() ? to_json_line(event) : to_human_line(event);
+    const std::string line = flags["json"].as<bool>() ? to_json_line(event) : to_human_line(event);
     fmt::print("{}\n", line);
     seconds += event.wall_ms / 1e3;
   }
@@ -37,9 +35,13 @@ Status run(const po::variables_map& flags) {
 }  // namespace
 
 Verb recompiles_verb() {
-  return {"recompiles", "list the recompile events of a session",
+  return {"recompiles",
+          "list the recompile events of a session",
           "list EVENTS.jsonl [--json]",
-          "tessera recompiles list events.jsonl", flags, "words", run};
+          "tessera recompiles list events.jsonl",
+          flags,
+          "words",
+          run};
 }
 
 }  // namespace tessera::tools

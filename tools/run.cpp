@@ -18,20 +18,19 @@ using Words = std::vector<std::string>;
 
 po::options_description flags() {
   po::options_description files("Files");
-  files.add_options()
-      ("model", po::value<std::string>(), "an executable (.popef) or an ONNX model")
-      ("inputs", po::value<Words>()->multitoken()->composing(),
-       "folder with one NAME.npy per input; several folders are several batches")
-      ("random", po::value<Words>()->multitoken()->composing(),
-       "in place of --inputs, seeded random values: NAME=D,D for each batch of an ONNX model, or "
-       "just 'yes' for an executable")
-      ("requests", po::value<std::string>()->default_value(""),
-       "folder with one folder per request (one-dimensional NAME.npy each); a packed executable "
-       "packs them, and --outputs gets one folder per request")
-      ("outputs", po::value<std::string>()->default_value(""),
-       "folder for one NAME.npy per output (of batch N in a folder N, if there are several)")
-      ("events", po::value<std::string>()->default_value(""),
-       "append one JSON line per recompile event to this file (ONNX models)");
+  files.add_options()("model", po::value<std::string>(), "an executable (.popef) or an ONNX model")(
+      "inputs", po::value<Words>()->multitoken()->composing(),
+      "folder with one NAME.npy per input; several folders are several batches")(
+      "random", po::value<Words>()->multitoken()->composing(),
+      "in place of --inputs, seeded random values: NAME=D,D for each batch of an ONNX model, or "
+      "just 'yes' for an executable")(
+      "requests", po::value<std::string>()->default_value(""),
+      "folder with one folder per request (one-dimensional NAME.npy each); a packed executable "
+      "packs them, and --outputs gets one folder per request")(
+      "outputs", po::value<std::string>()->default_value(""),
+      "folder for one NAME.npy per output (of batch N in a folder N, if there are several)")(
+      "events", po::value<std::string>()->default_value(""),
+      "append one JSON line per recompile event to this file (ONNX models)");
   po::options_description all;
   all.add(files).add(machine_flags()).add(compile_flags());
   return all;
@@ -57,8 +56,8 @@ Status run_batch(ModelRunner& runner, const std::map<std::string, NpyArray>& inp
 
 // One batch: where its inputs come from.
 struct Source {
-  std::string folder;                     // or
-  std::map<std::string, Shape> shapes;    // of random ones
+  std::string folder;                   // or
+  std::map<std::string, Shape> shapes;  // of random ones
 };
 
 Expected<std::vector<Source>> sources(const po::variables_map& flags, bool model_is_onnx) {
@@ -71,7 +70,8 @@ Expected<std::vector<Source>> sources(const po::variables_map& flags, bool model
     }
   if (flags.count("random"))
     for (const std::string& word : flags["random"].as<Words>())
-      all.push_back({"", model_is_onnx ? TRY(parse_shapes({word})) : std::map<std::string, Shape>()});
+      all.push_back(
+          {"", model_is_onnx ? TRY(parse_shapes({word})) : std::map<std::string, Shape>()});
   if (all.empty())
     return Error{"run: no inputs, must be --inputs FOLDER or --random NAME=D,D", ErrorKind::Usage};
   return all;
@@ -115,7 +115,8 @@ Status run(const po::variables_map& flags) {
   size_t shown = 0;
   for (size_t i = 0; i < batches.size(); ++i) {
     auto runner = session->runner(batches[i].shapes);
-    for (const std::vector<RecompileEvent> events = session->events(); shown < events.size(); ++shown)
+    for (const std::vector<RecompileEvent> events = session->events(); shown < events.size();
+         ++shown)
       fmt::print(stderr, "{}\n", to_human_line(events[shown]));
     if (!runner.ok()) return runner.error();
     TRY(run_batch(**runner, TRY(load_inputs(batches[i], (*runner)->executable().metadata, i)),
@@ -127,11 +128,14 @@ Status run(const po::variables_map& flags) {
 }  // namespace
 
 Verb run_verb() {
-  return {"run", "run an executable on a batch, or a model through a session",
+  return {"run",
+          "run an executable on a batch, or a model through a session",
           "MODEL.popef|MODEL.onnx --inputs FOLDER --outputs FOLDER [FLAGS]",
           "tessera run bert.popef --inputs batch --outputs answers\n"
           "  tessera run bert.onnx --random input_ids=4,128 input_ids=4,100 --events events.jsonl",
-          flags, "model", run};
+          flags,
+          "model",
+          run};
 }
 
 }  // namespace tessera::tools

@@ -125,8 +125,8 @@ Expected<InputViews> input_views(const std::map<std::string, NpyArray>& arrays) 
     } else if (array.descr == "|b1") {
       view.dtype = DType::Bool;
     } else if (array.descr != "<i4") {
-      return Error{fmt::format("{}: dtype is {}, must be <i4, <i8, <f4, <f2 or |b1", name,
-                               array.descr)};
+      return Error{
+          fmt::format("{}: dtype is {}, must be <i4, <i8, <f4, <f2 or |b1", name, array.descr)};
     }
     views.emplace(name, view);
   }

@@ -17,9 +17,9 @@ namespace po = boost::program_options;
 
 struct Verb {
   const char* name;
-  const char* summary;     // one line
-  const char* usage;       // after "tessera NAME"
-  const char* example;     // a whole command line
+  const char* summary;  // one line
+  const char* usage;    // after "tessera NAME"
+  const char* example;  // a whole command line
   po::options_description (*flags)();
   const char* positional;  // flag that bare words go to
   Status (*run)(const po::variables_map& flags);

@@ -19,25 +19,25 @@ namespace {
 
 // Folder -> the folders of ours that it may include, besides itself.
 const std::map<std::string, Names> kMayInclude = {
-    {"support", {}},
-    {"ir", {"support"}},
-    {"program", {"support"}},
-    {"passes", {"ir", "support"}},
-    {"codelets", {"program", "support"}},
-    {"compiler", {"passes", "ir", "codelets", "program", "support"}},
-    {"executor", {"codelets", "program", "support"}},
-    {"session", {"compiler", "executor", "passes", "ir", "codelets", "program", "support"}},
+    {"support",  {}                                                                        },
+    {"ir",       {"support"}                                                               },
+    {"program",  {"support"}                                                               },
+    {"passes",   {"ir", "support"}                                                         },
+    {"codelets", {"program", "support"}                                                    },
+    {"compiler", {"passes", "ir", "codelets", "program", "support"}                        },
+    {"executor", {"codelets", "program", "support"}                                        },
+    {"session",  {"compiler", "executor", "passes", "ir", "codelets", "program", "support"}},
     {"tools",
-     {"session", "compiler", "executor", "passes", "ir", "codelets", "program", "support"}},
+     {"session", "compiler", "executor", "passes", "ir", "codelets", "program", "support"} },
 };
 
 // A third party -> the folders (by prefix of the path) that may include it.
 const std::vector<std::pair<std::string, std::vector<std::string>>> kThirdParties = {
-    {"llvm", {"executor/jit"}},
-    {"boost/", {"tools/"}},
+    {"llvm",            {"executor/jit"}              },
+    {"boost/",          {"tools/"}                    },
     {"google/protobuf", {"compiler/onnx/", "program/"}},
-    {"onnx.pb.h", {"compiler/onnx/"}},
-    {"openssl/", {"support/"}},
+    {"onnx.pb.h",       {"compiler/onnx/"}            },
+    {"openssl/",        {"support/"}                  },
 };
 
 struct Include {
@@ -93,9 +93,7 @@ TEST(Layers, a_third_party_stays_behind_its_door) {
   }
 }
 
-TEST(Layers, the_reader_of_includes_sees_them) {
-  EXPECT_FALSE(includes_of("support").empty());
-}
+TEST(Layers, the_reader_of_includes_sees_them) { EXPECT_FALSE(includes_of("support").empty()); }
 
 TEST(Sizes, no_source_is_longer_than_two_ideas_allow) {
   for (const auto& [folder, unused] : kMayInclude) {

@@ -62,7 +62,9 @@ std::shared_ptr<ModelRunner> load(std::shared_ptr<const Executable> executable,
 
 CompileOptions options_for(int64_t rows, int64_t length, Precision precision) {
   CompileOptions options;
-  options.input_shape = {{"input_ids", {rows, length}}};
+  options.input_shape = {
+      {"input_ids", {rows, length}}
+  };
   options.precision = precision;
   options.target = target_preset("test").take();
   return options;

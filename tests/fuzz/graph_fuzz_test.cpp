@@ -23,9 +23,8 @@ void expect_close(const std::vector<Array>& got, const std::vector<Array>& want,
   for (size_t i = 0; i < got.size(); ++i) {
     ASSERT_EQ(got[i].type, want[i].type);
     for (size_t j = 0; j < got[i].data.size(); ++j) {
-      const double limit = got[i].type.dtype == DType::F32
-                               ? tolerance * (1 + std::abs(want[i].data[j]))
-                               : 0;
+      const double limit =
+          got[i].type.dtype == DType::F32 ? tolerance * (1 + std::abs(want[i].data[j])) : 0;
       ASSERT_LE(std::abs(got[i].data[j] - want[i].data[j]), limit)
           << "output " << i << " at " << j << ": " << got[i].data[j] << " in place of "
           << want[i].data[j];

@@ -15,9 +15,15 @@ class Generator {
   explicit Generator(uint32_t seed) : random_(seed), graph_("fuzz") {}
 
   Graph generate(int nodes) {
-    values_.push_back(graph_.add_input("x", {DType::F32, {below(3) + 1, below(6) + 2, 8}}));
-    values_.push_back(graph_.add_input("y", {DType::F32, {below(5) + 1, 8}}));
-    integers_.push_back(graph_.add_input("ids", {DType::I32, {below(4) + 1, below(5) + 1}}));
+    values_.push_back(graph_.add_input("x", {
+                                                DType::F32, {below(3) + 1, below(6) + 2, 8}
+    }));
+    values_.push_back(graph_.add_input("y", {
+                                                DType::F32, {below(5) + 1, 8}
+    }));
+    integers_.push_back(graph_.add_input("ids", {
+                                                    DType::I32, {below(4) + 1, below(5) + 1}
+    }));
     for (int i = 0; i < nodes; ++i) step();
     graph_.outputs.push_back({"out", values_.back()});
     graph_.outputs.push_back({"int_out", integers_.back()});
@@ -26,7 +32,9 @@ class Generator {
   }
 
  private:
-  int64_t below(int64_t limit) { return static_cast<int64_t>(random_() % static_cast<uint64_t>(limit)); }
+  int64_t below(int64_t limit) {
+    return static_cast<int64_t>(random_() % static_cast<uint64_t>(limit));
+  }
   Node* any(const std::vector<Node*>& from) {
     return from[static_cast<size_t>(below(static_cast<int64_t>(from.size())))];
   }
@@ -38,9 +46,13 @@ class Generator {
   }
 
   Node* constant(DType dtype, const Shape& shape, double low, double high) {
-    Array array{{dtype, shape}, std::vector<double>(static_cast<size_t>(elements(shape)))};
+    Array array{
+        {dtype, shape},
+        std::vector<double>(static_cast<size_t>(elements(shape)))
+    };
     std::uniform_real_distribution<double> draw(low, high);
-    for (double& value : array.data) value = dtype == DType::I32 ? std::floor(draw(random_)) : draw(random_);
+    for (double& value : array.data)
+      value = dtype == DType::I32 ? std::floor(draw(random_)) : draw(random_);
     return graph_.add_constant("", to_tensor(array));
   }
 
@@ -55,7 +67,11 @@ class Generator {
     for (int64_t& dim : narrow)
       if (below(2)) dim = 1;
     Node* small = constant(like->type.dtype, narrow, -2, 3);
-    return add(Op::Broadcast, {small}, {{"shape", like->type.shape}});
+    return add(Op::Broadcast,
+               {
+                   small
+    },
+               {{"shape", like->type.shape}});
   }
 
   Node* bounded(Node* node) { return add(Op::Tanh, {node}); }
@@ -72,11 +88,23 @@ class Generator {
       case 4: result = add(Op::Min, {a, partner(a)}); break;
       case 5: result = add(Op::Exp, {bounded(a)}); break;
       case 6: result = add(Op::Erf, {a}); break;
-      case 7: result = add(Op::Gelu, {a}, {{"form", std::string(below(2) ? "erf" : "tanh")}}); break;
+      case 7:
+        result = add(Op::Gelu,
+                     {
+                         a
+        },
+                     {{"form", std::string(below(2) ? "erf" : "tanh")}});
+        break;
       case 8: result = positive_step(a); break;
       case 9: result = slice(a); break;
       case 10: result = transpose(a); break;
-      case 11: result = add(Op::Reshape, {a}, {{"shape", Shape{elements(a->type.shape)}}}); break;
+      case 11:
+        result = add(Op::Reshape,
+                     {
+                         a
+        },
+                     {{"shape", Shape{elements(a->type.shape)}}});
+        break;
       case 12: result = reduce(a); break;
       case 13: result = scan(a); break;
       case 14: result = linear(a); break;
@@ -92,13 +120,22 @@ class Generator {
   }
 
   Node* positive_step(Node* a) {
-    Node* one = add(Op::Broadcast, {constant(DType::F32, {}, 1, 1.5)}, {{"shape", a->type.shape}});
+    Node* one = add(Op::Broadcast,
+                    {
+                        constant(DType::F32, {},
+                         1, 1.5)
+    },
+                    {{"shape", a->type.shape}});
     Node* positive = add(Op::Add, {add(Op::Abs, {a}), one});
     switch (below(4)) {
       case 0: return add(Op::Sqrt, {positive});
       case 1: return add(Op::Log, {positive});
-      case 2: return add(Op::Pow, {positive, add(Op::Broadcast, {constant(DType::F32, {}, -1, 1)},
-                                                 {{"shape", a->type.shape}})});
+      case 2:
+        return add(Op::Pow, {
+                                positive, add(Op::Broadcast, {constant(DType::F32, {}, -1, 1)},
+                                              {{"shape", a->type.shape}}
+                                  )
+        });
       default: return add(Op::Div, {a, positive});
     }
   }
@@ -112,14 +149,22 @@ class Generator {
       step.push_back(stride);
       size.push_back(count);
     }
-    return add(Op::Slice, {a}, {{"start", start}, {"step", step}, {"size", size}});
+    return add(Op::Slice,
+               {
+                   a
+    },
+               {{"start", start}, {"step", step}, {"size", size}});
   }
 
   Node* transpose(Node* a) {
     Ints perm(a->type.shape.size());
     for (size_t i = 0; i < perm.size(); ++i) perm[i] = static_cast<int64_t>(i);
     std::shuffle(perm.begin(), perm.end(), random_);
-    return add(Op::Transpose, {a}, {{"perm", perm}});
+    return add(Op::Transpose,
+               {
+                   a
+    },
+               {{"perm", perm}});
   }
 
   Node* reduce(Node* a) {
@@ -127,13 +172,21 @@ class Generator {
     for (size_t i = 0; i < a->type.shape.size(); ++i)
       if (below(2)) axes.push_back(static_cast<int64_t>(i));
     if (axes.empty()) return bounded(a);
-    return add(below(2) ? Op::ReduceSum : Op::ReduceMax, {bounded(a)}, {{"axes", axes}});
+    return add(below(2) ? Op::ReduceSum : Op::ReduceMax,
+               {
+                   bounded(a)
+    },
+               {{"axes", axes}});
   }
 
   Node* scan(Node* a) {
     if (a->type.shape.empty()) return bounded(a);
     const int64_t axis = below(static_cast<int64_t>(a->type.shape.size()));
-    return below(2) ? add(Op::Softmax, {a}, {{"axis", axis}})
+    return below(2) ? add(Op::Softmax,
+                          {
+                              a
+    },
+                          {{"axis", axis}})
                     : add(Op::CumSum, {bounded(a)}, {{"axis", axis}});
   }
 
@@ -143,7 +196,11 @@ class Generator {
     Node* weights = constant(DType::F32, {a->type.shape.back(), n}, -0.3, 0.3);
     Node* product = add(Op::MatMul, {bounded(a), weights});
     if (below(2)) return product;
-    Node* bias = add(Op::Broadcast, {constant(DType::F32, {n}, -1, 1)},
+    Node* bias = add(Op::Broadcast,
+                     {
+                         constant(DType::F32, {n},
+                          -1, 1)
+    },
                      {{"shape", product->type.shape}});
     return add(Op::Add, {product, bias});
   }
@@ -152,14 +209,20 @@ class Generator {
     if (a->type.shape.empty()) return bounded(a);
     const Shape last = {a->type.shape.back()};
     return add(Op::LayerNorm,
-               {a, constant(DType::F32, last, 0.5, 1.5), constant(DType::F32, last, -1, 1)},
+               {
+                   a, constant(DType::F32, last, 0.5, 1.5), constant(DType::F32, last, -1, 1)
+    },
                {{"eps", 0.1}});
   }
 
   Node* concat(Node* a) {
     if (a->type.shape.empty()) return bounded(a);
     const int64_t axis = below(static_cast<int64_t>(a->type.shape.size()));
-    return add(Op::Concat, {a, partner(a)}, {{"axis", axis}});
+    return add(Op::Concat,
+               {
+                   a, partner(a)
+    },
+               {{"axis", axis}});
   }
 
   Node* gather(Node* a) {
@@ -167,7 +230,11 @@ class Generator {
     const int64_t axis = below(static_cast<int64_t>(a->type.shape.size()));
     const int64_t size = a->type.shape[static_cast<size_t>(axis)];
     Node* indices = constant(DType::I32, {1 + below(4)}, 0, static_cast<double>(size));
-    return add(Op::Gather, {a, indices}, {{"axis", axis}});
+    return add(Op::Gather,
+               {
+                   a, indices
+    },
+               {{"axis", axis}});
   }
 
   Node* select(Node* a) {
@@ -180,7 +247,11 @@ class Generator {
     if (a->type.shape.size() >= 4) return bounded(a);
     Shape wider = a->type.shape;
     wider.insert(wider.begin(), 1 + below(3));
-    return add(Op::Broadcast, {a}, {{"shape", wider}});
+    return add(Op::Broadcast,
+               {
+                   a
+    },
+               {{"shape", wider}});
   }
 
   // Attention over the input x, whose last dimension is 8: two heads of 4.
@@ -197,7 +268,12 @@ class Generator {
     if (mask == "lengths")
       in.push_back(constant(DType::I32, {tokens[0]}, 0, static_cast<double>(tokens[1]) + 1));
     if (mask == "bias") in.push_back(constant(DType::F32, {1, 2, 1, tokens[1]}, -2, 2));
-    return add(Op::Attention, in, {{"heads", int64_t{2}}, {"scale", 0.5}, {"mask", mask}});
+    return add(Op::Attention, in,
+               {
+                   {"heads", int64_t{2}},
+                   {"scale", 0.5       },
+                   {"mask",  mask      }
+    });
   }
 
   // Unpack of x and Pack again.
@@ -205,9 +281,17 @@ class Generator {
     Node* x = graph_.inputs[0];
     const int64_t rows = x->type.shape[0], length = x->type.shape[1];
     Node* info = constant(DType::I32, {rows, 1}, 0, static_cast<double>(length) + 1);
-    Node* unpacked = add(Op::Unpack, {x, info}, {{"segment_max_size", length}});
+    Node* unpacked = add(Op::Unpack,
+                         {
+                             x, info
+    },
+                         {{"segment_max_size", length}});
     if (below(2)) return unpacked;
-    return add(Op::Pack, {unpacked, info}, {{"rows", rows}, {"row_length", length}});
+    return add(Op::Pack,
+               {
+                   unpacked, info
+    },
+               {{"rows", rows}, {"row_length", length}});
   }
 
   void integer_step() {
@@ -221,10 +305,20 @@ class Generator {
       case 4: {
         Node* less = add(Op::Less, {a, b});
         Node* both = add(Op::And, {less, add(Op::Not, {add(Op::Equal, {a, b})})});
-        integers_.push_back(add(Op::Cast, {both}, {{"to", std::string("i32")}}));
+        integers_.push_back(add(Op::Cast,
+                                {
+                                    both
+        },
+                                {{"to", std::string("i32")}}));
         break;
       }
-      case 5: values_.push_back(add(Op::Cast, {a}, {{"to", std::string("f32")}})); break;
+      case 5:
+        values_.push_back(add(Op::Cast,
+                              {
+                                  a
+        },
+                              {{"to", std::string("f32")}}));
+        break;
     }
   }
 

@@ -80,8 +80,7 @@ TEST(BadOptions, each_is_told_what_it_must_be) {
   expect_refused(compile_words(tiny_model(), {"--pack_args", "max_valid_num=3"}), kUsage,
                  {"segment_max_size"});
   expect_refused(compile_words(tiny_model(), {"--target", "tpu"}), kUsage, {"tpu", "c600"});
-  expect_refused(compile_words(tiny_model(), {"--input_shape", "input_ids"}), kUsage,
-                 {"NAME=D,D"});
+  expect_refused(compile_words(tiny_model(), {"--input_shape", "input_ids"}), kUsage, {"NAME=D,D"});
   expect_refused({"compile", "--no_such_flag"}, kUsage, {"no_such_flag"});
   expect_refused({"fly"}, kUsage, {"fly"});
 }
@@ -101,8 +100,7 @@ TEST(BadInputs, a_wrong_shape_is_named) {
   write_ints(inputs + "/input_ids.npy", std::vector<int32_t>(60, 1), {4, 15});
   write_ints(inputs + "/attention_mask.npy", std::vector<int32_t>(64, 1), {4, 16});
   write_ints(inputs + "/token_type_ids.npy", std::vector<int32_t>(64, 0), {4, 16});
-  expect_refused(run_words(padded_executable(), inputs), kError,
-                 {"input_ids", "[4,15]", "[4,16]"});
+  expect_refused(run_words(padded_executable(), inputs), kError, {"input_ids", "[4,15]", "[4,16]"});
 }
 
 TEST(BadInputs, a_token_id_past_the_table_is_named_with_its_place) {
@@ -157,8 +155,8 @@ TEST(BadRequest, an_id_out_of_range_is_refused) {
 TEST(BadRequest, the_others_are_answered) {
   const std::string at = one_request("mixed", std::vector<int32_t>(17, 1));
   write_ints(at + "/r1/input_ids.npy", {1, 2, 3}, {3});
-  const Result result = tessera({"run", packed_executable(), "--requests", at, "--outputs",
-                                 path("mixed_out")});
+  const Result result =
+      tessera({"run", packed_executable(), "--requests", at, "--outputs", path("mixed_out")});
   EXPECT_EQ(result.exit_code, kError);
   EXPECT_THAT(result.out, HasSubstr("answered 1 of 2"));
   EXPECT_TRUE(exists(path("mixed_out/r1/start_logits.npy")));
@@ -188,8 +186,7 @@ TEST(BadExecutable, a_changed_byte_is_refused) {
     std::string changed = whole;
     changed[i * (whole.size() - 1) / 24] ^= 0x20;
     write_file(path("changed.popef"), changed);
-    expect_refused(run_words(path("changed.popef"), padded_inputs()), kBadFile,
-                   {"changed.popef"});
+    expect_refused(run_words(path("changed.popef"), padded_inputs()), kBadFile, {"changed.popef"});
   }
 }
 
@@ -199,8 +196,8 @@ TEST(BadExecutable, a_model_is_not_an_executable) {
 
 TEST(OutOfMemory, a_model_too_large_for_the_tiles_says_what_takes_the_room) {
   const std::string model = path("large.onnx");
-  ASSERT_EQ(tessera({"make-model", "--preset", "tiny", "--vocab", "2000000", "-o", model}).exit_code,
-            0);
+  ASSERT_EQ(
+      tessera({"make-model", "--preset", "tiny", "--vocab", "2000000", "-o", model}).exit_code, 0);
   const Result result = tessera({"compile", "--input_model", model, "--input_shape",
                                  "input_ids=1,16", "--target", "test", "-o", path("large.popef")});
   EXPECT_EQ(result.exit_code, kOutOfMemory) << result.err;
@@ -213,10 +210,10 @@ TEST(OutOfMemory, a_model_too_large_for_the_tiles_says_what_takes_the_room) {
 
 TEST(FullDisk, leaves_the_old_file_and_nothing_half_written) {
   write_file(path("kept.popef"), "old");
-  const Result result = tessera_with_file_limit(
-      {"compile", "--input_model", tiny_model(), "--input_shape", "input_ids=4,16", "--target",
-       "test", "-o", path("kept.popef")},
-      20000);
+  const Result result =
+      tessera_with_file_limit({"compile", "--input_model", tiny_model(), "--input_shape",
+                               "input_ids=4,16", "--target", "test", "-o", path("kept.popef")},
+                              20000);
   EXPECT_EQ(result.exit_code, kError);
   EXPECT_THAT(result.err, HasSubstr("kept.popef"));
   EXPECT_EQ(read_file(path("kept.popef")), "old");

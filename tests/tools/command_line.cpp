@@ -48,9 +48,15 @@ struct Folder {
 
 std::string make_executable(const std::string& name, const std::vector<std::string>& more) {
   const std::string file = path(name);
-  std::vector<std::string> words = {"compile",       "--input_model", tiny_model(),
-                                    "--input_shape", "input_ids=4,16", "--target", "test",
-                                    "-o",            file};
+  std::vector<std::string> words = {"compile",
+                                    "--input_model",
+                                    tiny_model(),
+                                    "--input_shape",
+                                    "input_ids=4,16",
+                                    "--target",
+                                    "test",
+                                    "-o",
+                                    file};
   words.insert(words.end(), more.begin(), more.end());
   const Result result = tessera(words);
   EXPECT_EQ(result.exit_code, 0) << result.err;
@@ -61,7 +67,8 @@ std::string make_executable(const std::string& name, const std::vector<std::stri
 
 Result tessera_with_file_limit(const std::vector<std::string>& words, size_t bytes) {
   static int calls = 0;
-  const std::string out = path("out" + std::to_string(calls)), err = path("err" + std::to_string(calls));
+  const std::string out = path("out" + std::to_string(calls)),
+                    err = path("err" + std::to_string(calls));
   ++calls;
   const pid_t child = fork();
   if (child == 0) become_tessera(words, bytes, out, err);

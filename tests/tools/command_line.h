@@ -16,16 +16,16 @@ Result tessera(const std::vector<std::string>& words);
 // As tessera, where no file may grow past `bytes`: what a full disk looks like.
 Result tessera_with_file_limit(const std::vector<std::string>& words, size_t bytes);
 
-std::string folder();                        // of this test program, removed at its end
-std::string path(const std::string& name);   // in it
+std::string folder();                       // of this test program, removed at its end
+std::string path(const std::string& name);  // in it
 std::string read_file(const std::string& path);
 void write_file(const std::string& path, const std::string& bytes);
 bool exists(const std::string& path);
 
 // Made once: a tiny BERT, and executables of it on the four tiles of the test target.
 std::string tiny_model();
-std::string padded_executable();   // 4 rows of 16
-std::string packed_executable();   // the same in form A, at most 12 requests
+std::string padded_executable();  // 4 rows of 16
+std::string packed_executable();  // the same in form A, at most 12 requests
 // .npy of int32.
 void write_ints(const std::string& path, const std::vector<int32_t>& values,
                 const std::vector<int64_t>& shape);

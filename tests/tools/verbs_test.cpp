@@ -17,8 +17,8 @@ using Json = nlohmann::json;
 TEST(Help, every_verb_teaches_with_an_example) {
   const Result overview = tessera({"--help"});
   EXPECT_EQ(overview.exit_code, 0);
-  for (const char* verb : {"compile", "run", "bench", "inspect", "recompiles", "convert",
-                           "make-model", "version"}) {
+  for (const char* verb :
+       {"compile", "run", "bench", "inspect", "recompiles", "convert", "make-model", "version"}) {
     EXPECT_THAT(overview.out, HasSubstr(verb));
     const Result help = tessera({verb, "--help"});
     EXPECT_EQ(help.exit_code, 0);
@@ -65,14 +65,14 @@ TEST(Run, the_isolated_machine_writes_the_same_bytes) {
                      path("isolated"), "--isolated"})
                 .exit_code,
             0);
-  EXPECT_EQ(read_file(path("direct/start_logits.npy")), read_file(path("isolated/start_logits.npy")));
+  EXPECT_EQ(read_file(path("direct/start_logits.npy")),
+            read_file(path("isolated/start_logits.npy")));
 }
 
 TEST(Run, a_model_compiles_for_each_new_shape_and_says_why) {
   const std::string events = path("events.jsonl");
-  const Result run =
-      tessera({"run", tiny_model(), "--target", "test", "--random", "input_ids=4,16",
-               "input_ids=4,12", "input_ids=4,16", "--events", events});
+  const Result run = tessera({"run", tiny_model(), "--target", "test", "--random", "input_ids=4,16",
+                              "input_ids=4,12", "input_ids=4,16", "--events", events});
   EXPECT_EQ(run.exit_code, 0) << run.err;
   const Result list = tessera({"recompiles", "list", events});
   EXPECT_EQ(list.exit_code, 0);
@@ -93,9 +93,9 @@ TEST(Inspect, tells_what_the_file_holds) {
 
 TEST(Convert, writes_a_model_that_compiles_again) {
   const std::string converted = path("converted.onnx");
-  const Result result =
-      tessera({"convert", "--input_model", tiny_model(), "--input_shape", "input_ids=4,16",
-               "--pack_args", "max_valid_num=12", "segment_max_size=16", "--output_model", converted});
+  const Result result = tessera({"convert", "--input_model", tiny_model(), "--input_shape",
+                                 "input_ids=4,16", "--pack_args", "max_valid_num=12",
+                                 "segment_max_size=16", "--output_model", converted});
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_THAT(read_file(converted), HasSubstr("ai.graphcore"));
   EXPECT_EQ(tessera({"compile", "--input_model", converted, "--target", "test", "-o",
