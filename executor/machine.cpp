@@ -58,7 +58,7 @@ struct Machine::Impl {
 
   std::shared_ptr<const Executable> executable;
   ThreadPool pool;
-  std::unique_ptr<Jit> jit;
+  std::shared_ptr<Jit> jit;
   std::vector<StepPlan> steps;
   std::unique_ptr<Engine> engine;  // refers to all of the above
   ProgramCost cost;
@@ -80,7 +80,8 @@ Expected<std::unique_ptr<Machine>> Machine::load(std::shared_ptr<const Executabl
   std::unique_ptr<Machine> machine(new Machine);
   machine->impl_ = std::make_unique<Impl>(executable, thread_count(options.threads));
   Impl& impl = *machine->impl_;
-  impl.jit = TRY(Jit::create({options.cpu}));
+  impl.jit = options.jit;
+  if (!impl.jit) impl.jit = TRY(Jit::create({options.cpu}));
   impl.steps = TRY(plan_steps(program, *impl.jit, impl.pool.size()));
   const EngineParts parts{*executable, impl.steps, impl.pool, options.reverse_tiles};
   switch (options.kind) {

@@ -22,14 +22,19 @@
 
 namespace tessera {
 
+class Jit;
+
 enum class MachineKind : uint8_t { Direct, Isolated };
 
 struct MachineOptions {
   MachineKind kind = MachineKind::Direct;
-  int threads = 0;  // host threads; 0: one per core
-  std::string cpu;  // JIT for this CPU; "": this host's
-  bool reverse_tiles =
-      false;  // run each superstep's vertices last to first: the answers must not change
+  int threads = 0;       // host threads; 0: one per core
+  std::string cpu = {};  // JIT for this CPU; "": this host's
+  // Run each superstep's vertices last to first: the answers must not change.
+  bool reverse_tiles = false;
+  // Keeps compiled codelets for the next machine that is given it (not at the same time), whose
+  // `cpu` is then this one's. Null: the machine has one to itself.
+  std::shared_ptr<Jit> jit = {};
 };
 
 struct HostStep {  // host wall time of one superstep of one run, for profiles

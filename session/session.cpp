@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "compiler/compile.h"
+#include "executor/jit.h"
 #include "support/file.h"
 
 namespace tessera {
@@ -133,6 +134,8 @@ Expected<std::unique_ptr<Session>> Session::open(const std::string& model_path,
   std::unique_ptr<Session> session(new Session);
   session->impl_->model_path = model_path;
   session->impl_->options = std::move(options);
+  MachineOptions& machine = session->impl_->options.machine;
+  if (!machine.jit) machine.jit = TRY(Jit::create({machine.cpu}));
   return session;
 }
 

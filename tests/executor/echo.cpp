@@ -32,7 +32,7 @@ Executable echo_executable(PackingForm form) {
 
 std::shared_ptr<ModelRunner> echo_runner(PackingForm form) {
   auto runner = ModelRunner::create(std::make_shared<const Executable>(echo_executable(form)),
-                                    {.threads = 1});
+                                    {.threads = 1, .jit = shared_jit()});
   EXPECT_TRUE(runner.ok()) << runner.error().message;
   return runner.ok() ? runner.take() : nullptr;
 }

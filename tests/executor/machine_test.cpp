@@ -93,7 +93,8 @@ constexpr std::string_view kAttention = R"(program attention {
 )";
 
 std::unique_ptr<Machine> load(const std::shared_ptr<const Executable>& executable,
-                              const MachineOptions& options) {
+                              MachineOptions options) {
+  options.jit = shared_jit();
   auto machine = Machine::load(executable, options);
   EXPECT_TRUE(machine.ok()) << machine.error().message;
   return machine.ok() ? machine.take() : nullptr;

@@ -51,6 +51,11 @@ Executable tiny_executable(std::string_view text, std::vector<Bytes> constants) 
 
 Executable unverified_executable(std::string_view text) { return make(text, {}); }
 
+std::shared_ptr<Jit> shared_jit() {
+  static const std::shared_ptr<Jit> jit = Jit::create().take();
+  return jit;
+}
+
 Bytes random_tensor(DType dtype, int64_t elements, uint32_t seed) {
   std::mt19937 random(seed);
   Bytes bytes(static_cast<size_t>(elements * size_of(dtype)));

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "executor/jit.h"
 #include "program/popef.h"
 
 namespace tessera {
@@ -33,6 +34,9 @@ std::vector<T> values_of(std::span<const std::byte> bytes) {
 Executable tiny_executable(std::string_view text, std::vector<Bytes> constants = {});
 // Without the verifier.
 Executable unverified_executable(std::string_view text);
+
+// For machines that come and go: codelets are compiled once in a test program.
+std::shared_ptr<Jit> shared_jit();
 
 // Random bytes for a tensor: floats in -1..1 of its dtype, integers in 0..3, booleans.
 Bytes random_tensor(DType dtype, int64_t elements, uint32_t seed);
