@@ -89,16 +89,23 @@ Node* argument_of_reciprocal_root(Node* node) {
   return node->is(Op::Pow) && splat(node->in[1]) == -0.5 ? node->in[0] : nullptr;
 }
 
-// From variance(x) + eps; null is no match.
+// From variance(x) + eps; null is no match. In f16 an eps of 1e-12 is 0, and folded away.
 std::optional<Deviation> match_deviation(Node* sum) {
-  if (!sum || !sum->is(Op::Add)) return std::nullopt;
-  std::optional<double> eps;
-  Node* variance = other_operand(sum, [&](Node* in) { return (eps = splat(in)).has_value(); });
+  if (!sum) return std::nullopt;
+  double eps = 0;
+  Node* variance = sum;
+  if (sum->is(Op::Add)) {
+    const auto is_eps = [&](Node* in) {
+      eps = splat(in).value_or(-1);
+      return eps >= 0;
+    };
+    variance = other_operand(sum, is_eps);
+  }
   Node* square = variance ? argument_of_mean(variance) : nullptr;
   Node* centered = square ? argument_of_square(square) : nullptr;
   Node* x = centered ? argument_of_centered(centered) : nullptr;
-  if (!x || *eps < 0) return std::nullopt;
-  return Deviation{x, *eps};
+  if (!x) return std::nullopt;
+  return Deviation{x, eps};
 }
 
 // Without a gamma it is 1, without a beta 0: exporters write them, folding drops them.

@@ -6,6 +6,7 @@
 
 namespace tessera {
 
+Expected<bool> widen_halves(Graph& graph, PassState& state);
 Expected<bool> extract_position_ids(Graph& graph, PassState& state);
 Expected<bool> fold_constants(Graph& graph, PassState& state);
 Expected<bool> cancel_reshapes(Graph& graph, PassState& state);

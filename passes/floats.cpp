@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "passes/floats.h"
+
+#include <algorithm>
+#include <cstring>
+#include <span>
+#include <vector>
+
+#include "passes/match.h"
+#include "support/half.h"
+
+namespace tessera {
+namespace {
+
+Tensor halved(const Tensor& tensor) {
+  const std::span bytes = tensor.bytes();
+  std::vector<float> floats(bytes.size() / sizeof(float));
+  std::memcpy(floats.data(), bytes.data(), bytes.size());
+  for (float& value : floats) value = std::clamp(value, -kMaxHalf, kMaxHalf);
+  std::vector<uint16_t> halves(floats.size());
+  to_half(floats, halves);
+  return Tensor::copy({DType::F16, tensor.type().shape}, std::as_bytes(std::span(halves)));
+}
+
+Tensor widened(const Tensor& tensor) {
+  std::vector<float> floats;
+  for (int64_t i = 0; i < elements(tensor.type().shape); ++i)
+    floats.push_back(static_cast<float>(element(tensor, i)));
+  return Tensor::copy({DType::F32, tensor.type().shape}, std::as_bytes(std::span(floats)));
+}
+
+Node* put_cast(Graph& graph, const Node* before, Node* value, DType to) {
+  std::map<std::string, Attr> attrs;
+  attrs.emplace("to", std::string(to_string(to)));
+  return put(graph, before, value, Op::Cast, {value}, attrs);
+}
+
+void cast_inputs(Graph& graph, DType from, DType to) {
+  const Node* first = nullptr;
+  for (const auto& node : graph.nodes())
+    if (!first && !node->is(Op::Input)) first = node.get();
+  for (Node* input : graph.inputs) {
+    if (input->type.dtype != from) continue;
+    Node* inside = put_cast(graph, first, input, to);
+    graph.replace_uses(input, inside);
+    inside->in[0] = input;
+  }
+}
+
+Status change_constant(Node* constant, DType to) {
+  if (!constant->value.has_data())
+    return Error{called(*constant) + ": has no data, must have some to change precision"};
+  constant->value = to == DType::F16 ? halved(constant->value) : widened(constant->value);
+  constant->type = constant->value.type();
+  return {};
+}
+
+// Operands come first, so each node infers from types that are right already. A cast between the
+// two has nothing left to do.
+Status change_node(Graph& graph, Node* node, DType from, DType to) {
+  if (node->is(Op::Cast) && node->string_attr("to") == to_string(from))
+    node->attrs["to"] = std::string(to_string(to));
+  node->type = TRY(infer(*node));
+  if (node->is(Op::Cast) && node->type == node->in[0]->type) graph.replace_uses(node, node->in[0]);
+  return {};
+}
+
+}  // namespace
+
+Status change_floats(Graph& graph, DType from, DType to) {
+  std::vector<size_t> outputs;
+  for (size_t i = 0; i < graph.outputs.size(); ++i)
+    if (graph.outputs[i].node->type.dtype == from) outputs.push_back(i);
+  cast_inputs(graph, from, to);
+  for (const auto& node : graph.nodes()) {
+    if (node->is(Op::Constant) && node->type.dtype == from) TRY(change_constant(node.get(), to));
+    if (!node->is(Op::Input) && !node->is(Op::Constant))
+      TRY(change_node(graph, node.get(), from, to));
+  }
+  for (size_t i : outputs) {
+    Node*& value = graph.outputs[i].node;
+    value = put_cast(graph, nullptr, value, from);
+  }
+  return {};
+}
+
+}  // namespace tessera
