@@ -125,6 +125,7 @@ struct Foreign {
   std::vector<std::string> inputs;
   int attentions, gelus, layer_norms;
   const char* refuses_a;
+  bool fp16 = false;
 };
 void PrintTo(const Foreign& model, std::ostream* out) { *out << model.path; }
 
@@ -133,27 +134,33 @@ const Foreign kForeign[] = {
      {2, 7},
      {"input_ids", "attention_mask", "token_type_ids"},
      12, 12,
-     25, ""                                                                                    },
+     25, ""},
     {"fetched/ort_keras2onnx_bert_squad_op11",
      {2, 7},
      {"input_ids", "attention_mask", "token_type_ids"},
      24, 24,
-     49, ""                                                                                    },
+     49, ""},
     {"fetched/ort_pytorch13_bert_squad_op10_repaired",
      {2, 9},
      {"input_ids", "input_mask", "segment_ids"},
      12, 12,
-     25, ""                                                                                    },
+     25, ""},
+    {"fetched/ort_pytorch13_bert_squad_fp16_casts_op11",
+     {2, 9},
+     {"input_ids", "input_mask", "segment_ids"},
+     12, 12,
+     25, "",
+     true},
     {"fetched/vespa_pytorch18_encoder_op12",
      {2, 6},
      {"input"},
-     0,  0,
-     4,  "node 'Reshape_41' (reshape): reshapes [2,6,16] to [2,12,8], which takes tokens apart"},
+     0, 0,
+     4, "node 'Reshape_41' (reshape): reshapes [2,6,16] to [2,12,8], which takes tokens apart"},
     {"generated/hf_vit_imgcls_op13",
      {2, 3, 32, 32},
      {"pixel_values"},
-     2,  2,
-     5,  "packing: no input i32[batch,sequence] is looked up in a table"                       },
+     2, 2,
+     5, "packing: no input i32[batch,sequence] is looked up in a table"},
 };
 
 class ForeignModel : public ::testing::TestWithParam<Foreign> {};
@@ -166,6 +173,7 @@ TEST_P(ForeignModel, is_understood_or_refused_by_name) {
   ASSERT_TRUE(graph.ok()) << graph.error().message;
   Graph packed = graph->clone();
   PassState plain, form_a;
+  plain.options.fp16 = form_a.options.fp16 = model.fp16;
   ASSERT_TRUE(run_passes(*graph, plain, {}, {}, "").ok());
   std::map<Op, int> count;
   for (const auto& node : graph->nodes()) ++count[node->op];
