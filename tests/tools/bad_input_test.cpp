@@ -49,6 +49,15 @@ TEST(BadModel, a_truncated_model_is_refused) {
                  kBadFile, {"truncated.onnx"});
 }
 
+TEST(BadModel, an_unknown_op_is_named_with_its_node) {
+  std::string model = read_file(tiny_model());
+  for (size_t at = model.find("Softmax"); at != std::string::npos; at = model.find("Softmax", at))
+    model.replace(at, 7, "Softmix");
+  write_file(path("unknown_op.onnx"), model);
+  expect_refused(compile_words(path("unknown_op.onnx"), {"--input_shape", "input_ids=4,16"}),
+                 kError, {"unknown_op.onnx", "node 'Softm", "(Softmix)"});
+}
+
 TEST(BadModel, an_unfixed_dimension_names_the_input_the_axis_and_the_flag) {
   expect_refused(compile_words(tiny_model()), kUsage,
                  {"input 'input_ids'", "axis 0", "'batch'", "--input_shape"});
@@ -188,6 +197,16 @@ TEST(BadExecutable, a_changed_byte_is_refused) {
     write_file(path("changed.popef"), changed);
     expect_refused(run_words(path("changed.popef"), padded_inputs()), kBadFile, {"changed.popef"});
   }
+}
+
+TEST(BadExecutable, of_another_version_says_which) {
+  std::string other = read_file(padded_executable());
+  const std::string version = "tessera-popef-1";
+  ASSERT_NE(other.find(version), std::string::npos);
+  other.replace(other.find(version), version.size(), "tessera-popef-7");
+  write_file(path("other.popef"), other);
+  expect_refused(run_words(path("other.popef"), padded_inputs()), kBadFile,
+                 {"other.popef", "tessera-popef-7", "tessera-popef-1"});
 }
 
 TEST(BadExecutable, a_model_is_not_an_executable) {
