@@ -17,25 +17,25 @@ namespace {
 float add_residual(const VertexOperand& x, const VertexOperand* residual, int64_t row, float* v) {
   const LayerNormConstants& is = layer_norm_constants;
   const int64_t n = x.size[1];
+  const int64_t x_at = row * x.stride[0];
+  const int64_t residual_at = is.has_residual ? row * residual->stride[0] : 0;
   v16 sum = splat(0);
-  for (int64_t i = 0; i < n; i += kLanes) {
-    v16 lanes = load_upto(is.x, x.data, row * x.stride[0] + i, n - i);
-    if (is.has_residual) {
-      lanes += load_upto(is.residual, residual->data, row * residual->stride[0] + i, n - i);
-    }
+  for_each_lanes(n, [&](int64_t i, int64_t left) {
+    v16 lanes = load_upto(is.x, x.data, x_at + i, left);
+    if (is.has_residual) lanes += load_upto(is.residual, residual->data, residual_at + i, left);
     store16(Element::F32, v, i, lanes);
     sum += lanes;
-  }
+  });
   return sum_of_lanes(sum) / static_cast<float>(n);
 }
 
 float variance(const float* v, int64_t n, float mean) {
   v16 sum = splat(0);
-  for (int64_t i = 0; i < n; i += kLanes) {
+  for_each_lanes(n, [&](int64_t i, int64_t left) {
     const v16 difference = load16(Element::F32, v, i) - mean;
-    const v16 counted = first_lanes(n - i) ? difference : splat(0);
+    const v16 counted = first_lanes(left) ? difference : splat(0);
     sum = fma(counted, counted, sum);
-  }
+  });
   return sum_of_lanes(sum) / static_cast<float>(n);
 }
 
@@ -54,11 +54,12 @@ extern "C" void layer_norm(const VertexOperand* operands, void* scratch) {
     const float mean = add_residual(x, residual, row, v);
     const float eps = static_cast<float>(is.eps);
     const float scale = 1.0f / __builtin_sqrtf(variance(v, n, mean) + eps);
-    for (int64_t i = 0; i < n; i += kLanes) {
+    const int64_t at = row * out.stride[0];
+    for_each_lanes(n, [&](int64_t i, int64_t left) {
       const v16 normal = (load16(Element::F32, v, i) - mean) * scale;
-      const v16 result = fma(normal, load_upto(is.gamma, gamma.data, i, n - i),
-                             load_upto(is.beta, beta.data, i, n - i));
-      store_upto(is.out, out.data, row * out.stride[0] + i, n - i, result);
-    }
+      const v16 result = fma(normal, load_upto(is.gamma, gamma.data, i, left),
+                             load_upto(is.beta, beta.data, i, left));
+      store_upto(is.out, out.data, at + i, left, result);
+    });
   }
 }

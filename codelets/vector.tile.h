@@ -95,6 +95,15 @@ TILE_INLINE void store_upto(Element element, void* to, int64_t at, int64_t left,
   store_some(element, to, at, left, value);
 }
 
+// Calls with each place in a row of n, and how many elements are left there: 16 until the last. The
+// call is compiled twice, without the question of an edge in the loop.
+template <class Call>
+TILE_INLINE void for_each_lanes(int64_t n, Call call) {
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) call(i, kLanes);
+  if (i < n) call(i, n - i);
+}
+
 // --- Lanes: always folded in halves, so that a sum has one order ---
 
 TILE_INLINE float sum_of_lanes(v16 v) {
