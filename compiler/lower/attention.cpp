@@ -30,8 +30,8 @@ Value bias_of(Lowering& lowering, const Node& node, int64_t keys) {
   const VariableId id =
       emit_copy(lowering, node.name + "/bias", &node,
                 {
-                    lowering.value(mask), {0, 1, 2, 3},
-                     {1, 1, 1, 1}
+                    lowering.shaped(mask, mask->type.shape), {0, 1, 2, 3},
+                      {1, 1, 1, 1}
   },
                 shape, temporary_of(lowering, node.name + "/bias", mask->type.dtype));
   return all_of(id, shape);

@@ -123,7 +123,7 @@ VariableId emit_copy(Lowering& lowering, const std::string& name, const Node* no
 }
 
 void lower_transpose(Lowering& lowering, const Node& node) {
-  const Value from = lowering.value(node.in[0]);
+  const Value from = lowering.shaped(node.in[0], node.in[0]->type.shape);
   emit_copy(lowering, node.name, &node,
             {from, node.ints("perm"), std::vector<int64_t>(node.type.shape.size(), 1)},
             node.type.shape, result_of(lowering, node));
@@ -132,7 +132,7 @@ void lower_transpose(Lowering& lowering, const Node& node) {
 // Forward steps are a copy; a dimension that runs backwards is copied forwards and turned then.
 void lower_slice(Lowering& lowering, const Node& node) {
   const Shape& shape = node.type.shape;
-  CopyFrom copy{lowering.value(node.in[0]), {}, {}};
+  CopyFrom copy{lowering.shaped(node.in[0], node.in[0]->type.shape), {}, {}};
   std::vector<size_t> backward;
   for (size_t d = 0; d < shape.size(); ++d) {
     const int64_t step = node.ints("step")[d], last = (shape[d] - 1) * step;

@@ -17,13 +17,24 @@ constexpr int64_t kGrain = 8;
 struct Input {
   const Node* node;
   Shape shape;
+  std::vector<bool> starts;  // dimensions that do not continue the one before: edges of a slice
+  bool column = false;       // only a view with one more dimension of 1 has it
 };
 
-Input input_of(const Node* node, const Shape& out) {
-  const Node* source = through_broadcast(node);
-  Shape shape = source->type.shape;
-  shape.insert(shape.begin(), out.size() - shape.size(), 1);
-  return {source, shape};
+Input input_of(Lowering& lowering, const Node* node, const Shape& out) {
+  Input input{through_broadcast(node), {}, std::vector<bool>(out.size(), false)};
+  input.shape = input.node->type.shape;
+  input.shape.insert(input.shape.begin(), out.size() - input.shape.size(), 1);
+  std::optional<Value> value = reshape(lowering.value(input.node), input.shape);
+  if (!value) {
+    Shape column = input.shape;
+    column.push_back(1);
+    value = reshape(lowering.value(input.node), column);
+    input.column = value.has_value();
+  }
+  if (!value) return input;
+  for (size_t d = 0; d < out.size(); ++d) input.starts[d] = value->box[d].size() != value->view[d];
+  return input;
 }
 
 // The fewest dimensions that tell the operands apart: neighbours that every operand either has
@@ -40,7 +51,8 @@ Dims merge_dims(const Shape& out, const std::vector<Input>& inputs) {
     if (out[d] == 1) continue;
     std::vector<bool> repeated;
     for (const Input& input : inputs) repeated.push_back(input.shape[d] == 1);
-    if (!dims.out.empty() && repeated == last) {
+    const auto starts = [d](const Input& input) { return input.starts[d]; };
+    if (!dims.out.empty() && repeated == last && std::ranges::none_of(inputs, starts)) {
       dims.out.back() *= out[d];
       continue;
     }
@@ -48,9 +60,10 @@ Dims merge_dims(const Shape& out, const std::vector<Input>& inputs) {
     for (size_t i = 0; i < inputs.size(); ++i) dims.repeated[i].push_back(repeated[i]);
     last = repeated;
   }
-  if (!dims.out.empty()) return dims;
-  dims.out = {1};
-  for (std::vector<bool>& repeated : dims.repeated) repeated = {false};
+  if (std::ranges::any_of(inputs, &Input::column) || dims.out.empty()) {
+    dims.out.push_back(1);
+    for (std::vector<bool>& repeated : dims.repeated) repeated.push_back(false);
+  }
   return dims;
 }
 
@@ -79,6 +92,11 @@ std::optional<Place> refine(const Mapping& mapping, const Shape& merged) {
     place.merged.push_back(at);
   }
   if (place.view.empty()) return std::nullopt;
+  if (merged.back() == 1 && place.merged.back() + 1 < merged.size()) {
+    place.view.push_back(1);
+    place.block.push_back(1);
+    place.merged.push_back(merged.size() - 1);
+  }
   return place;
 }
 
@@ -113,7 +131,8 @@ void lower_elementwise(Lowering& lowering, const TapeGroup& group) {
   const Node& root = *group.root();
   const TapeProgram tape = write_tape(group);
   std::vector<Input> inputs;
-  for (const Node* input : tape.inputs) inputs.push_back(input_of(input, root.type.shape));
+  for (const Node* input : tape.inputs)
+    inputs.push_back(input_of(lowering, input, root.type.shape));
   const Dims dims = merge_dims(root.type.shape, inputs);
   const Place place = choose_place(lowering, dims, inputs);
 

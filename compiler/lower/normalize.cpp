@@ -21,8 +21,9 @@ void softmax_turned(Lowering& lowering, const Node& node, size_t axis) {
   std::swap(perm[axis], perm.back());  // its own inverse
   const std::vector<int64_t> steps(shape.size(), 1);
   const MakeVariable temporary = temporary_of(lowering, node.name + "/turned", node.type.dtype);
-  const VariableId x = emit_copy(lowering, node.name + "/turn", &node,
-                                 {lowering.value(node.in[0]), perm, steps}, turned, temporary);
+  const VariableId x =
+      emit_copy(lowering, node.name + "/turn", &node,
+                {lowering.shaped(node.in[0], shape), perm, steps}, turned, temporary);
   const Shape rows = rows_of(turned);
   const int64_t block = ceil_div(rows[0], lowering.tiles());
   const VariableId shares = temporary(rows, {block, rows[1]});

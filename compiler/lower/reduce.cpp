@@ -38,7 +38,7 @@ std::optional<Reduction> middle(const Shape& shape, const std::vector<int64_t>& 
 VariableId bring_together(Lowering& lowering, const Node& node, Reduction& r) {
   const Shape& from = node.in[0]->type.shape;
   const std::vector<int64_t>& axes = node.ints("axes");
-  CopyFrom copy{lowering.value(node.in[0]), {}, std::vector<int64_t>(from.size(), 1)};
+  CopyFrom copy{lowering.shaped(node.in[0], from), {}, std::vector<int64_t>(from.size(), 1)};
   Shape shape;
   r = {};
   for (const bool reduced : {false, true}) {

@@ -174,7 +174,7 @@ Value Lowering::value(const Node* node) {
 
 Value Lowering::lazy_value(const Node* node) {
   CHECK(is_lazy(node));
-  if (is_view(node)) return shaped(node->in[0], node->type.shape);
+  if (is_view(node)) return viewed(node);
   if (node->is(Op::Slice)) return sliced(node);
   if (node->is(Op::Broadcast)) return broadcast(node);
   CHECK(node->is(Op::Constant));
@@ -182,8 +182,18 @@ Value Lowering::lazy_value(const Node* node) {
   return values_.at(node);
 }
 
+// One column of many is no box of any shape that drops its dimension, so that may stay.
+Value Lowering::viewed(const Node* node) {
+  const Value from = value(node->in[0]);
+  Shape shape = node->type.shape;
+  if (const std::optional<Value> value = reshape(from, shape)) return *value;
+  shape.push_back(1);
+  if (const std::optional<Value> value = reshape(from, shape)) return *value;
+  return shaped(node->in[0], node->type.shape);
+}
+
 Value Lowering::sliced(const Node* node) {
-  Value value = this->value(node->in[0]);
+  Value value = shaped(node->in[0], node->in[0]->type.shape);
   for (size_t d = 0; d < value.box.size(); ++d) {
     Range& range = value.box[d];
     range.begin += node->ints("start")[d];
@@ -245,7 +255,8 @@ void Lowering::finish_outputs() {
       continue;
     }
     program.outputs.push_back(emit_copy(*this, output.name + "/copy", output.node,
-                                        straight(value(output.node)), output.node->type.shape,
+                                        straight(shaped(output.node, output.node->type.shape)),
+                                        output.node->type.shape,
                                         [&](const Shape& view, const std::vector<int64_t>& block) {
                                           return add_variable({
                                               .name = output.name,

@@ -37,7 +37,7 @@ struct Lowering {
   // Bytes of a tile that one operation may fill with what it works on.
   int64_t working_bytes() const;
 
-  // Where a node's result lies.
+  // Where a node's result lies: in its shape, or with one more dimension of 1 at the end.
   Value value(const Node* node);
   // Does the node stand for part of another variable until its bytes are asked for?
   static bool is_lazy(const Node* node);
@@ -71,6 +71,7 @@ struct Lowering {
   VariableId add_variable(Variable variable);
   void claim_outputs();
   Value lazy_value(const Node* node);
+  Value viewed(const Node* node);
   Value sliced(const Node* node);
   Value broadcast(const Node* node);
   TileId place_of(const std::string& role, DType dtype, const Mapping& mapping);

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a graph to an executable that says what it is: anchors, costs, options, packing, report.
+#include "compiler/compile.h"
+
+#include <gmock/gmock.h>
+
+#include <nlohmann/json.hpp>
+
+#include "codelets/codelet.h"
+#include "ir/text.h"
+#include "program/text.h"
+
+namespace tessera {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+constexpr const char* kEmbedding = R"(graph @lookup(%ids: i32[2,3]) {
+  %table = constant {value=0.5} : f32[10,16]
+  %rows = gather %table, %ids {axis=0} : f32[2,3,16]
+  %e = exp %rows : f32[2,3,16]
+  return %e as "out"
+})";
+
+CompileOptions test_options() {
+  CompileOptions options;
+  options.target = *target_preset("test");
+  return options;
+}
+
+Converted converted(const std::string& text) {
+  Expected<Graph> graph = parse_graph(text);
+  EXPECT_TRUE(graph.ok()) << graph.error().message;
+  Converted result;
+  result.graph = graph.take();
+  result.source_sha256 = "feed";
+  result.model_name = "model.onnx";
+  result.passes = {"fold_constants"};
+  return result;
+}
+
+CompileResult compiled(const std::string& text, const CompileOptions& options = test_options()) {
+  Expected<CompileResult> result = compile_graph(converted(text), options);
+  EXPECT_TRUE(result.ok()) << result.error().message;
+  return result.take();
+}
+
+TEST(Compile, anchors_say_what_a_caller_must_bring) {
+  Converted model = converted(kEmbedding);
+  model.model_dtypes = {
+      {"ids", "int64"}
+  };
+  const CompileResult result = compile_graph(std::move(model), test_options()).take();
+  const std::vector<Anchor>& anchors = result.executable.metadata.anchors;
+  ASSERT_EQ(anchors.size(), 2u);
+  EXPECT_EQ(anchors[0].name, "ids");
+  EXPECT_EQ(anchors[0].dtype, DType::I32);
+  EXPECT_EQ(anchors[0].model_dtype, "int64");
+  EXPECT_EQ(anchors[0].index_limit, 10);
+  EXPECT_EQ(anchors[1].kind, AnchorKind::Output);
+  EXPECT_EQ(anchors[1].model_dtype, "float32");
+  EXPECT_THAT(anchors[1].shape, ElementsAre(2, 3, 16));
+}
+
+TEST(Compile, constants_share_the_bytes_of_the_graph) {
+  Converted model = converted(kEmbedding);
+  const std::byte* bytes = nullptr;
+  for (const auto& node : model.graph.nodes()) {
+    if (node->is(Op::Constant)) bytes = node->value.bytes().data();
+  }
+  const CompileResult result = compile_graph(std::move(model), test_options()).take();
+  ASSERT_EQ(result.executable.constants.size(), 1u);
+  EXPECT_EQ(result.executable.constants[0].bytes.data(), bytes);
+}
+
+TEST(Compile, metadata_tells_where_it_comes_from) {
+  const Metadata metadata = compiled(kEmbedding).executable.metadata;
+  EXPECT_EQ(metadata.source_sha256, "feed");
+  EXPECT_EQ(metadata.model_name, "model.onnx");
+  EXPECT_EQ(metadata.options, to_string(test_options()));
+  EXPECT_EQ(metadata.options_sha256.size(), 64u);
+  EXPECT_GT(metadata.cycles.total, 0u);
+  EXPECT_TRUE(metadata.memory.fits);
+}
+
+TEST(Compile, cycles_are_the_sum_of_their_kinds) {
+  const CycleSummary cycles = compiled(kEmbedding).executable.metadata.cycles;
+  EXPECT_EQ(cycles.total, cycles.compute + cycles.exchange + cycles.sync);
+}
+
+TEST(Compile, phases_are_announced_in_order) {
+  std::vector<std::string> seen;
+  const auto note = [&](const std::string& phase) { seen.push_back(phase); };
+  const CompileResult result = compile_graph(converted(kEmbedding), test_options(), note).take();
+  EXPECT_THAT(seen, ElementsAre("lower", "verify", "cost"));
+  EXPECT_EQ(result.phases.size(), 3u);
+}
+
+TEST(Compile, the_report_is_json_that_adds_up) {
+  const CompileResult result = compiled(kEmbedding);
+  const nlohmann::json report = nlohmann::json::parse(result.executable.report);
+  uint64_t sum = 0;
+  for (const auto& step : report["supersteps"]) {
+    sum += step["exchange_cycles"].get<uint64_t>() + step["compute_cycles"].get<uint64_t>() +
+           step["sync_cycles"].get<uint64_t>();
+  }
+  EXPECT_EQ(sum, report["cycles"]["total"].get<uint64_t>());
+  double share = 0;
+  for (const auto& codelet : report["by_codelet"]) share += codelet["share"].get<double>();
+  EXPECT_NEAR(share, 1, 1e-9);
+  EXPECT_EQ(report["passes"], nlohmann::json({"fold_constants"}));
+}
+
+TEST(Compile, the_same_model_gives_the_same_executable) {
+  const CompileResult a = compiled(kEmbedding), b = compiled(kEmbedding);
+  EXPECT_EQ(print(a.executable.program), print(b.executable.program));
+  EXPECT_EQ(a.executable.report, b.executable.report);
+}
+
+TEST(Compile, a_model_too_large_for_the_tiles_is_compiled_and_said_to_be) {
+  CompileOptions options = test_options();
+  options.target.bytes_per_tile = 638976;
+  const CompileResult result = compiled(R"(graph @f(%x: f32[8,2048]) {
+    %w = constant {value=0.5} : f32[2048,2048]
+    %m = matmul %x, %w : f32[8,2048]
+    return %m
+  })",
+                                        options);
+  ASSERT_TRUE(result.out_of_memory.has_value());
+  EXPECT_EQ(result.out_of_memory->kind, ErrorKind::OutOfMemory);
+  EXPECT_THAT(result.out_of_memory->message, StartsWith("Out of memory on tile "));
+  EXPECT_FALSE(result.executable.metadata.memory.fits);
+  EXPECT_THAT(result.executable.report, HasSubstr("\"fits\": false"));
+}
+
+TEST(Compile, a_missing_model_is_an_error_that_names_it) {
+  const Expected<CompileResult> result = compile("/no/such/model.onnx", test_options());
+  ASSERT_FALSE(result.ok());
+  EXPECT_THAT(result.error().message, HasSubstr("/no/such/model.onnx"));
+}
+
+std::string usage_error(const CompileOptions& options) {
+  const Status status = check_options(options);
+  if (status.ok()) return "no error";
+  EXPECT_EQ(status.error().kind, ErrorKind::Usage);
+  return status.error().message;
+}
+
+TEST(Options, a_proportion_of_memory_is_above_0_and_at_most_1) {
+  CompileOptions options = test_options();
+  options.available_memory_proportion = 1.5;
+  EXPECT_EQ(usage_error(options),
+            "available_memory_proportion: is 1.5, must be above 0 and at most 1");
+  options.available_memory_proportion = 0;
+  EXPECT_THAT(usage_error(options), HasSubstr("is 0, must be"));
+}
+
+TEST(Options, packing_takes_at_least_one_of_each) {
+  CompileOptions options = test_options();
+  options.pack_args = PackArgs{.max_valid_num = 0, .segment_max_size = 8};
+  EXPECT_EQ(usage_error(options), "pack_args: max_valid_num is 0, must be at least 1");
+}
+
+TEST(Options, equal_options_have_equal_text_and_the_dump_folder_is_no_part_of_it) {
+  CompileOptions a = test_options(), b = test_options();
+  a.passes = {"x", "y"};
+  b.passes = {"y", "x"};
+  b.dump_dir = "/elsewhere";
+  EXPECT_EQ(to_string(a), to_string(b));
+}
+
+TEST(Options, every_option_changes_the_text) {
+  const std::string base = to_string(test_options());
+  const auto changed = [&](auto change) {
+    CompileOptions options = test_options();
+    change(options);
+    return to_string(options) != base;
+  };
+  EXPECT_TRUE(changed([](CompileOptions& o) { o.input_shape["ids"] = {2, 3}; }));
+  EXPECT_TRUE(changed([](CompileOptions& o) { o.precision = Precision::Fp16; }));
+  EXPECT_TRUE(changed([](CompileOptions& o) { o.partials_type = PartialsType::Float; }));
+  EXPECT_TRUE(changed([](CompileOptions& o) { o.available_memory_proportion = 0.5; }));
+  EXPECT_TRUE(changed([](CompileOptions& o) { o.pack_args = PackArgs{4, 8}; }));
+  EXPECT_TRUE(changed([](CompileOptions& o) { o.passes = {"insert_attention_mask"}; }));
+  EXPECT_TRUE(changed([](CompileOptions& o) { o.skip_passes = {"fuse_gelu"}; }));
+  EXPECT_TRUE(changed([](CompileOptions& o) { o.target.sync_cycles += 1; }));
+}
+
+}  // namespace
+}  // namespace tessera
