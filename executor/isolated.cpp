@@ -93,6 +93,8 @@ class IsolatedEngine : public Engine {
   Status run_step(const StepPlan& plan);
   Status run_vertex(const StepPlan& plan, int64_t k);
   Status collect(const Superstep& step, size_t operand, int64_t tile, Piece& piece);
+  Status store(const Superstep& step, size_t operand, int64_t tile, const Piece& piece);
+  Error not_on_tile(const Superstep& step, size_t operand, int64_t count, int64_t tile) const;
 
   EngineParts parts_;
   std::vector<std::vector<Piece>> blocks_;         // by variable and block
@@ -190,10 +192,29 @@ Status IsolatedEngine::collect(const Superstep& step, size_t operand, int64_t ti
   }
   const int64_t missing = std::count(here.begin(), here.end(), false);
   if (missing == 0) return {};
-  return Error{"superstep '" + step.name + "': operand " + std::to_string(operand) + " reads " +
-               std::to_string(missing) + " elements of " + variable(id).name +
-               " that are not on tile " + std::to_string(tile) +
-               ", must be mapped there or delivered"};
+  return not_on_tile(step, operand, missing, tile);
+}
+
+// Into the tile's own block, which must hold every element of the piece.
+Status IsolatedEngine::store(const Superstep& step, size_t operand, int64_t tile,
+                             const Piece& piece) {
+  const VariableId id = step.compute.operands[operand].region.variable;
+  const int64_t element_bytes = size_of(variable(id).dtype);
+  Piece* block = block_on(id, tile);
+  const int64_t stored = block == nullptr ? 0 : copy_common(piece, *block, element_bytes);
+  const int64_t missing = static_cast<int64_t>(piece.bytes.size()) / element_bytes - stored;
+  if (missing == 0) return {};
+  return not_on_tile(step, operand, missing, tile);
+}
+
+Error IsolatedEngine::not_on_tile(const Superstep& step, size_t operand, int64_t count,
+                                  int64_t tile) const {
+  const Operand& o = step.compute.operands[operand];
+  const char* does = o.writes ? " writes " : " reads ";
+  const char* must = o.writes ? ", must be mapped there" : ", must be mapped there or delivered";
+  return Error{"superstep '" + step.name + "': operand " + std::to_string(operand) + does +
+               std::to_string(count) + " elements of " + variable(o.region.variable).name +
+               " that are not on tile " + std::to_string(tile) + must};
 }
 
 Status IsolatedEngine::run_vertex(const StepPlan& plan, int64_t k) {
@@ -227,9 +248,7 @@ Status IsolatedEngine::run_vertex(const StepPlan& plan, int64_t k) {
   std::memset(scratch.data(), kPoison, static_cast<size_t>(vertex.scratch_bytes));
   vertex.kernel.run(operands.data(), scratch.data());
   for (size_t i = 0; i < plan.operands.size(); ++i) {
-    if (!plan.operands[i].writes) continue;
-    Piece* block = block_on(plan.operands[i].variable, tile);
-    if (block != nullptr) copy_common(pieces[i], *block, plan.operands[i].element_bytes);
+    if (plan.operands[i].writes) TRY(store(step, i, tile, pieces[i]));
   }
   return {};
 }
