@@ -35,11 +35,7 @@ bool common_shape(const std::vector<Node*>& nodes, Shape& common) {
 
 Expected<Node*> Call::broadcast(Node* node, const Shape& shape) {
   if (node->type.shape == shape) return node;
-  return add(Op::Broadcast,
-             {
-                 node
-  },
-             {{"shape", shape}});
+  return add(Op::Broadcast, {node}, with("shape", shape));
 }
 
 Expected<std::vector<Node*>> Call::broadcast_together(std::vector<Node*> nodes) {

@@ -205,29 +205,17 @@ Expected<Node*> Call::full(TensorType type, double value) {
 
 Expected<Node*> Call::reshape(Node* node, const Shape& shape) {
   if (node->type.shape == shape) return node;
-  return add(Op::Reshape,
-             {
-                 node
-  },
-             {{"shape", shape}});
+  return add(Op::Reshape, {node}, with("shape", shape));
 }
 
 Expected<Node*> Call::transpose(Node* node, const std::vector<int64_t>& perm) {
   if (std::is_sorted(perm.begin(), perm.end())) return node;
-  return add(Op::Transpose,
-             {
-                 node
-  },
-             {{"perm", perm}});
+  return add(Op::Transpose, {node}, with("perm", perm));
 }
 
 Expected<Node*> Call::cast(Node* node, DType dtype) {
   if (node->type.dtype == dtype) return node;
-  return add(Op::Cast,
-             {
-                 node
-  },
-             {{"to", std::string(to_string(dtype))}});
+  return add(Op::Cast, {node}, with("to", std::string(to_string(dtype))));
 }
 
 const std::string& Call::result_name(size_t i) const {

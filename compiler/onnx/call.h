@@ -111,6 +111,13 @@ class Call {
   std::vector<Value> results_;
 };
 
+// The attributes of an op that has but one.
+inline Call::Attrs with(const char* name, Attr value) {
+  Call::Attrs attrs;
+  attrs.emplace(name, std::move(value));
+  return attrs;
+}
+
 // "PATH: node 'NAME' (OP): ", by its first result if it has no name.
 std::string where(const std::string& path, const ::onnx::NodeProto& node);
 

@@ -102,7 +102,7 @@ class Importer {
     if (!op)
       return Error{where(file_.path, node) + "is not supported" +
                    (node.domain().empty() ? "" : " in domain '" + printable(node.domain()) + "'") +
-                   ", must be one of the operations in docs/ir.md"};
+                   ", must be one of the operations in docs/onnx.md"};
     std::vector<std::string> ignored;
     if (auto checked = check_call(*op, node, ignored); !checked.ok())
       return Error{where(file_.path, node) + checked.error().message};

@@ -189,6 +189,8 @@ Status check_attributes(const OnnxOp& op, const ::onnx::NodeProto& node,
 
 }  // namespace
 
+std::span<const OnnxOp> all_onnx_ops() { return kOps; }
+
 const OnnxOp* find_onnx_op(const std::string& domain, const std::string& name) {
   for (const OnnxOp& op : kOps)
     if (op.name == name && (op.domain == domain || (op.domain.empty() && domain == "ai.onnx")))

@@ -29,6 +29,7 @@ struct OnnxOp {
   Status (*handler)(Call& call);
 };
 
+std::span<const OnnxOp> all_onnx_ops();
 const OnnxOp* find_onnx_op(const std::string& domain, const std::string& name);
 // Whether the node has as many operands and results as the row allows, and only attributes of it.
 Status check_call(const OnnxOp& op, const ::onnx::NodeProto& node,

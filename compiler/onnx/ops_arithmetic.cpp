@@ -128,11 +128,7 @@ Status pow(Call& call) {
     return call.result_broadcast(Op::Pow, {base, TRY(call.cast(exponent, dtype))});
   Node* power = TRY(call.add_broadcast(
       Op::Pow, {TRY(call.cast(base, DType::F32)), TRY(call.cast(exponent, DType::F32))}));
-  return call.result(Op::Cast,
-                     {
-                         power
-  },
-                     {{"to", std::string(to_string(dtype))}});
+  return call.result(Op::Cast, {power}, with("to", std::string(to_string(dtype))));
 }
 
 Status reciprocal(Call& call) {
@@ -176,11 +172,7 @@ Status cast(Call& call) {
     call.bind(0, call.in(0), to);
     return {};
   }
-  TRY(call.result(Op::Cast,
-                  {
-                      call.in(0)
-  },
-                  {{"to", std::string(to_string(*dtype))}}));
+  TRY(call.result(Op::Cast, {call.in(0)}, with("to", std::string(to_string(*dtype)))));
   call.bind(0, call.results()[0].node, to);
   return {};
 }

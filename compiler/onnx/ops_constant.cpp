@@ -93,11 +93,7 @@ Status constant_of_shape(Call& call) {
                         ", must be one number, and within int32");
     value = TRY(call.reshape(call.constant(given.tensor), {}));
   }
-  return call.result(Op::Broadcast,
-                     {
-                         value
-  },
-                     {{"shape", shape}});
+  return call.result(Op::Broadcast, {value}, with("shape", shape));
 }
 
 // The indices of all elements that are not 0: a row an axis.

@@ -76,12 +76,7 @@ Expected<Node*> sum_out(Call& call, Node* x, std::string& labels, const std::str
       kept += labels[i];
   }
   labels = kept;
-  return axes.empty() ? x
-                      : call.add(Op::ReduceSum,
-                                 {
-                                     x
-  },
-                                 {{"axes", axes}});
+  return axes.empty() ? x : call.add(Op::ReduceSum, {x}, with("axes", axes));
 }
 
 // [batch, rows, inner] x [batch, inner, columns]: every letter is one of these.

@@ -10,11 +10,7 @@ namespace tessera::handlers {
 namespace {
 
 Status result_gelu(Call& call, Node* x, const std::string& form) {
-  return call.result(Op::Gelu,
-                     {
-                         x
-  },
-                     {{"form", form}});
+  return call.result(Op::Gelu, {x}, with("form", form));
 }
 
 Expected<Node*> sum(Call& call, Node* a, Node* b) { return call.add_broadcast(Op::Add, {a, b}); }
@@ -73,23 +69,14 @@ Status result_norm(Call& call, const Norm& norm) {
   };
   if (operands[0] == norm.x) return call.result(Op::LayerNorm, operands, attrs);
   Node* out = TRY(call.add(Op::LayerNorm, operands, attrs));
-  return call.result(Op::Reshape,
-                     {
-                         out
-  },
-                     {{"shape", norm.x->type.shape}});
+  return call.result(Op::Reshape, {out}, with("shape", norm.x->type.shape));
 }
 
 Expected<Node*> mean_over(Call& call, Node* x, const std::vector<int64_t>& axes) {
   Shape kept = x->type.shape;
   int64_t count = 1;
   for (const int64_t axis : axes) count *= std::exchange(kept[static_cast<size_t>(axis)], 1);
-  Node* sum = TRY(call.reshape(TRY(call.add(Op::ReduceSum,
-                                            {
-                                                x
-  },
-                                            {{"axes", axes}})),
-                               kept));
+  Node* sum = TRY(call.reshape(TRY(call.add(Op::ReduceSum, {x}, with("axes", axes))), kept));
   return call.add(Op::Div, {sum, TRY(call.like(sum, static_cast<double>(count)))});
 }
 
@@ -148,11 +135,7 @@ Expected<Node*> position_rows(Call& call) {
     for (int64_t i = 0; i < count.type.shape[1]; ++i) count.data.push_back(static_cast<double>(i));
     at = call.constant(count);
   }
-  return call.add(Op::Gather,
-                  {
-                      call.in(kPositions), at
-  },
-                  {{"axis", int64_t{0}}});
+  return call.add(Op::Gather, {call.in(kPositions), at}, with("axis", int64_t{0}));
 }
 
 }  // namespace
@@ -172,11 +155,8 @@ Status embed_layer_norm(Call& call) {
   TRY(result_norm(call, {x, call.in(kGamma), call.in(kBeta), eps, 2}));
   if (call.wants(1)) {
     const TensorType none{DType::I32, {call.shape(kIds)[0]}};
-    call.bind(1, call.in(kMask) ? TRY(call.add(Op::ReduceSum,
-                                               {
-                                                   call.in(kMask)
-    },
-                                               {{"axes", std::vector<int64_t>{1}}}))
+    call.bind(1, call.in(kMask) ? TRY(call.add(Op::ReduceSum, {call.in(kMask)},
+                                               with("axes", std::vector<int64_t>{1})))
                                 : TRY(call.full(none, 0)));
   }
   if (call.wants(2)) call.bind(2, x);
@@ -187,20 +167,18 @@ namespace {
 
 struct Heads {
   int64_t batch, tokens, heads, depth;
-  Shape scores() const { return {batch, heads, tokens, tokens}; }
 };
 
 // A third of [batch, tokens, 3 x hidden], by heads.
 Expected<Node*> part_by_heads(Call& call, Node* qkv, int64_t part, const Heads& size,
                               const std::vector<int64_t>& perm) {
   const int64_t hidden = size.heads * size.depth;
-  Node* piece = TRY(call.add(Op::Slice,
-                             {
-                                 qkv
-  },
-                             {{"start", std::vector<int64_t>{0, 0, part * hidden}},
-                              {"step", std::vector<int64_t>{1, 1, 1}},
-                              {"size", Shape{size.batch, size.tokens, hidden}}}));
+  const Call::Attrs third = {
+      {"start", std::vector<int64_t>{0, 0, part * hidden}},
+      {"step",  std::vector<int64_t>{1, 1, 1}            },
+      {"size",  Shape{size.batch, size.tokens, hidden}   }
+  };
+  Node* piece = TRY(call.add(Op::Slice, {qkv}, third));
   piece = TRY(call.reshape(piece, {size.batch, size.tokens, size.heads, size.depth}));
   return call.transpose(piece, perm);
 }
@@ -275,18 +253,10 @@ Status attention(Call& call) {
   if (call.in(3)) masks.push_back(TRY(seen_keys(call, size)));
   if (call.attr("unidirectional", int64_t{0})) masks.push_back(TRY(seen_before(call, size)));
   for (Node* mask : masks) scores = TRY(sum(call, scores, TRY(penalty(call, mask, filter, dtype))));
-  Node* weights = TRY(call.add(Op::Softmax,
-                               {
-                                   scores
-  },
-                               {{"axis", int64_t{3}}}));
+  Node* weights = TRY(call.add(Op::Softmax, {scores}, with("axis", int64_t{3})));
   Node* out = TRY(call.transpose(TRY(call.add(Op::MatMul, {weights, v})), {0, 2, 1, 3}));
   const Shape joined = {size.batch, size.tokens, size.heads * size.depth};
-  return call.result(Op::Reshape,
-                     {
-                         out
-  },
-                     {{"shape", joined}});
+  return call.result(Op::Reshape, {out}, with("shape", joined));
 }
 
 }  // namespace tessera::handlers

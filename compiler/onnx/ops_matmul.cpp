@@ -160,11 +160,7 @@ Status conv(Call& call) {
   if (call.in(2))
     out = TRY(call.add(Op::Add, {out, TRY(call.broadcast(call.in(2), out->type.shape))}));
   out = TRY(transposed(call, out));
-  return call.result(Op::Reshape,
-                     {
-                         out
-  },
-                     {{"shape", Shape{image[0], kernel[0], rows, columns}}});
+  return call.result(Op::Reshape, {out}, with("shape", Shape{image[0], kernel[0], rows, columns}));
 }
 
 }  // namespace tessera::handlers

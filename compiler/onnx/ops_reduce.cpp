@@ -24,20 +24,20 @@ Expected<Node*> negated(Call& call, Node* x) {
 }
 Expected<Node*> squared(Call& call, Node* x) { return call.add(Op::Mul, {x, x}); }
 template <Op op>
-Expected<Node*> with(Call& call, Node* x) {
+Expected<Node*> by(Call& call, Node* x) {
   return call.add(op, {x});
 }
 
 constexpr Reduction kReductions[] = {
-    {"ReduceL1",        with<Op::Abs>, Op::ReduceSum, nothing       },
-    {"ReduceL2",        squared,       Op::ReduceSum, with<Op::Sqrt>},
-    {"ReduceLogSum",    nothing,       Op::ReduceSum, with<Op::Log> },
-    {"ReduceLogSumExp", nothing,       Op::ReduceSum, nothing       }, // see log_sum_exp
-    {"ReduceMax",       nothing,       Op::ReduceMax, nothing       },
-    {"ReduceMean",      nothing,       Op::ReduceSum, nothing       }, // divides, see reduce
-    {"ReduceMin",       negated,       Op::ReduceMax, negated       },
-    {"ReduceSum",       nothing,       Op::ReduceSum, nothing       },
-    {"ReduceSumSquare", squared,       Op::ReduceSum, nothing       },
+    {"ReduceL1",        by<Op::Abs>, Op::ReduceSum, nothing     },
+    {"ReduceL2",        squared,     Op::ReduceSum, by<Op::Sqrt>},
+    {"ReduceLogSum",    nothing,     Op::ReduceSum, by<Op::Log> },
+    {"ReduceLogSumExp", nothing,     Op::ReduceSum, nothing     }, // see log_sum_exp
+    {"ReduceMax",       nothing,     Op::ReduceMax, nothing     },
+    {"ReduceMean",      nothing,     Op::ReduceSum, nothing     }, // divides, see reduce
+    {"ReduceMin",       negated,     Op::ReduceMax, negated     },
+    {"ReduceSum",       nothing,     Op::ReduceSum, nothing     },
+    {"ReduceSumSquare", squared,     Op::ReduceSum, nothing     },
 };
 
 Shape kept_shape(Shape shape, const std::vector<int64_t>& axes) {
@@ -59,20 +59,10 @@ struct LogSumExp {
 };
 Expected<LogSumExp> log_sum_exp(Call& call, Node* x, const std::vector<int64_t>& axes) {
   const Shape kept = kept_shape(x->type.shape, axes);
-  Node* top = TRY(call.reshape(TRY(call.add(Op::ReduceMax,
-                                            {
-                                                x
-  },
-                                            {{"axes", axes}})),
-                               kept));
+  Node* top = TRY(call.reshape(TRY(call.add(Op::ReduceMax, {x}, with("axes", axes))), kept));
   Node* below = TRY(call.add(Op::Sub, {x, TRY(call.broadcast(top, x->type.shape))}));
   Node* power = TRY(call.add(Op::Exp, {below}));
-  Node* sum = TRY(call.reshape(TRY(call.add(Op::ReduceSum,
-                                            {
-                                                power
-  },
-                                            {{"axes", axes}})),
-                               kept));
+  Node* sum = TRY(call.reshape(TRY(call.add(Op::ReduceSum, {power}, with("axes", axes))), kept));
   return LogSumExp{top, TRY(call.add(Op::Log, {sum}))};
 }
 
@@ -98,23 +88,14 @@ Status reduce(Call& call) {
   const Shape kept = kept_shape(call.shape(0), axes);
   const bool keepdims = call.attr("keepdims", int64_t{1}) != 0;
   const bool plain = row->name == "ReduceSum" || row->name == "ReduceMax";
-  if (plain && !keepdims)
-    return call.result(row->sum,
-                       {
-                           call.in(0)
-    },
-                       {{"axes", axes}});
+  if (plain && !keepdims) return call.result(row->sum, {call.in(0)}, with("axes", axes));
 
   Node* out = nullptr;
   if (row->name == "ReduceLogSumExp") {
     const LogSumExp parts = TRY(log_sum_exp(call, call.in(0), axes));
     out = TRY(call.add(Op::Add, {parts.top, parts.log_sum}));
   } else {
-    out = TRY(call.add(row->sum,
-                       {
-                           TRY(row->before(call, call.in(0)))
-    },
-                       {{"axes", axes}}));
+    out = TRY(call.add(row->sum, {TRY(row->before(call, call.in(0)))}, with("axes", axes)));
     if (keepdims) out = TRY(call.reshape(out, kept));
     if (row->name == "ReduceMean") {
       Node* count = TRY(call.like(out, static_cast<double>(count_of(call.shape(0), axes))));
@@ -192,22 +173,10 @@ Expected<Line> softmax_line(Call& call) {
 Status softmax(Call& call) {
   const Line line = TRY(softmax_line(call));
   if (line.shape == call.shape(0))
-    return call.result(Op::Softmax,
-                       {
-                           call.in(0)
-    },
-                       {{"axis", line.axis}});
+    return call.result(Op::Softmax, {call.in(0)}, with("axis", line.axis));
   Node* flat = TRY(call.reshape(call.in(0), line.shape));
-  Node* out = TRY(call.add(Op::Softmax,
-                           {
-                               flat
-  },
-                           {{"axis", line.axis}}));
-  return call.result(Op::Reshape,
-                     {
-                         out
-  },
-                     {{"shape", call.shape(0)}});
+  Node* out = TRY(call.add(Op::Softmax, {flat}, with("axis", line.axis)));
+  return call.result(Op::Reshape, {out}, with("shape", call.shape(0)));
 }
 
 // x - max - log(sum(exp(x - max))): log(softmax(x)) would lose the small ones, and one subtraction
@@ -229,11 +198,12 @@ Expected<Node*> reversed(Call& call, Node* x, size_t axis) {
   std::vector<int64_t> start(shape.size(), 0), step(shape.size(), 1);
   start[axis] = std::max<int64_t>(shape[axis] - 1, 0);
   step[axis] = -1;
-  return call.add(Op::Slice,
-                  {
-                      x
-  },
-                  {{"start", start}, {"step", step}, {"size", shape}});
+  const Call::Attrs attrs = {
+      {"start", start},
+      {"step",  step },
+      {"size",  shape}
+  };
+  return call.add(Op::Slice, {x}, attrs);
 }
 
 }  // namespace
@@ -244,19 +214,10 @@ Status cum_sum(Call& call) {
   const int64_t axis = TRY(call.axis(static_cast<int64_t>(given.data[0]), call.rank(0)));
   const bool reverse = call.attr("reverse", int64_t{0}) != 0;
   const bool exclusive = call.attr("exclusive", int64_t{0}) != 0;
-  if (!reverse && !exclusive)
-    return call.result(Op::CumSum,
-                       {
-                           call.in(0)
-    },
-                       {{"axis", axis}});
+  if (!reverse && !exclusive) return call.result(Op::CumSum, {call.in(0)}, with("axis", axis));
   Node* x = call.in(0);
   if (reverse) x = TRY(reversed(call, x, static_cast<size_t>(axis)));
-  Node* sum = TRY(call.add(Op::CumSum,
-                           {
-                               x
-  },
-                           {{"axis", axis}}));
+  Node* sum = TRY(call.add(Op::CumSum, {x}, with("axis", axis)));
   if (exclusive) sum = TRY(call.add(Op::Sub, {sum, x}));
   if (reverse) sum = TRY(reversed(call, sum, static_cast<size_t>(axis)));
   call.bind(0, sum, call.value(0).onnx_type);

@@ -14,11 +14,7 @@ Status result_reshape(Call& call, const Shape& shape, size_t i = 0) {
     call.bind(i, call.in(0), call.value(0).onnx_type);
     return {};
   }
-  return call.result(Op::Reshape,
-                     {
-                         call.in(0)
-  },
-                     {{"shape", shape}}, i);
+  return call.result(Op::Reshape, {call.in(0)}, with("shape", shape), i);
 }
 
 // A piece of a value, one range an axis.
@@ -47,10 +43,7 @@ Status concat(Call& call) {
     call.bind(0, call.in(0), call.value(0).onnx_type);
     return {};
   }
-  return call.result(Op::Concat, call.all_in(),
-                     {
-                         {"axis", axis}
-  });
+  return call.result(Op::Concat, call.all_in(), with("axis", axis));
 }
 
 // Both ways: the operand may be larger than the wanted shape along an axis of 1 there.
@@ -72,11 +65,7 @@ Status expand(Call& call) {
     call.bind(0, call.in(0), call.value(0).onnx_type);
     return {};
   }
-  return call.result(Op::Broadcast,
-                     {
-                         call.in(0)
-  },
-                     {{"shape", shape}});
+  return call.result(Op::Broadcast, {call.in(0)}, with("shape", shape));
 }
 
 Status flatten(Call& call) {
@@ -105,11 +94,7 @@ Status gather(Call& call) {
     }
     if (changed) indices = call.constant(array);
   }
-  return call.result(Op::Gather,
-                     {
-                         call.in(0), indices
-  },
-                     {{"axis", axis}});
+  return call.result(Op::Gather, {call.in(0), indices}, with("axis", axis));
 }
 
 namespace {
@@ -162,10 +147,7 @@ Status pad(Call& call) {
     if (const int64_t size = padding.after[axis]; size > 0)
       parts.push_back(TRY(padding_block(call, padded, axis, size, value)));
     if (parts.size() > 1)
-      padded = TRY(call.add(Op::Concat, parts,
-                            {
-                                {"axis", static_cast<int64_t>(axis)}
-      }));
+      padded = TRY(call.add(Op::Concat, parts, with("axis", static_cast<int64_t>(axis))));
   }
   call.bind(0, padded);
   return {};
@@ -357,11 +339,7 @@ Status transpose(Call& call) {
     perm.resize(static_cast<size_t>(call.rank(0)));
     std::iota(perm.rbegin(), perm.rend(), 0);
   }
-  return call.result(Op::Transpose,
-                     {
-                         call.in(0)
-  },
-                     {{"perm", perm}});
+  return call.result(Op::Transpose, {call.in(0)}, with("perm", perm));
 }
 
 Status unsqueeze(Call& call) {

@@ -157,9 +157,11 @@ Expected<ReadTensor> TensorReader::read(const TensorProto& proto) {
     return Error{where + "is of " + element_type_name(proto.data_type()) +
                  ", must be of float32, float16, float64, int32, int64 or bool"};
   const TensorType type{*row->dtype, Shape(proto.dims().begin(), proto.dims().end())};
-  if (!is_valid_shape(type.shape) || proto.has_segment())
+  if (proto.has_segment())
+    return Error{where + "is a segment of a tensor, must be whole", ErrorKind::BadFile};
+  if (!is_valid_shape(type.shape))
     return Error{where + "has dimensions " + to_string(type.shape) +
-                     ", must be whole, not negative, and of at most 8 axes",
+                     ", must have at most 8, none negative, and at most 2^40 elements",
                  ErrorKind::BadFile};
 
   Source source = typed_data(proto);

@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -21,12 +22,13 @@ using Names = std::vector<std::string>;
 using Ints = std::vector<int64_t>;
 using ::onnx::TensorProto;
 
-// A file of this test's own, which goes with it.
+// A folder of its own, which goes with it.
 class TempFolder {
  public:
-  TempFolder()
-      : path_(::testing::TempDir() + "/tessera." + std::to_string(::getpid()) + "." +
-              ::testing::UnitTest::GetInstance()->current_test_info()->name()) {
+  TempFolder() {
+    static int next = 0;
+    path_ = ::testing::TempDir() + "/tessera." + std::to_string(::getpid()) + "." +
+            std::to_string(next++);
     std::filesystem::remove_all(path_);
     std::filesystem::create_directory(path_);
   }
@@ -48,8 +50,8 @@ class ModelBuilder {
 
   ::onnx::GraphProto& graph() { return *model.mutable_graph(); }
 
-  // Dimensions are numbers, or names of variable ones.
-  ModelBuilder& input(const std::string& name, int32_t type, const Names& dims) {
+  // Dimensions are numbers, or names of variable ones: "batch,128".
+  ModelBuilder& input(const std::string& name, int32_t type, const std::string& dims) {
     declare(*graph().add_input(), name, type, dims);
     return *this;
   }
@@ -57,7 +59,7 @@ class ModelBuilder {
     graph().add_output()->set_name(name);
     return *this;
   }
-  ModelBuilder& output(const std::string& name, int32_t type, const Names& dims) {
+  ModelBuilder& output(const std::string& name, int32_t type, const std::string& dims) {
     declare(*graph().add_output(), name, type, dims);
     return *this;
   }
@@ -94,12 +96,13 @@ class ModelBuilder {
 
  private:
   static void declare(::onnx::ValueInfoProto& info, const std::string& name, int32_t type,
-                      const Names& dims) {
+                      const std::string& dims) {
     info.set_name(name);
     auto* tensor = info.mutable_type()->mutable_tensor_type();
     tensor->set_elem_type(type);
     tensor->mutable_shape();
-    for (const std::string& dim : dims) {
+    std::istringstream list(dims);
+    for (std::string dim; std::getline(list, dim, ',');) {
       auto* one = tensor->mutable_shape()->add_dim();
       if (std::isdigit(static_cast<unsigned char>(dim[0])) || dim[0] == '-') {
         one->set_dim_value(std::stoll(dim));
@@ -109,6 +112,13 @@ class ModelBuilder {
     }
   }
 };
+
+// The shape of one input, as import takes it.
+inline std::map<std::string, Shape> given(const std::string& name, const Shape& shape) {
+  std::map<std::string, Shape> shapes;
+  shapes.emplace(name, shape);
+  return shapes;
+}
 
 // The imported graph as text, or the error after the path.
 inline std::string imported(const ModelBuilder& builder,

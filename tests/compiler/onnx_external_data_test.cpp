@@ -33,7 +33,7 @@ class ExternalData : public ::testing::Test {
   Expected<ImportedModel> import_with(const std::string& location, const std::string& offset = "8",
                                       const std::string& length = "8") {
     ModelBuilder m;
-    m.input("x", TensorProto::FLOAT, {"2"}).output("y");
+    m.input("x", TensorProto::FLOAT, "2").output("y");
     m.node("Add", {"x", "w"}, {"y"});
     TensorProto& tensor = m.floats("w", {}, {2});
     tensor.set_data_location(TensorProto::EXTERNAL);

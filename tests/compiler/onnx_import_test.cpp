@@ -15,7 +15,7 @@ using ::testing::HasSubstr;
 constexpr int32_t kFloat = TensorProto::FLOAT;
 constexpr int32_t kInt64 = TensorProto::INT64;
 
-ModelBuilder add_of(const Names& a, const Names& b) {
+ModelBuilder add_of(const std::string& a, const std::string& b) {
   ModelBuilder m;
   m.input("a", kFloat, a).input("b", kFloat, b).output("y");
   m.node("Add", {"a", "b"}, {"y"}, "sum");
@@ -23,7 +23,7 @@ ModelBuilder add_of(const Names& a, const Names& b) {
 }
 
 TEST(OnnxImport, a_broadcast_is_a_node) {
-  EXPECT_EQ(imported(add_of({"2", "3"}, {"3"})),
+  EXPECT_EQ(imported(add_of("2,3", "3")),
             "graph @main(%a: f32[2,3], %b: f32[3]) {\n"
             "  %broadcast = broadcast %b {shape=[2,3]} : f32[2,3]\n"
             "  %y = add %a, %broadcast : f32[2,3]\n"
@@ -32,65 +32,43 @@ TEST(OnnxImport, a_broadcast_is_a_node) {
 }
 
 TEST(OnnxImport, what_does_not_broadcast_is_refused_by_node) {
-  EXPECT_EQ(imported(add_of({"2", "3"}, {"4"})),
+  EXPECT_EQ(imported(add_of("2,3", "4")),
             "node 'sum' (Add): inputs are f32[2,3] and f32[4], which must broadcast to one shape");
 }
 
 TEST(OnnxImport, a_variable_dimension_must_be_fixed) {
-  EXPECT_EQ(imported(add_of({"batch", "sequence"}, {"1"})),
+  EXPECT_EQ(imported(add_of("batch,sequence", "1")),
             "input 'a': axis 0 is 'batch', must be fixed: give --input_shape a=N,N");
-  EXPECT_EQ(imported(add_of({"2", "-1"}, {"1"})),
+  EXPECT_EQ(imported(add_of("2,-1", "1")),
             "input 'a': axis 1 is variable, must be fixed: give --input_shape a=N,N");
 }
 
 TEST(OnnxImport, one_input_fixes_a_symbol_for_all) {
-  EXPECT_THAT(imported(add_of(
-                           {
-                               "batch", "4"
-  },
-                           {"batch", "1"}),
-                       {{"a", {2, 4}}}),
+  EXPECT_THAT(imported(add_of("batch,4", "batch,1"), given("a", {2, 4})),
               HasSubstr("graph @main(%a: f32[2,4], %b: f32[2,1])"));
 }
 
 TEST(OnnxImport, a_symbol_with_two_sizes_is_only_a_warning) {
   const TempFolder folder;
-  const std::string path = add_of({"n", "1"}, {"n"}).save(folder);
-  const auto model = import_onnx(path, {
-                                           {"a", {2, 1}},
-                                           {"b", {3}   }
-  });
+  const std::string path = add_of("n,1", "n").save(folder);
+  std::map<std::string, Shape> shapes = given("a", {2, 1});
+  shapes["b"] = {3};
+  const auto model = import_onnx(path, shapes);
   ASSERT_TRUE(model.ok()) << model.error().message;
   EXPECT_THAT(model->warnings,
               ElementsAre(path + ": input 'b': axis 0 is 'n', which is 2 elsewhere and 3 here"));
 }
 
 TEST(OnnxImport, a_known_dimension_cannot_be_changed) {
-  EXPECT_EQ(imported(add_of(
-                         {
-                             "2", "n"
-  },
-                         {"1"}),
-                     {{"a", {4, 3}}}),
+  EXPECT_EQ(imported(add_of("2,n", "1"), given("a", {4, 3})),
             "input 'a': axis 0 is given as 4, must be 2 as the model declares");
-  EXPECT_EQ(imported(add_of(
-                         {
-                             "2", "n"
-  },
-                         {"1"}),
-                     {{"a", {2}}}),
+  EXPECT_EQ(imported(add_of("2,n", "1"), given("a", {2})),
             "input 'a': shape is given as [2], must have the 2 axes that the model declares");
 }
 
 TEST(OnnxImport, an_unknown_input_is_a_usage_error_that_lists_them) {
   const TempFolder folder;
-  const auto model = import_onnx(add_of(
-                                     {
-                                         "2"
-  },
-                                     {"2"})
-                                     .save(folder),
-                                 {{"ids", {2}}});
+  const auto model = import_onnx(add_of("2", "2").save(folder), given("ids", {2}));
   ASSERT_FALSE(model.ok());
   EXPECT_EQ(model.error().kind, ErrorKind::Usage);
   EXPECT_THAT(model.error().message, HasSubstr("has no input 'ids', must be one of a, b"));
@@ -98,13 +76,13 @@ TEST(OnnxImport, an_unknown_input_is_a_usage_error_that_lists_them) {
 
 TEST(OnnxImport, a_type_that_we_do_not_hold_is_refused_by_name) {
   ModelBuilder m;
-  m.input("a", TensorProto::DOUBLE, {"2"}).output("a");
+  m.input("a", TensorProto::DOUBLE, "2").output("a");
   EXPECT_EQ(imported(m),
             "input 'a': is of float64, must be of float32, float16, int32, int64 or bool");
 }
 
 TEST(OnnxImport, an_initializer_makes_an_input_constant) {
-  ModelBuilder m = add_of({"2"}, {"n"});
+  ModelBuilder m = add_of("2", "n");
   m.floats("b", {1, 2}, {2});
   EXPECT_EQ(imported(m),
             "graph @main(%a: f32[2]) {\n"
@@ -117,17 +95,14 @@ TEST(OnnxImport, an_initializer_makes_an_input_constant) {
 // As exporters write it: sizes read from a shape, put beside others, and a reshape to them.
 TEST(OnnxImport, shape_arithmetic_is_settled) {
   ModelBuilder m;
-  m.input("x", kFloat, {"batch", "6"}).output("y");
+  m.input("x", kFloat, "batch,6").output("y");
   m.ints("zero", {0}, true).ints("axes", {0}).ints("rest", {3, -1});
   m.node("Shape", {"x"}, {"shape"});
   set_attribute(m.node("Gather", {"shape", "zero"}, {"batch_size"}), "axis", int64_t{0});
   m.node("Unsqueeze", {"batch_size", "axes"}, {"list"});
   set_attribute(m.node("Concat", {"list", "rest"}, {"to"}), "axis", int64_t{0});
   m.node("Reshape", {"x", "to"}, {"y"});
-  EXPECT_EQ(imported(m,
-                     {
-                         {"x", {4, 6}}
-  }),
+  EXPECT_EQ(imported(m, given("x", {4, 6})),
             "graph @main(%x: f32[4,6]) {\n"
             "  %y = reshape %x {shape=[4,3,2]} : f32[4,3,2]\n"
             "  return %y\n"
@@ -144,20 +119,20 @@ TEST(OnnxImport, a_table_looked_up_by_constants_survives) {
 
 TEST(OnnxImport, a_constant_index_out_of_range_is_refused) {
   ModelBuilder m;
-  m.input("x", kFloat, {"10"}).ints("at", {10}).output("y");
+  m.input("x", kFloat, "10").ints("at", {10}).output("y");
   m.node("Gather", {"x", "at"}, {"y"}, "pick");
   EXPECT_EQ(imported(m), "node 'pick' (Gather): index is 10, must be within the 10 of axis 0");
 }
 
 TEST(OnnxImport, the_largest_int64_is_a_bound_and_nothing_else) {
   ModelBuilder m;
-  m.input("x", kFloat, {"5"}).output("y");
+  m.input("x", kFloat, "5").output("y");
   m.ints("start", {1}).ints("end", {INT64_MAX});
   m.node("Slice", {"x", "start", "end"}, {"y"});
-  EXPECT_THAT(imported(m), HasSubstr("slice %x {size=[4],start=[1],step=[1]} : f32[4]"));
+  EXPECT_THAT(imported(m), HasSubstr("slice %x {size=[4], start=[1], step=[1]} : f32[4]"));
 
   ModelBuilder n;
-  n.input("x", kInt64, {"1"}).ints("end", {INT64_MAX}).output("y");
+  n.input("x", kInt64, "1").ints("end", {INT64_MAX}).output("y");
   n.node("Add", {"x", "end"}, {"y"}, "sum");
   EXPECT_EQ(imported(n),
             "node 'sum' (Add): an operand holds 9223372036854775807, must be within int32");
@@ -173,7 +148,7 @@ TEST(OnnxImport, shape_arithmetic_that_leaves_int32_is_refused) {
 
 TEST(OnnxImport, a_bound_that_depends_on_an_input_is_refused) {
   ModelBuilder m;
-  m.input("x", kFloat, {"4"}).input("shape", kInt64, {"1"}).output("y");
+  m.input("x", kFloat, "4").input("shape", kInt64, "1").output("y");
   m.node("Reshape", {"x", "shape"}, {"y"}, "r");
   EXPECT_EQ(imported(m),
             "node 'r' (Reshape): shape (input 1) depends on the model's inputs, must be constant");
@@ -181,7 +156,7 @@ TEST(OnnxImport, a_bound_that_depends_on_an_input_is_refused) {
 
 TEST(OnnxImport, nodes_are_sorted) {
   ModelBuilder m;
-  m.input("x", kFloat, {"2"}).output("y");
+  m.input("x", kFloat, "2").output("y");
   m.node("Exp", {"t"}, {"y"});
   m.node("Neg", {"x"}, {"t"});
   EXPECT_THAT(imported(m), HasSubstr("%y = exp %t"));
@@ -189,20 +164,20 @@ TEST(OnnxImport, nodes_are_sorted) {
 
 TEST(OnnxImport, a_cycle_is_refused) {
   ModelBuilder m;
-  m.input("x", kFloat, {"2"}).output("y");
+  m.input("x", kFloat, "2").output("y");
   m.node("Add", {"x", "y"}, {"t"}, "first");
   m.node("Exp", {"t"}, {"y"}, "second");
   EXPECT_EQ(imported(m), "node 'first' (Add): depends on its own result, must be part of no cycle");
 }
 
 TEST(OnnxImport, a_value_has_one_source) {
-  ModelBuilder twice = add_of({"2"}, {"2"});
+  ModelBuilder twice = add_of("2", "2");
   twice.node("Exp", {"a"}, {"y"}, "again");
   EXPECT_EQ(imported(twice),
             "node 'again' (Exp): result 'y' exists already, must be the only one of its name");
 
   ModelBuilder none;
-  none.input("x", kFloat, {"2"}).output("y");
+  none.input("x", kFloat, "2").output("y");
   none.node("Exp", {"z"}, {"y"}, "e");
   EXPECT_EQ(imported(none),
             "node 'e' (Exp): input 'z' is produced by nothing, must be a node's "
@@ -211,19 +186,19 @@ TEST(OnnxImport, a_value_has_one_source) {
 
 TEST(OnnxImport, an_unknown_op_is_refused_unless_nothing_needs_it) {
   ModelBuilder m;
-  m.input("x", kFloat, {"2"}).output("y");
+  m.input("x", kFloat, "2").output("y");
   m.node("GRU", {"x"}, {"y"}, "cell");
   EXPECT_THAT(imported(m), HasSubstr("node 'cell' (GRU): is not supported"));
 
   ModelBuilder dead;
-  dead.input("x", kFloat, {"2"}).output("x");
+  dead.input("x", kFloat, "2").output("x");
   dead.node("GRU", {"x"}, {"unused"});
   EXPECT_EQ(imported(dead), "graph @main(%x: f32[2]) {\n  return %x\n}\n");
 }
 
 TEST(OnnxImport, a_loop_is_refused_whatever_names_it_shadows) {
   ModelBuilder m;
-  m.input("x", kFloat, {"2"}).output("y");
+  m.input("x", kFloat, "2").output("y");
   auto& loop = m.node("Loop", {"", "", "x"}, {"y"}, "l");
   auto* body = loop.add_attribute();
   body->set_name("body");
@@ -247,7 +222,7 @@ TEST(OnnxImport, a_loop_is_refused_whatever_names_it_shadows) {
 
 ModelBuilder if_of(const std::string& condition) {
   ModelBuilder m;
-  m.input("x", kFloat, {"2"}).output("y");
+  m.input("x", kFloat, "2").output("y");
   auto& node = m.node("If", {condition}, {"y"}, "choice");
   add_branch(node, "then_branch", "Exp");
   add_branch(node, "else_branch", "Sqrt");
@@ -264,7 +239,7 @@ TEST(OnnxImport, an_if_that_shapes_decide_becomes_its_branch) {
 
 TEST(OnnxImport, an_if_that_inputs_decide_is_refused) {
   ModelBuilder m = if_of("c");
-  m.input("c", TensorProto::BOOL, {"1"});
+  m.input("c", TensorProto::BOOL, "1");
   EXPECT_EQ(imported(m),
             "node 'choice' (If): its condition depends on the model's inputs, must "
             "be constant");
@@ -272,7 +247,7 @@ TEST(OnnxImport, an_if_that_inputs_decide_is_refused) {
 
 TEST(OnnxImport, attributes_are_checked_against_the_op) {
   ModelBuilder m;
-  m.input("x", kFloat, {"2"}).output("y");
+  m.input("x", kFloat, "2").output("y");
   set_attribute(m.node("Softmax", {"x"}, {"y"}, "s"), "axis", Ints{0});
   EXPECT_EQ(imported(m), "node 's' (Softmax): attribute 'axis' is of ints, must be of int");
 }
@@ -280,7 +255,7 @@ TEST(OnnxImport, attributes_are_checked_against_the_op) {
 TEST(OnnxImport, a_misspelled_attribute_is_ignored_with_a_warning) {
   const TempFolder folder;
   ModelBuilder m;
-  m.input("x", kFloat, {"2"}).output("y");
+  m.input("x", kFloat, "2").output("y");
   set_attribute(m.node("Softmax", {"x"}, {"y"}, "s"), "axes", int64_t{0});
   const auto model = import_onnx(m.save(folder), {});
   ASSERT_TRUE(model.ok());
@@ -289,7 +264,7 @@ TEST(OnnxImport, a_misspelled_attribute_is_ignored_with_a_warning) {
 
 TEST(OnnxImport, a_softmax_before_opset_13_flattens) {
   ModelBuilder m(11);
-  m.input("x", kFloat, {"2", "3", "4"}).output("y");
+  m.input("x", kFloat, "2,3,4").output("y");
   m.node("Softmax", {"x"}, {"y"});
   EXPECT_EQ(imported(m),
             "graph @main(%x: f32[2,3,4]) {\n"
@@ -303,7 +278,7 @@ TEST(OnnxImport, a_softmax_before_opset_13_flattens) {
 TEST(OnnxImport, a_wrong_declared_output_shape_is_warned_of_and_not_believed) {
   const TempFolder folder;
   ModelBuilder m;
-  m.input("x", kFloat, {"2", "10"}).output("y", kFloat, {"batch", "128"});
+  m.input("x", kFloat, "2,10").output("y", kFloat, "batch,128");
   m.node("Exp", {"x"}, {"y"});
   const std::string path = m.save(folder);
   const auto model = import_onnx(path, {});
@@ -316,7 +291,7 @@ TEST(OnnxImport, a_wrong_declared_output_shape_is_warned_of_and_not_believed) {
 TEST(OnnxImport, keeps_what_callers_must_know) {
   const TempFolder folder;
   ModelBuilder m;
-  m.input("ids", kInt64, {"2"}).output("y", kInt64, {"2"});
+  m.input("ids", kInt64, "2").output("y", kInt64, "2");
   m.node("Add", {"ids", "ids"}, {"y"}, "twice");
   const std::string path = m.save(folder);
   const auto model = import_onnx(path, {});
@@ -336,13 +311,13 @@ TEST(OnnxImport, a_constant_of_shape_too_large_to_hold_stays_a_broadcast) {
 
 TEST(OnnxImport, sizes_that_overflow_are_refused) {
   ModelBuilder m;
-  m.input("x", kFloat, {"1"}).ints("shape", {1 << 30, 1 << 30, 1 << 30}).output("y");
+  m.input("x", kFloat, "1").ints("shape", {1 << 30, 1 << 30, 1 << 30}).output("y");
   m.node("Expand", {"x", "shape"}, {"y"}, "e");
   EXPECT_THAT(imported(m), HasSubstr("node 'e' (Expand): shape is "));
 }
 
 TEST(OnnxImport, a_tensor_whose_bytes_disagree_with_its_shape_is_refused) {
-  ModelBuilder m = add_of({"2"}, {"2"});
+  ModelBuilder m = add_of("2", "2");
   m.floats("b", {1, 2, 3}, {2});
   EXPECT_EQ(imported(m), "tensor 'b': holds 3 elements, must hold 2 for [2]");
 }

@@ -22,9 +22,7 @@ std::string small_model() {
 // Imports the bytes; says whether they were taken.
 bool import_bytes(const TempFolder& folder, const std::string& bytes) {
   std::ofstream(folder / "m.onnx", std::ios::binary) << bytes;
-  const auto model = import_onnx(folder / "m.onnx", {
-                                                        {"input_ids", {2, 3}}
-  });
+  const auto model = import_onnx(folder / "m.onnx", given("input_ids", {2, 3}));
   if (!model.ok()) {
     EXPECT_TRUE(model.error().message.starts_with(folder / "m.onnx"));
     return false;
