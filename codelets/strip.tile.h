@@ -21,8 +21,9 @@ struct StripSize {
   int64_t rows, panels;
 };
 
-// The largest strip that leaves registers for a row of B and a broadcast: 24 of 32 registers of 64
-// bytes, 24 of 32 halves of 32 bytes (12 registers), 12 of 64 quarters.
+// The largest strip that leaves registers for a row of b and a broadcast. Its sums take 24 of 32
+// registers of 64 bytes; two of 32 bytes a sum, 12 of 16; four of 16 bytes a sum, 24 of 32 or 12 of
+// 16.
 TILE_INLINE StripSize largest_strip() {
   if (host_vectors.bytes == 64) return {8, 3};
   if (host_vectors.bytes == 32 || host_vectors.count == 32) return {6, 1};
@@ -52,25 +53,30 @@ struct Strip {
 };
 
 template <int Rows, int Panels>
-[[gnu::noinline]] void multiply_strip(const Strip& strip) {
+[[gnu::noinline]] void multiply_strip(const Strip& given) {
+  const Strip strip = given;  // a copy: stores to the sums cannot change it
   const float* row[Rows];
   v16 sum[Rows][Panels];
 #pragma unroll
   for (int r = 0; r < Rows; ++r) {
     row[r] = strip.a + r * strip.row_stride;
 #pragma unroll
-    for (int p = 0; p < Panels; ++p) {
-      float* const sums = strip.sums + r * strip.sums_stride + p * kLanes;
-      sum[r][p] = strip.resume ? load16(Element::F32, sums, 0) : splat(0);
+    for (int p = 0; p < Panels; ++p) sum[r][p] = splat(0);
+  }
+  if (strip.resume) {
+#pragma unroll
+    for (int r = 0; r < Rows; ++r) {
+#pragma unroll
+      for (int p = 0; p < Panels; ++p) {
+        sum[r][p] = load16(Element::F32, strip.sums, r * strip.sums_stride + p * kLanes);
+      }
     }
   }
   const float* b = strip.b;
-  const int64_t panel_stride = strip.panel_stride;
-  const int64_t terms = strip.terms;
-  for (int64_t k = 0; k < terms; ++k, b += kLanes) {
+  for (int64_t k = 0; k < strip.terms; ++k, b += kLanes) {
     v16 columns[Panels];
 #pragma unroll
-    for (int p = 0; p < Panels; ++p) columns[p] = load16(Element::F32, b, p * panel_stride);
+    for (int p = 0; p < Panels; ++p) columns[p] = load16(Element::F32, b, p * strip.panel_stride);
 #pragma unroll
     for (int r = 0; r < Rows; ++r) {
       const v16 term = splat(row[r][k]);
