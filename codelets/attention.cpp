@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "codelets/attention.h"
 
+#include <fmt/format.h>
+
 #include "codelets/charges.h"
 #include "codelets/rows.h"
 #include "codelets/rules.h"
@@ -10,8 +12,9 @@ namespace {
 
 constexpr int kQ = 0, kK = 1, kV = 2, kMask = 3;
 constexpr int64_t kLanes = 16;
-// A tile holds far less; this bounds the scratch that a hostile program can ask for.
+// A tile holds far less; these bound the scratch and the sums that a hostile program can ask for.
 constexpr int64_t kMostKeys = int64_t{1} << 20;
+constexpr int64_t kMostScores = int64_t{1} << 40;
 
 struct Sizes {
   int64_t b, r, h, d, s;
@@ -49,24 +52,28 @@ Shape bias_rule(const Shape& bias, const Sizes& is) {
 Status check_mask(const VertexShape& shape, const Sizes& is) {
   switch (mask_of(shape)) {
     case Mask::None: return {};
-    case Mask::Keys:
-      return check_operand("attention", shape, kMask,
-                           {
-                               Accept::I32, {is.b, is.s}
-      });
+    case Mask::Keys: return check_operand("attention", shape, kMask, ints({is.b, is.s}));
     case Mask::Segments:
-      TRY(check_operand("attention", shape, kMask,
-                        {
-                            Accept::I32, {is.b, is.r}
-      }));
-      return check_operand("attention", shape, kMask + 1,
-                           {
-                               Accept::I32, {is.b, is.s}
-      });
-    case Mask::Lengths: return check_operand("attention", shape, kMask, {Accept::I32, {is.b}});
+      TRY(check_operand("attention", shape, kMask, ints({is.b, is.r})));
+      return check_operand("attention", shape, kMask + 1, ints({is.b, is.s}));
+    case Mask::Lengths: return check_operand("attention", shape, kMask, ints({is.b}));
     case Mask::Bias:
       return check_operand("attention", shape, kMask,
-                           {Accept::Float, bias_rule(shape.operands[kMask].size, is)});
+                           floats(bias_rule(shape.operands[kMask].size, is)));
+  }
+  return {};
+}
+
+Status check_limits(const Sizes& is) {
+  if (is.s > kMostKeys || is.d > kMostKeys) {
+    return violation(
+        "attention",
+        fmt::format("there are {} keys of {} elements, must be at most {}", is.s, is.d, kMostKeys));
+  }
+  if (is.b * is.h * is.r > kMostScores / is.s) {
+    return violation("attention",
+                     fmt::format("there are {} queries by {} keys, must be at most {} scores",
+                                 is.b * is.h * is.r, is.s, kMostScores));
   }
   return {};
 }
@@ -75,29 +82,14 @@ Status check(const VertexShape& shape) {
   TRY(check_params("attention", shape, {"scale", "mask"}));
   TRY(int_param("attention", shape, "mask", 0, static_cast<int64_t>(Mask::Bias)));
   TRY(check_operand_count("attention", shape, kMask + mask_operands(mask_of(shape)) + 1));
-  TRY(check_operand("attention", shape, kQ,
-                    {
-                        Accept::Float, {kAnySize, kAnySize, kAnySize, kAnySize}
-  }));
+  TRY(check_operand("attention", shape, kQ, floats({kAnySize, kAnySize, kAnySize, kAnySize})));
   const Shape& q = shape.operands[kQ].size;
-  TRY(check_operand("attention", shape, kK,
-                    {
-                        Accept::Float, {q[0], kAnySize, q[2], q[3]}
-  }));
+  TRY(check_operand("attention", shape, kK, floats({q[0], kAnySize, q[2], q[3]})));
   const Sizes is = sizes_of(shape);
-  TRY(check_operand("attention", shape, kV,
-                    {
-                        Accept::Float, {is.b, is.s, is.h, is.d}
-  }));
-  if (is.s > kMostKeys || is.d > kMostKeys) {
-    return Error{"attention: operand 1 is " +
-                     to_string(TensorType{shape.operands[kK].dtype, shape.operands[kK].size}) +
-                     ", must have at most " + std::to_string(kMostKeys) +
-                     " keys and elements a key",
-                 ErrorKind::BadFile};
-  }
+  TRY(check_operand("attention", shape, kV, floats({is.b, is.s, is.h, is.d})));
+  TRY(check_limits(is));
   TRY(check_mask(shape, is));
-  return check_operand("attention", shape, shape.operands.size() - 1, {Accept::Float, q, true});
+  return check_operand("attention", shape, shape.operands.size() - 1, written_floats(q));
 }
 
 // Two products on the matrix unit, as matmul's, and a softmax between them: 3 cycles a score of

@@ -136,9 +136,9 @@ Status check_epilogue(std::string_view codelet, const VertexShape& shape, size_t
   const bool residual = flag(shape, "residual");
   TRY(check_operand_count(codelet, shape, inputs + bias + residual + 1));
   size_t next = inputs;
-  if (bias) TRY(check_operand(codelet, shape, next++, {Accept::Float, {out.back()}}));
-  if (residual) TRY(check_operand(codelet, shape, next++, {Accept::Float, out}));
-  return check_operand(codelet, shape, next, {Accept::Float, out, true});
+  if (bias) TRY(check_operand(codelet, shape, next++, floats({out.back()})));
+  if (residual) TRY(check_operand(codelet, shape, next++, floats(out)));
+  return check_operand(codelet, shape, next, written_floats(out));
 }
 
 EpilogueConstants epilogue_constants(const VertexShape& shape, size_t inputs) {

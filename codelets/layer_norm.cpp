@@ -15,16 +15,13 @@ Status check(const VertexShape& shape) {
   TRY(int_param("layer_norm", shape, "residual", 0, 1));
   const bool residual = has_residual(shape);
   TRY(check_operand_count("layer_norm", shape, size_t{4} + residual));
-  TRY(check_operand("layer_norm", shape, 0,
-                    {
-                        Accept::Float, {kAnySize, kAnySize}
-  }));
+  TRY(check_operand("layer_norm", shape, 0, floats({kAnySize, kAnySize})));
   const Shape& x = shape.operands[0].size;
   size_t next = 1;
-  if (residual) TRY(check_operand("layer_norm", shape, next++, {Accept::Float, x}));
-  TRY(check_operand("layer_norm", shape, next++, {Accept::Float, {x[1]}}));
-  TRY(check_operand("layer_norm", shape, next++, {Accept::Float, {x[1]}}));
-  return check_operand("layer_norm", shape, next, {Accept::Float, x, true});
+  if (residual) TRY(check_operand("layer_norm", shape, next++, floats(x)));
+  TRY(check_operand("layer_norm", shape, next++, floats({x[1]})));
+  TRY(check_operand("layer_norm", shape, next++, floats({x[1]})));
+  return check_operand("layer_norm", shape, next, written_floats(x));
 }
 
 // Statistics, subtract, scale, gamma and beta: 4 cycles an element of f16 in practice.

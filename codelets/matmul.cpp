@@ -20,17 +20,11 @@ Product product_of(const VertexShape& shape) {
 Status check(const VertexShape& shape) {
   TRY(check_epilogue_params("matmul", shape));
   if (shape.operands.size() < kInputs) return check_operand_count("matmul", shape, kInputs + 1);
-  TRY(check_operand("matmul", shape, kA,
-                    {
-                        Accept::Float, {kAnySize, kAnySize, kAnySize}
-  }));
+  TRY(check_operand("matmul", shape, kA, floats({kAnySize, kAnySize, kAnySize})));
   const Shape& a = a_of(shape);
   const Shape& b = b_of(shape);
   const int64_t matrices = b.size() == 3 && b[0] == 1 ? 1 : a[0];  // one for all, or one for each
-  TRY(check_operand("matmul", shape, kB,
-                    {
-                        Accept::Float, {matrices, a[2], kAnySize}
-  }));
+  TRY(check_operand("matmul", shape, kB, floats({matrices, a[2], kAnySize})));
   return check_epilogue("matmul", shape, kInputs, {a[0], a[1], b[2]});
 }
 

@@ -11,10 +11,7 @@ namespace {
 Status check(const VertexShape& shape) {
   TRY(check_epilogue_params("reduce_partials", shape));
   if (shape.operands.empty()) return check_operand_count("reduce_partials", shape, 2);
-  TRY(check_operand("reduce_partials", shape, 0,
-                    {
-                        Accept::Float, {kAnySize, kAnySize, kAnySize}
-  }));
+  TRY(check_operand("reduce_partials", shape, 0, floats({kAnySize, kAnySize, kAnySize})));
   const Shape& partials = shape.operands[0].size;
   return check_epilogue("reduce_partials", shape, 1, {partials[1], partials[2]});
 }

@@ -7,6 +7,7 @@
 #include <initializer_list>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 
 #include "codelets/abi.h"
 #include "codelets/codelet.h"
@@ -25,6 +26,12 @@ struct OperandRule {
 
 // "matmul: WHAT": a codelet's own rule, in the words of the rules below.
 Error violation(std::string_view codelet, std::string_view what);
+inline OperandRule floats(Shape size) { return {.dtype = Accept::Float, .size = std::move(size)}; }
+inline OperandRule ints(Shape size) { return {.dtype = Accept::I32, .size = std::move(size)}; }
+inline OperandRule written_floats(Shape size) {
+  return {.dtype = Accept::Float, .size = std::move(size), .writes = true};
+}
+
 // "matmul: params are (bias), must be (bias, residual, activation)". Values must be finite and
 // single; where `lists` is set they are the caller's to check.
 Status check_params(std::string_view codelet, const VertexShape& shape,

@@ -11,11 +11,8 @@ namespace {
 Status check(const VertexShape& shape) {
   TRY(check_params("softmax", shape, {}));
   TRY(check_operand_count("softmax", shape, 2));
-  TRY(check_operand("softmax", shape, 0,
-                    {
-                        Accept::Float, {kAnySize, kAnySize}
-  }));
-  return check_operand("softmax", shape, 1, {Accept::Float, shape.operands[0].size, true});
+  TRY(check_operand("softmax", shape, 0, floats({kAnySize, kAnySize})));
+  return check_operand("softmax", shape, 1, written_floats(shape.operands[0].size));
 }
 
 // An element of f16 takes 3 cycles: max 0.25, subtract 0.5, exp 1, sum 0.25, scale 0.5 and 0.5 of

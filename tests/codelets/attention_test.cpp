@@ -304,6 +304,24 @@ TEST(Attention, refuses_shapes_that_do_not_fit) {
   EXPECT_EQ(why(Mask(5), {q, k, k, out}), "attention: mask is 5, must be an integer in 0..4");
 }
 
+TEST(Attention, refuses_more_than_any_tile_could_score) {
+  const auto why = [](Shape q, int64_t keys) {
+    const std::vector<Param> is = params(kNone);
+    const Shape k = {q[0], keys, q[2], q[3]};
+    const VertexShape shape{
+        &is, {{F16, q, false}, {F16, k, false}, {F16, k, false}, {F16, q, true}}
+    };
+    Status status = find_codelet("attention")->check(shape);
+    return status ? "" : status.error().message;
+  };
+  EXPECT_EQ(why({1, 1, 1, 8}, 1 << 21),
+            "attention: there are 2097152 keys of 8 elements, must be at most 1048576");
+  EXPECT_EQ(why({1, 1 << 21, 1, 1}, 1 << 20),
+            "attention: there are 2097152 queries by 1048576 keys, must be at most 1099511627776 "
+            "scores");
+  EXPECT_EQ(why({1, 1 << 20, 1, 1}, 1 << 20), "");
+}
+
 TEST(Attention, cycles_are_two_matmuls_and_three_per_score) {
   const auto cycles = [](const char* codelet, const std::vector<Param>& is,
                          const std::vector<Shape>& sizes) {

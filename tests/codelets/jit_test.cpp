@@ -31,6 +31,32 @@ TEST(Jit, compiles_equal_requests_once) {
   EXPECT_EQ((*again)[1].run, (*kernels)[1].run);
 }
 
+TEST(Jit, makes_the_same_kernels_on_several_threads) {
+  std::vector<Jit::Request> requests;
+  for (const DType dtype : {DType::F32, DType::F16}) {
+    requests.push_back(softmax_request(dtype));
+    requests.push_back(softmax_request(dtype));
+  }
+  const std::unique_ptr<Jit> jit = Jit::create().take();
+  Expected<std::vector<Kernel>> kernels = jit->compile(requests, 4);
+  ASSERT_TRUE(kernels) << kernels.error().message;
+  float x[] = {0, 0, 0, 0};
+  float out[4];
+  VertexOperand operands[2] = {};
+  operands[0] = {
+      .data = x, .size = {1, 4, 1, 1, 1, 1, 1, 1},
+           .stride = {0, 1},
+           .begin = {}
+  };
+  operands[1] = operands[0];
+  operands[1].data = out;
+  for (const size_t k : {0, 1}) {
+    out[3] = 0;
+    (*kernels)[k].run(operands, nullptr);
+    EXPECT_EQ(out[3], 0.25F);
+  }
+}
+
 TEST(Jit, refuses_a_cpu_that_llvm_does_not_know) {
   Expected<std::unique_ptr<Jit>> jit = Jit::create({.cpu = "abacus"});
   ASSERT_FALSE(jit);
