@@ -16,7 +16,8 @@ namespace tessera {
 
 struct Kernel {
   void (*run)(const VertexOperand* operands, void* scratch) = nullptr;
-  // By operand; null: handed over as it is.
+  // By operand; null where the codelet has none. Whether a vertex wants it, Codelet::prepared_bytes
+  // says: one codelet may want it of one type only.
   std::vector<void (*)(const VertexOperand* operand, void* prepared)> prepare;
 };
 
