@@ -69,7 +69,21 @@ std::vector<int64_t> choose_blocks(const Shape& view,
   return search.best;
 }
 
+namespace {
+
+// To launch a vertex takes as long as it does to work on so many elements; and who reads a tensor
+// of many small blocks has as many messages to receive.
+constexpr int64_t kSmallBlock = 64;
+constexpr int64_t kFewTiles = 4;
+
+int64_t worthwhile_tiles(const Shape& view, int64_t tiles) {
+  return std::min(tiles, std::max(kFewTiles, elements(view) / kSmallBlock));
+}
+
+}  // namespace
+
 std::vector<int64_t> even_blocks(const Shape& view, int64_t tiles, int64_t grain) {
+  tiles = worthwhile_tiles(view, tiles);
   std::vector<std::vector<int64_t>> candidates;
   for (size_t dim = 0; dim < view.size(); ++dim) {
     candidates.push_back(block_sizes(view[dim], tiles, dim + 1 == view.size() ? grain : 1));
@@ -79,7 +93,7 @@ std::vector<int64_t> even_blocks(const Shape& view, int64_t tiles, int64_t grain
 
 std::vector<int64_t> blocks_within(const Shape& view, int64_t columns_of_partials, int64_t tiles) {
   const int64_t cuts = ceil_div(view[1], columns_of_partials);
-  const int64_t row_parts = std::max<int64_t>(1, tiles / cuts);
+  const int64_t row_parts = std::max<int64_t>(1, worthwhile_tiles(view, tiles) / cuts);
   return {ceil_div(view[0], row_parts), columns_of_partials};
 }
 

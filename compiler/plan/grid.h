@@ -25,7 +25,8 @@ std::vector<int64_t> dividing_block_sizes(int64_t size, int64_t most_parts, int6
 std::vector<int64_t> choose_blocks(const Shape& view,
                                    const std::vector<std::vector<int64_t>>& candidates,
                                    int64_t tiles);
-// choose_blocks with any block sizes, the last dimension's a multiple of `grain`.
+// choose_blocks with any block sizes, the last dimension's a multiple of `grain`; a small tensor
+// takes fewer tiles.
 std::vector<int64_t> even_blocks(const Shape& view, int64_t tiles, int64_t grain);
 
 // Blocks of [rows, columns] for a sum of partials that are cut every `columns_of_partials` columns:

@@ -66,6 +66,11 @@ TEST(Grid, a_short_last_dimension_is_one_block) {
   EXPECT_THAT(even_blocks({1, 5}, 1472, 8), ElementsAre(1, 5));
 }
 
+TEST(Grid, a_small_tensor_takes_few_of_many_tiles) {
+  EXPECT_THAT(even_blocks({4096, 2}, 1472, 8), ElementsAre(32, 2));
+  EXPECT_THAT(blocks_within({4096, 2}, 2, 1472), ElementsAre(32, 2));
+}
+
 TEST(PlanMatmul, uses_most_tiles_where_there_is_work_for_all) {
   for (const MatmulShape& shape : {kQuery, kIntermediate, kScores}) {
     const MatmulPlan plan = plan_matmul(shape, c600(), kWorking);
