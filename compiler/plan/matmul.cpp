@@ -14,12 +14,15 @@ namespace {
 
 constexpr int64_t kGrain = 16;       // of the tile's matrix unit: inputs and outputs go in sixteens
 constexpr int64_t kMostKParts = 64;  // more parts than that only make exchange
+constexpr int64_t kTypicalRows = 512;
 
 class Planner {
  public:
-  Planner(const MatmulShape& shape, const Target& target, int64_t working_bytes)
+  Planner(const MatmulShape& shape, const Target& target, std::vector<int64_t> k_blocks,
+          int64_t working_bytes)
       : shape_(shape),
         target_(target),
+        k_blocks_(std::move(k_blocks)),
         working_bytes_(working_bytes),
         params_(epilogue_params(shape.bias, shape.residual, shape.activation)),
         bare_params_(epilogue_params(false, false, 0)) {}
@@ -27,8 +30,7 @@ class Planner {
   // None where no cut meets the limit; least_bytes() is then the limit that one does.
   std::optional<MatmulPlan> best() {
     const int64_t tiles = target_.tiles;
-    const int64_t most_k = shape_.g == 1 ? std::min(tiles, kMostKParts) : 1;
-    for (int64_t k : block_sizes(shape_.k, most_k, kGrain)) {
+    for (int64_t k : k_blocks_) {
       const int64_t k_parts = ceil_div(shape_.k, k);
       reduce_cycles_ = k_parts > 1 ? reduce_cycles(k_parts) : 0;
       for (int64_t n : block_sizes(shape_.n, tiles / k_parts, kGrain)) {
@@ -119,6 +121,7 @@ class Planner {
 
   const MatmulShape& shape_;
   const Target& target_;
+  std::vector<int64_t> k_blocks_;
   int64_t working_bytes_;
   std::vector<Param> params_, bare_params_;
   uint64_t reduce_cycles_ = 0, best_cycles_ = 0;
@@ -126,14 +129,28 @@ class Planner {
   std::vector<MatmulPlan> found_;
 };
 
+// Floats are added in an order that does not depend on how many rows there are: in f32 a row has
+// the same bits in any batch, packed or padded. So its sums are cut as for a typical number of
+// rows.
+std::vector<int64_t> k_blocks(const MatmulShape& shape, const Target& target) {
+  if (!shape.shared_b) return {shape.k};
+  const std::vector<int64_t> all =
+      block_sizes(shape.k, std::min(target.tiles, kMostKParts), kGrain);
+  if (shape.dtype != DType::F32) return all;
+  MatmulShape typical = shape;
+  typical.m = kTypicalRows;
+  return {Planner(typical, target, all, INT64_MAX).best()->k};
+}
+
 }  // namespace
 
 MatmulPlan plan_matmul(const MatmulShape& shape, const Target& target, int64_t working_bytes) {
-  Planner planner(shape, target, working_bytes);
+  const std::vector<int64_t> blocks = k_blocks(shape, target);
+  Planner planner(shape, target, blocks, working_bytes);
   if (const auto plan = planner.best()) return *plan;
   // A tenth above the least there is, for a plan that is not slow for the sake of a few bytes.
   const int64_t least = planner.least_bytes();
-  return *Planner(shape, target, least + least / 10).best();
+  return *Planner(shape, target, blocks, least + least / 10).best();
 }
 
 }  // namespace tessera

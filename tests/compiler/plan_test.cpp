@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gmock/gmock.h>
 
+#include <set>
+
 #include "codelets/codelet.h"
 #include "compiler/plan/attention.h"
 #include "compiler/plan/gather.h"
@@ -118,6 +120,18 @@ TEST(PlanMatmul, a_long_sum_of_few_results_is_cut) {
   const MatmulShape shape{.m = 1, .k = 16384, .n = 16};
   const MatmulPlan plan = plan_matmul(shape, c600(), kWorking);
   EXPECT_LT(plan.k, shape.k);
+}
+
+TEST(PlanMatmul, sums_of_f32_are_cut_alike_for_any_number_of_rows) {
+  for (int64_t tiles : {4, 1472}) {
+    MatmulShape shape{.k = 3072, .n = 768};
+    std::set<int64_t> cuts;
+    for (int64_t rows : {1, 16, 256, 4096, 16384}) {
+      shape.m = rows;
+      cuts.insert(plan_matmul(shape, c600(tiles), kWorking).k);
+    }
+    EXPECT_EQ(cuts.size(), 1u);
+  }
 }
 
 TEST(PlanMatmul, batches_are_never_cut_along_the_sum) {
