@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sums and maxima over axes, and running sums. The axes become one dimension k between what stands
-// before and after them; a few long reductions are cut into more and shorter ones first, since a
-// result is made by one tile.
+// before and after them; a long one is cut into shorter ones first, since a result is made by
+// one tile.
 #include <algorithm>
 
 #include "compiler/lower/state.h"
@@ -11,6 +11,7 @@ namespace tessera {
 namespace {
 
 constexpr int64_t kGrain = 8;
+constexpr int64_t kLong = 1024;
 
 struct Reduction {
   int64_t o = 1, k = 1, n = 1;
@@ -54,12 +55,13 @@ VariableId bring_together(Lowering& lowering, const Node& node, Reduction& r) {
                    temporary_of(lowering, name, node.in[0]->type.dtype));
 }
 
-// Into how many parts to cut k so that more tiles share the work: at most its square root, where
-// adding up the parts is as long again.
-int64_t parts_of(const Reduction& r, int64_t tiles) {
+// Into how many parts to cut a long k: at most its square root, where adding up the parts is as
+// long again. Whatever o and n are, so that a sum is added in the same order in any batch.
+int64_t parts_of(int64_t k, int64_t tiles) {
+  if (k < kLong) return 1;
   int64_t parts = 1;
-  for (int64_t p = 2; p * p <= r.k && p * r.o * r.n <= tiles; ++p) {
-    if (r.k % p == 0) parts = p;
+  for (int64_t p = 2; p * p <= k && p <= tiles; ++p) {
+    if (k % p == 0) parts = p;
   }
   return parts;
 }
@@ -86,7 +88,7 @@ void lower_reduce(Lowering& lowering, const Node& node) {
     const VariableId id = bring_together(lowering, node, r);
     x = all_of(id, r.view());
   }
-  if (const int64_t parts = parts_of(r, lowering.tiles()); parts > 1) {
+  if (const int64_t parts = parts_of(r.k, lowering.tiles()); parts > 1) {
     const Reduction part{r.o * parts, r.k / parts, r.n};
     const DType dtype = is_float(node.type.dtype) ? DType::F32 : node.type.dtype;
     const Shape shape{part.o, part.n};
