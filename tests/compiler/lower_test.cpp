@@ -283,5 +283,22 @@ TEST(Lower, a_constant_without_data_is_refused_by_name) {
               HasSubstr("w: constant has no data"));
 }
 
+// One column of 4,096 tokens lies on 1,366 tiles; each vertex of the unpack reads all of it.
+TEST(Lower, a_narrow_tensor_is_brought_together_before_it_is_unpacked) {
+  const std::string text =
+      "graph @f(%x: f32[16,256,1], %info: i32[40,1]) {\n"
+      "  %t = tanh %x : f32[16,256,1]\n"
+      "  %y = unpack %t, %info {segment_max_size=256} : f32[40,256,1]\n"
+      "  return %y\n}\n";
+  const Program program = program_of(text, options_for("c600"));
+  for (const Superstep& step : program.supersteps) {
+    if (step.compute.codelet != "unpack") continue;
+    const VariableId tokens = step.compute.operands[0].region.variable;
+    EXPECT_LE(block_count(program.variables[static_cast<size_t>(tokens)].mapping), 32);
+    return;
+  }
+  ADD_FAILURE() << "no unpack";
+}
+
 }  // namespace
 }  // namespace tessera
