@@ -6,10 +6,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <span>
 #include <sstream>
 
 #include "support/npy.h"
@@ -127,7 +128,7 @@ std::string packed_executable() {
 void write_ints(const std::string& path, const std::vector<int32_t>& values,
                 const std::vector<int64_t>& shape) {
   NpyArray array{"<i4", shape, std::vector<std::byte>(values.size() * 4)};
-  std::memcpy(array.bytes.data(), values.data(), array.bytes.size());
+  std::ranges::copy(std::as_bytes(std::span(values)), array.bytes.begin());
   fs::create_directories(fs::path(path).parent_path());
   const Status written = write_npy(path, array);
   EXPECT_TRUE(written.ok()) << written.error().message;
