@@ -13,7 +13,7 @@ namespace tessera {
 namespace {
 
 // A constant larger than this stays the node that computes it.
-constexpr int64_t kMaxFoldedElements = int64_t{1} << 24;
+constexpr int64_t kMaxFoldedElements = int64_t{1} << 20;
 // Floats are folded only where they are scalars and the like: tables must survive for the passes.
 constexpr int64_t kMaxFoldedFloats = 64;
 
@@ -141,8 +141,17 @@ Expected<std::optional<std::vector<int64_t>>> Call::axes(size_t i, int64_t rank)
   return std::optional(axes);
 }
 
-Expected<std::optional<Tensor>> Call::fold(const Node& node) const {
+bool Call::spend(int64_t elements) {
+  if (elements > context_.allowance) return false;
+  context_.allowance -= elements;
+  return true;
+}
+
+Expected<std::optional<Tensor>> Call::fold(const Node& node) {
   if (context_.settled || !may_fold(node)) return std::optional<Tensor>();
+  int64_t touched = elements(node.type.shape);
+  for (const Node* operand : node.in) touched += elements(operand->type.shape);
+  if (!spend(touched)) return std::optional<Tensor>();
   std::vector<Array> operands;
   for (const Node* operand : node.in) operands.push_back(to_array(operand->value));
   auto folded = eval(node, operands);

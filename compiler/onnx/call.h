@@ -30,8 +30,10 @@ struct CallContext {
   const std::string& path;
   bool settled;  // fold nothing (model_file.h)
   TensorReader& reader;
+  int64_t& allowance;  // elements that may still be computed at import, over the whole model
   std::vector<std::string>& warnings;
 };
+inline constexpr int64_t kImportAllowance = int64_t{1} << 25;
 
 class Call {
  public:
@@ -69,6 +71,9 @@ class Call {
   Expected<std::optional<std::vector<int64_t>>> axes(size_t i, int64_t rank) const;
   Expected<int64_t> axis(int64_t axis, int64_t rank) const;  // made positive, in range
 
+  // Takes so many elements off the allowance, or says that it does not hold them.
+  bool spend(int64_t elements);
+
   // Nodes. An integer or bool result of constants is a constant at once; so is a small float one.
   Expected<Node*> add(Op op, std::vector<Node*> in, Attrs attrs = {});
   Node* constant(Tensor value);
@@ -103,7 +108,7 @@ class Call {
  private:
   const std::string& result_name(size_t i) const;
   Expected<Node*> add_named(const std::string& name, Op op, std::vector<Node*> in, Attrs attrs);
-  Expected<std::optional<Tensor>> fold(const Node& node) const;
+  Expected<std::optional<Tensor>> fold(const Node& node);
 
   CallContext context_;
   const ::onnx::NodeProto& proto_;

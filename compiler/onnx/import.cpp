@@ -113,7 +113,9 @@ class Importer {
     return take_results(*op, node, call);
   }
 
-  CallContext context() { return {out_.graph, file_.path, file_.settled, reader_, out_.warnings}; }
+  CallContext context() {
+    return {out_.graph, file_.path, file_.settled, reader_, allowance_, out_.warnings};
+  }
 
   int opset(const NodeProto& node) const {
     return node.domain().empty() || node.domain() == "ai.onnx"
@@ -212,6 +214,7 @@ class Importer {
 
   ModelFile file_;
   TensorReader reader_;
+  int64_t allowance_ = kImportAllowance;
   ImportedModel out_;
   std::unordered_map<std::string, Value> values_;                        // by ONNX name
   std::unordered_map<std::string, const ::onnx::TensorProto*> waiting_;  // initializers, likewise

@@ -9,7 +9,7 @@
 namespace tessera::handlers {
 namespace {
 
-constexpr int64_t kMaxRange = int64_t{1} << 24;
+constexpr int64_t kMaxRange = int64_t{1} << 20;
 
 constexpr int32_t kFloat = ::onnx::TensorProto::FLOAT;
 
@@ -124,8 +124,9 @@ Status range(Call& call) {
   }
   const auto [start, limit, delta] = bounds;
   const double count = delta == 0 ? NAN : std::max(0.0, std::ceil((limit - start) / delta));
-  if (!(count <= static_cast<double>(kMaxRange)))
-    return call.error("makes " + std::to_string(count) + " elements, must be at most 2^24");
+  if (!(count <= static_cast<double>(kMaxRange)) || !call.spend(static_cast<int64_t>(count)))
+    return call.error("makes " + std::to_string(count) + " elements, must be at most 2^20, and " +
+                      "2^25 in the whole model");
   std::vector<double> values(static_cast<size_t>(count));
   for (size_t i = 0; i < values.size(); ++i) values[i] = start + static_cast<double>(i) * delta;
   const Array array = list(call.dtype(0), std::move(values));

@@ -3,6 +3,7 @@
 // and layer norm are ops of the Graph; the others are taken apart again, for the passes to find.
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "compiler/onnx/op_table.h"
 
@@ -11,6 +12,19 @@ namespace {
 
 Status result_gelu(Call& call, Node* x, const std::string& form) {
   return call.result(Op::Gelu, {x}, with("form", form));
+}
+
+// 0, 1, 2 … in a shape of one long axis.
+Expected<Node*> counting(Call& call, const Shape& shape) {
+  const int64_t size = elements(shape);
+  if (!call.spend(size))
+    return call.error("has a sequence of " + std::to_string(size) + ", must be shorter");
+  Array count{
+      {DType::I32, shape},
+      std::vector<double>(static_cast<size_t>(size))
+  };
+  std::iota(count.data.begin(), count.data.end(), 0);
+  return call.constant(count);
 }
 
 Expected<Node*> sum(Call& call, Node* a, Node* b) { return call.add_broadcast(Op::Add, {a, b}); }
@@ -124,17 +138,10 @@ namespace {
 
 enum EmbedInput : size_t { kIds, kSegments, kWords, kPositions, kTypes, kGamma, kBeta, kMask, kAt };
 
-// 0, 1, 2 … along the sequence, unless positions are given.
+// Along the sequence, unless positions are given.
 Expected<Node*> position_rows(Call& call) {
   Node* at = call.in(kAt);
-  if (!at) {
-    Array count{
-        {DType::I32, {1, call.shape(kIds)[1]}},
-        {}
-    };
-    for (int64_t i = 0; i < count.type.shape[1]; ++i) count.data.push_back(static_cast<double>(i));
-    at = call.constant(count);
-  }
+  if (!at) at = TRY(counting(call, {1, call.shape(kIds)[1]}));
   return call.add(Op::Gather, {call.in(kPositions), at}, with("axis", int64_t{0}));
 }
 
@@ -144,9 +151,7 @@ Status embed_layer_norm(Call& call) {
   if (call.rank(kIds) != 2)
     return call.error("input 0 is " + to_string(call.in(kIds)->type) +
                       ", must be [batch, sequence]");
-  const Call::Attrs rows = {
-      {"axis", int64_t{0}}
-  };
+  const Call::Attrs rows = with("axis", int64_t{0});
   Node* x = TRY(call.add(Op::Gather, {call.in(kWords), call.in(kIds)}, rows));
   x = TRY(sum(call, x, TRY(position_rows(call))));
   if (call.in(kSegments) && call.in(kTypes))
@@ -201,30 +206,23 @@ Expected<Node*> seen_keys(Call& call, const Heads& size) {
   if (shape != Shape{size.batch})
     return call.error("mask_index is " + to_string(mask->type) +
                       ", must be of [batch], [batch, sequence] or [batch, sequence, sequence]");
-  Array count{
-      {DType::I32, {1, 1, 1, size.tokens}},
-      {}
-  };
-  for (int64_t i = 0; i < size.tokens; ++i) count.data.push_back(static_cast<double>(i));
   Node* lengths = TRY(call.reshape(mask, {size.batch, 1, 1, 1}));
-  return call.add_broadcast(Op::Less, {call.constant(count), lengths});
+  return call.add_broadcast(Op::Less, {TRY(counting(call, {1, 1, 1, size.tokens})), lengths});
 }
 
+// Keys that come no later than the query.
 Expected<Node*> seen_before(Call& call, const Heads& size) {
-  Array seen{
-      {DType::I32, {1, 1, size.tokens, size.tokens}},
-      {}
-  };
-  for (int64_t query = 0; query < size.tokens; ++query)
-    for (int64_t key = 0; key < size.tokens; ++key) seen.data.push_back(key <= query ? 1 : 0);
-  return call.constant(seen);
+  Node* keys = TRY(counting(call, {1, 1, 1, size.tokens}));
+  Node* queries = TRY(counting(call, {1, 1, size.tokens, 1}));
+  return call.add(Op::Not, {TRY(call.add_broadcast(Op::Less, {queries, keys}))});
 }
 
 Expected<Heads> attention_size(Call& call) {
   const Shape& x = call.shape(0);
   const int64_t heads = call.attr("num_heads", int64_t{0});
   const bool fits = x.size() == 3 && call.rank(1) == 2 && call.rank(2) == 1 && heads > 0 &&
-                    call.shape(1)[1] % (3 * heads) == 0 && call.shape(1)[1] == call.shape(2)[0];
+                    heads <= 1 << 20 && call.shape(1)[1] % (3 * heads) == 0 &&
+                    call.shape(1)[1] == call.shape(2)[0];
   if (!fits)
     return call.error("inputs are " + to_string(call.in(0)->type) + ", " +
                       to_string(call.in(1)->type) + " and " + to_string(call.in(2)->type) +

@@ -309,6 +309,25 @@ TEST(OnnxImport, a_constant_of_shape_too_large_to_hold_stays_a_broadcast) {
   EXPECT_THAT(imported(m), HasSubstr("broadcast %constant {shape=[1048576,524288]}"));
 }
 
+TEST(OnnxImport, a_few_bytes_cannot_ask_for_gigabytes) {
+  ModelBuilder m;
+  m.ints("zero", {0}, true).ints("many", {1 << 30}, true).ints("one", {1}, true).output("y");
+  m.node("Range", {"zero", "many", "one"}, {"y"}, "r");
+  EXPECT_THAT(imported(m), HasSubstr("node 'r' (Range): makes 1073741824"));
+
+  // Each could be folded, all of them may not be: the last stay nodes.
+  ModelBuilder n;
+  n.ints("shape", {1 << 20}).ints("zero", {0}, true);
+  for (int i = 0; i < 40; ++i) {
+    const std::string name = "y" + std::to_string(i);
+    n.node("Expand", {"zero", "shape"}, {name});
+    n.output(name);
+  }
+  const std::string text = imported(n);
+  EXPECT_THAT(text, HasSubstr("%y0 = constant"));
+  EXPECT_THAT(text, HasSubstr("%y39 = broadcast"));
+}
+
 TEST(OnnxImport, sizes_that_overflow_are_refused) {
   ModelBuilder m;
   m.input("x", kFloat, "1").ints("shape", {1 << 30, 1 << 30, 1 << 30}).output("y");
