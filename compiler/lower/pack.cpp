@@ -19,15 +19,17 @@ constexpr int64_t kFewTiles = 32;
 // Every vertex of an unpack hears from every tile that holds some of its columns. Where those are
 // all columns of a narrow tensor that lies on many tiles, each of the two ends would spend more on
 // exchange code than on data: it is brought together on a few tiles first.
-Value on_few_tiles(Lowering& lowering, const Node& node, const Shape& rows, int64_t columns) {
+std::optional<Value> on_few_tiles(Lowering& lowering, const Node& node, const Shape& rows,
+                                  int64_t columns) {
   const Value value = lowering.shaped(node.in[0], rows);
-  if (columns < rows[1] || block_count(lowering.mapping(value.variable)) <= kFewTiles) return value;
+  const bool scattered = block_count(lowering.mapping(value.variable)) > kFewTiles;
+  if (columns < rows[1] || !scattered) return std::nullopt;
   const std::vector<int64_t> block = even_blocks(rows, kFewTiles, 1);
   const std::string name = node.name + "/together";
   const VariableId together = lowering.temporary(name, node.type.dtype, rows, block);
   Step step(lowering, name, node.origin, "copy", together);
   step.param("perm", {0, 1}).param("step", {1, 1});
-  step.read(value, {along(0, block[0]), along(1, block[1])}).emit();
+  step.read(node.in[0], rows, {along(0, block[0]), along(1, block[1])}).emit();
   return all_of(together, rows);
 }
 
@@ -41,10 +43,16 @@ void lower_unpack(Lowering& lowering, const Node& node) {
                                    .columns = to[2],
                                    .dtype = node.type.dtype},
                                   lowering.program.target, lowering.working_bytes());
-  const Value tokens = on_few_tiles(lowering, node, {from[0] * from[1], from[2]}, plan.columns);
+  const Shape rows{from[0] * from[1], from[2]};
+  const std::vector<RegionDim> tokens{whole_dim(), along(2, plan.columns)};
+  const std::optional<Value> together = on_few_tiles(lowering, node, rows, plan.columns);
   const VariableId out = lowering.result(&node, to, {plan.rows, to[1], plan.columns});
   Step step(lowering, node.name, node.origin, "unpack", out);
-  step.read(tokens, {whole_dim(), along(2, plan.columns)});
+  if (together) {
+    step.read(*together, tokens);
+  } else {
+    step.read(node.in[0], rows, tokens);
+  }
   step.read(node.in[1], {to[0]}, {whole_dim()}).emit();
 }
 
