@@ -43,10 +43,6 @@ std::vector<fs::path> models() {
   return all;
 }
 
-bool is_refused_by_design(const fs::path& model) {
-  return model.filename() == "hf_vit_imgcls_op13";  // Conv is no op of the Graph
-}
-
 class Models : public ::testing::TestWithParam<fs::path> {};
 
 TEST_P(Models, agree_with_their_recorded_outputs_at_fp32) {
@@ -67,13 +63,7 @@ TEST_P(Models, agree_on_all_tiles_of_a_c600) {
   EXPECT_EQ(verdict.kind, Verdict::Passed) << verdict.reason;
 }
 
-std::vector<fs::path> runnable_models() {
-  std::vector<fs::path> all = models();
-  std::erase_if(all, is_refused_by_design);
-  return all;
-}
-
-INSTANTIATE_TEST_SUITE_P(, Models, ::testing::ValuesIn(runnable_models()),
+INSTANTIATE_TEST_SUITE_P(, Models, ::testing::ValuesIn(models()),
                          [](const auto& model) { return model.param.filename().string(); });
 
 TEST(SharedModels, are_all_there) {

@@ -3,9 +3,22 @@
 
 #include "codelets/codelet.h"
 #include "compiler/lower/lower.h"
+#include "executor/jit.h"
 #include "program/verify.h"
 
 namespace tessera::e2e {
+
+namespace {
+
+// Of this program's machines: hundreds of small graphs use the same few codelets.
+Expected<std::shared_ptr<Jit>> shared_jit() {
+  static const Expected<std::shared_ptr<Jit>> jit = []() -> Expected<std::shared_ptr<Jit>> {
+    return std::shared_ptr<Jit>(TRY(Jit::create()));
+  }();
+  return jit;
+}
+
+}  // namespace
 
 Expected<std::vector<Array>> run_on_machine(const Graph& graph,
                                             const std::map<std::string, Array>& inputs,
@@ -17,7 +30,9 @@ Expected<std::vector<Array>> run_on_machine(const Graph& graph,
   auto executable = std::make_shared<Executable>();
   executable->program = std::move(lowered.program);
   executable->constants = std::move(lowered.constants);
-  const std::unique_ptr<Machine> machine = TRY(Machine::load(executable, options));
+  MachineOptions machine_options = options;
+  machine_options.jit = TRY(shared_jit());
+  const std::unique_ptr<Machine> machine = TRY(Machine::load(executable, machine_options));
 
   std::vector<Tensor> tensors;
   for (const Node* input : graph.inputs) tensors.push_back(to_tensor(inputs.at(input->name)));
