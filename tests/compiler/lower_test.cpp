@@ -1,45 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// Graphs become Programs that verify, on four tiles and on many. That they compute what the
-// interpreter does is tested on the machine, in tests/e2e.
+// Graphs become Programs that verify, on four tiles and on many.
 #include "compiler/lower/lower.h"
 
 #include <gmock/gmock.h>
 
 #include <algorithm>
-#include <fstream>
 #include <set>
-#include <sstream>
 
 #include "codelets/codelet.h"
 #include "ir/text.h"
 #include "program/text.h"
 #include "program/verify.h"
+#include "tests/compiler/lower_stories.h"
 
 namespace tessera {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-struct Story {
-  std::string name, text;
-};
-
-// lower_ops.ir: graphs, one after the other; each is named for what it shows.
-std::vector<Story> read_stories() {
-  std::ifstream file(std::string(TESSERA_SOURCE_DIR) + "/tests/compiler/lower_ops.ir");
-  std::stringstream all;
-  all << file.rdbuf();
-  const std::string text = all.str();
-  std::vector<Story> stories;
-  for (size_t at = text.find("graph @"); at != std::string::npos;) {
-    const size_t end = text.find("graph @", at + 1);
-    const size_t name = at + std::string("graph @").size();
-    stories.push_back({text.substr(name, text.find('(', name) - name), text.substr(at, end - at)});
-    at = end;
-  }
-  return stories;
-}
 
 CompileOptions options_for(const std::string& target) {
   CompileOptions options;
