@@ -58,9 +58,10 @@ int64_t BatchPacker::find_start(int64_t length) {
   const bool one_a_row = contract_.form == PackingForm::None;
   for (size_t row = policy_ == PackPolicy::NextFit ? row_ : 0; row < row_fill_.size(); ++row) {
     if (one_a_row && row_fill_[row] > 0) continue;
-    if (contract_.row_length - row_fill_[row] < length) continue;
+    const int64_t begin = row_fill_[row] == 0 ? 0 : row_fill_[row] + contract_.zero_delimiters;
+    if (contract_.row_length - begin < length) continue;
     row_ = row;
-    return static_cast<int64_t>(row) * contract_.row_length + row_fill_[row];
+    return static_cast<int64_t>(row) * contract_.row_length + begin;
   }
   return -1;
 }
@@ -70,7 +71,7 @@ bool BatchPacker::try_add(size_t request, int64_t length) {
   if (full_of_requests()) return false;
   const int64_t start = find_start(length);
   if (start < 0) return false;
-  if (!is_end_to_end(contract_)) row_fill_[row_] += length;
+  if (!is_end_to_end(contract_)) row_fill_[row_] = start % contract_.row_length + length;
   batch_.placements.push_back({request, start, length});
   batch_.tokens += length;
   return true;
@@ -117,11 +118,27 @@ std::vector<int32_t> packed_mask(const PackingContract& contract, const PackedBa
   return cells;
 }
 
+namespace {
+
+// With delimiters, a length takes in the free cells behind the request: those of a used row then
+// add up to the row, so that offsets are running sums.
+int64_t cells_to_next(const PackingContract& contract, const PackedBatch& batch,
+                      const Placement& place) {
+  int64_t end = (place.start / contract.row_length + 1) * contract.row_length;
+  for (const Placement& other : batch.placements)
+    if (other.start > place.start) end = std::min(end, other.start);
+  return end - place.start;
+}
+
+}  // namespace
+
 std::vector<int32_t> packed_unpack_info(const PackingContract& contract, const PackedBatch& batch) {
   std::vector<int32_t> info(static_cast<size_t>(contract.max_valid_num), 0);
   CHECK(batch.placements.size() <= info.size());
   for (size_t i = 0; i < batch.placements.size(); ++i)
-    info[i] = static_cast<int32_t>(batch.placements[i].length);
+    info[i] = static_cast<int32_t>(contract.zero_delimiters == 0
+                                       ? batch.placements[i].length
+                                       : cells_to_next(contract, batch, batch.placements[i]));
   return info;
 }
 

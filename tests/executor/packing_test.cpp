@@ -96,6 +96,17 @@ TEST(PackingTest, form_b_takes_all_seven_when_they_come_longest_first) {
   EXPECT_EQ(only_batch(form_b(4, 8), PackPolicy::FirstFit, lengths).tokens, 28);
 }
 
+TEST(PackingTest, delimiters_stand_between_the_requests_of_a_row) {
+  PackingContract contract = form_b(3, 8);
+  contract.zero_delimiters = 1;
+  contract.max_valid_num = 5;
+  const PackedBatch batch = only_batch(contract, PackPolicy::NextFit, {3, 2, 5, 1, 4});
+  EXPECT_THAT(packed_mask(contract, batch), ElementsAreArray({1, 1, 1, 0, 2, 2, 0, 0,  //
+                                                              1, 1, 1, 1, 1, 0, 2, 0,  //
+                                                              1, 1, 1, 1, 0, 0, 0, 0}));
+  EXPECT_THAT(packed_unpack_info(contract, batch), ElementsAre(4, 4, 6, 2, 8));
+}
+
 TEST(PackingTest, an_unpacked_model_takes_one_request_a_row) {
   PackingContract contract = form_b(2, 4);
   contract.form = PackingForm::None;
