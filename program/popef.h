@@ -44,10 +44,6 @@ struct PackingContract {
   int64_t row_length = 0;        // sequence
   int64_t max_valid_num = 0;     // requests per batch: form A's limit; B: 0, no limit but the rows
   int64_t segment_max_size = 0;  // longest request
-  // Form B: free cells between the requests of a row, for models that mix neighbouring tokens.
-  // Asked of the packer (packing/pack.h) and not kept in the file: no model that is packed needs
-  // them yet.
-  int64_t zero_delimiters = 0;
   std::vector<std::string>
       token_inputs;               // [rows,row_length], concatenated per request: input_ids …
   std::string ids_input;          // the one whose length is the request's length
@@ -61,6 +57,10 @@ struct PackingContract {
     bool per_request = false;  // one row per request, not one per token
   };
   std::vector<OutputRule> outputs;
+  // Form B: free cells between the requests of a row, for models that mix neighbouring tokens.
+  // Asked of the packer (packing/pack.h) and not kept in the file: no model that is packed needs
+  // them yet.
+  int64_t zero_delimiters = 0;
 };
 
 struct MemorySummary {
