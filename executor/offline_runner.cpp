@@ -4,10 +4,11 @@
 #include <string>
 
 #include "executor/batch_runner.h"
+#include "executor/packing/offline.h"
 
 namespace tessera {
 
-Expected<OfflineResult> run_offline(ModelRunner& runner, PackPolicy policy,
+Expected<OfflineResult> run_offline(ModelRunner& runner, const PackRule& rule,
                                     std::span<const Request> requests) {
   const std::unique_ptr<BatchRunner> batch_runner = TRY(BatchRunner::create(runner));
   std::vector<int64_t> lengths;
@@ -25,7 +26,7 @@ Expected<OfflineResult> run_offline(ModelRunner& runner, PackPolicy policy,
   }
   OfflineResult result;
   result.answers.resize(requests.size());
-  for (const PackedBatch& batch : TRY(pack_offline(batch_runner->contract(), policy, lengths))) {
+  for (const PackedBatch& batch : TRY(pack_offline(batch_runner->contract(), rule, lengths))) {
     std::vector<Answer> answers = TRY(batch_runner->run(batch, pointers, result.batches++));
     for (size_t i = 0; i < answers.size(); ++i) {
       result.answers[batch.placements[i].request] = std::move(answers[i]);

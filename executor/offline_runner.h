@@ -20,7 +20,7 @@ struct OfflineResult {
 };
 
 // Nothing runs unless every request is sound; errors name it: "request 3: what is, what must be".
-Expected<OfflineResult> run_offline(ModelRunner& runner, PackPolicy policy,
+Expected<OfflineResult> run_offline(ModelRunner& runner, const PackRule& rule,
                                     std::span<const Request> requests);
 
 }  // namespace tessera

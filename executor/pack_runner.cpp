@@ -155,6 +155,9 @@ Expected<std::unique_ptr<PackRunner>> PackRunner::create(std::shared_ptr<ModelRu
     return Error{"pack runner: max_valid_num is " + std::to_string(config.max_valid_num) +
                  ", must be in 0.." + std::to_string(most)};
   }
+  if (!packs_a_stream(config.policy))
+    return Error{"pack runner: policy is " + std::string(to_string(config.policy)) +
+                 ", must be one that packs requests as they come"};
   if (config.max_queue < 1) return Error{"pack runner: max_queue is 0, must be >= 1"};
   impl.most_requests = static_cast<size_t>(config.max_valid_num > 0 ? config.max_valid_num : most);
   impl.worker = std::thread([&impl] { impl.work(); });

@@ -34,7 +34,7 @@ po::options_description flags() {
       "vocabulary", po::value<int64_t>()->default_value(30522), "token ids are below this")(
       "seed", po::value<uint32_t>()->default_value(2023), "of NumPy's legacy generator")(
       "policy", po::value<std::string>()->default_value("first_fit"),
-      "how form B fills rows: next_fit or first_fit")(
+      "how requests are chosen: next_fit, first_fit, best_fit or window")(
       "timeout_microseconds", po::value<int64_t>()->default_value(15000),
       "online: longest wait of a batch's first request")("json", po::bool_switch(),
                                                          "print the figures as JSON");
@@ -270,11 +270,9 @@ Status run_repeated(ModelRunner& runner, int64_t runs, bool as_json) {
 
 Expected<PackRunnerConfig> pack_config(const po::variables_map& flags) {
   PackRunnerConfig config;
-  const std::string policy = flags["policy"].as<std::string>();
-  if (policy != "next_fit" && policy != "first_fit")
-    return Error{fmt::format("--policy: '{}', must be next_fit or first_fit", policy),
-                 ErrorKind::Usage};
-  config.policy = policy == "next_fit" ? PackPolicy::NextFit : PackPolicy::FirstFit;
+  auto policy = parse_policy(flags["policy"].as<std::string>());
+  if (!policy) return Error{"--policy: " + policy.error().message, ErrorKind::Usage};
+  config.policy = *policy;
   config.timeout = std::chrono::microseconds(flags["timeout_microseconds"].as<int64_t>());
   return config;
 }

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// A batch is rows of tokens, seen as one line of rows x row_length cells. Form A fills the line
-// from its left end: a request that meets the end of a row goes on in the next. Form B keeps every
-// request inside one row: next-fit looks at the row it is filling and those after it, first-fit at
-// all of them. A batch never waits for a shorter request: the first that does not fit closes it.
+// A batch is bins, each filled from its left end: in form B a bin is a row, in form A all rows are
+// one, and a request that meets the end of a row goes on in the next. Delimiters stand before every
+// request of a row but the first: as if each request were longer by them, in rows that are longer
+// by them.
 #include "executor/packing/pack.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "support/check.h"
 
@@ -18,12 +17,12 @@ bool is_end_to_end(const PackingContract& contract) {
   return contract.form == PackingForm::UnpackRepack;
 }
 
-int64_t capacity(const PackingContract& contract) { return contract.rows * contract.row_length; }
-
 }  // namespace
 
+int64_t row_tokens(const PackingContract& contract) { return contract.rows * contract.row_length; }
+
 int64_t longest_request(const PackingContract& contract) {
-  if (is_end_to_end(contract)) return std::min(contract.segment_max_size, capacity(contract));
+  if (is_end_to_end(contract)) return std::min(contract.segment_max_size, row_tokens(contract));
   return contract.row_length;
 }
 
@@ -33,73 +32,92 @@ int64_t most_requests(const PackingContract& contract) {
     case PackingForm::UnpackRepack: return contract.max_valid_num;
     case PackingForm::AttentionMask: break;
   }
-  return contract.max_valid_num > 0 ? contract.max_valid_num : capacity(contract);
+  return contract.max_valid_num > 0 ? contract.max_valid_num : row_tokens(contract);
 }
 
-BatchPacker::BatchPacker(PackingContract contract, PackPolicy policy)
-    : contract_(std::move(contract)), policy_(policy) {
-  clear();
+Status check_contract(const PackingContract& contract) {
+  const int64_t longest = longest_request(contract);
+  if (longest >= 1 && most_requests(contract) >= 1) return {};
+  return Error{"packing contract: a batch takes " + std::to_string(most_requests(contract)) +
+               " requests of up to " + std::to_string(longest) + " tokens, both must be >= 1"};
+}
+
+BatchPacker::BatchPacker(const PackingContract& contract, const PackRule& rule)
+    : rule_(rule),
+      longest_(longest_request(contract)),
+      most_requests_(most_requests(contract)),
+      row_tokens_(row_tokens(contract)),
+      row_length_(contract.row_length),
+      delimiters_(is_end_to_end(contract) ? 0 : contract.zero_delimiters),
+      bin_capacity_(is_end_to_end(contract) ? row_tokens_ : row_length_ + delimiters_),
+      one_a_row_(contract.form == PackingForm::None),
+      bins_(is_end_to_end(contract) ? 1 : contract.rows, bin_capacity_, rule.policy) {
+  CHECK(check_rule(rule).ok());
 }
 
 void BatchPacker::clear() {
   batch_ = {};
-  row_fill_.assign(static_cast<size_t>(contract_.rows), 0);
-  row_ = 0;
+  bins_.clear();
 }
 
 bool BatchPacker::full_of_requests() const {
-  return static_cast<int64_t>(batch_.placements.size()) >= most_requests(contract_);
+  return static_cast<int64_t>(batch_.placements.size()) >= most_requests_;
 }
 
-int64_t BatchPacker::free_tokens() const { return capacity(contract_) - batch_.tokens; }
-
-int64_t BatchPacker::find_start(int64_t length) {
-  if (is_end_to_end(contract_)) return length <= free_tokens() ? batch_.tokens : -1;
-  const bool one_a_row = contract_.form == PackingForm::None;
-  for (size_t row = policy_ == PackPolicy::NextFit ? row_ : 0; row < row_fill_.size(); ++row) {
-    if (one_a_row && row_fill_[row] > 0) continue;
-    const int64_t begin = row_fill_[row] == 0 ? 0 : row_fill_[row] + contract_.zero_delimiters;
-    if (contract_.row_length - begin < length) continue;
-    row_ = row;
-    return static_cast<int64_t>(row) * contract_.row_length + begin;
-  }
-  return -1;
-}
+int64_t BatchPacker::free_tokens() const { return row_tokens_ - batch_.tokens; }
 
 bool BatchPacker::try_add(size_t request, int64_t length) {
-  CHECK(length >= 1 && length <= longest_request(contract_));
+  CHECK(length >= 1 && length <= longest_);
   if (full_of_requests()) return false;
-  const int64_t start = find_start(length);
-  if (start < 0) return false;
-  if (!is_end_to_end(contract_)) row_fill_[row_] = start % contract_.row_length + length;
+  const int64_t need = one_a_row_ ? bin_capacity_ : length + delimiters_;
+  const int64_t bin = bins_.find(need);
+  if (bin < 0) return false;
+  const int64_t start = bin * row_length_ + bin_capacity_ - bins_.room(bin);
   batch_.placements.push_back({request, start, length});
   batch_.tokens += length;
+  bins_.take(bin, need);
   return true;
 }
 
-Expected<std::vector<PackedBatch>> pack_offline(const PackingContract& contract, PackPolicy policy,
-                                                std::span<const int64_t> lengths) {
-  const int64_t longest = longest_request(contract);
-  if (longest < 1 || most_requests(contract) < 1)
-    return Error{"packing contract: a batch takes " + std::to_string(most_requests(contract)) +
-                 " requests of up to " + std::to_string(longest) + " tokens, both must be >= 1"};
-  std::vector<PackedBatch> batches;
-  BatchPacker packer(contract, policy);
-  for (size_t i = 0; i < lengths.size(); ++i) {
-    if (lengths[i] < 1 || lengths[i] > longest)
-      return Error{"request " + std::to_string(i) + ": length is " + std::to_string(lengths[i]) +
-                   ", must be in 1.." + std::to_string(longest)};
-    if (packer.try_add(i, lengths[i])) continue;
-    batches.push_back(packer.batch());
-    packer.clear();
-    CHECK(packer.try_add(i, lengths[i]));
+bool BatchPacker::fill(std::span<const Candidate> waiting) {
+  return rule_.policy == PackPolicy::Window ? fill_window(waiting) : fill_in_order(waiting);
+}
+
+bool BatchPacker::fill_in_order(std::span<const Candidate> waiting) {
+  for (const Candidate& candidate : waiting)
+    if (!try_add(candidate.request, candidate.length)) return false;
+  return true;
+}
+
+// Whoever is passed over stays so in this batch, as room only shrinks; so every candidate is tried
+// once, and a batch costs window + placed searches.
+bool BatchPacker::fill_window(std::span<const Candidate> waiting) {
+  const auto window = static_cast<size_t>(rule_.window);
+  const size_t pinned = std::min(static_cast<size_t>(rule_.pinned), waiting.size());
+  size_t passed_over = 0;
+  for (const Candidate& candidate : waiting.first(pinned))
+    if (!try_add(candidate.request, candidate.length)) ++passed_over;
+  size_t seen = pinned;
+  size_t chunk = window - pinned;
+  while (seen < waiting.size() && !full_of_requests() && passed_over < window) {
+    const std::span<const Candidate> next =
+        waiting.subspan(seen, std::min(chunk, waiting.size() - seen));
+    longest_first_.clear();
+    for (size_t i = 0; i < next.size(); ++i)
+      longest_first_.push_back(static_cast<uint64_t>(longest_ - next[i].length) << 32 | i);
+    std::sort(longest_first_.begin(), longest_first_.end());
+    for (const uint64_t key : longest_first_) {
+      const Candidate& candidate = next[key & UINT32_MAX];
+      if (!try_add(candidate.request, candidate.length)) ++passed_over;
+    }
+    seen += next.size();
+    chunk = window - std::min(window, passed_over);
   }
-  if (!packer.batch().placements.empty()) batches.push_back(packer.batch());
-  return batches;
+  return seen == waiting.size() && passed_over == 0;
 }
 
 std::vector<int32_t> packed_positions(const PackingContract& contract, const PackedBatch& batch) {
-  std::vector<int32_t> cells(static_cast<size_t>(capacity(contract)), 0);
+  std::vector<int32_t> cells(static_cast<size_t>(row_tokens(contract)), 0);
   for (const Placement& place : batch.placements)
     for (int64_t i = 0; i < place.length; ++i)
       cells[static_cast<size_t>(place.start + i)] = static_cast<int32_t>(i);
@@ -107,7 +125,7 @@ std::vector<int32_t> packed_positions(const PackingContract& contract, const Pac
 }
 
 std::vector<int32_t> packed_mask(const PackingContract& contract, const PackedBatch& batch) {
-  std::vector<int32_t> cells(static_cast<size_t>(capacity(contract)), 0);
+  std::vector<int32_t> cells(static_cast<size_t>(row_tokens(contract)), 0);
   std::vector<int32_t> seen_in_row(static_cast<size_t>(contract.rows), 0);
   int32_t seen_in_batch = 0;
   for (const Placement& place : batch.placements) {
@@ -144,7 +162,7 @@ std::vector<int32_t> packed_unpack_info(const PackingContract& contract, const P
 
 std::vector<int32_t> packed_tokens(const PackingContract& contract, const PackedBatch& batch,
                                    std::span<const std::span<const int32_t>> tokens) {
-  std::vector<int32_t> cells(static_cast<size_t>(capacity(contract)), 0);
+  std::vector<int32_t> cells(static_cast<size_t>(row_tokens(contract)), 0);
   for (const Placement& place : batch.placements) {
     CHECK(place.request < tokens.size());
     const std::span<const int32_t> ids = tokens[place.request];

@@ -4,11 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <numeric>
-#include <random>
-
-#include "executor/packing/pack.h"
+#include "executor/packing/offline.h"
 #include "executor/packing/workload.h"
+#include "tests/executor/contracts.h"
 
 namespace tessera {
 namespace {
@@ -16,25 +14,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::ElementsAreArray;
 using ::testing::HasSubstr;
-
-PackingContract form_a(int64_t rows, int64_t row_length, int64_t max_valid_num,
-                       int64_t segment_max_size) {
-  PackingContract contract;
-  contract.form = PackingForm::UnpackRepack;
-  contract.rows = rows;
-  contract.row_length = row_length;
-  contract.max_valid_num = max_valid_num;
-  contract.segment_max_size = segment_max_size;
-  return contract;
-}
-
-PackingContract form_b(int64_t rows, int64_t row_length) {
-  PackingContract contract;
-  contract.form = PackingForm::AttentionMask;
-  contract.rows = rows;
-  contract.row_length = row_length;
-  return contract;
-}
 
 const std::vector<int64_t> kOneToSeven = {1, 2, 3, 4, 5, 6, 7};
 
@@ -203,35 +182,6 @@ TEST(PackingTest, no_requests_make_no_batches) {
   auto batches = pack_offline(form_b(4, 8), PackPolicy::FirstFit, {});
   ASSERT_TRUE(batches.ok());
   EXPECT_TRUE(batches->empty());
-}
-
-// Independent of how: every request once, in order for the end-to-end form, no cell used twice.
-TEST(PackingTest, random_requests_are_packed_once_each_and_never_overlap) {
-  std::mt19937 random(1);
-  for (const PackingContract& contract : {form_a(3, 16, 7, 16), form_b(3, 16)}) {
-    for (PackPolicy policy : {PackPolicy::NextFit, PackPolicy::FirstFit}) {
-      std::vector<int64_t> lengths(200);
-      for (int64_t& length : lengths) length = 1 + static_cast<int64_t>(random() % 16);
-      auto batches = pack_offline(contract, policy, lengths);
-      ASSERT_TRUE(batches.ok());
-      size_t next = 0;
-      for (const PackedBatch& batch : *batches) {
-        std::vector<int> used(48, 0);
-        for (const Placement& place : batch.placements) {
-          EXPECT_EQ(place.request, next++);
-          EXPECT_EQ(place.length, lengths[place.request]);
-          for (int64_t i = 0; i < place.length; ++i)
-            ++used.at(static_cast<size_t>(place.start + i));
-          if (contract.form == PackingForm::AttentionMask) {
-            EXPECT_EQ(place.start / 16, (place.start + place.length - 1) / 16);
-          }
-        }
-        EXPECT_THAT(used, ::testing::Each(::testing::Le(1)));
-        EXPECT_EQ(std::accumulate(used.begin(), used.end(), int64_t{0}), batch.tokens);
-      }
-      EXPECT_EQ(next, lengths.size());
-    }
-  }
 }
 
 // 1600 requests in batches of 16 x 256, as plain replays of PopRT's closing rules count them.

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "executor/packing/offline.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "support/check.h"
+
+namespace tessera {
+
+namespace {
+
+// Requests that a batch left waiting move up behind those that no batch has seen; the new head of
+// the queue.
+size_t drop_placed(std::vector<Candidate>& queue, size_t head, std::vector<bool>& placed,
+                   const PackedBatch& batch) {
+  for (const Placement& place : batch.placements) placed[place.request] = true;
+  size_t seen = head;
+  for (size_t left = batch.placements.size(); left > 0; ++seen)
+    if (placed[queue[seen].request]) --left;
+  size_t new_head = seen;
+  for (size_t i = seen; i > head; --i)
+    if (!placed[queue[i - 1].request]) queue[--new_head] = queue[i - 1];
+  return new_head;
+}
+
+std::vector<PackedBatch> pack_stream(const PackingContract& contract, const PackRule& rule,
+                                     std::span<const int64_t> lengths) {
+  std::vector<Candidate> queue;
+  queue.reserve(lengths.size());
+  for (size_t i = 0; i < lengths.size(); ++i) queue.push_back({i, lengths[i]});
+  std::vector<PackedBatch> batches;
+  std::vector<bool> placed(lengths.size());
+  BatchPacker packer(contract, rule);
+  for (size_t head = 0; head < queue.size();) {
+    packer.fill(std::span(queue).subspan(head));
+    CHECK(!packer.batch().placements.empty());
+    head = drop_placed(queue, head, placed, packer.batch());
+    batches.push_back(packer.batch());
+    packer.clear();
+  }
+  return batches;
+}
+
+// The requests of a row, in the order of placing.
+using Row = std::vector<size_t>;
+
+std::vector<Row> assign_requests(std::span<const BinGroup> groups,
+                                 std::span<const int64_t> lengths) {
+  std::vector<std::vector<size_t>> of_length;
+  for (size_t i = 0; i < lengths.size(); ++i) {
+    const auto length = static_cast<size_t>(lengths[i]);
+    if (of_length.size() <= length) of_length.resize(length + 1);
+    of_length[length].push_back(i);
+  }
+  std::vector<size_t> taken(of_length.size());
+  std::vector<Row> rows;
+  for (const BinGroup& group : groups) {
+    for (int64_t n = 0; n < group.count; ++n) {
+      Row& row = rows.emplace_back();
+      for (const int64_t length : group.lengths) {
+        const auto at = static_cast<size_t>(length);
+        row.push_back(of_length[at][taken[at]++]);
+      }
+    }
+  }
+  return rows;
+}
+
+void sort_by_earliest(std::vector<Row>& rows) {
+  std::vector<std::pair<size_t, size_t>> order;  // earliest request, row
+  for (size_t i = 0; i < rows.size(); ++i)
+    order.emplace_back(*std::min_element(rows[i].begin(), rows[i].end()), i);
+  std::sort(order.begin(), order.end());
+  std::vector<Row> sorted;
+  for (const auto& [earliest, i] : order) sorted.push_back(std::move(rows[i]));
+  rows = std::move(sorted);
+}
+
+std::vector<PackedBatch> batch_rows(const PackingContract& contract, std::span<const Row> rows,
+                                    std::span<const int64_t> lengths) {
+  const bool end_to_end = contract.form == PackingForm::UnpackRepack;
+  const int64_t most = most_requests(contract);
+  std::vector<PackedBatch> batches(1);
+  int64_t rows_used = 0;
+  for (const Row& row : rows) {
+    int64_t tokens = 0;
+    for (const size_t request : row) tokens += lengths[request];
+    const bool room = end_to_end ? batches.back().tokens + tokens <= row_tokens(contract)
+                                 : rows_used < contract.rows;
+    if (!room || std::ssize(batches.back().placements) + std::ssize(row) > most) {
+      batches.emplace_back();
+      rows_used = 0;
+    }
+    PackedBatch& batch = batches.back();
+    int64_t start = end_to_end ? batch.tokens : rows_used * contract.row_length;
+    for (const size_t request : row) {
+      batch.placements.push_back({request, start, lengths[request]});
+      start += lengths[request] + (end_to_end ? 0 : contract.zero_delimiters);
+    }
+    batch.tokens += tokens;
+    ++rows_used;
+  }
+  if (batches.back().placements.empty()) batches.pop_back();
+  return batches;
+}
+
+}  // namespace
+
+std::vector<BinGroup> pack_rows(const PackingContract& contract, const PackRule& rule,
+                                const LengthHistogram& histogram) {
+  CHECK(histogram.longest() <= longest_request(contract));
+  const bool end_to_end = contract.form == PackingForm::UnpackRepack;
+  const int64_t delimiters = end_to_end ? 0 : contract.zero_delimiters;
+  const int64_t length = std::max(contract.row_length, histogram.longest());
+  const int64_t most = contract.form == PackingForm::None ? 1 : most_requests(contract);
+  // Delimiters: as if every request were longer by them, in rows that are longer by them.
+  LengthHistogram needs = histogram;
+  if (!needs.counts.empty())
+    needs.counts.insert(needs.counts.begin(), static_cast<size_t>(delimiters), 0);
+  std::vector<BinGroup> groups = pack_histogram(
+      needs, length + delimiters, rule.depth > 0 ? std::min(rule.depth, most) : most, rule.policy);
+  for (BinGroup& group : groups)
+    for (int64_t& need : group.lengths) need -= delimiters;
+  return groups;
+}
+
+Expected<std::vector<PackedBatch>> pack_offline(const PackingContract& contract,
+                                                const PackRule& rule,
+                                                std::span<const int64_t> lengths) {
+  TRY(check_rule(rule));
+  TRY(check_contract(contract));
+  const int64_t longest = longest_request(contract);
+  for (size_t i = 0; i < lengths.size(); ++i)
+    if (lengths[i] < 1 || lengths[i] > longest)
+      return Error{"request " + std::to_string(i) + ": length is " + std::to_string(lengths[i]) +
+                   ", must be in 1.." + std::to_string(longest)};
+  if (packs_a_stream(rule.policy)) return pack_stream(contract, rule, lengths);
+  std::vector<Row> rows =
+      assign_requests(pack_rows(contract, rule, histogram_of(lengths)), lengths);
+  sort_by_earliest(rows);
+  return batch_rows(contract, rows, lengths);
+}
+
+}  // namespace tessera
