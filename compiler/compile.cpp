@@ -42,6 +42,8 @@ class PhaseClock {
 PassState pass_state(const CompileOptions& options) {
   PassState state;
   state.options.fp16 = options.precision == Precision::Fp16;
+  for (const std::string& type : options.fp16_skip_op_types)
+    state.options.fp32_ops.insert(op_of_type(type).value());  // check_options has seen to it
   if (options.pack_args) {
     state.options.pack_unpack = true;
     state.options.max_valid_num = options.pack_args->max_valid_num;

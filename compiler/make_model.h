@@ -14,6 +14,9 @@
 
 namespace tessera {
 
+// 0.5 x (1 + erf(x/√2)), as BERT has it, or its approximation by tanh, as BERT's first code had it.
+enum class GeluForm : uint8_t { Erf, Tanh };
+
 struct MakeModelOptions {
   int64_t layers = 12;
   int64_t hidden = 768;
@@ -22,6 +25,7 @@ struct MakeModelOptions {
   int64_t vocab = 30522;
   int64_t max_position = 512;
   uint64_t seed = 2023;
+  GeluForm gelu = GeluForm::Erf;
 };
 
 // tiny, mini, base or large; any other is a Usage error.

@@ -20,14 +20,38 @@ std::string target_text(const Target& target) {
       target.host_run_seconds);
 }
 
-// In any order and any number of times, names of passes ask for the same.
+// In any order and any number of times, names ask for the same.
 std::string names_text(std::vector<std::string> names) {
   std::ranges::sort(names);
   names.erase(std::unique(names.begin(), names.end()), names.end());
   return fmt::format("{}", fmt::join(names, ","));
 }
 
+constexpr Op kOps[] = {
+#define OP(id, ...) Op::id,
+#include "ir/ops.def"
+#undef OP
+};
+
+Status check_skipped(const std::vector<std::string>& types) {
+  for (const std::string& type : types) {
+    if (op_of_type(type)) continue;
+    return Error{fmt::format("fp16_skip_op_types: there is no '{}', must be a type of operation "
+                             "such as Gelu, LayerNormalization or Softmax",
+                             type),
+                 ErrorKind::Usage};
+  }
+  return {};
+}
+
 }  // namespace
+
+std::optional<Op> op_of_type(const std::string& type) {
+  if (type == "LayerNormalization" || type == "GroupNormalization") return Op::LayerNorm;
+  for (Op op : kOps)
+    if (info(op).name == type) return op;
+  return std::nullopt;
+}
 
 Status check_options(const CompileOptions& options) {
   const auto usage = [](std::string message) {
@@ -38,6 +62,7 @@ Status check_options(const CompileOptions& options) {
     return usage(fmt::format("available_memory_proportion: is {}, must be above 0 and at most 1",
                              proportion));
   }
+  TRY(check_skipped(options.fp16_skip_op_types));
   if (!options.pack_args) return {};
   for (const auto& [name, value] : {
            std::pair("max_valid_num", options.pack_args->max_valid_num),
@@ -55,6 +80,8 @@ std::string to_string(const CompileOptions& options) {
     text += fmt::format("input_shape {}={}\n", name, to_string(shape));
   }
   text += fmt::format("precision {}\n", options.precision == Precision::Fp16 ? "fp16" : "fp32");
+  if (!options.fp16_skip_op_types.empty())
+    text += fmt::format("fp16_skip_op_types {}\n", names_text(options.fp16_skip_op_types));
   text += fmt::format("partials_type {}\n",
                       options.partials_type == PartialsType::Half ? "half" : "float");
   text += fmt::format("available_memory_proportion {}\n", options.available_memory_proportion);

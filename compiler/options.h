@@ -4,9 +4,11 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "ir/graph.h"
 #include "program/target.h"
 #include "support/expected.h"
 #include "support/type.h"
@@ -25,14 +27,19 @@ struct PackArgs {
 struct CompileOptions {
   std::map<std::string, Shape> input_shape;  // fixes variable dimensions
   Precision precision = Precision::Fp32;
+  std::vector<std::string> fp16_skip_op_types;      // stay in fp32: names that op_of_type knows
   PartialsType partials_type = PartialsType::Half;  // of fp16 matmuls; PopRT's default
-  double available_memory_proportion = 0.6;  // of a tile, for a matmul's temporaries
+  double available_memory_proportion = 0.6;         // of a tile, for a matmul's temporaries
   std::optional<PackArgs> pack_args;
   std::vector<std::string> passes;       // optional passes to add (insert_attention_mask)
   std::vector<std::string> skip_passes;  // passes to leave out
   Target target;
   std::string dump_dir;  // a numbered .ir file after each pass that changed something; "": none
 };
+
+// The op that a type of ONNX operations becomes: "Gelu", "LayerNormalization" (or PopRT's
+// "GroupNormalization"), "Softmax", and all whose name is that of the Graph's op.
+std::optional<Op> op_of_type(const std::string& type);
 
 // Usage errors name the option, what it is and what it must be.
 Status check_options(const CompileOptions& options);

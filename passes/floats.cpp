@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
 #include <span>
+#include <unordered_set>
 #include <vector>
 
 #include "passes/match.h"
@@ -65,21 +67,61 @@ Status change_node(Graph& graph, Node* node, DType from, DType to) {
   return {};
 }
 
+using Nodes = std::unordered_set<const Node*>;
+
+// Of an operand that is kept, itself; of a constant, a copy that keeps its bits.
+Node* operand_kept(Graph& graph, Node* user, Node* operand, DType from, Nodes& kept) {
+  if (operand->type.dtype != from || kept.contains(operand)) return operand;
+  Node* own = operand->is(Op::Constant) ? graph.add_constant(operand->name, operand->value, user)
+                                        : put_cast(graph, user, operand, from);
+  kept.insert(own);
+  return own;
+}
+
+// What other nodes see of a kept one.
+void cast_result(Graph& graph, Node* node, DType to, const Nodes& kept) {
+  Node* narrow = nullptr;
+  for (Node* user : graph.users(node)) {
+    if (kept.contains(user)) continue;
+    if (!narrow) narrow = put_cast(graph, nullptr, node, to);
+    std::ranges::replace(user->in, node, narrow);
+  }
+}
+
+// The nodes that stay in `from`, with casts around them.
+Nodes set_apart(Graph& graph, DType from, DType to, const std::set<Op>& ops) {
+  std::vector<Node*> found;
+  Nodes kept;
+  for (const auto& node : graph.nodes()) {
+    if (!ops.contains(node->op) || node->type.dtype != from) continue;
+    found.push_back(node.get());
+    kept.insert(node.get());
+  }
+  for (Node* node : found)
+    for (Node*& operand : node->in) operand = operand_kept(graph, node, operand, from, kept);
+  for (Node* node : found) cast_result(graph, node, to, kept);
+  graph.sort();
+  return kept;
+}
+
 }  // namespace
 
-Status change_floats(Graph& graph, DType from, DType to) {
+Status change_floats(Graph& graph, DType from, DType to, const std::set<Op>& kept_ops) {
   std::vector<size_t> outputs;
   for (size_t i = 0; i < graph.outputs.size(); ++i)
     if (graph.outputs[i].node->type.dtype == from) outputs.push_back(i);
+  const Nodes kept = kept_ops.empty() ? Nodes{} : set_apart(graph, from, to, kept_ops);
   cast_inputs(graph, from, to);
   for (const auto& node : graph.nodes()) {
-    if (node->is(Op::Constant) && node->type.dtype == from) TRY(change_constant(node.get(), to));
-    if (!node->is(Op::Input) && !node->is(Op::Constant))
+    if (node->is(Op::Input) || kept.contains(node.get())) continue;
+    if (!node->is(Op::Constant))
       TRY(change_node(graph, node.get(), from, to));
+    else if (node->type.dtype == from)
+      TRY(change_constant(node.get(), to));
   }
   for (size_t i : outputs) {
     Node*& value = graph.outputs[i].node;
-    value = put_cast(graph, nullptr, value, from);
+    if (value->type.dtype != from) value = put_cast(graph, nullptr, value, from);
   }
   return {};
 }

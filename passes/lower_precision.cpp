@@ -8,8 +8,8 @@
 
 namespace tessera {
 
-Expected<bool> lower_precision(Graph& graph, PassState&) {
-  TRY(change_floats(graph, DType::F32, DType::F16));
+Expected<bool> lower_precision(Graph& graph, PassState& state) {
+  TRY(change_floats(graph, DType::F32, DType::F16, state.options.fp32_ops));
   return true;
 }
 

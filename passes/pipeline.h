@@ -16,6 +16,7 @@ namespace tessera {
 // What passes may ask, beyond the graph: plain values, so that passes know no compiler options.
 struct PassOptions {
   bool fp16 = false;
+  std::set<Op> fp32_ops;             // stay in f32 where fp16 is asked for
   bool pack_unpack = false;          // form A
   bool pack_attention_mask = false;  // form B
   bool position_ids = false;         // make positions an input; both forms of packing do

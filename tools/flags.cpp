@@ -67,8 +67,10 @@ po::options_description compile_flags() {
       "input_shape", po::value<Words>()->multitoken()->composing(),
       "fix variable dimensions: NAME=D,D … for each input (inputs that share a symbolic name "
       "follow)")("precision", po::value<std::string>()->default_value("fp32"), "fp32 or fp16")(
-      "pack_args", po::value<Words>()->multitoken(),
-      "packing by unpack and repack: max_valid_num=N segment_max_size=N")(
+      "fp16_skip_op_types", po::value<Words>()->multitoken()->composing(),
+      "with --precision fp16: types of operations that stay in fp32: a,b (Gelu, "
+      "LayerNormalization …)")("pack_args", po::value<Words>()->multitoken(),
+                               "packing by unpack and repack: max_valid_num=N segment_max_size=N")(
       "passes", po::value<Words>()->multitoken()->composing(),
       "optional passes to add: a,b (insert_attention_mask: packing by attention mask)")(
       "skip_passes", po::value<Words>()->multitoken()->composing(), "passes to leave out: a,b")(
@@ -110,6 +112,7 @@ Expected<CompileOptions> compile_options(const po::variables_map& flags) {
   if (precision != "fp32" && precision != "fp16")
     return usage(fmt::format("--precision: '{}', must be fp32 or fp16", precision));
   options.precision = precision == "fp16" ? Precision::Fp16 : Precision::Fp32;
+  options.fp16_skip_op_types = names(flags, "fp16_skip_op_types");
 
   const std::string partials = flags["partials_type"].as<std::string>();
   if (partials != "float" && partials != "half")

@@ -22,6 +22,7 @@ po::options_description flags() {
       "ffn", po::value<int64_t>(), "override the size between the two feed-forward maps")(
       "vocab", po::value<int64_t>(), "override the vocabulary size")(
       "max_position", po::value<int64_t>(), "override the longest sequence")(
+      "gelu", po::value<std::string>()->default_value("erf"), "erf or tanh (its approximation)")(
       "seed", po::value<uint64_t>(), "seed of the weights");
   return flags;
 }
@@ -39,6 +40,10 @@ Status run(const po::variables_map& flags) {
   override_with("ffn", options.ffn);
   override_with("vocab", options.vocab);
   override_with("max_position", options.max_position);
+  const std::string gelu = flags["gelu"].as<std::string>();
+  if (gelu != "erf" && gelu != "tanh")
+    return Error{fmt::format("--gelu: '{}', must be erf or tanh", gelu), ErrorKind::Usage};
+  options.gelu = gelu == "erf" ? GeluForm::Erf : GeluForm::Tanh;
   if (flags.count("seed")) options.seed = flags["seed"].as<uint64_t>();
 
   const std::string path = flags["output"].as<std::string>();

@@ -4,6 +4,7 @@
 // stand in their parts. That is what makes it a test of the importer and the passes, not of us.
 #include <cmath>
 #include <limits>
+#include <numbers>
 #include <utility>
 
 #include "compiler/make_model.h"
@@ -25,7 +26,7 @@ constexpr double kBiasDeviation = 0.05;
 class Bert {
  public:
   explicit Bert(const MakeModelOptions& options)
-      : o_(options), weight_number_(first_weight_number(options.layers)) {}
+      : o_(options), weight_number_(first_weight_number(options)) {}
 
   Status write(const std::string& path) {
     fill_header();
@@ -259,6 +260,19 @@ class Bert {
   }
 
   std::string add_gelu(const std::string& x) {
+    return o_.gelu == GeluForm::Erf ? add_gelu_by_erf(x) : add_gelu_by_tanh(x);
+  }
+
+  std::string add_gelu_by_tanh(const std::string& x) {
+    const std::string half = value("Mul", {x, scalar(0.5)});
+    const std::string cube = value("Pow", {x, scalar(3)});
+    const std::string sum = value("Add", {x, value("Mul", {cube, scalar(0.044715)})});
+    const std::string inner = value("Mul", {sum, scalar(std::sqrt(2 / std::numbers::pi))});
+    const std::string tanh = value("Tanh", {inner});
+    return value("Mul", {half, value("Add", {tanh, scalar(1)})});
+  }
+
+  std::string add_gelu_by_erf(const std::string& x) {
     const std::string root = scalar(std::sqrt(2.0));
     const std::string erf = value("Erf", {value("Div", {x, root})});
     const std::string one = scalar(1);
@@ -296,7 +310,9 @@ class Bert {
   }
 
   // The exporter numbers its folded weights after all values that it traced.
-  static int64_t first_weight_number(int64_t layers) { return 48 + 126 * layers; }
+  static int64_t first_weight_number(const MakeModelOptions& o) {
+    return 48 + (o.gelu == GeluForm::Erf ? 126 : 131) * o.layers;
+  }
 
   const MakeModelOptions& o_;
   int64_t weight_number_;

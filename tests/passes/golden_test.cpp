@@ -34,6 +34,8 @@ Status set_option(PassOptions& options, const std::string& word) {
     options.max_valid_num = value;
   else if (name == "segment_max_size")
     options.segment_max_size = value;
+  else if (name == "fp32")
+    options.fp32_ops.insert(parse_op(word.substr(equals + 1)).value());
   else
     return Error{"golden: there is no pass or option " + word};
   return {};

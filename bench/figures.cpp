@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/figures.h"
+
+#include <fmt/format.h>
+
+#include "support/check.h"
+
+namespace tessera::figures {
+namespace {
+
+MakeModelOptions bert(const char* preset) {
+  Expected<MakeModelOptions> options = make_model_preset(preset);
+  CHECK(options.ok());
+  return *options;
+}
+
+CompileOptions shaped(int64_t batch, int64_t length, Precision precision) {
+  CompileOptions options;
+  options.input_shape["input_ids"] = {batch, length};
+  options.precision = precision;
+  return options;
+}
+
+Requests lengths_around(double average, int64_t longest, PackPolicy policy) {
+  Requests requests;
+  requests.lengths.average = average;
+  requests.lengths.longest = longest;
+  requests.policy = policy;
+  return requests;
+}
+
+// Rows 1 to 3: PopRT's own benchmark of BERT-base at sequence 128.
+void add_benchmark(std::vector<Figure>& all) {
+  CompileOptions options = shaped(16, 128, Precision::Fp16);
+  options.available_memory_proportion = 0.4;
+  all.push_back({.row = "1",
+                 .what = "BERT-base S128 b16 fp16",
+                 .model = bert("base"),
+                 .options = options,
+                 .published = 4817.2,
+                 .fitted = true});
+  CompileOptions packed = options;
+  packed.passes = {"insert_attention_mask"};
+  options.input_shape["input_ids"] = {128, 128};
+  options.fp16_skip_op_types = {"LayerNormalization", "Gelu"};
+  all.push_back({.row = "2",
+                 .what = "BERT-base S128 b128 fp16, layer norm and gelu in fp32",
+                 .model = bert("base"),
+                 .options = options,
+                 .published = 5671.7});
+  Requests requests = lengths_around(64, 128, PackPolicy::FirstFit);
+  requests.most_in_batch = 40;
+  all.push_back({.row = "3",
+                 .what = "BERT-base S128 b16 fp16, form B first-fit",
+                 .model = bert("base"),
+                 .options = packed,
+                 .requests = requests,
+                 .published = 8199.3,
+                 .against = "1"});
+}
+
+// Rows 6 to 8: an accuracy script's model at sequence 256, over batches.
+void add_accuracy_script(std::vector<Figure>& all) {
+  MakeModelOptions tanh_bert = bert("base");  // the model is of BERT's first code
+  tanh_bert.gelu = GeluForm::Tanh;
+  const auto add = [&](const char* row, const char* what, Precision precision, bool fused_gelu,
+                       std::vector<std::pair<int64_t, double>> by_batch) {
+    for (const auto& [batch, published] : by_batch) {
+      CompileOptions options = shaped(batch, 256, precision);
+      if (!fused_gelu) options.skip_passes = {"fuse_gelu"};
+      if (precision == Precision::Fp16) options.fp16_skip_op_types = {"LayerNormalization", "Gelu"};
+      all.push_back({.row = fmt::format("{} b{}", row, batch),
+                     .what = fmt::format("BERT-base S256 b{} {}", batch, what),
+                     .model = tanh_bert,
+                     .options = options,
+                     .published = published});
+    }
+  };
+  add("6", "fp32, gelu in parts", Precision::Fp32, false,
+      {
+          {1, 432},
+          {2, 525}
+  });
+  add("7", "fp16, layer norm in fp32, gelu in parts", Precision::Fp16, false,
+      {
+          {1,  664 },
+          {2,  844 },
+          {4,  1068},
+          {8,  1208},
+          {16, 488 }
+  });
+  add("8", "fp16, layer norm and gelu in fp32", Precision::Fp16, true,
+      {
+          {1,  766 },
+          {2,  1012},
+          {4,  1352},
+          {8,  1578},
+          {16, 1657}
+  });
+  for (Figure& figure : all)
+    if (figure.row == "8 b1") figure.fitted = true;
+}
+
+// Row 11: the packing chapter's workload at 16 x 256.
+void add_packing_example(std::vector<Figure>& all) {
+  const CompileOptions padded = shaped(16, 256, Precision::Fp16);
+  CompileOptions form_a = padded;
+  form_a.pack_args = {.max_valid_num = 40, .segment_max_size = 256};
+  CompileOptions form_b = padded;
+  form_b.passes = {"insert_attention_mask"};
+  all.push_back({.row = "11",
+                 .what = "BERT-base S256 b16 fp16",
+                 .model = bert("base"),
+                 .options = padded,
+                 .published = 1861});
+  const auto add = [&](const char* row, const char* what, const CompileOptions& options,
+                       PackPolicy policy, double published) {
+    all.push_back({.row = row,
+                   .what = fmt::format("BERT-base S256 b16 fp16, {}", what),
+                   .model = bert("base"),
+                   .options = options,
+                   .requests = lengths_around(128, 256, policy),
+                   .published = published,
+                   .against = "11"});
+  };
+  add("11 A offline", "form A offline", form_a, PackPolicy::NextFit, 2830.8);
+  add("11 A online", "form A online", form_a, PackPolicy::NextFit, 2782.6);
+  add("11 B first-fit", "form B first-fit", form_b, PackPolicy::FirstFit, 3248.6);
+  add("11 B next-fit", "form B next-fit", form_b, PackPolicy::NextFit, 2840.6);
+}
+
+}  // namespace
+
+std::vector<Figure> published_figures() {
+  std::vector<Figure> all;
+  add_benchmark(all);
+  add_accuracy_script(all);
+  add_packing_example(all);
+  return all;
+}
+
+}  // namespace tessera::figures

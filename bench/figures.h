@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// Throughput that was measured on a C600 and published, with the configuration of each: what the
+// model of the machine is held against. Sources of the rows: docs/machine.md.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "compiler/make_model.h"
+#include "compiler/options.h"
+#include "executor/packing/pack.h"
+#include "executor/packing/workload.h"
+
+namespace tessera::figures {
+
+// The requests of a packed row. Without packing every row of a batch is one request.
+struct Requests {
+  WorkloadOptions lengths;
+  PackPolicy policy = PackPolicy::FirstFit;  // how form B fills rows
+  int64_t most_in_batch = 0;                 // form B: 0 is no limit
+};
+
+struct Figure {
+  std::string row;   // the table's number and, where it has several, which
+  std::string what;  // model, sequence, batch, precision
+  MakeModelOptions model;
+  CompileOptions options;  // input_shape included
+  Requests requests = {};
+  double published = 0;      // samples per second
+  bool fitted = false;       // the machine's constants were chosen with this row in view
+  std::string against = "";  // the row of the same model without packing
+  std::string note = "";     // what of the published configuration is not known or not modelled
+};
+
+std::vector<Figure> published_figures();
+
+}  // namespace tessera::figures
