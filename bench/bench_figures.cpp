@@ -36,7 +36,7 @@ tools::po::options_description own_flags() {
       "avg_seq_len", value<double>()->default_value(128),
       "packed: mean and deviation of the normal distribution that lengths are drawn from")(
       "policy", value<std::string>()->default_value("first_fit"),
-      "how form B fills rows: next_fit or first_fit")(
+      "how form B fills rows: next_fit, first_fit …")(
       "max_valid_num", value<int64_t>()->default_value(0),
       "form B: most requests in a batch; 0: no limit");
   return flags;
@@ -104,11 +104,9 @@ Expected<std::vector<Row>> run_own(const tools::po::variables_map& flags) {
   if (!(figure.published >= 0))
     return Error{fmt::format("--published: {}, must not be negative", figure.published),
                  ErrorKind::Usage};
-  const std::string policy = flags["policy"].as<std::string>();
-  if (policy != "next_fit" && policy != "first_fit")
-    return Error{fmt::format("--policy: '{}', must be next_fit or first_fit", policy),
-                 ErrorKind::Usage};
-  figure.requests.policy = policy == "next_fit" ? PackPolicy::NextFit : PackPolicy::FirstFit;
+  auto policy = parse_policy(flags["policy"].as<std::string>());
+  if (!policy) return Error{"--policy: " + policy.error().message, ErrorKind::Usage};
+  figure.requests.rule = *policy;
   figure.requests.most_in_batch = flags["max_valid_num"].as<int64_t>();
   figure.requests.lengths.longest = 0;  // the contract's
   figure.requests.lengths.average = flags["avg_seq_len"].as<double>();

@@ -25,7 +25,7 @@ Requests lengths_around(double average, int64_t longest, PackPolicy policy) {
   Requests requests;
   requests.lengths.average = average;
   requests.lengths.longest = longest;
-  requests.policy = policy;
+  requests.rule = policy;
   return requests;
 }
 

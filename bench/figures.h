@@ -18,8 +18,8 @@ namespace tessera::figures {
 // The requests of a packed row. Without packing every row of a batch is one request.
 struct Requests {
   WorkloadOptions lengths;
-  PackPolicy policy = PackPolicy::FirstFit;  // how form B fills rows
-  int64_t most_in_batch = 0;                 // form B: 0 is no limit
+  PackRule rule;              // how form B fills rows
+  int64_t most_in_batch = 0;  // form B: 0 is no limit
 };
 
 struct Figure {

@@ -7,6 +7,7 @@
 #include <chrono>
 
 #include "compiler/compile.h"
+#include "executor/packing/offline.h"
 
 namespace tessera::figures {
 namespace {
@@ -19,7 +20,7 @@ Expected<double> packed_per_batch(PackingContract contract, const Requests& requ
   std::vector<int64_t> lengths;
   for (const SyntheticRequest& request : workload)
     lengths.push_back(static_cast<int64_t>(request.ids.size()));
-  const std::vector<PackedBatch> batches = TRY(pack_offline(contract, requests.policy, lengths));
+  const std::vector<PackedBatch> batches = TRY(pack_offline(contract, requests.rule, lengths));
   return static_cast<double>(lengths.size()) / static_cast<double>(batches.size());
 }
 
