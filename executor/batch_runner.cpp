@@ -28,7 +28,9 @@ std::string join(const std::vector<std::string>& names) {
   return text;
 }
 
-Error wrong(const std::string& what) { return Error{"request: " + what}; }
+Error wrong(const std::string& what, std::string_view type = rejection::kWrongInput) {
+  return {"request: " + what, ErrorKind::Failed, type};
+}
 
 }  // namespace
 
@@ -53,12 +55,25 @@ Expected<PackingContract> request_contract(const Metadata& metadata) {
   return contract;
 }
 
-BatchRunner::BatchRunner(ModelRunner& runner, PackingContract contract)
-    : runner_(runner), contract_(std::move(contract)) {}
+BatchRunner::BatchRunner(ModelRunner& runner, PackingContract contract, bool strip_padding)
+    : runner_(runner), contract_(std::move(contract)), strip_padding_(strip_padding) {}
 
-Expected<std::unique_ptr<BatchRunner>> BatchRunner::create(ModelRunner& runner) {
+Expected<std::unique_ptr<BatchRunner>> BatchRunner::create(ModelRunner& runner,
+                                                           const BatchRunnerOptions& options) {
   const Metadata& metadata = runner.executable().metadata;
-  std::unique_ptr<BatchRunner> out(new BatchRunner(runner, TRY(request_contract(metadata))));
+  PackingContract contract = TRY(request_contract(metadata));
+  if (options.zero_delimiters != 0) {
+    const int64_t most = contract.form == PackingForm::AttentionMask ? contract.row_length - 1 : 0;
+    if (options.zero_delimiters < 0 || options.zero_delimiters > most) {
+      return Error{"packing: zero_delimiters is " + std::to_string(options.zero_delimiters) +
+                       ", must be in 0.." + std::to_string(most) +
+                       (most == 0 ? " where requests do not share a row by a mask" : ""),
+                   ErrorKind::Usage};
+    }
+    contract.zero_delimiters = options.zero_delimiters;
+  }
+  std::unique_ptr<BatchRunner> out(
+      new BatchRunner(runner, std::move(contract), options.strip_padding));
   for (const Anchor& anchor : metadata.anchors) {
     if (anchor.kind == AnchorKind::Input) out->inputs_.push_back(&anchor);
   }
@@ -122,27 +137,47 @@ Status BatchRunner::plan_outputs() {
   return {};
 }
 
-Status BatchRunner::check_tokens(const std::string& name, const std::vector<int32_t>& tokens,
-                                 size_t length) const {
-  if (name == contract_.position_input || name == contract_.unpack_info_input)
+double BatchRunner::modelled_seconds() const {
+  return runner_.executable().metadata.cycles.seconds_per_batch;
+}
+
+bool BatchRunner::is_positions(const std::string& name) const {
+  return !name.empty() && name == contract_.position_input;
+}
+
+Status BatchRunner::check_name(const std::string& name, size_t size, size_t must) const {
+  if (name == contract_.unpack_info_input)
     return wrong(name + " is given, must be left to packing");
-  if (name != contract_.mask_input && !has_name(contract_.token_inputs, name))
+  if (name != contract_.mask_input && !is_positions(name) &&
+      !has_name(contract_.token_inputs, name))
     return wrong(name + " is no input, must be one of " + join(contract_.token_inputs));
-  if (tokens.size() != length) {
-    return wrong(name + " has " + std::to_string(tokens.size()) + " tokens, must have " +
-                 std::to_string(length) + " as " + contract_.ids_input);
-  }
+  if (size == must) return {};
+  return wrong(name + " has " + std::to_string(size) + " tokens, must have " +
+               std::to_string(must) + " as " + contract_.ids_input);
+}
+
+// Ones, and behind them zeros where padding may be stripped.
+Expected<size_t> BatchRunner::masked_length(const std::vector<int32_t>& mask) const {
+  size_t length = 0;
+  while (length < mask.size() && mask[length] == 1) ++length;
+  size_t end = length;
+  while (strip_padding_ && end < mask.size() && mask[end] == 0) ++end;
+  if (end == mask.size()) return length;
+  return wrong(contract_.mask_input + " has a " + std::to_string(mask[end]) + " at " +
+                   std::to_string(end) + ", must be " +
+                   (strip_padding_ ? "1 for every token and 0 for the padding behind them"
+                                   : "1 for every token of a request"),
+               rejection::kHoleInMask);
+}
+
+Status BatchRunner::check_values(const std::string& name, std::span<const int32_t> tokens) const {
   const Anchor* anchor = find_anchor(runner_.executable().metadata, AnchorKind::Input, name);
   const int64_t limit = anchor == nullptr ? 0 : anchor->index_limit;
-  for (size_t i = 0; i < tokens.size(); ++i) {
-    if (name == contract_.mask_input && tokens[i] != 1) {
-      return wrong(name + " has a " + std::to_string(tokens[i]) + " at " + std::to_string(i) +
-                   ", must be 1 for every token of a request");
-    }
-    if (limit > 0 && (tokens[i] < 0 || tokens[i] >= limit)) {
-      return wrong(name + " has value " + std::to_string(tokens[i]) + " at " + std::to_string(i) +
-                   ", must be in 0.." + std::to_string(limit - 1));
-    }
+  for (size_t i = 0; limit > 0 && i < tokens.size(); ++i) {
+    if (tokens[i] >= 0 && tokens[i] < limit) continue;
+    return wrong(name + " has value " + std::to_string(tokens[i]) + " at " + std::to_string(i) +
+                     ", must be in 0.." + std::to_string(limit - 1),
+                 rejection::kOutOfRange);
   }
   return {};
 }
@@ -150,30 +185,41 @@ Status BatchRunner::check_tokens(const std::string& name, const std::vector<int3
 Expected<int64_t> BatchRunner::check(const Request& request) const {
   const auto ids = request.tokens.find(contract_.ids_input);
   if (ids == request.tokens.end()) return wrong(contract_.ids_input + " is missing, must be given");
-  const size_t length = ids->second.size();
+  size_t length = ids->second.size();
+  for (const auto& [name, tokens] : request.tokens)
+    TRY(check_name(name, tokens.size(), ids->second.size()));
+  const auto mask = request.tokens.find(contract_.mask_input);
+  if (mask != request.tokens.end()) length = TRY(masked_length(mask->second));
   const int64_t longest = longest_request(contract_);
   if (length < 1 || static_cast<int64_t>(length) > longest) {
-    return wrong(contract_.ids_input + " has " + std::to_string(length) + " tokens, must be 1.." +
-                 std::to_string(longest));
+    return wrong(contract_.ids_input + " has " + std::to_string(length) + " tokens" +
+                     (length == ids->second.size() ? "" : " that the mask keeps") +
+                     ", must be 1.." + std::to_string(longest),
+                 length < 1 ? rejection::kEmpty : rejection::kOverLong);
   }
-  for (const auto& [name, tokens] : request.tokens) TRY(check_tokens(name, tokens, length));
+  for (const auto& [name, tokens] : request.tokens) {
+    if (name != contract_.mask_input) TRY(check_values(name, std::span(tokens).first(length)));
+  }
   return static_cast<int64_t>(length);
 }
 
 std::vector<int32_t> BatchRunner::batch_input(const std::string& name, const PackedBatch& batch,
                                               std::span<const Request* const> requests) const {
   if (name == contract_.mask_input) return packed_mask(contract_, batch);
-  if (name == contract_.position_input) return packed_positions(contract_, batch);
   if (name == contract_.unpack_info_input) return packed_unpack_info(contract_, batch);
-  const std::vector<int32_t> zeros(static_cast<size_t>(longest_request(contract_)));
-  std::vector<std::span<const int32_t>> tokens(requests.size());
+  std::vector<int32_t> cells;
+  if (is_positions(name)) {
+    cells = packed_positions(contract_, batch);
+  } else {
+    cells.resize(static_cast<size_t>(contract_.rows * contract_.row_length));
+  }
   for (const Placement& place : batch.placements) {
     const auto& given = requests[place.request]->tokens;
     const auto found = given.find(name);
-    const std::vector<int32_t>& all = found == given.end() ? zeros : found->second;
-    tokens[place.request] = std::span(all).first(static_cast<size_t>(place.length));
+    if (found != given.end())
+      std::copy_n(found->second.begin(), place.length, cells.begin() + place.start);
   }
-  return packed_tokens(contract_, batch, tokens);
+  return cells;
 }
 
 OutputSlice BatchRunner::slice(const OutputPlan& plan, const PackedBatch& batch,
@@ -185,37 +231,72 @@ OutputSlice BatchRunner::slice(const OutputPlan& plan, const PackedBatch& batch,
   return output_slice(contract_, plan.rule, batch, ordinal, plan.item_bytes);
 }
 
-Expected<std::vector<Answer>> BatchRunner::run(const PackedBatch& batch,
-                                               std::span<const Request* const> requests,
-                                               uint64_t number) {
-  std::vector<std::vector<int32_t>> in;
-  std::vector<std::vector<std::byte>> out;
+// Owns the tensors that the machine reads and writes.
+class BatchRunner::Running final : public RunningBatch {
+ public:
+  Running(const BatchRunner& runner, const PackedBatch& batch, uint64_t number)
+      : runner_(runner), batch_(batch), number_(number) {}
+  // A caller that drops the batch waits for the machine to have done with its tensors.
+  ~Running() override {
+    if (done_.valid()) done_.wait();
+  }
+
+  void start(std::span<const Request* const> requests);
+  Expected<std::vector<Answer>> finish() override;
+
+ private:
+  const BatchRunner& runner_;
+  PackedBatch batch_;
+  uint64_t number_;
+  std::vector<std::vector<int32_t>> in_;
+  std::vector<std::vector<std::byte>> out_;
+  std::future<Status> done_;
+};
+
+void BatchRunner::Running::start(std::span<const Request* const> requests) {
   InputViews inputs;
   OutputViews outputs;
-  for (const Anchor* anchor : inputs_) {
-    in.push_back(batch_input(anchor->name, batch, requests));
+  for (const Anchor* anchor : runner_.inputs_) {
+    in_.push_back(runner_.batch_input(anchor->name, batch_, requests));
     inputs[anchor->name] = {anchor->dtype, false, anchor->shape,
-                            std::as_bytes(std::span(in.back()))};
+                            std::as_bytes(std::span(in_.back()))};
   }
-  for (const OutputPlan& plan : outputs_) {
+  for (const OutputPlan& plan : runner_.outputs_) {
     const Anchor& anchor = *plan.anchor;
-    out.emplace_back(static_cast<size_t>(elements(anchor.shape) * size_of(anchor.dtype)));
-    outputs[anchor.name] = {anchor.dtype, anchor.shape, out.back()};
+    out_.emplace_back(static_cast<size_t>(elements(anchor.shape) * size_of(anchor.dtype)));
+    outputs[anchor.name] = {anchor.dtype, anchor.shape, out_.back()};
   }
-  TRY(runner_.run(inputs, outputs));
+  done_ = runner_.runner_.run_async(std::move(inputs), std::move(outputs));
+}
 
-  std::vector<Answer> answers(batch.placements.size());
+Expected<std::vector<Answer>> BatchRunner::Running::finish() {
+  TRY(done_.get());
+  std::vector<Answer> answers(batch_.placements.size());
   for (size_t i = 0; i < answers.size(); ++i) {
-    answers[i].batch = number;
+    answers[i].batch = number_;
     answers[i].ordinal = static_cast<int64_t>(i);
-    for (size_t o = 0; o < outputs_.size(); ++o) {
-      const OutputSlice mine = slice(outputs_[o], batch, i);
-      const auto bytes = std::span(out[o]).subspan(static_cast<size_t>(mine.offset),
-                                                   static_cast<size_t>(mine.bytes));
-      answers[i].outputs[outputs_[o].anchor->name].assign(bytes.begin(), bytes.end());
+    for (size_t o = 0; o < runner_.outputs_.size(); ++o) {
+      const OutputSlice mine = runner_.slice(runner_.outputs_[o], batch_, i);
+      const auto bytes = std::span(out_[o]).subspan(static_cast<size_t>(mine.offset),
+                                                    static_cast<size_t>(mine.bytes));
+      answers[i].outputs[runner_.outputs_[o].anchor->name].assign(bytes.begin(), bytes.end());
     }
   }
   return answers;
+}
+
+std::unique_ptr<RunningBatch> BatchRunner::start(const PackedBatch& batch,
+                                                 std::span<const Request* const> requests,
+                                                 uint64_t number) {
+  auto running = std::make_unique<Running>(*this, batch, number);
+  running->start(requests);
+  return running;
+}
+
+Expected<std::vector<Answer>> BatchRunner::run(const PackedBatch& batch,
+                                               std::span<const Request* const> requests,
+                                               uint64_t number) {
+  return start(batch, requests, number)->finish();
 }
 
 }  // namespace tessera

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "executor/batch_executor.h"
 #include "executor/model_runner.h"
 #include "executor/packing/pack.h"
 #include "executor/request.h"
@@ -19,15 +20,27 @@ namespace tessera {
 // (input_ids, attention_mask, position_ids). An error where it cannot take requests.
 Expected<PackingContract> request_contract(const Metadata& metadata);
 
-// Thread-safe, as its runner is. The runner must outlive it.
-class BatchRunner {
- public:
-  static Expected<std::unique_ptr<BatchRunner>> create(ModelRunner& runner);
+struct BatchRunnerOptions {
+  // Form B: free cells between the requests of a row, for models that mix neighbouring tokens.
+  int64_t zero_delimiters = 0;
+  // A request ends where the zeros of its mask begin, and its answers have no items for the rest.
+  // If not, a zero in a mask is refused.
+  bool strip_padding = false;
+};
 
-  const PackingContract& contract() const { return contract_; }
-  // The request's length, or what is wrong with it: "request: what is, what must be".
-  Expected<int64_t> check(const Request& request) const;
-  // Checked requests, as the batch's placements number them. Answers in the order of placements.
+// Thread-safe, as its runner is. The runner must outlive it.
+class BatchRunner final : public BatchExecutor {
+ public:
+  static Expected<std::unique_ptr<BatchRunner>> create(ModelRunner& runner,
+                                                       const BatchRunnerOptions& options = {});
+
+  const PackingContract& contract() const override { return contract_; }
+  double modelled_seconds() const override;
+  Expected<int64_t> check(const Request& request) const override;
+  std::unique_ptr<RunningBatch> start(const PackedBatch& batch,
+                                      std::span<const Request* const> requests,
+                                      uint64_t number) override;
+  // start and finish.
   Expected<std::vector<Answer>> run(const PackedBatch& batch,
                                     std::span<const Request* const> requests, uint64_t number);
 
@@ -37,17 +50,21 @@ class BatchRunner {
     PackingContract::OutputRule rule;
     int64_t item_bytes = 0;  // of a token, or of a request
   };
-  BatchRunner(ModelRunner& runner, PackingContract contract);
+  class Running;
+  BatchRunner(ModelRunner& runner, PackingContract contract, bool strip_padding);
   Status check_inputs() const;
   Status plan_outputs();
-  Status check_tokens(const std::string& name, const std::vector<int32_t>& tokens,
-                      size_t length) const;
+  bool is_positions(const std::string& name) const;
+  Expected<size_t> masked_length(const std::vector<int32_t>& mask) const;
+  Status check_name(const std::string& name, size_t size, size_t must) const;
+  Status check_values(const std::string& name, std::span<const int32_t> tokens) const;
   std::vector<int32_t> batch_input(const std::string& name, const PackedBatch& batch,
                                    std::span<const Request* const> requests) const;
   OutputSlice slice(const OutputPlan& plan, const PackedBatch& batch, size_t ordinal) const;
 
   ModelRunner& runner_;
   PackingContract contract_;
+  bool strip_padding_;
   std::vector<const Anchor*> inputs_;
   std::vector<OutputPlan> outputs_;
 };

@@ -6,15 +6,23 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
+
+#include "executor/model_runner.h"
+#include "support/expected.h"
 
 namespace tessera {
 
-// One request: its token inputs, 1-D, all of one length. `ids` is mandatory; other token inputs
-// default to 0. A caller's mask must be all ones where given: a hole is refused.
+// One request: its token inputs, 1-D, all of one length, by name. The ids must be there; other
+// token inputs are 0 where they are left out, positions 0, 1, 2 …, the mask 1.
 struct Request {
   std::map<std::string, std::vector<int32_t>> tokens;
 };
+
+// From a caller's arrays, copied: [length] or [1,length], i32 or int64 (InputView::wide). Refused
+// by name: another dtype or shape, a value that does not fit 32 bits.
+Expected<Request> request_from(const InputViews& arrays);
 
 struct Answer {
   // By output: the request's own items only, row-major bytes in the anchor's dtype.
@@ -22,5 +30,20 @@ struct Answer {
   uint64_t batch = 0;   // which batch it rode in
   int64_t ordinal = 0;  // its place there, from 0
 };
+
+// Error::type of a request that was not taken, or not answered.
+namespace rejection {
+inline constexpr std::string_view kEmpty = "empty";
+inline constexpr std::string_view kOverLong = "over_long";
+inline constexpr std::string_view kHoleInMask = "hole_in_mask";
+inline constexpr std::string_view kOutOfRange = "out_of_range";
+inline constexpr std::string_view kWrongDtype = "wrong_dtype";
+inline constexpr std::string_view kWrongInput = "wrong_input";  // a name, a shape, another length
+inline constexpr std::string_view kQueueFull = "queue_full";
+inline constexpr std::string_view kDeadline = "deadline";  // cannot be met
+inline constexpr std::string_view kClosed = "closed";
+inline constexpr std::string_view kCancelled = "cancelled";             // after it was taken
+inline constexpr std::string_view kDeadlineMissed = "deadline_missed";  // after it was taken
+}  // namespace rejection
 
 }  // namespace tessera

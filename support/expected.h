@@ -6,6 +6,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 
@@ -23,6 +24,8 @@ enum class ErrorKind : int {
 struct Error {
   std::string message;
   ErrorKind kind = ErrorKind::Failed;
+  // Which of several refusals, where a program must tell them apart; a literal, or empty.
+  std::string_view type = {};
 };
 
 template <class T>

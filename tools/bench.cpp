@@ -111,10 +111,10 @@ void count_batches(Figures& figures, const ModelRunner& runner, size_t batches) 
 }
 
 Expected<Figures> run_offline_figures(const std::string& label, ModelRunner& runner,
-                                      PackPolicy policy, const std::vector<Request>& requests) {
+                                      const PackRule& rule, const std::vector<Request>& requests) {
   Figures figures = TRY(empty_figures(label, runner, requests));
   const double start = now_seconds();
-  OfflineResult result = TRY(run_offline(runner, policy, requests));
+  OfflineResult result = TRY(run_offline(runner, rule, requests));
   figures.host_seconds = now_seconds() - start;
   figures.answers = std::move(result.answers);
   count_batches(figures, runner, result.batches);
@@ -128,7 +128,8 @@ Expected<Figures> run_online_figures(const std::string& label, std::shared_ptr<M
   const std::unique_ptr<PackRunner> pack_runner = TRY(PackRunner::create(runner, config));
   const double start = now_seconds();
   std::vector<std::future<Expected<Answer>>> futures;
-  for (const Request& request : requests) futures.push_back(TRY(pack_runner->submit(request)));
+  for (const Request& request : requests)
+    futures.push_back(TRY(pack_runner->submit(request)).answer);
   for (auto& future : futures) figures.answers.push_back(TRY(future.get()));
   figures.host_seconds = now_seconds() - start;
   pack_runner->close();
@@ -206,14 +207,13 @@ Status run_chapter(const std::vector<std::shared_ptr<ModelRunner>>& runners,
   };
   const Metadata& padded = runners[0]->executable().metadata;
   const std::vector<Request> requests = TRY(make_requests(flags, TRY(request_contract(padded))));
-  const Figures original =
-      TRY(run_offline_figures("Original", *runners[0], config.policy, requests));
+  const Figures original = TRY(run_offline_figures("Original", *runners[0], config.rule, requests));
   show(original);
   for (size_t i = 1; i < runners.size(); ++i) {
     const Metadata& metadata = runners[i]->executable().metadata;
     if (!as_json) fmt::print("\nPacked, {}\n", form_name(metadata));
     const Figures offline =
-        TRY(run_offline_figures("Pack Offline", *runners[i], config.policy, requests));
+        TRY(run_offline_figures("Pack Offline", *runners[i], config.rule, requests));
     show(offline);
     const Figures online = TRY(run_online_figures("Pack Online", runners[i], config, requests));
     show(online);
@@ -272,7 +272,7 @@ Expected<PackRunnerConfig> pack_config(const po::variables_map& flags) {
   PackRunnerConfig config;
   auto policy = parse_policy(flags["policy"].as<std::string>());
   if (!policy) return Error{"--policy: " + policy.error().message, ErrorKind::Usage};
-  config.policy = *policy;
+  config.rule = *policy;
   config.timeout = std::chrono::microseconds(flags["timeout_microseconds"].as<int64_t>());
   return config;
 }

@@ -84,9 +84,9 @@ Status run_requests(std::shared_ptr<ModelRunner> runner, const std::string& requ
   for (const std::string& name : names) {
     auto request = read_request(requests + "/" + name);
     auto future = request.ok() ? pack_runner->submit(request.take())
-                               : Expected<std::future<Expected<Answer>>>(request.error());
+                               : Expected<PackRunner::Submission>(request.error());
     if (future.ok()) {
-      waiting.emplace_back(name, future.take());
+      waiting.emplace_back(name, std::move(future->answer));
     } else {
       fmt::print(stderr, "tessera: request '{}': {}\n", name, future.error().message);
       ++refused;

@@ -146,7 +146,7 @@ TEST_P(BothForms, online_answers_are_the_offline_ones) {
   for (const Request& request : requests) {
     auto future = (*online)->submit(request);
     ASSERT_TRUE(future.ok()) << future.error().message;
-    futures.push_back(future.take());
+    futures.push_back(std::move(future->answer));
   }
   for (size_t i = 0; i < futures.size(); ++i) {
     const Expected<Answer> got = futures[i].get();

@@ -38,7 +38,7 @@ std::unique_ptr<PackRunner> create(PackingForm form, const PackRunnerConfig& con
 std::future<Expected<Answer>> submit(PackRunner& runner, std::vector<int32_t> ids) {
   auto future = runner.submit(request_of(std::move(ids)));
   EXPECT_TRUE(future.ok()) << future.error().message;
-  return future.ok() ? future.take() : std::future<Expected<Answer>>();
+  return future.ok() ? std::move(future->answer) : std::future<Expected<Answer>>();
 }
 
 std::string refusal(PackRunner& runner, const Request& request) {
@@ -110,7 +110,7 @@ INSTANTIATE_TEST_SUITE_P(, EveryForm,
                          ::testing::Values(PackingForm::None, PackingForm::UnpackRepack,
                                            PackingForm::AttentionMask));
 
-TEST(PackRunner, a_full_count_closes_a_batch) {
+TEST(PackRunner, as_many_as_a_batch_may_hold_closes_a_batch) {
   PackRunnerConfig config = patient();
   config.max_valid_num = 3;
   const std::unique_ptr<PackRunner> runner = create(PackingForm::UnpackRepack, config);
@@ -122,7 +122,7 @@ TEST(PackRunner, a_full_count_closes_a_batch) {
     EXPECT_EQ(answer.batch, 0u);
   }
   ASSERT_EQ(runner->records().size(), 1u);
-  EXPECT_EQ(runner->records()[0].reason, CloseReason::Count);
+  EXPECT_EQ(runner->records()[0].reason, CloseReason::Segments);
   EXPECT_EQ(runner->records()[0].tokens, 6);
 }
 
@@ -201,8 +201,8 @@ TEST(PackRunner, what_is_wrong_with_a_request_comes_back_by_name) {
   EXPECT_EQ(refusal(*runner, request),
             "request: attention_mask has 2 tokens, must have 4 as input_ids");
   request = request_of({1});
-  request.tokens["position_ids"] = {0};
-  EXPECT_EQ(refusal(*runner, request), "request: position_ids is given, must be left to packing");
+  request.tokens["unpack_info"] = {1};
+  EXPECT_EQ(refusal(*runner, request), "request: unpack_info is given, must be left to packing");
   request = request_of({1});
   request.tokens["labels"] = {0};
   EXPECT_EQ(refusal(*runner, request), "request: labels is no input, must be one of input_ids");
@@ -213,7 +213,7 @@ TEST(PackRunner, a_full_mask_is_welcome) {
   const std::unique_ptr<PackRunner> runner = create(PackingForm::AttentionMask, patient());
   Request request = request_of({4, 5});
   request.tokens["attention_mask"] = {1, 1};
-  auto answer = runner->submit(request).take();
+  auto answer = runner->submit(request).take().answer;
   runner->flush();
   EXPECT_EQ(echo_in(answer.get().take()), echo_of({4, 5}, 1));
 }
