@@ -23,7 +23,7 @@ struct Job {
   OutputViews views;  // JobOutput::view points here
   std::vector<HostInput> inputs;
   std::vector<JobOutput> outputs;
-  std::promise<Status> done;
+  std::function<void(Status)> done;
 };
 
 // The anchors of these variables, in their order.
@@ -74,6 +74,7 @@ struct ModelRunner::Impl {
   std::thread worker;
 
   Expected<std::unique_ptr<Job>> prepare(const InputViews& in, OutputViews out) const;
+  void enqueue(std::unique_ptr<Job> job, std::function<void(Status)> done);
   std::future<Status> submit(std::unique_ptr<Job> job);
   void work();
   Status carry_out(Job& job);
@@ -111,11 +112,17 @@ Expected<std::unique_ptr<Job>> ModelRunner::Impl::prepare(const InputViews& in,
   return job;
 }
 
-std::future<Status> ModelRunner::Impl::submit(std::unique_ptr<Job> job) {
-  std::future<Status> done = job->done.get_future();
+void ModelRunner::Impl::enqueue(std::unique_ptr<Job> job, std::function<void(Status)> done) {
+  job->done = std::move(done);
   const std::lock_guard lock(mutex);
   queue.push_back(std::move(job));
   wake.notify_one();
+}
+
+std::future<Status> ModelRunner::Impl::submit(std::unique_ptr<Job> job) {
+  auto promise = std::make_shared<std::promise<Status>>();
+  std::future<Status> done = promise->get_future();
+  enqueue(std::move(job), [promise](Status status) { promise->set_value(std::move(status)); });
   return done;
 }
 
@@ -139,7 +146,7 @@ void ModelRunner::Impl::work() {
     const std::unique_ptr<Job> job = std::move(queue.front());
     queue.pop_front();
     lock.unlock();
-    job->done.set_value(carry_out(*job));
+    job->done(carry_out(*job));
   }
 }
 
@@ -184,6 +191,12 @@ std::future<Status> ModelRunner::run_async(InputViews inputs, OutputViews output
   std::promise<Status> refused;
   refused.set_value(std::move(job.error()));
   return refused.get_future();
+}
+
+Status ModelRunner::run_then(const InputViews& inputs, OutputViews outputs,
+                             std::function<void(Status)> done) {
+  impl_->enqueue(TRY(impl_->prepare(inputs, std::move(outputs))), std::move(done));
+  return {};
 }
 
 const Executable& ModelRunner::executable() const { return *impl_->executable; }

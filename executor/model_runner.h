@@ -3,6 +3,7 @@
 // time; batches are carried out one after the other in the order of the calls.
 #pragma once
 
+#include <functional>
 #include <future>
 #include <map>
 #include <memory>
@@ -44,6 +45,9 @@ class ModelRunner {
   Status run(const InputViews& inputs, const OutputViews& outputs);
   // The buffers must live until the future is ready.
   std::future<Status> run_async(InputViews inputs, OutputViews outputs);
+  // The same for callers that are told: `done` is called on the runner's thread and must be brief.
+  // What is wrong with the call comes back at once, and then `done` is never called.
+  Status run_then(const InputViews& inputs, OutputViews outputs, std::function<void(Status)> done);
 
   const Executable& executable() const;
   Machine& machine();

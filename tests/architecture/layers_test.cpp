@@ -27,6 +27,8 @@ const std::map<std::string, Names> kMayInclude = {
     {"compiler", {"passes", "ir", "codelets", "program", "support"}                        },
     {"executor", {"codelets", "program", "support"}                                        },
     {"session",  {"compiler", "executor", "passes", "ir", "codelets", "program", "support"}},
+    {"python",
+     {"session", "compiler", "executor", "passes", "ir", "codelets", "program", "support"} },
     {"tools",
      {"session", "compiler", "executor", "passes", "ir", "codelets", "program", "support"} },
 };
@@ -38,6 +40,7 @@ const std::vector<std::pair<std::string, std::vector<std::string>>> kThirdPartie
     {"google/protobuf", {"compiler/onnx/", "program/"}},
     {"onnx.pb.h",       {"compiler/onnx/"}            },
     {"openssl/",        {"support/"}                  },
+    {"pybind11/",       {"python/"}                   },
 };
 
 struct Include {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <future>
 #include <limits>
 #include <numeric>
 #include <thread>
@@ -62,6 +63,23 @@ class ModelRunnerTest : public ::testing::Test {
 TEST_F(ModelRunnerTest, runs_a_batch_into_the_callers_buffer) {
   EXPECT_EQ(error(inputs(), outputs()), "");
   EXPECT_EQ(echo_, std::vector<int32_t>(16, 7102));
+}
+
+TEST_F(ModelRunnerTest, a_caller_may_be_told_when_his_batch_is_done) {
+  std::promise<std::string> told;
+  const auto tell = [&](Status status) {
+    told.set_value(status.ok() ? "done" : status.error().message);
+  };
+  ASSERT_TRUE(runner_->run_then(inputs(), outputs(), tell).ok());
+  EXPECT_EQ(told.get_future().get(), "done");
+  EXPECT_EQ(echo_, std::vector<int32_t>(16, 7102));
+}
+
+TEST_F(ModelRunnerTest, a_call_that_is_refused_tells_nobody) {
+  const auto tell = [](Status) { FAIL(); };
+  const Status refused = runner_->run_then({}, outputs(), tell);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().message, "input_ids: is missing, must be given");
 }
 
 TEST_F(ModelRunnerTest, outputs_may_be_left_out) { EXPECT_EQ(error(inputs(), {}), ""); }

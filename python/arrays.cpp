@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "python/arrays.h"
+
+#include <array>
+#include <optional>
+
+#include "python/dlpack.h"
+#include "python/errors.h"
+
+namespace tessera::python {
+namespace {
+
+[[noreturn]] void refuse(const std::string& name, const std::string& what) {
+  raise(Error{name + ": " + what});
+}
+
+// One array, whoever made it.
+struct Array {
+  std::optional<DType> dtype;
+  bool wide = false;       // int64
+  std::string dtype_name;  // for messages
+  Shape shape;
+  std::byte* data = nullptr;
+  size_t bytes = 0;
+  bool contiguous = false, writable = false;
+  py::object keep;
+};
+
+void set_dtype(Array& array, char kind, int64_t item_bytes) {
+  if (kind == 'i' && item_bytes == 4) array.dtype = DType::I32;
+  if (kind == 'i' && item_bytes == 8) array.dtype = DType::I32, array.wide = true;
+  if (kind == 'f' && item_bytes == 4) array.dtype = DType::F32;
+  if (kind == 'f' && item_bytes == 2) array.dtype = DType::F16;
+  if (kind == 'b' && item_bytes == 1) array.dtype = DType::Bool;
+}
+
+Array from_numpy(const py::array& numpy) {
+  Array array;
+  const py::dtype dtype = numpy.dtype();
+  if (dtype.byteorder() != '>') set_dtype(array, dtype.kind(), dtype.itemsize());
+  if (!array.dtype) array.dtype_name = py::str(py::handle(dtype));
+  array.shape.assign(numpy.shape(), numpy.shape() + numpy.ndim());
+  array.data = static_cast<std::byte*>(const_cast<void*>(numpy.data()));
+  array.bytes = static_cast<size_t>(numpy.nbytes());
+  array.contiguous = (numpy.flags() & py::array::c_style) != 0;
+  array.writable = numpy.writeable();
+  array.keep = numpy;
+  return array;
+}
+
+Array from_dlpack(const std::string& name, const py::handle& value) {
+  const DlpackView view = view_dlpack(name, value);
+  Array array;
+  array.dtype_name = view.dtype_name;
+  set_dtype(array, view.kind, view.item_bytes);
+  array.shape = view.shape;
+  array.data = view.data;
+  array.bytes = static_cast<size_t>(elements(view.shape) * view.item_bytes);
+  array.contiguous = view.contiguous;
+  array.writable = true;  // the protocol's first version lends nothing that is read-only
+  array.keep = view.capsule;
+  return array;
+}
+
+py::array as_contiguous(const py::handle& value) {
+  return py::module_::import("numpy").attr("ascontiguousarray")(value);
+}
+
+// A list, a number: NumPy's reading of it, but float32 where it says float64.
+py::array from_sequence(const py::handle& value) {
+  const py::module_ numpy = py::module_::import("numpy");
+  py::array array = numpy.attr("asarray")(value);
+  if (array.dtype().kind() == 'f') array = numpy.attr("asarray")(array, "float32");
+  return array;
+}
+
+Array read_input(const std::string& name, const py::handle& value) {
+  if (py::isinstance<py::array>(value)) {
+    Array array = from_numpy(py::reinterpret_borrow<py::array>(value));
+    return array.contiguous ? array : from_numpy(as_contiguous(value));
+  }
+  if (py::hasattr(value, "__dlpack__")) {
+    Array array = from_dlpack(name, value);
+    if (array.contiguous) return array;
+    return from_numpy(as_contiguous(py::module_::import("numpy").attr("from_dlpack")(value)));
+  }
+  return from_numpy(from_sequence(value));
+}
+
+Array read_output(const std::string& name, const py::handle& value) {
+  if (py::isinstance<py::array>(value)) return from_numpy(py::reinterpret_borrow<py::array>(value));
+  if (py::hasattr(value, "__dlpack__")) return from_dlpack(name, value);
+  refuse(name, "output is a " + std::string(py::str(py::type::of(value).attr("__name__"))) +
+                   ", must be an array");
+}
+
+void check_dtype(const std::string& name, const Array& array) {
+  if (!array.dtype)
+    refuse(name, "dtype is " + array.dtype_name +
+                     ", must be int32, int64, float32, float16 or bool (in this machine's order)");
+}
+
+// Calls `take(name, value)` for each item of a mapping.
+template <class Take>
+void for_each_item(const py::handle& mapping, const char* what, Take&& take) {
+  py::object items;
+  if (!PyDict_Check(mapping.ptr()) && !py::hasattr(mapping, "items"))
+    raise(Error{std::string(what) + ": is a " +
+                    std::string(py::str(py::type::of(mapping).attr("__name__"))) +
+                    ", must be a dict of arrays by name",
+                ErrorKind::Usage});
+  const py::dict dict = PyDict_Check(mapping.ptr()) ? py::reinterpret_borrow<py::dict>(mapping)
+                                                    : py::dict(py::object(mapping.attr("items")()));
+  for (const auto& [key, value] : dict) {
+    if (!PyUnicode_Check(key.ptr()))
+      raise(Error{std::string(what) + ": a name is a " +
+                      std::string(py::str(py::type::of(key).attr("__name__"))) + ", must be a str",
+                  ErrorKind::Usage});
+    take(py::cast<std::string>(key), value);
+  }
+}
+
+}  // namespace
+
+HeldInputs hold_inputs(const py::handle& inputs) {
+  HeldInputs held;
+  for_each_item(inputs, "inputs", [&](const std::string& name, const py::handle& value) {
+    Array array = read_input(name, value);
+    check_dtype(name, array);
+    held.views.emplace(name, InputView{
+                                 *array.dtype, array.wide, array.shape, {array.data, array.bytes}
+    });
+    held.keep.push_back(std::move(array.keep));
+  });
+  return held;
+}
+
+HeldOutputs hold_outputs(const py::handle& outputs, const Metadata& metadata) {
+  HeldOutputs held;
+  if (outputs.is_none()) {
+    for (const Anchor& anchor : metadata.anchors) {
+      if (anchor.kind != AnchorKind::Output) continue;
+      py::array array(numpy_dtype(anchor.dtype), anchor.shape);
+      held.views.emplace(anchor.name, OutputView{
+                                          anchor.dtype,
+                                          anchor.shape,
+                                          {static_cast<std::byte*>(array.mutable_data()),
+                                                  size_t(array.nbytes())}
+      });
+      held.arrays[py::str(anchor.name)] = array;
+    }
+    return held;
+  }
+  for_each_item(outputs, "outputs", [&](const std::string& name, const py::handle& value) {
+    Array array = read_output(name, value);
+    check_dtype(name, array);
+    if (array.wide) refuse(name, "output is int64, must be int32");
+    if (!array.contiguous) refuse(name, "output is not contiguous, must be C-contiguous");
+    if (!array.writable) refuse(name, "output is read-only, must be writable");
+    held.views.emplace(name, OutputView{
+                                 *array.dtype, array.shape, {array.data, array.bytes}
+    });
+    held.keep.push_back(std::move(array.keep));
+    held.arrays[py::str(name)] = value;
+  });
+  return held;
+}
+
+// Made once, and never freed: at exit the interpreter may be gone before this library.
+const py::dtype& numpy_dtype(DType dtype) {
+  static const auto& all = *new std::array<py::dtype, 4>{py::dtype("float32"), py::dtype("float16"),
+                                                         py::dtype("int32"), py::dtype("bool")};
+  return all[static_cast<size_t>(dtype)];
+}
+
+py::tuple shape_tuple(const Shape& shape) {
+  py::tuple tuple(shape.size());
+  for (size_t i = 0; i < shape.size(); ++i) tuple[i] = shape[i];
+  return tuple;
+}
+
+}  // namespace tessera::python

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "python/completions.h"
+
+#include <pthread.h>
+
+#include "python/bindings.h"
+#include "python/errors.h"
+#include "python/gil.h"
+
+namespace tessera::python {
+namespace {
+
+Completions* current = nullptr;
+int forks = 0;
+
+py::list take_all() {
+  std::vector<std::unique_ptr<InFlight>> finished =
+      without_gil([] { return Completions::instance().take(); });
+  py::list list;
+  for (const auto& one : finished) {
+    // (future, result, None) or (future, None, exception)
+    if (one->status.ok()) {
+      list.append(py::make_tuple(one->future, one->result(), py::none()));
+    } else {
+      list.append(py::make_tuple(one->future, py::none(), to_exception(one->status.error())));
+    }
+  }
+  return list;
+}
+
+}  // namespace
+
+Completions& Completions::instance() {
+  static const bool made = [] {
+    current = new Completions;  // never freed: a runner's thread may outlive what frees it
+    pthread_atfork(nullptr, nullptr, [] {
+      ++forks;
+      Completions::forget();
+    });
+    return true;
+  }();
+  static_cast<void>(made);
+  return *current;
+}
+
+void Completions::push(std::unique_ptr<InFlight> finished) {
+  const std::lock_guard lock(mutex_);
+  finished_.push_back(std::move(finished));
+  if (finished_.size() == 1) came_.notify_one();
+}
+
+std::vector<std::unique_ptr<InFlight>> Completions::take() {
+  std::unique_lock lock(mutex_);
+  came_.wait(lock, [&] { return stopped_ || !finished_.empty(); });
+  return std::exchange(finished_, {});
+}
+
+void Completions::stop() {
+  const std::lock_guard lock(mutex_);
+  stopped_ = true;
+  came_.notify_all();
+}
+
+void Completions::forget() { current = new Completions; }
+
+int fork_generation() {
+  Completions::instance();
+  return forks;
+}
+
+void bind_completions(py::module_& module) {
+  fork_generation();
+  module.def("take_completions", take_all);
+  module.def("stop_completions", [] { Completions::instance().stop(); });
+}
+
+}  // namespace tessera::python

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// Our errors as Python's: each kind is a class of tessera.errors, the message is the command
+// line's.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include <utility>
+
+#include "support/expected.h"
+
+namespace tessera::python {
+
+namespace py = pybind11;
+
+// The exception object for an error. Needs the interpreter lock, as everything here.
+py::object to_exception(const Error& error);
+[[noreturn]] void raise(const Error& error);
+[[noreturn]] void raise_object(const py::object& exception);
+
+template <class T>
+T value_of(Expected<T> expected) {
+  if (!expected.ok()) raise(expected.error());
+  return expected.take();
+}
+inline void check(const Status& status) {
+  if (!status.ok()) raise(status.error());
+}
+
+}  // namespace tessera::python

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "python/executable.h"
+
+#include <pybind11/stl.h>
+
+#include "codelets/codelet.h"
+#include "compiler/onnx/export.h"
+#include "compiler/onnx/import.h"
+#include "passes/pipeline.h"
+#include "python/arrays.h"
+#include "python/bindings.h"
+#include "python/errors.h"
+#include "python/gil.h"
+#include "python/options.h"
+
+namespace tessera::python {
+namespace {
+
+py::object packing_of(const PackingContract& packing) {
+  if (packing.form == PackingForm::None) return py::none();
+  using py::arg;
+  py::dict per_request;
+  for (const auto& output : packing.outputs) per_request[py::str(output.name)] = output.per_request;
+  return py::module_::import("tessera.types")
+      .attr("Packing")(arg("form") = packing.form == PackingForm::UnpackRepack ? "A" : "B",
+                       arg("rows") = packing.rows, arg("row_length") = packing.row_length,
+                       arg("max_valid_num") = packing.max_valid_num,
+                       arg("segment_max_size") = packing.segment_max_size,
+                       arg("token_inputs") = py::tuple(py::cast(packing.token_inputs)),
+                       arg("ids_input") = packing.ids_input, arg("mask_input") = packing.mask_input,
+                       arg("position_input") = packing.position_input,
+                       arg("unpack_info_input") = packing.unpack_info_input,
+                       arg("per_request") = per_request);
+}
+
+py::dict memory_of(const MemorySummary& memory) {
+  using namespace py::literals;
+  return py::dict("peak_bytes"_a = memory.peak_bytes, "peak_tile"_a = memory.peak_tile,
+                  "peak_superstep"_a = memory.peak_superstep,
+                  "always_live_bytes"_a = memory.always_live_bytes, "fits"_a = memory.fits);
+}
+
+py::dict cycles_of(const CycleSummary& cycles) {
+  using namespace py::literals;
+  return py::dict("total"_a = cycles.total, "compute"_a = cycles.compute,
+                  "exchange"_a = cycles.exchange, "sync"_a = cycles.sync,
+                  "seconds_per_batch"_a = cycles.seconds_per_batch);
+}
+
+void save(const ExecutableHandle& handle, const py::object& path) {
+  const std::string to = path_of(path);
+  // Writing notes the hash in the executable, which others may be running: it writes a copy, whose
+  // constants are shared.
+  Executable copy = *handle.executable;
+  value_of(without_gil([&] { return write_popef(copy, to); }));
+}
+
+ExecutableHandle compile_model(const py::object& model, const py::object& output,
+                               const py::dict& options) {
+  const std::string path = path_of(model);
+  const CompileOptions checked = compile_options(options);
+  CompileResult result = value_of(without_gil([&] { return compile(path, checked); }));
+  ExecutableHandle handle{std::make_shared<const Executable>(std::move(result.executable)),
+                          std::move(result.phases), std::move(result.warnings)};
+  // The file is written all the same where a tile does not hold it: it is what there is to inspect.
+  if (!output.is_none()) save(handle, output);
+  if (result.out_of_memory) {
+    py::object exception = to_exception(*result.out_of_memory);
+    exception.attr("executable") = py::cast(handle);
+    raise_object(exception);
+  }
+  return handle;
+}
+
+py::dict convert_model(const py::object& model, const py::object& output, const py::dict& options) {
+  const std::string from = path_of(model), to = path_of(output);
+  const CompileOptions checked = compile_options(options);
+  const Converted converted = value_of(without_gil([&] { return convert(from, checked); }));
+  check(without_gil([&] { return export_onnx(converted.graph, converted.model_dtypes, to); }));
+  using namespace py::literals;
+  return py::dict("path"_a = to, "nodes"_a = converted.graph.nodes().size(),
+                  "inputs"_a = converted.graph.inputs.size(),
+                  "outputs"_a = converted.graph.outputs.size(), "passes"_a = converted.passes,
+                  "warnings"_a = converted.warnings, "packing"_a = packing_of(converted.packing));
+}
+
+ExecutableHandle load(const py::object& path) {
+  const std::string from = path_of(path);
+  auto executable = value_of(without_gil([&] { return read_popef(from, check_compute_set); }));
+  return {std::make_shared<const Executable>(std::move(executable)), {}, {}};
+}
+
+py::list passes() {
+  py::list list;
+  for (const Pass& pass : all_passes())
+    list.append(py::make_tuple(pass.name, pass.what, pass.optional));
+  return list;
+}
+
+}  // namespace
+
+py::tuple tensors_of(const Metadata& metadata, AnchorKind kind) {
+  const py::object tensor = py::module_::import("tessera.types").attr("Tensor");
+  py::list list;
+  for (const Anchor& anchor : metadata.anchors)
+    if (anchor.kind == kind)
+      list.append(tensor(anchor.name, numpy_dtype(anchor.dtype), shape_tuple(anchor.shape),
+                         anchor.model_dtype, anchor.index_limit));
+  return py::tuple(list);
+}
+
+std::string path_of(const py::handle& path) {
+  const auto text = py::reinterpret_steal<py::object>(PyOS_FSPath(path.ptr()));
+  if (!text) throw py::error_already_set();
+  const auto bytes = PyUnicode_Check(text.ptr())
+                         ? py::reinterpret_steal<py::object>(PyUnicode_EncodeFSDefault(text.ptr()))
+                         : text;
+  if (!bytes) throw py::error_already_set();
+  return py::cast<std::string>(bytes);
+}
+
+std::shared_ptr<const Executable> executable_of(const py::handle& executable_or_path) {
+  if (py::isinstance<ExecutableHandle>(executable_or_path))
+    return py::cast<ExecutableHandle&>(executable_or_path).executable;
+  return load(py::reinterpret_borrow<py::object>(executable_or_path)).executable;
+}
+
+void bind_executable(py::module_& module) {
+  py::class_<ExecutableHandle>(module, "Executable")
+      .def_property_readonly("inputs",
+                             [](const ExecutableHandle& h) {
+                               return tensors_of(h.executable->metadata, AnchorKind::Input);
+                             })
+      .def_property_readonly("outputs",
+                             [](const ExecutableHandle& h) {
+                               return tensors_of(h.executable->metadata, AnchorKind::Output);
+                             })
+      .def_property_readonly(
+          "packing",
+          [](const ExecutableHandle& h) { return packing_of(h.executable->metadata.packing); })
+      .def_property_readonly(
+          "memory",
+          [](const ExecutableHandle& h) { return memory_of(h.executable->metadata.memory); })
+      .def_property_readonly(
+          "cycles",
+          [](const ExecutableHandle& h) { return cycles_of(h.executable->metadata.cycles); })
+      .def_property_readonly(
+          "model_name", [](const ExecutableHandle& h) { return h.executable->metadata.model_name; })
+      .def_property_readonly(
+          "options", [](const ExecutableHandle& h) { return h.executable->metadata.options; })
+      .def_property_readonly("phases_ms",
+                             [](const ExecutableHandle& h) {
+                               py::dict phases;
+                               for (const Phase& phase : h.phases)
+                                 phases[py::str(phase.name)] = phase.milliseconds;
+                               return phases;
+                             })
+      .def_property_readonly("warnings", [](const ExecutableHandle& h) { return h.warnings; })
+      .def("save", save, py::arg("path"))
+      .def("__repr__", [](const ExecutableHandle& h) {
+        return "<tessera.Executable of " + h.executable->metadata.model_name + ", " +
+               std::to_string(h.executable->program.supersteps.size()) + " supersteps>";
+      });
+  module.def("compile", compile_model);
+  module.def("convert", convert_model);
+  module.def("load", load);
+  module.def("passes", passes);
+}
+
+}  // namespace tessera::python

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include "python/bindings.h"
+
+PYBIND11_MODULE(_core, module) {
+  using namespace tessera::python;
+  module.attr("__version__") = TESSERA_VERSION;
+  bind_completions(module);
+  bind_executable(module);
+  bind_model_runner(module);
+  bind_session(module);
+}

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tessera: compiles ONNX encoders for a simulated IPU, padded or packed, and runs them.
+
+    import tessera
+
+    tessera.compile("bert.onnx", "bert.popef", input_shape={"input_ids": (16, 256)})
+    with tessera.ModelRunner("bert.popef") as runner:
+        answers = runner.run({"input_ids": ids, "attention_mask": mask, "token_type_ids": types})
+
+Arrays go in and out as NumPy's, or by DLPack. Everything that computes releases the interpreter lock.
+What goes wrong is a ``tessera.Error`` with the command line's words."""
+
+from tessera._core import Executable, __version__
+from tessera.compiler import compile, convert, load, passes
+from tessera.errors import BadFileError, Error, OutOfMemoryError, RefusedError, UsageError
+from tessera.futures import Future
+from tessera.runners import ModelRunner
+from tessera.sessions import Session, recompiles
+from tessera.types import CompileOptions, PackArgs, Packing, Pass, Tensor
+
+__all__ = [
+    "BadFileError",
+    "CompileOptions",
+    "Error",
+    "Executable",
+    "Future",
+    "ModelRunner",
+    "OutOfMemoryError",
+    "PackArgs",
+    "Packing",
+    "Pass",
+    "RefusedError",
+    "Session",
+    "Tensor",
+    "UsageError",
+    "__version__",
+    "compile",
+    "convert",
+    "load",
+    "passes",
+    "recompiles",
+]

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a model to an executable."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple
+
+from tessera import _core
+from tessera.types import Pass, Path
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from tessera.types import CompileOptions
+
+__all__ = ["compile", "convert", "load", "passes"]
+
+
+def compile(
+    model: Path, output: Optional[Path] = None, **options: Unpack[CompileOptions]
+) -> _core.Executable:
+    """Compiles an ONNX model; writes it to ``output`` (a ``.popef`` file) if that is given.
+
+    Keywords are ``tessera.CompileOptions``, with the command line's names and defaults; any other
+    is a ``UsageError`` that names the nearest. Equal models and options give equal files. The
+    interpreter lock is released meanwhile; any number of threads may compile at once.
+
+    Raises ``UsageError``, ``BadFileError`` (no ONNX model), ``Error`` (an op that is not supported,
+    by node), ``OutOfMemoryError`` (``output`` is written all the same)."""
+    return _core.compile(model, output, dict(options))
+
+
+def convert(model: Path, output: Path, **options: Unpack[CompileOptions]) -> Dict[str, Any]:
+    """Writes the model as it is after the passes, as ONNX. Options and errors as ``compile``.
+
+    Gives what was done: ``path``, ``nodes``, ``inputs`` and ``outputs`` (their numbers), ``passes``
+    (those that changed it), ``warnings``, ``packing`` (``tessera.Packing`` or None)."""
+    return _core.convert(model, output, dict(options))
+
+
+def load(path: Path) -> _core.Executable:
+    """Reads a ``.popef`` file and verifies it. ``BadFileError`` if it is damaged."""
+    return _core.load(path)
+
+
+def passes() -> Tuple[Pass, ...]:
+    """The passes in the order in which they run."""
+    return tuple(Pass(*row) for row in _core.passes())

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can go wrong. The words are the command line's: ``where: what is, what must be``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Optional
+
+if TYPE_CHECKING:
+    from tessera._core import Executable
+
+__all__ = ["BadFileError", "Error", "OutOfMemoryError", "RefusedError", "UsageError"]
+
+
+class Error(Exception):
+    """Anything that has no class of its own: a missing file, an op that is not supported, an array
+    of another shape. ``exit_code`` is what the command line would exit with."""
+
+    exit_code = 1
+
+
+class UsageError(Error, ValueError):
+    """The caller's words are off: an unknown option, a value out of range, a dimension that nothing
+    fixes."""
+
+    exit_code = 2
+
+
+class RefusedError(Error):
+    """A policy said no: a recompile that may not happen, a deadline, a full queue."""
+
+    exit_code = 3
+
+
+class OutOfMemoryError(Error, MemoryError):
+    """A tile's memory does not hold its part of the program. ``executable`` is what was compiled
+    all the same, for ``tessera.inspect``, or None."""
+
+    exit_code = 4
+    executable: Optional[Executable] = None
+
+
+class BadFileError(Error):
+    """A file that is damaged, untrusted or of another version."""
+
+    exit_code = 5

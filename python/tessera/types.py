@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The plain values of the package, and the types of its arguments."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Dict, Mapping, NamedTuple, Sequence, Tuple, Union
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from typing_extensions import TypedDict
+else:
+    from typing import TypedDict
+
+__all__ = ["Arrays", "ArrayLike", "CompileOptions", "PackArgs", "Packing", "Path", "Pass", "Tensor"]
+
+Path = Union[str, "os.PathLike[str]"]
+#: A NumPy array, anything with ``__dlpack__`` in host memory (a CPU tensor of PyTorch, for example),
+#: or nested lists.
+ArrayLike = Any
+Arrays = Mapping[str, ArrayLike]
+
+
+class Tensor(NamedTuple):
+    """An input or output of an executable."""
+
+    name: str
+    dtype: np.dtype[Any]  #: what the machine takes or gives
+    shape: Tuple[int, ...]
+    model_dtype: str  #: as the ONNX model declares it, ``"int64"`` for example
+    index_limit: int  #: inputs that index a table: each value is in [0, index_limit); 0: no limit
+
+
+class Packing(NamedTuple):
+    """How an executable takes several requests in a batch (``docs/packing.md``)."""
+
+    form: str  #: "A": unpack and repack, end to end; "B": attention mask, none across a row
+    rows: int
+    row_length: int
+    max_valid_num: int  #: requests in a batch; 0: no limit but the rows
+    segment_max_size: int  #: tokens of the longest request
+    token_inputs: Tuple[str, ...]  #: what a request brings
+    ids_input: str
+    mask_input: str  #: "" if the model has none
+    position_input: str
+    unpack_info_input: str  #: "" in form B
+    per_request: Dict[str, bool]  #: by output: one value a request (True) or one a token
+
+
+class Pass(NamedTuple):
+    """A pass of the compiler."""
+
+    name: str
+    what: str
+    optional: bool  #: runs only where it is asked for
+
+
+class PackArgs(TypedDict):
+    """Packing by unpack and repack: requests end to end, attention over each alone."""
+
+    max_valid_num: int  # requests in a batch
+    segment_max_size: int  # tokens of the longest request
+
+
+class CompileOptions(TypedDict, total=False):
+    """Keyword arguments of everything that compiles; names and meaning are the command line's."""
+
+    #: Fixes variable dimensions, by input: ``{"input_ids": (16, 256)}``.
+    input_shape: Mapping[str, Sequence[int]]
+    #: ``"fp32"`` (the default) or ``"fp16"``.
+    precision: str
+    #: Packing form A.
+    pack_args: PackArgs
+    #: Optional passes to add, ``"insert_attention_mask"`` (packing form B) for example.
+    passes: Union[str, Sequence[str]]
+    #: Passes to leave out.
+    skip_passes: Union[str, Sequence[str]]
+    #: What a split fp16 matmul stores of its partial sums: ``"half"`` (the default) or ``"float"``.
+    partials_type: str
+    #: Share of a tile that one matmul's operands may take, in (0, 1]; 0.6.
+    available_memory_proportion: float
+    #: ``"c600"`` (the default), ``"gc200"``, ``"bow"`` or ``"test"``.
+    target: str
+    #: A folder for the graph after each pass that changed it.
+    dump_passes: str
