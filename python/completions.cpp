@@ -72,6 +72,7 @@ void bind_completions(py::module_& module) {
   fork_generation();
   module.def("take_completions", take_all);
   module.def("stop_completions", [] { Completions::instance().stop(); });
+  module.def("finish_calls", finish_native_calls);
 }
 
 }  // namespace tessera::python

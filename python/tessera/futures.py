@@ -85,6 +85,7 @@ def _at_exit() -> None:
     _core.stop_completions()
     if _thread is not None:
         _thread.join()
+    _core.finish_calls()  # those of daemon threads
 
 
 def _after_fork() -> None:
