@@ -109,6 +109,10 @@ constexpr Option kOptions[] = {
     {"precision", set_precision},
     {"pack_args", set_pack_args},
     {"passes", [](CompileOptions& o, const py::handle& v) { o.passes = names("passes", v); }},
+    {"fp16_skip_op_types",
+     [](CompileOptions& o, const py::handle& v) {
+       o.fp16_skip_op_types = names("fp16_skip_op_types", v);
+     }},
     {"skip_passes",
      [](CompileOptions& o, const py::handle& v) { o.skip_passes = names("skip_passes", v); }},
     {"partials_type", set_partials},

@@ -7,8 +7,8 @@
     with tessera.ModelRunner("bert.popef") as runner:
         answers = runner.run({"input_ids": ids, "attention_mask": mask, "token_type_ids": types})
 
-Arrays go in and out as NumPy's, or by DLPack. Everything that computes releases the interpreter lock.
-What goes wrong is a ``tessera.Error`` with the command line's words."""
+Arrays go in and out as NumPy's, or by DLPack. Everything that computes releases the interpreter
+lock. What goes wrong is a ``tessera.Error`` with the command line's words."""
 
 from tessera._core import Executable, __version__
 from tessera.compiler import compile, convert, load, passes

@@ -35,7 +35,9 @@ class ModelRunner:
         self._core = _core.ModelRunner(executable, threads, isolated)
         close_at_exit(self)
 
-    def run(self, inputs: Arrays, outputs: Optional[Arrays] = None) -> Dict[str, np.ndarray[Any, Any]]:
+    def run(
+        self, inputs: Arrays, outputs: Optional[Arrays] = None
+    ) -> Dict[str, np.ndarray[Any, Any]]:
         """Runs one batch and gives the outputs by name.
 
         ``inputs``: every input of the executable by name, in its shape: int32 or int64 where it is

@@ -44,7 +44,9 @@ class Session:
         self._core = _core.Session(model, events, threads, isolated, dict(options))
         close_at_exit(self)
 
-    def run(self, inputs: Arrays, outputs: Optional[Arrays] = None) -> Dict[str, np.ndarray[Any, Any]]:
+    def run(
+        self, inputs: Arrays, outputs: Optional[Arrays] = None
+    ) -> Dict[str, np.ndarray[Any, Any]]:
         """As ``ModelRunner.run``, compiling first where these shapes are new."""
         return self._core.run(inputs, outputs)
 
@@ -73,6 +75,6 @@ class Session:
 
 def recompiles(events: Path) -> List[Dict[str, Any]]:
     """The events of a file that a session wrote, oldest first, with the fields of
-    ``docs/recompiles.md`` and ``"line"``, the event as ``tessera recompiles list`` prints it. Raises
-    ``Error`` with the number of a line that is none."""
+    ``docs/recompiles.md`` and ``"line"``, the event as ``tessera recompiles list`` prints it.
+    Raises ``Error`` with the number of a line that is none."""
     return [{**json.loads(record), "line": line} for record, line in _core.read_events(events)]

@@ -16,8 +16,8 @@ else:
 __all__ = ["Arrays", "ArrayLike", "CompileOptions", "PackArgs", "Packing", "Path", "Pass", "Tensor"]
 
 Path = Union[str, "os.PathLike[str]"]
-#: A NumPy array, anything with ``__dlpack__`` in host memory (a CPU tensor of PyTorch, for example),
-#: or nested lists.
+#: A NumPy array, anything with ``__dlpack__`` in host memory (a CPU tensor of PyTorch, for
+#: example), or nested lists.
 ArrayLike = Any
 Arrays = Mapping[str, ArrayLike]
 
@@ -70,6 +70,8 @@ class CompileOptions(TypedDict, total=False):
     input_shape: Mapping[str, Sequence[int]]
     #: ``"fp32"`` (the default) or ``"fp16"``.
     precision: str
+    #: With fp16: types of operations that stay in fp32, ``"Gelu"`` for example.
+    fp16_skip_op_types: Union[str, Sequence[str]]
     #: Packing form A.
     pack_args: PackArgs
     #: Optional passes to add, ``"insert_attention_mask"`` (packing form B) for example.

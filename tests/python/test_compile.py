@@ -12,7 +12,8 @@ import tessera
 
 class Compile(unittest.TestCase):
     def test_writes_what_the_command_line_writes(self):
-        tessera.compile(tiny.model(), tiny.path("a.popef"), input_shape=tiny.SHAPE, precision="fp16")
+        tessera.compile(tiny.model(), tiny.path("a.popef"), input_shape=tiny.SHAPE,
+                        precision="fp16")
         tiny.command_line("compile", "--input_model", tiny.model(), "--input_shape",
                           "input_ids=4,32", "--precision", "fp16", "-o", tiny.path("b.popef"))
         self.assertEqual(pathlib.Path(tiny.path("a.popef")).read_bytes(),
@@ -71,6 +72,7 @@ class Errors(unittest.TestCase):
 
     def test_values_are_refused_with_the_command_lines_words(self):
         for flag, value in [("precision", "fp8"), ("partials_type", "double"), ("target", "c601"),
+                            ("fp16_skip_op_types", "Gelyu"),
                             ("passes", "insert_atention_mask")]:
             shown = tiny.command_line("compile", "--input_model", tiny.model(), "--input_shape",
                                       "input_ids=4,32", f"--{flag}", value, check=False)

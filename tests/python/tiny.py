@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The model that the tests run: make-model's tiny BERT, and executables of it, made once a process."""
+"""The model of the tests: make-model's tiny BERT, and executables of it, made once a process."""
 
 import atexit
 import functools
