@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Events as JSON lines, out and in. Who reads a log may meet anything in it, so every field is
-// looked at before it is used; fields that this version does not know are passed over.
+// Events as JSON lines, out and in. The fields are said once (each_field) and carried out by a
+// Writer or a Reader. Who reads a log may meet anything in it, so every field is looked at before
+// it is used; fields that this version does not know are passed over, and those that earlier ones
+// did not write may be missing.
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "session/events.h"
 
@@ -13,144 +16,336 @@ using Json = nlohmann::ordered_json;
 
 constexpr const char* kSchema = "recompile/1";
 
-Error wrong(const std::string& field, const std::string& what) {
-  return Error{field + " " + what, ErrorKind::BadFile};
-}
+class Writer {
+ public:
+  explicit Writer(Json& json) : json_(json) {}
 
-// The member of an object, which must be there.
-Expected<const Json*> member(const Json& object, const std::string& where, const char* name) {
-  if (!object.is_object()) return wrong(where.empty() ? "event" : where, "must be an object");
-  const auto found = object.find(name);
-  const std::string field = where.empty() ? name : where + "." + name;
-  if (found == object.end()) return wrong(field, "is missing, must be there");
-  return &*found;
-}
-
-Expected<std::string> text_of(const Json& value, const std::string& field) {
-  if (!value.is_string()) return wrong(field, "must be a string");
-  return value.get<std::string>();
-}
-
-Expected<int64_t> integer_of(const Json& value, const std::string& field) {
-  const bool fits = value.is_number_unsigned()
-                        ? value.get<uint64_t>() <= uint64_t{std::numeric_limits<int64_t>::max()}
-                        : value.is_number_integer();
-  if (!fits) return wrong(field, "must be an integer");
-  return value.get<int64_t>();
-}
-
-Expected<double> number_of(const Json& value, const std::string& field) {
-  if (!value.is_number()) return wrong(field, "must be a number");
-  return value.get<double>();
-}
-
-Expected<Shape> shape_of(const Json& value, const std::string& field) {
-  if (!value.is_array()) return wrong(field, "must be a list of sizes");
-  Shape shape;
-  for (const Json& size : value) shape.push_back(TRY(integer_of(size, field)));
-  if (!is_valid_shape(shape)) return wrong(field, "must be a shape");
-  return shape;
-}
-
-Expected<ShapeDifference> difference_of(const Json& value, const std::string& where) {
-  ShapeDifference d;
-  d.input = TRY(text_of(*TRY(member(value, where, "input")), where + ".input"));
-  d.axis = TRY(integer_of(*TRY(member(value, where, "axis")), where + ".axis"));
-  d.axis_name = TRY(text_of(*TRY(member(value, where, "axis_name")), where + ".axis_name"));
-  d.before = TRY(integer_of(*TRY(member(value, where, "before")), where + ".before"));
-  d.after = TRY(integer_of(*TRY(member(value, where, "after")), where + ".after"));
-  const auto is_size = [](int64_t n) { return n >= -1 && n <= kMaxElements; };
-  if (!is_size(d.before) || !is_size(d.after)) return wrong(where, "must be between two sizes");
-  return d;
-}
-
-Status read_model(const Json& json, RecompileEvent& event) {
-  const Json& model = *TRY(member(json, "", "model"));
-  event.model = TRY(text_of(*TRY(member(model, "model", "name")), "model.name"));
-  event.model_sha256 = TRY(text_of(*TRY(member(model, "model", "sha256")), "model.sha256"));
-  return {};
-}
-
-Status read_shapes(const Json& json, RecompileEvent& event) {
-  const Json& shapes = *TRY(member(json, "", "shapes"));
-  if (!shapes.is_object()) return wrong("shapes", "must be an object");
-  for (const auto& [name, shape] : shapes.items()) {
-    event.shapes[name] = TRY(shape_of(shape, "shapes." + name));
+  template <class T>
+  void operator()(const char* name, const T& value) {
+    json_[name] = json_of(value);
   }
-  const Json& nearest = *TRY(member(json, "", "nearest"));
-  event.nearest = nearest.is_null() ? -1 : TRY(integer_of(nearest, "nearest"));
-  const Json& diff = *TRY(member(json, "", "diff"));
-  if (!diff.is_array()) return wrong("diff", "must be a list");
-  for (size_t i = 0; i < diff.size(); ++i) {
-    const std::string where = "diff[" + std::to_string(i) + "]";
-    event.difference.push_back(TRY(difference_of(diff[i], where)));
+  void id_or_null(const char* name, int64_t value) {
+    json_[name] = value < 0 ? Json() : Json(value);
   }
-  return {};
+  template <class Body>
+  void object(const char* name, Body body) {
+    Json& inner = json_[name];
+    if (inner.is_null()) inner = Json::object();
+    Writer writer(inner);
+    body(writer);
+  }
+  void optional_from_here() {}
+
+ private:
+  template <class T>
+  static Json json_of(const T& value) {
+    return Json(value);
+  }
+  static Json json_of(const InputShapes& shapes) {
+    Json json = Json::object();
+    for (const auto& [name, shape] : shapes) json[name] = shape;
+    return json;
+  }
+  static Json json_of(const std::vector<std::pair<std::string, double>>& phases) {
+    Json json = Json::object();
+    for (const auto& [name, ms] : phases) json[name] = ms;
+    return json;
+  }
+  static Json json_of(const std::map<std::string, std::string>& texts) {
+    Json json = Json::object();
+    for (const auto& [name, text] : texts) json[name] = text;
+    return json;
+  }
+  template <class T>
+    requires requires(Writer& writer, T& item) { each_field(writer, item); }
+  static Json json_of(const std::vector<T>& items);
+
+  Json& json_;
+};
+
+class Reader {
+ public:
+  Reader(const Json& json, std::string where) : json_(json), where_(std::move(where)) {
+    if (!json.is_object()) fail(where_.empty() ? "event" : where_, "must be an object");
+  }
+
+  template <class T>
+  void operator()(const char* name, T& value) {
+    if (const Json* found = member(name)) read(*found, path(name), value);
+  }
+  void id_or_null(const char* name, int64_t& value) {
+    const Json* found = member(name);
+    if (found && found->is_null())
+      value = -1;
+    else if (found)
+      read(*found, path(name), value);
+  }
+  template <class Body>
+  void object(const char* name, Body body) {
+    const Json* found = member(name);
+    if (!found) return;
+    Reader reader(*found, path(name));
+    reader.optional_ = optional_;
+    if (!reader.error_) body(reader);
+    take_error(reader);
+  }
+  void optional_from_here() { optional_ = true; }
+  const std::optional<Error>& error() const { return error_; }
+
+ private:
+  std::string path(const char* name) const { return where_.empty() ? name : where_ + "." + name; }
+  void fail(const std::string& field, const std::string& what) {
+    if (!error_) error_ = Error{field + " " + what, ErrorKind::BadFile};
+  }
+  void take_error(const Reader& reader) {
+    if (!error_) error_ = reader.error_;
+  }
+  const Json* member(const char* name) {
+    if (error_) return nullptr;
+    const auto found = json_.find(name);
+    if (found != json_.end()) return &*found;
+    if (!optional_) fail(path(name), "is missing, must be there");
+    return nullptr;
+  }
+
+  void read(const Json& json, const std::string& field, std::string& value) {
+    if (!json.is_string()) return fail(field, "must be a string");
+    value = json.get<std::string>();
+  }
+  void read(const Json& json, const std::string& field, double& value) {
+    if (!json.is_number()) return fail(field, "must be a number");
+    value = json.get<double>();
+  }
+  void read(const Json& json, const std::string& field, int64_t& value) {
+    const bool fits = json.is_number_unsigned()
+                          ? json.get<uint64_t>() <= uint64_t{std::numeric_limits<int64_t>::max()}
+                          : json.is_number_integer();
+    if (!fits) return fail(field, "must be an integer");
+    value = json.get<int64_t>();
+  }
+  void read(const Json& json, const std::string& field, uint64_t& value) {
+    if (!json.is_number_unsigned()) return fail(field, "must be an integer of at least 0");
+    value = json.get<uint64_t>();
+  }
+  void read(const Json& json, const std::string& field, Shape& shape) {
+    if (!json.is_array()) return fail(field, "must be a list of sizes");
+    for (const Json& size : json) {
+      shape.push_back(0);
+      read(size, field, shape.back());
+    }
+    if (!error_ && !is_valid_shape(shape)) fail(field, "must be a shape");
+  }
+  template <class T>
+  void read(const Json& json, const std::string& field, std::map<std::string, T>& values) {
+    if (!json.is_object()) return fail(field, "must be an object");
+    for (const auto& [name, value] : json.items()) read(value, field + "." + name, values[name]);
+  }
+  void read(const Json& json, const std::string& field,
+            std::vector<std::pair<std::string, double>>& phases) {
+    if (!json.is_object()) return fail(field, "must be an object");
+    for (const auto& [name, value] : json.items()) {
+      phases.emplace_back(name, 0);
+      read(value, field + "." + name, phases.back().second);
+    }
+  }
+  template <class T>
+    requires(!std::is_same_v<T, int64_t> && !std::is_same_v<T, std::pair<std::string, double>>)
+  void read(const Json& json, const std::string& field, std::vector<T>& items) {
+    if (!json.is_array()) return fail(field, "must be a list");
+    for (size_t i = 0; i < json.size() && !error_; ++i) {
+      const std::string where = field + "[" + std::to_string(i) + "]";
+      items.emplace_back();
+      read_item(json[i], where, items.back());
+    }
+  }
+  void read_item(const Json& json, const std::string& where, std::string& item) {
+    read(json, where, item);
+  }
+  template <class T>
+  void read_item(const Json& json, const std::string& where, T& item);
+  void check(const std::string& where, const ShapeDifference& d) {
+    const auto is_size = [](int64_t n) { return n >= -1 && n <= kMaxElements; };
+    if (!is_size(d.before) || !is_size(d.after)) fail(where, "must be between two sizes");
+  }
+  template <class T>
+  void check(const std::string&, const T&) {}
+
+  const Json& json_;
+  std::string where_;
+  bool optional_ = false;
+  std::optional<Error> error_;
+};
+
+template <class Io, class E>
+  requires std::is_same_v<std::remove_const_t<E>, ShapeDifference>
+void each_field(Io& io, E& d) {
+  io("input", d.input);
+  io("axis", d.axis);
+  io("axis_name", d.axis_name);
+  io("before", d.before);
+  io("after", d.after);
 }
 
-Status read_price(const Json& json, RecompileEvent& event) {
-  const Json& time = *TRY(member(json, "", "time"));
-  const Json& phases = *TRY(member(time, "time", "phases_ms"));
-  if (!phases.is_object()) return wrong("time.phases_ms", "must be an object");
-  for (const auto& [name, ms] : phases.items()) {
-    event.phase_ms.emplace_back(name, TRY(number_of(ms, "time.phases_ms." + name)));
+template <class Io, class E>
+  requires std::is_same_v<std::remove_const_t<E>, KeyChange>
+void each_field(Io& io, E& change) {
+  io("component", change.component);
+  io("what", change.what);
+  io("before", change.before);
+  io("after", change.after);
+}
+
+template <class Io, class E>
+  requires std::is_same_v<std::remove_const_t<E>, ServedShapes>
+void each_field(Io& io, E& served) {
+  io("shapes", served.shapes);
+  io("batches", served.batches);
+}
+
+template <class Io, class E>
+  requires std::is_same_v<std::remove_const_t<E>, EventAdvice>
+void each_field(Io& io, E& advice) {
+  io("rule", advice.rule);
+  io("text", advice.text);
+  io("saved_s", advice.saved_s);
+}
+
+// The fields that every version has written, in their places.
+template <class Io, class E>
+void first_fields(Io& io, E& event) {
+  io("event_id", event.id);
+  io("ts_unix_ns", event.ts_unix_ns);
+  io.object("model", [&](auto& model) {
+    model("name", event.model);
+    model("sha256", event.model_sha256);
+  });
+  io("kind", event.kind);
+  io("cause", event.cause);
+  io("shapes", event.shapes);
+  io.id_or_null("nearest", event.nearest);
+  io("diff", event.difference);
+  io.object("time", [&](auto& time) {
+    time("phases_ms", event.phase_ms);
+    time("wall_ms", event.wall_ms);
+    time.optional_from_here();
+    time("cpu_ms", event.cpu_ms);
+    time("peak_rss_bytes", event.peak_rss_bytes);
+  });
+  io.object("impact", [&](auto& impact) {
+    impact("requests_blocked", event.requests_blocked);
+    impact.optional_from_here();
+    impact("blocked_ms_sum", event.blocked_ms);
+    impact("queue_depth", event.queue_depth);
+    impact.id_or_null("request_id", event.request_id);
+    impact("call_site", event.call_site);
+  });
+  io("error", event.error);
+}
+
+template <class Io, class E>
+void cache_and_policy(Io& io, E& event) {
+  io.object("cache", [&](auto& cache) {
+    cache("tier", event.cache.tier);
+    cache("outcome", event.cache.outcome);
+    cache("entries", event.cache.entries);
+    cache("bytes", event.cache.bytes);
+    cache("path", event.cache.path);
+    cache("lookup_ms", event.cache.lookup_ms);
+    cache("load_ms", event.cache.load_ms);
+    cache("wait_ms", event.cache.wait_ms);
+    cache("saved_s", event.cache.saved_s);
+    cache("error", event.cache.error);
+  });
+  io.object("policy", [&](auto& policy) {
+    policy("stance", event.policy.stance);
+    policy("action", event.policy.action);
+    policy("padded_to", event.policy.padded_to);
+    policy("budget_used", event.policy.budget_used);
+    policy.id_or_null("budget", event.policy.budget);
+    policy("why_not_padded", event.policy.why_not_padded);
+  });
+}
+
+template <class Io, class E>
+void later_fields(Io& io, E& event) {
+  io("run_id", event.run_id);
+  io("pid", event.pid);
+  io("compile_id", event.compile_id);
+  io("causes", event.causes);
+  io("changes", event.changes);
+  io("dtypes", event.dtypes);
+  io.object("key", [&](auto& key) {
+    key("sha256", event.key.total);
+    key("graph", event.key.graph);
+    key("weights", event.key.weights);
+    key("inputs", event.key.inputs);
+    key("options", event.key.options);
+    key("target", event.key.target);
+    key("compiler", event.key.compiler);
+  });
+  io("nearest_key", event.nearest_key);
+  io("distance", event.distance);
+  io.object("artifact", [&](auto& artifact) {
+    artifact("bytes", event.artifact.bytes);
+    artifact("tiles", event.artifact.tiles);
+    artifact("max_tile_bytes", event.artifact.max_tile_bytes);
+    artifact("est_cycles", event.artifact.cycles);
+  });
+  cache_and_policy(io, event);
+  io("served", event.served);
+  io("advice", event.advice);
+}
+
+template <class T>
+  requires requires(Writer& writer, T& item) { each_field(writer, item); }
+Json Writer::json_of(const std::vector<T>& items) {
+  Json json = Json::array();
+  for (const T& item : items) {
+    Json one = Json::object();
+    Writer writer(one);
+    each_field(writer, item);
+    json.push_back(std::move(one));
   }
-  event.wall_ms = TRY(number_of(*TRY(member(time, "time", "wall_ms")), "time.wall_ms"));
-  const Json& impact = *TRY(member(json, "", "impact"));
-  event.requests_blocked = TRY(
-      integer_of(*TRY(member(impact, "impact", "requests_blocked")), "impact.requests_blocked"));
-  return {};
+  return json;
+}
+
+template <class T>
+void Reader::read_item(const Json& json, const std::string& where, T& item) {
+  Reader reader(json, where);
+  if (!reader.error_) each_field(reader, item);
+  if (!reader.error_) reader.check(where, item);
+  take_error(reader);
 }
 
 }  // namespace
 
 std::string to_json_line(const RecompileEvent& event) {
-  Json phases = Json::object(), shapes = Json::object(), diff = Json::array();
-  for (const auto& [name, ms] : event.phase_ms) phases[name] = ms;
-  for (const auto& [name, shape] : event.shapes) shapes[name] = shape;
-  for (const ShapeDifference& d : event.difference) {
-    diff.push_back({
-        {"input",     d.input    },
-        {"axis",      d.axis     },
-        {"axis_name", d.axis_name},
-        {"before",    d.before   },
-        {"after",     d.after    }
-    });
-  }
   Json json = {
-      {"schema",     kSchema                                                },
-      {"event_id",   event.id                                               },
-      {"ts_unix_ns", event.ts_unix_ns                                       },
-      {"model",      {{"name", event.model}, {"sha256", event.model_sha256}}},
-      {"kind",       event.kind                                             },
-      {"cause",      event.cause                                            },
-      {"shapes",     shapes                                                 },
-      {"nearest",    event.nearest < 0 ? Json() : Json(event.nearest)       },
-      {"diff",       diff                                                   },
-      {"time",       {{"phases_ms", phases}, {"wall_ms", event.wall_ms}}    },
-      {"impact",     {{"requests_blocked", event.requests_blocked}}         },
-      {"error",      event.error                                            },
+      {"schema", kSchema}
   };
+  Writer writer(json);
+  first_fields(writer, event);
+  later_fields(writer, event);
   // Names come from models, and need not be UTF-8.
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 Expected<RecompileEvent> parse_event(const std::string& line) {
   const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-  if (json.is_discarded()) return wrong("event", "is not JSON, must be one object a line");
-  const std::string schema = TRY(text_of(*TRY(member(json, "", "schema")), "schema"));
-  if (schema != kSchema) {
-    return wrong("schema", "is '" + schema + "', must be '" + std::string(kSchema) + "'");
-  }
+  if (json.is_discarded())
+    return Error{"event is not JSON, must be one object a line", ErrorKind::BadFile};
+  Reader reader(json, "");
+  std::string schema;
+  reader("schema", schema);
+  if (reader.error()) return *reader.error();
+  if (schema != kSchema)
+    return Error{"schema is '" + schema + "', must be '" + std::string(kSchema) + "'",
+                 ErrorKind::BadFile};
   RecompileEvent event;
-  event.id = TRY(integer_of(*TRY(member(json, "", "event_id")), "event_id"));
-  event.ts_unix_ns = TRY(integer_of(*TRY(member(json, "", "ts_unix_ns")), "ts_unix_ns"));
-  event.kind = TRY(text_of(*TRY(member(json, "", "kind")), "kind"));
-  event.cause = TRY(text_of(*TRY(member(json, "", "cause")), "cause"));
-  event.error = TRY(text_of(*TRY(member(json, "", "error")), "error"));
-  TRY(read_model(json, event));
-  TRY(read_shapes(json, event));
-  TRY(read_price(json, event));
+  first_fields(reader, event);
+  reader.optional_from_here();
+  later_fields(reader, event);
+  if (reader.error()) return *reader.error();
   return event;
 }
 

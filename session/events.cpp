@@ -3,22 +3,14 @@
 #include "session/events.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
-#include <set>
-#include <tuple>
 
 #include "support/file.h"
 
 namespace tessera {
 namespace {
-
-// The axes of token inputs have names that everyone uses.
-std::string axis_name(size_t axis, size_t rank) {
-  if (rank < 2) return "";
-  if (axis == 0) return "batch";
-  return axis == 1 && rank == 2 ? "seq" : "";
-}
 
 std::string human_time(double ms) {
   return ms < 1000 ? fmt::format("{:.0f} ms", ms) : fmt::format("{:.1f} s", ms / 1000);
@@ -26,70 +18,74 @@ std::string human_time(double ms) {
 
 std::string human_size(int64_t size) { return size < 0 ? "none" : std::to_string(size); }
 
-std::string human_shapes(const InputShapes& shapes) {
-  std::string text;
-  for (const auto& [name, shape] : shapes) {
-    text += (text.empty() ? "" : ", ") + name + " " + to_string(shape);
+// Inputs of which the same is said are said once, the one that everyone knows first:
+// "input_ids axis 1 (seq) 171 -> 173 (attention_mask, token_type_ids too)".
+class Sentences {
+ public:
+  void add(const std::string& input, const std::string& what) {
+    const auto found = std::ranges::find(all_, what, &Sentence::what);
+    Sentence& one = found == all_.end() ? all_.emplace_back(Sentence{what, {}}) : *found;
+    one.inputs.insert(input == "input_ids" ? one.inputs.begin() : one.inputs.end(), input);
   }
-  return text;
-}
+  std::vector<std::string> take() const {
+    std::vector<std::string> parts;
+    for (const auto& [what, inputs] : all_) {
+      const std::vector<std::string> others(inputs.begin() + 1, inputs.end());
+      parts.push_back(inputs[0] + " " + what);
+      if (!others.empty()) parts.back() += fmt::format(" ({} too)", fmt::join(others, ", "));
+    }
+    return parts;
+  }
 
-std::string human_difference(const std::vector<ShapeDifference>& difference) {
-  std::string text;
-  for (const ShapeDifference& d : difference) {
-    text += fmt::format("{}{} axis {}{} {} -> {}", text.empty() ? "" : ", ", d.input, d.axis,
-                        d.axis_name.empty() ? "" : " (" + d.axis_name + ")", human_size(d.before),
-                        human_size(d.after));
-  }
-  return text;
-}
+ private:
+  struct Sentence {
+    std::string what;
+    std::vector<std::string> inputs;
+  };
+  std::vector<Sentence> all_;
+};
 
 }  // namespace
 
-std::vector<ShapeDifference> compare_shapes(const InputShapes& before, const InputShapes& after) {
-  std::set<std::string> names;
-  for (const auto& [name, shape] : before) names.insert(name);
-  for (const auto& [name, shape] : after) names.insert(name);
-  std::vector<ShapeDifference> difference;
-  for (const std::string& name : names) {
-    const auto find = [&](const InputShapes& shapes) {
-      const auto found = shapes.find(name);
-      return found == shapes.end() ? Shape{} : found->second;
-    };
-    const Shape was = find(before), is = find(after);
-    const size_t rank = std::max(was.size(), is.size());
-    for (size_t axis = 0; axis < rank; ++axis) {
-      const int64_t a = axis < was.size() ? was[axis] : -1;
-      const int64_t b = axis < is.size() ? is[axis] : -1;
-      if (a == b) continue;
-      difference.push_back({name, static_cast<int64_t>(axis), axis_name(axis, rank), a, b});
-    }
-  }
-  return difference;
+std::string to_string(const InputShapes& shapes) {
+  Sentences sentences;
+  for (const auto& [name, shape] : shapes) sentences.add(name, to_string(shape));
+  return fmt::format("{}", fmt::join(sentences.take(), ", "));
 }
 
-int64_t nearest_shapes(const std::vector<const InputShapes*>& known, const InputShapes& wanted) {
-  std::tuple<size_t, uint64_t, int64_t> best{0, 0, -1};
-  for (size_t i = 0; i < known.size(); ++i) {
-    const std::vector<ShapeDifference> difference = compare_shapes(*known[i], wanted);
-    uint64_t total = 0;
-    for (const ShapeDifference& d : difference) {
-      total += static_cast<uint64_t>(std::max(d.before, d.after) - std::min(d.before, d.after));
-    }
-    const std::tuple distance{difference.size(), total, static_cast<int64_t>(i)};
-    if (std::get<2>(best) < 0 || distance < best) best = distance;
-  }
-  return std::get<2>(best);
+std::string difference_in_words(const std::vector<ShapeDifference>& shapes,
+                                const std::vector<KeyChange>& changes) {
+  Sentences sentences;
+  for (const ShapeDifference& d : shapes)
+    sentences.add(d.input, fmt::format("axis {}{} {} -> {}", d.axis,
+                                       d.axis_name.empty() ? "" : " (" + d.axis_name + ")",
+                                       human_size(d.before), human_size(d.after)));
+  std::vector<std::string> parts = sentences.take();
+  for (const KeyChange& change : changes)
+    parts.push_back(fmt::format("{}{} {} -> {}", change.component,
+                                change.what.empty() ? "" : " " + change.what, change.before,
+                                change.after));
+  return fmt::format("{}", fmt::join(parts, ", "));
 }
 
 std::string to_human_line(const RecompileEvent& event) {
   std::string line = fmt::format("{} #{} {}  {}  cause={}", event.kind, event.id, event.model,
                                  human_time(event.wall_ms), event.cause);
-  const std::string difference = human_difference(event.difference);
-  line += "  " + (difference.empty() ? human_shapes(event.shapes) : difference);
-  if (event.nearest >= 0) line += fmt::format("  nearest #{}", event.nearest);
-  line += fmt::format("  blocked {} request{}", event.requests_blocked,
-                      event.requests_blocked == 1 ? "" : "s");
+  const std::string difference = difference_in_words(event.difference, event.changes);
+  line += "  " + (difference.empty() ? to_string(event.shapes) : difference);
+  if (event.nearest >= 0)
+    line += fmt::format("  nearest #{}", event.nearest);
+  else if (!event.nearest_key.empty())
+    line += fmt::format("  nearest {} in the cache", event.nearest_key.substr(0, 12));
+  if (event.policy.action == "padded_to")
+    line += "  padded to " + to_string(event.policy.padded_to);
+  if (event.requests_blocked > 0)
+    line += fmt::format("  blocked {} request{}", event.requests_blocked,
+                        event.requests_blocked == 1 ? "" : "s");
+  if (event.requests_blocked > 1) line += " " + human_time(event.blocked_ms);
+  if (event.cache.saved_s > 0)
+    line += fmt::format("  saved {}", human_time(event.cache.saved_s * 1e3));
+  if (!event.cache.error.empty()) line += "  cache: " + event.cache.error;
   if (!event.error.empty()) line += "  failed: " + event.error;
   return line;
 }
@@ -105,6 +101,7 @@ Expected<std::vector<RecompileEvent>> read_events(const std::string& path) {
     ++number;
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
     Expected<RecompileEvent> event = parse_event(line);
+    if (!event && end == text.size()) break;  // cut off as it was written
     if (!event) {
       return Error{fmt::format("{}: line {}: {}", path, number, event.error().message),
                    ErrorKind::BadFile};

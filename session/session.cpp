@@ -1,154 +1,199 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "session/session.h"
 
-#include <algorithm>
-#include <atomic>
-#include <chrono>
-#include <filesystem>
-#include <mutex>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
 
-#include "compiler/compile.h"
 #include "executor/jit.h"
+#include "session/session_impl.h"
 #include "support/file.h"
 
 namespace tessera {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+constexpr size_t kMostKeys = 65'536;
 
-double milliseconds_since(Clock::time_point begin) {
-  return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
+void print_to_stderr(const std::string& line) {
+  std::fprintf(stderr, "tessera: %s\n", line.c_str());
 }
 
-int64_t unix_nanoseconds() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
+Expected<std::unique_ptr<DiskCache>> open_cache(const SessionOptions& options, std::string& error) {
+  if (options.cache_dir.empty()) return std::unique_ptr<DiskCache>();
+  auto cache = DiskCache::open(options.cache_dir, options.cache_limit_bytes);
+  if (cache.ok() || cache.error().kind == ErrorKind::BadFile) return cache;
+  error = cache.error().message;
+  return std::unique_ptr<DiskCache>();
 }
 
-bool same_inputs(const InputShapes& a, const InputShapes& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](const auto& x, const auto& y) { return x.first == y.first; });
+Status check_events_file(const std::string& path) {
+  if (path.empty()) return {};
+  std::FILE* file = std::fopen(path.c_str(), "ae");
+  if (!file) return Error{path + ": cannot open: " + std::strerror(errno)};
+  std::fclose(file);
+  return {};
 }
-
-// A compile that succeeded, and what it made.
-struct Known {
-  int64_t event = 0;
-  InputShapes shapes;
-  std::shared_ptr<ModelRunner> runner;
-};
 
 }  // namespace
 
-struct Session::Impl {
-  std::string model_path;
-  SessionOptions options;
-
-  std::mutex compiling;  // held for as long as a compile takes
-  std::atomic<int64_t> callers{0};
-  std::vector<Known> known;
-
-  mutable std::mutex events_mutex;
-  std::vector<RecompileEvent> events;
-
-  RecompileEvent begin_event(const InputShapes& shapes);
-  Expected<std::shared_ptr<ModelRunner>> build(const InputShapes& shapes, RecompileEvent& event);
-  Status record(const RecompileEvent& event);
-  Expected<std::shared_ptr<ModelRunner>> find_or_build(const InputShapes& shapes);
-};
-
-// All that is known before the work begins: the cause, and the nearest known compile.
-RecompileEvent Session::Impl::begin_event(const InputShapes& shapes) {
-  RecompileEvent event;
-  {
-    const std::lock_guard lock(events_mutex);
-    event.id = static_cast<int64_t>(events.size());
+std::string_view to_string(OnRecompile policy) {
+  switch (policy) {
+    case OnRecompile::Allow: return "allow";
+    case OnRecompile::Warn: return "warn";
+    case OnRecompile::Pad: return "pad";
+    case OnRecompile::Fail: return "fail";
   }
-  event.ts_unix_ns = unix_nanoseconds();
-  event.model = std::filesystem::path(model_path).filename();
-  event.shapes = shapes;
-  event.kind = "cold_compile";
-  event.cause = "first_seen";
-  std::vector<const InputShapes*> candidates;
-  for (const Known& k : known) candidates.push_back(&k.shapes);
-  const int64_t nearest = nearest_shapes(candidates, shapes);
-  if (nearest < 0) return event;
-  const Known& other = known[static_cast<size_t>(nearest)];
-  event.kind = "recompile";
-  event.cause = same_inputs(other.shapes, shapes) ? "input_shape" : "input_set";
-  event.nearest = other.event;
-  event.difference = compare_shapes(other.shapes, shapes);
-  return event;
+  return "?";
 }
 
-Expected<std::shared_ptr<ModelRunner>> Session::Impl::build(const InputShapes& shapes,
-                                                            RecompileEvent& event) {
-  CompileOptions compile_options = options.compile;
-  for (const auto& [name, shape] : shapes) compile_options.input_shape[name] = shape;
-  CompileResult result = TRY(compile(model_path, compile_options));
-  for (const Phase& phase : result.phases) {
-    event.phase_ms.emplace_back(phase.name, phase.milliseconds);
-  }
-  event.model_sha256 = result.executable.metadata.source_sha256;
-  if (result.out_of_memory) return *result.out_of_memory;
-  const Clock::time_point begin = Clock::now();
-  auto executable = std::make_shared<const Executable>(std::move(result.executable));
-  std::shared_ptr<ModelRunner> runner =
-      TRY(ModelRunner::create(std::move(executable), options.machine));
-  event.phase_ms.emplace_back("load", milliseconds_since(begin));
-  return runner;
+Expected<OnRecompile> parse_on_recompile(std::string_view text) {
+  for (const OnRecompile policy :
+       {OnRecompile::Allow, OnRecompile::Warn, OnRecompile::Pad, OnRecompile::Fail})
+    if (to_string(policy) == text) return policy;
+  return Error{"on_recompile: is '" + std::string(text) + "', must be allow, warn, pad or fail",
+               ErrorKind::Usage};
 }
 
-Status Session::Impl::record(const RecompileEvent& event) {
-  const std::lock_guard lock(events_mutex);
-  events.push_back(event);
-  if (options.events_path.empty()) return {};
-  return append_line(options.events_path, to_json_line(event));
-}
-
-Expected<std::shared_ptr<ModelRunner>> Session::Impl::find_or_build(const InputShapes& shapes) {
-  const std::lock_guard lock(compiling);
-  for (const Known& k : known) {
-    if (k.shapes == shapes) return k.runner;
-  }
-  RecompileEvent event = begin_event(shapes);
-  const Clock::time_point begin = Clock::now();
-  Expected<std::shared_ptr<ModelRunner>> runner = build(shapes, event);
-  event.wall_ms = milliseconds_since(begin);
-  event.requests_blocked = callers;
-  if (runner) {
-    known.push_back({event.id, shapes, *runner});
-  } else {
-    event.error = runner.error().message;
-  }
-  TRY(record(event));
-  return runner;
+std::string default_cache_dir() {
+  const char* folder = std::getenv("TESSERA_CACHE_DIR");
+  return folder ? folder : "";
 }
 
 Session::Session() : impl_(std::make_unique<Impl>()) {}
-Session::~Session() = default;
+
+Session::~Session() {
+  if (!impl_->log) return;
+  {
+    const std::lock_guard lock(impl_->mutex);
+    impl_->stop = true;
+    impl_->queue.clear();
+    impl_->wake.notify_all();
+  }
+  if (impl_->worker.joinable()) impl_->worker.join();
+  if (impl_->log->has_counts()) {
+    RecompileEvent event = impl_->begin(nullptr, Purpose::Background, -1).event;
+    event.kind = "closed";
+    event.policy.action = "none";
+    event.cache.outcome = impl_->disk ? "miss" : "off";
+    impl_->record(std::move(event));
+  }
+}
 
 Expected<std::unique_ptr<Session>> Session::open(const std::string& model_path,
                                                  SessionOptions options) {
   TRY(MappedFile::open(model_path));  // a missing file is the caller's mistake now, not at a run
+  TRY(check_events_file(options.events_path));
   std::unique_ptr<Session> session(new Session);
-  session->impl_->model_path = model_path;
-  session->impl_->options = std::move(options);
-  MachineOptions& machine = session->impl_->options.machine;
+  Impl& impl = *session->impl_;
+  impl.model_path = model_path;
+  impl.options = std::move(options);
+  if (!impl.options.tell) impl.options.tell = print_to_stderr;
+  impl.disk = TRY(open_cache(impl.options, impl.disk_error));
+  impl.memory.emplace(impl.options.memory_entries, impl.options.memory_bytes);
+  MachineOptions& machine = impl.options.machine;
   if (!machine.jit) machine.jit = TRY(Jit::create({machine.cpu}));
+  impl.log = std::make_unique<EventLog>(
+      EventLogOptions{.path = impl.options.events_path, .tell = impl.options.tell});
+  if (!impl.disk_error.empty()) impl.log->tell("no cache: " + impl.disk_error);
+  for (const InputShapes& shapes : impl.options.warm_up) TRY(impl.serve(shapes, Purpose::WarmUp));
   return session;
 }
 
-Expected<std::shared_ptr<ModelRunner>> Session::runner(const InputShapes& input_shapes) {
-  ++impl_->callers;
-  Expected<std::shared_ptr<ModelRunner>> runner = impl_->find_or_build(input_shapes);
-  --impl_->callers;
-  return runner;
+Expected<Serving> Session::serve(const InputShapes& input_shapes) {
+  return impl_->serve(input_shapes, Purpose::Batch);
 }
 
-std::vector<RecompileEvent> Session::events() const {
-  const std::lock_guard lock(impl_->events_mutex);
-  return impl_->events;
+Expected<std::shared_ptr<ModelRunner>> Session::runner(const InputShapes& input_shapes) {
+  return TRY(impl_->serve(input_shapes, Purpose::ExactBatch)).runner;
+}
+
+Expected<HostTensors> Session::run(const InputViews& inputs) {
+  InputShapes shapes;
+  for (const auto& [name, view] : inputs) shapes[name] = view.shape;
+  return TRY(serve(shapes)).run(inputs);
+}
+
+std::vector<RecompileEvent> Session::events() const { return impl_->log->events(); }
+std::string Session::metrics() const { return impl_->log->metrics_text(); }
+
+void Session::finish_background() {
+  std::unique_lock lock(impl_->mutex);
+  impl_->idle.wait(lock, [&] { return impl_->queue.empty() && !impl_->working; });
+}
+
+// The key of these shapes. The model is read when it is first needed, and again when its file has
+// changed: then every key is another.
+Expected<KeyPointer> Session::Impl::key_of(const InputShapes& asked) {
+  const std::lock_guard lock(identifying);
+  if (!identity || !identity->is_current()) {
+    keys.clear();
+    identity = TRY(ModelIdentity::of(model_path));
+  }
+  if (const auto found = keys.find(asked); found != keys.end()) return found->second;
+  CompileOptions compile_options = options.compile;
+  TRY(check_options(compile_options));
+  for (const auto& [name, shape] : asked) compile_options.input_shape[name] = shape;
+  std::vector<InputSignature> inputs = TRY(identity->signature(compile_options.input_shape));
+  if (keys.size() >= kMostKeys) keys.clear();
+  auto key = std::make_shared<const ExecutableKey>(
+      make_key(*identity, std::move(inputs), compile_options));
+  keys[asked] = key;
+  return KeyPointer(key);
+}
+
+Expected<Serving> Session::Impl::serve(const InputShapes& asked, Purpose purpose) {
+  Expected<KeyPointer> key = key_of(asked);
+  if (key.ok()) return serve_key(*key, purpose);
+  record_failure(asked, key.error());
+  return key.error();
+}
+
+// What is in memory, for which no work is needed. The caller holds `mutex`.
+std::optional<Serving> Session::Impl::serve_ready(const KeyPointer& key, Purpose purpose,
+                                                  int64_t request_id) {
+  if (const ReadyExecutable* ready = memory->find(key->digests.total)) {
+    const InputShapes shapes = shapes_of(*key);
+    if (request_id >= 0) log->count(shapes);
+    return Serving{ready->runner, shapes, nullptr};
+  }
+  return purpose == Purpose::Batch ? pad_again(*key, request_id) : std::nullopt;
+}
+
+Expected<Serving> Session::Impl::serve_key(const KeyPointer& key, Purpose purpose) {
+  const std::string& total = key->digests.total;
+  const bool is_batch = purpose == Purpose::Batch || purpose == Purpose::ExactBatch;
+  std::unique_lock lock(mutex);
+  const int64_t request_id = is_batch ? requests++ : -1;
+  std::shared_ptr<Flight> flight;
+  const auto caller = callers.insert(callers.end(), {is_batch ? total : "", Clock::now()});
+  const auto leave = [&] { callers.erase(caller); };
+  for (;;) {
+    if (std::optional<Serving> ready = serve_ready(key, purpose, request_id)) {
+      leave();
+      return *ready;
+    }
+    const auto other = flights.find(total);
+    if (other == flights.end()) break;
+    flight = other->second;
+    landed.wait(lock, [&] { return flight->landed; });
+    if (!flight->failed) continue;
+    leave();
+    return *flight->failed;
+  }
+  flight = flights[total] = std::make_shared<Flight>();
+  lock.unlock();
+  Ask ask = begin(key, purpose, request_id);
+  ask.caller = &*caller;
+  Expected<Serving> serving = obtain(ask);
+  lock.lock();
+  leave();
+  flight->landed = true;
+  // A refusal is each caller's own.
+  if (!serving.ok() && serving.error().kind != ErrorKind::Refused) flight->failed = serving.error();
+  flights.erase(total);
+  landed.notify_all();
+  return serving;
 }
 
 }  // namespace tessera

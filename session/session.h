@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// A Session owns a model and its executables by input shape. A shape it has not seen is compiled,
-// and every compile leaves one event: its cause, the difference to the nearest known shape, its
-// price.
+// A Session owns a model and its executables by input shape, in memory and, if it is given a
+// folder, on disk. A shape it has not seen is compiled, loaded, padded to a larger one or refused,
+// as its policy says, and each of these leaves one event: its cause, the difference to the nearest
+// known executable, its price (docs/recompiles.md).
 #pragma once
 
+#include <chrono>
+#include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,28 +15,71 @@
 #include "compiler/options.h"
 #include "executor/model_runner.h"
 #include "session/events.h"
+#include "session/padding.h"
 #include "support/expected.h"
 
 namespace tessera {
+
+// What may happen when a recompile is due: a compile of a model of which an executable is known.
+// The first compile is always made.
+enum class OnRecompile : uint8_t {
+  Allow,  // compile
+  Warn,   // compile, and tell
+  Pad,    // run on the nearest larger executable; compile where there is none, and tell
+  Fail    // refuse
+};
+std::string_view to_string(OnRecompile policy);
+Expected<OnRecompile> parse_on_recompile(std::string_view text);  // Usage errors list the names
 
 struct SessionOptions {
   CompileOptions compile;  // input_shape is what each run brings
   MachineOptions machine;
   std::string events_path;  // JSON lines are appended here; "": kept in memory only
+
+  OnRecompile on_recompile = OnRecompile::Warn;
+  int64_t recompile_limit = -1;      // more recompiles than this are refused; -1: no limit
+  std::vector<InputShapes> warm_up;  // compiled by open, whatever the policy
+  bool background = false;  // Pad: compile the shape itself meanwhile, for the batches to come
+
+  std::string cache_dir;  // executables on disk, shared by processes; "": none
+  int64_t cache_limit_bytes = int64_t{16} << 30;
+  size_t memory_entries = 64;  // executables that are kept ready
+  int64_t memory_bytes = std::numeric_limits<int64_t>::max();
+  // How long to wait for another process that compiles the same before compiling it too.
+  std::chrono::milliseconds lock_patience{600'000};
+
+  std::string call_site;  // what events say of who asked
+  // Told of events in one line each, unless the policy is Allow; null: standard error.
+  std::function<void(const std::string&)> tell;
 };
 
-// Thread-safe; a run that needs a compile holds up others of this session meanwhile.
+// TESSERA_CACHE_DIR, or "".
+std::string default_cache_dir();
+
+// Thread-safe. Shapes that are ready do not wait for one that compiles; compiles and loads of one
+// session come one after the other, and callers of one shape share one.
 class Session {
  public:
+  // Errors: no such model; a cache folder that others can write to (BadFile); an events file that
+  // cannot be written; what warm_up meets. A cache that cannot be had for any other reason is told
+  // of, and does without.
   static Expected<std::unique_ptr<Session>> open(const std::string& model_path,
                                                  SessionOptions options);
-  ~Session();
+  ~Session();  // ends the background compile; the file gets what no event has said yet
 
-  // The runner for inputs of these shapes, compiled if need be. What is wrong with the shapes or
-  // the model comes back as the compiler's error, and leaves its event all the same.
+  // What answers batches of these shapes; inputs that are left out follow by their symbolic
+  // dimensions. What is wrong with the shapes or the model comes back as the compiler's error, and
+  // leaves its event all the same; a refusal is of kind Refused.
+  Expected<Serving> serve(const InputShapes& input_shapes);
+  // The runner for inputs of exactly these shapes: as serve, but Pad compiles.
   Expected<std::shared_ptr<ModelRunner>> runner(const InputShapes& input_shapes);
-  // Every event so far, oldest first.
+  // One batch: serve, then Serving::run.
+  Expected<HostTensors> run(const InputViews& inputs);
+
+  // The last 4096 events, oldest first.
   std::vector<RecompileEvent> events() const;
+  std::string metrics() const;  // Prometheus' text format
+  void finish_background();     // waits until nothing is left to compile
 
  private:
   Session();

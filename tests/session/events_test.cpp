@@ -37,6 +37,31 @@ RecompileEvent example() {
   };
   event.wall_ms = 27400;
   event.requests_blocked = 4;
+  event.run_id = "0123456789abcdef";
+  event.pid = 12;
+  event.compile_id = "bert.onnx/11";
+  event.causes = {"input_shape", "options"};
+  event.dtypes = {
+      {"input_ids", "int64"}
+  };
+  event.key = {"g", "w", "i", "o", "t", "c", "all"};
+  event.nearest_key = "other";
+  event.distance = 2;
+  event.blocked_ms = 61200;
+  event.queue_depth = 5;
+  event.request_id = 7;
+  event.call_site = "serve.py:12";
+  event.cpu_ms = 30000;
+  event.peak_rss_bytes = 1 << 30;
+  event.artifact = {100, 1472, 500, 12345678901234};
+  event.cache = {"disk", "miss", 3, 4096, "/cache", 0.5, 0.25, 1.5, 0, ""};
+  event.policy = {"pad", "compiled", {}, 2, 8, "no executable has as many rows and tokens"};
+  event.served = {
+      {{{"input_ids", {16, 171}}}, 9}
+  };
+  event.advice = {
+      {"many_shapes", "pad", 12.5}
+  };
   return event;
 }
 
@@ -101,6 +126,35 @@ TEST(Events, errors_name_the_field) {
   EXPECT_EQ(error_of(changed(R"("impact":{)", R"("impac":{)")), "impact is missing, must be there");
 }
 
+TEST(Events, a_change_that_is_no_dimension_is_said_too) {
+  RecompileEvent event = example();
+  event.changes = {
+      {"options", "precision", "fp16", "fp32"}
+  };
+  EXPECT_THAT(to_human_line(event),
+              HasSubstr("(attention_mask too), options precision fp16 -> fp32"));
+  EXPECT_EQ(parse_event(to_json_line(event))->changes, event.changes);
+}
+
+TEST(Events, a_line_of_an_earlier_version_is_read) {
+  const auto event = parse_event(
+      R"({"schema":"recompile/1","event_id":1,"ts_unix_ns":5,"model":{"name":"m","sha256":""},)"
+      R"("kind":"recompile","cause":"input_shape","shapes":{},"nearest":0,"diff":[],)"
+      R"("time":{"phases_ms":{},"wall_ms":1.5},"impact":{"requests_blocked":1},"error":""})");
+  ASSERT_TRUE(event.ok()) << event.error().message;
+  EXPECT_EQ(event->wall_ms, 1.5);
+  EXPECT_EQ(event->policy.stance, "warn");
+}
+
+TEST(Events, errors_name_later_fields_too) {
+  EXPECT_EQ(error_of(changed(R"("pid":12)", R"("pid":"x")")), "pid must be an integer");
+  EXPECT_EQ(error_of(changed(R"("batches":9)", R"("batches":1.5)")),
+            "served[0].batches must be an integer");
+  EXPECT_EQ(error_of(changed(R"("est_cycles":12345678901234)", R"("est_cycles":-1)")),
+            "artifact.est_cycles must be an integer of at least 0");
+  EXPECT_EQ(error_of(changed(R"("tier":"disk")", R"("tier":{})")), "cache.tier must be a string");
+}
+
 TEST(Events, any_line_cut_or_changed_is_an_error_or_an_event_and_never_a_crash) {
   const std::string line = to_json_line(example());
   for (size_t i = 0; i < line.size(); ++i) {
@@ -116,8 +170,8 @@ TEST(Events, any_line_cut_or_changed_is_an_error_or_an_event_and_never_a_crash) 
 
 TEST(Events, people_read_cause_difference_and_price) {
   EXPECT_EQ(to_human_line(example()),
-            "recompile #3 bert.onnx  27.4 s  cause=input_shape  attention_mask axis 1 (seq) 171 -> "
-            "173, input_ids axis 1 (seq) 171 -> 173  nearest #1  blocked 4 requests");
+            "recompile #3 bert.onnx  27.4 s  cause=input_shape  input_ids axis 1 (seq) 171 -> 173 "
+            "(attention_mask too)  nearest #1  blocked 4 requests 61.2 s");
   RecompileEvent first;
   first.model = "bert.onnx";
   first.kind = "cold_compile";
@@ -152,26 +206,6 @@ TEST(Events, differences_go_by_input_and_axis) {
   EXPECT_TRUE(compare_shapes(before, before).empty());
 }
 
-TEST(Events, nearest_differs_in_the_fewest_dimensions_then_the_least) {
-  const InputShapes a = {
-      {"ids", {4, 100}}
-  };
-  const InputShapes b = {
-      {"ids", {5, 9}}
-  };
-  const InputShapes c = {
-      {"ids", {4, 12}}
-  };
-  const InputShapes wanted = {
-      {"ids", {4, 8}}
-  };
-  EXPECT_EQ(nearest_shapes({}, wanted), -1);
-  EXPECT_EQ(nearest_shapes({&b}, wanted), 0);
-  EXPECT_EQ(nearest_shapes({&b, &a}, wanted), 1) << "one dimension, though it is far";
-  EXPECT_EQ(nearest_shapes({&a, &b, &c}, wanted), 2);
-  EXPECT_EQ(nearest_shapes({&c, &c}, wanted), 0) << "the earliest of equals";
-}
-
 class EventFile : public ::testing::Test {
  protected:
   EventFile() {
@@ -192,6 +226,14 @@ TEST_F(EventFile, is_read_line_by_line) {
   const auto events = read_events(path_);
   ASSERT_TRUE(events.ok()) << events.error().message;
   EXPECT_EQ(*events, (std::vector<RecompileEvent>{example(), second}));
+}
+
+TEST_F(EventFile, a_line_cut_off_by_a_kill_is_left_out) {
+  const std::string line = to_json_line(example());
+  ASSERT_TRUE(write_file_atomic(path_, line + "\n" + line.substr(0, line.size() / 2)).ok());
+  const auto events = read_events(path_);
+  ASSERT_TRUE(events.ok()) << events.error().message;
+  EXPECT_EQ(events->size(), 1u);
 }
 
 TEST_F(EventFile, errors_say_the_line) {

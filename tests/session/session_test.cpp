@@ -5,59 +5,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <thread>
 
-#include "compiler/make_model.h"
-#include "executor/jit.h"
+#include "tests/session/session_fixture.h"
 
 namespace tessera {
 namespace {
 
 using ::testing::HasSubstr;
-
-// Sessions come and go; codelets are compiled once in this test program.
-std::shared_ptr<Jit> shared_jit() {
-  static const std::shared_ptr<Jit> jit = Jit::create().take();
-  return jit;
-}
-
-class SessionTest : public ::testing::Test {
- protected:
-  SessionTest() {
-    std::string pattern = ::testing::TempDir() + "/session_XXXXXX";
-    folder_ = mkdtemp(pattern.data());
-    model_ = folder_ + "/bert.onnx";
-    const auto made = make_bert(make_model_preset("tiny").take(), model_);
-    EXPECT_TRUE(made.ok()) << made.error().message;
-    options_.compile.target = target_preset("test").take();
-    options_.machine.threads = 1;
-    options_.machine.jit = shared_jit();
-    options_.events_path = folder_ + "/events.jsonl";
-  }
-  ~SessionTest() override { std::filesystem::remove_all(folder_); }
-
-  std::unique_ptr<Session> open() {
-    auto session = Session::open(model_, options_);
-    EXPECT_TRUE(session.ok()) << session.error().message;
-    return session.ok() ? session.take() : nullptr;
-  }
-  static InputShapes shapes(int64_t rows, int64_t length) {
-    return {
-        {"attention_mask", {rows, length}},
-        {"input_ids",      {rows, length}},
-        {"token_type_ids", {rows, length}}
-    };
-  }
-  static std::shared_ptr<ModelRunner> runner(Session& session, const InputShapes& shapes) {
-    auto runner = session.runner(shapes);
-    EXPECT_TRUE(runner.ok()) << runner.error().message;
-    return runner.ok() ? runner.take() : nullptr;
-  }
-
-  std::string folder_, model_;
-  SessionOptions options_;
-};
 
 TEST_F(SessionTest, a_new_shape_compiles_and_a_known_one_does_not) {
   const auto session = open();

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// Executables on disk, for many processes at once. An entry is the verified executable file and the
+// record of its key; it is data, never machine code, and it is trusted only as far as its digests
+// and the program verifier go.
+//
+//   FOLDER/v1/entries/KEY/{executable.popef,key.json}    KEY: the key's SHA-256
+//   FOLDER/v1/writing/KEY/     being written; only the holder of KEY's lock does
+//   FOLDER/v1/locks/KEY        held by whoever compiles KEY
+//   FOLDER/v1/set_aside/KEY    what could not be used, for its owner to look at
+//   FOLDER/v1/evicted/KEY      empty; that there was such an entry
+//
+// An entry appears whole, by one rename after everything is on the disk. Its time of modification
+// is that of its last use: the oldest go when the folder holds more than its limit.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "program/popef.h"
+#include "session/key_lock.h"
+#include "session/key_record.h"
+#include "support/expected.h"
+
+namespace tessera {
+
+struct DiskLookup {
+  enum class Outcome : uint8_t { Hit, Miss, Evicted, Corrupt, Untrusted };
+  Outcome outcome = Outcome::Miss;
+  std::optional<Executable> executable;  // of a hit
+  KeyRecord record;                      // of a hit
+  std::string reason;                    // why an entry is corrupt or untrusted
+};
+
+struct DiskUsage {
+  int64_t entries = 0, bytes = 0;  // what is set aside counts as bytes
+};
+
+struct StoredEntry {
+  int64_t bytes = 0;               // of the executable file
+  std::vector<KeyRecord> evicted;  // what had to go for it
+};
+
+// Thread-safe, as far as the folder itself is.
+class DiskCache {
+ public:
+  // Makes the folder, for its owner alone, where it is missing. One that others could write to, or
+  // that is another user's, is a BadFile error; what the system refuses is Failed.
+  static Expected<std::unique_ptr<DiskCache>> open(const std::string& folder, int64_t limit_bytes);
+
+  // Marks a hit as used.
+  DiskLookup find(const ExecutableKey& key) const;
+  // Held while a key is compiled and stored: others of the same key wait here, then find it.
+  Expected<KeyLock> lock(const ExecutableKey& key, std::chrono::milliseconds patience) const;
+  // All below: the caller holds the key's lock.
+  void set_aside(const ExecutableKey& key) const;
+  // Sets the record's facts of the executable. Errors (a full disk, an executable larger than the
+  // limit) leave the cache as it was.
+  Expected<StoredEntry> store(KeyRecord record, Executable& executable) const;
+
+  // Records of all entries that can be read, by key.
+  std::vector<KeyRecord> records() const;
+  DiskUsage usage() const;
+  const std::string& folder() const { return folder_; }
+
+ private:
+  DiskCache(std::string folder, int64_t limit) : folder_(std::move(folder)), limit_(limit) {}
+  std::string path(const char* kind, const ExecutableKey& key) const;
+  Status write_entry(KeyRecord& record, Executable& executable) const;
+  void sweep() const;
+  std::vector<KeyRecord> evict(const std::string& keep) const;
+
+  std::string folder_;
+  int64_t limit_;
+};
+
+}  // namespace tessera

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where the events of a session go: a bounded memory, a file, counters, and a line for people.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "session/events.h"
+#include "session/metrics.h"
+
+namespace tessera {
+
+struct EventLogOptions {
+  std::string path;           // "": no file
+  size_t most_events = 4096;  // kept in memory; the oldest go
+  // Called with one line for people; null: nobody is told.
+  std::function<void(const std::string&)> tell;
+};
+
+// Thread-safe. A file that cannot be written costs its lines and is told of once: never an answer.
+class EventLog {
+ public:
+  explicit EventLog(EventLogOptions options);
+
+  // A batch that leaves no event of its own: the next event says how many there were.
+  void count(const InputShapes& shapes);
+  // Numbers the event, completes it with what was counted, and sends it everywhere. Its number.
+  int64_t record(RecompileEvent event);
+  // The last events, oldest first.
+  std::vector<RecompileEvent> events() const;
+  std::string metrics_text() const;
+  void set_cache_bytes(int64_t bytes);
+  void tell(const std::string& line) const;
+  bool has_counts() const;
+
+ private:
+  const EventLogOptions options_;
+  const std::string run_id_;
+  mutable std::mutex mutex_;
+  std::deque<RecompileEvent> events_;
+  int64_t next_ = 0, compiles_ = 0;
+  std::map<InputShapes, int64_t> counts_;
+  bool file_failed_ = false;
+  Metrics metrics_;
+};
+
+}  // namespace tessera

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an executable depends on, ingredient by ingredient, each with a digest of its own: two keys
+// that differ say in which, and the difference reads as words.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "compiler/onnx/identity.h"
+#include "compiler/options.h"
+#include "support/type.h"
+
+namespace tessera {
+
+using InputShapes = std::map<std::string, Shape>;
+
+// SHA-256 in hex: of each ingredient, and of all of these.
+struct KeyDigests {
+  std::string graph, weights, inputs, options, target, compiler;
+  std::string total;
+  bool operator==(const KeyDigests&) const = default;
+};
+
+struct ExecutableKey {
+  std::string graph, weights;          // digests of the model (compiler/onnx/identity.h)
+  std::vector<InputSignature> inputs;  // by name
+  std::string options;                 // "precision fp16\n…": one line each
+  std::string target;                  // its line
+  std::string compiler;                // compiler_id()
+  KeyDigests digests;                  // of the above, by make_key
+  bool operator==(const ExecutableKey&) const = default;
+};
+
+// The key of this model at these options, which fix every input.
+ExecutableKey make_key(const ModelIdentity& model, std::vector<InputSignature> inputs,
+                       const CompileOptions& options);
+// Computes the digests of a key whose other members are set.
+void set_digests(ExecutableKey& key);
+InputShapes shapes_of(const ExecutableKey& key);
+
+// The compiler's version, and the digest of the sources that decide what it makes.
+std::string compiler_id();
+
+// One dimension that differs from the nearest known executable.
+struct ShapeDifference {
+  std::string input;
+  int64_t axis = 0;
+  std::string axis_name;          // "batch", "seq" where known by position, else ""
+  int64_t before = 0, after = 0;  // -1 where there is no such axis or input
+  bool operator==(const ShapeDifference&) const = default;
+};
+
+// One difference that is no dimension: {"options", "precision", "fp16", "fp32"}.
+struct KeyChange {
+  std::string component;  // inputs | graph | weights | options | target | compiler
+  std::string what;       // input or option; "" where the component is one thing
+  std::string before, after;
+  bool operator==(const KeyChange&) const = default;
+};
+
+struct KeyDifference {
+  // input_set | input_dtype | input_shape | graph | weights | options | target | compiler_version,
+  // in this order; empty if the keys are equal.
+  std::vector<std::string> causes;
+  std::vector<ShapeDifference> shapes;
+  std::vector<KeyChange> changes;
+  int64_t components = 0;  // how many of the six differ
+};
+KeyDifference compare_keys(const ExecutableKey& before, const ExecutableKey& after);
+
+// Where `after` differs from `before`, by input and axis.
+std::vector<ShapeDifference> compare_shapes(const InputShapes& before, const InputShapes& after);
+
+// The known key nearest to `wanted` among those of the same model (that share its graph or its
+// weights): the fewest differing components, then dimensions, then the smallest total difference,
+// then the earliest. -1 if there is none.
+int64_t nearest_key(const std::vector<const ExecutableKey*>& known, const ExecutableKey& wanted);
+
+}  // namespace tessera

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "session/key_record.h"
+
+#include <nlohmann/json.hpp>
+
+#include "support/sha256.h"
+
+namespace tessera {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr const char* kSchema = "tessera-cache-entry/1";
+
+Error damaged(const std::string& what) { return Error{"key record: " + what, ErrorKind::BadFile}; }
+
+// Whether the record has the fields of its schema; what was hashed by this program has.
+bool has_fields(const Json& json) {
+  const auto all = [](const Json& object, const std::vector<const char*>& names, auto is) {
+    return std::ranges::all_of(
+        names, [&](const char* name) { return object.contains(name) && is(object[name]); });
+  };
+  const auto is_text = [](const Json& value) { return value.is_string(); };
+  const auto is_number = [](const Json& value) { return value.is_number(); };
+  return json.is_object() &&
+         all(json,
+             {"schema", "model", "graph", "weights", "options", "target", "compiler", "sha256",
+              "executable_sha256"},
+             is_text) &&
+         all(json, {"executable_bytes", "compile_ms"}, is_number) && json.contains("inputs") &&
+         json["inputs"].is_array() && std::ranges::all_of(json["inputs"], [&](const Json& input) {
+           return input.is_object() && all(input, {"name", "dtype"}, is_text) &&
+                  input.contains("shape") && input["shape"].is_array() &&
+                  std::ranges::all_of(input["shape"],
+                                      [](const Json& size) { return size.is_number_integer(); });
+         });
+}
+
+}  // namespace
+
+std::string to_text(const KeyRecord& record) {
+  Json inputs = Json::array();
+  for (const InputSignature& input : record.key.inputs)
+    inputs.push_back({
+        {"name",  input.name },
+        {"dtype", input.dtype},
+        {"shape", input.shape}
+    });
+  const Json json = {
+      {"schema",            kSchema                 },
+      {"model",             record.model            },
+      {"sha256",            record.key.digests.total},
+      {"graph",             record.key.graph        },
+      {"weights",           record.key.weights      },
+      {"inputs",            inputs                  },
+      {"options",           record.key.options      },
+      {"target",            record.key.target       },
+      {"compiler",          record.key.compiler     },
+      {"executable_sha256", record.executable_sha256},
+      {"executable_bytes",  record.executable_bytes },
+      {"compile_ms",        record.compile_ms       }
+  };
+  const std::string line = json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return line + to_hex(sha256(line)) + "\n";
+}
+
+Expected<KeyRecord> parse_record(const std::string& text) {
+  const size_t end = text.find('\n');
+  if (end == std::string::npos) return damaged("is cut off");
+  const std::string line = text.substr(0, end + 1);
+  if (text.substr(end + 1) != to_hex(sha256(line)) + "\n")
+    return damaged("was changed, its SHA-256 is another");
+  const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+  if (json.is_discarded() || !has_fields(json)) return damaged("lacks fields of its schema");
+  if (json["schema"] != kSchema)
+    return damaged("is of schema '" + json["schema"].get<std::string>() + "', must be '" + kSchema +
+                   "'");
+  KeyRecord record;
+  record.model = json["model"];
+  record.key.graph = json["graph"];
+  record.key.weights = json["weights"];
+  for (const Json& input : json["inputs"])
+    record.key.inputs.push_back({input["name"], input["dtype"], input["shape"].get<Shape>()});
+  record.key.options = json["options"];
+  record.key.target = json["target"];
+  record.key.compiler = json["compiler"];
+  record.executable_sha256 = json["executable_sha256"];
+  record.executable_bytes = json["executable_bytes"];
+  record.compile_ms = json["compile_ms"];
+  set_digests(record.key);
+  if (record.key.digests.total != json["sha256"].get<std::string>())
+    return damaged("its key's digest is another");
+  return record;
+}
+
+}  // namespace tessera

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "session/metrics.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+
+namespace tessera {
+namespace {
+
+constexpr size_t kMostShapes = 100'000;
+
+// A label's value: backslash, quote and line break are escaped.
+std::string label(const std::string& text) {
+  std::string escaped;
+  for (const char c : text) {
+    if (c == '\\' || c == '"') escaped += '\\';
+    escaped += c == '\n' ? "\\n" : std::string(1, c);
+  }
+  return escaped;
+}
+
+}  // namespace
+
+int64_t elements_of(const InputShapes& shapes) {
+  const auto ids = shapes.find("input_ids");
+  if (ids != shapes.end()) return elements(ids->second);
+  return shapes.empty() ? 0 : elements(shapes.begin()->second);
+}
+
+void Metrics::answered(const InputShapes& shapes) {
+  ++hits_;
+  valid_tokens_ += elements_of(shapes);
+  if (shapes_.size() < kMostShapes) shapes_.insert(shapes);
+}
+
+void Metrics::add(const RecompileEvent& event) {
+  model_ = event.model;
+  if (!event.shapes.empty() && event.kind != "evicted" && shapes_.size() < kMostShapes)
+    shapes_.insert(event.shapes);
+  blocked_seconds_ += event.blocked_ms / 1e3;
+  saved_seconds_ += event.cache.saved_s;
+  if (event.kind == "evicted") ++evictions_;
+  if (event.kind == "rejected") ++refused_;
+  if (event.kind == "cache_load" || event.kind == "bucket_hit") ++hits_;
+  if (event.cache.outcome == "reject") ++rejects_;
+  if (event.is_compile()) {
+    ++misses_;
+    ++compiles_[event.cause];
+    if (event.kind == "recompile") ++recompiles_[event.cause];
+    const double seconds = event.wall_ms / 1e3;
+    seconds_ += seconds;
+    ++seconds_buckets_[static_cast<size_t>(std::ranges::lower_bound(kBuckets, seconds) -
+                                           kBuckets.begin())];
+  }
+  const bool answered = event.error.empty() && event.request_id >= 0 && event.kind != "rejected";
+  if (!answered) return;
+  valid_tokens_ += elements_of(event.shapes);
+  if (event.policy.action == "padded_to")
+    pad_tokens_ += elements_of(event.policy.padded_to) - elements_of(event.shapes);
+}
+
+std::string Metrics::text() const {
+  const std::string model = "model=\"" + label(model_) + "\"";
+  std::string text;
+  const auto head = [&](const char* name, const char* type, const char* help) {
+    text += fmt::format("# HELP {0} {1}\n# TYPE {0} {2}\n", name, help, type);
+  };
+  const auto one = [&](const char* name, const char* type, const char* help, auto value) {
+    head(name, type, help);
+    text += fmt::format("{}{{{}}} {}\n", name, model, value);
+  };
+  const auto by_cause = [&](const char* name, const char* help,
+                            const std::map<std::string, int64_t>& counts) {
+    head(name, "counter", help);
+    for (const auto& [cause, count] : counts)
+      text += fmt::format("{}{{{},cause=\"{}\"}} {}\n", name, model, label(cause), count);
+  };
+  by_cause("tessera_compiles_total", "Compiles, the first included.", compiles_);
+  by_cause("tessera_recompiles_total", "Compiles of a model that had an executable.", recompiles_);
+  head("tessera_compile_seconds", "histogram", "Host time from the call to a runner.");
+  int64_t below = 0;
+  for (size_t i = 0; i < kBuckets.size(); ++i) {
+    below += seconds_buckets_[i];
+    text += fmt::format("tessera_compile_seconds_bucket{{{},le=\"{}\"}} {}\n", model, kBuckets[i],
+                        below);
+  }
+  const int64_t count =
+      std::accumulate(seconds_buckets_.begin(), seconds_buckets_.end(), int64_t{0});
+  text += fmt::format("tessera_compile_seconds_bucket{{{},le=\"+Inf\"}} {}\n", model, count);
+  text += fmt::format("tessera_compile_seconds_sum{{{}}} {}\n", model, seconds_);
+  text += fmt::format("tessera_compile_seconds_count{{{}}} {}\n", model, count);
+  one("tessera_compile_blocked_seconds_total", "counter",
+      "Time that callers waited for compiles and loads.", blocked_seconds_);
+  one("tessera_cache_hits_total", "counter",
+      "Batches served by an executable in memory or on disk.", hits_);
+  one("tessera_cache_misses_total", "counter", "Compiles that no cache could spare.", misses_);
+  one("tessera_cache_evictions_total", "counter", "Executables that had to go for others.",
+      evictions_);
+  one("tessera_cache_rejects_total", "counter", "Entries that were damaged or not to be trusted.",
+      rejects_);
+  one("tessera_cache_bytes", "gauge", "Bytes of the cache on disk.", cache_bytes_);
+  one("tessera_cache_saved_seconds_total", "counter",
+      "Compile time of the executables that were loaded.", saved_seconds_);
+  one("tessera_refused_total", "counter", "Batches that the policy refused.", refused_);
+  one("tessera_distinct_shapes", "gauge", "Different input shapes so far.", shapes_.size());
+  one("tessera_pad_tokens_total", "counter", "Elements of the first input that padding added.",
+      pad_tokens_);
+  one("tessera_valid_tokens_total", "counter", "Elements of the first input as they came.",
+      valid_tokens_);
+  return text;
+}
+
+}  // namespace tessera

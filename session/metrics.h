@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Counters of a session, in Prometheus' text format (docs/recompiles.md lists them).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+
+#include "session/events.h"
+
+namespace tessera {
+
+// Not thread-safe.
+class Metrics {
+ public:
+  void add(const RecompileEvent& event);
+  void answered(const InputShapes& shapes);  // a batch that runs as it comes
+  void set_cache_bytes(int64_t bytes) { cache_bytes_ = bytes; }
+  std::string text() const;
+
+  // Upper ends of the histogram of compile seconds.
+  static constexpr std::array kBuckets{0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0};
+
+ private:
+  std::string model_;
+  std::map<std::string, int64_t> compiles_;    // by cause
+  std::map<std::string, int64_t> recompiles_;  // by cause
+  std::array<int64_t, kBuckets.size() + 1> seconds_buckets_{};
+  double seconds_ = 0, blocked_seconds_ = 0, saved_seconds_ = 0;
+  int64_t hits_ = 0, misses_ = 0, evictions_ = 0, rejects_ = 0, refused_ = 0;
+  int64_t cache_bytes_ = 0;
+  int64_t valid_tokens_ = 0, pad_tokens_ = 0;
+  std::set<InputShapes> shapes_;
+};
+
+// Elements of a batch's first input: rows times tokens, where it has both.
+int64_t elements_of(const InputShapes& shapes);
+
+}  // namespace tessera

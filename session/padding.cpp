@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "session/padding.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace tessera {
+namespace {
+
+struct Batch {
+  int64_t rows = 0, tokens = 0;
+};
+
+Batch batch_of(const InputShapes& shapes) {
+  const Shape& first = shapes.begin()->second;
+  return {first[0], first[1]};
+}
+
+// All inputs are [rows,tokens] of one size.
+bool is_batch(const InputShapes& shapes) {
+  return !shapes.empty() && std::ranges::all_of(shapes, [&](const auto& input) {
+    return input.second.size() == 2 && input.second == shapes.begin()->second;
+  });
+}
+
+// Added tokens are 0, which the mask means by "not there" and every table has. Added rows are the
+// first again: a row without a token has no key to attend to.
+std::vector<std::byte> padded(std::span<const std::byte> bytes, Batch from, Batch to) {
+  const size_t item = bytes.size() / static_cast<size_t>(from.rows * from.tokens);
+  const size_t row = item * static_cast<size_t>(from.tokens);
+  const size_t padded_row = item * static_cast<size_t>(to.tokens);
+  std::vector<std::byte> result(padded_row * static_cast<size_t>(to.rows));
+  for (int64_t r = 0; r < to.rows; ++r) {
+    const auto source = static_cast<size_t>(r < from.rows ? r : 0);
+    std::memcpy(result.data() + static_cast<size_t>(r) * padded_row, bytes.data() + source * row,
+                row);
+  }
+  return result;
+}
+
+Expected<std::vector<std::byte>> padded_input(const std::string& name, const InputView& view,
+                                              Batch from, Batch to) {
+  const Shape wanted{from.rows, from.tokens};
+  if (view.shape != wanted)
+    return Error{name + ": is " + to_string(view.shape) + ", must be " + to_string(wanted)};
+  const int64_t item = view.wide ? 8 : size_of(view.dtype);
+  if (std::ssize(view.bytes) != elements(wanted) * item)
+    return Error{name + ": has " + std::to_string(view.bytes.size()) + " bytes, must have " +
+                 std::to_string(elements(wanted) * item)};
+  return padded(view.bytes, from, to);
+}
+
+// The first rows, and of each the first tokens where the output has some.
+HostTensor cut(const HostTensor& whole, const Shape& shape) {
+  HostTensor part{whole.dtype, shape, {}};
+  part.bytes.resize(static_cast<size_t>(elements(shape) * size_of(whole.dtype)));
+  const auto rows = static_cast<size_t>(shape[0]);
+  if (rows == 0) return part;
+  const size_t bytes = part.bytes.size() / rows;
+  const size_t stride = whole.bytes.size() / static_cast<size_t>(whole.shape[0]);
+  for (size_t r = 0; r < rows; ++r)
+    std::memcpy(part.bytes.data() + r * bytes, whole.bytes.data() + r * stride, bytes);
+  return part;
+}
+
+Expected<HostTensors> run_exact(ModelRunner& runner, const InputViews& inputs) {
+  HostTensors outputs;
+  OutputViews views;
+  for (const Anchor& anchor : runner.executable().metadata.anchors) {
+    if (anchor.kind != AnchorKind::Output) continue;
+    HostTensor& tensor = outputs[anchor.name];
+    tensor = {anchor.dtype, anchor.shape, {}};
+    tensor.bytes.resize(static_cast<size_t>(elements(anchor.shape) * size_of(anchor.dtype)));
+    views.emplace(anchor.name, OutputView{anchor.dtype, anchor.shape, tensor.bytes});
+  }
+  TRY(runner.run(inputs, views));
+  return outputs;
+}
+
+}  // namespace
+
+bool covers(const InputShapes& larger, const InputShapes& asked) {
+  if (!is_batch(larger) || !is_batch(asked)) return false;
+  const bool same_names = std::ranges::equal(
+      larger, asked, {}, [](const auto& input) { return input.first; },
+      [](const auto& input) { return input.first; });
+  const Batch a = batch_of(asked), b = batch_of(larger);
+  return same_names && a.rows > 0 && a.tokens > 0 && b.rows >= a.rows && b.tokens >= a.tokens;
+}
+
+std::vector<Anchor> Serving::anchors() const {
+  std::vector<Anchor> anchors = runner->executable().metadata.anchors;
+  if (!padding) return anchors;
+  const Batch batch = batch_of(asked);
+  for (Anchor& anchor : anchors) {
+    if (anchor.kind == AnchorKind::Input) anchor.shape = asked.at(anchor.name);
+    if (anchor.kind == AnchorKind::Input) continue;
+    anchor.shape[0] = batch.rows;
+    if (padding->per_token_outputs.contains(anchor.name)) anchor.shape[1] = batch.tokens;
+  }
+  return anchors;
+}
+
+Expected<HostTensors> Serving::run(const InputViews& inputs) const {
+  if (!padding) return run_exact(*runner, inputs);
+  InputShapes larger;
+  for (const Anchor& anchor : runner->executable().metadata.anchors)
+    if (anchor.kind == AnchorKind::Input) larger[anchor.name] = anchor.shape;
+  const Batch from = batch_of(asked), to = batch_of(larger);
+  std::map<std::string, std::vector<std::byte>> bytes;
+  InputViews views = inputs;
+  for (auto& [name, view] : views) {
+    bytes[name] = TRY(padded_input(name, view, from, to));
+    view.shape = {to.rows, to.tokens};
+    view.bytes = bytes[name];
+  }
+  HostTensors whole = TRY(run_exact(*runner, views));
+  HostTensors outputs;
+  for (const Anchor& anchor : anchors())
+    if (anchor.kind == AnchorKind::Output)
+      outputs[anchor.name] = cut(whole[anchor.name], anchor.shape);
+  return outputs;
+}
+
+}  // namespace tessera

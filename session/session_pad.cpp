@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+// Batches on a larger executable, and the compiles that this makes unnecessary, or puts off.
+#include <algorithm>
+#include <tuple>
+
+#include "session/session_impl.h"
+
+namespace tessera {
+namespace {
+
+// Whether the two differ in nothing but the sizes of inputs, and batches of the second fit.
+bool can_serve(const ExecutableKey& larger, const ExecutableKey& asked) {
+  const bool same_dtypes = std::ranges::equal(
+      larger.inputs, asked.inputs,
+      [](const auto& a, const auto& b) { return a.name == b.name && a.dtype == b.dtype; });
+  return larger.graph == asked.graph && larger.weights == asked.weights &&
+         larger.options == asked.options && larger.target == asked.target &&
+         larger.compiler == asked.compiler && same_dtypes &&
+         covers(shapes_of(larger), shapes_of(asked));
+}
+
+// The smallest that can, then the first in order of shapes.
+const ExecutableKey* smallest(const std::vector<const ExecutableKey*>& keys,
+                              const ExecutableKey& asked) {
+  const ExecutableKey* best = nullptr;
+  const auto size = [](const ExecutableKey& key) {
+    const InputShapes shapes = shapes_of(key);
+    return std::tuple(elements_of(shapes), shapes);
+  };
+  for (const ExecutableKey* key : keys)
+    if (can_serve(*key, asked) && (!best || size(*key) < size(*best))) best = key;
+  return best;
+}
+
+}  // namespace
+
+// Proved once for each graph.
+Expected<std::shared_ptr<const PaddingRule>> Session::Impl::padding_rule_of(
+    const ExecutableKey& key) {
+  const std::lock_guard lock(proving);
+  if (padding && padding_graph == key.graph) return *padding;
+  CompileOptions compile_options = options.compile;
+  for (const auto& [name, shape] : shapes_of(key)) compile_options.input_shape[name] = shape;
+  Expected<PaddingRule> rule = padding_rule(model_path, compile_options);
+  padding_graph = key.graph;
+  if (rule.ok())
+    padding.emplace(std::make_shared<const PaddingRule>(rule.take()));
+  else
+    padding.emplace(rule.error());
+  return *padding;
+}
+
+Expected<std::optional<Serving>> Session::Impl::pad(Ask& ask,
+                                                    const std::vector<KeyRecord>& records) {
+  RecompileEvent& event = ask.event;
+  Expected<std::shared_ptr<const PaddingRule>> rule = padding_rule_of(*ask.key);
+  if (!rule.ok()) {
+    event.policy.why_not_padded = rule.error().message;
+    return refuse(ask, "padding would not be exact: " + rule.error().message);
+  }
+  std::vector<ExecutableKey> known_keys;
+  {
+    const std::lock_guard lock(mutex);
+    for (const ReadyExecutable& ready : memory->all()) known_keys.push_back(ready.key);
+  }
+  for (const KeyRecord& record : records) known_keys.push_back(record.key);
+  std::vector<const ExecutableKey*> candidates;
+  for (const ExecutableKey& key : known_keys) candidates.push_back(&key);
+  const ExecutableKey* larger = smallest(candidates, *ask.key);
+  if (!larger) {
+    event.policy.why_not_padded = "no executable has as many rows and tokens";
+    return std::optional<Serving>();
+  }
+  // From memory, or from the disk with an event of its own.
+  Expected<Serving> serving =
+      serve_key(std::make_shared<const ExecutableKey>(*larger), Purpose::WarmUp);
+  if (!serving.ok()) return serving.error();
+
+  event.kind = "bucket_hit";
+  event.cache.tier = "memory";
+  event.cache.outcome = "hit";
+  event.policy.action = "padded_to";
+  event.policy.padded_to = shapes_of(*larger);
+  PadDecision decision{event, larger->digests.total, *rule};
+  finish(ask);
+  {
+    const std::lock_guard lock(mutex);
+    pads[ask.key->digests.total] = std::move(decision);
+  }
+  if (options.background) compile_in_background(ask.key);
+  return std::optional(Serving{serving->runner, shapes_of(*ask.key), *rule});
+}
+
+// The same again, as long as the larger executable is at hand. The caller holds `mutex`.
+std::optional<Serving> Session::Impl::pad_again(const ExecutableKey& key, int64_t request_id) {
+  const auto found = pads.find(key.digests.total);
+  if (found == pads.end()) return std::nullopt;
+  const ReadyExecutable* larger = memory->find(found->second.larger);
+  if (!larger) {
+    pads.erase(found);
+    return std::nullopt;
+  }
+  RecompileEvent event = found->second.event;
+  event.ts_unix_ns = unix_nanoseconds();
+  event.request_id = request_id;
+  event.policy.budget_used = recompiles;
+  log->record(std::move(event));
+  return Serving{larger->runner, found->second.event.shapes, found->second.rule};
+}
+
+void Session::Impl::compile_in_background(const KeyPointer& key) {
+  if (over_budget()) return;
+  const std::lock_guard lock(mutex);
+  queue.push_back(key);
+  if (!worker.joinable()) worker = std::thread([this] { work(); });
+  wake.notify_one();
+}
+
+void Session::Impl::work() {
+  std::unique_lock lock(mutex);
+  for (;;) {
+    wake.wait(lock, [&] { return stop || !queue.empty(); });
+    if (stop) return;
+    const KeyPointer key = queue.front();
+    queue.pop_front();
+    working = true;
+    lock.unlock();
+    // What goes wrong leaves its event; the padded executable serves on.
+    if (!over_budget()) (void)serve_key(key, Purpose::Background).ok();
+    lock.lock();
+    working = false;
+    idle.notify_all();
+  }
+}
+
+}  // namespace tessera

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "session/key.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "session/key_record.h"
+
+namespace tessera {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+ExecutableKey key_of(std::vector<InputSignature> inputs) {
+  ExecutableKey key;
+  key.graph = "graph";
+  key.weights = "weights";
+  key.inputs = std::move(inputs);
+  key.options = "precision fp16\npasses \n";
+  key.target = "test tiles=4 clock_hz=1500000000";
+  key.compiler = "0.1.0+0";
+  set_digests(key);
+  return key;
+}
+ExecutableKey ids(int64_t rows, int64_t length) {
+  return key_of({
+      {"input_ids", "int64", {rows, length}}
+  });
+}
+
+template <class Change>
+KeyDifference after(Change change) {
+  ExecutableKey other = ids(4, 8);
+  change(other);
+  set_digests(other);
+  EXPECT_NE(other.digests.total, ids(4, 8).digests.total);
+  return compare_keys(ids(4, 8), other);
+}
+
+TEST(Key, equal_keys_have_equal_digests_and_no_difference) {
+  EXPECT_EQ(ids(4, 8), ids(4, 8));
+  const KeyDifference difference = compare_keys(ids(4, 8), ids(4, 8));
+  EXPECT_THAT(difference.causes, IsEmpty());
+  EXPECT_EQ(difference.components, 0);
+  EXPECT_EQ(ids(4, 8).digests.total.size(), 64u);
+}
+
+TEST(Key, each_ingredient_moves_its_own_digest_and_names_its_cause) {
+  using Change = void (*)(ExecutableKey&);
+  const std::vector<std::pair<std::string, Change>> changes = {
+      {"input_shape",      [](ExecutableKey& k) { k.inputs[0].shape = {4, 9}; }    },
+      {"input_dtype",      [](ExecutableKey& k) { k.inputs[0].dtype = "int32"; }   },
+      {"input_set",        [](ExecutableKey& k) { k.inputs[0].name = "ids"; }      },
+      {"graph",            [](ExecutableKey& k) { k.graph = "other"; }             },
+      {"weights",          [](ExecutableKey& k) { k.weights = "other"; }           },
+      {"options",          [](ExecutableKey& k) { k.options = "precision fp32\n"; }},
+      {"target",           [](ExecutableKey& k) { k.target = "test tiles=8"; }     },
+      {"compiler_version", [](ExecutableKey& k) { k.compiler = "0.2.0"; }          },
+  };
+  for (const auto& [cause, change] : changes) {
+    const KeyDifference difference = after(change);
+    EXPECT_THAT(difference.causes, ElementsAre(cause));
+    EXPECT_EQ(difference.components, 1) << cause;
+  }
+}
+
+TEST(Key, changes_are_named_by_input_option_and_field) {
+  EXPECT_THAT(after([](ExecutableKey& k) { k.inputs[0].dtype = "int32"; }).changes,
+              ElementsAre(KeyChange{"inputs", "input_ids", "int64", "int32"}));
+  EXPECT_THAT(after([](ExecutableKey& k) { k.options = "precision fp32\npasses a,b\n"; }).changes,
+              ElementsAre(KeyChange{"options", "passes", "none", "a,b"},
+                          KeyChange{"options", "precision", "fp16", "fp32"}));
+  EXPECT_THAT(
+      after([](ExecutableKey& k) { k.target = "test tiles=8 clock_hz=1500000000"; }).changes,
+      ElementsAre(KeyChange{"target", "tiles", "4", "8"}));
+}
+
+TEST(Key, every_cause_is_listed_and_the_inputs_come_first) {
+  const KeyDifference difference = after([](ExecutableKey& k) {
+    k.weights = "other";
+    k.options = "precision fp32\n";
+    k.inputs[0].shape = {5, 9};
+  });
+  EXPECT_THAT(difference.causes, ElementsAre("input_shape", "weights", "options"));
+  EXPECT_EQ(difference.shapes.size(), 2u);
+  EXPECT_EQ(difference.components, 3);
+}
+
+TEST(Key, differences_go_by_input_and_axis) {
+  const InputShapes before = {
+      {"ids",  {4, 8}},
+      {"mask", {4, 8}}
+  };
+  const InputShapes after = {
+      {"ids",   {4, 9}   },
+      {"mask",  {4, 8, 8}},
+      {"types", {2}      }
+  };
+  EXPECT_EQ(compare_shapes(before, after),
+            (std::vector<ShapeDifference>{
+                {"ids",   1, "seq", 8,  9},
+                {"mask",  2, "",    -1, 8},
+                {"types", 0, "",    -1, 2}
+  }));
+  EXPECT_TRUE(compare_shapes(before, before).empty());
+}
+
+TEST(Key, nearest_differs_in_the_fewest_dimensions_then_the_least) {
+  const ExecutableKey a = ids(4, 100), b = ids(5, 9), c = ids(4, 12), wanted = ids(4, 8);
+  EXPECT_EQ(nearest_key({}, wanted), -1);
+  EXPECT_EQ(nearest_key({&b}, wanted), 0);
+  EXPECT_EQ(nearest_key({&b, &a}, wanted), 1) << "one dimension, though it is far";
+  EXPECT_EQ(nearest_key({&a, &b, &c}, wanted), 2);
+  EXPECT_EQ(nearest_key({&c, &c}, wanted), 0) << "the earliest of equals";
+}
+
+TEST(Key, nearest_has_the_fewest_ingredients_that_differ) {
+  ExecutableKey other_options = ids(4, 9);
+  other_options.options = "precision fp32\n";
+  set_digests(other_options);
+  const ExecutableKey far = ids(9, 900);
+  EXPECT_EQ(nearest_key({&other_options, &far}, ids(4, 8)), 1);
+}
+
+TEST(Key, another_model_is_nobodys_nearest) {
+  ExecutableKey other = ids(4, 8);
+  other.graph = "g";
+  other.weights = "w";
+  set_digests(other);
+  EXPECT_EQ(nearest_key({&other}, ids(4, 8)), -1);
+}
+
+TEST(KeyRecord, any_changed_byte_is_an_error) {
+  const KeyRecord record{ids(4, 8), "bert.onnx", "abc", 123, 4.5};
+  const std::string text = to_text(record);
+  EXPECT_EQ(*parse_record(text), record);
+  for (size_t i = 0; i < text.size(); ++i) {
+    for (int bit = 0; bit < 8; ++bit) {
+      std::string changed = text;
+      changed[i] = static_cast<char>(changed[i] ^ (1 << bit));
+      EXPECT_FALSE(parse_record(changed).ok()) << i;
+    }
+    EXPECT_FALSE(parse_record(text.substr(0, i)).ok()) << i;
+  }
+  EXPECT_FALSE(parse_record(text + " ").ok());
+}
+
+}  // namespace
+}  // namespace tessera
