@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <set>
 
 #include "executor/packing/offline.h"
@@ -103,10 +104,28 @@ CompileCost fit_cost(const Events& compiles) {
   return cost;
 }
 
+// The flags that an event's compile was made with, where they are not the command line's own.
+std::string flags_of(const RecompileEvent& event) {
+  const std::string usual = to_string(CompileOptions());
+  std::string flags;
+  for (size_t begin = 0; begin < event.options.size();) {
+    const size_t end = std::min(event.options.find('\n', begin), event.options.size());
+    const std::string line = event.options.substr(begin, end - begin);
+    begin = end + 1;
+    const bool set =
+        usual.find(line + "\n") == std::string::npos && line.find(' ') + 1 < line.size();
+    if (set) flags += " --" + line;
+  }
+  const std::string target = event.target.substr(0, event.target.find(' '));
+  if (!target.empty() && target != Target().name) flags += " --target " + target;
+  return flags;
+}
+
 class Options {
  public:
-  Options(const std::string& model, const Demand& demand, const CompileCost& cost, int64_t runs)
-      : model_(model), demand_(demand), cost_(cost), runs_(runs) {}
+  Options(const std::string& model, const std::string& flags, const Demand& demand,
+          const CompileCost& cost, int64_t runs)
+      : model_(model), flags_(flags), demand_(demand), cost_(cost), runs_(runs) {}
 
   ServingOption buckets(int64_t most) const {
     const std::vector<int64_t> lengths = fit_buckets(demand_.batches, most);
@@ -117,8 +136,8 @@ class Options {
     const auto computed =
         static_cast<double>(demand_.rows * padded_tokens(demand_.batches, lengths));
     option.useful_share = static_cast<double>(demand_.useful_tokens) / computed;
-    option.command =
-        fmt::format("tessera run {} --on-recompile pad --recompile-limit 0 --warm-up", model_);
+    option.command = fmt::format(
+        "tessera run {}{} --on-recompile pad --recompile-limit 0 --warm-up", model_, flags_);
     for (const InputShapes& shapes : option.shapes) option.command += " " + in_words(shapes);
     price(option);
     return option;
@@ -139,9 +158,9 @@ class Options {
     option.useful_share = static_cast<double>(demand_.useful_tokens) /
                           static_cast<double>(batches * demand_.rows * longest);
     option.command = fmt::format(
-        "tessera compile --input_model {} --input_shape {} --passes insert_attention_mask -o "
+        "tessera compile --input_model {}{} --input_shape {} --passes insert_attention_mask -o "
         "packed.popef && tessera run packed.popef --requests FOLDER --outputs FOLDER",
-        model_, in_words(option.shapes[0]));
+        model_, flags_, in_words(option.shapes[0]));
     price(option);
     return option;
   }
@@ -165,7 +184,7 @@ class Options {
     option.compile_seconds = seconds * static_cast<double>(runs_);
   }
 
-  const std::string& model_;
+  const std::string &model_, &flags_;
   const Demand& demand_;
   const CompileCost& cost_;
   int64_t runs_;  // processes that compile for themselves
@@ -207,7 +226,8 @@ void add_options(Advice& advice, const Demand& demand, const Events& compiles) {
                     .command = {}};
   advice.options.push_back(std::move(log));
   const CompileCost cost = fit_cost(compiles);
-  const Options options(advice.model, demand, cost, shared ? 1 : std::ssize(runs));
+  const std::string flags = flags_of(*compiles.back());
+  const Options options(advice.model, flags, demand, cost, shared ? 1 : std::ssize(runs));
   for (const int64_t most : {1, 2, 3, 4, 6, 8})
     if (most <= advice.lengths) advice.options.push_back(options.buckets(most));
   advice.options.push_back(options.packing());

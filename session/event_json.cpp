@@ -283,6 +283,9 @@ void later_fields(Io& io, E& event) {
     key("target", event.key.target);
     key("compiler", event.key.compiler);
   });
+  io("options", event.options);
+  io("target", event.target);
+  io("compiler", event.compiler);
   io("nearest_key", event.nearest_key);
   io("distance", event.distance);
   io.object("artifact", [&](auto& artifact) {

@@ -90,6 +90,21 @@ std::string to_human_line(const RecompileEvent& event) {
   return line;
 }
 
+ExecutableKey key_of(const RecompileEvent& event) {
+  ExecutableKey key;
+  key.graph = event.key.graph;
+  key.weights = event.key.weights;
+  for (const auto& [name, shape] : event.shapes) {
+    const auto dtype = event.dtypes.find(name);
+    key.inputs.push_back({name, dtype == event.dtypes.end() ? "" : dtype->second, shape});
+  }
+  key.options = event.options;
+  key.target = event.target;
+  key.compiler = event.compiler;
+  set_digests(key);
+  return key;
+}
+
 Expected<std::vector<RecompileEvent>> read_events(const std::string& path) {
   const std::string text = TRY(read_text_file(path));
   std::vector<RecompileEvent> events;

@@ -53,6 +53,7 @@ struct RecompileEvent {
   std::vector<std::string> causes;
   std::vector<KeyChange> changes;             // what differs from the nearest and is no dimension
   std::map<std::string, std::string> dtypes;  // of the inputs, as the model declares them
+  std::string options, target, compiler;      // of the key, in its words
   KeyDigests key;
   std::string nearest_key;     // its total digest; "" if there is none
   int64_t distance = 0;        // ingredients in which the nearest differs
@@ -101,6 +102,8 @@ std::string to_human_line(const RecompileEvent& event);
 std::string difference_in_words(const std::vector<ShapeDifference>& shapes,
                                 const std::vector<KeyChange>& changes);
 std::string to_string(const InputShapes& shapes);  // "input_ids [16,173], …"
+// The key that an event speaks of, as far as it was written.
+ExecutableKey key_of(const RecompileEvent& event);
 // Errors say the line number. A last line without its end, as a killed writer leaves it, is left
 // out.
 Expected<std::vector<RecompileEvent>> read_events(const std::string& path);

@@ -143,6 +143,12 @@ InputShapes shapes_of(const ExecutableKey& key) {
   return shapes;
 }
 
+int64_t elements_of(const InputShapes& shapes) {
+  const auto ids = shapes.find("input_ids");
+  if (ids != shapes.end()) return elements(ids->second);
+  return shapes.empty() ? 0 : elements(shapes.begin()->second);
+}
+
 std::vector<ShapeDifference> compare_shapes(const InputShapes& before, const InputShapes& after) {
   std::set<std::string> names;
   for (const auto& [name, shape] : before) names.insert(name);

@@ -38,6 +38,8 @@ ExecutableKey make_key(const ModelIdentity& model, std::vector<InputSignature> i
 // Computes the digests of a key whose other members are set.
 void set_digests(ExecutableKey& key);
 InputShapes shapes_of(const ExecutableKey& key);
+// Elements of input_ids, or of the first input: rows times tokens, where it has both.
+int64_t elements_of(const InputShapes& shapes);
 
 // The compiler's version, and the digest of the sources that decide what it makes.
 std::string compiler_id();

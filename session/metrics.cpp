@@ -23,12 +23,6 @@ std::string label(const std::string& text) {
 
 }  // namespace
 
-int64_t elements_of(const InputShapes& shapes) {
-  const auto ids = shapes.find("input_ids");
-  if (ids != shapes.end()) return elements(ids->second);
-  return shapes.empty() ? 0 : elements(shapes.begin()->second);
-}
-
 void Metrics::answered(const InputShapes& shapes) {
   ++hits_;
   valid_tokens_ += elements_of(shapes);

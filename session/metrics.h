@@ -35,7 +35,4 @@ class Metrics {
   std::set<InputShapes> shapes_;
 };
 
-// Elements of a batch's first input: rows times tokens, where it has both.
-int64_t elements_of(const InputShapes& shapes);
-
 }  // namespace tessera

@@ -71,6 +71,9 @@ Ask Session::Impl::begin(const KeyPointer& key, Purpose purpose, int64_t request
   if (!key) return ask;
   event.shapes = shapes_of(*key);
   for (const InputSignature& input : key->inputs) event.dtypes[input.name] = input.dtype;
+  event.options = key->options;
+  event.target = key->target;
+  event.compiler = key->compiler;
   event.key = key->digests;
   return ask;
 }

@@ -1,34 +1,114 @@
 // SPDX-License-Identifier: Apache-2.0
-// tessera recompiles: what was compiled, why, and at what price, from an events file.
+// tessera recompiles: what was compiled, why, and at what price, from an events file; and what to
+// do about it.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "session/events.h"
+#include "tools/recompiles_print.h"
 #include "tools/verb.h"
 
 namespace tessera::tools {
 namespace {
 
+using Words = std::vector<std::string>;
+
 po::options_description flags() {
   po::options_description flags("Recompiles");
-  flags.add_options()("words", po::value<std::vector<std::string>>(), "list FILE.jsonl")(
-      "json", po::bool_switch(), "print each event as its JSON line");
+  flags.add_options()("words", po::value<Words>(),
+                      "list, show N, diff A B or advise; then the file")(
+      "json", po::bool_switch(), "print JSON: events as their lines, advice as one object a model");
   return flags;
 }
 
-Status run(const po::variables_map& flags) {
-  const auto words = flags.count("words") ? flags["words"].as<std::vector<std::string>>()
-                                          : std::vector<std::string>();
-  if (words.size() != 2 || words[0] != "list")
-    return Error{"recompiles: must be 'list FILE.jsonl'", ErrorKind::Usage};
-  double seconds = 0;
-  const std::vector<RecompileEvent> events = TRY(read_events(words[1]));
-  for (const RecompileEvent& event : events) {
-    const std::string line = flags["json"].as<bool>() ? to_json_line(event) : to_human_line(event);
-    fmt::print("{}\n", line);
-    seconds += event.wall_ms / 1e3;
+Error usage(std::string message) { return {std::move(message), ErrorKind::Usage}; }
+
+// Events of several sessions in one file have a number each: their place in the file, from 0.
+// `nearest` becomes such a place too.
+void number_by_place(std::vector<RecompileEvent>& events) {
+  std::map<std::pair<std::string, int64_t>, int64_t> places;
+  for (size_t i = 0; i < events.size(); ++i) {
+    RecompileEvent& event = events[i];
+    if (event.nearest >= 0) {
+      const auto found = places.find({event.run_id, event.nearest});
+      event.nearest = found == places.end() ? -1 : found->second;
+    }
+    places[{event.run_id, event.id}] = static_cast<int64_t>(i);
+    event.id = static_cast<int64_t>(i);
   }
-  if (!flags["json"].as<bool>())
-    fmt::print("{} events, {} of compiling\n", events.size(), human_seconds(seconds));
+}
+
+struct Command {
+  std::string verb, file;
+  std::vector<size_t> numbers;
+};
+
+// Numbers and the file in any order.
+Expected<Command> command_of(const Words& words) {
+  constexpr const char* kForms =
+      "must be 'list FILE', 'show N FILE', 'diff A B FILE' or 'advise FILE'";
+  const std::map<std::string, size_t> wanted = {
+      {"list",   0},
+      {"show",   1},
+      {"diff",   2},
+      {"advise", 0}
+  };
+  if (words.empty() || !wanted.contains(words[0]))
+    return usage(fmt::format("recompiles: {}", kForms));
+  Command command{.verb = words[0], .file = {}, .numbers = {}};
+  for (size_t i = 1; i < words.size(); ++i) {
+    const bool digits = words[i].size() <= 9 &&
+                        std::ranges::all_of(words[i], [](char c) { return c >= '0' && c <= '9'; });
+    if (digits && command.numbers.size() < wanted.at(command.verb)) {
+      command.numbers.push_back(std::stoul(words[i]));
+    } else if (command.file.empty()) {
+      command.file = words[i];
+    } else {
+      return usage(fmt::format("recompiles: '{}' is too much, {}", words[i], kForms));
+    }
+  }
+  if (command.file.empty() || command.numbers.size() < wanted.at(command.verb))
+    return usage(fmt::format("recompiles {}: something is missing, {}", command.verb, kForms));
+  return command;
+}
+
+void list(const std::vector<RecompileEvent>& events) {
+  double seconds = 0;
+  size_t compiles = 0, shown = 0;
+  for (const RecompileEvent& event : events) {
+    if (event.kind == "closed") continue;  // it only tells what was served
+    fmt::print("{}\n", to_human_line(event));
+    ++shown;
+    if (!event.is_compile()) continue;
+    seconds += event.wall_ms / 1e3;
+    ++compiles;
+  }
+  fmt::print("{} events, {} compiles, {} of compiling\n", shown, compiles, human_seconds(seconds));
+}
+
+Status run(const po::variables_map& flags) {
+  const Command command =
+      TRY(command_of(flags.count("words") ? flags["words"].as<Words>() : Words()));
+  const bool json = flags["json"].as<bool>();
+  std::vector<RecompileEvent> events = TRY(read_events(command.file));
+  if (command.verb == "list" && json) {
+    for (const RecompileEvent& event : events) fmt::print("{}\n", to_json_line(event));
+    return {};
+  }
+  if (command.verb == "advise") {
+    print_advice(advise(events), json);
+    return {};
+  }
+  number_by_place(events);
+  for (const size_t number : command.numbers)
+    if (number >= events.size())
+      return usage(fmt::format("{}: has no event {}, must be below {}", command.file, number,
+                               events.size()));
+  if (command.verb == "list") list(events);
+  if (command.verb == "show") print_event(events[command.numbers[0]], json);
+  if (command.verb == "diff")
+    print_difference(events[command.numbers[0]], events[command.numbers[1]], json);
   return {};
 }
 
@@ -36,9 +116,10 @@ Status run(const po::variables_map& flags) {
 
 Verb recompiles_verb() {
   return {"recompiles",
-          "list the recompile events of a session",
-          "list EVENTS.jsonl [--json]",
-          "tessera recompiles list events.jsonl",
+          "explain the recompile events of sessions, and what to do about them",
+          "list|show N|diff A B|advise EVENTS.jsonl [--json]",
+          "tessera recompiles list events.jsonl\n"
+          "  tessera recompiles advise events.jsonl",
           flags,
           "words",
           run};

@@ -7,7 +7,9 @@
 #include <filesystem>
 
 #include "session/session.h"
+#include "support/file.h"
 #include "tools/requests.h"
+#include "tools/session_flags.h"
 #include "tools/tensors.h"
 #include "tools/verb.h"
 
@@ -28,11 +30,9 @@ po::options_description flags() {
       "folder with one folder per request (one-dimensional NAME.npy each); a packed executable "
       "packs them, and --outputs gets one folder per request")(
       "outputs", po::value<std::string>()->default_value(""),
-      "folder for one NAME.npy per output (of batch N in a folder N, if there are several)")(
-      "events", po::value<std::string>()->default_value(""),
-      "append one JSON line per recompile event to this file (ONNX models)");
+      "folder for one NAME.npy per output (of batch N in a folder N, if there are several)");
   po::options_description all;
-  all.add(files).add(machine_flags()).add(compile_flags());
+  all.add(files).add(machine_flags()).add(session_flags()).add(compile_flags());
   return all;
 }
 
@@ -40,17 +40,23 @@ bool ends_with(const std::string& text, std::string_view end) {
   return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
 }
 
-Status run_batch(ModelRunner& runner, const std::map<std::string, NpyArray>& inputs,
+std::map<std::string, NpyArray> as_arrays(HostTensors tensors) {
+  std::map<std::string, NpyArray> arrays;
+  for (auto& [name, tensor] : tensors)
+    arrays[name] = {npy_descr(tensor.dtype), tensor.shape, std::move(tensor.bytes)};
+  return arrays;
+}
+
+Status run_batch(const Serving& serving, const std::map<std::string, NpyArray>& inputs,
                  const std::string& output_folder) {
-  std::map<std::string, NpyArray> outputs = empty_outputs(runner.executable().metadata);
   const double start = now_seconds();
-  TRY(runner.run(TRY(input_views(inputs)), TRY(output_views(outputs))));
+  HostTensors outputs = TRY(serving.run(TRY(input_views(inputs))));
   const double host = now_seconds() - start;
-  const CycleSummary& cycles = runner.executable().metadata.cycles;
+  const CycleSummary& cycles = serving.runner->executable().metadata.cycles;
   fmt::print("ran in {} on the host; modelled {} = {} cycles on the IPU\n", human_seconds(host),
              human_seconds(cycles.seconds_per_batch),
              human_count(static_cast<int64_t>(cycles.total)));
-  if (!output_folder.empty()) TRY(write_outputs(outputs, output_folder));
+  if (!output_folder.empty()) TRY(write_outputs(as_arrays(std::move(outputs)), output_folder));
   return {};
 }
 
@@ -60,7 +66,8 @@ struct Source {
   std::map<std::string, Shape> shapes;  // of random ones
 };
 
-Expected<std::vector<Source>> sources(const po::variables_map& flags, bool model_is_onnx) {
+Expected<std::vector<Source>> sources(const po::variables_map& flags, bool model_is_onnx,
+                                      bool may_be_none) {
   std::vector<Source> all;
   if (flags.count("inputs"))
     for (const std::string& folder : flags["inputs"].as<Words>()) {
@@ -72,13 +79,15 @@ Expected<std::vector<Source>> sources(const po::variables_map& flags, bool model
     for (const std::string& word : flags["random"].as<Words>())
       all.push_back(
           {"", model_is_onnx ? TRY(parse_shapes({word})) : std::map<std::string, Shape>()});
-  if (all.empty())
+  if (all.empty() && !may_be_none)
     return Error{"run: no inputs, must be --inputs FOLDER or --random NAME=D,D", ErrorKind::Usage};
   return all;
 }
 
-Expected<std::map<std::string, NpyArray>> load_inputs(const Source& source,
-                                                      const Metadata& metadata, size_t batch) {
+Expected<std::map<std::string, NpyArray>> load_inputs(const Source& source, const Serving& serving,
+                                                      size_t batch) {
+  Metadata metadata;
+  metadata.anchors = serving.anchors();
   if (source.folder.empty()) return random_inputs(metadata, batch);
   return read_inputs(source.folder, anchor_names(metadata, AnchorKind::Input));
 }
@@ -86,6 +95,41 @@ Expected<std::map<std::string, NpyArray>> load_inputs(const Source& source,
 std::string folder_of_batch(const std::string& outputs, size_t batch, size_t batches) {
   if (outputs.empty() || batches == 1) return outputs;
   return outputs + "/" + std::to_string(batch);
+}
+
+Status run_executable(const std::string& path, const MachineOptions& machine,
+                      const std::vector<Source>& batches, const std::string& outputs) {
+  const Serving serving{TRY(ModelRunner::load(path, machine)), {}, nullptr};
+  for (size_t i = 0; i < batches.size(); ++i)
+    TRY(run_batch(serving, TRY(load_inputs(batches[i], serving, i)),
+                  folder_of_batch(outputs, i, batches.size())));
+  return {};
+}
+
+Status run_batches(Session& session, const std::vector<Source>& batches,
+                   const std::string& outputs) {
+  for (size_t i = 0; i < batches.size(); ++i) {
+    const Serving serving = TRY(session.serve(batches[i].shapes));
+    TRY(run_batch(serving, TRY(load_inputs(batches[i], serving, i)),
+                  folder_of_batch(outputs, i, batches.size())));
+  }
+  return {};
+}
+
+Status run_model(const std::string& path, const MachineOptions& machine,
+                 const po::variables_map& flags, const std::string& outputs) {
+  SessionOptions options = TRY(session_options(flags));
+  options.compile = TRY(compile_options(flags));
+  options.machine = machine;
+  options.call_site = "tessera run";
+  const std::vector<Source> batches = TRY(sources(flags, true, !options.warm_up.empty()));
+  const std::unique_ptr<Session> session = TRY(Session::open(path, std::move(options)));
+  const Status done = run_batches(*session, batches, outputs);
+  if (done.ok()) session->finish_background();
+  // A refusal is counted too.
+  const std::string metrics = flags["metrics"].as<std::string>();
+  if (!metrics.empty()) TRY(write_file_atomic(metrics, session->metrics()));
+  return done;
 }
 
 Status run(const po::variables_map& flags) {
@@ -97,32 +141,14 @@ Status run(const po::variables_map& flags) {
   MachineOptions machine;
   machine.threads = flags["threads"].as<int>();
   machine.kind = flags["isolated"].as<bool>() ? MachineKind::Isolated : MachineKind::Direct;
+  if (!onnx) TRY(check_no_session_flags(flags));
 
   if (const std::string requests = flags["requests"].as<std::string>(); !requests.empty()) {
     if (onnx) return Error{"run: --requests needs a packed executable", ErrorKind::Usage};
     return run_requests(TRY(ModelRunner::load(model, machine)), requests, outputs);
   }
-  const std::vector<Source> batches = TRY(sources(flags, onnx));
-  if (!onnx) {
-    const std::unique_ptr<ModelRunner> runner = TRY(ModelRunner::load(model, machine));
-    for (size_t i = 0; i < batches.size(); ++i)
-      TRY(run_batch(*runner, TRY(load_inputs(batches[i], runner->executable().metadata, i)),
-                    folder_of_batch(outputs, i, batches.size())));
-    return {};
-  }
-  SessionOptions options{TRY(compile_options(flags)), machine, flags["events"].as<std::string>()};
-  const std::unique_ptr<Session> session = TRY(Session::open(model, options));
-  size_t shown = 0;
-  for (size_t i = 0; i < batches.size(); ++i) {
-    auto runner = session->runner(batches[i].shapes);
-    for (const std::vector<RecompileEvent> events = session->events(); shown < events.size();
-         ++shown)
-      fmt::print(stderr, "{}\n", to_human_line(events[shown]));
-    if (!runner.ok()) return runner.error();
-    TRY(run_batch(**runner, TRY(load_inputs(batches[i], (*runner)->executable().metadata, i)),
-                  folder_of_batch(outputs, i, batches.size())));
-  }
-  return {};
+  if (onnx) return run_model(model, machine, flags, outputs);
+  return run_executable(model, machine, TRY(sources(flags, false, false)), outputs);
 }
 
 }  // namespace
@@ -132,7 +158,9 @@ Verb run_verb() {
           "run an executable on a batch, or a model through a session",
           "MODEL.popef|MODEL.onnx --inputs FOLDER --outputs FOLDER [FLAGS]",
           "tessera run bert.popef --inputs batch --outputs answers\n"
-          "  tessera run bert.onnx --random input_ids=4,128 input_ids=4,100 --events events.jsonl",
+          "  tessera run bert.onnx --random input_ids=4,128 input_ids=4,100 --events events.jsonl\n"
+          "  tessera run bert.onnx --inputs batch --on-recompile pad --warm-up input_ids=4,64 "
+          "input_ids=4,128 --cache-dir cache",
           flags,
           "model",
           run};

@@ -44,6 +44,9 @@ RecompileEvent example() {
   event.dtypes = {
       {"input_ids", "int64"}
   };
+  event.options = "precision fp16\n";
+  event.target = "c600 tiles=1472";
+  event.compiler = "0.1.0+0";
   event.key = {"g", "w", "i", "o", "t", "c", "all"};
   event.nearest_key = "other";
   event.distance = 2;
