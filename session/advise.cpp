@@ -190,11 +190,12 @@ class Options {
   int64_t runs_;  // processes that compile for themselves
 };
 
-// The fewest executables among those that waste hardly more than the best, and save something.
+// Of those that save something: the fewest executables that waste hardly more than the best.
 int64_t recommend(const std::vector<ServingOption>& options) {
   constexpr double kHardlyMore = 0.05;
   double best = 0;
-  for (size_t i = 1; i < options.size(); ++i) best = std::max(best, options[i].useful_share);
+  for (size_t i = 1; i < options.size(); ++i)
+    if (options[i].saved_seconds > 0) best = std::max(best, options[i].useful_share);
   int64_t chosen = -1;
   for (size_t i = 1; i < options.size(); ++i) {
     const ServingOption& option = options[i];

@@ -76,7 +76,8 @@ po::options_description session_flags() {
 }
 
 Status check_no_session_flags(const po::variables_map& flags) {
-  for (const auto& flag : session_flags().options()) {
+  const po::options_description all = session_flags();
+  for (const auto& flag : all.options()) {
     const std::string& name = flag->long_name();
     if (flags.count(name) && !flags[name].defaulted())
       return Error{fmt::format("--{}: needs an ONNX model, an executable is never compiled", name),

@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <nlohmann/json.hpp>
+#include <set>
 
 #include "support/file.h"
 
@@ -156,6 +158,28 @@ TEST(Events, errors_name_later_fields_too) {
   EXPECT_EQ(error_of(changed(R"("est_cycles":12345678901234)", R"("est_cycles":-1)")),
             "artifact.est_cycles must be an integer of at least 0");
   EXPECT_EQ(error_of(changed(R"("tier":"disk")", R"("tier":{})")), "cache.tier must be a string");
+}
+
+// "cache.tier" …: the members of an object, and those of the objects in it that have fixed names.
+void collect(const nlohmann::json& object, const std::string& where, std::set<std::string>& names) {
+  const std::set<std::string> free_names = {"shapes", "dtypes", "time.phases_ms",
+                                            "policy.padded_to"};
+  for (const auto& [name, value] : object.items()) {
+    const std::string path = where + name;
+    if (value.is_object() && !free_names.contains(path))
+      collect(value, path + ".", names);
+    else
+      names.insert(path);
+  }
+}
+
+TEST(Events, every_field_is_in_the_docs) {
+  const std::string page =
+      read_text_file(std::string(TESSERA_SOURCE_DIR) + "/docs/recompiles.md").take();
+  std::set<std::string> names;
+  collect(nlohmann::json::parse(to_json_line(example())), "", names);
+  EXPECT_GT(names.size(), 60u);
+  for (const std::string& name : names) EXPECT_THAT(page, HasSubstr("`" + name + "`"));
 }
 
 TEST(Events, any_line_cut_or_changed_is_an_error_or_an_event_and_never_a_crash) {
