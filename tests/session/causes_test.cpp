@@ -151,30 +151,28 @@ TEST_F(Causes, weights_that_change_below_an_open_session) {
 }
 
 TEST_F(Causes, each_option) {
-  const std::vector<std::pair<std::string, std::function<void(CompileOptions&)>>> changes = {
-      {"options precision fp32 -> fp16",                               [](CompileOptions& o) { o.precision = Precision::Fp16; }},
-      {"options partials_type half -> float",
-       [](CompileOptions& o) { o.partials_type = PartialsType::Float; }                                                        },
-      {"options available_memory_proportion 0.6 -> 0.5",
-       [](CompileOptions& o) { o.available_memory_proportion = 0.5; }                                                          },
-      {"options pack_args none -> max_valid_num=4 segment_max_size=8",
-       [](CompileOptions& o) { o.pack_args = PackArgs{4, 8}; }                                                                 },
-      {"options passes none -> insert_attention_mask",
-       [](CompileOptions& o) { o.passes = {"insert_attention_mask"}; }                                                         },
-      {"options skip_passes none -> fuse_gelu",
-       [](CompileOptions& o) { o.skip_passes = {"fuse_gelu"}; }                                                                },
-  };
   one_event(shapes(2, 8));
   const CompileOptions before = options_.compile;
-  for (const auto& [words, change] : changes) {
+  const auto expect = [&](const std::string& words,
+                          const std::function<void(CompileOptions&)>& change) {
     options_.compile = before;
     change(options_.compile);
     const RecompileEvent event = one_event(shapes(2, 8));
-    EXPECT_EQ(event.kind, "recompile") << words;
-    EXPECT_THAT(event.causes, ElementsAre("options")) << words;
+    expect_recompile(event, "options", "options " + words);
     fs::remove_all(folder_ + "/cache/v1/entries/" + event.key.total);  // the base stays nearest
-    EXPECT_THAT(to_human_line(event), HasSubstr(words));
-  }
+  };
+  using Options = CompileOptions;
+  expect("precision fp32 -> fp16", [](Options& o) { o.precision = Precision::Fp16; });
+  expect("partials_type half -> float", [](Options& o) { o.partials_type = PartialsType::Float; });
+  expect("available_memory_proportion 0.6 -> 0.5",
+         [](Options& o) { o.available_memory_proportion = 0.5; });
+  expect("pack_args none -> max_valid_num=4 segment_max_size=8",
+         [](Options& o) { o.pack_args = PackArgs{4, 8}; });
+  expect("passes none -> insert_attention_mask",
+         [](Options& o) { o.passes = {"insert_attention_mask"}; });
+  expect("skip_passes none -> fuse_gelu", [](Options& o) { o.skip_passes = {"fuse_gelu"}; });
+  expect("fp16_skip_op_types none -> Softmax",
+         [](Options& o) { o.fp16_skip_op_types = {"Softmax"}; });
 }
 
 TEST_F(Causes, target) {
