@@ -2,6 +2,8 @@
 #include "executor/packing/offline.h"
 
 #include <algorithm>
+#include <map>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -78,31 +80,70 @@ void sort_by_earliest(std::vector<Row>& rows) {
   rows = std::move(sorted);
 }
 
+// Rows that wait for a batch, in their order; a row of few requests may overtake one of many.
+class RowQueue {
+ public:
+  RowQueue(std::span<const Row> rows, std::span<const int64_t> lengths) : left_(rows.size()) {
+    for (size_t i = 0; i < rows.size(); ++i) {
+      by_requests_[std::ssize(rows[i])].rows.push_back(i);
+      int64_t& tokens = tokens_.emplace_back(0);
+      for (const size_t request : rows[i]) tokens += lengths[request];
+    }
+  }
+  bool empty() const { return left_ == 0; }
+  int64_t tokens(size_t row) const { return tokens_[row]; }
+
+  // Takes the earliest row of at most so many requests and tokens, as far as the first of each
+  // number of requests goes.
+  std::optional<size_t> take(int64_t most_requests, int64_t most_tokens) {
+    Waiting* best = nullptr;
+    for (auto& [requests, waiting] : by_requests_) {
+      if (requests > most_requests) break;
+      if (waiting.done() || tokens_[waiting.first()] > most_tokens) continue;
+      if (!best || waiting.first() < best->first()) best = &waiting;
+    }
+    if (!best) return {};
+    --left_;
+    return best->rows[best->taken++];
+  }
+
+ private:
+  struct Waiting {
+    std::vector<size_t> rows;
+    size_t taken = 0;
+    bool done() const { return taken == rows.size(); }
+    size_t first() const { return rows[taken]; }
+  };
+  std::map<int64_t, Waiting> by_requests_;
+  std::vector<int64_t> tokens_;
+  size_t left_;
+};
+
+// Rows into batches. Each row that is still to come in a batch is left room for one request, so
+// that a request limit does not end a batch with rows unused where single requests could fill them.
 std::vector<PackedBatch> batch_rows(const PackingContract& contract, std::span<const Row> rows,
                                     std::span<const int64_t> lengths) {
   const bool end_to_end = contract.form == PackingForm::UnpackRepack;
-  const int64_t most = most_requests(contract);
-  std::vector<PackedBatch> batches(1);
-  int64_t rows_used = 0;
-  for (const Row& row : rows) {
-    int64_t tokens = 0;
-    for (const size_t request : row) tokens += lengths[request];
-    const bool room = end_to_end ? batches.back().tokens + tokens <= row_tokens(contract)
-                                 : rows_used < contract.rows;
-    if (!room || std::ssize(batches.back().placements) + std::ssize(row) > most) {
-      batches.emplace_back();
-      rows_used = 0;
+  RowQueue queue(rows, lengths);
+  std::vector<PackedBatch> batches;
+  while (!queue.empty()) {
+    PackedBatch& batch = batches.emplace_back();
+    for (int64_t used = 0; end_to_end || used < contract.rows; ++used) {
+      const int64_t requests = most_requests(contract) - std::ssize(batch.placements);
+      const int64_t tokens = row_tokens(contract) - batch.tokens;
+      const int64_t reserved = used == 0 || end_to_end ? 0 : contract.rows - used - 1;
+      std::optional<size_t> row = queue.take(requests - reserved, tokens);
+      if (!row) row = queue.take(requests, tokens);
+      if (!row) break;
+      int64_t start = end_to_end ? batch.tokens : used * contract.row_length;
+      for (const size_t request : rows[*row]) {
+        batch.placements.push_back({request, start, lengths[request]});
+        start += lengths[request] + (end_to_end ? 0 : contract.zero_delimiters);
+      }
+      batch.tokens += queue.tokens(*row);
     }
-    PackedBatch& batch = batches.back();
-    int64_t start = end_to_end ? batch.tokens : rows_used * contract.row_length;
-    for (const size_t request : row) {
-      batch.placements.push_back({request, start, lengths[request]});
-      start += lengths[request] + (end_to_end ? 0 : contract.zero_delimiters);
-    }
-    batch.tokens += tokens;
-    ++rows_used;
+    CHECK(!batch.placements.empty());
   }
-  if (batches.back().placements.empty()) batches.pop_back();
   return batches;
 }
 

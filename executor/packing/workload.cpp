@@ -69,17 +69,32 @@ Status check_options(const WorkloadOptions& options) {
   return {};
 }
 
+std::vector<int64_t> draw(NumpyRandom& random, const WorkloadOptions& options) {
+  std::vector<int64_t> lengths(static_cast<size_t>(options.count));
+  const auto longest = static_cast<double>(options.longest);
+  for (int64_t& length : lengths) {
+    const double drawn = random.normal(options.average, options.average);
+    length = static_cast<int64_t>(std::clamp(drawn, 1.0, longest));
+  }
+  return lengths;
+}
+
 }  // namespace
+
+Expected<std::vector<int64_t>> synthetic_lengths(const WorkloadOptions& options) {
+  TRY(check_options(options));
+  NumpyRandom random(options.seed);
+  return draw(random, options);
+}
 
 Expected<Workload> synthetic_workload(const WorkloadOptions& options) {
   TRY(check_options(options));
   NumpyRandom random(options.seed);
-  Workload workload(static_cast<size_t>(options.count));
-  const auto longest = static_cast<double>(options.longest);
-  for (SyntheticRequest& request : workload) {
-    const double drawn = random.normal(options.average, options.average);
-    request.ids.resize(static_cast<size_t>(std::clamp(drawn, 1.0, longest)));
-    request.types.resize(request.ids.size());
+  Workload workload;
+  for (const int64_t length : draw(random, options)) {
+    SyntheticRequest& request = workload.emplace_back();
+    request.ids.resize(static_cast<size_t>(length));
+    request.types.resize(static_cast<size_t>(length));
   }
   for (SyntheticRequest& request : workload) {
     for (int32_t& id : request.ids)

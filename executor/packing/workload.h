@@ -45,5 +45,7 @@ using Workload = std::vector<SyntheticRequest>;
 
 // Errors: an option out of range; more than 2^28 tokens.
 Expected<Workload> synthetic_workload(const WorkloadOptions& options);
+// The lengths alone.
+Expected<std::vector<int64_t>> synthetic_lengths(const WorkloadOptions& options);
 
 }  // namespace tessera
