@@ -12,8 +12,8 @@ namespace tessera::tools {
 namespace {
 
 std::vector<Verb> verbs() {
-  return {compile_verb(),    run_verb(),     bench_verb(),      inspect_verb(),
-          recompiles_verb(), convert_verb(), make_model_verb(), version_verb()};
+  return {compile_verb(), run_verb(),        bench_verb(), inspect_verb(), recompiles_verb(),
+          convert_verb(), make_model_verb(), pack_verb(),  version_verb()};
 }
 
 void print_overview() {

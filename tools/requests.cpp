@@ -7,24 +7,16 @@
 #include <cstring>
 #include <filesystem>
 
-#include "executor/pack_runner.h"
+#include "executor/batch_runner.h"
+#include "executor/packing/offline.h"
+#include "executor/packing/plan.h"
+#include "tools/pack_flags.h"
 #include "tools/tensors.h"
 #include "tools/verb.h"
 
 namespace tessera::tools {
 namespace fs = std::filesystem;
 namespace {
-
-Expected<std::vector<std::string>> folders_in(const std::string& folder) {
-  std::error_code error;
-  std::vector<std::string> names;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error))
-    if (entry.is_directory()) names.push_back(entry.path().filename());
-  if (error) return Error{folder + ": " + error.message() + ", must be a folder of requests"};
-  if (names.empty()) return Error{folder + ": holds no folder, must hold one per request"};
-  std::sort(names.begin(), names.end());
-  return names;
-}
 
 Expected<std::vector<int32_t>> read_tokens(const std::string& path) {
   const NpyArray array = TRY(read_npy(path));
@@ -71,38 +63,86 @@ std::map<std::string, NpyArray> answer_arrays(const Answer& answer, const Metada
   return arrays;
 }
 
+// Requests that are sound, and the names of their folders.
+struct Sound {
+  std::vector<std::string> names;
+  std::vector<Request> requests;
+  std::vector<int64_t> lengths;
+};
+
+Expected<Sound> read_sound(const BatchRunner& runner, const std::string& folder,
+                           std::span<const std::string> names) {
+  Sound sound;
+  for (const std::string& name : names) {
+    auto request = read_request(folder + "/" + name);
+    const auto length = request ? runner.check(*request) : Expected<int64_t>(request.error());
+    if (!length) {
+      fmt::print(stderr, "tessera: request '{}': {}\n", name, length.error().message);
+      continue;
+    }
+    sound.names.push_back(name);
+    sound.requests.push_back(request.take());
+    sound.lengths.push_back(*length);
+  }
+  return sound;
+}
+
+// A plan's batches, once it is shown to be one for these requests and this executable.
+Expected<std::vector<PackedBatch>> planned(const std::string& path, const PackingContract& contract,
+                                           std::span<const int64_t> lengths) {
+  PackPlan plan = TRY(read_plan(path));
+  const auto must_be = [&](const char* what, int64_t is, int64_t must) {
+    return Error{fmt::format("{}: {} {}, must be {} as in this run", path, is, what, must)};
+  };
+  if (plan.contract.form != contract.form)
+    return Error{path + ": must be made for the packing form of the executable"};
+  if (plan.contract.rows != contract.rows)
+    return must_be("rows", plan.contract.rows, contract.rows);
+  if (plan.contract.row_length != contract.row_length)
+    return must_be("tokens a row", plan.contract.row_length, contract.row_length);
+  if (plan.requests != std::ssize(lengths))
+    return must_be("requests", plan.requests, std::ssize(lengths));
+  for (const PackedBatch& batch : plan.batches)
+    for (const Placement& place : batch.placements)
+      if (place.length != lengths[place.request])
+        return Error{fmt::format("{}: request {} has {} tokens, must have {} as in this run", path,
+                                 place.request, place.length, lengths[place.request])};
+  plan.contract = contract;  // whose limits may be others
+  if (const Status status = check_plan(plan); !status)
+    return Error{path + ": " + status.error().message};
+  return std::move(plan.batches);
+}
+
 }  // namespace
 
-Status run_requests(std::shared_ptr<ModelRunner> runner, const std::string& requests,
-                    const std::string& outputs) {
-  const Metadata& metadata = runner->executable().metadata;
-  const std::vector<std::string> names = TRY(folders_in(requests));
-  const std::unique_ptr<PackRunner> pack_runner = TRY(PackRunner::create(runner, {}));
-  std::vector<std::pair<std::string, std::future<Expected<Answer>>>> waiting;
-  int64_t refused = 0;
+Status run_requests(ModelRunner& runner, const std::string& folder, const std::string& outputs,
+                    const RequestPacking& packing) {
+  const Metadata& metadata = runner.executable().metadata;
+  const std::vector<std::string> names = TRY(request_folders(folder));
+  const std::unique_ptr<BatchRunner> batch_runner = TRY(BatchRunner::create(runner));
   const double start = now_seconds();
-  for (const std::string& name : names) {
-    auto request = read_request(requests + "/" + name);
-    auto future = request.ok() ? pack_runner->submit(request.take())
-                               : Expected<PackRunner::Submission>(request.error());
-    if (future.ok()) {
-      waiting.emplace_back(name, std::move(future->answer));
-    } else {
-      fmt::print(stderr, "tessera: request '{}': {}\n", name, future.error().message);
-      ++refused;
-    }
+  const Sound sound = TRY(read_sound(*batch_runner, folder, names));
+  const PackingContract& contract = batch_runner->contract();
+  const size_t refused = names.size() - sound.names.size();
+  if (refused && !packing.plan.empty())
+    return Error{fmt::format("run: {} of {} requests were refused, and the plan needs them all",
+                             refused, names.size())};
+  const std::vector<PackedBatch> batches =
+      packing.plan.empty() ? TRY(pack_offline(contract, packing.rule, sound.lengths))
+                           : TRY(planned(packing.plan, contract, sound.lengths));
+  std::vector<const Request*> pointers;
+  for (const Request& request : sound.requests) pointers.push_back(&request);
+  for (size_t number = 0; number < batches.size(); ++number) {
+    const std::vector<Answer> answers = TRY(batch_runner->run(batches[number], pointers, number));
+    if (outputs.empty()) continue;
+    for (size_t i = 0; i < answers.size(); ++i)
+      TRY(write_outputs(answer_arrays(answers[i], metadata),
+                        outputs + "/" + sound.names[batches[number].placements[i].request]));
   }
-  pack_runner->flush();
-  for (auto& [name, future] : waiting) {
-    const Answer answer = TRY(future.get());
-    if (!outputs.empty()) TRY(write_outputs(answer_arrays(answer, metadata), outputs + "/" + name));
-  }
-  pack_runner->close();
-  fmt::print("answered {} of {} requests in {} batches, {} on the host; modelled {} on the IPU\n",
-             waiting.size(), names.size(), pack_runner->records().size(),
-             human_seconds(now_seconds() - start),
-             human_seconds(static_cast<double>(pack_runner->records().size()) *
-                           metadata.cycles.seconds_per_batch));
+  fmt::print(
+      "answered {} of {} requests in {} batches, {} on the host; modelled {} on the IPU\n",
+      sound.names.size(), names.size(), batches.size(), human_seconds(now_seconds() - start),
+      human_seconds(static_cast<double>(batches.size()) * metadata.cycles.seconds_per_batch));
   if (refused)
     return Error{fmt::format("run: {} of {} requests were refused", refused, names.size())};
   return {};

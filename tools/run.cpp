@@ -8,6 +8,7 @@
 
 #include "session/session.h"
 #include "support/file.h"
+#include "tools/pack_flags.h"
 #include "tools/requests.h"
 #include "tools/session_flags.h"
 #include "tools/tensors.h"
@@ -29,10 +30,18 @@ po::options_description flags() {
       "requests", po::value<std::string>()->default_value(""),
       "folder with one folder per request (one-dimensional NAME.npy each); a packed executable "
       "packs them, and --outputs gets one folder per request")(
+      "plan", po::value<std::string>()->default_value(""),
+      "of --requests: the batches of this plan (tessera pack FOLDER -o PLAN), in place of "
+      "--policy")(
       "outputs", po::value<std::string>()->default_value(""),
       "folder for one NAME.npy per output (of batch N in a folder N, if there are several)");
   po::options_description all;
-  all.add(files).add(machine_flags()).add(session_flags()).add(compile_flags());
+  all.add(files)
+      .add(rule_flags("window",
+                      "of --requests: next_fit, first_fit, best_fit, window, spfhp, lpfhp"))
+      .add(machine_flags())
+      .add(session_flags())
+      .add(compile_flags());
   return all;
 }
 
@@ -145,7 +154,9 @@ Status run(const po::variables_map& flags) {
 
   if (const std::string requests = flags["requests"].as<std::string>(); !requests.empty()) {
     if (onnx) return Error{"run: --requests needs a packed executable", ErrorKind::Usage};
-    return run_requests(TRY(ModelRunner::load(model, machine)), requests, outputs);
+    const std::unique_ptr<ModelRunner> runner = TRY(ModelRunner::load(model, machine));
+    return run_requests(*runner, requests, outputs,
+                        {TRY(pack_rule(flags)), flags["plan"].as<std::string>()});
   }
   if (onnx) return run_model(model, machine, flags, outputs);
   return run_executable(model, machine, TRY(sources(flags, false, false)), outputs);

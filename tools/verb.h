@@ -32,6 +32,7 @@ Verb inspect_verb();
 Verb recompiles_verb();
 Verb convert_verb();
 Verb make_model_verb();
+Verb pack_verb();
 Verb version_verb();
 
 // Flags of everything that compiles, in PopRT's spelling, and what they say.

@@ -19,7 +19,7 @@ TEST(Help, every_verb_teaches_with_an_example) {
   const Result overview = tessera({"--help"});
   EXPECT_EQ(overview.exit_code, 0);
   for (const char* verb :
-       {"compile", "run", "bench", "inspect", "recompiles", "convert", "make-model", "version"}) {
+       {"compile", "run", "bench", "inspect", "recompiles", "convert", "make-model", "pack", "version"}) {
     EXPECT_THAT(overview.out, HasSubstr(verb));
     const Result help = tessera({verb, "--help"});
     EXPECT_EQ(help.exit_code, 0);

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/pack_flags.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "executor/packing/lengths.h"
+#include "executor/packing/workload.h"
+#include "support/npy.h"
+
+namespace tessera::tools {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr int64_t kDraw = 8000;
+
+Expected<std::vector<int64_t>> folder_lengths(const std::string& folder, const std::string& ids) {
+  std::vector<int64_t> lengths;
+  for (const std::string& name : TRY(request_folders(folder))) {
+    const std::string path = folder + "/" + name + "/" + file_name_of(ids) + ".npy";
+    const NpyArray array = TRY(read_npy(path));
+    if (array.shape.size() != 1 || array.shape[0] < 1)
+      return Error{fmt::format("{}: is {}, must be one-dimensional and not empty", path,
+                               to_string(array.shape))};
+    lengths.push_back(array.shape[0]);
+  }
+  return lengths;
+}
+
+Expected<LengthSource> random_source(const po::variables_map& flags) {
+  WorkloadOptions options;
+  options.count = flags["random"].as<int64_t>();
+  options.seed = flags["seed"].as<uint32_t>();
+  options.average = flags["avg_seq_len"].as<double>();
+  options.longest = flags["max_seq_len"].as<int64_t>();
+  if (options.count < 1)
+    return Error{fmt::format("--random: {}, must be at least 1", options.count), ErrorKind::Usage};
+  return LengthSource{fmt::format("{} drawn from a normal distribution (mean {}, seed {})",
+                                  human_count(options.count), options.average, options.seed),
+                      TRY(synthetic_lengths(options)),
+                      {}};
+}
+
+Expected<LengthSource> histogram_source(const po::variables_map& flags, const std::string& path) {
+  LengthHistogram histogram = TRY(read_histogram_csv(path));
+  const int64_t draw = flags["draw"].as<int64_t>();
+  if (draw < 0 || draw > kMostRequests)
+    return Error{fmt::format("--draw: {}, must be in 0..{}", draw, kMostRequests),
+                 ErrorKind::Usage};
+  const uint32_t seed = flags["seed"].as<uint32_t>();
+  LengthSource source;
+  source.lengths = draw_lengths(histogram, draw ? draw : kDraw, seed);
+  source.what = fmt::format("{} drawn from {} (seed {})", human_count(std::ssize(source.lengths)),
+                            path, seed);
+  if (!draw) source.histogram = std::move(histogram);
+  return source;
+}
+
+}  // namespace
+
+Expected<std::vector<std::string>> request_folders(const std::string& folder) {
+  std::error_code error;
+  std::vector<std::string> names;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error))
+    if (entry.is_directory()) names.push_back(entry.path().filename());
+  if (error) return Error{folder + ": " + error.message() + ", must be a folder of requests"};
+  if (names.empty()) return Error{folder + ": holds no folder, must hold one per request"};
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+po::options_description length_flags() {
+  po::options_description flags("Lengths");
+  flags.add_options()("draw", po::value<int64_t>()->default_value(0),
+                      "of a histogram (.csv): pack so many requests drawn from it; 0: 8,000, but "
+                      "all of it by spfhp and lpfhp")(
+      "random", po::value<int64_t>()->default_value(0),
+      "in place of a file, so many lengths of a normal distribution, as bench draws them")(
+      "avg_seq_len", po::value<double>()->default_value(128), "of --random: mean and deviation")(
+      "max_seq_len", po::value<int64_t>()->default_value(256), "of --random: the longest")(
+      "seed", po::value<uint32_t>()->default_value(2023), "of --draw and --random")(
+      "ids", po::value<std::string>()->default_value("input_ids"),
+      "of a folder of requests: the input that is as long as the request");
+  return flags;
+}
+
+Expected<LengthSource> length_source(const po::variables_map& flags, const std::string& path) {
+  const bool random = flags["random"].as<int64_t>() != 0;
+  if (random != path.empty())
+    return Error{
+        "pack: must be given either lengths (.npy, .jsonl, .csv or a folder of requests) or "
+        "--random COUNT",
+        ErrorKind::Usage};
+  if (random) return random_source(flags);
+  if (path.ends_with(".csv")) return histogram_source(flags, path);
+  std::error_code ignored;
+  std::vector<int64_t> lengths = fs::is_directory(path, ignored)
+                                     ? TRY(folder_lengths(path, flags["ids"].as<std::string>()))
+                                     : TRY(read_lengths(path));
+  std::string what = fmt::format("{} of {}", human_count(std::ssize(lengths)), path);
+  return LengthSource{std::move(what), std::move(lengths), {}};
+}
+
+po::options_description rule_flags(const char* default_policy, const char* policies) {
+  const PackRule defaults;
+  po::options_description flags("Choosing requests");
+  flags.add_options()("policy", po::value<std::string>()->default_value(default_policy), policies)(
+      "window", po::value<int64_t>()->default_value(defaults.window),
+      "of policy window: requests that a batch may pass over")(
+      "pinned", po::value<int64_t>()->default_value(defaults.pinned),
+      "of policy window: so many of the oldest go before all others")(
+      "depth", po::value<int64_t>()->default_value(defaults.depth),
+      "of spfhp and lpfhp: most requests in a row; 0: as many as fit");
+  return flags;
+}
+
+Expected<PackRule> pack_rule(const po::variables_map& flags) {
+  auto policy = parse_policy(flags["policy"].as<std::string>());
+  if (!policy) return Error{"--policy: " + policy.error().message, ErrorKind::Usage};
+  PackRule rule(*policy);
+  rule.window = flags["window"].as<int64_t>();
+  rule.pinned = flags["pinned"].as<int64_t>();
+  rule.depth = flags["depth"].as<int64_t>();
+  if (const Status status = check_rule(rule); !status)
+    return Error{"--" + status.error().message, ErrorKind::Usage};
+  return rule;
+}
+
+}  // namespace tessera::tools

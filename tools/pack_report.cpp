@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/pack_report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace tessera::tools {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string batch_words(const PackingContract& contract) {
+  const char* form = contract.form == PackingForm::UnpackRepack    ? "form A"
+                     : contract.form == PackingForm::AttentionMask ? "form B"
+                                                                   : "padded";
+  const int64_t most = most_requests(contract);
+  return fmt::format("{}, {} rows of {} tokens, {}", form, contract.rows, contract.row_length,
+                     most < row_tokens(contract) ? fmt::format("at most {} requests", most)
+                                                 : "any number of requests");
+}
+
+std::string rule_words(const PackRule& rule) {
+  const std::string name(to_string(rule.policy));
+  if (rule.policy == PackPolicy::Window)
+    return fmt::format("{} of {}, {} pinned", name, rule.window, rule.pinned);
+  if (!packs_a_stream(rule.policy) && rule.depth > 0)
+    return fmt::format("{}, at most {} in a row", name, rule.depth);
+  return name;
+}
+
+std::string percent(double share) { return fmt::format("{:.2f} %", 100 * share); }
+
+double ratio(int64_t a, int64_t b) { return static_cast<double>(a) / static_cast<double>(b); }
+
+// Figures of packed rows.
+struct RowFigures {
+  int64_t rows, least;
+  double fill, requests_a_row;
+  size_t deepest = 0;
+
+  RowFigures(const RowPlan& plan, const LengthHistogram& histogram)
+      : rows(bin_count(plan.rows)),
+        least(least_rows(histogram.tokens(), plan.contract.row_length)),
+        fill(ratio(histogram.tokens(), rows * plan.contract.row_length)),
+        requests_a_row(ratio(histogram.requests(), rows)) {
+    for (const BinGroup& group : plan.rows) deepest = std::max(deepest, group.lengths.size());
+  }
+};
+
+}  // namespace
+
+double Packing::microseconds_per_request() const {
+  return seconds * 1e6 / static_cast<double>(occupancy.requests);
+}
+
+void print_source(const std::string& what, const LengthHistogram& histogram,
+                  const PackingContract& contract) {
+  fmt::print("lengths        {}: up to {} tokens, {:.1f} in the mean\n", what, histogram.longest(),
+             ratio(histogram.tokens(), histogram.requests()));
+  fmt::print("batch          {}\n", batch_words(contract));
+}
+
+Json source_json(const std::string& what, const PackingContract& contract) {
+  return {
+      {"lengths",       what                    },
+      {"batch",         batch_words(contract)   },
+      {"rows",          contract.rows           },
+      {"row_length",    contract.row_length     },
+      {"max_valid_num", contract.max_valid_num  },
+      {"delimiters",    contract.zero_delimiters}
+  };
+}
+
+void print_packing(const Packing& packing) {
+  const Occupancy& used = packing.occupancy;
+  fmt::print("policy         {}\n", rule_words(packing.rule));
+  fmt::print("batches        {}; no packing needs fewer than {}\n", human_count(used.batches),
+             human_count(used.least_batches));
+  fmt::print("tokens used    {} of {} row tokens\n", percent(used.token_fill()),
+             human_count(used.row_tokens));
+  if (used.segments > 0)
+    fmt::print("segments used  {} of {}\n", percent(used.segment_fill()),
+               human_count(used.segments));
+  else
+    fmt::print("segments used  {:.1f} a batch, which only tokens limit\n",
+               ratio(used.requests, used.batches));
+  fmt::print("host time      {} for {} requests: {:.3f} us each\n", human_seconds(packing.seconds),
+             human_count(used.requests), packing.microseconds_per_request());
+}
+
+void print_table(std::span<const Packing> packings) {
+  fmt::print("\n{:<10} {:>8} {:>10} {:>10} {:>10} {:>11}\n", "policy", "batches", "of least",
+             "tokens", "segments", "us/request");
+  for (const Packing& packing : packings) {
+    const Occupancy& used = packing.occupancy;
+    fmt::print("{:<10} {:>8} {:>10.3f} {:>10} {:>10} {:>11.3f}\n", packing.name, used.batches,
+               ratio(used.batches, used.least_batches), percent(used.token_fill()),
+               used.segments > 0 ? percent(used.segment_fill()) : "no limit",
+               packing.microseconds_per_request());
+  }
+}
+
+Json to_json(const Packing& packing) {
+  const Occupancy& used = packing.occupancy;
+  Json json = {
+      {"policy",                   packing.name                      },
+      {"batches",                  used.batches                      },
+      {"least_batches",            used.least_batches                },
+      {"token_fill",               used.token_fill()                 },
+      {"segment_fill",             nullptr                           },
+      {"microseconds_per_request", packing.microseconds_per_request()}
+  };
+  if (used.segments > 0) json["segment_fill"] = used.segment_fill();
+  return json;
+}
+
+void print_rows(const RowPlan& plan, const LengthHistogram& histogram, double seconds) {
+  const RowFigures figures(plan, histogram);
+  fmt::print("policy         {}\n", rule_words(plan.rule));
+  fmt::print("rows           {}; no packing needs fewer than {}\n", human_count(figures.rows),
+             human_count(figures.least));
+  fmt::print("tokens used    {} of the row tokens\n", percent(figures.fill));
+  fmt::print("requests       {:.3f} a row, {} at most; {} different rows\n", figures.requests_a_row,
+             figures.deepest, plan.rows.size());
+  fmt::print("host time      {} for the histogram\n", human_seconds(seconds));
+}
+
+Json to_json(const RowPlan& plan, const LengthHistogram& histogram, double seconds) {
+  const RowFigures figures(plan, histogram);
+  return {
+      {"policy",           to_string(plan.rule.policy)},
+      {"packed_rows",      figures.rows               },
+      {"least_rows",       figures.least              },
+      {"token_fill",       figures.fill               },
+      {"requests_per_row", figures.requests_a_row     },
+      {"deepest_row",      figures.deepest            },
+      {"different_rows",   plan.rows.size()           },
+      {"milliseconds",     seconds * 1e3              }
+  };
+}
+
+}  // namespace tessera::tools
