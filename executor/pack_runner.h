@@ -23,7 +23,9 @@ namespace tessera {
 
 // What a deadline is held against: how long a batch takes, which is a constant of the executable.
 enum class BatchTime : uint8_t {
-  Measured,  // on this host: the slowest of the last 16 batches; unknown before the first has ended
+  // On this host: the slowest of the last 16 batches; unknown before the first has ended. Each
+  // deadline that an idle machine refuses takes a tenth off it.
+  Measured,
   Modelled,  // on the simulated target: where an executor keeps the target's pace
 };
 
@@ -39,7 +41,7 @@ struct PackRunnerConfig {
   int64_t max_queue_tokens = 0;  // tokens that wait; 0: no limit
   bool keep_order = false;       // answers are given in the order in which requests were taken
   BatchTime batch_time = BatchTime::Measured;
-  bool warm_up = false;  // runs one batch at the start, so that Measured is known from then on
+  bool warm_up = false;  // runs batches at the start, so that Measured is known from then on
   std::chrono::microseconds margin{1000};  // a batch is closed so long before a deadline forces it
   std::chrono::microseconds lead{500};     // so long before the machine is free the next is packed
   size_t max_records = 65536;              // the newest are kept

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // tessera bench: the packing chapter's three runs over one synthetic workload, or plain repetitions
-// of one executable. Host time and modelled IPU time stand side by side and are never mixed.
+// of one executable; --online is in bench_online.cpp. Host time and modelled IPU time stand side by
+// side and are never mixed.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,6 +13,7 @@
 #include "executor/offline_runner.h"
 #include "executor/pack_runner.h"
 #include "executor/packing/workload.h"
+#include "tools/bench_online.h"
 #include "tools/tensors.h"
 #include "tools/verb.h"
 
@@ -39,7 +41,7 @@ po::options_description flags() {
       "online: longest wait of a batch's first request")("json", po::bool_switch(),
                                                          "print the figures as JSON");
   po::options_description all;
-  all.add(workload).add(machine_flags());
+  all.add(workload).add(online_flags()).add(machine_flags());
   return all;
 }
 
@@ -278,6 +280,8 @@ Expected<PackRunnerConfig> pack_config(const po::variables_map& flags) {
 }
 
 Status run(const po::variables_map& flags) {
+  if (flags["online"].as<bool>()) return bench_online(flags);
+  TRY(refuse_online_flags(flags));
   const Words paths = flags.count("executables") ? flags["executables"].as<Words>() : Words();
   const int64_t iterations = flags["iterations"].as<int64_t>();
   if (paths.empty())
@@ -305,8 +309,8 @@ Status run(const po::variables_map& flags) {
 
 Verb bench_verb() {
   return {"bench",
-          "measure executables: the packing chapter's runs, or one executable repeated",
-          "PADDED.popef [PACKED.popef …] [FLAGS]",
+          "measure executables: the packing chapter's runs, one repeated, or requests as they come",
+          "PADDED.popef [PACKED.popef …] | --online [PACKED.popef] [FLAGS]",
           "tessera bench padded.popef packed_a.popef packed_b.popef --iterations 100",
           flags,
           "executables",

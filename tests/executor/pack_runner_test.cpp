@@ -218,6 +218,138 @@ TEST(PackRunner, a_full_mask_is_welcome) {
   EXPECT_EQ(echo_in(answer.get().take()), echo_of({4, 5}, 1));
 }
 
+TEST(PackRunner, metrics_are_a_text_for_prometheus) {
+  const std::unique_ptr<PackRunner> runner = create(PackingForm::UnpackRepack, patient());
+  auto answer = submit(*runner, {1, 2, 3});
+  EXPECT_NE(refusal(*runner, request_of({})), "");
+  runner->drain();
+  const std::string text = prometheus_text(runner->metrics(), "a \"b\"");
+  for (const char* line : {"tessera_admitted_total{model=\"a \\\"b\\\"\"} 1\n",
+                           "tessera_rejected_total{model=\"a \\\"b\\\"\",reason=\"empty\"} 1\n",
+                           "tessera_batches_total{model=\"a \\\"b\\\"\",reason=\"drain\"} 1\n",
+                           "tessera_valid_tokens_total{model=\"a \\\"b\\\"\"} 3\n",
+                           "tessera_pad_tokens_total{model=\"a \\\"b\\\"\"} 13\n",
+                           "tessera_answer_seconds_count{model=\"a \\\"b\\\"\"} 1\n",
+                           "tessera_batch_token_occupancy_bucket{model=\"a \\\"b\\\"\",le=\"0.2\"} "
+                           "1\n"})
+    EXPECT_NE(text.find(line), std::string::npos) << line << "is not in\n" << text;
+}
+
+TEST(PackRunner, padding_is_stripped_by_the_mask) {
+  PackRunnerConfig config = patient();
+  config.strip_padding = true;
+  const std::unique_ptr<PackRunner> runner = create(PackingForm::AttentionMask, config);
+  Request request = request_of({4, 5, 20000, 0, 0, 0, 0, 0, 0, 0});  // padding may be anything
+  request.tokens["attention_mask"] = {1, 1, 0, 0, 0, 0, 0, 0, 0, 0};
+  auto answer = runner->submit(request).take().answer;
+  runner->flush();
+  EXPECT_EQ(echo_in(answer.get().take()), echo_of({4, 5}, 1));
+  request.tokens["attention_mask"] = {1, 1, 0, 1, 0, 0, 0, 0, 0, 0};
+  EXPECT_EQ(refusal(*runner, request),
+            "request: attention_mask has a 1 at 3, must be 1 for every token and 0 for the padding "
+            "behind them");
+  request.tokens["attention_mask"].assign(10, 0);
+  EXPECT_EQ(refusal(*runner, request),
+            "request: input_ids has 0 tokens that the mask keeps, must be 1..8");
+}
+
+TEST(PackRunner, positions_that_a_caller_gives_are_used) {
+  const std::unique_ptr<PackRunner> runner = create(PackingForm::AttentionMask, patient());
+  auto before = submit(*runner, {1, 1});
+  Request request = request_of({4, 5});
+  request.tokens["position_ids"] = {7, 3};
+  auto answer = runner->submit(request).take().answer;
+  runner->flush();
+  const std::vector<int32_t> echo = echo_in(answer.get().take());
+  EXPECT_EQ(echo[0] % 100, 7);
+  EXPECT_EQ(echo[1] % 100, 3);
+  expect_own(before.get().take(), {1, 1});
+}
+
+TEST(PackRunner, delimiters_of_the_configuration_stand_between_requests) {
+  PackRunnerConfig config = patient();
+  config.zero_delimiters = 2;
+  const std::unique_ptr<PackRunner> runner = create(PackingForm::AttentionMask, config);
+  // Two rows of 8: 3 + 2 + 3 fill one; without delimiters 4 + 4 would share the other.
+  std::vector<std::future<Expected<Answer>>> answers;
+  for (const int32_t length : {3, 3, 4, 4})
+    answers.push_back(submit(*runner, std::vector<int32_t>(static_cast<size_t>(length), length)));
+  runner->drain();
+  EXPECT_EQ(runner->records().size(), 2u);
+  EXPECT_EQ(runner->records()[0].tokens, 10);
+  for (auto& answer : answers) EXPECT_TRUE(answer.get().ok());
+  auto refused = PackRunner::create(echo_runner(PackingForm::UnpackRepack), config);
+  EXPECT_EQ(refused.error().message,
+            "packing: zero_delimiters is 2, must be in 0..0 where requests do not share a row by a "
+            "mask");
+}
+
+TEST(PackRunner, arrays_of_another_type_or_shape_are_refused_by_name) {
+  const std::unique_ptr<PackRunner> runner = create(PackingForm::AttentionMask, patient());
+  const auto refused = [&](const InputView& view) {
+    auto id = runner->submit_arrays(
+        {
+            {"input_ids", view}
+    },
+        {}, [](Expected<Answer>) {});
+    EXPECT_FALSE(id.ok());
+    return id.ok() ? Error{} : id.error();
+  };
+  const std::vector<float> floats(3);
+  Error error = refused({DType::F32, false, {3}, std::as_bytes(std::span(floats))});
+  EXPECT_EQ(error.message, "request: input_ids is f32, must be i32 or int64");
+  EXPECT_EQ(error.type, rejection::kWrongDtype);
+  const std::vector<int64_t> wide = {1, int64_t{1} << 32, 3};
+  error = refused({DType::I32, true, {3}, std::as_bytes(std::span(wide))});
+  EXPECT_EQ(error.message, "request: input_ids has value 4294967296 at 1, must fit 32 bits");
+  EXPECT_EQ(error.type, rejection::kOutOfRange);
+  error = refused({
+      DType::I32, true, {3, 1},
+        std::as_bytes(std::span(wide))
+  });
+  EXPECT_EQ(error.message, "request: input_ids is [3,1], must be [length] or [1,length]");
+  EXPECT_EQ(error.type, rejection::kWrongInput);
+  EXPECT_EQ(runner->metrics().rejected.at("wrong_dtype"), 1u);
+
+  const std::vector<int64_t> good = {4, 5};
+  std::promise<Expected<Answer>> promise;
+  ASSERT_TRUE(
+      runner
+          ->submit_arrays(
+              {
+                  {"input_ids", {DType::I32, true, {1, 2}, std::as_bytes(std::span(good))}}
+  },
+              {}, [&](Expected<Answer> a) { promise.set_value(std::move(a)); })
+          .ok());
+  runner->flush();
+  EXPECT_EQ(echo_in(promise.get_future().get().take()), echo_of({4, 5}, 1));
+}
+
+// The batch that a bad request would have joined goes on as if it had not come.
+TEST(PackRunner, bad_requests_disturb_no_batch) {
+  const std::unique_ptr<PackRunner> runner = create(PackingForm::AttentionMask, patient());
+  auto before = submit(*runner, {1, 2});
+  Request hole = request_of({1, 2, 3});
+  hole.tokens["attention_mask"] = {1, 0, 1};
+  for (const auto& [request, type] : std::vector<std::pair<Request, std::string_view>>{
+           {request_of(std::vector<int32_t>(9, 1)), rejection::kOverLong},
+           {request_of({}), rejection::kEmpty},
+           {hole, rejection::kHoleInMask},
+           {request_of({10000}), rejection::kOutOfRange}
+  }) {
+    const auto refused = runner->submit(request);
+    ASSERT_FALSE(refused.ok());
+    EXPECT_EQ(refused.error().type, type);
+    EXPECT_EQ(runner->metrics().rejected.at(std::string(type)), 1u);
+  }
+  auto after = submit(*runner, {3});
+  runner->drain();
+  expect_own(before.get().take(), {1, 2});
+  expect_own(after.get().take(), {3});
+  EXPECT_EQ(runner->records().size(), 1u);
+  EXPECT_EQ(runner->records()[0].requests, 2);
+}
+
 TEST(PackRunner, limits_that_the_executable_does_not_have_are_refused) {
   PackRunnerConfig config;
   config.max_valid_num = 6;

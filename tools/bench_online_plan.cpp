@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/bench_online_plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <fstream>
+#include <random>
+
+#include "executor/batch_runner.h"
+#include "executor/online/arrivals.h"
+#include "executor/pack_runner.h"
+
+namespace tessera::tools {
+namespace {
+
+using Words = std::vector<std::string>;
+
+constexpr int64_t kMostMicroseconds = int64_t{3600} * 24 * 365 * 1'000'000;
+
+Expected<int64_t> number(const po::variables_map& flags, const char* name, int64_t least,
+                         int64_t most) {
+  const auto value = flags[name].as<int64_t>();
+  if (value >= least && value <= most) return value;
+  return Error{fmt::format("--{}: {}, must be in {}..{}", name, value, least, most),
+               ErrorKind::Usage};
+}
+
+Expected<Time> microseconds(const po::variables_map& flags, const char* name) {
+  return Time(std::chrono::microseconds(TRY(number(flags, name, 0, kMostMicroseconds))));
+}
+
+bool is_virtual(const po::variables_map& flags) { return flags["virtual"].as<bool>(); }
+
+// From the executable, or form B by --rows and --row_length.
+Status choose_contract(const po::variables_map& flags, OnlinePlan& plan) {
+  const Words paths = flags.count("executables") ? flags["executables"].as<Words>() : Words();
+  if (paths.size() > 1)
+    return Error{"bench --online: several executables, must be one", ErrorKind::Usage};
+  if (paths.size() == 1) {
+    MachineOptions machine;
+    machine.threads = flags["threads"].as<int>();
+    machine.kind = flags["isolated"].as<bool>() ? MachineKind::Isolated : MachineKind::Direct;
+    plan.runner = TRY(ModelRunner::load(paths[0], machine));
+    plan.contract = TRY(request_contract(plan.runner->executable().metadata));
+    return {};
+  }
+  if (!is_virtual(flags)) {
+    return Error{
+        "bench --online: no executable, must be one, or --virtual with --rows and "
+        "--row_length",
+        ErrorKind::Usage};
+  }
+  plan.contract.form = PackingForm::AttentionMask;
+  plan.contract.rows = TRY(number(flags, "rows", 1, 1 << 20));
+  plan.contract.row_length = TRY(number(flags, "row_length", 1, 1 << 20));
+  return {};
+}
+
+// The runner measures a batch, and leaves time for its own work.
+Status choose_host_time(const po::variables_map& flags, OnlinePlan& plan) {
+  if (!flags["batch_microseconds"].defaulted()) {
+    return Error{
+        "--batch_microseconds: is for --virtual, must be left out where the host's time "
+        "counts",
+        ErrorKind::Usage};
+  }
+  plan.batch_time = "measured";
+  plan.config.batch_time = Time(0);
+  plan.config.margin = PackRunnerConfig().margin;
+  plan.config.lead = PackRunnerConfig().lead;
+  return {};
+}
+
+Status choose_config(const po::variables_map& flags, OnlinePlan& plan) {
+  FormerConfig& config = plan.config;
+  if (!flags["policy"].defaulted()) {
+    auto policy = parse_policy(flags["policy"].as<std::string>());
+    if (!policy) return Error{"--policy: " + policy.error().message, ErrorKind::Usage};
+    config.rule = *policy;
+  }
+  config.rule.window = TRY(number(flags, "window", 1, 1 << 20));
+  config.pinned = TRY(number(flags, "pinned", 1, 1 << 20));
+  config.timeout = TRY(microseconds(flags, "timeout_microseconds"));
+  config.most_requests = TRY(number(flags, "max_valid_num", 0, 1 << 20));
+  config.max_queue = TRY(number(flags, "max_queue", 1, 1 << 30));
+  config.max_queue_tokens = TRY(number(flags, "max_queue_tokens", 0, int64_t{1} << 40));
+  config.batch_time = TRY(microseconds(flags, "batch_microseconds"));
+  plan.batch_time = "given";
+  if (config.batch_time == Time(0) && plan.runner != nullptr) {
+    const double modelled = plan.runner->executable().metadata.cycles.seconds_per_batch;
+    config.batch_time = Time(std::llround(modelled * 1e9));
+    plan.batch_time = "modelled";
+  }
+  if (!is_virtual(flags)) return choose_host_time(flags, plan);
+  if (config.batch_time > Time(0)) return {};
+  return Error{
+      "bench --online: nothing says how long a batch takes, must be an executable or "
+      "--batch_microseconds",
+      ErrorKind::Usage};
+}
+
+Status draw_requests(const po::variables_map& flags, OnlinePlan& plan) {
+  WorkloadOptions options;
+  options.seed = flags["seed"].as<uint32_t>();
+  options.count = TRY(number(flags, "requests", 1, 100'000'000));
+  options.average = flags["avg_seq_len"].as<double>();
+  const auto longest = flags["max_seq_len"].as<int64_t>();
+  options.longest = longest > 0 ? longest : longest_request(plan.contract);
+  options.vocabulary =
+      static_cast<int32_t>(TRY(number(flags, "vocabulary", 1, int64_t{INT32_MAX})));
+  plan.workload = TRY(synthetic_workload(options));
+  const Time deadline = TRY(microseconds(flags, "deadline_microseconds"));
+  for (const SyntheticRequest& request : plan.workload) {
+    const Time until = deadline > Time(0) ? deadline : kNever;
+    plan.arrivals.push_back({
+        Time(0), {std::ssize(request.ids), 0, until}
+    });
+  }
+  return {};
+}
+
+// Ids for lengths that a trace gives.
+void draw_ids(const po::variables_map& flags, OnlinePlan& plan) {
+  NumpyRandom random(flags["seed"].as<uint32_t>());
+  const auto vocabulary = static_cast<uint32_t>(flags["vocabulary"].as<int64_t>());
+  for (const TimedArrival& arrival : plan.arrivals) {
+    SyntheticRequest request;
+    request.ids.resize(static_cast<size_t>(arrival.arrival.length));
+    request.types.resize(request.ids.size());
+    for (int32_t& id : request.ids) id = static_cast<int32_t>(random.below(vocabulary));
+    plan.workload.push_back(std::move(request));
+  }
+}
+
+Status choose_requests(const po::variables_map& flags, OnlinePlan& plan) {
+  const bool rate = !flags["rate"].defaulted(), trace = flags.count("trace") > 0,
+             clients = !flags["clients"].defaulted();
+  if (rate + trace + clients != 1) {
+    return Error{
+        "bench --online: must have one of --rate R, --trace FILE, --clients N and --replay "
+        "FILE",
+        ErrorKind::Usage};
+  }
+  if (trace) {
+    plan.arrivals = TRY(read_trace(flags["trace"].as<std::string>()));
+    if (!is_virtual(flags)) draw_ids(flags, plan);
+  } else {
+    TRY(draw_requests(flags, plan));
+  }
+  if (clients) plan.clients = TRY(number(flags, "clients", 1, is_virtual(flags) ? 1 << 20 : 1024));
+  if (rate) {
+    const auto per_second = flags["rate"].as<double>();
+    if (!(per_second > 0 && per_second <= 1e9))
+      return Error{fmt::format("--rate: {}, must be in (0, 1e9] requests per second", per_second),
+                   ErrorKind::Usage};
+    PoissonClock clock(per_second, flags["seed"].as<uint32_t>());
+    for (TimedArrival& arrival : plan.arrivals) arrival.at = clock.next();
+  }
+  // A virtual run has no caller who could be told what is wrong with a request.
+  const int64_t longest = longest_request(plan.contract);
+  for (size_t i = 0; is_virtual(flags) && i < plan.arrivals.size(); ++i) {
+    const int64_t length = plan.arrivals[i].arrival.length;
+    if (length < 1 || length > longest)
+      return Error{fmt::format("request {}: has {} tokens, must have 1..{}", i, length, longest)};
+  }
+  return {};
+}
+
+std::vector<std::string_view> split(std::string_view line) {
+  std::vector<std::string_view> words;
+  for (;;) {
+    const size_t comma = line.find(',');
+    words.push_back(line.substr(0, comma));
+    if (comma == std::string_view::npos) return words;
+    line.remove_prefix(comma + 1);
+  }
+}
+
+template <class T>
+bool parse(std::string_view word, T& value) {
+  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
+  return error == std::errc() && end == word.data() + word.size();
+}
+
+Expected<TimedArrival> parse_arrival(std::string_view line, size_t columns) {
+  const std::vector<std::string_view> words = split(line);
+  double seconds = 0;
+  int64_t deadline = 0;
+  TimedArrival out;
+  const bool good = words.size() == columns && parse(words[0], seconds) &&
+                    parse(words[1], out.arrival.length) &&
+                    (columns < 3 || parse(words[2], out.arrival.priority)) &&
+                    (columns < 4 || parse(words[3], deadline)) && seconds >= 0 && seconds <= 1e9 &&
+                    deadline >= 0 && deadline <= kMostMicroseconds;
+  if (!good)
+    return Error{
+        fmt::format("'{}', must be {} numbers as the first line names them", line, columns)};
+  out.at = Time(std::llround(seconds * 1e9));
+  if (deadline > 0) out.arrival.deadline = std::chrono::microseconds(deadline);
+  return out;
+}
+
+}  // namespace
+
+Expected<std::vector<TimedArrival>> read_trace(const std::string& path) {
+  constexpr std::string_view kHeader = "seconds,length,priority,deadline_microseconds";
+  std::ifstream file(path);
+  if (!file) return Error{path + ": cannot be read, must be a trace of requests"};
+  std::string line;
+  std::getline(file, line);
+  const size_t columns = split(line).size();
+  if (columns < 2 || kHeader.substr(0, line.size()) != line ||
+      (line.size() < kHeader.size() && kHeader[line.size()] != ',')) {
+    return Error{fmt::format(
+        "{}:1: '{}', must be seconds,length[,priority[,deadline_microseconds]]", path, line)};
+  }
+  std::vector<TimedArrival> arrivals;
+  for (int64_t at = 2; std::getline(file, line); ++at) {
+    auto arrival = parse_arrival(line, columns);
+    if (!arrival) return Error{fmt::format("{}:{}: {}", path, at, arrival.error().message)};
+    arrivals.push_back(*arrival);
+  }
+  if (arrivals.empty()) return Error{path + ": has no request, must have at least one"};
+  std::stable_sort(arrivals.begin(), arrivals.end(),
+                   [](const auto& a, const auto& b) { return a.at < b.at; });
+  return arrivals;
+}
+
+po::options_description online_plan_flags() {
+  po::options_description online("Online (with --online)");
+  const auto number = [](int64_t usual) { return po::value<int64_t>()->default_value(usual); };
+  online.add_options()("rate", po::value<double>()->default_value(0),
+                       "requests come as a Poisson process, so many a second")(
+      "trace", po::value<std::string>(),
+      "requests come as a CSV file says: seconds,length[,priority[,deadline_microseconds]]")(
+      "clients", number(0), "requests come from so many clients, each after its last answer")(
+      "requests", number(2000), "how many come, with --rate or --clients")(
+      "deadline_microseconds", number(0), "of each, from its arrival on; 0: none")(
+      "virtual", po::bool_switch(),
+      "virtual time: nothing is run, each batch takes the modelled time; deterministic")(
+      "batch_microseconds", number(0), "--virtual: what a batch takes; 0: as modelled")(
+      "rows", number(16), "--virtual without an executable: rows of a batch (form B)")(
+      "row_length", number(256), "and their tokens")(
+      "max_valid_num", number(0), "requests in a batch at most; 0: the executable's")(
+      "window", number(64), "the policy's window; the default policy is window here")(
+      "pinned", number(12), "so many of the oldest requests are in each batch")(
+      "max_queue", number(4096), "requests that may wait")("max_queue_tokens", number(0),
+                                                           "tokens that may wait; 0: no limit");
+  return online;
+}
+
+Expected<OnlinePlan> online_plan(const po::variables_map& flags) {
+  OnlinePlan plan;
+  TRY(choose_contract(flags, plan));
+  TRY(choose_config(flags, plan));
+  TRY(choose_requests(flags, plan));
+  return plan;
+}
+
+}  // namespace tessera::tools

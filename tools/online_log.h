@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// The record of an online run as JSON lines: a header with the contract and the former's numbers,
+// then an event a line, as docs/runtime.md lists them.
+#pragma once
+
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "executor/online/batch_former.h"
+#include "support/expected.h"
+
+namespace tessera::tools {
+
+// Writes as the run goes on. Times are nanoseconds since its start.
+class OnlineLog {
+ public:
+  static Expected<OnlineLog> create(const std::string& path, const PackingContract& contract,
+                                    const FormerConfig& config);
+  void write(const FormerEvent& event);
+  // Error where something could not be written.
+  Status close();
+
+ private:
+  OnlineLog(std::string path, std::ofstream file)
+      : path_(std::move(path)), file_(std::move(file)) {}
+  std::string path_;
+  std::ofstream file_;
+};
+
+// A batch as it was recorded.
+struct RecordedBatch {
+  std::string reason;
+  std::vector<RequestId> requests;
+  std::vector<int64_t> starts;  // of each, in the flattened batch
+};
+
+struct RecordedRun {
+  PackingContract contract;
+  FormerConfig config;
+  std::vector<FormerEvent> events;
+  std::vector<RecordedBatch> batches;
+};
+
+// Errors name the line: "run.jsonl:12: what is, what must be".
+Expected<RecordedRun> read_online_log(const std::string& path);
+RecordedBatch recorded(const FormedBatch& batch);
+
+}  // namespace tessera::tools

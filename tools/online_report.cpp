@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/online_report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "executor/packing/picture.h"
+#include "tools/verb.h"
+
+namespace tessera::tools {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+double percentile(const std::vector<double>& sorted, double share) {
+  if (sorted.empty()) return 0;
+  const double place = std::ceil(share * static_cast<double>(sorted.size())) - 1;
+  return sorted[static_cast<size_t>(std::max(place, 0.0))];
+}
+
+constexpr std::array<std::pair<const char*, double>, 5> kPercentiles = {
+    {{"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"p99.9", 0.999}, {"max", 1}}
+};
+
+double mean_queue_at_closing(const OnlineFigures& figures) {
+  if (figures.batches.empty()) return 0;
+  size_t sum = 0;
+  for (const FormedBatch& batch : figures.batches) sum += batch.riders.size() + batch.left;
+  return static_cast<double>(sum) / static_cast<double>(figures.batches.size());
+}
+
+double per_second(double count, const OnlineFigures& figures) {
+  return figures.seconds > 0 ? count / figures.seconds : 0;
+}
+
+std::string in_ms(Time time) {
+  return fmt::format("{:.3f} ms", static_cast<double>(time.count()) / 1e6);
+}
+
+std::string why(const FormerConfig& config, const FormedBatch& batch) {
+  Time oldest = batch.at, deadline = kNever;
+  for (const FormedBatch::Rider& rider : batch.riders) {
+    oldest = std::min(oldest, rider.since);
+    deadline = std::min(deadline, rider.arrival.deadline);
+  }
+  switch (batch.reason) {
+    case CloseReason::Tokens:
+      if (batch.left == 0) return "no cell is free";
+      return fmt::format("{} not fit beside these",
+                         batch.left == 1 ? "1 request that waits does"
+                                         : fmt::format("{} requests that wait do", batch.left));
+    case CloseReason::Segments: return "it holds as many requests as a batch may";
+    case CloseReason::Timeout:
+      return fmt::format("its oldest request had waited {} (limit {})", in_ms(batch.at - oldest),
+                         in_ms(config.timeout));
+    case CloseReason::Deadline:
+      if (deadline == kNever) return "of a deadline of a request that does not fit";
+      return fmt::format("the first deadline in it is {} away, and a batch takes {}",
+                         in_ms(deadline - batch.at), in_ms(config.batch_time));
+    case CloseReason::Flush: return "flush was called";
+    case CloseReason::Drain: return "drain or close was called";
+  }
+  return "";
+}
+
+}  // namespace
+
+Json to_json(const OnlineFigures& figures) {
+  std::vector<double> sorted = figures.latencies;
+  std::sort(sorted.begin(), sorted.end());
+  const OnlineMetrics& m = figures.metrics;
+  Json json = {
+      {"clock", figures.clock},
+      {"batch_seconds", figures.batch_seconds},
+      {"batch_time", figures.batch_time},
+      {"requests", figures.requests},
+      {"answered", m.answered},
+      {"failed", m.failed},
+      {"cancelled", m.cancelled},
+      {"deadline_missed", m.missed_waiting},
+      {"answered_late", m.missed_answered},
+      {"seconds", figures.seconds},
+      {"requests_per_second", per_second(static_cast<double>(m.answered), figures)},
+      {"tokens_per_second", per_second(static_cast<double>(m.tokens), figures)},
+      {"token_fill", m.token_fill()},
+      {"segment_fill", m.segment_fill()},
+      {"batches", m.all_batches()},
+      {"queue",
+       {{"mean_requests_at_closing", mean_queue_at_closing(figures)},
+        {"most_requests", m.most_queue_requests},
+        {"most_tokens", m.most_queue_tokens}}},
+      {"most_batches_waited", m.most_batches_waited}
+  };
+  json["rejected"] = Json::object();
+  for (const auto& [reason, count] : m.rejected) json["rejected"][reason] = count;
+  json["closed_for"] = Json::object();
+  for (const CloseReason reason : kCloseReasons) {
+    const uint64_t count = m.batches[static_cast<size_t>(reason)];
+    if (count > 0) json["closed_for"][std::string(to_string(reason))] = count;
+  }
+  for (const auto& [name, share] : kPercentiles)
+    json["latency_seconds"][name] = percentile(sorted, share);
+  return json;
+}
+
+void print_figures(const OnlineFigures& figures) {
+  std::vector<double> sorted = figures.latencies;
+  std::sort(sorted.begin(), sorted.end());
+  const OnlineMetrics& m = figures.metrics;
+  fmt::print("[Online] Throughput: {:.1f} requests/s, {:.0f} tokens/s ({} clock)\n",
+             per_second(static_cast<double>(m.answered), figures),
+             per_second(static_cast<double>(m.tokens), figures), figures.clock);
+  fmt::print("    a batch takes {} ({})\n", human_seconds(figures.batch_seconds),
+             figures.batch_time);
+  fmt::print("    {} requests in {}: {} answered", human_count(figures.requests),
+             human_seconds(figures.seconds), human_count(static_cast<int64_t>(m.answered)));
+  if (m.failed > 0) fmt::print(", {} failed", m.failed);
+  if (m.missed_answered > 0) fmt::print(" ({} late)", m.missed_answered);
+  if (m.missed_waiting > 0) fmt::print(", {} missed their deadline", m.missed_waiting);
+  for (const auto& [reason, count] : m.rejected) fmt::print(", {} rejected: {}", count, reason);
+  fmt::print("\n    latency, submit to answer:");
+  for (const auto& [name, share] : kPercentiles)
+    fmt::print(" {} {}", name, human_seconds(percentile(sorted, share)));
+  fmt::print("\n    occupancy: {:.1f} % of the row tokens, {:.1f} % of the segments\n",
+             100 * m.token_fill(), 100 * m.segment_fill());
+  fmt::print("    queue: {:.1f} requests when a batch is closed; at most {} of {} tokens\n",
+             mean_queue_at_closing(figures), human_count(m.most_queue_requests),
+             human_count(m.most_queue_tokens));
+  fmt::print("    {} batches", m.all_batches());
+  for (const CloseReason reason : kCloseReasons) {
+    const uint64_t count = m.batches[static_cast<size_t>(reason)];
+    if (count > 0) fmt::print("; {} closed by {}", count, to_string(reason));
+  }
+  fmt::print("\n");
+}
+
+std::string explain(const PackingContract& contract, const FormerConfig& config,
+                    const FormedBatch& batch, bool colour) {
+  const int64_t most = config.most_requests > 0 ? config.most_requests : most_requests(contract);
+  std::string text = fmt::format("batch {}, closed at {} by {}: {}\n", batch.number,
+                                 in_ms(batch.at), to_string(batch.reason), why(config, batch));
+  text += draw_batch(contract, batch.packed, {.width = 64, .colour = colour});
+  Time longest{0};
+  int64_t waited = 0;
+  for (const FormedBatch::Rider& rider : batch.riders) {
+    longest = std::max(longest, batch.at - rider.since);
+    waited = std::max(waited, rider.batches_waited);  // of the oldest, so of the same request
+  }
+  text += fmt::format(
+      "{} of {} requests, {} of {} tokens ({:.1f} %); {} went on waiting\n"
+      "longest wait {}: the {}. batch since that request came\n",
+      batch.riders.size(), most, batch.packed.tokens, row_tokens(contract),
+      100.0 * static_cast<double>(batch.packed.tokens) / static_cast<double>(row_tokens(contract)),
+      batch.left, in_ms(longest), waited);
+  return text;
+}
+
+}  // namespace tessera::tools
