@@ -24,8 +24,9 @@ struct Section {
 };
 
 constexpr Section kSections[] = {
-    {"policies",   "8,000 requests of PopRT's lengths at 16x256, offline", policies  },
-    {"histograms", "SPFHP and LPFHP on published histograms",              histograms},
+    {"policies",   "8,000 requests of PopRT's lengths at 16x256, offline",    policies  },
+    {"histograms", "SPFHP and LPFHP on published histograms",                 histograms},
+    {"online",     "Poisson arrivals at 16x256, 10 ms a batch, virtual time", online    },
 };
 
 // $TESSERA_SHARED, or the folder `shared` beside the sources, as the tests.

@@ -42,5 +42,7 @@ struct SectionResult {
 Expected<SectionResult> policies(const Options& options);
 // The published histogram packers' own results (packing_histograms.cpp).
 Expected<SectionResult> histograms(const Options& options);
+// The rates that policies hold online, in virtual time (packing_online.cpp).
+Expected<SectionResult> online(const Options& options);
 
 }  // namespace tessera::packing_bench
