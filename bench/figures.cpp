@@ -8,8 +8,8 @@
 namespace tessera::figures {
 namespace {
 
-MakeModelOptions bert(const char* preset) {
-  Expected<MakeModelOptions> options = make_model_preset(preset);
+MakeModelOptions preset(const char* name) {
+  Expected<MakeModelOptions> options = make_model_preset(name);
   CHECK(options.ok());
   return *options;
 }
@@ -35,7 +35,7 @@ void add_benchmark(std::vector<Figure>& all) {
   options.available_memory_proportion = 0.4;
   all.push_back({.row = "1",
                  .what = "BERT-base S128 b16 fp16",
-                 .model = bert("base"),
+                 .model = preset("base"),
                  .options = options,
                  .published = 4817.2,
                  .fitted = true});
@@ -45,14 +45,14 @@ void add_benchmark(std::vector<Figure>& all) {
   options.fp16_skip_op_types = {"LayerNormalization", "Gelu"};
   all.push_back({.row = "2",
                  .what = "BERT-base S128 b128 fp16, layer norm and gelu in fp32",
-                 .model = bert("base"),
+                 .model = preset("base"),
                  .options = options,
                  .published = 5671.7});
   Requests requests = lengths_around(64, 128, PackPolicy::FirstFit);
   requests.most_in_batch = 40;
   all.push_back({.row = "3",
                  .what = "BERT-base S128 b16 fp16, form B first-fit",
-                 .model = bert("base"),
+                 .model = preset("base"),
                  .options = packed,
                  .requests = requests,
                  .published = 8199.3,
@@ -61,7 +61,7 @@ void add_benchmark(std::vector<Figure>& all) {
 
 // Rows 6 to 8: an accuracy script's model at sequence 256, over batches.
 void add_accuracy_script(std::vector<Figure>& all) {
-  MakeModelOptions tanh_bert = bert("base");  // the model is of BERT's first code
+  MakeModelOptions tanh_bert = preset("base");  // the model is of BERT's first code
   tanh_bert.gelu = GeluForm::Tanh;
   const auto add = [&](const char* row, const char* what, Precision precision, bool fused_gelu,
                        std::vector<std::pair<int64_t, double>> by_batch) {
@@ -110,14 +110,14 @@ void add_packing_example(std::vector<Figure>& all) {
   form_b.passes = {"insert_attention_mask"};
   all.push_back({.row = "11",
                  .what = "BERT-base S256 b16 fp16",
-                 .model = bert("base"),
+                 .model = preset("base"),
                  .options = padded,
                  .published = 1861});
   const auto add = [&](const char* row, const char* what, const CompileOptions& options,
                        PackPolicy policy, double published) {
     all.push_back({.row = row,
                    .what = fmt::format("BERT-base S256 b16 fp16, {}", what),
-                   .model = bert("base"),
+                   .model = preset("base"),
                    .options = options,
                    .requests = lengths_around(128, 256, policy),
                    .published = published,
@@ -129,6 +129,21 @@ void add_packing_example(std::vector<Figure>& all) {
   add("11 B next-fit", "form B next-fit", form_b, PackPolicy::NextFit, 2840.6);
 }
 
+// Row 20: RoFormerV2-small. Published as the time of a batch.
+void add_roformer(std::vector<Figure>& all) {
+  for (const auto& [batch, seconds] : std::initializer_list<std::pair<int64_t, double>>{
+           {1,   0.359e-3},
+           {64,  2.148e-3},
+           {356, 8.348e-3}
+  })
+    all.push_back({.row = fmt::format("20 b{}", batch),
+                   .what = fmt::format("RoFormerV2-small S128 b{} fp16", batch),
+                   .model = preset("roformer-small"),
+                   .options = shaped(batch, 128, Precision::Fp16),
+                   .published = static_cast<double>(batch) / seconds,
+                   .fitted = true});
+}
+
 }  // namespace
 
 std::vector<Figure> published_figures() {
@@ -136,6 +151,7 @@ std::vector<Figure> published_figures() {
   add_benchmark(all);
   add_accuracy_script(all);
   add_packing_example(all);
+  add_roformer(all);
   return all;
 }
 

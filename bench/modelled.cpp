@@ -62,14 +62,17 @@ ModelFolder::~ModelFolder() {
 }
 
 Expected<std::string> ModelFolder::path_of(const MakeModelOptions& o) {
-  const std::string name =
-      fmt::format("{}x{}h{}f{}v{}p{}", o.layers, o.hidden, o.heads, o.ffn, o.vocab, o.max_position);
+  const char* family = o.family == ModelFamily::RoFormerV2 ? "roformer"
+                       : o.gelu == GeluForm::Tanh          ? "bert-tanh"
+                                                           : "bert";
+  const std::string name = fmt::format("{}-{}x{}h{}f{}v{}p{}", family, o.layers, o.hidden, o.heads,
+                                       o.ffn, o.vocab, o.max_position);
   const auto [at, is_new] = paths_.try_emplace(name, (folder_ / (name + ".onnx")).string());
   if (!is_new) return at->second;
   std::error_code failed;
   std::filesystem::create_directories(folder_, failed);
   if (failed) return Error{folder_.string() + ": cannot be made: " + failed.message()};
-  TRY(make_bert(o, at->second));
+  TRY(make_model(o, at->second));
   return at->second;
 }
 

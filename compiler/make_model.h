@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes a BERT for question answering as an ONNX file: the very nodes that Hugging Face's exporter
-// writes at opset 11 (transformers.onnx over torch 1.10 naming), with seeded weights of a trained
-// model's scale, because no trained ones come with the project.
+// Writes encoders as ONNX files, node by node as an exporter writes them, with seeded weights of a
+// trained model's scale, because no trained ones come with the project. Inputs are input_ids,
+// attention_mask and token_type_ids, int64 [batch, sequence].
 //
-// Inputs are input_ids, attention_mask and token_type_ids, int64 [batch, sequence]; positions are
-// computed inside. Outputs are start_logits and end_logits.
+// Bert is for question answering: the very nodes of Hugging Face's exporter at opset 11
+// (transformers.onnx over torch 1.10 naming), positions computed inside, outputs start_logits and
+// end_logits. RoFormerV2 is for classification: no biases, norms of the root mean square, rotary
+// positions, relu; its output is [batch, 2].
 #pragma once
 
 #include <cstdint>
@@ -17,6 +19,8 @@ namespace tessera {
 // 0.5 x (1 + erf(x/√2)), as BERT has it, or its approximation by tanh, as BERT's first code had it.
 enum class GeluForm : uint8_t { Erf, Tanh };
 
+enum class ModelFamily : uint8_t { Bert, RoFormerV2 };
+
 struct MakeModelOptions {
   int64_t layers = 12;
   int64_t hidden = 768;
@@ -25,14 +29,15 @@ struct MakeModelOptions {
   int64_t vocab = 30522;
   int64_t max_position = 512;
   uint64_t seed = 2023;
-  GeluForm gelu = GeluForm::Erf;
+  GeluForm gelu = GeluForm::Erf;  // Bert's
+  ModelFamily family = ModelFamily::Bert;
 };
 
-// tiny, mini, base or large; any other is a Usage error.
+// tiny, mini, base or large (Bert), or roformer-small; any other is a Usage error.
 Expected<MakeModelOptions> make_model_preset(const std::string& name);
 
 // Equal options give equal bytes, on any host. Errors: sizes that do not fit each other (Usage), a
 // model over ONNX's 2 GiB, and those of writing.
-Status make_bert(const MakeModelOptions& options, const std::string& path);
+Status make_model(const MakeModelOptions& options, const std::string& path);
 
 }  // namespace tessera

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// tessera make-model: a BERT as the Hugging Face exporter writes it, with seeded weights, because
-// no trained ones come with the project.
+// tessera make-model: an encoder as an exporter writes it, with seeded weights, because no trained
+// ones come with the project.
 #include "compiler/make_model.h"
 
 #include <fmt/format.h>
@@ -15,7 +15,8 @@ namespace {
 po::options_description flags() {
   po::options_description flags("Model");
   flags.add_options()("output,o", po::value<std::string>(), "the ONNX file to write")(
-      "preset", po::value<std::string>()->default_value("base"), "tiny, mini, base or large")(
+      "preset", po::value<std::string>()->default_value("base"),
+      "tiny, mini, base or large (BERT), or roformer-small")(
       "layers", po::value<int64_t>(), "override the preset's number of layers")(
       "hidden", po::value<int64_t>(), "override the hidden size")("heads", po::value<int64_t>(),
                                                                   "override the number of heads")(
@@ -50,10 +51,12 @@ Status run(const po::variables_map& flags) {
   {
     Progress progress("make-model");
     progress.step("writing " + path);
-    TRY(make_bert(options, path));
+    TRY(make_model(options, path));
   }
   std::error_code ignored;
-  fmt::print("{}: BERT for question answering, {} layers, hidden {}, {} heads, {}\n", path,
+  fmt::print("{}: {}, {} layers, hidden {}, {} heads, {}\n", path,
+             options.family == ModelFamily::Bert ? "BERT for question answering"
+                                                 : "RoFormerV2 for classification",
              options.layers, options.hidden, options.heads,
              human_bytes(static_cast<int64_t>(std::filesystem::file_size(path, ignored))));
   return {};
@@ -63,8 +66,8 @@ Status run(const po::variables_map& flags) {
 
 Verb make_model_verb() {
   return {"make-model",
-          "write a BERT question-answering model with seeded weights",
-          "--preset tiny|mini|base|large -o MODEL.onnx",
+          "write a BERT or RoFormerV2 model with seeded weights",
+          "--preset base -o MODEL.onnx",
           "tessera make-model --preset base -o bert.onnx",
           flags,
           nullptr,

@@ -46,7 +46,7 @@ std::string structure(::onnx::ModelProto model) {
 
 TEST(MakeBert, writes_the_graph_that_the_hugging_face_exporter_writes) {
   const TempFolder folder;
-  ASSERT_TRUE(make_bert({2, 64, 4, 128, 512, 128, 1}, folder / "m.onnx").ok());
+  ASSERT_TRUE(make_model({2, 64, 4, 128, 512, 128, 1}, folder / "m.onnx").ok());
   const std::string exported =
       std::string(TESSERA_SOURCE_DIR) + "/tests/data/hf_bert_qa_op11_oldnames/model.onnx";
   EXPECT_TRUE(structure(parsed(folder / "m.onnx")) == structure(parsed(exported)));
@@ -55,17 +55,17 @@ TEST(MakeBert, writes_the_graph_that_the_hugging_face_exporter_writes) {
 TEST(MakeBert, equal_options_give_equal_bytes_and_another_seed_others) {
   const TempFolder folder;
   MakeModelOptions options = *make_model_preset("tiny");
-  ASSERT_TRUE(make_bert(options, folder / "a.onnx").ok());
-  ASSERT_TRUE(make_bert(options, folder / "b.onnx").ok());
+  ASSERT_TRUE(make_model(options, folder / "a.onnx").ok());
+  ASSERT_TRUE(make_model(options, folder / "b.onnx").ok());
   options.seed += 1;
-  ASSERT_TRUE(make_bert(options, folder / "c.onnx").ok());
+  ASSERT_TRUE(make_model(options, folder / "c.onnx").ok());
   EXPECT_EQ(bytes_of(folder / "a.onnx"), bytes_of(folder / "b.onnx"));
   EXPECT_NE(bytes_of(folder / "a.onnx"), bytes_of(folder / "c.onnx"));
 }
 
 TEST(MakeBert, weights_are_the_same_on_every_host) {
   const TempFolder folder;
-  ASSERT_TRUE(make_bert(*make_model_preset("tiny"), folder / "m.onnx").ok());
+  ASSERT_TRUE(make_model(*make_model_preset("tiny"), folder / "m.onnx").ok());
   const ::onnx::ModelProto model = parsed(folder / "m.onnx");
   for (const auto& tensor : model.graph().initializer()) {
     if (tensor.name() != "bert.embeddings.word_embeddings.weight") continue;
@@ -92,7 +92,7 @@ class TinyBert : public ::testing::Test {
  protected:
   std::vector<Array> answers(bool mask, bool types, bool positions) {
     const TempFolder folder;
-    EXPECT_TRUE(make_bert(*make_model_preset("tiny"), folder / "m.onnx").ok());
+    EXPECT_TRUE(make_model(*make_model_preset("tiny"), folder / "m.onnx").ok());
     const auto model = import_onnx(folder / "m.onnx", given("input_ids", {4, 16}));
     EXPECT_TRUE(model.ok());
     const TensorType type{
@@ -148,13 +148,13 @@ TEST(MakeBert, presets_are_the_published_sizes) {
   EXPECT_EQ(make_model_preset("large")->layers, 24);
   EXPECT_EQ(make_model_preset("mini")->hidden, 256);
   EXPECT_EQ(make_model_preset("huge").error().message,
-            "make-model: preset is 'huge', must be tiny, mini, base or large");
+            "make-model: preset is 'huge', must be tiny, mini, base, large or roformer-small");
 }
 
 TEST(MakeBert, sizes_that_do_not_fit_are_usage_errors) {
   const TempFolder folder;
   const auto message = [&](const MakeModelOptions& options) {
-    const auto made = make_bert(options, folder / "m.onnx");
+    const auto made = make_model(options, folder / "m.onnx");
     return made.ok() ? "" : made.error().message;
   };
   EXPECT_EQ(message({2, 30, 4, 64, 100, 64}),
@@ -162,6 +162,43 @@ TEST(MakeBert, sizes_that_do_not_fit_are_usage_errors) {
   EXPECT_EQ(message({0, 32, 4, 64, 100, 64}), "make-model: layers is 0, must be from 1 to 2^24");
   EXPECT_THAT(message({48, 4096, 32, 16384, 50000, 512}), HasSubstr("must be of less than 2 GiB"));
   EXPECT_FALSE(std::filesystem::exists(folder / "m.onnx"));
+}
+
+// Position 0 is turned by no angle, position 1's first pair by one radian.
+TEST(MakeRoformer, turns_queries_and_keys_by_position) {
+  const TempFolder folder;
+  MakeModelOptions options{1, 8, 2, 8, 10, 16};
+  options.family = ModelFamily::RoFormerV2;
+  ASSERT_TRUE(make_model(options, folder / "m.onnx").ok());
+  const auto model = import_onnx(folder / "m.onnx", {
+                                                        {"input_ids", {3, 5}}
+  });
+  ASSERT_TRUE(model.ok()) << model.error().message;
+  ASSERT_EQ(model->graph.outputs.size(), 1u);
+  EXPECT_EQ(model->graph.outputs[0].node->type, (TensorType{
+                                                    DType::F32, {3, 2}
+  }));
+  int tables = 0;
+  for (const auto& node : model->graph.nodes()) {
+    if (!node->is(Op::Constant) || elements(node->type.shape) != 5 * 2) continue;
+    const Array values = to_array(node->value);
+    if (std::abs(values.data[2] - std::sin(1.0)) < 1e-6) {
+      EXPECT_EQ(values.data[0], 0);
+      ++tables;
+    }
+    if (std::abs(values.data[2] - std::cos(1.0)) < 1e-6) {
+      EXPECT_EQ(values.data[0], 1);
+      ++tables;
+    }
+  }
+  EXPECT_EQ(tables, 2);
+}
+
+TEST(MakeRoformer, turns_whole_pairs_only) {
+  MakeModelOptions options{1, 6, 2, 8, 10, 16};
+  options.family = ModelFamily::RoFormerV2;
+  EXPECT_EQ(make_model(options, "nowhere.onnx").error().message,
+            "make-model: hidden over heads is 3, must be even to turn pairs");
 }
 
 }  // namespace

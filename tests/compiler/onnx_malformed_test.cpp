@@ -14,7 +14,7 @@ namespace {
 
 std::string small_model() {
   const TempFolder folder;
-  EXPECT_TRUE(make_bert({1, 4, 2, 4, 5, 8, 1}, folder / "m.onnx").ok());
+  EXPECT_TRUE(make_model({1, 4, 2, 4, 5, 8, 1}, folder / "m.onnx").ok());
   std::ifstream file(folder / "m.onnx", std::ios::binary);
   return {std::istreambuf_iterator<char>(file), {}};
 }

@@ -33,7 +33,7 @@ std::string tiny_bert() {
     const std::string file = scratch_folder() + "/tiny_bert.onnx";
     const auto options = make_model_preset("tiny");
     EXPECT_TRUE(options.ok());
-    const Status made = make_bert(*options, file);
+    const Status made = make_model(*options, file);
     EXPECT_TRUE(made.ok()) << made.error().message;
     return file;
   }();
