@@ -33,6 +33,7 @@ Requests lengths_around(double average, int64_t longest, PackPolicy policy) {
 void add_benchmark(std::vector<Figure>& all) {
   CompileOptions options = shaped(16, 128, Precision::Fp16);
   options.available_memory_proportion = 0.4;
+  options.host.batches_per_step = 64;
   all.push_back({.row = "1",
                  .what = "BERT-base S128 b16 fp16",
                  .model = preset("base"),
@@ -41,6 +42,7 @@ void add_benchmark(std::vector<Figure>& all) {
                  .fitted = true});
   CompileOptions packed = options;
   packed.passes = {"insert_attention_mask"};
+  packed.host = {.batches_per_step = 100, .io_tiles = 0, .prefetch = false};
   options.input_shape["input_ids"] = {128, 128};
   options.fp16_skip_op_types = {"LayerNormalization", "Gelu"};
   all.push_back({.row = "2",
@@ -67,6 +69,7 @@ void add_accuracy_script(std::vector<Figure>& all) {
                        std::vector<std::pair<int64_t, double>> by_batch) {
     for (const auto& [batch, published] : by_batch) {
       CompileOptions options = shaped(batch, 256, precision);
+      options.host.io_tiles = 32;
       if (!fused_gelu) options.skip_passes = {"fuse_gelu"};
       if (precision == Precision::Fp16) options.fp16_skip_op_types = {"LayerNormalization", "Gelu"};
       all.push_back({.row = fmt::format("{} b{}", row, batch),

@@ -6,6 +6,7 @@
 
 #include "codelets/codelet.h"
 #include "codelets/exchange.h"
+#include "codelets/host_io.h"
 #include "support/check.h"
 
 namespace tessera {
@@ -36,15 +37,6 @@ void add_compute(const Program& program, const ComputeSet& set, SuperstepCost& c
         sum / static_cast<double>(cost.active_tiles) / static_cast<double>(cost.compute.value);
 }
 
-// The host's part of a batch: starting the engine, and bytes over the link.
-double host_seconds(const Program& program) {
-  int64_t bytes = 0;
-  for (const auto* ids : {&program.inputs, &program.outputs})
-    for (VariableId id : *ids) bytes += program.variables[static_cast<size_t>(id)].bytes();
-  const Target& target = program.target;
-  return target.host_run_seconds + static_cast<double>(bytes) / target.host_bytes_per_second;
-}
-
 }  // namespace
 
 SuperstepCost superstep_cost(const Program& program, const Superstep& step) {
@@ -68,9 +60,9 @@ ProgramCost program_cost(const Program& program) {
     cost.sync += at->second.sync;
   }
   cost.total = cost.compute + cost.exchange + cost.sync;
-  cost.host_seconds = host_seconds(program);
-  cost.seconds_per_batch =
-      static_cast<double>(cost.total.value) / program.target.clock_hz + cost.host_seconds;
+  const double seconds = static_cast<double>(cost.total.value) / program.target.clock_hz;
+  cost.host_seconds = host_seconds(program, seconds);
+  cost.seconds_per_batch = seconds + cost.host_seconds;
   return cost;
 }
 

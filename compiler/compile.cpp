@@ -7,6 +7,7 @@
 
 #include "codelets/codelet.h"
 #include "codelets/cost.h"
+#include "codelets/host_io.h"
 #include "compiler/lower/lower.h"
 #include "compiler/onnx/import.h"
 #include "compiler/report.h"
@@ -174,6 +175,7 @@ void add_costs(CompileResult& result, const std::vector<std::string>& passes) {
 // the largest smaller one that they hold: the option is an upper bound. Planning takes
 // milliseconds, so the shares are tried in turn.
 Expected<Lowered> lower_to_fit(const Graph& graph, CompileOptions options) {
+  options.target.tiles -= options.host.io_tiles;
   Lowered first = TRY(lower(graph, options));
   if (program_memory(first.program).fits) return first;
   constexpr double kSmallestShare = 0.05;
@@ -186,12 +188,26 @@ Expected<Lowered> lower_to_fit(const Graph& graph, CompileOptions options) {
   return first;
 }
 
+// I/O tiles hold streams and nothing else.
+Status check_io_tiles(const Program& program) {
+  const Target& target = program.target;
+  const int64_t room = target.bytes_per_tile - target.reserved_bytes;
+  if (io_tile_bytes(program) <= room) return {};
+  return Error{"num_io_tiles: each of " + std::to_string(program.host.io_tiles) + " would hold " +
+                   std::to_string(io_tile_bytes(program)) + " bytes of streams, must be at most " +
+                   std::to_string(room) + ": take " +
+                   std::to_string((2 * stream_bytes(program) + room - 1) / room) + " or more",
+               ErrorKind::Usage};
+}
+
 Expected<CompileResult> compile_converted(Converted converted, const CompileOptions& options,
                                           PhaseClock& clock) {
   CompileResult result;
   Lowered lowered = TRY(clock.run("lower", [&] { return lower_to_fit(converted.graph, options); }));
   Executable& executable = result.executable;
   executable.program = std::move(lowered.program);
+  executable.program.host = options.host;
+  TRY(check_io_tiles(executable.program));
   executable.constants = std::move(lowered.constants);
   const Status sound =
       clock.run("verify", [&] { return verify_program(executable.program, check_compute_set); });

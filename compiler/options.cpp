@@ -27,6 +27,19 @@ std::string names_text(std::vector<std::string> names) {
   return fmt::format("{}", fmt::join(names, ","));
 }
 
+Status check_host(const CompileOptions& options) {
+  const HostIo& host = options.host;
+  if (host.batches_per_step < 1 || host.batches_per_step > 1'000'000)
+    return Error{
+        fmt::format("batches_per_step: is {}, must be from 1 to 1000000", host.batches_per_step),
+        ErrorKind::Usage};
+  if (host.io_tiles >= 0 && host.io_tiles < options.target.tiles) return {};
+  return Error{
+      fmt::format("num_io_tiles: is {}, must be from 0 to {}, which leaves one of {} tiles",
+                  host.io_tiles, options.target.tiles - 1, options.target.tiles),
+      ErrorKind::Usage};
+}
+
 constexpr Op kOps[] = {
 #define OP(id, ...) Op::id,
 #include "ir/ops.def"
@@ -63,6 +76,7 @@ Status check_options(const CompileOptions& options) {
                              proportion));
   }
   TRY(check_skipped(options.fp16_skip_op_types));
+  TRY(check_host(options));
   if (!options.pack_args) return {};
   for (const auto& [name, value] : {
            std::pair("max_valid_num", options.pack_args->max_valid_num),
@@ -91,6 +105,9 @@ std::string to_string(const CompileOptions& options) {
   }
   text += fmt::format("passes {}\n", names_text(options.passes));
   text += fmt::format("skip_passes {}\n", names_text(options.skip_passes));
+  if (const HostIo& host = options.host; host != HostIo{})
+    text += fmt::format("batches_per_step {}\nnum_io_tiles {}\nprefetch {}\n",
+                        host.batches_per_step, host.io_tiles, host.prefetch);
   text += fmt::format("target {}\n", target_text(options.target));
   return text;
 }

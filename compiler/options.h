@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "ir/graph.h"
-#include "program/target.h"
+#include "program/program.h"
 #include "support/expected.h"
 #include "support/type.h"
 
@@ -33,6 +33,7 @@ struct CompileOptions {
   std::optional<PackArgs> pack_args;
   std::vector<std::string> passes;       // optional passes to add (insert_attention_mask)
   std::vector<std::string> skip_passes;  // passes to leave out
+  HostIo host;                           // its io_tiles are taken from the target's
   Target target;
   std::string dump_dir;  // a numbered .ir file after each pass that changed something; "": none
 };

@@ -33,6 +33,7 @@ class Parser {
     TRY(expect("{"));
     TRY(expect("target"));
     TRY(parse_target(program.target));
+    if (accept("host")) TRY(parse_host(program.host));
     while (!peek("inputs")) TRY(parse_variable());
     TRY(expect("inputs"));
     while (!peek("outputs")) program.inputs.push_back(TRY(variable()));
@@ -56,6 +57,15 @@ class Parser {
       if (status.ok()) status = parse_field(field, value);
     });
     return status;
+  }
+
+  Status parse_host(HostIo& host) {
+    TRY(parse_field("batches_per_step", host.batches_per_step));
+    TRY(parse_field("io_tiles", host.io_tiles));
+    int64_t prefetch = 0;
+    TRY(parse_field("prefetch", prefetch));
+    host.prefetch = prefetch != 0;
+    return {};
   }
 
   Status parse_field(std::string_view field, int64_t& value) {

@@ -31,6 +31,7 @@ class Printer {
   std::string run() {
     text_ = fmt::format("program {} {{\n", quoted(program_.name));
     print_target();
+    print_host();
     for (const Variable& variable : program_.variables) print_variable(variable);
     print_entries("inputs", program_.inputs);
     print_entries("outputs", program_.outputs);
@@ -53,6 +54,14 @@ class Printer {
       fields += fmt::format(" {}={}", name, value);
     });
     line("target {}{}", quoted(program_.target.name), fields);
+  }
+
+  // Nothing where all is as it is without a word.
+  void print_host() {
+    const HostIo& host = program_.host;
+    if (host == HostIo{}) return;
+    line("host batches_per_step={} io_tiles={} prefetch={}", host.batches_per_step, host.io_tiles,
+         host.prefetch ? 1 : 0);
   }
 
   void print_variable(const Variable& variable) {

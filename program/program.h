@@ -125,10 +125,21 @@ struct Superstep {
   ComputeSet compute;
 };
 
+// How batches come and go. The host starts the engine once for every `batches_per_step` of them.
+struct HostIo {
+  int64_t batches_per_step = 1;
+  // Tiles beside the target's own that do nothing but hold streams: with some, a batch computes
+  // while the one before leaves and the next arrives. 0: all tiles compute, and wait for streams.
+  int64_t io_tiles = 0;
+  bool prefetch = true;  // the host fills a stream before it is asked for
+  bool operator==(const HostIo&) const = default;
+};
+
 // Weights travel in `load`, once; `main` is one batch: host copies in, supersteps, host copies out.
 struct Program {
   std::string name;
   Target target;
+  HostIo host;
   std::vector<Variable> variables;
   std::vector<VariableId> inputs;   // in the model's order
   std::vector<VariableId> outputs;  // in the model's order

@@ -152,6 +152,9 @@ std::string to_bytes(const Program& program) {
   popef::Program message;
   message.set_name(program.name);
   write(program.target, *message.mutable_target());
+  message.mutable_host()->set_batches_per_step(program.host.batches_per_step);
+  message.mutable_host()->set_io_tiles(program.host.io_tiles);
+  message.mutable_host()->set_prefetch(program.host.prefetch);
   for (const Variable& variable : program.variables) write(variable, *message.add_variables());
   assign(message.mutable_inputs(), program.inputs);
   assign(message.mutable_outputs(), program.outputs);
@@ -164,6 +167,8 @@ Expected<Program> program_from(std::span<const std::byte> bytes) {
   Program program;
   program.name = message.name();
   program.target = read(message.target());
+  program.host = {message.host().batches_per_step(), message.host().io_tiles(),
+                  message.host().prefetch()};
   for (const popef::Variable& variable : message.variables())
     program.variables.push_back(TRY(read(variable)));
   program.inputs = vector_of<VariableId>(message.inputs());

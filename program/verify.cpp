@@ -21,6 +21,7 @@ constexpr size_t kMaxName = 4096;
 constexpr int64_t kMaxTiles = 65'536;
 constexpr int64_t kMaxSteps = int64_t{1} << 26;  // tiles times supersteps
 constexpr double kMaxInteger = 4e9;              // of a target
+constexpr int64_t kMaxBatchesPerStep = 1'000'000;
 constexpr double kMaxReal = 1e15;
 
 Status check_name(std::string_view name) {
@@ -44,6 +45,14 @@ Status check_target(const Target& target) {
   TRY(status);
   if (target.tiles <= kMaxTiles) return {};
   return Error{fmt::format("tiles is {}, must be at most {}", target.tiles, kMaxTiles)};
+}
+
+Status check_host(const HostIo& host) {
+  if (host.batches_per_step < 1 || host.batches_per_step > kMaxBatchesPerStep)
+    return Error{fmt::format("batches_per_step is {}, must be from 1 to {}", host.batches_per_step,
+                             kMaxBatchesPerStep)};
+  if (host.io_tiles >= 0 && host.io_tiles <= kMaxTiles) return {};
+  return Error{fmt::format("io_tiles is {}, must be from 0 to {}", host.io_tiles, kMaxTiles)};
 }
 
 Status check_view(const Variable& variable, const Shape& view) {
@@ -115,6 +124,7 @@ class Verifier {
   Status run() {
     TRY(in("program", program_.name.empty() ? Status{} : check_name(program_.name)));
     TRY(in("target", check_target(program_.target)));
+    TRY(in("host", check_host(program_.host)));
     TRY(check_variables());
     TRY(in("inputs", check_entries(program_.inputs, VariableKind::Input, "input")));
     TRY(in("outputs", check_entries(program_.outputs, VariableKind::Output, "output")));

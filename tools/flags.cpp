@@ -79,7 +79,14 @@ po::options_description compile_flags() {
       "the rate at which the machine multiplies: half or float")(
       "available_memory_proportion", po::value<double>()->default_value(0.6),
       "share of a tile that one matmul's operands may take, in (0, 1]")(
-      "target", po::value<std::string>()->default_value("c600"), "c600, gc200, bow or test")(
+      "target", po::value<Words>()->multitoken()->composing(),
+      "c600 (the default), gc200, bow or test, and numbers to change in it: "
+      "c600,tiles=736,clock_hz=1e9")("batches_per_step", po::value<int64_t>()->default_value(1),
+                                     "batches for each start of the engine by the host")(
+      "num_io_tiles", po::value<int64_t>()->default_value(0),
+      "tiles that hold streams and do not compute, so that I/O overlaps; 0: none")(
+      "prefetch", po::value<bool>()->default_value(true),
+      "the host fills streams before they are asked for")(
       "dump_passes", po::value<std::string>()->default_value(""),
       "write the graph after each pass that changed it to this folder");
   return flags;
@@ -128,7 +135,9 @@ Expected<CompileOptions> compile_options(const po::variables_map& flags) {
     options.pack_args = TRY(parse_pack_args(flags["pack_args"].as<Words>()));
   options.passes = names(flags, "passes");
   options.skip_passes = names(flags, "skip_passes");
-  options.target = TRY(target_preset(flags["target"].as<std::string>()));
+  if (flags.count("target")) options.target = TRY(parse_target(flags["target"].as<Words>()));
+  options.host = {flags["batches_per_step"].as<int64_t>(), flags["num_io_tiles"].as<int64_t>(),
+                  flags["prefetch"].as<bool>()};
   options.dump_dir = flags["dump_passes"].as<std::string>();
   return options;
 }

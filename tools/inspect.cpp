@@ -8,6 +8,7 @@
 #include "codelets/cost.h"
 #include "program/popef.h"
 #include "program/text.h"
+#include "tools/inspect_views.h"
 #include "tools/verb.h"
 
 namespace tessera::tools {
@@ -18,8 +19,15 @@ using Json = nlohmann::ordered_json;
 po::options_description flags() {
   po::options_description flags("Inspecting");
   flags.add_options()("executable", po::value<std::string>(), "the .popef file")(
-      "json", po::bool_switch(), "print everything as JSON")("supersteps", po::bool_switch(),
-                                                             "a line for every superstep")(
+      "cycles", po::bool_switch(), "where the time goes: a line for every superstep")(
+      "ops", po::bool_switch(), "the same by ONNX nodes, dearest first")(
+      "memory", po::bool_switch(), "what is on the fullest tile")(
+      "liveness", po::bool_switch(), "bytes that are not always live, by superstep")(
+      "node", po::value<std::string>(), "the supersteps that this ONNX node became")(
+      "superstep", po::value<std::string>(), "one superstep, and the ONNX nodes it comes from")(
+      "json", po::bool_switch(),
+      "print everything as JSON; with --cycles, --ops, --memory or --liveness: a profile with the "
+      "field names of Poplar's")("supersteps", po::bool_switch(), "a line for every superstep")(
       "program", po::bool_switch(), "print the Program as text")("blobs", po::bool_switch(),
                                                                  "list the file's blobs");
   return flags;
@@ -194,6 +202,26 @@ void print_summary(const Executable& executable, const ProgramCost& cost,
              executable.program.variables.size());
 }
 
+bool asks_for_views(const po::variables_map& flags) {
+  for (const char* view : {"cycles", "ops", "memory", "liveness"})
+    if (flags[view].as<bool>()) return true;
+  return flags.count("node") || flags.count("superstep");
+}
+
+Status print_views(const po::variables_map& flags, const Inspected& is) {
+  if (flags["json"].as<bool>()) {
+    fmt::print("{}\n", profile_json(is).dump(1));
+    return {};
+  }
+  if (flags["cycles"].as<bool>()) print_cycles(is);
+  if (flags["ops"].as<bool>()) print_ops(is);
+  if (flags["memory"].as<bool>()) print_memory(is);
+  if (flags["liveness"].as<bool>()) print_liveness(is);
+  if (flags.count("node")) TRY(print_node(is, flags["node"].as<std::string>()));
+  if (flags.count("superstep")) TRY(print_superstep(is, flags["superstep"].as<std::string>()));
+  return {};
+}
+
 Status run(const po::variables_map& flags) {
   if (!flags.count("executable"))
     return Error{"inspect: no executable, must be MODEL.popef", ErrorKind::Usage};
@@ -202,6 +230,7 @@ Status run(const po::variables_map& flags) {
   const std::vector<BlobInfo> blobs = TRY(list_blobs(path));
   const ProgramCost cost = program_cost(executable.program);
   const MemoryReport memory = program_memory(executable.program);
+  if (asks_for_views(flags)) return print_views(flags, {executable.program, cost, memory});
   if (flags["json"].as<bool>()) {
     print_json(executable, blobs, cost, memory);
     return {};
@@ -224,8 +253,8 @@ Status run(const po::variables_map& flags) {
 Verb inspect_verb() {
   return {"inspect",
           "show what an executable holds, its memory and its cycles",
-          "MODEL.popef [--supersteps] [--json]",
-          "tessera inspect bert.popef --supersteps",
+          "MODEL.popef [--cycles | --ops | --memory | --liveness] [--json]",
+          "tessera inspect bert.popef --ops",
           flags,
           "executable",
           run};

@@ -89,6 +89,45 @@ TEST(Cost, a_batch_takes_its_supersteps_and_the_host) {
                    static_cast<double>(cost.total.value) / 1.5e9 + cost.host_seconds);
 }
 
+TEST(Cost, the_host_starts_once_for_a_step_of_batches) {
+  Program program = parsed();
+  program.host.batches_per_step = 64;
+  EXPECT_DOUBLE_EQ(program_cost(program).host_seconds, 200e-6 / 64 + 2048 / 32e9);
+  program.host.prefetch = false;  // streams are filled, then sent
+  EXPECT_DOUBLE_EQ(program_cost(program).host_seconds, 200e-6 / 64 + 2 * 2048 / 32e9);
+}
+
+TEST(Cost, io_tiles_hide_what_a_batch_has_time_for) {
+  Program program = parsed();
+  program.host = {.batches_per_step = 1000, .io_tiles = 2, .prefetch = true};
+  const double copy = (2048.0 / 2 / 4 + 2 * 250) / 1.5e9;
+  EXPECT_NEAR(program_cost(program).host_seconds, 200e-6 / 1000 + copy + 2048 / 32e9 / 1000, 1e-12);
+  program.target.host_bytes_per_second = 1e6;  // a stream that lasts longer than the batch
+  const ProgramCost slow = program_cost(program);
+  EXPECT_NEAR(slow.seconds_per_batch, 200e-6 / 1000 + 2048 / 1e6, 1e-4);
+}
+
+TEST(Cost, half_the_clock_takes_twice_the_time) {
+  Program program = parsed();
+  const ProgramCost at_full = program_cost(program);
+  program.target.clock_hz /= 2;
+  const ProgramCost at_half = program_cost(program);
+  EXPECT_EQ(at_half.total, at_full.total);
+  EXPECT_NEAR(at_half.seconds_per_batch - at_half.host_seconds,
+              2 * (at_full.seconds_per_batch - at_full.host_seconds), 1e-15);
+}
+
+TEST(Cost, fewer_bytes_a_cycle_are_never_faster) {
+  Program program = parsed();
+  uint64_t before = 0;
+  for (const int64_t rate : {16, 8, 4, 2, 1}) {
+    program.target.exchange_bytes_per_cycle = rate;
+    const uint64_t total = program_cost(program).total.value;
+    EXPECT_GE(total, before) << rate;
+    before = total;
+  }
+}
+
 TEST(Cost, more_bytes_are_never_cheaper) {
   Program program = parsed();
   RegionDim& columns = program.supersteps[1].exchange[0].region.dims[1];

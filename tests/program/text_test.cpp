@@ -51,6 +51,13 @@ TEST(ProgramText, every_part_of_the_text_reaches_the_program) {
   EXPECT_EQ(program.supersteps[1].compute.params[1].values, (std::vector<double>{18, 0, 0, 0}));
 }
 
+TEST(ProgramText, how_batches_come_is_written_where_it_is_not_the_usual) {
+  Program program = parsed(kSmallProgram);
+  EXPECT_EQ(print(program).find("host"), std::string::npos);
+  program.host = {.batches_per_step = 64, .io_tiles = 2, .prefetch = false};
+  EXPECT_EQ(parsed(print(program)).host, program.host);
+}
+
 TEST(ProgramText, a_target_that_is_no_preset_is_written_out) {
   Program program = parsed(kSmallProgram);
   program.target.sync_cycles = 7;

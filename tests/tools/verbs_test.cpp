@@ -49,6 +49,74 @@ TEST(Compile, says_what_it_made) {
   EXPECT_GT(summary["cycles_per_batch"], 1000);
 }
 
+TEST(Compile, numbers_of_a_target_can_be_other_ones) {
+  const auto compiled = [&](std::vector<std::string> words) {
+    std::vector<std::string> all = {
+        "compile", "--input_model",       tiny_model(), "--input_shape", "input_ids=4,16",
+        "-o",      path("what_if.popef"), "--json"};
+    all.insert(all.end(), words.begin(), words.end());
+    return tessera(all);
+  };
+  const auto cycles = [&](const std::vector<std::string>& words) {
+    const Result result = compiled(words);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return Json::parse(result.out)["cycles_per_batch"].get<int64_t>();
+  };
+  const int64_t plain = cycles({"--target", "test"});
+  EXPECT_GT(cycles({"--target", "test,sync_cycles=1000"}), plain);
+  EXPECT_EQ(cycles({"--target", "test", "--target", "clock_hz=1e9"}), plain);
+  for (const auto& [word, why] : std::vector<std::pair<std::string, std::string>>{
+           {"test,tile=3",  "--target tile=3: must be one of tiles, bytes_per_tile"             },
+           {"test,tiles=0", "--target tiles=0: must be a whole number above 0 and at most 65536"},
+           {"test,gc200",   "--target gc200: must be given once, is also test"                  },
+           {"mk1",          "target 'mk1' is not known"                                         }
+  }) {
+    const Result result = compiled({"--target", word});
+    EXPECT_EQ(result.exit_code, 2);
+    EXPECT_THAT(result.err, HasSubstr(why));
+  }
+}
+
+TEST(Compile, tiles_for_io_do_not_compute) {
+  const auto compiled = [&](const std::string& tiles) {
+    return tessera({"compile", "--input_model", tiny_model(), "--input_shape", "input_ids=4,16",
+                    "--target", "test", "--batches_per_step", "64", "--num_io_tiles", tiles, "-o",
+                    path("io.popef")});
+  };
+  ASSERT_EQ(compiled("1").exit_code, 0);
+  const Json json = Json::parse(tessera({"inspect", path("io.popef"), "--json"}).out);
+  EXPECT_EQ(json["tiles"], 3);
+  const Result none_left = compiled("4");
+  EXPECT_EQ(none_left.exit_code, 2);
+  EXPECT_THAT(none_left.err, HasSubstr("num_io_tiles: is 4, must be from 0 to 3"));
+}
+
+TEST(Inspect, views_add_up_and_lead_from_nodes_to_supersteps_and_back) {
+  const Json all = Json::parse(tessera({"inspect", padded_executable(), "--json"}).out);
+  const Json profile =
+      Json::parse(tessera({"inspect", padded_executable(), "--cycles", "--json"}).out);
+  int64_t sum = 0;
+  for (const Json& step : profile["execution"]["steps"])
+    sum += step["ipus"][0]["cycles"].get<int64_t>();
+  EXPECT_EQ(sum, all["cycles"]["total"]);
+  EXPECT_EQ(profile["compilation"]["target"]["numTiles"], 4);
+  EXPECT_EQ(profile["compilation"]["tiles"].size(), 4u);
+  EXPECT_GT(profile["execution"]["ampUtilisation"], 0.0);
+  EXPECT_LT(profile["execution"]["ampUtilisation"], 1.0);
+
+  const Json& step = profile["execution"]["steps"].back()["program"];
+  const Result one =
+      tessera({"inspect", padded_executable(), "--superstep", step["name"].get<std::string>()});
+  const std::string node = step["origin"][0];
+  EXPECT_THAT(one.out, HasSubstr(node));
+  const Result back = tessera({"inspect", padded_executable(), "--node", node});
+  EXPECT_EQ(back.exit_code, 0) << back.err;
+  EXPECT_EQ(tessera({"inspect", padded_executable(), "--node", "nobody"}).exit_code, 2);
+  EXPECT_EQ(tessera({"inspect", padded_executable(), "--superstep", "nobody"}).exit_code, 2);
+  for (const char* view : {"--cycles", "--ops", "--memory", "--liveness"})
+    EXPECT_EQ(tessera({"inspect", padded_executable(), view}).exit_code, 0);
+}
+
 TEST(Run, writes_an_array_per_output) {
   const Result result = tessera(
       {"run", padded_executable(), "--inputs", padded_inputs(), "--outputs", path("answers")});
