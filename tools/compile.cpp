@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "compiler/ways_out.h"
 #include "passes/pipeline.h"
 #include "tools/verb.h"
 
@@ -79,6 +80,16 @@ Expected<CompileResult> compile_with_progress(const std::string& model,
   return compile(model, options, [&](const std::string& phase) { progress.step(phase); });
 }
 
+// What others would take, compiled one after the other: no guess.
+Error with_ways_out(Error error, const std::string& model, const CompileOptions& options) {
+  constexpr double kSeconds = 15;
+  Progress progress("compile " + model);
+  progress.step("does not fit, compiling variants");
+  const std::vector<WayOut> ways = ways_out(model, options, kSeconds);
+  if (!ways.empty()) error.message += "\n  compiled with:" + to_string(ways);
+  return error;
+}
+
 Status run(const po::variables_map& flags) {
   if (flags["list_passes"].as<bool>()) {
     list_passes();
@@ -101,7 +112,7 @@ Status run(const po::variables_map& flags) {
   else
     print_summary(result, output, bytes);
   // The file is written all the same: it is what there is to inspect.
-  if (result.out_of_memory) return *result.out_of_memory;
+  if (result.out_of_memory) return with_ways_out(*result.out_of_memory, model, options);
   return {};
 }
 

@@ -77,6 +77,30 @@ TEST(Compile, numbers_of_a_target_can_be_other_ones) {
   }
 }
 
+TEST(Compile, out_of_memory_says_what_really_compiled_variants_take) {
+  const auto compiled = [](const std::string& rows, const std::string& target) {
+    return tessera({"compile", "--input_model", tiny_model(), "--input_shape",
+                    "input_ids=" + rows + ",32", "--target", target, "-o", path("large.popef"),
+                    "--json"});
+  };
+  const auto peak = [&](const std::string& rows) {
+    return Json::parse(compiled(rows, "test").out)["peak_tile_bytes"].get<int64_t>();
+  };
+  const int64_t between = (peak("8") + peak("2")) / 2;
+  const std::string target = "test,bytes_per_tile=" + std::to_string(between);
+  const Result result = compiled("8", target);
+  EXPECT_EQ(result.exit_code, 4) << result.err;
+  EXPECT_TRUE(exists(path("large.popef")));
+  EXPECT_THAT(result.err, AllOf(HasSubstr("Out of memory on tile"),
+                                HasSubstr("of 2, fits: --input_shape input_ids=2,32"),
+                                HasSubstr(": --precision fp16")));
+  const Json smaller = Json::parse(compiled("2", target).out);
+  EXPECT_THAT(result.err,
+              HasSubstr(std::to_string(smaller["peak_tile_bytes"].get<int64_t>()) + " bytes,"));
+  EXPECT_THAT(result.err, HasSubstr(std::to_string(smaller["cycles_per_batch"].get<int64_t>()) +
+                                    " cycles a batch of 2"));
+}
+
 TEST(Compile, tiles_for_io_do_not_compute) {
   const auto compiled = [&](const std::string& tiles) {
     return tessera({"compile", "--input_model", tiny_model(), "--input_shape", "input_ids=4,16",

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// What would make an executable fit that does not: variants of its options, each really compiled.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "compiler/options.h"
+
+namespace tessera {
+
+struct WayOut {
+  std::string change;                  // as flags: "--precision fp16"
+  int64_t peak_bytes = 0, cycles = 0;  // of the fullest tile; per batch
+  int64_t rows = 0;                    // of a batch; 0: the change leaves them
+  bool fits = false;
+};
+
+// Compiles fp16 for fp32, half and quarter of the batch, half the row length, and form B for form
+// A, where the options have what to change. A variant that does not compile is left out. No variant
+// is begun once `seconds` have passed.
+std::vector<WayOut> ways_out(const std::string& model_path, const CompileOptions& options,
+                             double seconds);
+
+// A line each.
+std::string to_string(const std::vector<WayOut>& ways);
+
+}  // namespace tessera
