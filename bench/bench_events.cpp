@@ -37,7 +37,7 @@ double seconds_of(int times, const std::function<bool()>& body) {
 
 Expected<Figures> measure(const std::string& folder, const std::string& preset, int batches) {
   const std::string model = folder + "/model.onnx";
-  TRY(make_bert(TRY(make_model_preset(preset)), model));
+  TRY(make_model(TRY(make_model_preset(preset)), model));
   SessionOptions options;
   options.events_path = folder + "/events.jsonl";
   options.on_recompile = OnRecompile::Pad;

@@ -55,7 +55,7 @@ class Processes : public ::testing::Test {
 // Each opens a session of its own over the same folder and model and asks for the same shape.
 TEST_F(Processes, racing_for_one_key_compile_once) {
   const std::string model = folder_ + "/bert.onnx";
-  ASSERT_TRUE(make_bert(make_model_preset("tiny").take(), model).ok());
+  ASSERT_TRUE(make_model(make_model_preset("tiny").take(), model).ok());
   const int processes = slow() ? 32 : 8;
   const auto ask = [&] {
     SessionOptions options;
