@@ -4,11 +4,10 @@
 // machine. Plain C++ without any library.
 //
 // A codelet `foo` (foo.tile.cpp) defines
-//   extern "C" const FooConstants foo_constants;               filled in by the JIT before
-//   compiling extern "C" void foo(const VertexOperand* operands, void* scratch);
-// and, for operand i that it wants in another layout,
-//   extern "C" void foo_prepare_<i>(const VertexOperand* operand, void* prepared);
-// in which case operands[i].data is the prepared bytes, and size is the region's as before.
+//   extern "C" void foo(const VertexOperand* operands, void* scratch);
+// and declares, if it is specialised by constants,
+//   extern "C" const FooConstants foo_constants;
+// which the JIT fills in before it compiles.
 #pragma once
 
 #include <stdint.h>
@@ -29,7 +28,7 @@ struct HostVectors {
 };
 
 struct VertexOperand {
-  void* data;                   // first element of the region, or its prepared form
+  void* data;                   // first element of the region
   int64_t size[kVertexRank];    // extent per dimension of the region's view; 1 past its rank
   int64_t stride[kVertexRank];  // in elements; 0 where the size is 1, else 1 in the last dimension
   int64_t begin[kVertexRank];   // where the region begins in its view: constant state of the vertex

@@ -11,7 +11,6 @@ namespace tessera::codelets {
 namespace {
 
 constexpr int kQ = 0, kK = 1, kV = 2, kMask = 3;
-constexpr int64_t kLanes = 16;
 // A tile holds far less; these bound the scratch and the sums that a hostile program can ask for.
 constexpr int64_t kMostKeys = int64_t{1} << 20;
 constexpr int64_t kMostScores = int64_t{1} << 40;
@@ -37,8 +36,6 @@ size_t mask_operands(Mask mask) {
   }
   return 0;
 }
-
-int64_t whole_lanes(int64_t elements) { return (elements + kLanes - 1) / kLanes * kLanes; }
 
 // Each of the bias's dimensions is the scores' or 1.
 Shape bias_rule(const Shape& bias, const Sizes& is) {
@@ -132,20 +129,24 @@ std::string constants(const VertexShape& shape) {
                                      .scale = param(*shape.params, "scale")});
 }
 
-// As attention.tile.cpp lays it out: rows of queries, rows of scores, runs of visible keys.
 int64_t scratch_bytes(const VertexShape& shape) {
   const Sizes is = sizes_of(shape);
-  const int64_t rows = kAttentionRows * (whole_lanes(is.d) + whole_lanes(is.s) + kLanes);
-  const int64_t runs = (is.s + 1) / 2;
-  return rows * size_of(DType::F32) + runs * 2 * static_cast<int64_t>(sizeof(int64_t));
+  return AttentionScratch(is.d, is.s).bytes;
 }
 
-int64_t prepared_bytes(const VertexShape& shape, int operand) {
-  const Sizes is = sizes_of(shape);
-  const int64_t heads = is.b * is.h;
-  if (operand == kK) return heads * whole_lanes(is.s) * is.d * size_of(DType::F32);
-  if (operand == kV) return heads * is.s * whole_lanes(is.d) * size_of(DType::F32);
-  return 0;
+Extents extents(const VertexShape& shape) {
+  std::vector<std::string> letters = {"BRHd", "BsHd", "BsHd"};
+  switch (mask_of(shape)) {
+    case Mask::None: break;
+    case Mask::Keys: letters.push_back("Bs"); break;
+    case Mask::Segments: letters.insert(letters.end(), {"BR", "Bs"}); break;
+    case Mask::Lengths: letters.push_back("B"); break;
+    case Mask::Bias: letters.push_back("BHRs"); break;
+  }
+  letters.push_back("BRHd");
+  return {
+      std::move(letters), {{'B', 1}, {'H', 1}, {'R', 64}}
+  };
 }
 
 }  // namespace
@@ -159,7 +160,7 @@ Codelet attention() {
           .temporary_bytes = temporary_bytes,
           .constants = constants,
           .scratch_bytes = scratch_bytes,
-          .prepared_bytes = prepared_bytes,
+          .extents = extents,
           .bitcode = {}};
 }
 

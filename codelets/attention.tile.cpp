@@ -2,9 +2,10 @@
 // attention: softmax(scale · q · kᵀ) · v for every sequence and head, in f32 between the loads and
 // the store, and in one go: a few rows of scores are all that is ever kept.
 //
-// Queries that see the same keys go together, up to a strip of rows at a time: scores by strips of
-// products (k comes transposed, in panels of sixteen keys), softmax along each row, products with
-// v's panels, division by the row's sum at the end.
+// The keys and values of a head that any of its queries sees become f32 once: k transposed, in
+// panels of sixteen keys, v in panels of sixteen columns. Queries that see the same keys go
+// together, up to a strip of rows at a time: scores by strips of products, softmax along each row,
+// products with v's panels, division by the row's sum at the end.
 //
 // Keys are counted from the first that is seen, in lanes of sixteen and in order. So a sequence has
 // one result, to the bit, whether it stands alone, before padding of any length, or between others
@@ -36,19 +37,26 @@ Operands operands_of(const VertexOperand* operands) {
   return {operands[0], operands[1], operands[2], operands + 3, operands[3 + masks]};
 }
 
-// Scratch, as attention.cpp measures it.
 struct Scratch {
-  float* queries;        // kAttentionRows rows of d
-  float* scores;         // kAttentionRows rows
-  int64_t score_stride;  // keys in whole panels, and one panel to read beyond
+  float *keys, *values, *queries, *scores;
+  int64_t score_stride;
   KeyRun* runs;
 
-  Scratch(void* scratch, int64_t d, int64_t s) {
-    queries = static_cast<float*>(scratch);
-    scores = queries + kAttentionRows * panels_of(d) * kLanes;
-    score_stride = (panels_of(s) + 1) * kLanes;
-    runs = reinterpret_cast<KeyRun*>(scores + kAttentionRows * score_stride);
-  }
+  Scratch(void* memory, const AttentionScratch& is)
+      : keys(static_cast<float*>(memory) + is.keys),
+        values(static_cast<float*>(memory) + is.values),
+        queries(static_cast<float*>(memory) + is.queries),
+        scores(static_cast<float*>(memory) + is.scores),
+        score_stride(is.score_stride),
+        runs(reinterpret_cast<KeyRun*>(static_cast<float*>(memory) + is.runs)) {}
+};
+
+// The keys of sequence b that some query of this vertex sees lie in here. In scratch, panels of
+// keys count from the one that `begin` is in, rows of values from `begin`.
+struct Window {
+  int64_t begin, end;
+  int64_t first_panel() const { return begin / kLanes; }
+  int64_t size() const { return end - begin; }
 };
 
 // Query rows [row, row + rows) of one sequence and head.
@@ -90,8 +98,50 @@ Visible visible_to(const Operands& is, int64_t b, int64_t row, KeyRun* runs) {
   return {runs, 0};
 }
 
+Window window_of(const Operands& is, int64_t b, const Scratch& scratch) {
+  Window window{is.k.size[1], 0};
+  for (int64_t row = 0; row < is.q.size[1]; row += rows_alike(is, b, row)) {
+    const Visible visible = visible_to(is, b, row, scratch.runs);
+    if (visible.count == 0) continue;
+    const int64_t end = visible.first() + visible.size();
+    if (visible.first() < window.begin) window.begin = visible.first();
+    if (end > window.end) window.end = end;
+  }
+  return window;
+}
+
+// Sixteen keys from element `at` on, transposed; zeros in the place of keys past the last.
+void write_key_panel(const VertexOperand& k, int64_t at, int64_t keys, float* to) {
+  const int64_t d = k.size[3];
+  for (int64_t term = 0; term < d; term += kLanes) {
+    alignas(64) float rows[kLanes * kLanes];
+    for (int64_t i = 0; i < kLanes; ++i) {
+      const int64_t from = at + i * k.stride[1] + term;
+      const v16 row =
+          i < keys ? load_upto(attention_constants.k, k.data, from, d - term) : splat(0);
+      store16(Element::F32, rows, i * kLanes, row);
+    }
+    const int64_t left = d - term;
+    transpose16(rows, left < kLanes ? left : kLanes, to + term * kLanes);
+  }
+}
+
+void write_window(const Operands& is, int64_t b, int64_t h, const Window& window,
+                  const Scratch& scratch) {
+  const int64_t k_at = b * is.k.stride[0] + h * is.k.stride[2];
+  float* panel = scratch.keys;
+  for (int64_t key = window.first_panel() * kLanes; key < window.end; key += kLanes) {
+    write_key_panel(is.k, k_at + key * is.k.stride[1], is.k.size[1] - key, panel);
+    panel += is.k.size[3] * kLanes;
+  }
+  const int64_t v_at = b * is.v.stride[0] + h * is.v.stride[2] + window.begin * is.v.stride[1];
+  write_panels(attention_constants.v, is.v.data, v_at, is.v.stride[1], window.size(), is.v.size[3],
+               scratch.values);
+}
+
 // scores[r][key - first panel's first key] = q · k, for whole panels.
-void score(const Operands& is, const Rows& rows, const Visible& visible, const Scratch& scratch) {
+void score(const Operands& is, const Rows& rows, const Window& window, const Visible& visible,
+           const Scratch& scratch) {
   const int64_t d = is.q.size[3];
   const int64_t q_at =
       rows.b * is.q.stride[0] + rows.row * is.q.stride[1] + rows.h * is.q.stride[2];
@@ -103,11 +153,9 @@ void score(const Operands& is, const Rows& rows, const Visible& visible, const S
     row_stride = d;
   }
   const int64_t panel_stride = d * kLanes;
-  const int64_t matrix = rows.b * is.k.size[2] + rows.h;
   const int64_t first = visible.first() / kLanes;
   const int64_t panels = panels_of(visible.first() + visible.size()) - first;
-  const float* b = static_cast<const float*>(is.k.data) +
-                   (matrix * panels_of(is.k.size[1]) + first) * panel_stride;
+  const float* b = scratch.keys + (first - window.first_panel()) * panel_stride;
   const Parts groups(panels, largest_strip().panels);
   float* scores = scratch.scores;
   for (int64_t i = 0; i < groups.count; ++i) {
@@ -118,7 +166,8 @@ void score(const Operands& is, const Rows& rows, const Visible& visible, const S
                                       .terms = d,
                                       .sums = scores,
                                       .sums_stride = scratch.score_stride,
-                                      .resume = false});
+                                      .resume = false,
+                                      .add = false});
     b += groups[i] * panel_stride;
     scores += groups[i] * kLanes;
   }
@@ -166,13 +215,13 @@ int64_t out_at(const Operands& is, const Rows& rows, int64_t r) {
 }
 
 // out = (exponentials · v) / sums, by groups of v's panels.
-void weigh_values(const Operands& is, const Rows& rows, const Visible& visible,
-                  const float* weights, int64_t weight_stride, const float* totals) {
+void weigh_values(const Operands& is, const Rows& rows, const Window& window,
+                  const Visible& visible, const float* weights, const Scratch& scratch,
+                  const float* totals) {
   alignas(64) float sums[kMaxStripRows * kMaxStripPanels * kLanes];
   const int64_t d = is.v.size[3];
-  const int64_t panel_stride = is.v.size[1] * kLanes;
-  const int64_t matrix = rows.b * is.v.size[2] + rows.h;
-  const float* panel = static_cast<const float*>(is.v.data) + matrix * panels_of(d) * panel_stride;
+  const int64_t panel_stride = window.size() * kLanes;
+  const float* panel = scratch.values;
   const Parts groups(panels_of(d), largest_strip().panels);
   int64_t column = 0;
   for (int64_t i = 0; i < groups.count; ++i) {
@@ -180,13 +229,14 @@ void weigh_values(const Operands& is, const Rows& rows, const Visible& visible,
     for (int64_t run = 0; run < visible.count; ++run) {
       const KeyRun keys = visible.runs[run];
       multiply({rows.rows, groups[i]}, {.a = weights + (keys.begin - visible.first()),
-                                        .row_stride = weight_stride,
-                                        .b = panel + keys.begin * kLanes,
+                                        .row_stride = scratch.score_stride,
+                                        .b = panel + (keys.begin - window.begin) * kLanes,
                                         .panel_stride = panel_stride,
                                         .terms = keys.end - keys.begin,
                                         .sums = sums,
                                         .sums_stride = wide,
-                                        .resume = run > 0});
+                                        .resume = run > 0,
+                                        .add = false});
     }
     for (int64_t r = 0; r < rows.rows; ++r) {
       for (int64_t c = 0; c < wide && column + c < d; c += kLanes) {
@@ -201,9 +251,9 @@ void weigh_values(const Operands& is, const Rows& rows, const Visible& visible,
   }
 }
 
-void run_rows(const Operands& is, const Rows& rows, const Visible& visible,
+void run_rows(const Operands& is, const Rows& rows, const Window& window, const Visible& visible,
               const Scratch& scratch) {
-  score(is, rows, visible, scratch);
+  score(is, rows, window, visible, scratch);
   float totals[kMaxStripRows];
   float* const scores = scratch.scores + visible.first() % kLanes;
   for (int64_t r = 0; r < rows.rows; ++r) {
@@ -211,7 +261,7 @@ void run_rows(const Operands& is, const Rows& rows, const Visible& visible,
     mask_scores(is, rows, r, visible, row);
     totals[r] = exponentials(row, visible.size());
   }
-  weigh_values(is, rows, visible, scores, scratch.score_stride, totals);
+  weigh_values(is, rows, window, visible, scores, scratch, totals);
 }
 
 void zero_rows(const Operands& is, const Rows& rows) {
@@ -222,67 +272,30 @@ void zero_rows(const Operands& is, const Rows& rows) {
   }
 }
 
+// All queries of one head.
+void run_head(const Operands& is, int64_t b, int64_t h, const Window& window,
+              const Scratch& scratch) {
+  write_window(is, b, h, window, scratch);
+  for (int64_t row = 0, alike = 0; row < is.q.size[1]; row += alike) {
+    alike = rows_alike(is, b, row);
+    const Visible visible = visible_to(is, b, row, scratch.runs);
+    if (visible.count == 0) {
+      zero_rows(is, {b, h, row, alike});
+      continue;
+    }
+    for_each_strip(alike, [&](int64_t at, int64_t height) {
+      run_rows(is, {b, h, row + at, height}, window, visible, scratch);
+    });
+  }
+}
+
 }  // namespace
 
 extern "C" void attention(const VertexOperand* operands, void* memory) {
   const Operands is = operands_of(operands);
-  const Scratch scratch(memory, is.q.size[3], is.k.size[1]);
+  const Scratch scratch(memory, AttentionScratch(is.q.size[3], is.k.size[1]));
   for (int64_t b = 0; b < is.q.size[0]; ++b) {
-    for (int64_t row = 0, alike = 0; row < is.q.size[1]; row += alike) {
-      alike = rows_alike(is, b, row);
-      const Visible visible = visible_to(is, b, row, scratch.runs);
-      const Parts strips(alike, largest_strip().rows);
-      for (int64_t h = 0; h < is.q.size[2]; ++h) {
-        if (visible.count == 0) {
-          zero_rows(is, {b, h, row, alike});
-          continue;
-        }
-        int64_t at = row;
-        for (int64_t strip = 0; strip < strips.count; at += strips[strip++]) {
-          run_rows(is, {b, h, at, strips[strip]}, visible, scratch);
-        }
-      }
-    }
-  }
-}
-
-// Sixteen keys from element `at` on, transposed; zeros in the place of keys past the last.
-static void write_key_panel(const VertexOperand& k, int64_t at, int64_t keys, float* to) {
-  const int64_t d = k.size[3];
-  for (int64_t term = 0; term < d; term += kLanes) {
-    alignas(64) float rows[kLanes * kLanes];
-    for (int64_t i = 0; i < kLanes; ++i) {
-      const int64_t from = at + i * k.stride[1] + term;
-      const v16 row =
-          i < keys ? load_upto(attention_constants.k, k.data, from, d - term) : splat(0);
-      store16(Element::F32, rows, i * kLanes, row);
-    }
-    const int64_t left = d - term;
-    transpose16(rows, left < kLanes ? left : kLanes, to + term * kLanes);
-  }
-}
-
-extern "C" void attention_prepare_1(const VertexOperand* operand, void* prepared) {
-  const VertexOperand& k = *operand;
-  float* to = static_cast<float*>(prepared);
-  for (int64_t b = 0; b < k.size[0]; ++b) {
-    for (int64_t h = 0; h < k.size[2]; ++h) {
-      const int64_t at = b * k.stride[0] + h * k.stride[2];
-      for (int64_t key = 0; key < k.size[1]; key += kLanes, to += k.size[3] * kLanes) {
-        write_key_panel(k, at + key * k.stride[1], k.size[1] - key, to);
-      }
-    }
-  }
-}
-
-extern "C" void attention_prepare_2(const VertexOperand* operand, void* prepared) {
-  const VertexOperand& v = *operand;
-  float* to = static_cast<float*>(prepared);
-  for (int64_t b = 0; b < v.size[0]; ++b) {
-    for (int64_t h = 0; h < v.size[2]; ++h) {
-      write_panels(attention_constants.v, v.data, b * v.stride[0] + h * v.stride[2], v.stride[1],
-                   v.size[1], v.size[3], to);
-      to += panels_of(v.size[3]) * kLanes * v.size[1];
-    }
+    const Window window = window_of(is, b, scratch);
+    for (int64_t h = 0; h < is.q.size[2]; ++h) run_head(is, b, h, window, scratch);
   }
 }

@@ -164,4 +164,11 @@ Cycles epilogue_cycles(const VertexShape& shape) {
          Cycles{static_cast<uint64_t>(ceil_div(size * activation, 4))};
 }
 
+void append_epilogue_letters(const VertexShape& shape, const std::string& out,
+                             std::vector<std::string>& letters) {
+  if (param(*shape.params, "bias") != 0) letters.push_back(out.substr(out.size() - 1));
+  if (param(*shape.params, "residual") != 0) letters.push_back(out);
+  letters.push_back(out);
+}
+
 }  // namespace tessera

@@ -37,5 +37,8 @@ Status check_epilogue(std::string_view codelet, const VertexShape& shape, size_t
 Status check_epilogue_params(std::string_view codelet, const VertexShape& shape);
 EpilogueConstants epilogue_constants(const VertexShape& shape, size_t inputs);
 Cycles epilogue_cycles(const VertexShape& shape);
+// Letters (Extents) of the same operands, after those of the inputs; `out`'s last is the bias's.
+void append_epilogue_letters(const VertexShape& shape, const std::string& out,
+                             std::vector<std::string>& letters);
 
 }  // namespace tessera

@@ -19,7 +19,7 @@ namespace tessera {
 // One operand of one vertex, as check and cost see it.
 struct OperandShape {
   DType dtype;
-  Shape size;   // of the vertex's box
+  Shape size;  // of the vertex's box
   bool writes;
 };
 
@@ -27,6 +27,20 @@ struct OperandShape {
 struct VertexShape {
   const std::vector<Param>* params;
   std::vector<OperandShape> operands;
+};
+
+// A letter for each dimension of each operand. Dimensions of one letter are cut and joined
+// together; an operand whose size is 1 there serves all of them. Along an upper-case letter
+// vertices do not depend on each other: a vertex of the joined boxes computes, to the bit, what
+// those of the parts do. A dot stands for a dimension that a vertex does not walk through.
+struct Extents {
+  std::vector<std::string> letters;  // by operand
+  // Letters to cut along, in this order, and the least extent of a piece that is worth a call.
+  struct Cut {
+    char letter;
+    int64_t least;
+  };
+  std::vector<Cut> cuts;
 };
 
 struct Codelet {
@@ -46,8 +60,8 @@ struct Codelet {
   std::string (*constants)(const VertexShape&);
   // Host scratch that the vertex needs, in bytes.
   int64_t (*scratch_bytes)(const VertexShape&);
-  // Bytes of operand i's prepared form; 0: handed over as it is.
-  int64_t (*prepared_bytes)(const VertexShape&, int operand);
+  // How the vertex may be cut and joined: the host's direct machine chooses boxes of its own.
+  Extents (*extents)(const VertexShape&);
   std::span<const std::byte> bitcode;
 };
 

@@ -54,6 +54,12 @@ std::string constants(const VertexShape& shape) {
                                   .inputs = static_cast<int64_t>(shape.operands.size()) - 1});
 }
 
+Extents extents(const VertexShape& shape) {
+  return {
+      std::vector<std::string>(shape.operands.size(), "OkN"), {{'O', 1}, {'N', 64}}
+  };
+}
+
 }  // namespace
 
 Codelet concat() {
@@ -64,7 +70,7 @@ Codelet concat() {
           .state_bytes = state_bytes,
           .constants = constants,
           .scratch_bytes = no_scratch,
-          .prepared_bytes = nothing_prepared,
+          .extents = extents,
           .bitcode = {}};
 }
 

@@ -97,6 +97,20 @@ std::string constants(const VertexShape& shape) {
   return bytes_of(constants);
 }
 
+// A dimension that is walked by ones is cut freely, and any other stays whole.
+Extents extents(const VertexShape& shape) {
+  const std::vector<double>& perm = values(shape, "perm");
+  const std::vector<double>& step = values(shape, "step");
+  Extents extents{std::vector<std::string>(2, std::string(perm.size(), '.')), {}};
+  for (size_t d = 0; d < perm.size(); ++d) {
+    const auto letter = static_cast<char>((step[d] == 1 ? 'A' : 'a') + d);
+    extents.letters[0][static_cast<size_t>(perm[d])] = letter;
+    extents.letters[1][d] = letter;
+    if (step[d] == 1) extents.cuts.push_back({letter, d + 1 < perm.size() ? 1 : 64});
+  }
+  return extents;
+}
+
 }  // namespace
 
 Codelet copy() {
@@ -107,7 +121,7 @@ Codelet copy() {
           .state_bytes = state_bytes,
           .constants = constants,
           .scratch_bytes = no_scratch,
-          .prepared_bytes = nothing_prepared,
+          .extents = extents,
           .bitcode = {}};
 }
 

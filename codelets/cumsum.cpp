@@ -32,6 +32,13 @@ std::string constants(const VertexShape& shape) {
                                   .out = element_of(shape.operands[1].dtype)});
 }
 
+Extents extents(const VertexShape&) {
+  return {
+      {"OkN",    "OkN"    },
+      {{'O', 1}, {'N', 16}}
+  };
+}
+
 }  // namespace
 
 Codelet cumsum() {
@@ -42,7 +49,7 @@ Codelet cumsum() {
           .state_bytes = state_bytes,
           .constants = constants,
           .scratch_bytes = no_scratch,
-          .prepared_bytes = nothing_prepared,
+          .extents = extents,
           .bitcode = {}};
 }
 

@@ -204,6 +204,17 @@ int64_t scratch_bytes(const VertexShape& shape) {
   return static_cast<int64_t>(registers) * kTapeChunk * 4;
 }
 
+Extents extents(const VertexShape& shape) {
+  constexpr std::string_view kLetters = "ABCDEFGH";
+  const size_t rank = shape.operands.back().size.size();
+  Extents extents{
+      std::vector<std::string>(shape.operands.size(), std::string(kLetters.substr(0, rank))), {}};
+  for (size_t d = 0; d < rank; ++d) {
+    extents.cuts.push_back({kLetters[d], d + 1 < rank ? 1 : kTapeChunk});
+  }
+  return extents;
+}
+
 }  // namespace
 
 Codelet elementwise() {
@@ -214,7 +225,7 @@ Codelet elementwise() {
           .state_bytes = state_bytes,
           .constants = constants,
           .scratch_bytes = scratch_bytes,
-          .prepared_bytes = nothing_prepared,
+          .extents = extents,
           .bitcode = {}};
 }
 

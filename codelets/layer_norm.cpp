@@ -51,6 +51,13 @@ int64_t scratch_bytes(const VertexShape& shape) {
   return (shape.operands[0].size[1] + 15) / 16 * 16 * size_of(DType::F32);
 }
 
+Extents extents(const VertexShape& shape) {
+  const bool residual = param(*shape.params, "residual") != 0;
+  std::vector<std::string> letters = {"Rn", "n", "n", "Rn"};
+  if (residual) letters.insert(letters.begin(), "Rn");
+  return {std::move(letters), {{'R', 1}}};
+}
+
 }  // namespace
 
 Codelet layer_norm() {
@@ -61,7 +68,7 @@ Codelet layer_norm() {
           .state_bytes = state_bytes,
           .constants = constants,
           .scratch_bytes = scratch_bytes,
-          .prepared_bytes = nothing_prepared,
+          .extents = extents,
           .bitcode = {}};
 }
 

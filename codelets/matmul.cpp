@@ -39,18 +39,33 @@ int64_t state_bytes(const VertexShape& shape) {
                              shape.operands.back().dtype);
 }
 
-std::string constants(const VertexShape& shape) {
-  return bytes_of(MatMulConstants{.a = element_of(shape.operands[kA].dtype),
-                                  .b = element_of(shape.operands[kB].dtype),
-                                  .end = epilogue_constants(shape, kInputs)});
+// A joined matmul (matmul.h) says here how many terms a part has.
+int64_t part_terms(const VertexShape& shape) {
+  const std::vector<double>* terms = find_param(*shape.params, kPartTerms);
+  return terms == nullptr ? 0 : static_cast<int64_t>(terms->front());
 }
 
-int64_t prepared_bytes(const VertexShape& shape, int operand) {
-  const int64_t item = size_of(DType::F32);
-  if (operand == kA && shape.operands[kA].dtype == DType::F16) return elements(a_of(shape)) * item;
-  if (operand != kB) return 0;
-  const Shape& b = b_of(shape);
-  return b[0] * b[1] * ((b[2] + 15) / 16 * 16) * item;
+std::string constants(const VertexShape& shape) {
+  const int64_t terms = part_terms(shape);
+  return bytes_of(MatMulConstants{
+      .a = element_of(shape.operands[kA].dtype),
+      .b = element_of(shape.operands[kB].dtype),
+      .part_terms = terms,
+      .part = terms == 0 ? Element::F32 : static_cast<Element>(param(*shape.params, kPartElement)),
+      .end = epilogue_constants(shape, kInputs)});
+}
+
+int64_t scratch_bytes(const VertexShape& shape) {
+  const Product is = product_of(shape);
+  return MatMulScratch(is.m, is.k, part_terms(shape)).bytes;
+}
+
+Extents extents(const VertexShape& shape) {
+  std::vector<std::string> letters = {"GMk", "GkN"};
+  append_epilogue_letters(shape, "GMN", letters);
+  return {
+      std::move(letters), {{'G', 1}, {'M', kMatMulRows}, {'N', kMatMulColumns}}
+  };
 }
 
 }  // namespace
@@ -62,8 +77,8 @@ Codelet matmul() {
           .code_bytes = 2048,
           .state_bytes = state_bytes,
           .constants = constants,
-          .scratch_bytes = no_scratch,
-          .prepared_bytes = prepared_bytes,
+          .scratch_bytes = scratch_bytes,
+          .extents = extents,
           .bitcode = {}};
 }
 

@@ -5,9 +5,47 @@
 
 namespace tessera {
 
+// Parameters that no Program has: the direct machine gives them to a matmul that it joined with the
+// sum of its partials. The terms of a part, and the Element that a part's sum is rounded to.
+inline constexpr const char* kPartTerms = "part_terms";
+inline constexpr const char* kPartElement = "part_element";
+
 struct MatMulConstants {
   Element a, b;
+  int64_t part_terms;  // 0: all terms are one sum
+  Element part;
   EpilogueConstants end;
+};
+
+// Pieces that are worth a call: a's rows and b's columns become f32 once a piece each.
+inline constexpr int64_t kMatMulRows = 256, kMatMulColumns = 96;
+
+// Scratch, in floats. Rows of a stand there as f32, in blocks of terms, and one group of b's panels
+// for one block of terms; both stay in the second-level cache while they are multiplied.
+struct MatMulScratch {
+  static constexpr int64_t kGroup = 4 * 16;  // columns of the widest group of panels
+
+  int64_t rows;         // of a that are worked on at once
+  int64_t block_terms;  // of a block, at most
+  int64_t a, b, totals, first_rows;
+  int64_t bytes;
+
+  constexpr MatMulScratch(int64_t m, int64_t k, int64_t part_terms)
+      : rows(at_least(16, at_most(kMatMulRows, (int64_t{1} << 20) / k))), block_terms(part_terms) {
+    if (rows > m) rows = m;
+    if (block_terms == 0) block_terms = (k + blocks(k) - 1) / blocks(k);
+    a = 0;
+    b = a + whole_lines(rows * k);
+    totals = b + kGroup * block_terms;
+    first_rows = totals + kGroup * rows;
+    bytes = 4 * first_rows + 8 * (rows + 1);
+  }
+
+ private:
+  static constexpr int64_t at_most(int64_t a, int64_t b) { return a < b ? a : b; }
+  static constexpr int64_t at_least(int64_t a, int64_t b) { return a > b ? a : b; }
+  static constexpr int64_t blocks(int64_t k) { return (k + 767) / 768; }
+  static constexpr int64_t whole_lines(int64_t floats) { return (floats + 15) / 16 * 16; }
 };
 
 }  // namespace tessera

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // matmul: out[g,m,n] = activation(a · b + bias) + residual, sums in f32 over the terms in order.
 //
-// b comes as panels, a as f32 rows (as it is, where it is f32). As many panels as the second-level
-// cache holds are one block; all rows pass by it in strips, and a strip stays in the first-level
-// cache while the panels of the block pass by. A strip's sums leave the registers once, through the
-// epilogue, row by row.
+// A block of a's rows becomes f32 once. Then group after group of b's columns becomes f32 panels,
+// and all rows pass by them in strips. So each element is converted once for hundreds of products,
+// b may lie in memory as the file has it, and what is multiplied comes from near caches. Rows that
+// equal the row before, as those of a packed batch that hold no request do, are multiplied once.
+//
+// Where the sum is cut into parts (matmul.h), a part's sum is rounded, and the parts are added in
+// order: what a matmul with partials and reduce_partials compute.
 #include "codelets/matmul.h"
 
 #include "codelets/epilogue.tile.h"
@@ -15,6 +18,8 @@ using namespace tessera;
 extern "C" const MatMulConstants matmul_constants;
 
 namespace {
+
+static_assert(kMaxStripPanels * kLanes <= MatMulScratch::kGroup);
 
 struct Operands {
   const VertexOperand &a, &b, *bias, *residual, &out;
@@ -28,109 +33,151 @@ Operands operands_of(const VertexOperand* operands) {
   return {operands[0], operands[1], bias, residual, *next};
 }
 
-// Where the prepared form is rows without gaps, or the operand itself.
-int64_t row_stride(const VertexOperand& a) {
-  return matmul_constants.a == Element::F16 ? a.size[2] : a.stride[1];
-}
-int64_t matrix_stride(const VertexOperand& a) {
-  return matmul_constants.a == Element::F16 ? a.size[1] * a.size[2] : a.stride[0];
-}
+struct Scratch {
+  float *a, *b, *totals;
+  int64_t* first_row;
 
-struct Block {
-  int64_t g, row, rows, column, columns;
+  Scratch(void* memory, const MatMulScratch& is)
+      : a(static_cast<float*>(memory) + is.a),
+        b(static_cast<float*>(memory) + is.b),
+        totals(static_cast<float*>(memory) + is.totals),
+        first_row(reinterpret_cast<int64_t*>(static_cast<float*>(memory) + is.first_rows)) {}
 };
 
-void finish_block(const Operands& is, const Block& block, const float* sums, int64_t sums_stride) {
-  RowEnd end{.bias = nullptr,
-             .bias_at = block.column,
+// Rows of matrix g; and of those, in scratch, the distinct ones: number u stands for the rows from
+// first_row[u] to first_row[u + 1], counted from `row`.
+struct Rows {
+  int64_t g, row, count, distinct;
+};
+
+template <class T>
+bool equal_elements(const T* a, const T* b, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) {
+    if (a[i] != b[i]) return false;
+  }
+  return true;
+}
+
+bool equals_row_before(const VertexOperand& a, int64_t at) {
+  if (matmul_constants.a == Element::F16) {
+    const auto* row = static_cast<const uint16_t*>(a.data) + at;
+    return equal_elements(row, row - a.stride[1], a.size[2]);
+  }
+  const auto* row = static_cast<const uint32_t*>(a.data) + at;
+  return equal_elements(row, row - a.stride[1], a.size[2]);
+}
+
+// The row as f32, a piece in each block of terms.
+void take_row(const VertexOperand& a, int64_t at, int64_t number, const MatMulScratch& is,
+              float* to) {
+  const int64_t terms = a.size[2];
+  for (int64_t begin = 0; begin < terms; begin += is.block_terms) {
+    const int64_t left = terms - begin;
+    const int64_t count = left < is.block_terms ? left : is.block_terms;
+    write_rows(matmul_constants.a, a.data, at + begin, 0, 1, count,
+               to + begin * is.rows + number * count);
+  }
+}
+
+Rows take_rows(const Operands& is, int64_t g, int64_t row, const MatMulScratch& sizes,
+               const Scratch& scratch) {
+  const int64_t left = is.a.size[1] - row;
+  Rows rows{g, row, left < sizes.rows ? left : sizes.rows, 0};
+  for (int64_t r = 0; r < rows.count; ++r) {
+    const int64_t at = g * is.a.stride[0] + (row + r) * is.a.stride[1];
+    if (r > 0 && equals_row_before(is.a, at)) continue;
+    take_row(is.a, at, rows.distinct, sizes, scratch.a);
+    scratch.first_row[rows.distinct++] = r;
+  }
+  scratch.first_row[rows.distinct] = rows.count;
+  return rows;
+}
+
+// Neighbouring panels of b.
+struct Group {
+  int64_t column, columns, panels;
+  int64_t wide() const { return panels * kLanes; }
+};
+
+void finish_rows(const Operands& is, const Rows& rows, const Group& group, const Scratch& scratch) {
+  RowEnd end{.bias = is.bias == nullptr ? nullptr : is.bias->data,
+             .bias_at = group.column,
              .residual = nullptr,
              .residual_at = 0,
              .out = is.out.data,
-             .out_at = block.g * is.out.stride[0] + block.row * is.out.stride[1] + block.column};
-  if (is.bias != nullptr) end.bias = is.bias->data;
+             .out_at = rows.g * is.out.stride[0] + rows.row * is.out.stride[1] + group.column};
   if (is.residual != nullptr) {
     end.residual = is.residual->data;
     end.residual_at =
-        block.g * is.residual->stride[0] + block.row * is.residual->stride[1] + block.column;
+        rows.g * is.residual->stride[0] + rows.row * is.residual->stride[1] + group.column;
   }
-  for (int64_t r = 0; r < block.rows; ++r, sums += sums_stride) {
-    finish_row(matmul_constants.end, end, sums, block.columns);
-    end.out_at += is.out.stride[1];
-    if (is.residual != nullptr) end.residual_at += is.residual->stride[1];
-  }
-}
-
-// Rows by panels of matrix g.
-struct Piece {
-  int64_t g, row, rows, panel, panels;
-};
-
-void run_strip(const Operands& is, const Piece& piece) {
-  alignas(64) float sums[kMaxStripRows * kMaxStripPanels * kLanes];
-  const int64_t terms = is.a.size[2];
-  const int64_t n = is.b.size[2];
-  const int64_t panel_stride = terms * kLanes;
-  const int64_t b_panel = (is.b.size[0] == 1 ? 0 : piece.g * panels_of(n)) + piece.panel;
-  const float* b = static_cast<const float*>(is.b.data) + b_panel * panel_stride;
-  const float* a = static_cast<const float*>(is.a.data) + piece.g * matrix_stride(is.a) +
-                   piece.row * row_stride(is.a);
-  const Parts groups(piece.panels, largest_strip().panels);
-  int64_t column = piece.panel * kLanes;
-  for (int64_t i = 0; i < groups.count; ++i) {
-    const int64_t wide = groups[i] * kLanes;
-    multiply({piece.rows, groups[i]}, {.a = a,
-                                       .row_stride = row_stride(is.a),
-                                       .b = b,
-                                       .panel_stride = panel_stride,
-                                       .terms = terms,
-                                       .sums = sums,
-                                       .sums_stride = wide,
-                                       .resume = false});
-    const int64_t columns = wide < n - column ? wide : n - column;
-    finish_block(is, {piece.g, piece.row, piece.rows, column, columns}, sums, wide);
-    b += groups[i] * panel_stride;
-    column += wide;
-  }
-}
-
-// Panels of b that stay in the second-level cache.
-int64_t panels_of_block(int64_t terms) {
-  constexpr int64_t kBlockFloats = 96 * 1024;
-  const int64_t fitting = kBlockFloats / (terms * kLanes);
-  const int64_t least = largest_strip().panels;
-  return fitting < least ? least : fitting;
-}
-
-}  // namespace
-
-extern "C" void matmul(const VertexOperand* operands, void*) {
-  const Operands is = operands_of(operands);
-  const Parts strips(is.a.size[1], largest_strip().rows);
-  const Parts blocks(panels_of(is.b.size[2]), panels_of_block(is.a.size[2]));
-  for (int64_t g = 0; g < is.a.size[0]; ++g) {
-    int64_t panel = 0;
-    for (int64_t block = 0; block < blocks.count; panel += blocks[block++]) {
-      int64_t row = 0;
-      for (int64_t strip = 0; strip < strips.count; row += strips[strip++]) {
-        run_strip(is, {g, row, strips[strip], panel, blocks[block]});
-      }
+  for (int64_t u = 0; u < rows.distinct; ++u) {
+    const float* const totals = scratch.totals + u * group.wide();
+    for (int64_t r = scratch.first_row[u]; r < scratch.first_row[u + 1]; ++r) {
+      finish_row(matmul_constants.end, end, totals, group.columns);
+      end.out_at += is.out.stride[1];
+      if (is.residual != nullptr) end.residual_at += is.residual->stride[1];
     }
   }
 }
 
-extern "C" void matmul_prepare_0(const VertexOperand* operand, void* prepared) {
-  const VertexOperand& a = *operand;
-  float* to = static_cast<float*>(prepared);
-  for (int64_t g = 0; g < a.size[0]; ++g, to += a.size[1] * a.size[2]) {
-    write_rows(matmul_constants.a, a.data, g * a.stride[0], a.stride[1], a.size[1], a.size[2], to);
+// The sum of a part as the partials' type holds it.
+struct RoundPart {
+  TILE_INLINE v16 operator()(v16 sum) const {
+    if (matmul_constants.part == Element::F32) return sum;
+    return __builtin_convertvector(__builtin_convertvector(sum, h16), v16);
   }
+};
+
+// Terms begin .. begin + terms of all rows, into their totals.
+void multiply_block(const Rows& rows, const Group& group, int64_t begin, int64_t terms,
+                    const MatMulScratch& sizes, const Scratch& scratch) {
+  const bool parts = matmul_constants.part_terms != 0;
+  for_each_strip(rows.distinct, [&](int64_t row, int64_t height) {
+    multiply<RoundPart>({height, group.panels}, {.a = scratch.a + begin * sizes.rows + row * terms,
+                                                 .row_stride = terms,
+                                                 .b = scratch.b,
+                                                 .panel_stride = terms * kLanes,
+                                                 .terms = terms,
+                                                 .sums = scratch.totals + row * group.wide(),
+                                                 .sums_stride = group.wide(),
+                                                 .resume = begin > 0 && !parts,
+                                                 .add = begin > 0 && parts});
+  });
 }
 
-extern "C" void matmul_prepare_1(const VertexOperand* operand, void* prepared) {
-  const VertexOperand& b = *operand;
-  float* to = static_cast<float*>(prepared);
-  for (int64_t g = 0; g < b.size[0]; ++g, to += panels_of(b.size[2]) * kLanes * b.size[1]) {
-    write_panels(matmul_constants.b, b.data, g * b.stride[0], b.stride[1], b.size[1], b.size[2],
-                 to);
+void run_group(const Operands& is, const Rows& rows, const Group& group, const MatMulScratch& sizes,
+               const Scratch& scratch) {
+  const int64_t all = is.a.size[2];
+  const int64_t b_at = (is.b.size[0] == 1 ? 0 : rows.g * is.b.stride[0]) + group.column;
+  for (int64_t begin = 0; begin < all; begin += sizes.block_terms) {
+    const int64_t left = all - begin;
+    const int64_t terms = left < sizes.block_terms ? left : sizes.block_terms;
+    write_panels(matmul_constants.b, is.b.data, b_at + begin * is.b.stride[1], is.b.stride[1],
+                 terms, group.columns, scratch.b);
+    multiply_block(rows, group, begin, terms, sizes, scratch);
+  }
+  finish_rows(is, rows, group, scratch);
+}
+
+}  // namespace
+
+extern "C" void matmul(const VertexOperand* operands, void* memory) {
+  const Operands is = operands_of(operands);
+  const MatMulScratch sizes(is.a.size[1], is.a.size[2], matmul_constants.part_terms);
+  const Scratch scratch(memory, sizes);
+  const int64_t n = is.b.size[2];
+  const Parts groups(panels_of(n), largest_strip().panels);
+  for (int64_t g = 0; g < is.a.size[0]; ++g) {
+    for (int64_t row = 0; row < is.a.size[1]; row += sizes.rows) {
+      const Rows rows = take_rows(is, g, row, sizes, scratch);
+      int64_t column = 0;
+      for (int64_t i = 0; i < groups.count; ++i) {
+        const int64_t wide = groups[i] * kLanes;
+        const int64_t columns = wide < n - column ? wide : n - column;
+        run_group(is, rows, {column, columns, groups[i]}, sizes, scratch);
+        column += wide;
+      }
+    }
   }
 }

@@ -34,6 +34,13 @@ std::string constants(const VertexShape& shape) {
   return bytes_of(PackConstants{.element = element_of(shape.operands[0].dtype)});
 }
 
+Extents extents(const VertexShape&) {
+  return {
+      {"..N", ".", "TN"},
+      {{'T', 1}, {'N', 64}}
+  };
+}
+
 }  // namespace
 
 Codelet pack() {
@@ -44,7 +51,7 @@ Codelet pack() {
           .state_bytes = state_bytes,
           .constants = constants,
           .scratch_bytes = no_scratch,
-          .prepared_bytes = nothing_prepared,
+          .extents = extents,
           .bitcode = {}};
 }
 

@@ -10,14 +10,24 @@ namespace tessera {
 
 constexpr int64_t panels_of(int64_t columns) { return (columns + kLanes - 1) / kLanes; }
 
-// rows x columns of `from`, whose row r begins at element at + r * stride.
+// rows x columns of `from`, whose row r begins at element at + r * stride. A row is read in one go:
+// it may be all that is near in memory.
 inline void write_panels(Element element, const void* from, int64_t at, int64_t stride,
                          int64_t rows, int64_t columns, float* panels) {
-  for (int64_t column = 0; column < columns; column += kLanes) {
-    for (int64_t r = 0; r < rows; ++r, panels += kLanes) {
-      const v16 lanes = load_upto(element, from, at + r * stride + column, columns - column);
-      store16(Element::F32, panels, 0, lanes);
+  const int64_t whole = columns / kLanes;
+  const int64_t panel_stride = rows * kLanes;
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t p = 0; p < whole; ++p) {
+      store16(Element::F32, panels, p * panel_stride + r * kLanes,
+              load16(element, from, at + r * stride + p * kLanes));
     }
+  }
+  const int64_t left = columns - whole * kLanes;
+  if (left == 0) return;
+  float* const last = panels + whole * panel_stride;
+  for (int64_t r = 0; r < rows; ++r) {
+    store16(Element::F32, last, r * kLanes,
+            load_some(element, from, at + r * stride + whole * kLanes, left));
   }
 }
 

@@ -44,6 +44,13 @@ std::string constants(const VertexShape& shape) {
                                   .takes_max = param(*shape.params, "kind") == 1});
 }
 
+Extents extents(const VertexShape&) {
+  return {
+      {"OkN",    "ON"     },
+      {{'O', 1}, {'N', 16}}
+  };
+}
+
 }  // namespace
 
 Codelet reduce() {
@@ -54,7 +61,7 @@ Codelet reduce() {
           .state_bytes = state_bytes,
           .constants = constants,
           .scratch_bytes = no_scratch,
-          .prepared_bytes = nothing_prepared,
+          .extents = extents,
           .bitcode = {}};
 }
 

@@ -30,6 +30,14 @@ std::string constants(const VertexShape& shape) {
                                           .end = epilogue_constants(shape, 1)});
 }
 
+Extents extents(const VertexShape& shape) {
+  std::vector<std::string> letters = {"pMN"};
+  append_epilogue_letters(shape, "MN", letters);
+  return {
+      std::move(letters), {{'M', 1}, {'N', 64}}
+  };
+}
+
 }  // namespace
 
 Codelet reduce_partials() {
@@ -40,7 +48,7 @@ Codelet reduce_partials() {
           .state_bytes = state_bytes,
           .constants = constants,
           .scratch_bytes = no_scratch,
-          .prepared_bytes = nothing_prepared,
+          .extents = extents,
           .bitcode = {}};
 }
 

@@ -12,6 +12,5 @@ namespace tessera::codelets {
 #undef CODELET
 
 inline int64_t no_scratch(const VertexShape&) { return 0; }
-inline int64_t nothing_prepared(const VertexShape&, int) { return 0; }
 
 }  // namespace tessera::codelets

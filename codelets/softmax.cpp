@@ -29,6 +29,13 @@ std::string constants(const VertexShape& shape) {
                                    .out = element_of(shape.operands[1].dtype)});
 }
 
+Extents extents(const VertexShape&) {
+  return {
+      {"Rn", "Rn"},
+      {{'R', 1}}
+  };
+}
+
 }  // namespace
 
 Codelet softmax() {
@@ -39,7 +46,7 @@ Codelet softmax() {
           .state_bytes = state_bytes,
           .constants = constants,
           .scratch_bytes = no_scratch,
-          .prepared_bytes = nothing_prepared,
+          .extents = extents,
           .bitcode = {}};
 }
 

@@ -15,15 +15,15 @@ extern "C" const tessera::HostVectors host_vectors;
 namespace tessera {
 
 inline constexpr int kMaxStripRows = 8;  // a pointer each: all that 16 general registers can hold
-inline constexpr int kMaxStripPanels = 3;
+inline constexpr int kMaxStripPanels = 4;
 
 struct StripSize {
   int64_t rows, panels;
 };
 
-// The largest strip that leaves registers for a row of b and a broadcast. Its sums take 24 of 32
-// registers of 64 bytes; two of 32 bytes a sum, 12 of 16; four of 16 bytes a sum, 24 of 32 or 12 of
-// 16.
+// The strip that bench_kernels measured to be the fastest for a host's registers
+// (docs/performance.md has its table). Its sums take 24 of 32 registers of 64 bytes; two of 32
+// bytes a sum, 12 of 16; four of 16 bytes a sum, 24 of 32 or 12 of 16.
 TILE_INLINE StripSize largest_strip() {
   if (host_vectors.bytes == 64) return {8, 3};
   if (host_vectors.bytes == 32 || host_vectors.count == 32) return {6, 1};
@@ -40,7 +40,7 @@ struct Parts {
 
 // What a strip multiplies. Row r of a begins at a + r * row_stride, panel p of b at
 // b + p * panel_stride; the sums of the two go to sums + r * sums_stride + p * 16. `resume` goes on
-// from the sums that stand there.
+// from the sums that stand there, `add` adds to them what the new terms' sum is rounded to.
 struct Strip {
   const float* a;
   int64_t row_stride;
@@ -49,10 +49,14 @@ struct Strip {
   int64_t terms;
   float* sums;
   int64_t sums_stride;
-  bool resume;
+  bool resume, add;
 };
 
-template <int Rows, int Panels>
+struct KeepSum {
+  TILE_INLINE v16 operator()(v16 sum) const { return sum; }
+};
+
+template <class Round, int Rows, int Panels>
 [[gnu::noinline]] void multiply_strip(const Strip& given) {
   const Strip strip = given;  // a copy: stores to the sums cannot change it
   const float* row[Rows];
@@ -88,22 +92,41 @@ template <int Rows, int Panels>
   for (int r = 0; r < Rows; ++r) {
 #pragma unroll
     for (int p = 0; p < Panels; ++p) {
-      store16(Element::F32, strip.sums, r * strip.sums_stride + p * kLanes, sum[r][p]);
+      const int64_t at = r * strip.sums_stride + p * kLanes;
+      v16 result = Round()(sum[r][p]);
+      if (strip.add) result = load16(Element::F32, strip.sums, at) + result;
+      store16(Element::F32, strip.sums, at, result);
     }
   }
 }
 
+// Heights that strips have: the largest, and halves of it down to one row.
+TILE_INLINE bool is_strip_height(int64_t rows) {
+  const int64_t most = largest_strip().rows;
+  return rows == most || rows == (most + 1) / 2 || rows == (most + 3) / 4 || rows == 1;
+}
+
+// Calls with the first row and the height of each strip.
+template <class Call>
+TILE_INLINE void for_each_strip(int64_t rows, Call call) {
+  int64_t height = largest_strip().rows;
+  for (int64_t row = 0; row < rows; row += height) {
+    while (height > rows - row) height = (height + 1) / 2;
+    call(row, height);
+  }
+}
+
 // Strip sizes that this host never asks for are not compiled.
-template <int Rows = kMaxStripRows, int Panels = kMaxStripPanels>
+template <class Round = KeepSum, int Rows = kMaxStripRows, int Panels = kMaxStripPanels>
 TILE_INLINE void multiply(StripSize size, const Strip& strip) {
-  const StripSize most = largest_strip();
-  if (Rows <= most.rows && Panels <= most.panels && size.rows == Rows && size.panels == Panels) {
-    return multiply_strip<Rows, Panels>(strip);
+  if (is_strip_height(Rows) && Panels <= largest_strip().panels && size.rows == Rows &&
+      size.panels == Panels) {
+    return multiply_strip<Round, Rows, Panels>(strip);
   }
   if constexpr (Panels > 1) {
-    return multiply<Rows, Panels - 1>(size, strip);
+    return multiply<Round, Rows, Panels - 1>(size, strip);
   } else if constexpr (Rows > 1) {
-    return multiply<Rows - 1>(size, strip);
+    return multiply<Round, Rows - 1>(size, strip);
   }
 }
 

@@ -123,9 +123,10 @@ TILE_INLINE v16 max(v16 a, v16 b) { return a > b ? a : b; }
 TILE_INLINE v16 min(v16 a, v16 b) { return a < b ? a : b; }
 
 TILE_INLINE float max_of_lanes(v16 v) {
-  float most = v[0];
-  for (int i = 1; i < kLanes; ++i) most = v[i] > most ? v[i] : most;
-  return most;
+  const auto v8 = v.lo > v.hi ? v.lo : v.hi;
+  const auto v4 = v8.lo > v8.hi ? v8.lo : v8.hi;
+  const auto v2 = v4.lo > v4.hi ? v4.lo : v4.hi;
+  return v2.lo > v2.hi ? v2.lo : v2.hi;
 }
 
 }  // namespace tessera

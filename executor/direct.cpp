@@ -1,94 +1,93 @@
 // SPDX-License-Identifier: Apache-2.0
-// The direct machine: whole variables in host memory, vertices over host threads.
+// The direct machine: whole variables in host memory, and the work of a superstep over host
+// threads.
 //
-// Supersteps follow one another with a barrier between; inside one, vertices are independent, so
-// any split over threads gives the same bytes. The split is by runs of an order of our choice. A
-// codelet may want an operand in another layout; of an activation, each thread keeps the region
-// that it prepared last. The grid axes along which the large prepared regions move therefore vary
-// slowest: a matmul does all column blocks of one row block in turn, attention all rows of one
-// head.
+// Supersteps follow one another with a barrier between. Inside one, pieces are independent, so any
+// split over threads gives the same bytes. Everything that a run needs is made at load: a run is a
+// walk over calls, and allocates nothing.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstring>
-#include <numeric>
 
 #include "executor/engine.h"
 #include "executor/host_memory.h"
-#include "executor/prepared.h"
-#include "executor/vertex.h"
+#include "executor/joined.h"
+#include "executor/pieces.h"
 
 namespace tessera {
 namespace {
 
-struct DirectOperand {
-  std::byte* base = nullptr;  // of the whole variable
-  RegionKey key;
-  const PreparedRegions* prepared = nullptr;  // constants: made at load
-  int64_t slot = -1;                          // activations: place in the thread's buffer
-};
-
+// A superstep, or two that are carried out as one.
 struct DirectStep {
-  const StepPlan* plan = nullptr;
-  std::vector<DirectOperand> operands;
-  std::vector<size_t> axes;  // slowest first
-  int64_t chunk = 1;         // vertices that a thread takes at a time
+  size_t superstep = 0;  // the first
+  Kernel kernel;
+  std::vector<JoinedVertex> vertices;   // gone once loaded
+  std::vector<VertexOperand> operands;  // of every piece, one after the other
+  int64_t operands_each = 0;
+  int64_t pieces = 0;
 };
 
-// What one host thread works with; sized once for the largest step.
-struct ThreadState {
-  HostBuffer scratch;
-  HostBuffer prepared;
-  std::vector<VertexOperand> operands;
-  std::vector<int64_t> last_key;  // by operand: the region in its slot; -1: none of this step
-};
+// An activation that no other superstep reads.
+bool read_only_by(const Program& program, VariableId variable, size_t step) {
+  const auto reads = [&](const Operand& operand) {
+    return !operand.writes && operand.region.variable == variable;
+  };
+  for (size_t s = 0; s < program.supersteps.size(); ++s) {
+    if (s != step && std::ranges::any_of(program.supersteps[s].compute.operands, reads))
+      return false;
+  }
+  return program.variables[static_cast<size_t>(variable)].kind == VariableKind::Activation;
+}
 
-// How much is prepared anew for each step along an axis, at most.
-std::vector<int64_t> axis_weights(const StepPlan& plan,
-                                  const std::vector<DirectOperand>& operands) {
-  std::vector<int64_t> weights(plan.grid.extent.size());
-  for (size_t i = 0; i < operands.size(); ++i) {
-    if (operands[i].slot < 0) continue;
-    for (size_t a = 0; a < weights.size(); ++a) {
-      if (operands[i].key.stride[a] != 0) weights[a] += plan.max_prepared_bytes(i);
+std::vector<DirectStep> join_steps(const Program& program) {
+  std::vector<DirectStep> steps;
+  std::vector<JoinedVertex> next;
+  for (size_t s = 0; s < program.supersteps.size(); ++s) {
+    DirectStep step;
+    step.superstep = s;
+    step.vertices = next.empty() ? join_vertices(program, program.supersteps[s].compute) : next;
+    next.clear();
+    if (s + 1 < program.supersteps.size()) {
+      next = join_vertices(program, program.supersteps[s + 1].compute);
+      const VariableId between = step.vertices[0].operands.back().variable;
+      std::vector<JoinedVertex> joined = join_partials(step.vertices, next);
+      if (!joined.empty() && read_only_by(program, between, s + 1)) {
+        step.vertices = std::move(joined);
+        next.clear();
+        ++s;
+      }
     }
+    steps.push_back(std::move(step));
   }
-  return weights;
+  return steps;
 }
 
-// Whole runs that share the heaviest prepared regions, where there are enough of them to keep all
-// threads busy to the end; else any piece.
-int64_t chunk_size(const StepPlan& plan, const std::vector<int64_t>& weights, int threads) {
-  const int64_t heaviest = weights.empty() ? 0 : *std::max_element(weights.begin(), weights.end());
-  int64_t run = 1;
-  for (size_t a = 0; a < weights.size(); ++a) {
-    if (weights[a] < heaviest) run *= plan.grid.extent[a];
-  }
-  const int64_t runs = plan.vertices / run;
-  if (runs >= 4 * threads) return run * std::max<int64_t>(1, runs / (16 * threads));
-  return std::max<int64_t>(1, plan.vertices / (8 * threads));
-}
-
-// First and last superstep that touches each variable; host copies stand before and after all.
-std::vector<Lifetime> lifetimes(const Program& program) {
-  const auto steps = static_cast<int64_t>(program.supersteps.size());
-  std::vector<Lifetime> lives;
-  for (const Variable& v : program.variables) {
-    lives.push_back({steps, -1, v.kind == VariableKind::Constant ? 0 : v.bytes()});
-  }
+// First and last step that touches each variable; host copies stand before and after all. A
+// variable that none touches takes no room.
+std::vector<Lifetime> lifetimes(const Program& program, const std::vector<DirectStep>& steps) {
+  const auto count = static_cast<int64_t>(steps.size());
+  std::vector<Lifetime> lives(program.variables.size(), {count, -1, 0});
   const auto touch = [&](VariableId id, int64_t step) {
+    const Variable& v = program.variables[static_cast<size_t>(id)];
     Lifetime& life = lives[static_cast<size_t>(id)];
     life.first = std::min(life.first, step);
     life.last = std::max(life.last, step);
+    life.bytes = v.kind == VariableKind::Constant ? 0 : v.bytes();
   };
   for (VariableId id : program.inputs) touch(id, -1);
-  for (int64_t s = 0; s < steps; ++s) {
-    for (const Operand& operand : program.supersteps[static_cast<size_t>(s)].compute.operands) {
-      touch(operand.region.variable, s);
+  for (int64_t s = 0; s < count; ++s) {
+    for (const JoinedVertex& vertex : steps[static_cast<size_t>(s)].vertices) {
+      for (const JoinedOperand& operand : vertex.operands) touch(operand.variable, s);
     }
   }
-  for (VariableId id : program.outputs) touch(id, steps);
+  for (VariableId id : program.outputs) touch(id, count);
   return lives;
+}
+
+// The machine only reads it; the vertex ABI has one pointer for both.
+std::byte* constant_bytes(const Executable& executable, const Variable& v) {
+  return const_cast<std::byte*>(executable.constants[static_cast<size_t>(v.constant)].bytes.data());
 }
 
 class DirectEngine : public Engine {
@@ -100,84 +99,75 @@ class DirectEngine : public Engine {
   std::vector<int64_t> exchanged_bytes() const override { return {}; }
 
  private:
-  DirectStep plan_direct(size_t step, int64_t& prepared_bytes) const;
-  Status make_threads(int64_t prepared_bytes);
+  Status place_variables();
+  Status compile();
+  int64_t cut(DirectStep& step);
   void run_step(const DirectStep& step);
-  void run_chunk(const DirectStep& step, int64_t begin, int64_t end, ThreadState& thread);
-  void run_vertex(const DirectStep& step, const Position& position, ThreadState& thread);
+  void run_piece(const DirectStep& step, int64_t piece, std::byte* scratch) const;
 
   EngineParts parts_;
   HostBuffer arena_;
   std::vector<std::byte*> base_;  // by variable
-  PreparedConstants constants_;
   std::vector<DirectStep> steps_;
-  std::vector<ThreadState> threads_;
+  std::vector<HostBuffer> scratch_;  // by thread
   std::atomic<int64_t> next_{0};
   int64_t host_bytes_ = 0;
 };
 
 Status DirectEngine::load() {
-  const Program& program = parts_.executable.program;
-  const Places places = place_by_liveness(lifetimes(program));
-  arena_ = TRY(HostBuffer::allocate(places.bytes));
-  for (size_t v = 0; v < program.variables.size(); ++v) {
-    const bool constant = program.variables[v].kind == VariableKind::Constant;
-    base_.push_back(constant ? constant_bytes(parts_.executable, static_cast<VariableId>(v))
-                             : arena_.data() + places.offset[v]);
-  }
-  constants_ = TRY(PreparedConstants::prepare(parts_));
-  int64_t prepared_bytes = 0;
-  for (size_t s = 0; s < parts_.steps.size(); ++s) {
-    steps_.push_back(plan_direct(s, prepared_bytes));
-  }
-  TRY(make_threads(prepared_bytes));
-  host_bytes_ += arena_.size() + constants_.bytes();
-  return {};
-}
-
-// Raises `prepared_bytes` to what a thread needs for this step.
-DirectStep DirectEngine::plan_direct(size_t step, int64_t& prepared_bytes) const {
-  DirectStep out;
-  out.plan = &parts_.steps[step];
-  int64_t slots = 0;
-  for (size_t i = 0; i < out.plan->operands.size(); ++i) {
-    const OperandPlan& operand = out.plan->operands[i];
-    DirectOperand direct{base_[static_cast<size_t>(operand.variable)],
-                         region_key(operand, out.plan->grid.extent), constants_.find(step, i)};
-    const int64_t bytes = out.plan->max_prepared_bytes(i);
-    if (bytes > 0 && direct.prepared == nullptr) {
-      direct.slot = slots;
-      slots += aligned_size(bytes);
-    }
-    out.operands.push_back(std::move(direct));
-  }
-  prepared_bytes = std::max(prepared_bytes, slots);
-  const std::vector<int64_t> weights = axis_weights(*out.plan, out.operands);
-  out.axes.resize(weights.size());
-  std::iota(out.axes.begin(), out.axes.end(), size_t{0});
-  std::stable_sort(out.axes.begin(), out.axes.end(),
-                   [&](size_t a, size_t b) { return weights[a] > weights[b]; });
-  out.chunk = chunk_size(*out.plan, weights, parts_.pool.size());
-  return out;
-}
-
-Status DirectEngine::make_threads(int64_t prepared_bytes) {
+  steps_ = join_steps(parts_.executable.program);
+  TRY(place_variables());
+  TRY(compile());
   int64_t scratch_bytes = 0;
-  size_t operands = 0;
-  for (const StepPlan& step : parts_.steps) {
-    scratch_bytes = std::max(scratch_bytes, step.max_scratch_bytes());
-    operands = std::max(operands, step.operands.size());
+  for (DirectStep& step : steps_) {
+    scratch_bytes = std::max(scratch_bytes, cut(step));
+    host_bytes_ += static_cast<int64_t>(step.operands.size() * sizeof(VertexOperand));
   }
   for (int t = 0; t < parts_.pool.size(); ++t) {
-    ThreadState state;
-    state.scratch = TRY(HostBuffer::allocate(scratch_bytes));
-    state.prepared = TRY(HostBuffer::allocate(prepared_bytes));
-    state.operands.reserve(operands);
-    state.last_key.reserve(operands);
-    host_bytes_ += scratch_bytes + prepared_bytes;
-    threads_.push_back(std::move(state));
+    scratch_.push_back(TRY(HostBuffer::allocate(scratch_bytes)));
+  }
+  host_bytes_ += arena_.size() + parts_.pool.size() * scratch_bytes;
+  return {};
+}
+
+Status DirectEngine::place_variables() {
+  const Program& program = parts_.executable.program;
+  const Places places = place_by_liveness(lifetimes(program, steps_));
+  arena_ = TRY(HostBuffer::allocate(places.bytes));
+  for (size_t v = 0; v < program.variables.size(); ++v) {
+    const Variable& variable = program.variables[v];
+    base_.push_back(variable.kind == VariableKind::Constant
+                        ? constant_bytes(parts_.executable, variable)
+                        : arena_.data() + places.offset[v]);
   }
   return {};
+}
+
+// A kernel depends on parameters and types alone, so one does for all vertices of a step.
+Status DirectEngine::compile() {
+  std::vector<Jit::Request> requests;
+  for (const DirectStep& step : steps_) {
+    const JoinedVertex& vertex = step.vertices[0];
+    requests.push_back({vertex.codelet, vertex.codelet->constants(vertex.shape())});
+  }
+  const std::vector<Kernel> kernels = TRY(parts_.jit.compile(requests, parts_.pool.size()));
+  for (size_t s = 0; s < steps_.size(); ++s) steps_[s].kernel = kernels[s];
+  return {};
+}
+
+// Returns the scratch that the step's pieces need.
+int64_t DirectEngine::cut(DirectStep& step) {
+  int64_t scratch_bytes = 0;
+  for (const JoinedVertex& piece : cut_into_pieces(step.vertices, parts_.pool.size())) {
+    for (const JoinedOperand& operand : piece.operands) {
+      step.operands.push_back(operand_over(operand, base_[static_cast<size_t>(operand.variable)]));
+    }
+    scratch_bytes = std::max(scratch_bytes, piece.codelet->scratch_bytes(piece.shape()));
+    ++step.pieces;
+  }
+  step.operands_each = static_cast<int64_t>(step.vertices[0].operands.size());
+  step.vertices = {};
+  return scratch_bytes;
 }
 
 Status DirectEngine::run(HostInputs inputs, HostOutputs outputs, std::span<double> seconds) {
@@ -185,11 +175,12 @@ Status DirectEngine::run(HostInputs inputs, HostOutputs outputs, std::span<doubl
   for (size_t i = 0; i < inputs.size(); ++i) {
     std::memcpy(base_[static_cast<size_t>(program.inputs[i])], inputs[i].data(), inputs[i].size());
   }
-  for (size_t s = 0; s < steps_.size(); ++s) {
+  for (const DirectStep& step : steps_) {
     const auto begin = std::chrono::steady_clock::now();
-    run_step(steps_[s]);
+    run_step(step);
     if (seconds.empty()) continue;
-    seconds[s] += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    seconds[step.superstep] +=
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   }
   for (size_t i = 0; i < outputs.size(); ++i) {
     const std::byte* from = base_[static_cast<size_t>(program.outputs[i])];
@@ -198,58 +189,20 @@ Status DirectEngine::run(HostInputs inputs, HostOutputs outputs, std::span<doubl
   return {};
 }
 
+// A step of one piece is not worth waking the other threads.
 void DirectEngine::run_step(const DirectStep& step) {
+  if (step.pieces == 1) return run_piece(step, 0, scratch_[0].data());
   next_.store(0, std::memory_order_relaxed);
-  parts_.pool.run([&](int number) {
-    ThreadState& thread = threads_[static_cast<size_t>(number)];
-    thread.operands.assign(step.operands.size(), blank_operand());
-    thread.last_key.assign(step.operands.size(), -1);
-    for (;;) {
-      const int64_t begin = next_.fetch_add(step.chunk, std::memory_order_relaxed);
-      if (begin >= step.plan->vertices) break;
-      run_chunk(step, begin, std::min(begin + step.chunk, step.plan->vertices), thread);
+  parts_.pool.run([&](int thread) {
+    std::byte* const scratch = scratch_[static_cast<size_t>(thread)].data();
+    for (int64_t piece; (piece = next_.fetch_add(1, std::memory_order_relaxed)) < step.pieces;) {
+      run_piece(step, parts_.reverse_tiles ? step.pieces - 1 - piece : piece, scratch);
     }
   });
 }
 
-// Vertices begin..end of the step's order (the last ones first, if the machine is asked to).
-void DirectEngine::run_chunk(const DirectStep& step, int64_t begin, int64_t end,
-                             ThreadState& thread) {
-  const std::vector<int64_t>& extent = step.plan->grid.extent;
-  Position position(extent.size());
-  for (int64_t j = begin; j < end; ++j) {
-    int64_t rest = parts_.reverse_tiles ? step.plan->vertices - 1 - j : j;
-    for (size_t i = step.axes.size(); i-- > 0;) {
-      const size_t axis = step.axes[i];
-      position[axis] = rest % extent[axis];
-      rest /= extent[axis];
-    }
-    run_vertex(step, position, thread);
-  }
-}
-
-void DirectEngine::run_vertex(const DirectStep& step, const Position& position,
-                              ThreadState& thread) {
-  int64_t number = 0;
-  for (size_t a = 0; a < position.size(); ++a) {
-    number = number * step.plan->grid.extent[a] + position[a];
-  }
-  const VertexClass& vertex = step.plan->vertex_class(number);
-  for (size_t i = 0; i < step.operands.size(); ++i) {
-    const DirectOperand& direct = step.operands[i];
-    VertexOperand& operand = thread.operands[i];
-    set_operand(step.plan->operands[i], direct.base, position, operand);
-    if (direct.prepared != nullptr) {
-      operand.data = direct.prepared->at(direct.key.of(position));
-    } else if (direct.slot >= 0) {
-      std::byte* prepared = thread.prepared.data() + direct.slot;
-      const int64_t key = direct.key.of(position);
-      if (key != thread.last_key[i]) vertex.kernel.prepare[i](&operand, prepared);
-      thread.last_key[i] = key;
-      operand.data = prepared;
-    }
-  }
-  vertex.kernel.run(thread.operands.data(), thread.scratch.data());
+void DirectEngine::run_piece(const DirectStep& step, int64_t piece, std::byte* scratch) const {
+  step.kernel.run(step.operands.data() + piece * step.operands_each, scratch);
 }
 
 }  // namespace

@@ -8,7 +8,7 @@
 #include <span>
 #include <vector>
 
-#include "executor/step_plan.h"
+#include "executor/jit.h"
 #include "executor/thread_pool.h"
 #include "program/popef.h"
 #include "support/expected.h"
@@ -21,7 +21,8 @@ using HostOutputs = std::span<const std::span<std::byte>>;
 class Engine {
  public:
   virtual ~Engine() = default;
-  // Buffers have their variables' sizes. `seconds`, by superstep, is added to unless empty.
+  // Buffers have their variables' sizes. `seconds`, by superstep, is added to unless empty; where
+  // two supersteps are carried out as one, the second takes none.
   virtual Status run(HostInputs inputs, HostOutputs outputs, std::span<double> seconds) = 0;
   virtual int64_t host_bytes() const = 0;
   // Bytes that crossed from tile to tile in the last run, by superstep; empty where none are moved.
@@ -31,7 +32,7 @@ class Engine {
 // What both engines are made from; all of it outlives them.
 struct EngineParts {
   const Executable& executable;
-  const std::vector<StepPlan>& steps;
+  Jit& jit;
   ThreadPool& pool;
   bool reverse_tiles = false;
 };

@@ -11,7 +11,7 @@
 
 #include "executor/engine.h"
 #include "executor/host_memory.h"
-#include "executor/prepared.h"
+#include "executor/step_plan.h"
 #include "executor/vertex.h"
 #include "program/overlap.h"
 
@@ -76,7 +76,7 @@ struct Delivery {
 
 class IsolatedEngine : public Engine {
  public:
-  explicit IsolatedEngine(const EngineParts& parts);
+  IsolatedEngine(const EngineParts& parts, std::vector<StepPlan> steps);
   Status run(HostInputs inputs, HostOutputs outputs, std::span<double> seconds) override;
   int64_t host_bytes() const override { return host_bytes_; }
   std::vector<int64_t> exchanged_bytes() const override { return exchanged_; }
@@ -97,13 +97,15 @@ class IsolatedEngine : public Engine {
   Error not_on_tile(const Superstep& step, size_t operand, int64_t count, int64_t tile) const;
 
   EngineParts parts_;
+  std::vector<StepPlan> steps_;
   std::vector<std::vector<Piece>> blocks_;         // by variable and block
   std::vector<std::vector<Delivery>> deliveries_;  // by tile, of this superstep
   std::vector<int64_t> exchanged_;
   int64_t host_bytes_ = 0;
 };
 
-IsolatedEngine::IsolatedEngine(const EngineParts& parts) : parts_(parts) {
+IsolatedEngine::IsolatedEngine(const EngineParts& parts, std::vector<StepPlan> steps)
+    : parts_(parts), steps_(std::move(steps)) {
   const Program& program = parts.executable.program;
   deliveries_.resize(static_cast<size_t>(program.target.tiles));
   for (size_t id = 0; id < program.variables.size(); ++id) {
@@ -224,7 +226,6 @@ Status IsolatedEngine::run_vertex(const StepPlan& plan, int64_t k) {
   const VertexClass& vertex = plan.vertex_class(k);
   std::vector<VertexOperand> operands(plan.operands.size(), blank_operand());
   std::vector<Piece> pieces;
-  std::vector<HostBuffer> memory;  // the operands, aligned, or prepared
   for (size_t i = 0; i < plan.operands.size(); ++i) {
     const OperandPlan& operand = plan.operands[i];
     const Region& region = step.compute.operands[i].region;
@@ -237,12 +238,6 @@ Status IsolatedEngine::run_vertex(const StepPlan& plan, int64_t k) {
       stride *= operands[i].size[d];
     }
     operands[i].data = pieces.back().bytes.data();
-    if (const int64_t bytes = vertex.prepared_bytes[i]; bytes > 0) {
-      memory.push_back(TRY(HostBuffer::allocate(bytes)));
-      std::memset(memory.back().data(), kPoison, static_cast<size_t>(bytes));
-      vertex.kernel.prepare[i](&operands[i], memory.back().data());
-      operands[i].data = memory.back().data();
-    }
   }
   const HostBuffer scratch = TRY(HostBuffer::allocate(vertex.scratch_bytes));
   std::memset(scratch.data(), kPoison, static_cast<size_t>(vertex.scratch_bytes));
@@ -269,9 +264,9 @@ Status IsolatedEngine::run(HostInputs inputs, HostOutputs outputs, std::span<dou
     for (Piece& block : blocks_[id]) block.poison();
   }
   for (size_t i = 0; i < inputs.size(); ++i) from_host(program.inputs[i], inputs[i]);
-  for (size_t s = 0; s < parts_.steps.size(); ++s) {
+  for (size_t s = 0; s < steps_.size(); ++s) {
     const auto begin = std::chrono::steady_clock::now();
-    TRY(run_step(parts_.steps[s]));
+    TRY(run_step(steps_[s]));
     if (seconds.empty()) continue;
     seconds[s] += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   }
@@ -282,7 +277,9 @@ Status IsolatedEngine::run(HostInputs inputs, HostOutputs outputs, std::span<dou
 }  // namespace
 
 Expected<std::unique_ptr<Engine>> make_isolated_engine(const EngineParts& parts) {
-  return std::unique_ptr<Engine>(std::make_unique<IsolatedEngine>(parts));
+  std::vector<StepPlan> steps =
+      TRY(plan_steps(parts.executable.program, parts.jit, parts.pool.size()));
+  return std::unique_ptr<Engine>(std::make_unique<IsolatedEngine>(parts, std::move(steps)));
 }
 
 }  // namespace tessera

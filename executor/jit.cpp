@@ -45,10 +45,7 @@ extern "C" void __truncsfhf2();
 namespace tessera {
 namespace {
 
-struct Object {
-  std::unique_ptr<llvm::MemoryBuffer> code;
-  std::vector<bool> prepares;  // by operand: does the codelet define foo_prepare_<i>?
-};
+using Object = std::unique_ptr<llvm::MemoryBuffer>;
 
 Error error_of(std::string_view where, llvm::Error error) {
   return Error{fmt::format("{}: {}", where, llvm::toString(std::move(error)))};
@@ -134,13 +131,7 @@ llvm::orc::SymbolMap runtime_symbols(llvm::orc::LLJIT& jit) {
 struct Job {
   const Codelet* codelet;
   std::string constants;
-  size_t operands;
-  std::string suffix;  // makes the names of this specialisation's functions unique
-
-  std::string run_name() const { return std::string(codelet->name); }
-  std::string prepare_name(size_t operand) const {
-    return fmt::format("{}_prepare_{}", codelet->name, operand);
-  }
+  std::string function;  // the specialisation's name, unique
 };
 
 // Gives the global that the codelet declares its bytes, whatever its type.
@@ -166,11 +157,9 @@ Status specialise(llvm::Module& module, const Job& job, const llvm::TargetMachin
   TRY(fill_in(module, fmt::format("{}_constants", job.codelet->name), job.constants));
   TRY(fill_in(module, "host_vectors", {reinterpret_cast<const char*>(&vectors), sizeof vectors}));
 
-  std::vector<std::string> entries = {job.run_name()};
-  for (size_t i = 0; i < job.operands; ++i) entries.push_back(job.prepare_name(i));
   for (llvm::Function& function : module) {
     if (function.isDeclaration()) continue;
-    const bool entry = std::ranges::find(entries, function.getName()) != entries.end();
+    const bool entry = function.getName() == llvm::StringRef(job.codelet->name);
     if (!entry) function.setLinkage(llvm::GlobalValue::InternalLinkage);
     // The bitcode was made for any CPU; without these, code is generated for the machine's.
     for (const char* attribute : {"target-cpu", "target-features", "tune-cpu"}) {
@@ -180,11 +169,7 @@ Status specialise(llvm::Module& module, const Job& job, const llvm::TargetMachin
     function.addFnAttr("min-legal-vector-width", std::to_string(8 * vectors.bytes));
     function.addFnAttr(llvm::Attribute::NoUnwind);
   }
-  for (const std::string& entry : entries) {
-    if (llvm::Function* function = module.getFunction(entry)) {
-      function->setName(entry + job.suffix);
-    }
-  }
+  module.getFunction(job.codelet->name)->setName(job.function);
   return {};
 }
 
@@ -259,14 +244,9 @@ Expected<Object> compile_one(const Job& job, llvm::orc::JITTargetMachineBuilder 
       TRY(ours(where, llvm::parseBitcodeFile({bytes, where}, context)));
   module->setTargetTriple(machine->getTargetTriple().str());
   module->setDataLayout(machine->createDataLayout());
-  Object object;
-  for (size_t i = 0; i < job.operands; ++i) {
-    object.prepares.push_back(module->getFunction(job.prepare_name(i)) != nullptr);
-  }
   TRY(specialise(*module, job, *machine));
   optimise(*module, *machine);
-  object.code = TRY(emit(*module, *machine));
-  return object;
+  return emit(*module, *machine);
 }
 
 // Jobs are taken by whichever thread is free; what comes out is in their order.
@@ -295,22 +275,9 @@ struct Jit::Impl {
   std::unique_ptr<llvm::orc::LLJIT> jit;
   std::map<std::pair<std::string, std::string>, Kernel> kernels;  // by codelet and constants
 
-  // A function of the JIT's, as a pointer of the type that is asked for.
-  template <class Function>
-  Status find(const std::string& name, Function& function) {
-    function = TRY(ours("jit", jit->lookup(name))).template toPtr<Function>();
-    return {};
-  }
-
   Expected<Kernel> link(const Job& job, Object object) {
-    TRY(ours("jit", jit->addObjectFile(std::move(object.code))));
-    Kernel kernel;
-    kernel.prepare.resize(job.operands);
-    TRY(find(job.run_name() + job.suffix, kernel.run));
-    for (size_t i = 0; i < job.operands; ++i) {
-      if (object.prepares[i]) TRY(find(job.prepare_name(i) + job.suffix, kernel.prepare[i]));
-    }
-    return kernel;
+    TRY(ours("jit", jit->addObjectFile(std::move(object))));
+    return Kernel{TRY(ours("jit", jit->lookup(job.function))).toPtr<decltype(Kernel::run)>()};
   }
 };
 
@@ -341,10 +308,10 @@ Expected<std::vector<Kernel>> Jit::compile(std::span<const Request> requests, in
   std::vector<Job> jobs;
   for (const Request& request : requests) {
     if (kernels.contains(key(request)) || !taken.insert(key(request)).second) continue;
-    jobs.push_back({.codelet = request.codelet,
-                    .constants = request.constants,
-                    .operands = request.operands,
-                    .suffix = fmt::format(".{}", kernels.size() + jobs.size())});
+    jobs.push_back(
+        {.codelet = request.codelet,
+         .constants = request.constants,
+         .function = fmt::format("{}.{}", request.codelet->name, kernels.size() + jobs.size())});
   }
   std::vector<Expected<Object>> objects = compile_all(jobs, threads, impl_->builder);
   for (size_t i = 0; i < jobs.size(); ++i) {

@@ -16,16 +16,14 @@ namespace tessera {
 
 struct Kernel {
   void (*run)(const VertexOperand* operands, void* scratch) = nullptr;
-  // By operand; null where the codelet has none. Whether a vertex wants it, Codelet::prepared_bytes
-  // says: one codelet may want it of one type only.
-  std::vector<void (*)(const VertexOperand* operand, void* prepared)> prepare;
 };
 
 struct JitOptions {
   std::string cpu;  // LLVM's name, "x86-64-v3" …; "": this host's
 };
 
-// Owns the compiled code: kernels live as long as it does. compile() is not thread-safe; kernels are.
+// Owns the compiled code: kernels live as long as it does. compile() is not thread-safe; kernels
+// are.
 class Jit {
  public:
   static Expected<std::unique_ptr<Jit>> create(const JitOptions& options = {});
@@ -33,7 +31,6 @@ class Jit {
   struct Request {
     const Codelet* codelet;
     std::string constants;
-    size_t operands;
   };
   // One kernel per request, in order; equal requests are compiled once. `threads` compile at once.
   Expected<std::vector<Kernel>> compile(std::span<const Request> requests, int threads);

@@ -7,7 +7,6 @@
 
 #include "executor/engine.h"
 #include "executor/jit.h"
-#include "executor/step_plan.h"
 #include "executor/thread_pool.h"
 
 namespace tessera {
@@ -59,7 +58,6 @@ struct Machine::Impl {
   std::shared_ptr<const Executable> executable;
   ThreadPool pool;
   std::shared_ptr<Jit> jit;
-  std::vector<StepPlan> steps;
   std::unique_ptr<Engine> engine;  // refers to all of the above
   ProgramCost cost;
   double load_seconds = 0;
@@ -82,8 +80,7 @@ Expected<std::unique_ptr<Machine>> Machine::load(std::shared_ptr<const Executabl
   Impl& impl = *machine->impl_;
   impl.jit = options.jit;
   if (!impl.jit) impl.jit = TRY(Jit::create({options.cpu}));
-  impl.steps = TRY(plan_steps(program, *impl.jit, impl.pool.size()));
-  const EngineParts parts{*executable, impl.steps, impl.pool, options.reverse_tiles};
+  const EngineParts parts{*executable, *impl.jit, impl.pool, options.reverse_tiles};
   switch (options.kind) {
     case MachineKind::Direct: impl.engine = TRY(make_direct_engine(parts)); break;
     case MachineKind::Isolated: impl.engine = TRY(make_isolated_engine(parts)); break;
@@ -111,10 +108,10 @@ std::vector<int64_t> Machine::exchanged_bytes() const { return impl_->engine->ex
 std::vector<HostStep> Machine::host_profile() {
   std::vector<HostStep> profile;
   for (size_t s = 0; s < impl_->seconds.size(); ++s) {
-    const Superstep& step = *impl_->steps[s].step;
+    const Superstep& step = impl_->executable->program.supersteps[s];
     profile.push_back({step.name, step.compute.codelet, impl_->seconds[s]});
   }
-  impl_->seconds.assign(impl_->steps.size(), 0.0);
+  impl_->seconds.assign(impl_->executable->program.supersteps.size(), 0.0);
   return profile;
 }
 

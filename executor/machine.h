@@ -2,9 +2,8 @@
 // The simulated IPU: carries out a verified Program. Two ways, the same bytes and the same cycles:
 //
 // - Direct: host buffers hold whole variables, row-major, their places shared by liveness; an
-//   exchange costs nothing, unless a codelet wants its operand in another layout (fp16 rows as
-//   fp32 panels), which is done once per distinct region. Vertices run over host threads in an
-//   order chosen for reuse of what was prepared.
+//   exchange costs nothing. What the Program cut for its tiles is joined (joined.h) and cut again
+//   for this host (pieces.h), so its speed does not depend on how many tiles there are.
 // - Isolated: every tile has a memory of its own, poisoned before use; exchanges copy; a vertex
 //   gets pointers into its own tile alone. For tests and doubters; slow.
 //
@@ -62,11 +61,12 @@ class Machine {
   const Executable& executable() const;
   int threads() const;
   double load_seconds() const;  // host
-  int64_t host_bytes() const;   // buffers and prepared constants
+  int64_t host_bytes() const;   // buffers, and what is planned at load
   // Isolated: bytes that came to a tile from another in the last run, by superstep, counted as they
   // were copied: what codelets/cost.h says they are. Direct moves none: empty.
   std::vector<int64_t> exchanged_bytes() const;
-  // Host time by superstep, summed over the runs since the last call; collected once asked for.
+  // Host time by superstep, summed over the runs since the last call; collected once asked for. A
+  // superstep that is carried out together with the one before it takes none.
   std::vector<HostStep> host_profile();
 
  private:

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "executor/step_plan.h"
 
-#include <algorithm>
-
 #include "support/check.h"
 
 namespace tessera {
@@ -30,15 +28,6 @@ OperandPlan plan_operand(const Program& program, const Operand& operand, const V
   return plan;
 }
 
-VertexClass plan_class(const Codelet& codelet, const VertexShape& shape) {
-  VertexClass out;
-  out.scratch_bytes = codelet.scratch_bytes(shape);
-  for (size_t i = 0; i < shape.operands.size(); ++i) {
-    out.prepared_bytes.push_back(codelet.prepared_bytes(shape, static_cast<int>(i)));
-  }
-  return out;
-}
-
 StepPlan plan_step(const Program& program, const Superstep& step,
                    std::vector<Jit::Request>& requests) {
   const ComputeSet& set = step.compute;
@@ -55,25 +44,13 @@ StepPlan plan_step(const Program& program, const Superstep& step,
   plan.class_of = std::move(alike.of_vertex);
   for (int64_t vertex : alike.representative) {
     const VertexShape shape = vertex_shape(program, set, vertex);
-    plan.classes.push_back(plan_class(*codelet, shape));
-    requests.push_back({codelet, codelet->constants(shape), set.operands.size()});
+    plan.classes.push_back({.kernel = {}, .scratch_bytes = codelet->scratch_bytes(shape)});
+    requests.push_back({codelet, codelet->constants(shape)});
   }
   return plan;
 }
 
 }  // namespace
-
-int64_t StepPlan::max_scratch_bytes() const {
-  int64_t bytes = 0;
-  for (const VertexClass& c : classes) bytes = std::max(bytes, c.scratch_bytes);
-  return bytes;
-}
-
-int64_t StepPlan::max_prepared_bytes(size_t operand) const {
-  int64_t bytes = 0;
-  for (const VertexClass& c : classes) bytes = std::max(bytes, c.prepared_bytes[operand]);
-  return bytes;
-}
 
 Expected<std::vector<StepPlan>> plan_steps(const Program& program, Jit& jit, int threads) {
   std::vector<StepPlan> plans;

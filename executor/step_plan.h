@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What running a compute set asks of its Program, worked out once when it loads.
+// What running a compute set tile by tile asks of its Program, worked out once when it loads.
 //
 // A region moves along grid axes, one dimension at a time, so the whole grid is described by small
 // tables: for each dimension of each operand, its range by coordinate on the axis that it follows.
@@ -37,7 +37,6 @@ struct OperandPlan {
 struct VertexClass {
   Kernel kernel;
   int64_t scratch_bytes = 0;
-  std::vector<int64_t> prepared_bytes;  // by operand; 0: handed over as it is
 };
 
 struct StepPlan {
@@ -51,9 +50,6 @@ struct StepPlan {
   const VertexClass& vertex_class(int64_t vertex) const {
     return classes[static_cast<size_t>(class_of[static_cast<size_t>(vertex)])];
   }
-  // Of all classes.
-  int64_t max_scratch_bytes() const;
-  int64_t max_prepared_bytes(size_t operand) const;
 };
 
 // One plan per superstep, kernels compiled by `jit` on that many threads; they live as long as the

@@ -32,23 +32,4 @@ inline int64_t set_region(const OperandPlan& plan, const Position& position,
   return first;
 }
 
-// The operand over the whole variable that begins at `base`.
-inline void set_operand(const OperandPlan& plan, std::byte* base, const Position& position,
-                        VertexOperand& operand) {
-  operand.data = base + set_region(plan, position, operand) * plan.element_bytes;
-}
-
-// Numbers the distinct regions of an operand over its grid: position · stride is the number.
-struct RegionKey {
-  std::vector<int64_t> stride;  // by grid axis; 0 where the region does not move along it
-  int64_t count = 1;
-
-  int64_t of(const Position& position) const {
-    int64_t key = 0;
-    for (size_t a = 0; a < position.size(); ++a) key += position[a] * stride[a];
-    return key;
-  }
-};
-RegionKey region_key(const OperandPlan& operand, const std::vector<int64_t>& extent);
-
 }  // namespace tessera

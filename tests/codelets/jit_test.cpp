@@ -15,7 +15,7 @@ Jit::Request softmax_request(DType dtype) {
   const std::vector<Array> operands = {output(dtype, {1, 1}), output(dtype, {1, 1})};
   const std::vector<Param> params;
   const Codelet* codelet = find_codelet("softmax");
-  return {codelet, codelet->constants(shape_of(params, operands)), operands.size()};
+  return {codelet, codelet->constants(shape_of(params, operands))};
 }
 
 TEST(Jit, compiles_equal_requests_once) {
@@ -84,7 +84,7 @@ TEST(Jit, refuses_bitcode_that_is_none) {
   const std::unique_ptr<Jit> jit = Jit::create().take();
   Codelet broken = *find_codelet("softmax");
   broken.bitcode = broken.bitcode.subspan(0, 100);
-  const Jit::Request request{&broken, softmax_request(DType::F32).constants, 2};
+  const Jit::Request request{&broken, softmax_request(DType::F32).constants};
   Expected<std::vector<Kernel>> kernels = jit->compile({&request, 1}, 1);
   ASSERT_FALSE(kernels);
   EXPECT_THAT(kernels.error().message, HasSubstr("jit: codelet softmax: "));

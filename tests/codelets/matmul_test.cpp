@@ -110,6 +110,24 @@ TEST(MatMul, gives_a_row_the_same_bits_wherever_it_stands) {
   }
 }
 
+TEST(MatMul, gives_equal_rows_what_each_would_get_alone) {
+  std::mt19937 random(14);
+  for (const DType type : {F32, F16}) {
+    const Array different = random_array(type, {1, 3, 50}, random);
+    const Array b = random_array(F16, {1, 50, 40}, random);
+    Array a = output(type, {1, 290, 50});
+    a.writes = false;
+    Array out = output(F32, {1, 290, 40});
+    const Array residual = random_array(F32, {1, 290, 40}, random);
+    const auto which = [](int64_t row) { return row < 5 ? 0 : row < 280 ? 1 : row % 3; };
+    for (int64_t r = 0; r < 290; ++r) {
+      for (int64_t k = 0; k < 50; ++k) a.at({0, r, k}) = different.at({0, which(r), k});
+    }
+    expect_close(run_vertex("matmul", params(0, 1, 0), {a, b, residual, out})[0],
+                 product_of(a, b, nullptr, &residual, 0), 4e-6);
+  }
+}
+
 TEST(MatMul, gives_a_column_the_same_bits_wherever_it_stands) {
   std::mt19937 random(5);
   const Array a = random_array(F16, {1, 7, 33}, random);

@@ -96,7 +96,7 @@ Expected<Kernel> kernel_for(const Codelet& codelet, const VertexShape& shape,
   static std::map<std::string, std::unique_ptr<Jit>> jits;
   std::unique_ptr<Jit>& jit = jits[cpu];
   if (jit == nullptr) jit = TRY(Jit::create({.cpu = cpu}));
-  const Jit::Request request{&codelet, codelet.constants(shape), shape.operands.size()};
+  const Jit::Request request{&codelet, codelet.constants(shape)};
   return TRY(jit->compile({&request, 1}, 1)).front();
 }
 
@@ -193,15 +193,6 @@ std::vector<Array> run_vertex(const std::string& name, const std::vector<Param>&
   std::vector<VertexOperand> vertex;
   for (size_t i = 0; i < operands.size(); ++i) {
     vertex.push_back(operand_of(operands[i], buffers[i]));
-  }
-  std::vector<std::vector<std::byte>> prepared(operands.size());
-  for (size_t i = 0; i < operands.size(); ++i) {
-    const int64_t bytes = codelet->prepared_bytes(shape, static_cast<int>(i));
-    if (bytes == 0) continue;
-    prepared[i].assign(static_cast<size_t>(bytes) + kMargin, kPoison);
-    kernel->prepare[i](&vertex[i], prepared[i].data());
-    EXPECT_EQ(prepared[i][static_cast<size_t>(bytes)], kPoison) << "prepare wrote past its bytes";
-    vertex[i].data = prepared[i].data();
   }
   std::vector<std::byte> scratch(static_cast<size_t>(codelet->scratch_bytes(shape)) + kMargin,
                                  kPoison);

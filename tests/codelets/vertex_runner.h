@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs one vertex of a codelet as the machine does: check, specialise, prepare, run. Arrays hold
+// Runs one vertex of a codelet as the machine does: check, specialise, run. Arrays hold
 // their elements as doubles for the test's own arithmetic, and as bytes of their dtype, with
 // gaps between rows if asked for, for the vertex.
 #pragma once

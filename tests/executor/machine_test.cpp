@@ -66,6 +66,35 @@ constexpr std::string_view kSplitMatmul = R"(program split_matmul {
 }
 )";
 
+// The same with parts of f16, over more rows than a piece has.
+constexpr std::string_view kHalfPartials = R"(program half_partials {
+  target c600
+  input x: f16[1,300,70] = by [1,300,70] at 0
+  constant w: f16[1,70,130] = by [1,70,130] at 0 data 0
+  input r: f16[300,130] = by [300,130] at 0
+  activation p: f16[3,300,130] = by [1,37,50] at 0
+  output y: f16[300,130] = by [7,130] at 0
+  inputs x r
+  outputs y
+  step matmul {
+    send x [*, g1*37:37, g0*32:32] to [3,9,3] at 0
+    send w [*, g0*32:32, g2*50:50] to [3,9,3] at 0
+    matmul on [3,9,3] at 0 bias=0 residual=0 activation=0
+    read x [*, g1*37:37, g0*32:32]
+    read w [*, g0*32:32, g2*50:50]
+    write p [g0*1:1, g1*37:37, g2*50:50]
+  }
+  step sum {
+    send p [*, g0*7:7, *] to [43] at 0
+    send r [g0*7:7, *] to [43] at 0
+    reduce_partials on [43] at 0 bias=0 residual=1 activation=3
+    read p [*, g0*7:7, *]
+    read r [g0*7:7, *]
+    write y [g0*7:7, *]
+  }
+}
+)";
+
 // Attention over two heads: keys and values serve several vertices.
 constexpr std::string_view kAttention = R"(program attention {
   target c600
@@ -164,12 +193,24 @@ TEST_P(EveryProgram, moves_the_bytes_between_tiles_that_the_plan_charges) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(, EveryProgram, ::testing::Values(kSoftmaxTwice, kSplitMatmul, kAttention),
+INSTANTIATE_TEST_SUITE_P(, EveryProgram,
+                         ::testing::Values(kSoftmaxTwice, kSplitMatmul, kHalfPartials, kAttention),
                          [](const auto& info) {
                            const size_t begin = info.param.find(' ') + 1;
                            const size_t end = info.param.find(' ', begin);
                            return std::string(info.param.substr(begin, end - begin));
                          });
+
+TEST(Machine, rows_that_are_alike_are_multiplied_once_and_answered_each) {
+  const auto executable = std::make_shared<const Executable>(tiny_executable(kHalfPartials));
+  std::vector<Bytes> inputs = random_inputs(executable->program);
+  const auto row = inputs[0].begin() + 10 * 70 * 2;
+  for (auto to = row + 70 * 2; to != row + 250 * 70 * 2; to += 70 * 2) {
+    std::copy(row, row + 70 * 2, to);
+  }
+  EXPECT_EQ(run(*load(executable, {.threads = 2}), inputs),
+            run(*load(executable, {.kind = MachineKind::Isolated, .threads = 1}), inputs));
+}
 
 // What the isolated machine says of kSoftmaxTwice with one part of its text changed.
 std::string isolated_error(const std::string& part, const std::string& by) {

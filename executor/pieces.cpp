@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "executor/pieces.h"
+
+#include <algorithm>
+#include <map>
+
+#include "codelets/work.h"
+
+namespace tessera {
+namespace {
+
+// Pieces for each thread, so that one that is held up does not keep the others waiting.
+constexpr int64_t kPiecesPerThread = 16;
+// Elements walked through (terms of products, elements of rows) that take some microseconds: what
+// waking a thread and sharing its results with another cost.
+constexpr int64_t kLeastWork = int64_t{1} << 17;
+
+// How far each letter goes: an operand with size 1 there serves all of it.
+std::map<char, int64_t> extents_of(const JoinedVertex& vertex) {
+  std::map<char, int64_t> extents;
+  for (const JoinedOperand& operand : vertex.operands) {
+    for (size_t d = 0; d < operand.box.size(); ++d) {
+      if (operand.letters[d] == '.') continue;
+      int64_t& extent = extents[operand.letters[d]];
+      extent = std::max(extent, operand.box[d].size());
+    }
+  }
+  return extents;
+}
+
+int64_t work_of(const JoinedVertex& vertex) {
+  int64_t work = 1;
+  for (const auto& [letter, extent] : extents_of(vertex)) {
+    if (extent > kMaxElements / work) return kMaxElements;
+    work *= extent;
+  }
+  return work;
+}
+
+// Part `number` of `parts` of every dimension of this letter, which all go as far as `extent`.
+JoinedVertex part_along(JoinedVertex vertex, char letter, int64_t extent, int64_t block,
+                        int64_t number) {
+  const int64_t begin = number * block;
+  const int64_t end = std::min(begin + block, extent);
+  for (JoinedOperand& operand : vertex.operands) {
+    for (size_t d = 0; d < operand.box.size(); ++d) {
+      Range& range = operand.box[d];
+      if (operand.letters[d] != letter || range.size() == 1) continue;
+      range = {range.begin + begin, range.begin + end};
+    }
+  }
+  return vertex;
+}
+
+void cut(const JoinedVertex& vertex, std::span<const Extents::Cut> cuts, int64_t wanted,
+         std::vector<JoinedVertex>& pieces) {
+  if (cuts.empty() || wanted <= 1) return pieces.push_back(vertex);
+  const Extents::Cut& first = cuts.front();
+  const std::map<char, int64_t> extents = extents_of(vertex);
+  const auto found = extents.find(first.letter);
+  if (found == extents.end()) return cut(vertex, cuts.subspan(1), wanted, pieces);
+  const int64_t units = ceil_div(found->second, first.least);
+  const int64_t block = ceil_div(units, std::min(units, wanted)) * first.least;
+  const int64_t parts = ceil_div(found->second, block);
+  for (int64_t p = 0; p < parts; ++p) {
+    cut(part_along(vertex, first.letter, found->second, block, p), cuts.subspan(1),
+        ceil_div(wanted, parts), pieces);
+  }
+}
+
+}  // namespace
+
+std::vector<JoinedVertex> cut_into_pieces(const std::vector<JoinedVertex>& vertices, int threads) {
+  const int64_t work = work_of(vertices[0]);
+  const auto count = static_cast<int64_t>(vertices.size());
+  const int64_t most = ceil_div(kPiecesPerThread * threads, count);
+  const int64_t wanted = std::min(most, work / kLeastWork);
+  std::vector<JoinedVertex> pieces;
+  for (const JoinedVertex& vertex : vertices) {
+    const Extents extents = vertex.codelet->extents(vertex.shape());
+    cut(vertex, extents.cuts, threads == 1 ? 1 : wanted, pieces);
+  }
+  return pieces;
+}
+
+VertexOperand operand_over(const JoinedOperand& operand, std::byte* base) {
+  VertexOperand out{};
+  int64_t first = 0;
+  for (size_t d = 0; d < kVertexRank; ++d) {
+    out.size[d] = 1;
+    if (d >= operand.box.size()) continue;
+    const Range& range = operand.box[d];
+    out.size[d] = range.size();
+    out.begin[d] = range.begin;
+    out.stride[d] = range.size() == 1 ? 0 : operand.stride[d];
+    first += range.begin * operand.stride[d];
+  }
+  out.data = base + first * size_of(operand.dtype);
+  return out;
+}
+
+}  // namespace tessera

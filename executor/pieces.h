@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// Joined vertices, cut again for this host: into pieces that its threads take in turn. A piece is
+// one call of a kernel, and everything that the call is handed is made here, once.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "codelets/abi.h"
+#include "executor/joined.h"
+
+namespace tessera {
+
+// About as many pieces as keep `threads` busy to the end, and none that is not worth a call. They
+// differ in size by little. `vertices` are those of one superstep, at least one.
+std::vector<JoinedVertex> cut_into_pieces(const std::vector<JoinedVertex>& vertices, int threads);
+
+// What a kernel is handed of an operand whose variable begins at `base`.
+VertexOperand operand_over(const JoinedOperand& operand, std::byte* base);
+
+}  // namespace tessera
