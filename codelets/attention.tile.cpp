@@ -5,7 +5,7 @@
 // The keys and values of a head that any of its queries sees become f32 once: k transposed, in
 // panels of sixteen keys, v in panels of sixteen columns. Queries that see the same keys go
 // together, up to a strip of rows at a time: scores by strips of products, softmax along each row,
-// products with v's panels, division by the row's sum at the end.
+// products with v's panels, the share of the row's sum at the end.
 //
 // Keys are counted from the first that is seen, in lanes of sixteen and in order. So a sequence has
 // one result, to the bit, whether it stands alone, before padding of any length, or between others
@@ -173,51 +173,61 @@ void score(const Operands& is, const Rows& rows, const Window& window, const Vis
   }
 }
 
-// Scaled scores, -infinity between the runs and in the lanes after the last.
-void mask_scores(const Operands& is, const Rows& rows, int64_t r, const Visible& visible,
-                 float* scores) {
-  const int64_t n = visible.size();
+// The largest of the scaled scores; they are -infinity between the runs and in the lanes after the
+// last.
+float mask_scores(const Operands& is, const Rows& rows, int64_t r, const Visible& visible,
+                  float* scores) {
   const float scale = static_cast<float>(attention_constants.scale);
-  for (int64_t i = 0; i < n; i += kLanes) {
+  v16 most = splat(kNever);
+  for_each_lanes(visible.size(), [&](int64_t i, int64_t left) {
     v16 x = load16(Element::F32, scores, i) * scale;
     if (attention_constants.mask == Mask::Bias) {
       const VertexOperand& bias = is.mask[0];
       const int64_t at =
           rows.b * bias.stride[0] + rows.h * bias.stride[1] + (rows.row + r) * bias.stride[2] + i;
-      x += load_upto(attention_constants.bias, bias.data, at, n - i);
+      x += load_upto(attention_constants.bias, bias.data, at, left);
     }
-    store16(Element::F32, scores, i, first_lanes(n - i) ? x : splat(kNever));
-  }
+    x = first_lanes(left) ? x : splat(kNever);
+    store16(Element::F32, scores, i, x);
+    most = max(x, most);
+  });
+  if (visible.count == 1) return max_of_lanes(most);
   for (int64_t run = 1; run < visible.count; ++run) {
     const int64_t begin = visible.runs[run - 1].end - visible.first();
     const int64_t end = visible.runs[run].begin - visible.first();
     for (int64_t key = begin; key < end; ++key) scores[key] = kNever;
   }
+  most = splat(kNever);
+  for (int64_t i = 0; i < visible.size(); i += kLanes) {
+    most = max(load16(Element::F32, scores, i), most);
+  }
+  return max_of_lanes(most);
 }
 
-// Turns masked scores into exponentials and returns their sum; 0 if no key is seen.
-float exponentials(float* scores, int64_t n) {
-  v16 most = splat(kNever);
-  for (int64_t i = 0; i < n; i += kLanes) most = max(load16(Element::F32, scores, i), most);
-  const float top = max_of_lanes(most);
-  if (top == kNever) return 0;
+// Turns masked scores into exponentials and returns what to multiply their sums with; 0 if no key
+// is seen.
+float exponentials(float* scores, int64_t n, float top) {
+  if (top == kNever) {
+    for (int64_t i = 0; i < n; i += kLanes) store16(Element::F32, scores, i, splat(0));
+    return 0;
+  }
   v16 sum = splat(0);
   for (int64_t i = 0; i < n; i += kLanes) {
-    const v16 e = exp(load16(Element::F32, scores, i) - top);
+    const v16 e = exp_of_difference(load16(Element::F32, scores, i) - top);
     store16(Element::F32, scores, i, e);
     sum += e;
   }
-  return sum_of_lanes(sum);
+  return 1.0f / sum_of_lanes(sum);
 }
 
 int64_t out_at(const Operands& is, const Rows& rows, int64_t r) {
   return rows.b * is.out.stride[0] + (rows.row + r) * is.out.stride[1] + rows.h * is.out.stride[2];
 }
 
-// out = (exponentials · v) / sums, by groups of v's panels.
+// out = (exponentials · v) · shares, by groups of v's panels.
 void weigh_values(const Operands& is, const Rows& rows, const Window& window,
                   const Visible& visible, const float* weights, const Scratch& scratch,
-                  const float* totals) {
+                  const float* shares) {
   alignas(64) float sums[kMaxStripRows * kMaxStripPanels * kLanes];
   const int64_t d = is.v.size[3];
   const int64_t panel_stride = window.size() * kLanes;
@@ -241,9 +251,8 @@ void weigh_values(const Operands& is, const Rows& rows, const Window& window,
     for (int64_t r = 0; r < rows.rows; ++r) {
       for (int64_t c = 0; c < wide && column + c < d; c += kLanes) {
         const v16 sum = load16(Element::F32, sums, r * wide + c);
-        const v16 result = totals[r] == 0 ? splat(0) : sum / totals[r];
         store_upto(attention_constants.out, is.out.data, out_at(is, rows, r) + column + c,
-                   d - column - c, result);
+                   d - column - c, sum * shares[r]);
       }
     }
     panel += groups[i] * panel_stride;
@@ -254,14 +263,14 @@ void weigh_values(const Operands& is, const Rows& rows, const Window& window,
 void run_rows(const Operands& is, const Rows& rows, const Window& window, const Visible& visible,
               const Scratch& scratch) {
   score(is, rows, window, visible, scratch);
-  float totals[kMaxStripRows];
+  float shares[kMaxStripRows];
   float* const scores = scratch.scores + visible.first() % kLanes;
   for (int64_t r = 0; r < rows.rows; ++r) {
     float* const row = scores + r * scratch.score_stride;
-    mask_scores(is, rows, r, visible, row);
-    totals[r] = exponentials(row, visible.size());
+    const float top = mask_scores(is, rows, r, visible, row);
+    shares[r] = exponentials(row, visible.size(), top);
   }
-  weigh_values(is, rows, window, visible, scores, scratch, totals);
+  weigh_values(is, rows, window, visible, scores, scratch, shares);
 }
 
 void zero_rows(const Operands& is, const Rows& rows) {

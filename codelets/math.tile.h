@@ -30,21 +30,40 @@ TILE_INLINE v16 power_of_two(i16 n) { return __builtin_bit_cast(v16, (n + 127) <
 inline constexpr float kLn2High = 0.693359375f;    // ln 2 in two parts: products with the first
 inline constexpr float kLn2Low = -2.12194440e-4f;  // and a whole number below 2^13 are exact
 
-// x = n ln 2 + r with |r| <= ln 2 / 2; 2^n is exact, exp(r) is a polynomial.
-TILE_INLINE v16 exp(v16 x) {
-  const v16 clamped = max(min(x, splat(89.0f)), splat(-104.0f));
+// exp(x) = 2^n p. x = n ln 2 + r with |r| <= ln 2 / 2, and p = exp(r) is a polynomial.
+struct ExpParts {
+  v16 p;
+  v16 n;
+  i16 bits;  // their lowest are those of the whole number n
+};
+TILE_INLINE ExpParts exp_parts(v16 x) {
   constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding it rounds to a whole number
-  const v16 n = fma(clamped, splat(1.44269504088896341f), splat(kRound)) - kRound;
-  v16 r = fma(n, splat(-kLn2High), clamped);
+  const v16 shifted = fma(x, splat(1.44269504088896341f), splat(kRound));
+  const v16 n = shifted - kRound;
+  v16 r = fma(n, splat(-kLn2High), x);
   r = fma(n, splat(-kLn2Low), r);
   v16 p = polynomial(r, 0.49999994f, 0.166665211f, 0.0416682661f, 0.0083686756f, 0.00138207444f);
   p = fma(p, r * r, r) + 1.0f;
+  return {p, n, __builtin_bit_cast(i16, shifted)};
+}
+
+TILE_INLINE v16 exp(v16 x) {
+  const ExpParts parts = exp_parts(max(min(x, splat(89.0f)), splat(-104.0f)));
   // In two steps, so that a subnormal result rounds once and 2^128 never appears.
-  const i16 whole = __builtin_convertvector(n, i16);
+  const i16 whole = __builtin_convertvector(parts.n, i16);
   const i16 half = whole >> 1;
-  const v16 result = p * power_of_two(half) * power_of_two(whole - half);
+  const v16 result = parts.p * power_of_two(half) * power_of_two(whole - half);
   return x == x ? result : x;
 }
+
+// The same bits where x is in -86 .. 88 or NaN: n goes into the exponent as it is.
+TILE_INLINE v16 exp_inside(v16 x) {
+  const ExpParts parts = exp_parts(x);
+  return __builtin_bit_cast(v16, __builtin_bit_cast(i16, parts.p) + (parts.bits << 23));
+}
+
+// For x <= 0 or NaN; a result below 1e-37 is 0.
+TILE_INLINE v16 exp_of_difference(v16 x) { return x < -86.0f ? splat(0.0f) : exp_inside(x); }
 
 // x = m 2^e with m in sqrt(1/2) .. sqrt(2); log m is a polynomial in m - 1.
 TILE_INLINE v16 log(v16 x) {
@@ -75,8 +94,10 @@ TILE_INLINE v16 tanh(v16 x) {
   const v16 p =
       polynomial(s, -0.333332807f, 0.133314073f, -0.0537367165f, 0.0206290018f, -0.00569338212f);
   const v16 small = fma(p * s, x, x);
-  const v16 large = with_sign_of(1.0f - 2.0f / (exp(t + t) + 1.0f), x);
-  return t < 0.625f ? small : large;
+  const v16 e = exp_inside(min(t + t, splat(80.0f)));  // tanh is 1 from 9.1 on
+  const v16 large = with_sign_of(1.0f - 2.0f / (e + 1.0f), x);
+  const v16 result = t < 0.625f ? small : large;
+  return x == x ? result : x;
 }
 
 // erf(x) = x + x P(x^2) near 0; 1 - exp(-t - t Q(t)) beyond, t = |x|.
@@ -88,7 +109,7 @@ TILE_INLINE v16 erf(v16 x) {
   const v16 u = min(t, splat(4.0f));  // erf is 1 from 3.92 on, and Q fits up to there
   const v16 q = polynomial(u, 0.128514364f, 0.635718286f, 0.105261907f, -0.022890022f,
                            0.00321497885f, -0.000213988358f);
-  const v16 large = with_sign_of(1.0f - exp(-fma(q, u, u)), x);
+  const v16 large = with_sign_of(1.0f - exp_inside(-fma(q, u, u)), x);
   const v16 result = t < 0.925f ? small : large;
   return x == x ? result : x;
 }

@@ -129,11 +129,31 @@ struct RoundPart {
   }
 };
 
+// A block of b that comes next. It is brought nearer while the one before is multiplied: its rows
+// lie further apart than the host's own prefetching looks.
+struct Ahead {
+  const char* row;
+  int64_t stride, rows, bytes;
+
+  void fetch(int64_t count) {
+    for (; count > 0 && rows > 0; --count, --rows, row += stride) {
+      for (int64_t at = 0; at < bytes; at += 64) __builtin_prefetch(row + at, 0, 2);
+    }
+  }
+};
+
+Ahead ahead_of(const VertexOperand& b, int64_t at, int64_t rows, int64_t columns) {
+  const int64_t item = matmul_constants.b == Element::F16 ? 2 : 4;
+  return {static_cast<const char*>(b.data) + at * item, b.stride[1] * item, rows, columns * item};
+}
+
 // Terms begin .. begin + terms of all rows, into their totals.
-void multiply_block(const Rows& rows, const Group& group, int64_t begin, int64_t terms,
+void multiply_block(const Rows& rows, const Group& group, int64_t begin, int64_t terms, Ahead ahead,
                     const MatMulScratch& sizes, const Scratch& scratch) {
   const bool parts = matmul_constants.part_terms != 0;
+  const int64_t fetches = ahead.rows * largest_strip().rows / rows.distinct + 1;
   for_each_strip(rows.distinct, [&](int64_t row, int64_t height) {
+    ahead.fetch(fetches);
     multiply<RoundPart>({height, group.panels}, {.a = scratch.a + begin * sizes.rows + row * terms,
                                                  .row_stride = terms,
                                                  .b = scratch.b,
@@ -146,16 +166,22 @@ void multiply_block(const Rows& rows, const Group& group, int64_t begin, int64_t
   });
 }
 
-void run_group(const Operands& is, const Rows& rows, const Group& group, const MatMulScratch& sizes,
-               const Scratch& scratch) {
+// `next` begins where the group after this one does, or is the first again.
+void run_group(const Operands& is, const Rows& rows, const Group& group, int64_t next,
+               const MatMulScratch& sizes, const Scratch& scratch) {
   const int64_t all = is.a.size[2];
-  const int64_t b_at = (is.b.size[0] == 1 ? 0 : rows.g * is.b.stride[0]) + group.column;
+  const int64_t matrix = is.b.size[0] == 1 ? 0 : rows.g * is.b.stride[0];
   for (int64_t begin = 0; begin < all; begin += sizes.block_terms) {
-    const int64_t left = all - begin;
-    const int64_t terms = left < sizes.block_terms ? left : sizes.block_terms;
-    write_panels(matmul_constants.b, is.b.data, b_at + begin * is.b.stride[1], is.b.stride[1],
-                 terms, group.columns, scratch.b);
-    multiply_block(rows, group, begin, terms, sizes, scratch);
+    const int64_t end = begin + sizes.block_terms < all ? begin + sizes.block_terms : all;
+    const auto b_at = [&](int64_t term, int64_t column) {
+      return matrix + term * is.b.stride[1] + column;
+    };
+    const int64_t after = all - end < sizes.block_terms ? all - end : sizes.block_terms;
+    const Ahead ahead = end < all ? ahead_of(is.b, b_at(end, group.column), after, group.columns)
+                                  : ahead_of(is.b, b_at(0, next), sizes.block_terms, group.columns);
+    write_panels(matmul_constants.b, is.b.data, b_at(begin, group.column), is.b.stride[1],
+                 end - begin, group.columns, scratch.b);
+    multiply_block(rows, group, begin, end - begin, ahead, sizes, scratch);
   }
   finish_rows(is, rows, group, scratch);
 }
@@ -175,7 +201,8 @@ extern "C" void matmul(const VertexOperand* operands, void* memory) {
       for (int64_t i = 0; i < groups.count; ++i) {
         const int64_t wide = groups[i] * kLanes;
         const int64_t columns = wide < n - column ? wide : n - column;
-        run_group(is, rows, {column, columns, groups[i]}, sizes, scratch);
+        const int64_t next = column + wide < n ? column + wide : 0;
+        run_group(is, rows, {column, columns, groups[i]}, next, sizes, scratch);
         column += wide;
       }
     }
