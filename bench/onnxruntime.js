@@ -5,14 +5,21 @@
 // it was installed to).
 //
 //   node onnxruntime.js MODEL.onnx INPUTS [--answers FOLDER] [--runs N] [--threads N]
+//   node onnxruntime.js MODEL.onnx --serve [--threads N]
 //
 // INPUTS holds one NAME.npy per model input. With --answers, each NAME.npy there is compared with the
 // same output, where attention_mask is 1. With --runs, times that many runs after one to warm up.
 // Prints one JSON object.
+//
+// --serve is for bench_speed: one JSON object a line in, one out. {"run": [{"length": 256, "lengths":
+// [17, 203]}, …]} runs BERT's inputs of so many rows, padded to that length, and answers with the
+// seconds of each run; {"peak_resident": true} asks for memory. It ends with its input.
 'use strict';
 const fs = require('fs');
 const path = require('path');
-const ort = require('onnxruntime-node');
+const readline = require('readline');
+
+let ort = null;  // loaded late, so that its absence can be told in the way that was asked for
 
 const TYPES = {
   '<f4': ['float32', Float32Array],
@@ -69,8 +76,65 @@ function compare(got, want, mask) {
   return { max_difference: worst, std, of_std: worst / std };
 }
 
+function createSession(model, threads) {
+  ort = require('onnxruntime-node');
+  return ort.InferenceSession.create(model, {
+    graphOptimizationLevel: 'all', intraOpNumThreads: threads, interOpNumThreads: 1,
+    executionMode: 'sequential', logSeverityLevel: 3,
+  });
+}
+
+// Token ids stand for themselves: what they are does not change the work.
+function paddedFeeds({ length, lengths }) {
+  const dims = [lengths.length, length];
+  const of = (value) => {
+    const data = new BigInt64Array(dims[0] * dims[1]);
+    lengths.forEach((valid, row) => {
+      for (let i = 0; i < valid; ++i) data[row * length + i] = BigInt(value(row, i));
+    });
+    return new ort.Tensor('int64', data, dims);
+  };
+  return {
+    input_ids: of((row, i) => (row * 131 + i * 31) % 500),
+    attention_mask: of(() => 1),
+    token_type_ids: of(() => 0),
+  };
+}
+
+async function answer(session, question) {
+  if (question.peak_resident) {
+    const status = fs.readFileSync('/proc/self/status', 'utf8');
+    return { peak_resident_mib: Number(/VmHWM:\s+(\d+)/.exec(status)[1]) / 1024 };
+  }
+  const seconds = [];
+  for (const feeds of question.run.map(paddedFeeds)) {
+    const start = process.hrtime.bigint();
+    await session.run(feeds);
+    seconds.push(Number(process.hrtime.bigint() - start) / 1e9);
+  }
+  return { seconds };
+}
+
+async function serve(model, threads) {
+  const say = (object) => process.stdout.write(JSON.stringify(object) + '\n');
+  try {
+    const start = process.hrtime.bigint();
+    const session = await createSession(model, threads);
+    const create_seconds = Number(process.hrtime.bigint() - start) / 1e9;
+    say({ version: require('onnxruntime-node/package.json').version, create_seconds });
+    for await (const line of readline.createInterface({ input: process.stdin }))
+      say(await answer(session, JSON.parse(line)));
+  } catch (error) {
+    say({ error: `onnxruntime.js: ${error.message.split('\n')[0]}` });
+  }
+}
+
 async function main() {
   const words = process.argv.slice(2);
+  const flag = (name) => {
+    const at = words.indexOf(name);
+    return at >= 0 && words.splice(at, 1).length > 0;
+  };
   const option = (name, fallback) => {
     const at = words.indexOf(name);
     return at < 0 ? fallback : words.splice(at, 2)[1];
@@ -78,11 +142,10 @@ async function main() {
   const answers = option('--answers', '');
   const runs = Number(option('--runs', 0));
   const threads = Number(option('--threads', 2));
+  const serving = flag('--serve');
   const [model, inputs] = words;
-  const session = await ort.InferenceSession.create(model, {
-    graphOptimizationLevel: 'all', intraOpNumThreads: threads, interOpNumThreads: 1,
-    executionMode: 'sequential', logSeverityLevel: 3,
-  });
+  if (serving) return serve(model, threads);
+  const session = await createSession(model, threads);
   const feeds = {};
   const arrays = {};
   session.inputNames.forEach((name, i) => {

@@ -33,7 +33,7 @@ struct MakeModelOptions {
   ModelFamily family = ModelFamily::Bert;
 };
 
-// tiny, mini, base or large (Bert), or roformer-small; any other is a Usage error.
+// tiny, mini, minilm, base or large (Bert), or roformer-small; any other is a Usage error.
 Expected<MakeModelOptions> make_model_preset(const std::string& name);
 
 // Equal options give equal bytes, on any host. Errors: sizes that do not fit each other (Usage), a

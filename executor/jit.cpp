@@ -2,10 +2,13 @@
 // A request becomes machine code in four steps: read the codelet's bitcode, write the constants in
 // place of the globals that it declares, optimise (branches on constants fall away here), emit an
 // object. Each request has a context of its own, so that several threads may compile; ORC then
-// links the objects.
+// links the objects. What was emitted once is kept in an ObjectCache, and the four steps are left
+// out where it is found there. LLVM has an interface of that name, which asks with a module in
+// hand; ours is asked before, so that bitcode need not be read.
 #include "executor/jit.h"
 
 #include <fmt/format.h>
+#include <llvm-c/Core.h>
 #include <llvm/Bitcode/BitcodeReader.h>
 #include <llvm/ExecutionEngine/Orc/JITTargetMachineBuilder.h>
 #include <llvm/ExecutionEngine/Orc/LLJIT.h>
@@ -38,6 +41,8 @@
 #include <set>
 #include <thread>
 
+#include "executor/object_cache.h"
+
 // What compiled code may call on hosts without the instruction: libgcc's conversions of halves.
 extern "C" void __extendhfsf2();
 extern "C" void __truncsfhf2();
@@ -45,7 +50,10 @@ extern "C" void __truncsfhf2();
 namespace tessera {
 namespace {
 
-using Object = std::unique_ptr<llvm::MemoryBuffer>;
+struct Object {
+  std::unique_ptr<llvm::MemoryBuffer> code;
+  bool from_cache = false;
+};
 
 Error error_of(std::string_view where, llvm::Error error) {
   return Error{fmt::format("{}: {}", where, llvm::toString(std::move(error)))};
@@ -131,7 +139,8 @@ llvm::orc::SymbolMap runtime_symbols(llvm::orc::LLJIT& jit) {
 struct Job {
   const Codelet* codelet;
   std::string constants;
-  std::string function;  // the specialisation's name, unique
+  Sha256 key;            // of everything that the object depends on
+  std::string function;  // the specialisation's name, unique: from the key
 };
 
 // Gives the global that the codelet declares its bytes, whatever its type.
@@ -233,6 +242,35 @@ Expected<std::unique_ptr<llvm::MemoryBuffer>> emit(llvm::Module& module,
   return object;
 }
 
+// Everything that an object depends on: the codelet and its constants; LLVM, and for which CPU it
+// compiles; and how, for which this very file stands.
+Sha256 key_of(const Jit::Request& request, const llvm::orc::JITTargetMachineBuilder& builder) {
+  unsigned major = 0, minor = 0, patch = 0;
+  LLVMGetVersion(&major, &minor, &patch);
+  Sha256Stream stream;
+  const auto add = [&](std::string_view part) {  // with its size, so that parts cannot run together
+    const auto size = static_cast<uint64_t>(part.size());
+    stream.add(std::as_bytes(std::span(&size, 1)));
+    stream.add(std::as_bytes(std::span(part)));
+  };
+  add(TESSERA_JIT_SHA256);
+  add(fmt::format("LLVM {}.{}.{}", major, minor, patch));
+  add(builder.getTargetTriple().str());
+  add(builder.getCPU());
+  add(builder.getFeatures().getString());
+  add(request.codelet->name);
+  add({reinterpret_cast<const char*>(request.codelet->bitcode.data()),
+       request.codelet->bitcode.size()});
+  add(request.constants);
+  return stream.finish();
+}
+
+std::optional<Object> find(const ObjectCache& cache, const Sha256& key) {
+  const std::optional<std::string> code = cache.find(key);
+  if (!code) return {};
+  return Object{llvm::MemoryBuffer::getMemBufferCopy(*code), true};
+}
+
 Expected<Object> compile_one(const Job& job, llvm::orc::JITTargetMachineBuilder builder) {
   const std::string where = fmt::format("jit: codelet {}", job.codelet->name);
   const std::span<const std::byte> bitcode = job.codelet->bitcode;
@@ -246,17 +284,33 @@ Expected<Object> compile_one(const Job& job, llvm::orc::JITTargetMachineBuilder 
   module->setDataLayout(machine->createDataLayout());
   TRY(specialise(*module, job, *machine));
   optimise(*module, *machine);
-  return emit(*module, *machine);
+  return Object{TRY(emit(*module, *machine))};
+}
+
+// From the cache if it is there, else compiled and put there. `cache` may be null.
+Expected<Object> find_or_compile(const Job& job, const llvm::orc::JITTargetMachineBuilder& builder,
+                                 const ObjectCache* cache) {
+  if (cache != nullptr) {
+    if (auto object = find(*cache, job.key)) return std::move(*object);
+  }
+  Object object = TRY(compile_one(job, builder));
+  if (cache != nullptr) {
+    const llvm::StringRef code = object.code->getBuffer();
+    cache->store(job.key, {code.data(), code.size()});
+  }
+  return object;
 }
 
 // Jobs are taken by whichever thread is free; what comes out is in their order.
 std::vector<Expected<Object>> compile_all(std::span<const Job> jobs, int threads,
-                                          const llvm::orc::JITTargetMachineBuilder& builder) {
+                                          const llvm::orc::JITTargetMachineBuilder& builder,
+                                          const ObjectCache* cache) {
   std::vector<Expected<Object>> objects;
   for (size_t i = 0; i < jobs.size(); ++i) objects.emplace_back(Object());
   std::atomic<size_t> next = 0;
   const auto work = [&] {
-    for (size_t i = next++; i < jobs.size(); i = next++) objects[i] = compile_one(jobs[i], builder);
+    for (size_t i = next++; i < jobs.size(); i = next++)
+      objects[i] = find_or_compile(jobs[i], builder, cache);
   };
   std::vector<std::thread> helpers;
   const size_t wanted = std::min(static_cast<size_t>(std::max(threads, 1)), jobs.size());
@@ -273,10 +327,14 @@ struct Jit::Impl {
 
   llvm::orc::JITTargetMachineBuilder builder;
   std::unique_ptr<llvm::orc::LLJIT> jit;
+  std::unique_ptr<const ObjectCache> cache;  // or null
+  std::string cache_problem;
+  JitCounts counts;
   std::map<std::pair<std::string, std::string>, Kernel> kernels;  // by codelet and constants
 
   Expected<Kernel> link(const Job& job, Object object) {
-    TRY(ours("jit", jit->addObjectFile(std::move(object))));
+    ++(object.from_cache ? counts.loaded : counts.compiled);
+    TRY(ours("jit", jit->addObjectFile(std::move(object.code))));
     return Kernel{TRY(ours("jit", jit->lookup(job.function))).toPtr<decltype(Kernel::run)>()};
   }
 };
@@ -288,6 +346,14 @@ Expected<std::unique_ptr<Jit>> Jit::create(const JitOptions& options) {
   initialise_llvm();
   std::unique_ptr<Jit> jit(new Jit);
   jit->impl_ = std::make_unique<Impl>(TRY(target_builder(options)));
+  if (!options.cache_folder.empty()) {
+    auto cache = ObjectCache::open(options.cache_folder);
+    if (cache) {
+      jit->impl_->cache = cache.take();
+    } else {
+      jit->impl_->cache_problem = cache.error().message;
+    }
+  }
   // Codelets have no constructors and call nothing but runtime_symbols: no platform is needed.
   jit->impl_->jit = TRY(ours("jit", llvm::orc::LLJITBuilder()
                                         .setJITTargetMachineBuilder(jit->impl_->builder)
@@ -308,12 +374,14 @@ Expected<std::vector<Kernel>> Jit::compile(std::span<const Request> requests, in
   std::vector<Job> jobs;
   for (const Request& request : requests) {
     if (kernels.contains(key(request)) || !taken.insert(key(request)).second) continue;
-    jobs.push_back(
-        {.codelet = request.codelet,
-         .constants = request.constants,
-         .function = fmt::format("{}.{}", request.codelet->name, kernels.size() + jobs.size())});
+    const Sha256 made_of = key_of(request, impl_->builder);
+    jobs.push_back({.codelet = request.codelet,
+                    .constants = request.constants,
+                    .key = made_of,
+                    .function = fmt::format("{}.{}", request.codelet->name, to_hex(made_of))});
   }
-  std::vector<Expected<Object>> objects = compile_all(jobs, threads, impl_->builder);
+  std::vector<Expected<Object>> objects =
+      compile_all(jobs, threads, impl_->builder, impl_->cache.get());
   for (size_t i = 0; i < jobs.size(); ++i) {
     kernels[key(jobs[i])] = TRY(impl_->link(jobs[i], TRY(std::move(objects[i]))));
   }
@@ -321,5 +389,8 @@ Expected<std::vector<Kernel>> Jit::compile(std::span<const Request> requests, in
   for (const Request& request : requests) result.push_back(kernels[key(request)]);
   return result;
 }
+
+JitCounts Jit::counts() const { return impl_->counts; }
+const std::string& Jit::cache_problem() const { return impl_->cache_problem; }
 
 }  // namespace tessera

@@ -19,7 +19,14 @@ struct Kernel {
 };
 
 struct JitOptions {
-  std::string cpu;  // LLVM's name, "x86-64-v3" …; "": this host's
+  std::string cpu = {};           // LLVM's name, "x86-64-v3" …; "": this host's
+  std::string cache_folder = {};  // of what was compiled before (executor/object_cache.h); "": none
+};
+
+// Where kernels came from, since the Jit was created.
+struct JitCounts {
+  int64_t compiled = 0;
+  int64_t loaded = 0;  // from the cache
 };
 
 // Owns the compiled code: kernels live as long as it does. compile() is not thread-safe; kernels
@@ -34,6 +41,9 @@ class Jit {
   };
   // One kernel per request, in order; equal requests are compiled once. `threads` compile at once.
   Expected<std::vector<Kernel>> compile(std::span<const Request> requests, int threads);
+  JitCounts counts() const;
+  // Why the cache folder is not used: the JIT works without it. "" where it is, or none was asked.
+  const std::string& cache_problem() const;
 
  private:
   Jit();

@@ -79,7 +79,7 @@ Expected<std::unique_ptr<Machine>> Machine::load(std::shared_ptr<const Executabl
   machine->impl_ = std::make_unique<Impl>(executable, thread_count(options.threads));
   Impl& impl = *machine->impl_;
   impl.jit = options.jit;
-  if (!impl.jit) impl.jit = TRY(Jit::create({options.cpu}));
+  if (!impl.jit) impl.jit = TRY(Jit::create({options.cpu, options.cache_folder}));
   const EngineParts parts{*executable, *impl.jit, impl.pool, options.reverse_tiles};
   switch (options.kind) {
     case MachineKind::Direct: impl.engine = TRY(make_direct_engine(parts)); break;
@@ -103,6 +103,8 @@ const Executable& Machine::executable() const { return *impl_->executable; }
 int Machine::threads() const { return impl_->pool.size(); }
 double Machine::load_seconds() const { return impl_->load_seconds; }
 int64_t Machine::host_bytes() const { return impl_->engine->host_bytes(); }
+JitCounts Machine::jit_counts() const { return impl_->jit->counts(); }
+const std::string& Machine::cache_problem() const { return impl_->jit->cache_problem(); }
 std::vector<int64_t> Machine::exchanged_bytes() const { return impl_->engine->exchanged_bytes(); }
 
 std::vector<HostStep> Machine::host_profile() {

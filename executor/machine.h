@@ -16,12 +16,12 @@
 #include <vector>
 
 #include "codelets/cost.h"
+#include "executor/jit.h"
+#include "executor/object_cache.h"
 #include "program/popef.h"
 #include "support/expected.h"
 
 namespace tessera {
-
-class Jit;
 
 enum class MachineKind : uint8_t { Direct, Isolated };
 
@@ -29,10 +29,12 @@ struct MachineOptions {
   MachineKind kind = MachineKind::Direct;
   int threads = 0;       // host threads; 0: one per core
   std::string cpu = {};  // JIT for this CPU; "": this host's
+  // Where compiled codelets are kept between processes; "": nowhere.
+  std::string cache_folder = default_cache_folder();
   // Run each superstep's vertices last to first: the answers must not change.
   bool reverse_tiles = false;
   // Keeps compiled codelets for the next machine that is given it (not at the same time), whose
-  // `cpu` is then this one's. Null: the machine has one to itself.
+  // `cpu` and `cache_folder` are then this one's. Null: the machine has one to itself.
   std::shared_ptr<Jit> jit = {};
 };
 
@@ -62,6 +64,10 @@ class Machine {
   int threads() const;
   double load_seconds() const;  // host
   int64_t host_bytes() const;   // buffers, and what is planned at load
+  // Codelets that this machine's JIT compiled and those that it found compiled, so far.
+  JitCounts jit_counts() const;
+  // Why the cache folder is not used, "" where it is or none was asked for.
+  const std::string& cache_problem() const;
   // Isolated: bytes that came to a tile from another in the last run, by superstep, counted as they
   // were copied: what codelets/cost.h says they are. Direct moves none: empty.
   std::vector<int64_t> exchanged_bytes() const;

@@ -92,7 +92,7 @@ Expected<std::unique_ptr<Session>> Session::open(const std::string& model_path,
   impl.disk = TRY(open_cache(impl.options, impl.disk_error));
   impl.memory.emplace(impl.options.memory_entries, impl.options.memory_bytes);
   MachineOptions& machine = impl.options.machine;
-  if (!machine.jit) machine.jit = TRY(Jit::create({machine.cpu}));
+  if (!machine.jit) machine.jit = TRY(Jit::create({machine.cpu, machine.cache_folder}));
   impl.log = std::make_unique<EventLog>(
       EventLogOptions{.path = impl.options.events_path, .tell = impl.options.tell});
   if (!impl.disk_error.empty()) impl.log->tell("no cache: " + impl.disk_error);

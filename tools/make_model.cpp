@@ -16,7 +16,7 @@ po::options_description flags() {
   po::options_description flags("Model");
   flags.add_options()("output,o", po::value<std::string>(), "the ONNX file to write")(
       "preset", po::value<std::string>()->default_value("base"),
-      "tiny, mini, base or large (BERT), or roformer-small")(
+      "tiny, mini, minilm, base or large (BERT), or roformer-small")(
       "layers", po::value<int64_t>(), "override the preset's number of layers")(
       "hidden", po::value<int64_t>(), "override the hidden size")("heads", po::value<int64_t>(),
                                                                   "override the number of heads")(

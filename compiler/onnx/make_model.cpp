@@ -41,6 +41,7 @@ Status check(const MakeModelOptions& o) {
 Expected<MakeModelOptions> make_model_preset(const std::string& name) {
   if (name == "tiny") return MakeModelOptions{2, 32, 2, 64, 100, 64};
   if (name == "mini") return MakeModelOptions{4, 256, 4, 1024, 30522, 512};
+  if (name == "minilm") return MakeModelOptions{6, 384, 12, 1536, 30522, 512};
   if (name == "base") return MakeModelOptions{12, 768, 12, 3072, 30522, 512};
   if (name == "large") return MakeModelOptions{24, 1024, 16, 4096, 30522, 512};
   if (name == "roformer-small") {
@@ -49,7 +50,7 @@ Expected<MakeModelOptions> make_model_preset(const std::string& name) {
     return options;
   }
   return Error{
-      "make-model: preset is '" + name + "', must be tiny, mini, base, large or roformer-small",
+      "make-model: preset is '" + name + "', must be tiny, mini, minilm, base, large or roformer-small",
       ErrorKind::Usage};
 }
 

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the JIT made of codelets, kept between processes so that the next load need not compile.
+//
+// It is this host's own output, for this host: a file is found by a key over everything that went
+// into it (executor/jit.cpp says what), and never travels with an executable. It is native code, so
+// a folder or a file that anybody but this user could have written is not read at all; one that was
+// damaged, cut short or renamed is told by its SHA-256. Whatever is not sound is as if it were not
+// there, and is compiled and written again.
+//
+// Safe for any number of threads and processes at once: files appear whole, by rename.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "support/expected.h"
+#include "support/sha256.h"
+
+namespace tessera {
+
+// TESSERA_OBJECT_CACHE where it is set (set and empty: no cache); else
+// $XDG_CACHE_HOME/tessera/objects or ~/.cache/tessera/objects; "" where there is no such place.
+std::string default_cache_folder();
+
+class ObjectCache {
+ public:
+  static constexpr int64_t kDefaultLimit = int64_t{256} << 20;
+
+  // The folder is made, for this user alone, where it is missing. Errors: it cannot be, it belongs
+  // to another user, or others may write to it. `limit` bounds the bytes of all files together.
+  static Expected<std::unique_ptr<const ObjectCache>> open(const std::string& folder,
+                                                           int64_t limit = kDefaultLimit);
+  ~ObjectCache();
+  ObjectCache(const ObjectCache&) = delete;
+
+  // What was stored under this key, if it is there and sound.
+  std::optional<std::string> find(const Sha256& key) const;
+  // Keeps the content, and removes what was used longest ago where there is now too much. A full
+  // disk is no error: the next load compiles again.
+  void store(const Sha256& key, std::string_view content) const;
+
+ private:
+  ObjectCache(int folder, int64_t limit) : folder_(folder), limit_(limit) {}
+  void trim() const;
+
+  int folder_;  // descriptor: what was checked is what is used, whatever happens to the path
+  int64_t limit_;
+};
+
+}  // namespace tessera
