@@ -96,6 +96,7 @@ class DirectEngine : public Engine {
   Status load();
   Status run(HostInputs inputs, HostOutputs outputs, std::span<double> seconds) override;
   int64_t host_bytes() const override { return host_bytes_; }
+  HostWork host_work() const override { return host_work_; }
   std::vector<int64_t> exchanged_bytes() const override { return {}; }
 
  private:
@@ -112,6 +113,7 @@ class DirectEngine : public Engine {
   std::vector<HostBuffer> scratch_;  // by thread
   std::atomic<int64_t> next_{0};
   int64_t host_bytes_ = 0;
+  HostWork host_work_;
 };
 
 Status DirectEngine::load() {
@@ -161,10 +163,13 @@ int64_t DirectEngine::cut(DirectStep& step) {
   for (const JoinedVertex& piece : cut_into_pieces(step.vertices, parts_.pool.size())) {
     for (const JoinedOperand& operand : piece.operands) {
       step.operands.push_back(operand_over(operand, base_[static_cast<size_t>(operand.variable)]));
+      host_work_.operand_bytes += elements(operand.box) * size_of(operand.dtype);
     }
     scratch_bytes = std::max(scratch_bytes, piece.codelet->scratch_bytes(piece.shape()));
     ++step.pieces;
   }
+  ++host_work_.steps;
+  host_work_.calls += step.pieces;
   step.operands_each = static_cast<int64_t>(step.vertices[0].operands.size());
   step.vertices = {};
   return scratch_bytes;

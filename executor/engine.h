@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "executor/jit.h"
+#include "executor/machine.h"
 #include "executor/thread_pool.h"
 #include "program/popef.h"
 #include "support/expected.h"
@@ -25,6 +26,7 @@ class Engine {
   // two supersteps are carried out as one, the second takes none.
   virtual Status run(HostInputs inputs, HostOutputs outputs, std::span<double> seconds) = 0;
   virtual int64_t host_bytes() const = 0;
+  virtual HostWork host_work() const { return {}; }
   // Bytes that crossed from tile to tile in the last run, by superstep; empty where none are moved.
   virtual std::vector<int64_t> exchanged_bytes() const = 0;
 };

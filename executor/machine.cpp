@@ -103,6 +103,7 @@ const Executable& Machine::executable() const { return *impl_->executable; }
 int Machine::threads() const { return impl_->pool.size(); }
 double Machine::load_seconds() const { return impl_->load_seconds; }
 int64_t Machine::host_bytes() const { return impl_->engine->host_bytes(); }
+HostWork Machine::host_work() const { return impl_->engine->host_work(); }
 JitCounts Machine::jit_counts() const { return impl_->jit->counts(); }
 const std::string& Machine::cache_problem() const { return impl_->jit->cache_problem(); }
 std::vector<int64_t> Machine::exchanged_bytes() const { return impl_->engine->exchanged_bytes(); }

@@ -38,6 +38,13 @@ struct MachineOptions {
   std::shared_ptr<Jit> jit = {};
 };
 
+// What the host does in one run, as it was planned at load: counted, so that tests can hold it.
+struct HostWork {
+  int64_t steps = 0;          // each ends in a barrier
+  int64_t calls = 0;          // of kernels
+  int64_t operand_bytes = 0;  // that the calls are handed, read or written
+};
+
 struct HostStep {  // host wall time of one superstep of one run, for profiles
   std::string name;
   std::string codelet;
@@ -64,6 +71,7 @@ class Machine {
   int threads() const;
   double load_seconds() const;  // host
   int64_t host_bytes() const;   // buffers, and what is planned at load
+  HostWork host_work() const;   // direct; isolated: zeros, for it plans nothing
   // Codelets that this machine's JIT compiled and those that it found compiled, so far.
   JitCounts jit_counts() const;
   // Why the cache folder is not used, "" where it is or none was asked for.

@@ -57,7 +57,7 @@ Expected<std::string> Bench::model(const std::string& name, const MakeModelOptio
   const std::string path = folder_ + "/" + name + ".onnx";
   if (::access(path.c_str(), R_OK) == 0) return path;
   progress("writing " + name);
-  TRY(make_bert(options, path));
+  TRY(make_model(options, path));
   return path;
 }
 

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a run does, counted and not timed, so that a slower host fails nothing and a change that
+// makes the host do more is seen: calls of codelets, barriers, and allocations, of which there are
+// none.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+#include "executor/machine.h"
+#include "tests/executor/tiny_executable.h"
+
+namespace {
+
+std::atomic<int64_t> allocations{0};
+
+void* counted(std::size_t bytes) {
+  ++allocations;
+  if (void* memory = std::malloc(bytes)) return memory;
+  throw std::bad_alloc();
+}
+
+void* counted(std::size_t bytes, std::align_val_t alignment) {
+  ++allocations;
+  const auto unit = static_cast<std::size_t>(alignment);
+  if (void* memory = std::aligned_alloc(unit, (bytes + unit - 1) / unit * unit)) return memory;
+  throw std::bad_alloc();
+}
+
+}  // namespace
+
+// Of the whole test program; the others need not know.
+void* operator new(std::size_t bytes) { return counted(bytes); }
+void* operator new(std::size_t bytes, std::align_val_t alignment) {
+  return counted(bytes, alignment);
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+
+namespace tessera {
+namespace {
+
+// x · w with its sum in two parts, then the parts with bias and gelu, over `tiles` by four tiles.
+std::string split_matmul(int64_t tiles) {
+  const std::string rows = std::to_string(64 / tiles), count = std::to_string(tiles);
+  const std::string block = "g1*" + rows + ":" + rows;
+  return "program split_matmul {\n"
+         "  target c600\n"
+         "  input x: f16[64,40] = by [" +
+         rows +
+         ",40] at 0\n"
+         "  constant w: f16[40,50] = by [40,25] at 0 data 0\n"
+         "  constant b: f32[50] = by [50] at 7 data 1\n"
+         "  activation p: f32[2,64,50] = by [1," +
+         rows +
+         ",25] at 0\n"
+         "  output y: f16[64,50] = by [" +
+         rows +
+         ",50] at 0\n"
+         "  inputs x\n"
+         "  outputs y\n"
+         "  step matmul {\n"
+         "    send x as [1,64,40] [*, " +
+         block + ", g0*20:20] to [2," + count +
+         ",2] at 0\n"
+         "    send w as [1,40,50] [*, g0*20:20, g2*25:25] to [2," +
+         count +
+         ",2] at 0\n"
+         "    matmul on [2," +
+         count +
+         ",2] at 0 bias=0 residual=0 activation=0\n"
+         "    read x as [1,64,40] [*, " +
+         block +
+         ", g0*20:20]\n"
+         "    read w as [1,40,50] [*, g0*20:20, g2*25:25]\n"
+         "    write p [g0*1:1, " +
+         block +
+         ", g2*25:25]\n"
+         "  }\n"
+         "  step sum {\n"
+         "    send p [*, g0*" +
+         rows + ":" + rows + ", *] to [" + count +
+         "] at 0\n"
+         "    send b [*] to [" +
+         count +
+         "] at 0\n"
+         "    reduce_partials on [" +
+         count +
+         "] at 0 bias=1 residual=0 activation=2\n"
+         "    read p [*, g0*" +
+         rows + ":" + rows +
+         ", *]\n"
+         "    read b [*]\n"
+         "    write y [g0*" +
+         rows + ":" + rows +
+         ", *]\n"
+         "  }\n"
+         "}\n";
+}
+
+// A machine with buffers, so that a run is nothing but the run.
+class Counted {
+ public:
+  Counted(const std::string& program, int threads) {
+    MachineOptions options;
+    options.threads = threads;
+    options.jit = shared_jit();
+    auto machine =
+        Machine::load(std::make_shared<const Executable>(tiny_executable(program)), options);
+    EXPECT_TRUE(machine) << machine.error().message;
+    machine_ = machine.take();
+    const Program& p = machine_->executable().program;
+    for (const VariableId id : p.inputs)
+      in_.emplace_back(static_cast<size_t>(p.variables[static_cast<size_t>(id)].bytes()));
+    for (const VariableId id : p.outputs)
+      out_.emplace_back(static_cast<size_t>(p.variables[static_cast<size_t>(id)].bytes()));
+    inputs_.assign(in_.begin(), in_.end());
+    outputs_.assign(out_.begin(), out_.end());
+  }
+
+  int64_t allocations_of_a_run() {
+    EXPECT_TRUE(machine_->run(inputs_, outputs_));  // what is made once is made
+    const int64_t before = allocations;
+    const Status status = machine_->run(inputs_, outputs_);
+    const int64_t after = allocations;
+    EXPECT_TRUE(status);
+    return after - before;
+  }
+  HostWork work() const { return machine_->host_work(); }
+
+ private:
+  std::unique_ptr<Machine> machine_;
+  std::vector<Bytes> in_, out_;
+  std::vector<std::span<const std::byte>> inputs_;
+  std::vector<std::span<std::byte>> outputs_;
+};
+
+TEST(CountedWork, the_counter_counts) {
+  const int64_t before = allocations;
+  const auto some = std::make_unique<int>(1);
+  EXPECT_EQ(allocations - before, 1) << *some;
+}
+
+TEST(CountedWork, a_run_allocates_nothing) {
+  for (const int threads : {1, 2, 5})
+    EXPECT_EQ(Counted(split_matmul(4), threads).allocations_of_a_run(), 0) << threads;
+}
+
+TEST(CountedWork, a_matmul_and_the_sum_of_its_parts_are_one_call_on_one_thread) {
+  const HostWork work = Counted(split_matmul(4), 1).work();
+  EXPECT_EQ(work.steps, 1);
+  EXPECT_EQ(work.calls, 1);
+}
+
+TEST(CountedWork, more_tiles_are_no_more_calls) {
+  const HostWork few = Counted(split_matmul(2), 2).work();
+  const HostWork many = Counted(split_matmul(64), 2).work();
+  EXPECT_EQ(few.steps, many.steps);
+  EXPECT_EQ(few.calls, many.calls);
+  EXPECT_EQ(few.operand_bytes, many.operand_bytes);
+}
+
+TEST(CountedWork, a_call_is_handed_each_operand_once) {
+  const HostWork work = Counted(split_matmul(4), 1).work();
+  const int64_t x = 64 * 40 * 2, w = 40 * 50 * 2, b = 50 * 4, y = 64 * 50 * 2;
+  EXPECT_EQ(work.operand_bytes, x + w + b + y);
+}
+
+}  // namespace
+}  // namespace tessera
