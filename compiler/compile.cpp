@@ -9,7 +9,9 @@
 #include "codelets/cost.h"
 #include "codelets/host_io.h"
 #include "compiler/lower/lower.h"
+#include "compiler/onnx/export.h"
 #include "compiler/onnx/import.h"
+#include "compiler/packing_text.h"
 #include "compiler/report.h"
 #include "passes/pipeline.h"
 #include "program/verify.h"
@@ -100,6 +102,11 @@ Expected<Converted> run_converter(const std::string& model_path, const CompileOp
                       .warnings = std::move(model.warnings),
                       .passes = {}};
   converted.packing = contract_of(converted.graph, state);
+  if (converted.packing.form == PackingForm::None && !model.packing.empty()) {
+    Expected<PackingContract> kept = parse_packing(model.packing, converted.graph);
+    if (!kept) return Error{model_path + ": " + kept.error().message, kept.error().kind};
+    converted.packing = kept.take();
+  }
   for (const PassTiming& pass : *passes) {
     if (pass.changed) converted.passes.push_back(pass.name);
   }
@@ -229,6 +236,11 @@ Expected<Converted> convert(const std::string& model_path, const CompileOptions&
   const CompileProgress silent;
   PhaseClock clock(phases, silent);
   return run_converter(model_path, options, clock);
+}
+
+Status write_converted(const Converted& converted, const std::string& path) {
+  return export_onnx(converted.graph, converted.model_dtypes, path,
+                     packing_text(converted.packing));
 }
 
 Expected<CompileResult> compile_graph(Converted converted, const CompileOptions& options,

@@ -46,6 +46,8 @@ struct Converted {
   std::vector<std::string> passes;    // those that changed the graph, in order
 };
 Expected<Converted> convert(const std::string& model_path, const CompileOptions& options);
+// Writes it as ONNX, from which compile makes the executable that it would have made of the source.
+Status write_converted(const Converted& converted, const std::string& path);
 // From a graph that has been through the passes.
 Expected<CompileResult> compile_graph(Converted converted, const CompileOptions& options,
                                       const CompileProgress& progress = {});

@@ -4,7 +4,6 @@
 #include <pybind11/stl.h>
 
 #include "codelets/codelet.h"
-#include "compiler/onnx/export.h"
 #include "compiler/onnx/import.h"
 #include "passes/pipeline.h"
 #include "python/arrays.h"
@@ -76,7 +75,7 @@ py::dict convert_model(const py::object& model, const py::object& output, const 
   const std::string from = path_of(model), to = path_of(output);
   const CompileOptions checked = compile_options(options);
   const Converted converted = value_of(without_gil([&] { return convert(from, checked); }));
-  check(without_gil([&] { return export_onnx(converted.graph, converted.model_dtypes, to); }));
+  check(without_gil([&] { return write_converted(converted, to); }));
   using namespace py::literals;
   return py::dict("path"_a = to, "nodes"_a = converted.graph.nodes().size(),
                   "inputs"_a = converted.graph.inputs.size(),
@@ -88,6 +87,16 @@ ExecutableHandle load(const py::object& path) {
   const std::string from = path_of(path);
   auto executable = value_of(without_gil([&] { return read_popef(from, check_compute_set); }));
   return {std::make_shared<const Executable>(std::move(executable)), {}, {}};
+}
+
+// ((name, dtype, shape with -1 for variable dimensions), …)
+py::list model_inputs(const py::object& path) {
+  const std::string from = path_of(path);
+  py::list list;
+  for (const DeclaredInput& input :
+       value_of(without_gil([&] { return declared_model_inputs(from); })))
+    list.append(py::make_tuple(input.name, input.dtype, shape_tuple(input.shape)));
+  return list;
 }
 
 py::list passes() {
@@ -165,6 +174,7 @@ void bind_executable(py::module_& module) {
   module.def("convert", convert_model);
   module.def("load", load);
   module.def("passes", passes);
+  module.def("model_inputs", model_inputs);
 }
 
 }  // namespace tessera::python

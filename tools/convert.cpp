@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "compiler/compile.h"
-#include "compiler/onnx/export.h"
 #include "tools/verb.h"
 
 namespace tessera::tools {
@@ -25,7 +24,7 @@ Status run(const po::variables_map& flags) {
   const std::string output = flags["output_model"].as<std::string>();
   const Converted converted =
       TRY(convert(flags["input_model"].as<std::string>(), TRY(compile_options(flags))));
-  TRY(export_onnx(converted.graph, converted.model_dtypes, output));
+  TRY(write_converted(converted, output));
   fmt::print("{}: {} nodes, {} inputs, {} outputs\n", output, converted.graph.nodes().size(),
              converted.graph.inputs.size(), converted.graph.outputs.size());
   return {};

@@ -37,8 +37,8 @@ class Exporter {
            const std::string& path)
       : graph_(graph), model_dtypes_(model_dtypes), path_(path) {}
 
-  Status run() {
-    fill_header();
+  Status run(const std::string& packing) {
+    fill_header(packing);
     choose_names();
     for (const auto& node : graph_.nodes()) TRY(add(*node));
     for (const Output& output : graph_.outputs) add_output(output);
@@ -46,7 +46,7 @@ class Exporter {
   }
 
  private:
-  void fill_header() {
+  void fill_header(const std::string& packing) {
     model_.set_ir_version(kIrVersion);
     model_.set_producer_name("tessera");
     auto* own = model_.add_opset_import();
@@ -58,6 +58,11 @@ class Exporter {
     auto* mark = model_.add_metadata_props();
     mark->set_key(kSettledKey);
     mark->set_value("1");
+    if (!packing.empty()) {
+      auto* kept = model_.add_metadata_props();
+      kept->set_key(kPackingKey);
+      kept->set_value(packing);
+    }
     onnx().set_name(graph_.name);
   }
 
@@ -241,8 +246,8 @@ class Exporter {
 }  // namespace
 
 Status export_onnx(const Graph& graph, const std::map<std::string, std::string>& model_dtypes,
-                   const std::string& path) {
-  return Exporter(graph, model_dtypes, path).run();
+                   const std::string& path, const std::string& packing) {
+  return Exporter(graph, model_dtypes, path).run(packing);
 }
 
 }  // namespace tessera

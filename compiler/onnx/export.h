@@ -11,7 +11,8 @@
 
 namespace tessera {
 
+// `packing` is kept in the file and read back by import_onnx; "": the model is not packed.
 Status export_onnx(const Graph& graph, const std::map<std::string, std::string>& model_dtypes,
-                   const std::string& path);
+                   const std::string& path, const std::string& packing = "");
 
 }  // namespace tessera

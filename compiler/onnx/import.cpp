@@ -23,7 +23,10 @@ class Importer {
 
   Expected<ImportedModel> run(const std::map<std::string, Shape>& input_shape) {
     const GraphProto& graph = file_.model->graph();
-    if (file_.settled) out_.graph.name = graph.name();
+    if (file_.settled) {
+      out_.graph.name = graph.name();
+      out_.packing = file_.packing;
+    }
     TRY(add_inputs(input_shape));
     TRY(add_nodes(graph));
     TRY(add_outputs(graph));
@@ -234,6 +237,19 @@ Expected<ModelNames> model_names(const std::string& path) {
     names.inputs.push_back(input->name());
   for (const auto& output : file.model->graph().output()) names.outputs.push_back(output.name());
   return names;
+}
+
+Expected<std::vector<DeclaredInput>> declared_model_inputs(const std::string& path) {
+  const ModelFile file = TRY(read_model_file(path));
+  std::vector<DeclaredInput> inputs;
+  for (const auto* input : declared_inputs(file.model->graph())) {
+    const auto& type = input->type().tensor_type();
+    Shape shape;
+    for (const auto& dim : type.shape().dim())
+      shape.push_back(dim.has_dim_value() && dim.dim_value() >= 0 ? dim.dim_value() : -1);
+    inputs.push_back({input->name(), element_type_name(type.elem_type()), shape});
+  }
+  return inputs;
 }
 
 }  // namespace tessera

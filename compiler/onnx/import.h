@@ -22,6 +22,7 @@ struct ImportedModel {
   std::map<std::string, std::string> model_dtypes;  // inputs and outputs: "int64", "float32" …
   std::string sha256;                               // of the file and the external data it used
   std::vector<std::string> warnings;                // e.g. a declared output shape that is wrong
+  std::string packing;                              // as given to export_onnx; "" in other files
 };
 
 // `input_shape` fixes variable dimensions by input name; all must be fixed in the end. Errors start
@@ -34,5 +35,13 @@ struct ModelNames {
   std::vector<std::string> inputs, outputs;
 };
 Expected<ModelNames> model_names(const std::string& path);
+
+// What the model declares of the same inputs, before anything is fixed.
+struct DeclaredInput {
+  std::string name;
+  std::string dtype;  // "int64", "float32" …
+  Shape shape;        // -1: a variable dimension
+};
+Expected<std::vector<DeclaredInput>> declared_model_inputs(const std::string& path);
 
 }  // namespace tessera

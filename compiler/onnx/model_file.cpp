@@ -65,8 +65,10 @@ Expected<ModelFile> read_model_file(const std::string& path) {
   file.path = path;
   file.sha256 = sha256(bytes);
   file.opset = opset_of(*model, "");
-  for (const auto& entry : model->metadata_props())
+  for (const auto& entry : model->metadata_props()) {
     if (entry.key() == kSettledKey) file.settled = true;
+    if (entry.key() == kPackingKey) file.packing = entry.value();
+  }
   file.model = std::move(model);
   TRY(check_model(file));
   return file;

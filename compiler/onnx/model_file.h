@@ -17,6 +17,7 @@ struct ModelFile {
   Sha256 sha256;                                    // of the file
   int opset = 0;                                    // of ONNX's own domain
   bool settled = false;  // export_onnx wrote it: its nodes are read one for one, nothing is folded
+  std::string packing;   // what kPackingKey holds
 };
 
 // Errors start with the path; of kind BadFile if it is no ONNX model.
@@ -27,6 +28,8 @@ int opset_of(const ::onnx::ModelProto& model, const std::string& domain);
 
 // How export_onnx marks its files.
 inline constexpr char kSettledKey[] = "tessera.graph";
+// Where it keeps how the model is packed (compiler/packing_text.h).
+inline constexpr char kPackingKey[] = "tessera.packing";
 
 // A name from a file as it may stand in a message: printable, and not endless.
 std::string printable(const std::string& name);

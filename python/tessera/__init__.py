@@ -11,12 +11,12 @@ Arrays go in and out as NumPy's, or by DLPack. Everything that computes releases
 lock. What goes wrong is a ``tessera.Error`` with the command line's words."""
 
 from tessera._core import Executable, __version__
-from tessera.compiler import compile, convert, load, passes
+from tessera.compiler import compile, convert, load, model_inputs, passes
 from tessera.errors import BadFileError, Error, OutOfMemoryError, RefusedError, UsageError
 from tessera.futures import Future
 from tessera.runners import ModelRunner
 from tessera.sessions import Session, recompiles
-from tessera.types import CompileOptions, PackArgs, Packing, Pass, Tensor
+from tessera.types import CompileOptions, ModelInput, PackArgs, Packing, Pass, Tensor
 
 __all__ = [
     "BadFileError",
@@ -24,6 +24,7 @@ __all__ = [
     "Error",
     "Executable",
     "Future",
+    "ModelInput",
     "ModelRunner",
     "OutOfMemoryError",
     "PackArgs",
@@ -37,6 +38,7 @@ __all__ = [
     "compile",
     "convert",
     "load",
+    "model_inputs",
     "passes",
     "recompiles",
 ]

@@ -6,14 +6,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple
 
 from tessera import _core
-from tessera.types import Pass, Path
+from tessera.types import ModelInput, Pass, Path
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from tessera.types import CompileOptions
 
-__all__ = ["compile", "convert", "load", "passes"]
+__all__ = ["compile", "convert", "load", "model_inputs", "passes"]
 
 
 def compile(
@@ -46,3 +46,8 @@ def load(path: Path) -> _core.Executable:
 def passes() -> Tuple[Pass, ...]:
     """The passes in the order in which they run."""
     return tuple(Pass(*row) for row in _core.passes())
+
+
+def model_inputs(model: Path) -> Tuple[ModelInput, ...]:
+    """The inputs of an ONNX model, before anything is fixed."""
+    return tuple(ModelInput(*row) for row in _core.model_inputs(model))

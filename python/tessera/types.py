@@ -13,7 +13,17 @@ if TYPE_CHECKING:
 else:
     from typing import TypedDict
 
-__all__ = ["Arrays", "ArrayLike", "CompileOptions", "PackArgs", "Packing", "Path", "Pass", "Tensor"]
+__all__ = [
+    "ArrayLike",
+    "Arrays",
+    "CompileOptions",
+    "ModelInput",
+    "PackArgs",
+    "Packing",
+    "Pass",
+    "Path",
+    "Tensor",
+]
 
 Path = Union[str, "os.PathLike[str]"]
 #: A NumPy array, anything with ``__dlpack__`` in host memory (a CPU tensor of PyTorch, for
@@ -30,6 +40,14 @@ class Tensor(NamedTuple):
     shape: Tuple[int, ...]
     model_dtype: str  #: as the ONNX model declares it, ``"int64"`` for example
     index_limit: int  #: inputs that index a table: each value is in [0, index_limit); 0: no limit
+
+
+class ModelInput(NamedTuple):
+    """An input as an ONNX model declares it."""
+
+    name: str
+    dtype: str  #: ``"int64"`` for example
+    shape: Tuple[int, ...]  #: -1: a dimension that ``input_shape`` fixes
 
 
 class Packing(NamedTuple):
