@@ -10,6 +10,8 @@ namespace tessera::python {
 void bind_completions(pybind11::module_& module);
 void bind_executable(pybind11::module_& module);
 void bind_model_runner(pybind11::module_& module);
+void bind_pack_runner(pybind11::module_& module);
+void bind_packing(pybind11::module_& module);
 void bind_session(pybind11::module_& module);
 
 }  // namespace tessera::python

@@ -18,7 +18,10 @@ const char* class_of(ErrorKind kind) {
 }  // namespace
 
 py::object to_exception(const Error& error) {
-  return py::module_::import("tessera.errors").attr(class_of(error.kind))(error.message);
+  py::object exception =
+      py::module_::import("tessera.errors").attr(class_of(error.kind))(error.message);
+  if (!error.type.empty()) exception.attr("reason") = std::string(error.type);
+  return exception;
 }
 
 void raise_object(const py::object& exception) {

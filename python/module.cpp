@@ -10,5 +10,7 @@ PYBIND11_MODULE(_core, module) {
   bind_completions(module);
   bind_executable(module);
   bind_model_runner(module);
+  bind_pack_runner(module);
+  bind_packing(module);
   bind_session(module);
 }

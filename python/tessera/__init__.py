@@ -14,12 +14,14 @@ from tessera._core import Executable, __version__
 from tessera.compiler import compile, convert, load, model_inputs, passes
 from tessera.errors import BadFileError, Error, OutOfMemoryError, RefusedError, UsageError
 from tessera.futures import Future
-from tessera.runners import ModelRunner
+from tessera.packing import PackedBatch, Placement, pack, policies
+from tessera.runners import BatchRecord, ModelRunner, PackRunner
 from tessera.sessions import Session, recompiles
 from tessera.types import CompileOptions, ModelInput, PackArgs, Packing, Pass, Tensor
 
 __all__ = [
     "BadFileError",
+    "BatchRecord",
     "CompileOptions",
     "Error",
     "Executable",
@@ -28,8 +30,11 @@ __all__ = [
     "ModelRunner",
     "OutOfMemoryError",
     "PackArgs",
+    "PackRunner",
+    "PackedBatch",
     "Packing",
     "Pass",
+    "Placement",
     "RefusedError",
     "Session",
     "Tensor",
@@ -39,6 +44,8 @@ __all__ = [
     "convert",
     "load",
     "model_inputs",
+    "pack",
     "passes",
+    "policies",
     "recompiles",
 ]

@@ -13,9 +13,11 @@ __all__ = ["BadFileError", "Error", "OutOfMemoryError", "RefusedError", "UsageEr
 
 class Error(Exception):
     """Anything that has no class of its own: a missing file, an op that is not supported, an array
-    of another shape. ``exit_code`` is what the command line would exit with."""
+    of another shape. ``exit_code`` is what the command line would exit with; ``reason`` tells
+    refusals of a ``PackRunner`` apart: ``"over_long"``, ``"queue_full"``, ``"deadline"`` …"""
 
     exit_code = 1
+    reason: str = ""
 
 
 class UsageError(Error, ValueError):

@@ -14,23 +14,30 @@ import concurrent.futures
 import os
 import threading
 import weakref
-from typing import Any, Generator, Optional, Protocol, TypeVar
+from typing import Any, Callable, Generator, Optional, Protocol
 
 from tessera import _core
 
 __all__ = ["Future"]
-
-T = TypeVar("T")
-
 
 class Future(concurrent.futures.Future):  # type: ignore[type-arg]
     """A ``concurrent.futures.Future`` that can also be awaited from ``asyncio``.
 
     ``result(timeout)`` gives the answer or raises a ``tessera.Error``; ``wait``, ``as_completed``
     and ``asyncio.wrap_future`` work as with any other. ``cancel()`` succeeds until the answer is
-    there: the answer is then dropped, though its batch may run. Callbacks of
+    there: a request of a ``PackRunner`` that still waits leaves its queue; what runs already runs
+    on, and its answer is dropped. Callbacks of
     ``add_done_callback`` run on one thread that completes all futures: they must be brief, and must
     not wait for another future. Thread-safe."""
+
+    _on_cancel: Optional[Callable[[], object]] = None
+
+    def cancel(self) -> bool:
+        cancelled = super().cancel()
+        on_cancel, self._on_cancel = self._on_cancel, None
+        if cancelled and on_cancel is not None:
+            on_cancel()
+        return cancelled
 
     def wait(self, timeout: Optional[float] = None) -> None:
         """Returns when the answer is there; raises as ``result`` does."""

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Executables at work on whole batches."""
+"""Executables at work on whole batches, and on single requests."""
 
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any, Dict, Optional, Tuple, Type, Union
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Tuple, Type, TypeVar, Union
 
 import numpy as np
 
@@ -12,10 +12,49 @@ from tessera import _core
 from tessera.futures import Future, close_at_exit, new_future
 from tessera.types import Arrays, Path, Tensor
 
-__all__ = ["ModelRunner"]
+__all__ = ["BatchRecord", "ModelRunner", "PackRunner"]
+
+Self = TypeVar("Self", bound="_Runner")
 
 
-class ModelRunner:
+class _Runner:
+    """What both runners have."""
+
+    _core: Any
+
+    @property
+    def inputs(self) -> Tuple[Tensor, ...]:
+        return self.executable.inputs
+
+    @property
+    def outputs(self) -> Tuple[Tensor, ...]:
+        return self.executable.outputs
+
+    @property
+    def executable(self) -> _core.Executable:
+        return self._core.executable()
+
+    def close(self) -> None:
+        """Answers what was taken, then refuses what comes. Safe to call twice."""
+        self._core.close()
+
+    @property
+    def closed(self) -> bool:
+        return self._core.closed()
+
+    def __enter__(self: Self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        value: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        self.close()
+
+
+class ModelRunner(_Runner):
     """Runs an executable on whole batches.
 
     ``executable`` is the path of a ``.popef`` file or what ``tessera.compile`` gave. ``threads``:
@@ -60,38 +99,129 @@ class ModelRunner:
         self._core.submit(inputs, outputs, future)
         return future
 
-    @property
-    def inputs(self) -> Tuple[Tensor, ...]:
-        return self.executable.inputs
-
-    @property
-    def outputs(self) -> Tuple[Tensor, ...]:
-        return self.executable.outputs
-
-    @property
-    def executable(self) -> _core.Executable:
-        return self._core.executable()
+    def run_requests(
+        self, requests: Iterable[Arrays], *, policy: str = "first_fit"
+    ) -> List[Dict[str, np.ndarray[Any, Any]]]:
+        """Requests that are all known: packs them, runs the batches, and gives the answers in the
+        order of the requests. A request and its answer are as ``PackRunner.submit`` has them. Any
+        policy of ``tessera.policies``. Nothing runs unless every request is sound."""
+        return _core.run_requests(self._core, requests, policy)
 
     @property
     def load_seconds(self) -> float:
         """Host time that compiling the codelets and arranging the weights took."""
         return self._core.load_seconds()
 
-    def close(self) -> None:
-        """Finishes what was submitted, then refuses what comes. Safe to call twice."""
-        self._core.close()
 
-    @property
-    def closed(self) -> bool:
-        return self._core.closed()
+class BatchRecord(NamedTuple):
+    """What a ``PackRunner`` sent, and why then."""
 
-    def __enter__(self) -> ModelRunner:
-        return self
+    batch: int
+    requests: int
+    tokens: int
+    reason: str  #: "tokens", "segments", "timeout", "deadline", "flush", "drain"
+    host_seconds: float  #: from the start of packing to the end of the run
 
-    def __exit__(
+
+class PackRunner(_Runner):
+    """Takes requests of any length from any thread, packs them into the batches of one executable,
+    and gives every caller its own answer (``docs/runtime.md``).
+
+    ``executable`` is the path of a ``.popef`` file or what ``tessera.compile`` gave, packed or not:
+    without packing a row holds one request. Times are seconds.
+
+    - ``timeout``: the longest wait of a batch's oldest request until the batch is closed
+    - ``policy``: which requests share a batch, one of ``tessera.policies`` that packs a stream
+    - ``max_valid_num``: requests in a batch; 0: what the executable takes
+    - ``zero_delimiters``: free cells between the requests of a row (form B)
+    - ``strip_padding``: a request ends where the zeros of its mask begin; if not, a zero is refused
+    - ``max_queue``, ``max_queue_tokens``: what may wait; 0 tokens: no limit
+    - ``keep_order``: answers come in the order in which requests were taken
+    - ``warm_up``: runs one batch at the start, so that deadlines are judged from the first request
+
+    Thread-safe, and of the process that made it, as ``ModelRunner``."""
+
+    def __init__(
         self,
-        kind: Optional[Type[BaseException]],
-        value: Optional[BaseException],
-        trace: Optional[TracebackType],
+        executable: Union[Path, _core.Executable],
+        *,
+        timeout: float = 0.015,
+        policy: str = "window",
+        max_valid_num: int = 0,
+        zero_delimiters: int = 0,
+        strip_padding: bool = False,
+        max_queue: int = 4096,
+        max_queue_tokens: int = 0,
+        keep_order: bool = False,
+        warm_up: bool = False,
+        threads: int = 0,
+        isolated: bool = False,
     ) -> None:
-        self.close()
+        options = {
+            "timeout": timeout,
+            "policy": policy,
+            "max_valid_num": max_valid_num,
+            "zero_delimiters": zero_delimiters,
+            "strip_padding": strip_padding,
+            "max_queue": max_queue,
+            "max_queue_tokens": max_queue_tokens,
+            "keep_order": keep_order,
+            "warm_up": warm_up,
+        }
+        self._core = _core.PackRunner(executable, threads, isolated, options)
+        close_at_exit(self)
+
+    def submit(
+        self,
+        request: Arrays,
+        outputs: Optional[Arrays] = None,
+        *,
+        priority: int = 0,
+        deadline: Optional[float] = None,
+        wait: Optional[float] = None,
+    ) -> Future:
+        """Takes one request and returns at once with a ``Future`` of its answer.
+
+        ``request``: its token inputs by name, each ``[length]`` or ``[1, length]``, int32 or int64;
+        what is left out is 0, the mask 1, positions 0, 1, 2 …. The arrays are copied.
+
+        The answer: by output ``[length, …]``, or ``[…]`` where the model says one thing of a
+        request. ``outputs``: arrays to fill in place, which may be longer (the rest stays as it
+        is), of the output's dtype or the other float type.
+
+        ``priority``: larger goes first. ``deadline``: seconds from now to the answer. ``wait``: at
+        most so long for room in the queue; None: as long as it takes.
+
+        Raises ``Error`` with a ``reason`` if the request is not taken: ``empty``, ``over_long``,
+        ``hole_in_mask``, ``out_of_range``, ``wrong_dtype``, ``wrong_input``, ``queue_full``,
+        ``deadline`` (cannot be met), ``closed``. The future raises one whose reason is
+        ``deadline_missed`` or ``cancelled`` if it was taken and then not answered."""
+        future = new_future()
+        number = self._core.submit(request, outputs, priority, deadline, wait, future)
+        future._on_cancel = lambda: self._core.cancel(number)
+        return future
+
+    def run(
+        self, request: Arrays, outputs: Optional[Arrays] = None, *, deadline: Optional[float] = None
+    ) -> Dict[str, np.ndarray[Any, Any]]:
+        """Waits for the answer of one request; others that come meanwhile share its batch."""
+        result: Dict[str, np.ndarray[Any, Any]] = self.submit(
+            request, outputs, deadline=deadline
+        ).result()
+        return result
+
+    def flush(self) -> None:
+        """Those who wait now wait for no others."""
+        self._core.flush()
+
+    def drain(self) -> None:
+        """Flushes, and returns when all that were taken before have their answers."""
+        self._core.drain()
+
+    def records(self) -> List[BatchRecord]:
+        """Of the batches that have ended, in their order (the newest 65,536)."""
+        return [BatchRecord(*row) for row in self._core.records()]
+
+    def metrics(self) -> Dict[str, Any]:
+        """Counts so far, both occupancies, and ``"prometheus"``: all of them as its text."""
+        return self._core.metrics()

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "python/answers.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "python/errors.h"
+#include "support/half.h"
+
+namespace tessera::python {
+namespace {
+
+const Anchor* find_output(const Metadata& metadata, const std::string& name) {
+  for (const Anchor& anchor : metadata.anchors)
+    if (anchor.kind == AnchorKind::Output && anchor.name == name) return &anchor;
+  return nullptr;
+}
+
+bool is_per_request(const Metadata& metadata, const std::string& name) {
+  for (const auto& rule : metadata.packing.outputs)
+    if (rule.name == name) return rule.per_request;
+  return false;
+}
+
+// Dimensions of one token's item, or of one request's.
+Shape item_shape(const Anchor& anchor) {
+  return {anchor.shape.begin() + std::min<ptrdiff_t>(2, std::ssize(anchor.shape)),
+          anchor.shape.end()};
+}
+
+template <class From, class To, class Convert>
+void convert_items(std::span<const std::byte> from, std::span<std::byte> to, Convert convert) {
+  const size_t count = std::min(from.size() / sizeof(From), to.size() / sizeof(To));
+  for (size_t i = 0; i < count; ++i) {
+    From value;
+    std::memcpy(&value, from.data() + i * sizeof(From), sizeof(From));
+    const To converted = convert(value);
+    std::memcpy(to.data() + i * sizeof(To), &converted, sizeof(To));
+  }
+}
+
+}  // namespace
+
+py::dict answer_arrays(const Answer& answer, const Metadata& metadata) {
+  py::dict arrays;
+  for (const auto& [name, bytes] : answer.outputs) {
+    const Anchor* anchor = find_output(metadata, name);
+    if (anchor == nullptr) continue;
+    Shape shape = item_shape(*anchor);
+    const int64_t item_bytes = elements(shape) * size_of(anchor->dtype);
+    shape.insert(shape.begin(), item_bytes ? static_cast<int64_t>(bytes.size()) / item_bytes : 0);
+    py::array array(numpy_dtype(anchor->dtype), shape);
+    std::memcpy(array.mutable_data(), bytes.data(), bytes.size());
+    arrays[py::str(name)] = array;
+  }
+  return arrays;
+}
+
+void fill_answer(const Answer& answer, const Metadata& metadata, const OutputViews& outputs) {
+  for (const auto& [name, view] : outputs) {
+    const std::vector<std::byte>& bytes = answer.outputs.at(name);
+    const DType dtype = find_output(metadata, name)->dtype;
+    if (view.dtype == dtype) {
+      std::memcpy(view.bytes.data(), bytes.data(), std::min(bytes.size(), view.bytes.size()));
+    } else if (dtype == DType::F32) {
+      convert_items<float, uint16_t>(bytes, view.bytes, [](float value) { return to_half(value); });
+    } else {
+      convert_items<uint16_t, float>(bytes, view.bytes,
+                                     [](uint16_t half) { return from_half(half); });
+    }
+  }
+}
+
+void check_room(const OutputViews& outputs, const Metadata& metadata, int64_t length) {
+  for (const auto& [name, view] : outputs) {
+    const Anchor* anchor = find_output(metadata, name);
+    if (anchor == nullptr) raise(Error{name + ": is no output of this model"});
+    const bool fits =
+        view.dtype == anchor->dtype || (is_float(view.dtype) && is_float(anchor->dtype));
+    if (!fits)
+      raise(Error{name + ": dtype is " + std::string(to_string(view.dtype)) + ", must be " +
+                  std::string(to_string(anchor->dtype))});
+    const bool whole = is_per_request(metadata, name) || anchor->shape.size() < 2;
+    const int64_t leading = whole ? (anchor->shape.size() > 1 ? anchor->shape[1] : 1) : length;
+    const int64_t must = elements(item_shape(*anchor)) * leading;
+    if (elements(view.shape) < must)
+      raise(Error{name + ": output has room for " + std::to_string(elements(view.shape)) +
+                  " values, must have room for " + std::to_string(must)});
+  }
+}
+
+}  // namespace tessera::python

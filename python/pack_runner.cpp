@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+// tessera.PackRunner.
+#include "executor/pack_runner.h"
+
+#include <pybind11/stl.h>
+
+#include <cmath>
+
+#include "executor/online/metrics.h"
+#include "python/answers.h"
+#include "python/arrays.h"
+#include "python/bindings.h"
+#include "python/executable.h"
+#include "python/gil.h"
+#include "python/model_runner.h"
+#include "python/options.h"
+
+namespace tessera::python {
+namespace {
+
+struct PackRunnerHandle {
+  PackRunnerHandle(std::shared_ptr<PackRunner> r, std::shared_ptr<const Executable> e)
+      : runner(std::move(r), "pack runner"), executable(std::move(e)) {}
+  Closable<PackRunner> runner;
+  std::shared_ptr<const Executable> executable;
+};
+
+std::chrono::microseconds microseconds(const char* name, double seconds) {
+  if (!(seconds >= 0) || seconds > 1e9)
+    raise(Error{std::string(name) + ": " + std::string(py::str(py::float_(seconds))) +
+                    ", must be seconds, 0 or more",
+                ErrorKind::Usage});
+  return std::chrono::microseconds(std::llround(seconds * 1e6));
+}
+
+size_t count(const char* name, int64_t value) {
+  if (value < 1)
+    raise(Error{std::string(name) + ": " + std::to_string(value) + ", must be at least 1",
+                ErrorKind::Usage});
+  return static_cast<size_t>(value);
+}
+
+PackRunnerConfig config_of(const py::dict& options) {
+  PackRunnerConfig config;
+  config.timeout = microseconds("timeout", py::cast<double>(options["timeout"]));
+  Expected<PackPolicy> policy = parse_policy(py::cast<std::string>(options["policy"]));
+  if (!policy) raise(Error{"policy: " + policy.error().message, policy.error().kind});
+  config.rule.policy = *policy;
+  config.max_valid_num = py::cast<int64_t>(options["max_valid_num"]);
+  config.zero_delimiters = py::cast<int64_t>(options["zero_delimiters"]);
+  config.strip_padding = py::cast<bool>(options["strip_padding"]);
+  config.max_queue = count("max_queue", py::cast<int64_t>(options["max_queue"]));
+  config.max_queue_tokens = py::cast<int64_t>(options["max_queue_tokens"]);
+  config.keep_order = py::cast<bool>(options["keep_order"]);
+  config.warm_up = py::cast<bool>(options["warm_up"]);
+  return config;
+}
+
+std::unique_ptr<PackRunnerHandle> make_runner(const py::object& executable, int threads,
+                                              bool isolated, const py::dict& options) {
+  const std::shared_ptr<const Executable> program = executable_of(executable);
+  const MachineOptions machine = machine_options(threads, isolated);
+  const PackRunnerConfig config = config_of(options);
+  auto runner = value_of(without_gil([&]() -> Expected<std::unique_ptr<PackRunner>> {
+    std::shared_ptr<ModelRunner> batches = TRY(ModelRunner::create(program, machine));
+    return PackRunner::create(std::move(batches), config);
+  }));
+  return std::make_unique<PackRunnerHandle>(std::move(runner), program);
+}
+
+// The longest of the request's arrays: a bound of what its answer needs.
+int64_t longest(const InputViews& views) {
+  int64_t length = 0;
+  for (const auto& [name, view] : views) length = std::max(length, elements(view.shape));
+  return length;
+}
+
+SubmitOptions submit_options(int32_t priority, const py::object& deadline, const py::object& wait) {
+  SubmitOptions options;
+  options.priority = priority;
+  if (!deadline.is_none()) {
+    options.deadline = microseconds("deadline", py::cast<double>(deadline));
+    options.deadline = std::max(options.deadline, std::chrono::microseconds(1));
+  }
+  if (!wait.is_none()) options.wait = microseconds("wait", py::cast<double>(wait));
+  return options;
+}
+
+// `future` gets the answer or the exception. Returns the request's number, for cancel.
+RequestId submit(const py::object& self, const py::object& request, const py::object& outputs,
+                 int32_t priority, const py::object& deadline, const py::object& wait,
+                 const py::object& future) {
+  const auto& handle = py::cast<const PackRunnerHandle&>(self);
+  std::shared_ptr<PackRunner> runner = handle.runner.get();
+  const HeldInputs in = hold_inputs(request);
+  const SubmitOptions options = submit_options(priority, deadline, wait);
+  auto flight = std::make_unique<InFlight>();
+  flight->future = future;
+  flight->owner = self;
+  auto answer = std::make_shared<Answer>();
+  const std::shared_ptr<const Executable> executable = handle.executable;
+  if (outputs.is_none()) {
+    flight->result = [answer, executable]() -> py::object {
+      return answer_arrays(*answer, executable->metadata);
+    };
+  } else {
+    HeldOutputs out = hold_outputs(outputs, executable->metadata);
+    check_room(out.views, executable->metadata, longest(in.views));
+    flight->keep = std::move(out.keep);
+    flight->result = [answer, executable, out = std::move(out)]() -> py::object {
+      fill_answer(*answer, executable->metadata, out.views);
+      return out.arrays;
+    };
+  }
+
+  InFlight* raw = flight.release();
+  auto taken = without_gil([&] {
+    auto id = runner->submit_arrays(in.views, options, [raw, answer](Expected<Answer> done) {
+      if (done.ok())
+        *answer = done.take();
+      else
+        raw->status = Status(done.error());
+      Completions::instance().push(std::unique_ptr<InFlight>(raw));
+    });
+    runner.reset();  // the last one, if another thread closes it now
+    return id;
+  });
+  if (!taken.ok()) delete raw;
+  return value_of(std::move(taken));
+}
+
+template <class Call>
+void call_without_gil(const PackRunnerHandle& handle, Call call) {
+  std::shared_ptr<PackRunner> runner = handle.runner.get();
+  without_gil([&] {
+    call(*runner);
+    runner.reset();
+    return true;
+  });
+}
+
+void close(PackRunnerHandle& handle) {
+  std::shared_ptr<PackRunner> runner = handle.runner.take();
+  if (!runner) return;
+  without_gil([&] {
+    runner->close();  // also for those who are in a call of it now
+    runner.reset();
+    return true;
+  });
+}
+
+py::list records(const PackRunnerHandle& handle) {
+  py::list list;
+  for (const BatchRecord& record : handle.runner.get()->records())
+    list.append(py::make_tuple(record.batch, record.requests, record.tokens,
+                               std::string(to_string(record.reason)), record.host_seconds));
+  return list;
+}
+
+py::dict metrics(const PackRunnerHandle& handle) {
+  using namespace py::literals;
+  const OnlineMetrics m = handle.runner.get()->metrics();
+  py::dict rejected, batches;
+  for (const auto& [type, number] : m.rejected) rejected[py::str(type)] = number;
+  for (const CloseReason reason : kCloseReasons)
+    batches[py::str(std::string(to_string(reason)))] = m.batches[static_cast<size_t>(reason)];
+  return py::dict("queue_requests"_a = m.queue_requests, "queue_tokens"_a = m.queue_tokens,
+                  "admitted"_a = m.admitted, "answered"_a = m.answered, "failed"_a = m.failed,
+                  "cancelled"_a = m.cancelled, "missed_waiting"_a = m.missed_waiting,
+                  "missed_answered"_a = m.missed_answered, "rejected"_a = rejected,
+                  "batches"_a = batches, "token_fill"_a = m.token_fill(),
+                  "segment_fill"_a = m.segment_fill(),
+                  "prometheus"_a = prometheus_text(m, handle.executable->metadata.model_name));
+}
+
+}  // namespace
+
+void bind_pack_runner(py::module_& module) {
+  py::class_<PackRunnerHandle>(module, "PackRunner")
+      .def(py::init(&make_runner))
+      .def("submit", submit)
+      .def("cancel",
+           [](const PackRunnerHandle& handle, RequestId id) {
+             std::shared_ptr<PackRunner> runner = handle.runner.get();
+             return without_gil([&] { return runner->cancel(id); });
+           })
+      .def("flush",
+           [](const PackRunnerHandle& handle) {
+             call_without_gil(handle, [](PackRunner& r) { r.flush(); });
+           })
+      .def("drain",
+           [](const PackRunnerHandle& handle) {
+             call_without_gil(handle, [](PackRunner& r) { r.drain(); });
+           })
+      .def("records", records)
+      .def("metrics", metrics)
+      .def("close", close)
+      .def("closed", [](const PackRunnerHandle& handle) { return handle.runner.closed(); })
+      .def("executable", [](const PackRunnerHandle& handle) {
+        return ExecutableHandle{handle.executable, {}, {}};
+      });
+}
+
+}  // namespace tessera::python

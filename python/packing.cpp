@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+// tessera.pack, and requests that are all known through one executable.
+#include <pybind11/numpy.h>
+#include <pybind11/stl.h>
+
+#include <cstring>
+
+#include "executor/batch_runner.h"
+#include "executor/offline_runner.h"
+#include "executor/packing/offline.h"
+#include "executor/packing/pack.h"
+#include "python/answers.h"
+#include "python/arrays.h"
+#include "python/bindings.h"
+#include "python/errors.h"
+#include "python/executable.h"
+#include "python/gil.h"
+#include "python/model_runner.h"
+
+namespace tessera::python {
+namespace {
+
+// tessera.Packing, or an executable.
+PackingContract contract_of(const py::object& packing) {
+  if (py::isinstance<ExecutableHandle>(packing))
+    return value_of(
+        request_contract(py::cast<const ExecutableHandle&>(packing).executable->metadata));
+  PackingContract contract;
+  contract.form = py::cast<std::string>(packing.attr("form")) == "A" ? PackingForm::UnpackRepack
+                                                                     : PackingForm::AttentionMask;
+  contract.rows = py::cast<int64_t>(packing.attr("rows"));
+  contract.row_length = py::cast<int64_t>(packing.attr("row_length"));
+  contract.max_valid_num = py::cast<int64_t>(packing.attr("max_valid_num"));
+  contract.segment_max_size = py::cast<int64_t>(packing.attr("segment_max_size"));
+  contract.token_inputs = py::cast<std::vector<std::string>>(packing.attr("token_inputs"));
+  contract.ids_input = py::cast<std::string>(packing.attr("ids_input"));
+  contract.mask_input = py::cast<std::string>(packing.attr("mask_input"));
+  contract.position_input = py::cast<std::string>(packing.attr("position_input"));
+  contract.unpack_info_input = py::cast<std::string>(packing.attr("unpack_info_input"));
+  const bool form_a = contract.form == PackingForm::UnpackRepack;
+  if (contract.rows < 1 || contract.row_length < 1 || contract.segment_max_size < 1 ||
+      contract.segment_max_size > contract.row_length || contract.max_valid_num < (form_a ? 1 : 0))
+    raise(
+        Error{"packing: rows, row_length and segment_max_size must be positive, segment_max_size "
+              "at most row_length, and form A must have a max_valid_num",
+              ErrorKind::Usage});
+  return contract;
+}
+
+PackRule rule_of(const std::string& policy) {
+  Expected<PackPolicy> parsed = parse_policy(policy);
+  if (!parsed) raise(Error{"policy: " + parsed.error().message, parsed.error().kind});
+  return *parsed;
+}
+
+// (((request, start, length), …), tokens) for each batch.
+py::list pack(const std::vector<int64_t>& lengths, const py::object& packing,
+              const std::string& policy) {
+  const PackingContract contract = contract_of(packing);
+  const PackRule rule = rule_of(policy);
+  py::list list;
+  for (const PackedBatch& batch :
+       value_of(without_gil([&] { return pack_offline(contract, rule, lengths); }))) {
+    py::tuple placements(batch.placements.size());
+    for (size_t i = 0; i < batch.placements.size(); ++i) {
+      const Placement& place = batch.placements[i];
+      placements[i] = py::make_tuple(place.request, place.start, place.length);
+    }
+    list.append(py::make_tuple(placements, batch.tokens));
+  }
+  return list;
+}
+
+py::array int32_array(const std::vector<int32_t>& values, const Shape& shape) {
+  py::array array(numpy_dtype(DType::I32), shape);
+  std::memcpy(array.mutable_data(), values.data(), values.size() * sizeof(int32_t));
+  return array;
+}
+
+std::vector<Request> requests_from(const py::handle& requests) {
+  std::vector<Request> all;
+  for (const py::handle& request : py::iter(requests)) {
+    const HeldInputs held = hold_inputs(request);
+    Expected<Request> read = request_from(held.views);
+    if (!read)
+      raise(Error{"request " + std::to_string(all.size()) + ": " + read.error().message,
+                  read.error().kind, read.error().type});
+    all.push_back(read.take());
+  }
+  return all;
+}
+
+// The tensors of one batch, for ModelRunner.run.
+py::dict packed_inputs(const py::object& packing, const py::tuple& placements,
+                       const py::object& requests) {
+  const PackingContract contract = contract_of(packing);
+  const std::vector<Request> all = requests_from(requests);
+  PackedBatch batch;
+  std::vector<const Request*> chosen;
+  for (const py::handle& row : placements) {
+    const auto [request, start, length] = py::cast<std::tuple<size_t, int64_t, int64_t>>(row);
+    const auto bad = [&, at = request](const std::string& what) {
+      raise(Error{"request " + std::to_string(at) + ": " + what, ErrorKind::Usage});
+    };
+    if (request >= all.size()) bad("is not there, must be one of the requests");
+    if (length < 1 || start < 0 || start + length > contract.rows * contract.row_length)
+      bad("is placed outside of the batch");
+    for (const auto& [name, tokens] : all[request].tokens)
+      if (std::ssize(tokens) != length)
+        bad(name + " has " + std::to_string(tokens.size()) + " tokens, must have " +
+            std::to_string(length));
+    batch.placements.push_back({chosen.size(), start, length});
+    batch.tokens += length;
+    chosen.push_back(&all[request]);
+  }
+  const Shape shape = {contract.rows, contract.row_length};
+  py::dict inputs;
+  for (const std::string& name : contract.token_inputs) {
+    std::vector<std::vector<int32_t>> zeros;
+    zeros.reserve(chosen.size());
+    std::vector<std::span<const int32_t>> tokens;
+    for (size_t i = 0; i < chosen.size(); ++i) {
+      const auto found = chosen[i]->tokens.find(name);
+      if (found == chosen[i]->tokens.end())
+        zeros.emplace_back(static_cast<size_t>(batch.placements[i].length));
+      tokens.push_back(found == chosen[i]->tokens.end() ? std::span<const int32_t>(zeros.back())
+                                                        : std::span(found->second));
+    }
+    inputs[py::str(name)] = int32_array(packed_tokens(contract, batch, tokens), shape);
+  }
+  if (!contract.mask_input.empty())
+    inputs[py::str(contract.mask_input)] = int32_array(packed_mask(contract, batch), shape);
+  if (!contract.position_input.empty())
+    inputs[py::str(contract.position_input)] =
+        int32_array(packed_positions(contract, batch), shape);
+  if (!contract.unpack_info_input.empty())
+    inputs[py::str(contract.unpack_info_input)] =
+        int32_array(packed_unpack_info(contract, batch), {contract.max_valid_num, 1});
+  return inputs;
+}
+
+py::list run_requests(const ModelRunnerHandle& handle, const py::object& requests,
+                      const std::string& policy) {
+  std::shared_ptr<ModelRunner> runner = handle.runner.get();
+  const std::vector<Request> all = requests_from(requests);
+  const PackRule rule = rule_of(policy);
+  const OfflineResult result = value_of(without_gil([&] {
+    auto done = run_offline(*runner, rule, all);
+    runner.reset();
+    return done;
+  }));
+  py::list answers;
+  for (const Answer& answer : result.answers)
+    answers.append(answer_arrays(answer, handle.executable->metadata));
+  return answers;
+}
+
+}  // namespace
+
+void bind_packing(py::module_& module) {
+  module.def("pack", pack);
+  module.def("packed_inputs", packed_inputs);
+  module.def("run_requests", run_requests);
+  std::vector<std::string> names;
+  for (const PackPolicy policy : all_policies()) names.emplace_back(to_string(policy));
+  module.attr("policies") = py::tuple(py::cast(names));
+}
+
+}  // namespace tessera::python
