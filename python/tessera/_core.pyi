@@ -19,22 +19,27 @@ class Executable:
     @property
     def packing(self) -> Optional[Packing]:
         """None if it was compiled without packing."""
+
     @property
     def memory(self) -> Dict[str, Any]:
         """`peak_bytes` on the fullest tile `peak_tile` at `peak_superstep`, `always_live_bytes`
         there, and whether all `fits`."""
+
     @property
     def cycles(self) -> Dict[str, Any]:
         """Modelled, per batch: `total`, `compute`, `exchange`, `sync`, and `seconds_per_batch` at the
         target's clock. Never host time."""
+
     @property
     def model_name(self) -> str: ...
     @property
     def options(self) -> str:
         """Canonical text of the compile options."""
+
     @property
     def phases_ms(self) -> Dict[str, float]:
         """Host time by phase of the compile; empty where it was read from a file."""
+
     @property
     def warnings(self) -> List[str]: ...
     def save(self, path: Path) -> None:

@@ -20,6 +20,7 @@ from tessera import _core
 
 __all__ = ["Future"]
 
+
 class Future(concurrent.futures.Future):  # type: ignore[type-arg]
     """A ``concurrent.futures.Future`` that can also be awaited from ``asyncio``.
 

@@ -20,7 +20,7 @@ Self = TypeVar("Self", bound="_Runner")
 class _Runner:
     """What both runners have."""
 
-    _core: Any
+    _inner: Union[_core.ModelRunner, _core.PackRunner]
 
     @property
     def inputs(self) -> Tuple[Tensor, ...]:
@@ -32,15 +32,15 @@ class _Runner:
 
     @property
     def executable(self) -> _core.Executable:
-        return self._core.executable()
+        return self._inner.executable()
 
     def close(self) -> None:
         """Answers what was taken, then refuses what comes. Safe to call twice."""
-        self._core.close()
+        self._inner.close()
 
     @property
     def closed(self) -> bool:
-        return self._core.closed()
+        return self._inner.closed()
 
     def __enter__(self: Self) -> Self:
         return self
@@ -71,7 +71,7 @@ class ModelRunner(_Runner):
     def __init__(
         self, executable: Union[Path, _core.Executable], *, threads: int = 0, isolated: bool = False
     ) -> None:
-        self._core = _core.ModelRunner(executable, threads, isolated)
+        self._inner: _core.ModelRunner = _core.ModelRunner(executable, threads, isolated)
         close_at_exit(self)
 
     def run(
@@ -89,14 +89,14 @@ class ModelRunner(_Runner):
 
         Raises ``Error`` naming the tensor: an unknown or missing name, a dtype, a shape, a value
         past its table; then nothing has run."""
-        return self._core.run(inputs, outputs)
+        return self._inner.run(inputs, outputs)
 
     def submit(self, inputs: Arrays, outputs: Optional[Arrays] = None) -> Future:
         """As ``run``, but returns at once with a ``Future`` of the outputs. What is wrong with the
         call is raised here. The arrays are kept alive until the batch is done; changing one before
         that changes what is computed."""
         future = new_future()
-        self._core.submit(inputs, outputs, future)
+        self._inner.submit(inputs, outputs, future)
         return future
 
     def run_requests(
@@ -105,12 +105,12 @@ class ModelRunner(_Runner):
         """Requests that are all known: packs them, runs the batches, and gives the answers in the
         order of the requests. A request and its answer are as ``PackRunner.submit`` has them. Any
         policy of ``tessera.policies``. Nothing runs unless every request is sound."""
-        return _core.run_requests(self._core, requests, policy)
+        return _core.run_requests(self._inner, requests, policy)
 
     @property
     def load_seconds(self) -> float:
         """Host time that compiling the codelets and arranging the weights took."""
-        return self._core.load_seconds()
+        return self._inner.load_seconds()
 
 
 class BatchRecord(NamedTuple):
@@ -168,7 +168,7 @@ class PackRunner(_Runner):
             "keep_order": keep_order,
             "warm_up": warm_up,
         }
-        self._core = _core.PackRunner(executable, threads, isolated, options)
+        self._inner: _core.PackRunner = _core.PackRunner(executable, threads, isolated, options)
         close_at_exit(self)
 
     def submit(
@@ -197,8 +197,8 @@ class PackRunner(_Runner):
         ``deadline`` (cannot be met), ``closed``. The future raises one whose reason is
         ``deadline_missed`` or ``cancelled`` if it was taken and then not answered."""
         future = new_future()
-        number = self._core.submit(request, outputs, priority, deadline, wait, future)
-        future._on_cancel = lambda: self._core.cancel(number)
+        number = self._inner.submit(request, outputs, priority, deadline, wait, future)
+        future._on_cancel = lambda: self._inner.cancel(number)
         return future
 
     def run(
@@ -212,16 +212,16 @@ class PackRunner(_Runner):
 
     def flush(self) -> None:
         """Those who wait now wait for no others."""
-        self._core.flush()
+        self._inner.flush()
 
     def drain(self) -> None:
         """Flushes, and returns when all that were taken before have their answers."""
-        self._core.drain()
+        self._inner.drain()
 
     def records(self) -> List[BatchRecord]:
         """Of the batches that have ended, in their order (the newest 65,536)."""
-        return [BatchRecord(*row) for row in self._core.records()]
+        return [BatchRecord(*row) for row in self._inner.records()]
 
     def metrics(self) -> Dict[str, Any]:
         """Counts so far, both occupancies, and ``"prometheus"``: all of them as its text."""
-        return self._core.metrics()
+        return self._inner.metrics()

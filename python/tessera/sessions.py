@@ -41,25 +41,25 @@ class Session:
         isolated: bool = False,
         **options: Unpack[CompileOptions],
     ) -> None:
-        self._core = _core.Session(model, events, threads, isolated, dict(options))
+        self._inner = _core.Session(model, events, threads, isolated, dict(options))
         close_at_exit(self)
 
     def run(
         self, inputs: Arrays, outputs: Optional[Arrays] = None
     ) -> Dict[str, np.ndarray[Any, Any]]:
         """As ``ModelRunner.run``, compiling first where these shapes are new."""
-        return self._core.run(inputs, outputs)
+        return self._inner.run(inputs, outputs)
 
     def recompiles(self) -> List[Dict[str, Any]]:
         """Every event so far, oldest first, with the fields of ``docs/recompiles.md``."""
-        return [json.loads(line) for line in self._core.events()]
+        return [json.loads(line) for line in self._inner.events()]
 
     def close(self) -> None:
-        self._core.close()
+        self._inner.close()
 
     @property
     def closed(self) -> bool:
-        return self._core.closed()
+        return self._inner.closed()
 
     def __enter__(self) -> Session:
         return self

@@ -70,8 +70,10 @@ class Inputs(Case):
         self.same(self.runner.run(turned))
 
     def test_names(self):
-        self.refused("ids: is no input of this model, must be one of input_ids,",
-                     {"ids": np.zeros(3, np.int32)})
+        self.refused(
+            "ids: is no input of this model, must be one of input_ids,",
+            {"ids": np.zeros(3, np.int32)},
+        )
         with self.assertRaisesRegex(tessera.Error, "token_type_ids: is missing, must be given"):
             self.runner.run({n: a for n, a in tiny.batch().items() if n != "token_type_ids"})
         self.refused("inputs: a name is a int, must be a str", {3: 4}, kind=tessera.UsageError)
@@ -83,17 +85,23 @@ class Inputs(Case):
             with self.subTest(dtype):
                 array = np.zeros((tiny.ROWS, tiny.LENGTH), dtype)
                 self.refused("input_ids: dtype is", {"input_ids": array})
-        self.refused("attention_mask: dtype is f32, must be i32 or int64",
-                     {"attention_mask": np.zeros((4, 32), np.float32)})
-        self.refused("input_ids: dtype is uint16, must be int32",
-                     {"input_ids": Tensor(np.zeros((4, 32), np.uint16))})
+        self.refused(
+            "attention_mask: dtype is f32, must be i32 or int64",
+            {"attention_mask": np.zeros((4, 32), np.float32)},
+        )
+        self.refused(
+            "input_ids: dtype is uint16, must be int32",
+            {"input_ids": Tensor(np.zeros((4, 32), np.uint16))},
+        )
 
     def test_shapes(self):
-        self.refused("input_ids: shape is [4,31], must be [4,32]",
-                     {"input_ids": np.zeros((4, 31), np.int32)})
+        self.refused(
+            "input_ids: shape is [4,31], must be [4,32]", {"input_ids": np.zeros((4, 31), np.int32)}
+        )
         self.refused("input_ids: shape is [], must be [4,32]", {"input_ids": 7})
-        self.refused("input_ids: shape is [0,32], must be [4,32]",
-                     {"input_ids": np.zeros((0, 32), np.int32)})
+        self.refused(
+            "input_ids: shape is [0,32], must be [4,32]", {"input_ids": np.zeros((0, 32), np.int32)}
+        )
 
     def test_values(self):
         inputs = tiny.batch()
@@ -138,23 +146,31 @@ class Outputs(Case):
         frozen.flags.writeable = False
         for words, array in [
             ("start_logits: output is read-only, must be writable", frozen),
-            ("start_logits: output is not contiguous, must be C-contiguous",
-             np.zeros((4, 64), np.float32)[:, ::2]),
-            ("start_logits: output is not contiguous, must be C-contiguous",
-             np.zeros((32, 4), np.float32).T),
+            (
+                "start_logits: output is not contiguous, must be C-contiguous",
+                np.zeros((4, 64), np.float32)[:, ::2],
+            ),
+            (
+                "start_logits: output is not contiguous, must be C-contiguous",
+                np.zeros((32, 4), np.float32).T,
+            ),
             ("start_logits: shape is [4,31], must be [4,32]", np.zeros((4, 31), np.float32)),
             ("start_logits: shape is [128], must be [4,32]", np.zeros(128, np.float32)),
             ("start_logits: dtype is f16, must be f32", np.zeros((4, 32), np.float16)),
             ("start_logits: dtype is float64, must be", np.zeros((4, 32))),
             ("start_logits: output is int64, must be int32", np.zeros((4, 32), np.int64)),
             ("start_logits: output is a list, must be an array", good.tolist()),
-            ("start_logits: output is not contiguous, must be C-contiguous",
-             Tensor(np.zeros((32, 4), np.float32).T)),
+            (
+                "start_logits: output is not contiguous, must be C-contiguous",
+                Tensor(np.zeros((32, 4), np.float32).T),
+            ),
         ]:
             with self.subTest(words):
                 self.refused(words, outputs={"start_logits": array})
-        self.refused("logits: is no output of this model, must be one of start_logits, end_logits",
-                     outputs={"logits": good})
+        self.refused(
+            "logits: is no output of this model, must be one of start_logits, end_logits",
+            outputs={"logits": good},
+        )
         self.refused("outputs: is a int, must be a dict", outputs=3, kind=tessera.UsageError)
 
 

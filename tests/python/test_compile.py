@@ -12,27 +12,45 @@ import tessera
 
 class Compile(unittest.TestCase):
     def test_writes_what_the_command_line_writes(self):
-        tessera.compile(tiny.model(), tiny.path("a.popef"), input_shape=tiny.SHAPE,
-                        precision="fp16")
-        tiny.command_line("compile", "--input_model", tiny.model(), "--input_shape",
-                          "input_ids=4,32", "--precision", "fp16", "-o", tiny.path("b.popef"))
-        self.assertEqual(pathlib.Path(tiny.path("a.popef")).read_bytes(),
-                         pathlib.Path(tiny.path("b.popef")).read_bytes())
+        tessera.compile(
+            tiny.model(), tiny.path("a.popef"), input_shape=tiny.SHAPE, precision="fp16"
+        )
+        tiny.command_line(
+            "compile",
+            "--input_model",
+            tiny.model(),
+            "--input_shape",
+            "input_ids=4,32",
+            "--precision",
+            "fp16",
+            "-o",
+            tiny.path("b.popef"),
+        )
+        self.assertEqual(
+            pathlib.Path(tiny.path("a.popef")).read_bytes(),
+            pathlib.Path(tiny.path("b.popef")).read_bytes(),
+        )
 
     def test_says_what_it_made(self):
-        made = tessera.compile(tiny.model(), input_shape=tiny.SHAPE,
-                               pack_args={"max_valid_num": 10, "segment_max_size": 32})
-        self.assertEqual([t.name for t in made.inputs],
-                         ["input_ids", "attention_mask", "token_type_ids", "position_ids",
-                          "unpack_info"])
+        made = tessera.compile(
+            tiny.model(),
+            input_shape=tiny.SHAPE,
+            pack_args={"max_valid_num": 10, "segment_max_size": 32},
+        )
+        self.assertEqual(
+            [t.name for t in made.inputs],
+            ["input_ids", "attention_mask", "token_type_ids", "position_ids", "unpack_info"],
+        )
         self.assertEqual(made.outputs[0].shape, (10, 32))
         self.assertEqual(made.outputs[0].dtype, np.float32)
         self.assertEqual(made.inputs[0].index_limit, tiny.VOCABULARY)
         self.assertEqual(made.packing.form, "A")
         self.assertEqual(made.packing.unpack_info_input, "unpack_info")
         self.assertTrue(made.memory["fits"])
-        self.assertEqual(made.cycles["total"], made.cycles["compute"] + made.cycles["exchange"] +
-                         made.cycles["sync"])
+        self.assertEqual(
+            made.cycles["total"],
+            made.cycles["compute"] + made.cycles["exchange"] + made.cycles["sync"],
+        )
         self.assertEqual(list(made.phases_ms), ["import", "passes", "lower", "verify", "cost"])
 
     def test_what_was_saved_is_what_is_loaded(self):
@@ -44,8 +62,12 @@ class Compile(unittest.TestCase):
         self.assertEqual(read.cycles, made.cycles)
 
     def test_convert_says_what_it_did(self):
-        done = tessera.convert(tiny.model(), tiny.path("c.onnx"), input_shape=tiny.SHAPE,
-                               passes=["insert_attention_mask"])
+        done = tessera.convert(
+            tiny.model(),
+            tiny.path("c.onnx"),
+            input_shape=tiny.SHAPE,
+            passes=["insert_attention_mask"],
+        )
         self.assertIn("fuse_attention", done["passes"])
         self.assertEqual(done["packing"].form, "B")
         self.assertTrue(os.path.getsize(tiny.path("c.onnx")))
@@ -63,19 +85,34 @@ class Errors(unittest.TestCase):
         return raised.exception
 
     def test_an_unknown_option_is_refused_with_the_nearest(self):
-        self.refused(tessera.UsageError, "precison: is no option; the nearest is 'precision'",
-                     precison="fp16")
+        self.refused(
+            tessera.UsageError,
+            "precison: is no option; the nearest is 'precision'",
+            precison="fp16",
+        )
         with self.assertRaisesRegex(tessera.UsageError, "is no option"):
             tessera.convert(tiny.model(), tiny.path("x.onnx"), input_shapes=tiny.SHAPE)
         with self.assertRaisesRegex(tessera.UsageError, "is no option"):
             tessera.Session(tiny.model(), cache_dri="x")
 
     def test_values_are_refused_with_the_command_lines_words(self):
-        for flag, value in [("precision", "fp8"), ("partials_type", "double"), ("target", "c601"),
-                            ("fp16_skip_op_types", "Gelyu"),
-                            ("passes", "insert_atention_mask")]:
-            shown = tiny.command_line("compile", "--input_model", tiny.model(), "--input_shape",
-                                      "input_ids=4,32", f"--{flag}", value, check=False)
+        for flag, value in [
+            ("precision", "fp8"),
+            ("partials_type", "double"),
+            ("target", "c601"),
+            ("fp16_skip_op_types", "Gelyu"),
+            ("passes", "insert_atention_mask"),
+        ]:
+            shown = tiny.command_line(
+                "compile",
+                "--input_model",
+                tiny.model(),
+                "--input_shape",
+                "input_ids=4,32",
+                f"--{flag}",
+                value,
+                check=False,
+            )
             self.assertEqual(shown.returncode, tessera.UsageError.exit_code)
             words = shown.stderr.strip().split("tessera: ", 1)[1]
             words = words[2:] if words.startswith("--") else words
@@ -106,15 +143,29 @@ class Errors(unittest.TestCase):
             tessera.load(bad)
         with self.assertRaises(tessera.BadFileError):
             tessera.ModelRunner(bad)
-        self.assertEqual([k.exit_code for k in (tessera.Error, tessera.UsageError,
-                                                tessera.RefusedError, tessera.OutOfMemoryError,
-                                                tessera.BadFileError)], [1, 2, 3, 4, 5])
+        self.assertEqual(
+            [
+                k.exit_code
+                for k in (
+                    tessera.Error,
+                    tessera.UsageError,
+                    tessera.RefusedError,
+                    tessera.OutOfMemoryError,
+                    tessera.BadFileError,
+                )
+            ],
+            [1, 2, 3, 4, 5],
+        )
 
     def test_out_of_memory_leaves_its_executable(self):
         tiny.command_line("make-model", "--preset", "mini", "-o", tiny.path("mini.onnx"))
         with self.assertRaises(tessera.OutOfMemoryError) as raised:
-            tessera.compile(tiny.path("mini.onnx"), tiny.path("oom.popef"), target="test",
-                            input_shape={"input_ids": (16, 256)})
+            tessera.compile(
+                tiny.path("mini.onnx"),
+                tiny.path("oom.popef"),
+                target="test",
+                input_shape={"input_ids": (16, 256)},
+            )
         self.assertIsInstance(raised.exception, MemoryError)
         self.assertRegex(str(raised.exception), r"Out of memory on tile \d+: \d+ bytes used")
         self.assertFalse(raised.exception.executable.memory["fits"])

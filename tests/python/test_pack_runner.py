@@ -12,8 +12,10 @@ import tessera
 
 def request(length, seed=0):
     random = np.random.default_rng((seed, length))
-    return {"input_ids": random.integers(0, tiny.VOCABULARY, length).astype(np.int32),
-            "token_type_ids": random.integers(0, 2, length).astype(np.int32)}
+    return {
+        "input_ids": random.integers(0, tiny.VOCABULARY, length).astype(np.int32),
+        "token_type_ids": random.integers(0, 2, length).astype(np.int32),
+    }
 
 
 LENGTHS = [5, 32, 1, 17, 9, 30, 2, 2, 11, 25, 8, 3]
@@ -26,8 +28,10 @@ def padded_answers():
     with tessera.ModelRunner(tiny.popef(), threads=1) as runner:
         for one in REQUESTS:
             length = len(one["input_ids"])
-            inputs = {n: np.zeros((tiny.ROWS, tiny.LENGTH), np.int32)
-                      for n in ("input_ids", "attention_mask", "token_type_ids")}
+            inputs = {
+                n: np.zeros((tiny.ROWS, tiny.LENGTH), np.int32)
+                for n in ("input_ids", "attention_mask", "token_type_ids")
+            }
             inputs["attention_mask"][0, :length] = 1
             for name, array in one.items():
                 inputs[name][0, :length] = array
@@ -52,8 +56,9 @@ class Answers(unittest.TestCase):
         for packing in (None, "A", "B"):
             for policy in ("next_fit", "first_fit", "best_fit", "window"):
                 with self.subTest((packing, policy)):
-                    with tessera.PackRunner(tiny.popef("fp32", packing), policy=policy, threads=1,
-                                            timeout=0.002) as runner:
+                    with tessera.PackRunner(
+                        tiny.popef("fp32", packing), policy=policy, threads=1, timeout=0.002
+                    ) as runner:
                         self.same([f.result() for f in [runner.submit(r) for r in REQUESTS]])
 
     def test_offline_too(self):
@@ -70,9 +75,13 @@ class Answers(unittest.TestCase):
                     out = runner.run(batch.inputs(REQUESTS))
                     for ordinal, (number, start, length) in enumerate(batch.placements):
                         answers[number] = {
-                            name: array[ordinal, :length] if packing == "A"
-                            else array.reshape(-1)[start:start + length]
-                            for name, array in out.items()}
+                            name: (
+                                array[ordinal, :length]
+                                if packing == "A"
+                                else array.reshape(-1)[start : start + length]
+                            )
+                            for name, array in out.items()
+                        }
             self.same(answers)
 
     def test_fill_the_callers_arrays_and_leave_the_rest(self):
@@ -81,8 +90,9 @@ class Answers(unittest.TestCase):
                 outputs = {"start_logits": np.full(tiny.LENGTH, 7, dtype)}
                 answer = runner.submit(REQUESTS[0], outputs).result()
                 self.assertIs(answer["start_logits"], outputs["start_logits"])
-                np.testing.assert_allclose(outputs["start_logits"][:5],
-                                           self.expected[0]["start_logits"], atol=tolerance)
+                np.testing.assert_allclose(
+                    outputs["start_logits"][:5], self.expected[0]["start_logits"], atol=tolerance
+                )
                 np.testing.assert_array_equal(outputs["start_logits"][5:], 7)
 
     def test_many_threads_and_tasks_get_their_own(self):
@@ -122,18 +132,23 @@ class Refusals(unittest.TestCase):
         self.refused("wrong_dtype", "input_ids", input_ids=np.zeros(4, np.float32))
         self.refused("out_of_range", "100", input_ids=np.full(4, 100, np.int32))
         self.refused("hole_in_mask", "attention_mask", attention_mask=np.array([1, 0, 1, 1]))
-        self.refused("", "output has room for 3 values, must have room for 4",
-                     outputs={"end_logits": np.zeros(3, np.float32)})
+        self.refused(
+            "",
+            "output has room for 3 values, must have room for 4",
+            outputs={"end_logits": np.zeros(3, np.float32)},
+        )
         self.refused("", "logits: is no output", outputs={"logits": np.zeros(4, np.float32)})
-        self.refused("", "read-only", outputs={
-            "end_logits": np.broadcast_to(np.float32(0), (1,))})
+        self.refused("", "read-only", outputs={"end_logits": np.broadcast_to(np.float32(0), (1,))})
         self.assertEqual(self.runner.metrics()["admitted"], 0)
 
     def test_of_options(self):
-        for options, words in [({"policy": "nextfit"}, "policy: 'nextfit', must be next_fit"),
-                               ({"policy": "spfhp"}, "spfhp"), ({"timeout": -1}, "timeout: -1"),
-                               ({"max_queue": 0}, "max_queue: 0"),
-                               ({"max_valid_num": -2}, "max_valid_num")]:
+        for options, words in [
+            ({"policy": "nextfit"}, "policy: 'nextfit', must be next_fit"),
+            ({"policy": "spfhp"}, "spfhp"),
+            ({"timeout": -1}, "timeout: -1"),
+            ({"max_queue": 0}, "max_queue: 0"),
+            ({"max_valid_num": -2}, "max_valid_num"),
+        ]:
             with self.assertRaisesRegex(tessera.Error, words):
                 tessera.PackRunner(tiny.popef("fp32", "A"), **options)
         with self.assertRaises(TypeError):

@@ -17,8 +17,12 @@ import numpy as np
 import tessera, tiny
 popef, model, batch = {tiny.popef()!r}, {tiny.model()!r}, tiny.batch
 """
-    return subprocess.run([sys.executable, "-c", head + textwrap.dedent(script)],
-                          capture_output=True, text=True, timeout=timeout)
+    return subprocess.run(
+        [sys.executable, "-c", head + textwrap.dedent(script)],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
 
 
 class Case(unittest.TestCase):
@@ -30,14 +34,18 @@ class Case(unittest.TestCase):
 
 class Exit(Case):
     def test_with_batches_in_flight(self):
-        self.good("""
+        self.good(
+            """
             runner = tessera.ModelRunner(popef, threads=1)
             futures = [runner.submit(batch(i)) for i in range(50)]
             print("leaving")
-            """, "leaving")
+            """,
+            "leaving",
+        )
 
     def test_answers_what_was_in_flight(self):
-        self.good("""
+        self.good(
+            """
             runner = tessera.ModelRunner(popef, threads=1)
             done = []
             for i in range(50):
@@ -49,10 +57,13 @@ class Exit(Case):
             tessera.futures.atexit.unregister(tessera.futures._at_exit)
             atexit.register(tell)
             atexit.register(tessera.futures._at_exit)
-            """, "answered 50")
+            """,
+            "answered 50",
+        )
 
     def test_with_daemon_threads_that_run_and_compile(self):
-        self.good("""
+        self.good(
+            """
             runner = tessera.ModelRunner(popef, threads=1)
             def run():
                 while True:
@@ -65,7 +76,9 @@ class Exit(Case):
                 threading.Thread(target=target, daemon=True).start()
             time.sleep(0.3)
             print("leaving")
-            """, "leaving")
+            """,
+            "leaving",
+        )
 
     def test_by_an_exception(self):
         done = run("""
@@ -74,7 +87,7 @@ class Exit(Case):
             raise KeyError("a user's mistake")
             """)
         self.assertEqual(done.returncode, 1)
-        self.assertTrue(done.stderr.strip().endswith("KeyError: \"a user's mistake\""))
+        self.assertTrue(done.stderr.strip().endswith('KeyError: "a user\'s mistake"'))
 
     def test_with_a_session_that_is_compiling(self):
         self.good("""

@@ -21,11 +21,13 @@ class Pages(unittest.TestCase):
         printed = blocks(page)
         self.assertTrue(printed, page)
         with tempfile.TemporaryDirectory() as folder:
-            tiny.command_line("make-model", "--preset", "mini", "-o",
-                              os.path.join(folder, "bert.onnx"))
+            tiny.command_line(
+                "make-model", "--preset", "mini", "-o", os.path.join(folder, "bert.onnx")
+            )
             for script in printed:
-                done = subprocess.run([sys.executable, "-c", script], cwd=folder, text=True,
-                                      capture_output=True)
+                done = subprocess.run(
+                    [sys.executable, "-c", script], cwd=folder, text=True, capture_output=True
+                )
                 self.assertEqual((done.returncode, done.stderr), (0, ""), script)
 
     def test_readme(self):

@@ -13,8 +13,9 @@ class Runner(unittest.TestCase):
     def test_runs_what_compile_gave_and_what_a_file_holds(self):
         made = tessera.compile(tiny.model(), input_shape=tiny.SHAPE)
         with tessera.ModelRunner(made) as one, tessera.ModelRunner(tiny.popef()) as other:
-            np.testing.assert_array_equal(one.run(tiny.batch())["start_logits"],
-                                          other.run(tiny.batch())["start_logits"])
+            np.testing.assert_array_equal(
+                one.run(tiny.batch())["start_logits"], other.run(tiny.batch())["start_logits"]
+            )
             self.assertEqual(one.inputs, made.inputs)
             self.assertEqual(other.executable.cycles, made.cycles)
             self.assertGreater(one.load_seconds, 0)
@@ -25,8 +26,9 @@ class Runner(unittest.TestCase):
             expected = one.run(tiny.batch())
         for options in ({"threads": 3}, {"isolated": True}):
             with tessera.ModelRunner(tiny.popef(), **options) as runner:
-                np.testing.assert_array_equal(runner.run(tiny.batch())["end_logits"],
-                                              expected["end_logits"])
+                np.testing.assert_array_equal(
+                    runner.run(tiny.batch())["end_logits"], expected["end_logits"]
+                )
 
     def test_gives_what_the_command_line_gives(self):
         inputs, outputs = tiny.path("in"), tiny.path("out")

@@ -9,8 +9,10 @@ import tessera
 
 
 def batch(rows, length):
-    return {name: np.ones((rows, length), np.int32)
-            for name in ("input_ids", "attention_mask", "token_type_ids")}
+    return {
+        name: np.ones((rows, length), np.int32)
+        for name in ("input_ids", "attention_mask", "token_type_ids")
+    }
 
 
 class Session(unittest.TestCase):
@@ -31,8 +33,9 @@ class Session(unittest.TestCase):
 
     def test_gives_what_a_runner_gives(self):
         with tessera.Session(tiny.model()) as session, tessera.ModelRunner(tiny.popef()) as runner:
-            np.testing.assert_array_equal(session.run(tiny.batch())["start_logits"],
-                                          runner.run(tiny.batch())["start_logits"])
+            np.testing.assert_array_equal(
+                session.run(tiny.batch())["start_logits"], runner.run(tiny.batch())["start_logits"]
+            )
 
     def test_what_is_wrong_is_said(self):
         with self.assertRaisesRegex(tessera.Error, "nothere.onnx"):

@@ -1,0 +1,349 @@
+# SPDX-License-Identifier: Apache-2.0
+"""poprt.cli: PopRT's command line. Every spelling of it is taken; what has no meaning here is
+warned of once, and what cannot be done is an error with the command line's exit codes."""
+
+import argparse
+import os
+import sys
+import time
+from typing import Any, Dict, List, Optional, Sequence
+
+import numpy as np
+
+import tessera
+from poprt_compat import passes
+from poprt_compat.compiler import TARGETS
+from poprt_compat.converter import DEFAULTS, compile_options
+from poprt_compat.warn import no_meaning
+
+#: Options that are taken and do nothing: name, number of words, default.
+NO_MEANING = [
+    ("infer_shape_ahead", 0, False),
+    ("convert_version", 1, None),
+    ("enable_avoid_overflow_patterns", 0, False),
+    ("fp8_params", 1, None),
+    ("fp8_skip_op_names", 1, None),
+    ("calibration_with_data", 0, False),
+    ("calibration_loss_type", 1, None),
+    ("data_preprocess", 1, None),
+    ("num_of_layers_keep_fp16", 1, None),
+    ("precision_compare", 0, False),
+    ("custom_pass_config", 1, None),
+    ("disable_fast_norm", 0, False),
+    ("enable_erf_gelu", 0, False),
+    ("enable_insert_remap", 0, False),
+    ("remap_mode", "*", None),
+    ("enable_compress_pattern", 0, False),
+    ("merge_if_with_same_cond", 0, False),
+    ("fold_periodic_initializer", 0, False),
+    ("max_tensor_size", 1, None),
+    ("optimize_internal_exchange_code", 0, False),
+    ("serialize_matmul", "*", None),
+    ("serialize_matmul_add", "*", None),
+    ("merge_matmul", "*", None),
+    ("merge_matmul_add", "*", None),
+    ("merge_moe", "*", None),
+    ("eightbitsio", 0, False),
+    ("num_io_tiles", 1, None),
+    ("batches_per_step", 1, None),
+    ("popart_options", "*", None),
+    ("custom_library_so_paths", "*", None),
+    ("custom_shape_inference", "*", None),
+    ("manual_sharding_config", 1, None),
+    ("only_manual_sharding", 0, False),
+    ("apply_hcsr", "*", None),
+    ("checkpoints", 1, None),
+    ("remove_outputs", "*", None),
+    ("perf_tuner", 0, False),
+    ("disable_compilation_progress_bar", 0, False),
+    ("logging_level", 1, None),
+]
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="poprt",
+        allow_abbrev=False,
+        description="Converts and compiles ONNX models in PopRT's words, with Tessera.",
+        epilog="example: poprt --input_model bert.onnx --input_shape input_ids=16,256 "
+        "--precision fp16 --output_model bert_fp16.onnx --export_popef",
+    )
+    add = parser.add_argument
+    add(
+        "-v",
+        "--version",
+        action="version",
+        version=f"poprt_compat of tessera {tessera.__version__}",
+    )
+    add("-i", "--input_model", metavar="MODEL.onnx")
+    add("--framework", default="onnx", choices=["onnx", "tensorflow"])
+    add("--output_model", metavar="NAME.onnx", help="the converted model (in --output_dir)")
+    add("--output_dir", default="./", metavar="DIR")
+    add(
+        "--input_shape", nargs="+", default=[], metavar="NAME=D,D", help="fixes variable dimensions"
+    )
+    add("--batch_size", type=int, help="of all inputs whose batch is variable")
+    add("--batch_axis", type=int, default=0)
+    add("--precision", default="fp32", choices=["fp32", "fp16", "fp8", "fp8_weight"])
+    add("--fp16_skip_op_types", default="", metavar="A,B")
+    add("--passes", default="", metavar="A,B", help="optional passes to add")
+    add("--skip_passes", default="", metavar="A,B")
+    add("--list_all_passes", action="store_true")
+    add(
+        "--pack_args",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="max_valid_num=N segment_max_size=N",
+    )
+    add("--available_memory_proportion", type=float)
+    add("--ipu_version", default="", choices=["ipu2", "ipu21", ""], metavar="{ipu2,ipu21}")
+    add("--compiler_options", nargs="+", default=[], metavar="KEY=VALUE")
+    add("--export_popef", action="store_true", help="write DIR/executable.popef")
+    add("--run", action="store_true", help="run once compiled, on random values")
+    add("--check", action="store_true", help="compare with ONNX Runtime, where it is installed")
+    add("--show", action="store_true", help="print inputs and outputs")
+    add("--show_io_stat", action="store_true", help="with --run: ranges of the outputs")
+    add("--config_yaml", metavar="FILE", help="these options from a file")
+    add("--print_completion", choices=["bash", "zsh"])
+    for name, words, default in NO_MEANING:
+        if words == 0:
+            add("--" + name, action="store_true", help=argparse.SUPPRESS)
+        else:
+            add(
+                "--" + name,
+                nargs="+" if words == "*" else None,
+                default=default,
+                help=argparse.SUPPRESS,
+            )
+    return parser
+
+
+def pairs(words: Sequence[str], flag: str) -> Dict[str, str]:
+    found: Dict[str, str] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not key:
+            raise tessera.UsageError(f"--{flag}: '{word}', must be KEY=VALUE")
+        found[key] = value
+    return found
+
+
+def shapes_of(words: Sequence[str]) -> Dict[str, Any]:
+    shapes = {}
+    for name, dims in pairs(words, "input_shape").items():
+        try:
+            shapes[name] = tuple(int(d) for d in dims.split(","))
+        except ValueError:
+            raise tessera.UsageError(
+                f"--input_shape {name}: '{dims}', must be whole numbers: D,D"
+            ) from None
+    return shapes
+
+
+def pack_args_of(words: Sequence[str]) -> Dict[str, str]:
+    """head_pattern takes several words: those without `=` belong to the key before."""
+    joined: List[str] = []
+    for word in words:
+        if joined and joined[-1].startswith("head_pattern") and "=" not in word:
+            joined[-1] += "," + word
+        else:
+            joined.append(word)
+    return dict(pairs(joined, "pack_args"))
+
+
+def settings_of(args: argparse.Namespace) -> Dict[str, Any]:
+    return {
+        **DEFAULTS,
+        "input_shape": shapes_of(args.input_shape),
+        "precision": args.precision,
+        "batch_size": args.batch_size,
+        "batch_axis": args.batch_axis,
+        "used_passes": args.passes,
+        "skip_passes": args.skip_passes,
+        "pack_args": pack_args_of(args.pack_args),
+        "fp16_skip_op_types": args.fp16_skip_op_types,
+        "available_memory_proportion": args.available_memory_proportion,
+    }
+
+
+def warn_of_meaningless(args: argparse.Namespace) -> None:
+    for name, _, default in NO_MEANING:
+        if getattr(args, name) != default:
+            no_meaning("--" + name)
+    for key in pairs(args.compiler_options, "compiler_options"):
+        if key not in ("partials_type", "available_memory_proportion"):
+            no_meaning(f"--compiler_options {key}")
+
+
+def target_options(args: argparse.Namespace) -> Dict[str, Any]:
+    options: Dict[str, Any] = {"target": TARGETS[args.ipu_version]}
+    given = pairs(args.compiler_options, "compiler_options")
+    if "partials_type" in given:
+        options["partials_type"] = given["partials_type"]
+    if "available_memory_proportion" in given:
+        try:
+            options["available_memory_proportion"] = float(given["available_memory_proportion"])
+        except ValueError:
+            raise tessera.UsageError(
+                "--compiler_options available_memory_proportion: '"
+                + given["available_memory_proportion"]
+                + "', must be a number"
+            ) from None
+    return options
+
+
+def show(made: tessera.Executable) -> None:
+    for kind, tensors in (("input", made.inputs), ("output", made.outputs)):
+        for tensor in tensors:
+            print(f"{kind:<7}{tensor.name} {tensor.dtype} {list(tensor.shape)}")
+
+
+def random_feed(made: tessera.Executable) -> Dict[str, np.ndarray]:
+    random = np.random.default_rng(2023)
+    feed = {}
+    for tensor in made.inputs:
+        if tensor.dtype.kind == "f":
+            feed[tensor.name] = random.uniform(-1, 1, tensor.shape).astype(tensor.dtype)
+        elif tensor.index_limit:
+            feed[tensor.name] = random.integers(0, tensor.index_limit, tensor.shape).astype(
+                tensor.dtype
+            )
+        else:
+            feed[tensor.name] = np.ones(tensor.shape, tensor.dtype)
+    return feed
+
+
+def run_once(made: tessera.Executable, show_io_stat: bool, runs: int = 10) -> None:
+    feed = random_feed(made)
+    with tessera.ModelRunner(made) as runner:
+        answers = runner.run(feed)
+        start = time.perf_counter()
+        for _ in range(runs):
+            runner.run(feed)
+        latency = (time.perf_counter() - start) / runs
+    batch = made.inputs[0].shape[0] if made.inputs and made.inputs[0].shape else 1
+    print(
+        f"Bs: {batch}, Latency: {latency * 1e3:.4f} ms, "
+        f"Tput: {batch / latency:.4f} samples/s (host)"
+    )
+    print(f"    modelled IPU: {made.cycles['seconds_per_batch'] * 1e3:.4f} ms")
+    if show_io_stat:
+        for name, array in answers.items():
+            print(
+                f"{name}: min {array.min():.6g}, max {array.max():.6g}, "
+                f"mean {array.mean(dtype=np.float64):.6g}"
+            )
+
+
+def compare_with_onnxruntime(path: str, made: tessera.Executable) -> None:
+    from poprt_compat.backend import get_session
+
+    if made.packing is not None:
+        raise tessera.UsageError(
+            "--check: a packed model has other inputs than its source, must be "
+            "a model without packing"
+        )
+    feed = random_feed(made)
+    expected = get_session(path, 1, "onnxruntime").load().run([o.name for o in made.outputs], feed)
+    with tessera.ModelRunner(made) as runner:
+        answers = runner.run(feed)
+    for output, array in zip(made.outputs, expected):
+        error = np.abs(answers[output.name].astype(np.float64) - array).max()
+        print(f"{output.name}: largest difference to ONNX Runtime {error:.3g}")
+
+
+def read_yaml(path: str) -> List[str]:
+    """The file's options as words."""
+    try:
+        import yaml
+    except ImportError:
+        raise tessera.Error("--config_yaml: needs PyYAML (Debian's python3-yaml)") from None
+    with open(path, encoding="utf-8") as file:
+        options = yaml.safe_load(file)
+    if not isinstance(options, dict):
+        raise tessera.UsageError(f"{path}: must be options by name")
+    words: List[str] = []
+    for name, value in options.items():
+        if name == "model_fusion":
+            raise tessera.UsageError(
+                f"{path}: model_fusion: an executable holds one model, must be " "left out"
+            )
+        if value is False or value is None:
+            continue
+        words.append("--" + name)
+        if isinstance(value, dict):
+            words += [
+                f"{k}={','.join(map(str, v)) if isinstance(v, list) else v}"
+                for k, v in value.items()
+            ]
+        elif isinstance(value, list):
+            words += [str(v) for v in value]
+        elif value is not True:
+            words.append(str(value))
+    return words
+
+
+def print_completion(parser: argparse.ArgumentParser, shell: str) -> None:
+    flags = " ".join(f for action in parser._actions for f in action.option_strings)
+    if shell == "zsh":
+        print("autoload -U +X bashcompinit && bashcompinit")
+    print(f'complete -o default -W "{flags}" poprt')
+
+
+def run(words: Sequence[str]) -> None:
+    if words and words[0] == "tf2onnx":
+        raise tessera.UsageError(
+            "tf2onnx: TensorFlow models are not read here, must be ONNX " "(pip install tf2onnx)"
+        )
+    parser = make_parser()
+    args = parser.parse_args(words)
+    if args.config_yaml:
+        args = parser.parse_args(read_yaml(args.config_yaml) + list(words))
+    if args.print_completion:
+        print_completion(parser, args.print_completion)
+        return
+    if args.list_all_passes:
+        print("\n".join(passes.all_names()))
+        return
+    if args.framework == "tensorflow":
+        raise tessera.UsageError("--framework: 'tensorflow', must be onnx")
+    if not args.input_model:
+        raise tessera.UsageError("--input_model: must be given")
+    warn_of_meaningless(args)
+    os.makedirs(args.output_dir, exist_ok=True)
+    options = compile_options(args.input_model, settings_of(args))
+    # PopRT converts whatever else it is asked for.
+    output = os.path.join(
+        args.output_dir, args.output_model or "converted_" + os.path.basename(args.input_model)
+    )
+    done = tessera.convert(args.input_model, output, **options)
+    for warning in done["warnings"]:
+        print(f"poprt: warning: {warning}", file=sys.stderr)
+    print(f"{output}: {done['nodes']} nodes, {done['inputs']} inputs, {done['outputs']} outputs")
+    if not (args.export_popef or args.run or args.check or args.show):
+        return
+    made = tessera.compile(args.input_model, **{**options, **target_options(args)})
+    if args.export_popef:
+        popef = os.path.join(args.output_dir, "executable.popef")
+        made.save(popef)
+        print(f"{popef}: {made.cycles['total']} modelled cycles a batch")
+    if args.show:
+        show(made)
+    if args.check:
+        compare_with_onnxruntime(args.input_model, made)
+    if args.run:
+        run_once(made, args.show_io_stat)
+
+
+def main(words: Optional[Sequence[str]] = None) -> int:
+    try:
+        run(sys.argv[1:] if words is None else words)
+    except tessera.Error as error:
+        print(f"poprt: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""poprt.converter: ONNX to ONNX."""
+
+import os
+import tempfile
+from typing import Any, Dict, List, Sequence, Union
+
+import tessera
+from poprt_compat import passes as pass_names
+from poprt_compat.models import fixed_shapes, model_path
+from poprt_compat.warn import no_meaning
+
+#: Keywords that Tessera gives a meaning to, with PopRT's defaults.
+DEFAULTS = {
+    "input_shape": None,
+    "precision": "fp32",
+    "used_passes": (),
+    "skip_passes": (),
+    "pack_args": None,
+    "fp16_skip_op_types": (),
+    "available_memory_proportion": None,
+    "batch_size": None,
+    "batch_axis": 0,
+}
+
+#: Keywords that are accepted, with their defaults: another value is warned of, once.
+NO_MEANING = {
+    "convert_version": 11,
+    "infer_shape_ahead": False,
+    "disable_fast_norm": False,
+    "enable_avoid_overflow_patterns": False,
+    "enable_erf_gelu": False,
+    "enable_insert_remap": False,
+    "remap_mode": "after_matmul",
+    "enable_compress_pattern": False,
+    "eightbitsio": False,
+    "checkpoints": None,
+    "custom_pass_config": None,
+    "custom_shape_inference": None,
+    "fp8_params": None,
+    "fp8_skip_op_names": None,
+    "fold_periodic_initializer": False,
+    "merge_if_with_same_cond": False,
+    "merge_matmul": None,
+    "merge_matmul_add": None,
+    "merge_moe": None,
+    "max_tensor_size": -1,
+    "num_io_tiles": 0,
+    "num_of_layers_keep_fp16": 0,
+    "optimize_internal_exchange_code": False,
+    "remove_outputs": None,
+    "serialize_matmul": None,
+    "serialize_matmul_add": None,
+    "manual_sharding_config": None,
+    "apply_hcsr": None,
+    "only_manual_sharding": False,
+    "logger": None,
+    "quantize": False,
+}
+
+
+def names_of(value: Union[str, Sequence[str], None]) -> List[str]:
+    if not value:
+        return []
+    return [n for n in value.split(",") if n] if isinstance(value, str) else list(value)
+
+
+def pack_args_of(pack_args: Dict[str, Any]) -> Dict[str, int]:
+    """Of PopRT's keys those that say something here; others are found in the graph by structure."""
+    kept = {}
+    for key, value in pack_args.items():
+        if key in ("head_pattern", "dynamic_groups", "enable_double_batch_unpack"):
+            no_meaning(f"pack_args {key}", "Tessera finds it in the graph by structure")
+        elif key == "segment_max_size" and "+" in str(value):
+            raise tessera.UsageError(
+                f"pack_args segment_max_size: '{value}', must be one number: "
+                "a request has one segment"
+            )
+        else:
+            try:
+                kept[key] = int(value)
+            except (TypeError, ValueError):
+                raise tessera.UsageError(
+                    f"pack_args {key}: '{value}', must be a positive whole number"
+                ) from None
+    return kept
+
+
+def compile_options(path: str, settings: Dict[str, Any]) -> Dict[str, Any]:
+    """Tessera's options of the settings above."""
+    options: Dict[str, Any] = {
+        "input_shape": fixed_shapes(
+            path, settings["input_shape"], settings["batch_size"], settings["batch_axis"]
+        ),
+        "passes": pass_names.optional_passes(names_of(settings["used_passes"])),
+        "skip_passes": pass_names.skipped_passes(names_of(settings["skip_passes"])),
+        "fp16_skip_op_types": names_of(settings["fp16_skip_op_types"]),
+    }
+    precision = settings["precision"]
+    if precision in ("fp8", "fp8_weight"):
+        raise tessera.UsageError(f"precision: '{precision}', must be fp32 or fp16: there is no fp8")
+    options["precision"] = precision
+    if settings["pack_args"]:
+        options["pack_args"] = pack_args_of(dict(settings["pack_args"]))
+    if settings["available_memory_proportion"] is not None:
+        options["available_memory_proportion"] = settings["available_memory_proportion"]
+    return options
+
+
+class Converter:
+    """``Converter(input_shape=…, precision=…, …).convert(model)``: one keyword for every option of
+    the command line. A keyword that PopRT does not have is refused."""
+
+    def __init__(self, **settings: Any) -> None:
+        for name, value in settings.items():
+            if name not in DEFAULTS and name not in NO_MEANING:
+                raise tessera.UsageError(f"Converter: {name}: is no option")
+            if name in NO_MEANING and value != NO_MEANING[name]:
+                no_meaning(f"Converter({name}=…)")
+        self.settings = {**DEFAULTS, **{n: v for n, v in settings.items() if n in DEFAULTS}}
+
+    def convert_file(self, path: str, output: str) -> Dict[str, Any]:
+        return tessera.convert(path, output, **compile_options(path, self.settings))
+
+    def convert(self, model: Any) -> Any:
+        """Gives what it was given: an ``onnx.ModelProto`` for one, bytes for bytes or a path."""
+        with model_path(model) as path, tempfile.TemporaryDirectory() as folder:
+            output = os.path.join(folder, "converted.onnx")
+            self.convert_file(path, output)
+            with open(output, "rb") as file:
+                data = file.read()
+        return type(model).FromString(data) if hasattr(type(model), "FromString") else data

@@ -1,0 +1,520 @@
+# SPDX-License-Identifier: Apache-2.0
+"""PopRT's users at home: the packing chapter's steps by its commands, and each call of its API."""
+
+import csv
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import numpy as np
+import tiny
+
+import poprt_compat.install
+import tessera
+
+PRESET = os.environ.get("TESSERA_PRESET", "tiny")
+# batch, sequence, vocabulary, batches' worth of requests
+ROWS, LENGTH, VOCABULARY, ITERATIONS = (4, 64, 100, 3) if PRESET == "tiny" else (16, 256, 30522, 2)
+AS_POPRT = {
+    **os.environ,
+    "PYTHONPATH": poprt_compat.install.FOLDER + ":" + os.environ["PYTHONPATH"],
+}
+
+
+def poprt(*words, cwd=None, check=True):
+    """python -m poprt.cli, as a shell has it after `eval "$(python3 -m poprt_compat --shell)"`."""
+    done = subprocess.run(
+        [sys.executable, "-m", "poprt.cli", *words],
+        env=AS_POPRT,
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+    )
+    if check and done.returncode:
+        raise AssertionError(done.stderr)
+    return done
+
+
+class Chapter(unittest.TestCase):
+    """Convert padded and packed with the flags that the chapter prints, then run its example."""
+
+    def convert(self, folder, model):
+        shape = f"{ROWS},{LENGTH}"
+        common = [
+            "--input_model",
+            model,
+            "--precision",
+            "fp16",
+            "--input_shape",
+            f"input_ids={shape}",
+            f"attention_mask={shape}",
+            f"token_type_ids={shape}",
+            f"position_ids={shape}",
+        ]
+        told = [
+            poprt(*common, "--output_model", "padded.onnx", cwd=folder),
+            poprt(
+                *common,
+                "--output_model",
+                "packed.onnx",
+                "--pack_args",
+                "max_valid_num=10",
+                f"segment_max_size={LENGTH}",
+                "head_pattern=s:0->MatMul:1->Add:2->Split:3->Squeeze:4->e:5",
+                "Split:3->Squeeze:6->e:7",
+                "dynamic_groups=[[input_ids,]]",
+                cwd=folder,
+            ),
+            poprt(
+                *common,
+                "--output_model",
+                "masked.onnx",
+                "--passes",
+                "insert_attention_mask",
+                cwd=folder,
+            ),
+        ]
+        return told
+
+    def example(self, folder):
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-W",
+                "error",
+                os.path.join(tiny.SOURCE, "tests/python/packed_bert.py"),
+                "--model_without_packing",
+                "padded.onnx",
+                "--model_with_packing_unpack_repack",
+                "packed.onnx",
+                "--model_with_packing_attention_mask",
+                "masked.onnx",
+                "--batch_size",
+                str(ROWS),
+                "--max_seq_len",
+                str(LENGTH),
+                "--max_valid_num",
+                "10",
+                "--avg_seq_len",
+                str(LENGTH // 2),
+                "--iterations",
+                str(ITERATIONS),
+                "--emb_size",
+                str(VOCABULARY),
+                "--dump_results",
+            ],
+            env=AS_POPRT,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+        )
+        self.assertEqual(done.returncode, 0, done.stderr)
+        if PRESET != "tiny":
+            print(done.stdout)
+        runs = re.findall(
+            r"^\[(.*?)\] Throughput: (\S+) samples/s, Latency ?: (\S+) ms",
+            done.stdout,
+            re.MULTILINE,
+        )
+        self.assertEqual(len(runs), 6, done.stdout)
+        errors = [float(e) for e in re.findall(r"average mae: (\S+)", done.stdout)]
+        self.assertEqual(len(errors), 12)
+        self.assertLess(max(errors), 2e-3)  # of fp16, and of the float16 arrays it keeps
+        with open(os.path.join(folder, "original_padded.csv")) as file:
+            rows = list(csv.reader(file))
+        self.assertEqual(len(rows), ROWS * ITERATIONS)
+        self.assertTrue(os.path.exists(os.path.join(folder, "pack_online_packed.csv")))
+
+    def test_without_the_first_step(self):
+        with tempfile.TemporaryDirectory() as folder:
+            tiny.command_line("make-model", "--preset", PRESET, "-o", f"{folder}/model.onnx")
+            told = self.convert(folder, "model.onnx")
+            self.assertIn("the shape of position_ids has no effect", told[0].stderr)
+            self.assertEqual(told[1].stderr.count("pack_args head_pattern has no effect"), 1)
+            self.assertIn("pack_args dynamic_groups has no effect", told[1].stderr)
+            self.example(folder)
+
+    def test_after_the_first_step(self):
+        """With position_ids made an input, as add_position_ids leaves it."""
+        with tempfile.TemporaryDirectory() as folder:
+            tiny.command_line("make-model", "--preset", PRESET, "-o", f"{folder}/model.onnx")
+            tessera.convert(
+                f"{folder}/model.onnx",
+                f"{folder}/positions.onnx",
+                passes="extract_position_ids",
+                input_shape={"input_ids": (ROWS, LENGTH)},
+            )
+            self.assertIn(
+                "position_ids", [i.name for i in tessera.model_inputs(f"{folder}/positions.onnx")]
+            )
+            told = self.convert(folder, "positions.onnx")
+            self.assertNotIn("position_ids", told[0].stderr)
+            feed = {
+                name: np.ones((ROWS, LENGTH), np.int32)
+                for name in ("input_ids", "attention_mask", "token_type_ids")
+            }
+            positions = np.tile(np.arange(LENGTH, dtype=np.int32), (ROWS, 1))
+            from poprt.backend import get_session
+
+            given = (
+                get_session(f"{folder}/padded.onnx", 1, "poprt")
+                .load()
+                .run(["start_logits"], {**feed, "position_ids": positions})
+            )
+            with tessera.ModelRunner(
+                tessera.compile(
+                    f"{folder}/model.onnx",
+                    precision="fp16",
+                    input_shape={"input_ids": (ROWS, LENGTH)},
+                )
+            ) as runner:
+                np.testing.assert_allclose(given[0], runner.run(feed)["start_logits"], atol=2e-3)
+            for name in ("packed", "masked"):
+                self.assertIsNotNone(tessera.compile(f"{folder}/{name}.onnx").packing)
+
+
+class Cli(unittest.TestCase):
+    def test_every_spelling_is_taken(self):
+        """The options of PopRT 1.5's reference."""
+        with tempfile.TemporaryDirectory() as folder:
+            done = poprt(
+                "-i",
+                tiny.model(),
+                "--framework",
+                "onnx",
+                "--output_model",
+                "o.onnx",
+                "--output_dir",
+                folder,
+                "--batch_size",
+                "4",
+                "--batch_axis",
+                "0",
+                "--input_shape",
+                "input_ids=4,32",
+                "--infer_shape_ahead",
+                "--convert_version",
+                "11",
+                "--precision",
+                "fp16",
+                "--fp16_skip_op_types",
+                "Gelu",
+                "--enable_avoid_overflow_patterns",
+                "--fp8_params",
+                "F143,F143,-1,-1",
+                "--fp8_skip_op_names",
+                "a",
+                "--calibration_with_data",
+                "--calibration_loss_type",
+                "kld",
+                "--data_preprocess",
+                "p.pickle",
+                "--num_of_layers_keep_fp16",
+                "1",
+                "--precision_compare",
+                "--passes",
+                "gelu_pattern,int64_to_int32,merge_moe",
+                "--skip_passes",
+                "sort_graph",
+                "--custom_pass_config",
+                "c.py",
+                "--disable_fast_norm",
+                "--enable_erf_gelu",
+                "--enable_insert_remap",
+                "--remap_mode",
+                "after_matmul",
+                "--enable_compress_pattern",
+                "--merge_if_with_same_cond",
+                "--fold_periodic_initializer",
+                "--max_tensor_size",
+                "100",
+                "--optimize_internal_exchange_code",
+                "--serialize_matmul",
+                "a=2/none",
+                "--serialize_matmul_add",
+                "a/b=2",
+                "--merge_matmul",
+                "a,b",
+                "--merge_matmul_add",
+                "a,b,c,d",
+                "--merge_moe",
+                "a",
+                "--eightbitsio",
+                "--available_memory_proportion",
+                "0.4",
+                "--num_io_tiles",
+                "32",
+                "--batches_per_step",
+                "8",
+                "--ipu_version",
+                "ipu21",
+                "--compiler_options",
+                "partials_type=half",
+                "enable_outlining=True",
+                "--popart_options",
+                "a=b",
+                "--custom_library_so_paths",
+                "a.so",
+                "--custom_shape_inference",
+                "a.py",
+                "--manual_sharding_config",
+                "a.yaml",
+                "--only_manual_sharding",
+                "--apply_hcsr",
+                "a",
+                "--export_popef",
+                "--run",
+                "--show",
+                "--show_io_stat",
+                "--checkpoints",
+                "a,b",
+                "--remove_outputs",
+                "a",
+                "--perf_tuner",
+                "--disable_compilation_progress_bar",
+                "--logging_level",
+                "WARNING",
+            )
+            self.assertTrue(os.path.exists(f"{folder}/o.onnx"))
+            self.assertTrue(os.path.exists(f"{folder}/executable.popef"))
+            self.assertRegex(done.stdout, r"Bs: 4, Latency: \S+ ms, Tput: \S+ samples/s")
+            self.assertIn("input  input_ids int32 [4, 32]", done.stdout)
+            warned = done.stderr.strip().split("\n")
+            self.assertEqual(len(warned), len(set(warned)))
+            for name in (
+                "--num_io_tiles",
+                "--serialize_matmul",
+                "pass merge_moe",
+                "--eightbitsio",
+                "--compiler_options enable_outlining",
+                "skip_passes sort_graph",
+            ):
+                self.assertTrue(any(f"warning: {name} has no effect" in w for w in warned), name)
+
+    def refused(self, code, words, *flags):
+        done = poprt(*flags, check=False)
+        self.assertEqual(done.returncode, code, done.stderr)
+        self.assertIn(words, done.stderr)
+
+    def test_what_cannot_be_done_is_said(self):
+        model = ["--input_model", tiny.model()]
+        self.refused(2, "--input_model: must be given")
+        self.refused(2, "unrecognized arguments: --precison", *model, "--precison", "fp16")
+        self.refused(2, "there is no fp8", *model, "--precision", "fp8")
+        self.refused(2, "must be ONNX", "tf2onnx", "--saved_model", "x")
+        self.refused(
+            2,
+            "must be one number",
+            *model,
+            "--pack_args",
+            "max_valid_num=3",
+            "segment_max_size=13+51",
+        )
+        self.refused(2, "must be whole numbers", *model, "--input_shape", "input_ids=4,x")
+        self.refused(2, "input_shape", *model, "--output_dir", tiny.folder())
+        self.refused(1, "nothere.onnx", "--input_model", "nothere.onnx")
+
+    def test_lists_and_versions(self):
+        self.assertIn("insert_attention_mask\n", poprt("--list_all_passes").stdout)
+        self.assertIn(tessera.__version__, poprt("--version").stdout)
+        self.assertIn("complete", poprt("--print_completion", "bash").stdout)
+
+    def test_a_shell_knows_poprt(self):
+        script = f"""set -e
+            eval "$({sys.executable} -m poprt_compat --shell)"
+            cd {tiny.folder()}
+            poprt --input_model tiny.onnx --input_shape input_ids=4,32 --output_model s.onnx \
+              --pack_args max_valid_num=6 segment_max_size=32 --export_popef
+            poprt_exec poprt_run_popef --popef executable.popef --iteration 3 --numThreads 2
+            poprt_exec poprt_run_popef --popef executable.popef --runner packRunner --iteration 3 \
+              --numThreads 2 --maxValidNum 6 --packTimeout 2000 --dynamicInputName input_ids"""
+        tiny.model()
+        done = subprocess.run(["bash", "-c", script], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(len(re.findall("Throughput: ", done.stdout)), 2)
+
+
+class Api(unittest.TestCase):
+    def test_convert_compile_and_run(self):
+        from poprt import Pass, runtime
+        from poprt.compiler import Compiler, CompilerOptions
+        from poprt.converter import Converter
+
+        with open(tiny.model(), "rb") as file:
+            source = file.read()
+        model = Converter(
+            input_shape={"input_ids": [4, 32]}, convert_version=11, precision="fp16"
+        ).convert(source)
+        for name in ("int64_to_int32", "gelu_pattern"):
+            model = Pass.get_pass(name)(model)
+        options = CompilerOptions()
+        options.num_ipus = 1
+        options.ipu_version = runtime.DeviceManager().ipu_hardware_version()
+        options.partials_type = "half"
+        executable = Compiler.compile(model, ["start_logits", "end_logits"], options)
+        runner = runtime.ModelRunner(executable)
+        inputs = {
+            i.name: np.ones(i.shape).astype(i.numpy_data_type()) for i in runner.get_model_inputs()
+        }
+        outputs = {
+            o.name: np.zeros(o.shape, o.numpy_data_type()) for o in runner.get_model_outputs()
+        }
+        runner.execute(inputs, outputs)
+        halves = {n: np.zeros(a.shape, np.float16) for n, a in outputs.items()}
+        futures = [runner.executeAsync(inputs, halves) for _ in range(4)]
+        for future in futures:
+            future.wait()
+        self.assertTrue(outputs["start_logits"].any())
+        np.testing.assert_array_equal(
+            halves["end_logits"], outputs["end_logits"].astype(np.float16)
+        )
+
+        path = tiny.path("exported.popef")
+        Compiler.compile_and_export(model, None, path, options)
+        again = {n: np.zeros_like(a) for n, a in outputs.items()}
+        runtime.Runner(path).execute(inputs, again)
+        np.testing.assert_array_equal(again["end_logits"], outputs["end_logits"])
+        self.assertIn("peak_bytes", Compiler.compile_and_get_summary_report(model, None, options))
+
+    def test_get_session(self):
+        from poprt.backend import get_session
+
+        with tempfile.TemporaryDirectory() as folder:
+            session = get_session(tiny.model(), 2, "poprt", output_dir=folder, export_popef=True)
+            with self.assertRaises(tessera.UsageError):  # the sequence is still open
+                session.load()
+            tessera.convert(tiny.model(), f"{folder}/m.onnx", input_shape=tiny.SHAPE)
+            session = get_session(
+                f"{folder}/m.onnx",
+                1,
+                "poprt",
+                output_dir=folder,
+                export_popef=True,
+                options={"partials_type": "float"},
+            ).load()
+            self.assertTrue(os.path.exists(f"{folder}/executable.popef"))
+            inputs, outputs = session.get_io_info()
+            self.assertEqual(inputs["input_ids"], ((4, 32), np.dtype("int32")))
+            answers = session.run(["end_logits", "start_logits"], tiny.batch())
+            self.assertEqual(answers[0].shape, outputs["end_logits"][0])
+            with tessera.ModelRunner(tiny.popef()) as runner:
+                np.testing.assert_array_equal(answers[1], runner.run(tiny.batch())["start_logits"])
+            with self.assertRaisesRegex(tessera.UsageError, "logits: is no output"):
+                session.run(["logits"], tiny.batch())
+        with self.assertRaisesRegex(tessera.UsageError, "must be poprt or onnxruntime"):
+            get_session(tiny.model(), 1, "tensorrt")
+
+    def test_names_that_poprt_has_not_are_refused(self):
+        from poprt import runtime
+        from poprt.compiler import CompilerOptions
+        from poprt.converter import Converter
+        from poprt.passes import Pass
+
+        with self.assertRaisesRegex(AttributeError, "num_ipu: is no option"):
+            CompilerOptions().num_ipu = 1
+        with self.assertRaisesRegex(AttributeError, "timeout: is no setting"):
+            runtime.PackRunnerConfig(timeout=3)
+        with self.assertRaisesRegex(tessera.UsageError, "precison: is no option"):
+            Converter(precison="fp16")
+        with self.assertRaisesRegex(tessera.UsageError, "is none of"):
+            Pass.get_pass("gelu_patern")
+
+    def test_pack_runner(self):
+        from poprt import runtime
+
+        config = runtime.PackRunnerConfig(
+            timeout_microseconds=2000, max_valid_num=10, dynamic_input_name="input_ids"
+        )
+        config.enable_padding_remove_mode("attention_mask", ["input_ids", "token_type_ids"])
+        runner = runtime.Runner(tiny.popef("fp32", "A"), config)
+        ids = np.arange(1, 33, dtype=np.int32)
+        mask = (np.arange(32) < 9).astype(np.int32)
+        padded = {"end_logits": np.zeros(32, np.float32)}
+        runner.execute({"input_ids": ids, "attention_mask": mask}, padded)
+        bare = {"end_logits": np.zeros(32, np.float32)}
+        runner.execute({"input_ids": ids[None, :9], "unpack_info": np.zeros(10)}, bare)
+        np.testing.assert_array_equal(padded["end_logits"], bare["end_logits"])
+        self.assertTrue(padded["end_logits"][:9].all())
+        self.assertFalse(padded["end_logits"][9:].any())
+        with self.assertRaisesRegex(tessera.Error, "has room for 8 values"):
+            runner.execute({"input_ids": ids[:9]}, {"end_logits": np.zeros(8, np.float32)})
+        config.enable_input_single_row_mode("attention_mask")
+        with self.assertRaisesRegex(tessera.UsageError, "packed end to end"):
+            runtime.PackRunner(tiny.popef("fp32", "A"), config)
+
+
+class Request:
+    def __init__(self, length):
+        self.input_len = length
+        self.input_ids = np.full(length, 9)
+        self.token_type_ids = np.ones(length, int)
+        self.attention_mask = np.ones(length, int)
+
+
+def rows(text):
+    return [[int(cell) for cell in row.split()] for row in text.split("|")]
+
+
+class PackData(unittest.TestCase):
+    """The published vectors."""
+
+    def pack(self, lengths, batch, **options):
+        import packing_utils
+
+        return packing_utils.pack_data([Request(n) for n in lengths], 0, batch, 8, 8, 1, **options)
+
+    def test_end_to_end(self):
+        packed = self.pack(range(1, 8), 4)
+        self.assertEqual(
+            packed.data["attention_mask"].tolist(),
+            rows("1 2 2 3 3 3 4 4|4 4 5 5 5 5 5 6|6 6 6 6 6 7 7 7|7 7 7 7 0 0 0 0"),
+        )
+        self.assertEqual(packed.data["position_ids"][1].tolist(), [2, 3, 0, 1, 2, 3, 4, 0])
+        self.assertEqual(packed.unpack_info[:, 0].tolist(), [1, 2, 3, 4, 5, 6, 7, 0])
+        self.assertEqual((packed.count, len(packed.specs)), (7, 7))
+        self.assertEqual(packed.specs[3], (3, 1, 2, 4))
+
+    def test_within_rows(self):
+        packed = self.pack(range(1, 8), 4, across_rows=False)
+        self.assertEqual(
+            packed.data["attention_mask"].tolist(),
+            rows("1 2 2 3 3 3 0 0|1 1 1 1 0 0 0 0|1 1 1 1 1 0 0 0|1 1 1 1 1 1 0 0"),
+        )
+        self.assertEqual(packed.count, 6)
+
+    def test_with_delimiters(self):
+        packed = self.pack([3, 2, 5, 1, 4], 3, across_rows=False, zero_delimiter_num=1)
+        self.assertEqual(
+            packed.data["attention_mask"].tolist(),
+            rows("1 1 1 0 2 2 0 0|1 1 1 1 1 0 2 0|1 1 1 1 0 0 0 0"),
+        )
+        self.assertEqual(packed.unpack_info[:5, 0].tolist(), [4, 4, 6, 2, 8])
+
+    def test_what_would_spin_or_mix_is_refused(self):
+        import packing_utils
+
+        for spoil, words in [
+            (lambda r: setattr(r, "input_len", 0), "request 0: has 0 tokens"),
+            (lambda r: setattr(r, "input_ids", np.zeros(2)), "request 0: input_ids is of shape"),
+            (
+                lambda r: setattr(r, "attention_mask", np.array([1, 0, 1])),
+                r"request 0: attention_mask is not 1 at \[1\]",
+            ),
+        ]:
+            request = Request(3)
+            spoil(request)
+            with self.assertRaisesRegex(tessera.UsageError, words):
+                packing_utils.pack_data([request], 0, 4, 8, 8)
+        with self.assertRaisesRegex(
+            tessera.UsageError, "request 0: has 9 tokens, must have at most 8"
+        ):
+            self.pack([9], 4, across_rows=False)
+        with self.assertRaisesRegex(tessera.UsageError, "must have at most 32"):
+            self.pack([33], 4)
+
+
+if __name__ == "__main__":
+    unittest.main()
