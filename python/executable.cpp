@@ -99,6 +99,15 @@ py::list model_inputs(const py::object& path) {
   return list;
 }
 
+// ((type, name, offset, bytes, sha256), …) of a file.
+py::list blobs(const py::object& path) {
+  const std::string from = path_of(path);
+  py::list list;
+  for (const BlobInfo& blob : value_of(without_gil([&] { return list_blobs(from); })))
+    list.append(py::make_tuple(blob.type, blob.name, blob.offset, blob.bytes, blob.sha256));
+  return list;
+}
+
 py::list passes() {
   py::list list;
   for (const Pass& pass : all_passes())
@@ -164,6 +173,10 @@ void bind_executable(py::module_& module) {
                                  phases[py::str(phase.name)] = phase.milliseconds;
                                return phases;
                              })
+      .def_property_readonly(
+          "target", [](const ExecutableHandle& h) { return h.executable->program.target.name; })
+      .def_property_readonly("report",
+                             [](const ExecutableHandle& h) { return h.executable->report; })
       .def_property_readonly("warnings", [](const ExecutableHandle& h) { return h.warnings; })
       .def("save", save, py::arg("path"))
       .def("__repr__", [](const ExecutableHandle& h) {
@@ -174,6 +187,7 @@ void bind_executable(py::module_& module) {
   module.def("convert", convert_model);
   module.def("load", load);
   module.def("passes", passes);
+  module.def("blobs", blobs);
   module.def("model_inputs", model_inputs);
 }
 

@@ -11,7 +11,7 @@ Arrays go in and out as NumPy's, or by DLPack. Everything that computes releases
 lock. What goes wrong is a ``tessera.Error`` with the command line's words."""
 
 from tessera._core import Executable, __version__
-from tessera.compiler import compile, convert, load, model_inputs, passes
+from tessera.compiler import compile, convert, inspect, load, model_inputs, passes
 from tessera.errors import BadFileError, Error, OutOfMemoryError, RefusedError, UsageError
 from tessera.futures import Future
 from tessera.packing import PackedBatch, Placement, pack, policies
@@ -42,6 +42,7 @@ __all__ = [
     "__version__",
     "compile",
     "convert",
+    "inspect",
     "load",
     "model_inputs",
     "pack",

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple
+import json
+from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple, Union
 
 from tessera import _core
 from tessera.types import ModelInput, Pass, Path
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from tessera.types import CompileOptions
 
-__all__ = ["compile", "convert", "load", "model_inputs", "passes"]
+__all__ = ["compile", "convert", "inspect", "load", "model_inputs", "passes"]
 
 
 def compile(
@@ -46,6 +47,31 @@ def load(path: Path) -> _core.Executable:
 def passes() -> Tuple[Pass, ...]:
     """The passes in the order in which they run."""
     return tuple(Pass(*row) for row in _core.passes())
+
+
+def inspect(executable: Union[Path, _core.Executable]) -> Dict[str, Any]:
+    """What an executable holds, and where its memory and its modelled cycles go.
+
+    ``model``, ``target``, ``options``; ``inputs`` and ``outputs`` (``tessera.Tensor``), ``packing``;
+    ``memory`` and ``cycles`` of the whole; of a file ``blobs``, each with ``type``, ``name``,
+    ``offset``, ``bytes`` and ``sha256``; and ``report``, what the compiler noted: memory by tile and
+    what takes most of the fullest, cycles by codelet and by superstep."""
+    held = executable if isinstance(executable, _core.Executable) else load(executable)
+    told: Dict[str, Any] = {
+        "model": held.model_name,
+        "target": held.target,
+        "options": held.options,
+        "inputs": held.inputs,
+        "outputs": held.outputs,
+        "packing": held.packing,
+        "memory": held.memory,
+        "cycles": held.cycles,
+        "report": json.loads(held.report or "{}"),
+    }
+    if not isinstance(executable, _core.Executable):
+        names = ("type", "name", "offset", "bytes", "sha256")
+        told["blobs"] = [dict(zip(names, row)) for row in _core.blobs(executable)]
+    return told
 
 
 def model_inputs(model: Path) -> Tuple[ModelInput, ...]:

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import json
 import os
 import pathlib
 import pickle
@@ -60,6 +61,22 @@ class Compile(unittest.TestCase):
         self.assertEqual(read.inputs, made.inputs)
         self.assertEqual(read.options, made.options)
         self.assertEqual(read.cycles, made.cycles)
+
+    def test_inspect_tells_what_the_command_line_tells(self):
+        told = tessera.inspect(tiny.popef("fp32", "A"))
+        shown = json.loads(tiny.command_line("inspect", tiny.popef("fp32", "A"), "--json").stdout)
+        self.assertEqual(told["model"], shown["model"])
+        self.assertEqual(told["options"], shown["options"])
+        self.assertEqual(told["cycles"]["total"], shown["cycles"]["total"])
+        self.assertEqual(told["memory"]["peak_bytes"], shown["memory"]["peak_bytes"])
+        self.assertEqual(
+            [b["sha256"] for b in told["blobs"]], [b["sha256"] for b in shown["blobs"]]
+        )
+        steps = told["report"]["supersteps"]
+        self.assertEqual([s["name"] for s in steps], [s["name"] for s in shown["supersteps"]])
+        self.assertEqual(told["packing"].max_valid_num, 10)
+        made = tessera.compile(tiny.model(), input_shape=tiny.SHAPE)
+        self.assertNotIn("blobs", tessera.inspect(made))
 
     def test_convert_says_what_it_did(self):
         done = tessera.convert(
