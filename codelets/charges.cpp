@@ -19,14 +19,13 @@ struct Blocks {
   bool half;
 };
 
-Blocks blocks_of(const Product& product, DType in, DType out) {
-  constexpr int64_t kLoadBytes = 8;  // a cycle; 16 would need interleaved weights
+Blocks blocks_of(const Product& product, DType in, DType out, const Target& target) {
   const bool half = in == DType::F16;
   const int64_t grain = half ? 16 : 8;
   const int64_t units = half && out != DType::F16 ? 8 : 16;
   return {.in_groups = ceil_div(product.k, grain),
           .out_groups = ceil_div(product.n, units),
-          .load = units * grain * size_of(in) / kLoadBytes,
+          .load = ceil_div(units * grain * size_of(in), target.weight_load_bytes_per_cycle),
           .half = half};
 }
 
@@ -55,8 +54,8 @@ int64_t block_cycles(bool half, int64_t rows, bool first) {
 }
 
 // PerformanceEstimation.hpp, getConvPartial1x1SupervisorOuterLoopCycleEstimate
-int64_t streamed(const Product& product, DType in, DType out) {
-  const Blocks is = blocks_of(product, in, out);
+int64_t streamed(const Product& product, DType in, DType out, const Target& target) {
+  const Blocks is = blocks_of(product, in, out, target);
   const int64_t first = block_cycles(is.half, product.m, true);
   const int64_t other = block_cycles(is.half, product.m, false);
   return 50 + 6 * (7 + 3 * (is.in_groups * product.g - 1)) +
@@ -87,16 +86,16 @@ Activation activation_of(const VertexShape& shape) {
 
 }  // namespace
 
-Cycles product_cycles(const Product& product, DType in, DType out, const Target&) {
+Cycles product_cycles(const Product& product, DType in, DType out, const Target& target) {
   // Either operand may be the one that is loaded (poplin's swapOperands); the planner would not
   // take the slower.
   const Product swapped{product.g, product.n, product.k, product.m};
-  return Cycles{
-      static_cast<uint64_t>(std::min(streamed(product, in, out), streamed(swapped, in, out)))};
+  return Cycles{static_cast<uint64_t>(
+      std::min(streamed(product, in, out, target), streamed(swapped, in, out, target)))};
 }
 
 int64_t product_state_bytes(const Product& product, DType in, DType out) {
-  const Blocks is = blocks_of(product, in, out);
+  const Blocks is = blocks_of(product, in, out, Target{});
   const int64_t edges = product.g * (is.in_groups + is.in_groups * is.out_groups + is.out_groups);
   return 4 * 4 + 7 * 2 + 36 + 4 * edges;
 }
@@ -113,8 +112,21 @@ Cycles reduce_cycles(int64_t count, int64_t outputs, DType partials, DType out,
   int64_t store = 9;
   if (partials == DType::F16 && out == DType::F32) store = 10;
   if (partials == DType::F32) store = out == DType::F32 ? 8 : 7;
-  const int64_t each = 2 * (count - 1) + store;
+  // A vector of eight halves or four floats is 16 bytes.
+  const int64_t loads = ceil_div(16, target.partials_load_bytes_per_cycle);
+  const int64_t each = loads * (count - 1) + store;
   return Cycles{static_cast<uint64_t>(33 + kWorkers * (20 + rounds * each))};
+}
+
+Cycles launch_cycles(int64_t compute_sets, const Target& target) {
+  return Cycles{
+      static_cast<uint64_t>((compute_sets - 1) * (target.sync_cycles + target.setup_cycles))};
+}
+
+// poplin ConvModel.cpp's fit over random rearrangements, for pieces of 8, 4 and 2 bytes.
+Cycles rearrange_cycles(int64_t bytes, int64_t piece_bytes) {
+  const int64_t hundredths = piece_bytes % 8 == 0 ? 44 : piece_bytes % 4 == 0 ? 310 : 515;
+  return Cycles{static_cast<uint64_t>(587 + ceil_div(bytes * hundredths, 100))};
 }
 
 Cycles element_cycles(int64_t elements, int64_t quarters, DType dtype) {
@@ -153,15 +165,15 @@ EpilogueConstants epilogue_constants(const VertexShape& shape, size_t inputs) {
   return constants;
 }
 
-Cycles epilogue_cycles(const VertexShape& shape) {
+Cycles epilogue_cycles(const VertexShape& shape, const Target& target) {
   const OperandShape& out = shape.operands.back();
   const int64_t size = elements(out.size);
   const int64_t activation = activation_quarters(activation_of(shape), out.dtype);
-  int64_t sums = 0;
-  if (flag(shape, "bias")) sums += kBiasQuarters;
-  if (flag(shape, "residual")) sums += kAddQuarters;
+  const bool bias = flag(shape, "bias"), residual = flag(shape, "residual");
+  const int64_t sums = (bias ? kBiasQuarters : 0) + (residual ? kAddQuarters : 0);
   return element_cycles(size, sums, out.dtype) +
-         Cycles{static_cast<uint64_t>(ceil_div(size * activation, 4))};
+         Cycles{static_cast<uint64_t>(ceil_div(size * activation, 4))} +
+         launch_cycles(1 + bias + residual + (activation > 0), target);
 }
 
 void append_epilogue_letters(const VertexShape& shape, const std::string& out,

@@ -20,11 +20,20 @@ int64_t product_state_bytes(const Product& product, DType in, DType out);
 Cycles reduce_cycles(int64_t count, int64_t outputs, DType partials, DType out,
                      const Target& target);
 
+// Poplar's library carries one of our codelets out as several compute sets in turn; each but the
+// last costs a sync and a launch of its own.
+Cycles launch_cycles(int64_t compute_sets, const Target& target);
+
+// To put `bytes` on one tile into another order, in which pieces of `piece_bytes` stay together.
+Cycles rearrange_cycles(int64_t bytes, int64_t piece_bytes);
+
 // Loops over elements, in quarters of a cycle an element of f16; an element of f32 takes twice as
 // long, because a vector holds half as many.
 inline constexpr int64_t kBiasQuarters = 2;
 inline constexpr int64_t kAddQuarters = 3;
+inline constexpr int64_t kScaleQuarters = 2;
 inline constexpr int64_t kSoftmaxQuarters = 12;
+inline constexpr int64_t kSoftmaxSets = 7;
 Cycles element_cycles(int64_t elements, int64_t quarters, DType dtype);
 
 // --- The epilogue of matmul and reduce_partials ---
@@ -36,7 +45,7 @@ Status check_epilogue(std::string_view codelet, const VertexShape& shape, size_t
 // The params bias, residual and activation: present, complete, in range.
 Status check_epilogue_params(std::string_view codelet, const VertexShape& shape);
 EpilogueConstants epilogue_constants(const VertexShape& shape, size_t inputs);
-Cycles epilogue_cycles(const VertexShape& shape);
+Cycles epilogue_cycles(const VertexShape& shape, const Target& target);
 // Letters (Extents) of the same operands, after those of the inputs; `out`'s last is the bias's.
 void append_epilogue_letters(const VertexShape& shape, const std::string& out,
                              std::vector<std::string>& letters);

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "codelets/rows.h"
+#include "codelets/charges.h"
 #include "codelets/rules.h"
 #include "codelets/work.h"
 
@@ -70,16 +71,14 @@ int64_t contiguous_run(const VertexShape& shape) {
   return run;
 }
 
-// One piece: a call and memcpy's rate. Rearranged: poplibs poplin ConvModel.cpp's fit over random
-// rearrangements, 587 + bytes · {0.44, 3.1, 5.15} for pieces of 8, 4 and 2 bytes.
+// One piece: a call and memcpy's rate.
 Cycles cycles(const VertexShape& shape, const Target& target) {
   const OperandShape& out = shape.operands[1];
   const int64_t bytes = elements(out.size) * size_of(out.dtype);
   const int64_t run = contiguous_run(shape) * size_of(out.dtype);
   if (run == bytes)
     return Cycles{static_cast<uint64_t>(288 + ceil_div(bytes, target.memcpy_bytes_per_cycle))};
-  const int64_t hundredths = run % 8 == 0 ? 44 : run % 4 == 0 ? 310 : 515;
-  return Cycles{static_cast<uint64_t>(587 + ceil_div(bytes * hundredths, 100))};
+  return rearrange_cycles(bytes, run);
 }
 
 int64_t state_bytes(const VertexShape& shape) {

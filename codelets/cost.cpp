@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 
+#include "codelets/arrangement.h"
 #include "codelets/codelet.h"
 #include "codelets/exchange.h"
 #include "codelets/host_io.h"
@@ -37,9 +38,8 @@ void add_compute(const Program& program, const ComputeSet& set, SuperstepCost& c
         sum / static_cast<double>(cost.active_tiles) / static_cast<double>(cost.compute.value);
 }
 
-}  // namespace
-
-SuperstepCost superstep_cost(const Program& program, const Superstep& step) {
+// Without the rearrangement, which depends on who wrote the operands.
+SuperstepCost own_cost(const Program& program, const Superstep& step) {
   SuperstepCost cost;
   cost.sync.value = static_cast<uint64_t>(program.target.sync_cycles + program.target.setup_cycles);
   add_exchange(program, step, cost);
@@ -47,19 +47,30 @@ SuperstepCost superstep_cost(const Program& program, const Superstep& step) {
   return cost;
 }
 
+}  // namespace
+
+SuperstepCost superstep_cost(const Program& program, const Superstep& step) {
+  SuperstepCost cost = own_cost(program, step);
+  cost.rearrange = arrange_cycles(program, step, written_arrangements(program));
+  return cost;
+}
+
 ProgramCost program_cost(const Program& program) {
   ProgramCost cost;
+  const std::vector<Arrangement> written = written_arrangements(program);
   std::map<std::string, SuperstepCost> known;  // a model's layers repeat
   for (const Superstep& step : program.supersteps) {
     const auto [at, is_new] =
         known.try_emplace(exchange_key(program, step) + '|' + compute_key(program, step.compute));
-    if (is_new) at->second = superstep_cost(program, step);
+    if (is_new) at->second = own_cost(program, step);
     cost.steps.push_back(at->second);
+    cost.steps.back().rearrange = arrange_cycles(program, step, written);
+    cost.rearrange += cost.steps.back().rearrange;
     cost.exchange += at->second.exchange;
     cost.compute += at->second.compute;
     cost.sync += at->second.sync;
   }
-  cost.total = cost.compute + cost.exchange + cost.sync;
+  cost.total = cost.compute + cost.rearrange + cost.exchange + cost.sync;
   const double seconds = static_cast<double>(cost.total.value) / program.target.clock_hz;
   cost.host_seconds = host_seconds(program, seconds);
   cost.seconds_per_batch = seconds + cost.host_seconds;

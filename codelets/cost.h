@@ -14,8 +14,9 @@
 namespace tessera {
 
 struct SuperstepCost {
-  // Each the maximum over tiles; a superstep takes their sum. Sync includes the set-up.
-  Cycles exchange, compute, sync;
+  // Each the maximum over tiles; a superstep takes their sum. Sync includes the set-up; rearrange
+  // is what copies into the arrangement that the vertices read take before (arrangement.h).
+  Cycles rearrange, exchange, compute, sync;
   int64_t exchange_bytes = 0;     // received, all tiles
   int64_t max_receive_bytes = 0;  // by the busiest tile
   int64_t messages = 0;           // pieces that come from another tile, all tiles
@@ -26,8 +27,8 @@ SuperstepCost superstep_cost(const Program& program, const Superstep& step);
 
 struct ProgramCost {
   std::vector<SuperstepCost> steps;
-  Cycles compute, exchange, sync, total;  // per batch
-  double host_seconds = 0;                // modelled host I/O that nothing overlaps
+  Cycles compute, rearrange, exchange, sync, total;  // per batch
+  double host_seconds = 0;                           // modelled host I/O that nothing overlaps
   double seconds_per_batch = 0;
 };
 ProgramCost program_cost(const Program& program);
@@ -48,8 +49,6 @@ struct MemoryReport {
 };
 MemoryReport program_memory(const Program& program);
 
-// Of a report that does not fit: Poplar's sentence, what takes the room there, what would help.
-Error out_of_memory_error(const Program& program, const MemoryReport& report);
 // Of a report that does not fit: Poplar's sentence ("Out of memory on tile N: X bytes used but
 // tiles only have Y bytes of memory"), what takes the room there and what would help. Kind
 // OutOfMemory.

@@ -3,13 +3,14 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 
 #include "program/overlap.h"
 
 namespace tessera {
 namespace {
 
-constexpr int64_t kCyclesPerMessage = 3;  // control instructions per fragment: docs/machine.md
+constexpr int64_t kCyclesPerFragment = 3;  // control instructions: docs/machine.md
 
 const Variable& variable_of(const Program& program, const Region& region) {
   return program.variables[static_cast<size_t>(region.variable)];
@@ -18,7 +19,7 @@ const Variable& variable_of(const Program& program, const Region& region) {
 // A distinct box of a transfer: where its parts lie, and how many vertices want it.
 struct SharedBox {
   std::vector<Source> sources;
-  int64_t elements = 0;
+  int64_t elements = 0, runs = 0;
   int64_t receivers = 0;
   int64_t last_receiver = 0;  // its tile
 };
@@ -28,7 +29,8 @@ std::vector<SharedBox> boxes_of(const Transfer& transfer, const Mapping& mapping
   std::vector<SharedBox> boxes;
   for (int64_t k : classes.representative) {
     const Box box = box_at(transfer.region, grid_position(transfer.grid, k));
-    boxes.push_back({sources_of(mapping, transfer.region.view, box), elements(box), 0, 0});
+    boxes.push_back({sources_of(mapping, transfer.region.view, box), elements(box), 0, 0, 0});
+    for (const Source& source : boxes.back().sources) boxes.back().runs += source.runs;
   }
   for (size_t k = 0; k < classes.of_vertex.size(); ++k) {
     SharedBox& box = boxes[static_cast<size_t>(classes.of_vertex[k])];
@@ -38,14 +40,34 @@ std::vector<SharedBox> boxes_of(const Transfer& transfer, const Mapping& mapping
   return boxes;
 }
 
-int64_t elements_in_block(const SharedBox& box, int64_t block) {
+// What of the box lies in a block; none: no elements.
+Source in_block(const SharedBox& box, int64_t block) {
   const auto at =
       std::lower_bound(box.sources.begin(), box.sources.end(), block,
                        [](const Source& source, int64_t number) { return source.block < number; });
-  return at != box.sources.end() && at->block == block ? at->elements : 0;
+  return at != box.sources.end() && at->block == block ? *at : Source{block, 0, 0};
 }
 
-void add_loads(const Transfer& transfer, const Variable& variable,
+// Neighbours on one bus that receive the same box: what neither has comes at the sum of their
+// rates.
+void add_shared(const Transfer& transfer, const VertexClasses& classes,
+                const std::vector<SharedBox>& boxes, int64_t first, int64_t bytes, int64_t bus,
+                std::vector<TileExchange>& loads) {
+  const int64_t begin = transfer.grid.first.value;
+  const int64_t end = begin + static_cast<int64_t>(classes.of_vertex.size());
+  for (int64_t tile = (begin + bus - 1) / bus * bus; tile + bus <= end; tile += bus) {
+    const auto which = [&](int64_t t) { return classes.of_vertex[static_cast<size_t>(t - begin)]; };
+    const SharedBox& box = boxes[static_cast<size_t>(which(tile))];
+    int64_t elements = box.elements;
+    for (int64_t t = tile; t < tile + bus; ++t)
+      elements = which(t) == which(tile) ? elements - in_block(box, t - first).elements : 0;
+    if (elements <= 0) continue;
+    for (int64_t t = tile; t < tile + bus; ++t)
+      loads[static_cast<size_t>(t)].shared_bytes += elements * bytes;
+  }
+}
+
+void add_loads(const Transfer& transfer, const Variable& variable, int64_t bus,
                std::vector<TileExchange>& loads) {
   const int64_t bytes = size_of(variable.dtype);
   const int64_t first = variable.mapping.first.value;
@@ -54,19 +76,22 @@ void add_loads(const Transfer& transfer, const Variable& variable,
   for (size_t k = 0; k < classes.of_vertex.size(); ++k) {
     const SharedBox& box = boxes[static_cast<size_t>(classes.of_vertex[k])];
     const int64_t tile = transfer.grid.first.value + static_cast<int64_t>(k);
-    const int64_t there = elements_in_block(box, tile - first);
-    if (there == box.elements) continue;
+    const Source there = in_block(box, tile - first);
+    if (there.elements == box.elements) continue;
     TileExchange& load = loads[static_cast<size_t>(tile)];
-    load.received_bytes += (box.elements - there) * bytes;
-    load.received_messages += static_cast<int64_t>(box.sources.size()) - (there > 0);
+    load.received_bytes += (box.elements - there.elements) * bytes;
+    load.received_messages += static_cast<int64_t>(box.sources.size()) - (there.elements > 0);
+    load.received_fragments += box.runs - there.runs;
     load.buffer_bytes += box.elements * bytes;
   }
+  add_shared(transfer, classes, boxes, first, bytes, bus, loads);
   for (const SharedBox& box : boxes) {
     for (const Source& source : box.sources) {
       const int64_t tile = first + source.block;
       if (box.receivers == 1 && box.last_receiver == tile) continue;
       loads[static_cast<size_t>(tile)].sent_bytes += source.elements * bytes;
       loads[static_cast<size_t>(tile)].sent_messages += 1;
+      loads[static_cast<size_t>(tile)].sent_fragments += source.runs;
     }
   }
 }
@@ -101,17 +126,23 @@ void add(std::string& key, const Program& program, const Region& region) {
 std::vector<TileExchange> exchange_loads(const Program& program, const Superstep& step) {
   std::vector<TileExchange> loads(static_cast<size_t>(program.target.tiles));
   for (const Transfer& transfer : step.exchange)
-    add_loads(transfer, variable_of(program, transfer.region), loads);
+    add_loads(transfer, variable_of(program, transfer.region),
+              program.target.tiles_per_exchange_bus, loads);
   return loads;
 }
 
 Cycles exchange_cycles(const TileExchange& load, const Target& target) {
-  const auto cycles = [&target](int64_t bytes, int64_t messages) {
-    const int64_t width = target.exchange_bytes_per_cycle;
-    return static_cast<uint64_t>((bytes + width - 1) / width + messages * kCyclesPerMessage);
+  const auto cycles = [&target](double bytes, int64_t fragments) {
+    const double width =
+        static_cast<double>(target.exchange_bytes_per_cycle) * target.exchange_efficiency;
+    return static_cast<uint64_t>(std::ceil(bytes / width)) +
+           static_cast<uint64_t>(fragments * kCyclesPerFragment);
   };
-  return {std::max(cycles(load.received_bytes, load.received_messages),
-                   cycles(load.sent_bytes, load.sent_messages))};
+  const double shared = static_cast<double>(load.shared_bytes);
+  const double received = static_cast<double>(load.received_bytes) - shared +
+                          shared / static_cast<double>(target.tiles_per_exchange_bus);
+  return {std::max(cycles(received, load.received_fragments),
+                   cycles(static_cast<double>(load.sent_bytes), load.sent_fragments))};
 }
 
 std::string exchange_key(const Program& program, const Superstep& step) {

@@ -31,7 +31,7 @@ Status check(const VertexShape& shape) {
 Cycles cycles(const VertexShape& shape, const Target& target) {
   return product_cycles(product_of(shape), shape.operands[kA].dtype, shape.operands.back().dtype,
                         target) +
-         epilogue_cycles(shape);
+         epilogue_cycles(shape, target);
 }
 
 int64_t state_bytes(const VertexShape& shape) {

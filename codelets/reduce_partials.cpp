@@ -20,7 +20,7 @@ Cycles cycles(const VertexShape& shape, const Target& target) {
   const OperandShape& partials = shape.operands[0];
   const OperandShape& out = shape.operands.back();
   return reduce_cycles(partials.size[0], elements(out.size), partials.dtype, out.dtype, target) +
-         epilogue_cycles(shape);
+         epilogue_cycles(shape, target);
 }
 
 int64_t state_bytes(const VertexShape&) { return 32; }

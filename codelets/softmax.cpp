@@ -16,10 +16,12 @@ Status check(const VertexShape& shape) {
 }
 
 // An element of f16 takes 3 cycles: max 0.25, subtract 0.5, exp 1, sum 0.25, scale 0.5 and 0.5 of
-// per-row work; f32 has half the vector width. The loops of popnn NonLinearity.cpp softmaxImpl.
-Cycles cycles(const VertexShape& shape, const Target&) {
+// per-row work; f32 has half the vector width. The loops and compute sets of popnn
+// NonLinearity.cpp softmaxImpl: max, subtract, exp, sum, inverse, cast, scale.
+Cycles cycles(const VertexShape& shape, const Target& target) {
   const OperandShape& x = shape.operands[0];
-  return element_cycles(elements(x.size), kSoftmaxQuarters, x.dtype);
+  return element_cycles(elements(x.size), kSoftmaxQuarters, x.dtype) +
+         launch_cycles(kSoftmaxSets, target);
 }
 
 int64_t state_bytes(const VertexShape&) { return 24; }

@@ -166,6 +166,7 @@ void add_costs(CompileResult& result, const std::vector<std::string>& passes) {
   const size_t fullest = memory.fullest.value;
   executable.metadata.cycles = {.total = cost.total.value,
                                 .compute = cost.compute.value,
+                                .rearrange = cost.rearrange.value,
                                 .exchange = cost.exchange.value,
                                 .sync = cost.sync.value,
                                 .seconds_per_batch = cost.seconds_per_batch};

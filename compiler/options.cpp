@@ -10,14 +10,11 @@ namespace tessera {
 namespace {
 
 std::string target_text(const Target& target) {
-  return fmt::format(
-      "{} tiles={} bytes_per_tile={} clock_hz={} workers={} macs={},{},{} exchange={} memcpy={} "
-      "sync={} setup={} reserved={} host={},{}",
-      target.name, target.tiles, target.bytes_per_tile, target.clock_hz, target.workers,
-      target.macs_f16_partials_f16, target.macs_f16_partials_f32, target.macs_f32,
-      target.exchange_bytes_per_cycle, target.memcpy_bytes_per_cycle, target.sync_cycles,
-      target.setup_cycles, target.reserved_bytes, target.host_bytes_per_second,
-      target.host_run_seconds);
+  std::string text = target.name;
+  for_each_field(target, [&text](const char* field, auto value) {
+    text += fmt::format(" {}={}", field, value);
+  });
+  return text;
 }
 
 // In any order and any number of times, names ask for the same.
@@ -66,6 +63,14 @@ std::optional<Op> op_of_type(const std::string& type) {
   return std::nullopt;
 }
 
+Target planned_target(const CompileOptions& options) {
+  constexpr int64_t kInterleavedBytes = 16;
+  Target target = options.target;
+  if (options.use_128bit_conv_unit_load) target.weight_load_bytes_per_cycle = kInterleavedBytes;
+  if (options.enable_fast_reduce) target.partials_load_bytes_per_cycle = kInterleavedBytes;
+  return target;
+}
+
 Status check_options(const CompileOptions& options) {
   const auto usage = [](std::string message) {
     return Error{std::move(message), ErrorKind::Usage};
@@ -99,6 +104,8 @@ std::string to_string(const CompileOptions& options) {
   text += fmt::format("partials_type {}\n",
                       options.partials_type == PartialsType::Half ? "half" : "float");
   text += fmt::format("available_memory_proportion {}\n", options.available_memory_proportion);
+  if (options.use_128bit_conv_unit_load) text += "use_128bit_conv_unit_load true\n";
+  if (options.enable_fast_reduce) text += "enable_fast_reduce true\n";
   if (options.pack_args) {
     text += fmt::format("pack_args max_valid_num={} segment_max_size={}\n",
                         options.pack_args->max_valid_num, options.pack_args->segment_max_size);

@@ -30,6 +30,10 @@ struct CompileOptions {
   std::vector<std::string> fp16_skip_op_types;      // stay in fp32: names that op_of_type knows
   PartialsType partials_type = PartialsType::Half;  // of fp16 matmuls; PopRT's default
   double available_memory_proportion = 0.6;         // of a tile, for a matmul's temporaries
+  // Weights and partials in interleaved memory, which the matrix unit and a sum of partials load
+  // twice as fast (poplibs' use128BitConvUnitLoad and enableFastReduce).
+  bool use_128bit_conv_unit_load = false;
+  bool enable_fast_reduce = false;
   std::optional<PackArgs> pack_args;
   std::vector<std::string> passes;       // optional passes to add (insert_attention_mask)
   std::vector<std::string> skip_passes;  // passes to leave out
@@ -41,6 +45,9 @@ struct CompileOptions {
 // The op that a type of ONNX operations becomes: "Gelu", "LayerNormalization" (or PopRT's
 // "GroupNormalization"), "Softmax", and all whose name is that of the Graph's op.
 std::optional<Op> op_of_type(const std::string& type);
+
+// The target as the options make its code use it: the one that a Program is planned for.
+Target planned_target(const CompileOptions& options);
 
 // Usage errors name the option, what it is and what it must be.
 Status check_options(const CompileOptions& options);

@@ -11,7 +11,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 uint64_t total(const SuperstepCost& cost) {
-  return (cost.exchange + cost.compute + cost.sync).value;
+  return (cost.rearrange + cost.exchange + cost.compute + cost.sync).value;
 }
 
 Json superstep_json(const Program& program, size_t i, const ProgramCost& cost,
@@ -23,6 +23,7 @@ Json superstep_json(const Program& program, size_t i, const ProgramCost& cost,
       {"codelet",           step.compute.codelet       },
       {"origin",            step.origin                },
       {"tiles",             spent.active_tiles         },
+      {"rearrange_cycles",  spent.rearrange.value      },
       {"exchange_cycles",   spent.exchange.value       },
       {"compute_cycles",    spent.compute.value        },
       {"sync_cycles",       spent.sync.value           },
@@ -106,6 +107,7 @@ std::string report_json(const Executable& executable, const std::vector<std::str
       {"cycles",
        {{"total", cost.total.value},
         {"compute", cost.compute.value},
+        {"rearrange", cost.rearrange.value},
         {"exchange", cost.exchange.value},
         {"sync", cost.sync.value},
         {"seconds_per_batch", cost.seconds_per_batch}}},

@@ -100,6 +100,7 @@ void write(const MemorySummary& memory, popef::MemorySummary& message) {
 void write(const CycleSummary& cycles, popef::CycleSummary& message) {
   message.set_total(cycles.total);
   message.set_compute(cycles.compute);
+  message.set_rearrange(cycles.rearrange);
   message.set_exchange(cycles.exchange);
   message.set_sync(cycles.sync);
   message.set_seconds_per_batch(cycles.seconds_per_batch);
@@ -147,8 +148,8 @@ Expected<ReadMetadata> metadata_from(std::span<const std::byte> bytes) {
   metadata.memory = {memory.peak_bytes(), memory.peak_tile(), memory.peak_superstep(),
                      memory.always_live_bytes(), memory.fits()};
   const popef::CycleSummary& cycles = message.cycles();
-  metadata.cycles = {cycles.total(), cycles.compute(), cycles.exchange(), cycles.sync(),
-                     cycles.seconds_per_batch()};
+  metadata.cycles = {cycles.total(), cycles.compute(), cycles.rearrange(), cycles.exchange(),
+                     cycles.sync(), cycles.seconds_per_batch()};
   // The rest says the same in every file: whether it does, its spelling shows.
   if (to_bytes(metadata, read_metadata.executable) == serialize(message)) return read_metadata;
   return Error{"programFlow, isInference, or an anchor's programs or size are not as they must be"};

@@ -102,8 +102,11 @@ class SourceCounter {
     block *= mapping_.counts[dim];
     const int64_t size = mapping_.block[dim];
     if (dim + 1 == mapping_.view.size()) {
-      for (int64_t k = begin / size; k * size < end; ++k)
-        emit(block + k, times * (std::min(end, (k + 1) * size) - std::max(begin, k * size)));
+      for (int64_t k = begin / size; k * size < end; ++k) {
+        const int64_t part = std::min(end, (k + 1) * size) - std::max(begin, k * size);
+        const bool whole_rows = part == std::min(mapping_.view[dim], (k + 1) * size) - k * size;
+        emit(block + k, times * part, whole_rows ? 1 : times);
+      }
       return;
     }
     const int64_t inner = inner_[dim];
@@ -129,7 +132,7 @@ class SourceCounter {
     size_t kept = 0;
     for (size_t i = 1; i < found_.size(); ++i) {
       if (found_[i].block == found_[kept].block)
-        found_[kept].elements += found_[i].elements;
+        found_[kept].elements += found_[i].elements, found_[kept].runs += found_[i].runs;
       else
         found_[++kept] = found_[i];
     }
@@ -138,11 +141,11 @@ class SourceCounter {
   }
 
  private:
-  void emit(int64_t block, int64_t count) {
+  void emit(int64_t block, int64_t count, int64_t runs) {
     if (!found_.empty() && found_.back().block == block)
-      found_.back().elements += count;
+      found_.back().elements += count, found_.back().runs += runs;
     else
-      found_.push_back({block, count});
+      found_.push_back({block, count, runs});
   }
 
   MergedMapping mapping_;
@@ -152,17 +155,21 @@ class SourceCounter {
 
 std::vector<Source> sources_in_view(const Mapping& mapping, const Box& box) {
   std::vector<Source> sources{
-      {0, 1}
+      {0, 1, 1}
   };
   for (size_t d = 0; d < box.size(); ++d) {
     const int64_t size = mapping.block[d];
     const int64_t blocks = (mapping.view[d] + size - 1) / size;
     std::vector<Source> next;
-    for (const Source& outer : sources)
-      for (int64_t k = box[d].begin / size; k * size < box[d].end; ++k)
-        next.push_back(
-            {outer.block * blocks + k, outer.elements * (std::min(box[d].end, (k + 1) * size) -
-                                                         std::max(box[d].begin, k * size))});
+    for (const Source& outer : sources) {
+      for (int64_t k = box[d].begin / size; k * size < box[d].end; ++k) {
+        const int64_t end = std::min(mapping.view[d], (k + 1) * size);
+        const int64_t part = std::min(box[d].end, end) - std::max(box[d].begin, k * size);
+        // All of the block's extent leaves the runs of the dimensions outside as they are.
+        const int64_t runs = part == end - k * size ? outer.runs : outer.elements;
+        next.push_back({outer.block * blocks + k, outer.elements * part, runs});
+      }
+    }
     sources = std::move(next);
   }
   return sources;

@@ -50,10 +50,12 @@ bool covers(const Shape& outer_view, const Box& outer, const Shape& inner_view, 
 // Elements that both hold.
 int64_t overlap(const Shape& view_a, const Box& a, const Shape& view_b, const Box& b);
 
-// A mapped block and how many elements of a box lie in it.
+// A mapped block, how many elements of a box lie in it, and in how many runs: elements that follow
+// each other both in the box and in the block's memory, row-major, are one run.
 struct Source {
   int64_t block = 0;
   int64_t elements = 0;
+  int64_t runs = 0;
   bool operator==(const Source&) const = default;
 };
 // The mapped blocks that share elements with the box, in increasing order.

@@ -21,7 +21,11 @@ struct Target {
   int64_t macs_f16_partials_f32 = 32;
   int64_t macs_f32 = 16;
   int64_t exchange_bytes_per_cycle = 4;  // received, per tile
+  int64_t tiles_per_exchange_bus = 2;    // neighbours that receive the same data at the sum of rates
+  double exchange_efficiency = 0.97;     // of a static schedule, against one without a gap
   int64_t memcpy_bytes_per_cycle = 8;
+  int64_t weight_load_bytes_per_cycle = 8;  // into the matrix unit; 16: weights lie interleaved
+  int64_t partials_load_bytes_per_cycle = 8;  // of a sum of partials; 16: they lie interleaved
   int64_t sync_cycles = 130;       // per superstep
   int64_t setup_cycles = 120;      // per superstep: exchange set-up and launch
   int64_t reserved_bytes = 65536;  // runtime, stacks and control code of every tile
@@ -43,7 +47,11 @@ void for_each_field(T& target, Call&& call) {
   call("macs_f16_partials_f32", target.macs_f16_partials_f32);
   call("macs_f32", target.macs_f32);
   call("exchange_bytes_per_cycle", target.exchange_bytes_per_cycle);
+  call("tiles_per_exchange_bus", target.tiles_per_exchange_bus);
+  call("exchange_efficiency", target.exchange_efficiency);
   call("memcpy_bytes_per_cycle", target.memcpy_bytes_per_cycle);
+  call("weight_load_bytes_per_cycle", target.weight_load_bytes_per_cycle);
+  call("partials_load_bytes_per_cycle", target.partials_load_bytes_per_cycle);
   call("sync_cycles", target.sync_cycles);
   call("setup_cycles", target.setup_cycles);
   call("reserved_bytes", target.reserved_bytes);

@@ -43,6 +43,9 @@ Status check_target(const Target& target) {
           Error{fmt::format("{} is {}, must be positive and at most {:g}", name, value, limit)};
   });
   TRY(status);
+  if (target.exchange_efficiency > 1)
+    return Error{
+        fmt::format("exchange_efficiency is {}, must be at most 1", target.exchange_efficiency)};
   if (target.tiles <= kMaxTiles) return {};
   return Error{fmt::format("tiles is {}, must be at most {}", target.tiles, kMaxTiles)};
 }

@@ -59,6 +59,26 @@ Expected<PackArgs> parse_pack_args(const Words& words) {
   return args;
 }
 
+Status parse_compiler_options(const Words& words, CompileOptions& options) {
+  const std::map<std::string, bool*> known{
+      {"use_128bit_conv_unit_load", &options.use_128bit_conv_unit_load},
+      {"enable_fast_reduce",        &options.enable_fast_reduce       }
+  };
+  for (const std::string& word : words) {
+    const size_t equals = word.find('=');
+    const auto found = known.find(word.substr(0, equals));
+    const std::string value = equals == std::string::npos ? "" : word.substr(equals + 1);
+    if (found == known.end() || (value != "true" && value != "false")) {
+      std::string names;
+      for (const auto& [name, field] : known) names += (names.empty() ? "" : " or ") + name;
+      return usage(
+          fmt::format("--compiler_options: '{}', must be {} = true or false", word, names));
+    }
+    *found->second = value == "true";
+  }
+  return {};
+}
+
 }  // namespace
 
 po::options_description compile_flags() {
@@ -79,6 +99,9 @@ po::options_description compile_flags() {
       "the rate at which the machine multiplies: half or float")(
       "available_memory_proportion", po::value<double>()->default_value(0.6),
       "share of a tile that one matmul's operands may take, in (0, 1]")(
+      "compiler_options", po::value<Words>()->multitoken()->composing(),
+      "use_128bit_conv_unit_load=true: weights interleaved, loaded 16 bytes a cycle; "
+      "enable_fast_reduce=true: the same for sums of partials")(
       "target", po::value<Words>()->multitoken()->composing(),
       "c600 (the default), gc200, bow or test, and numbers to change in it: "
       "c600,tiles=736,clock_hz=1e9")("batches_per_step", po::value<int64_t>()->default_value(1),
@@ -133,6 +156,8 @@ Expected<CompileOptions> compile_options(const po::variables_map& flags) {
 
   if (flags.count("pack_args"))
     options.pack_args = TRY(parse_pack_args(flags["pack_args"].as<Words>()));
+  if (flags.count("compiler_options"))
+    TRY(parse_compiler_options(flags["compiler_options"].as<Words>(), options));
   options.passes = names(flags, "passes");
   options.skip_passes = names(flags, "skip_passes");
   if (flags.count("target")) options.target = TRY(parse_target(flags["target"].as<Words>()));

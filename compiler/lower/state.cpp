@@ -46,7 +46,7 @@ bool is_view(const Node* node) {
 Lowering::Lowering(const Graph& graph, const CompileOptions& options)
     : graph(graph), options(options), fusion(fuse(graph)) {
   program.name = graph.name;
-  program.target = options.target;
+  program.target = planned_target(options);
   for (const Output& output : graph.outputs) variable_names_.insert(output.name);
   for (const Node* input : graph.inputs) {
     const int64_t count = elements(input->type.shape);

@@ -68,7 +68,8 @@ class Planner {
     plan.bytes = a + b + out_bytes + extra;
     if (least_bytes_ == 0 || plan.bytes < least_bytes_) least_bytes_ = plan.bytes;
     if (plan.bytes > working_bytes_) return;
-    plan.cycles = step_cycles(target_) + receive_cycles(a + b + extra, target_) + reduce_cycles_;
+    plan.cycles = step_cycles(target_) +
+                  receive_cycles(a + b + extra, target_, shared_bytes(plan, a, b)) + reduce_cycles_;
     const auto most_macs = static_cast<uint64_t>(
         shape_.dtype == DType::F32 ? target_.macs_f32 : target_.macs_f16_partials_f16);
     const uint64_t least = static_cast<uint64_t>(out * plan.k) / most_macs;
@@ -76,6 +77,15 @@ class Planner {
     plan.cycles += compute_cycles(plan);
     if (best_cycles_ == 0 || plan.cycles < best_cycles_) best_cycles_ = plan.cycles;
     if (plan.cycles <= slack(best_cycles_)) found_.push_back(plan);
+  }
+
+  // Vertices lie on tiles with their columns innermost, then their rows: neighbours on a bus read
+  // the same rows of a, or, where columns are not cut, the same b.
+  int64_t shared_bytes(const MatmulPlan& plan, int64_t a, int64_t b) const {
+    const int64_t bus = target_.tiles_per_exchange_bus;
+    const int64_t n_parts = ceil_div(shape_.n, plan.n), m_parts = ceil_div(shape_.m, plan.m);
+    if (n_parts > 1) return n_parts % bus == 0 ? a : 0;
+    return m_parts > 1 && m_parts % bus == 0 ? b : 0;
   }
 
   uint64_t compute_cycles(const MatmulPlan& plan) const {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "codelets/exchange.h"
 #include "compiler/plan/grid.h"
 #include "support/check.h"
 
@@ -15,8 +16,11 @@ uint64_t vertex_cycles(std::string_view codelet, const std::vector<Param>& param
   return found->cycles({&params, std::move(operands)}, target).value;
 }
 
-uint64_t receive_cycles(int64_t bytes, const Target& target) {
-  return static_cast<uint64_t>(ceil_div(bytes, target.exchange_bytes_per_cycle));
+uint64_t receive_cycles(int64_t bytes, const Target& target, int64_t shared) {
+  TileExchange load;
+  load.received_bytes = bytes;
+  load.shared_bytes = shared;
+  return exchange_cycles(load, target).value;
 }
 
 uint64_t step_cycles(const Target& target) {
