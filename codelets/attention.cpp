@@ -120,10 +120,10 @@ int64_t state_bytes(const VertexShape& shape) {
          product_state_bytes({heads, is.r, is.s, is.d}, in, out);
 }
 
-// The scores of one head.
+// All scores of the vertex, twice: while they are put in another order, both are there.
 int64_t temporary_bytes(const VertexShape& shape) {
   const Sizes is = sizes_of(shape);
-  return is.r * is.s * size_of(shape.operands[kQ].dtype);
+  return 2 * is.b * is.h * is.r * is.s * size_of(shape.operands[kQ].dtype);
 }
 
 std::string constants(const VertexShape& shape) {

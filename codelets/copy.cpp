@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "codelets/rows.h"
 #include "codelets/charges.h"
+#include "codelets/rows.h"
 #include "codelets/rules.h"
 #include "codelets/work.h"
 

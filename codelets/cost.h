@@ -38,13 +38,53 @@ struct MemoryHolder {
       what;  // "variable bert/embeddings/word", "codelet matmul code", "receive buffers of S"
   int64_t bytes = 0;
 };
+// Bytes of one tile at one superstep, by what they are for.
+struct MemoryUse {
+  // Always live.
+  int64_t constants = 0;      // weights and other constants
+  int64_t code = 0;           // of codelets, each once
+  int64_t vertex_state = 0;   // pointers and sizes of vertices
+  int64_t exchange_code = 0;  // instructions of exchanges
+  int64_t control_code = 0;   // of the program that calls supersteps
+  int64_t stack = 0, reserved = 0;
+  // Live by turns.
+  int64_t variables = 0;        // inputs, outputs and activations
+  int64_t receive_buffers = 0;  // what an exchange delivers
+  int64_t temporaries = 0;      // what vertices need beside
+  int64_t gaps = 0;             // between those, and what is lost to their alignment
+
+  int64_t always_live() const {
+    return constants + code + vertex_state + exchange_code + control_code + stack + reserved;
+  }
+  int64_t not_always_live() const { return variables + receive_buffers + temporaries; }
+  int64_t total() const { return always_live() + not_always_live() + gaps; }
+};
+// Every field by name: call("constants", use.constants), ….
+template <class T, class Call>
+void for_each_use(T& use, Call&& call) {
+  call("constants", use.constants);
+  call("code", use.code);
+  call("vertex_state", use.vertex_state);
+  call("exchange_code", use.exchange_code);
+  call("control_code", use.control_code);
+  call("stack", use.stack);
+  call("reserved", use.reserved);
+  call("variables", use.variables);
+  call("receive_buffers", use.receive_buffers);
+  call("temporaries", use.temporaries);
+  call("gaps", use.gaps);
+}
+
 struct MemoryReport {
-  std::vector<int64_t> peak_by_tile;  // bytes, always-live included
+  std::vector<int64_t> peak_by_tile;         // bytes, always-live included
   std::vector<int64_t> always_live_by_tile;
   TileId fullest;
-  std::string peak_superstep;              // where the fullest tile peaks
-  std::vector<MemoryHolder> largest;       // five on the fullest tile at its peak, largest first
-  std::vector<int64_t> live_by_superstep;  // bytes not always live, all tiles
+  std::string peak_superstep;                 // where the fullest tile peaks
+  std::vector<MemoryHolder> largest;          // five on the fullest tile at its peak, largest first
+  MemoryUse at_peak;                          // of the fullest tile
+  std::vector<MemoryHolder> code;             // of the fullest tile, by codelet, largest first
+  std::vector<int64_t> live_by_superstep;     // bytes not always live, all tiles
+  std::vector<int64_t> fullest_by_superstep;  // the same, of the fullest tile alone
   bool fits = true;
 };
 MemoryReport program_memory(const Program& program);

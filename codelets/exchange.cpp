@@ -110,15 +110,17 @@ void add(std::string& key, const VertexGrid& grid) {
   add(key, grid.first.value);
 }
 
-void add(std::string& key, const Program& program, const Region& region) {
+void add(std::string& key, const Program& program, const Region& region, bool slices = true) {
   const Variable& variable = variable_of(program, region);
   add(key, static_cast<int64_t>(variable.dtype));
   add(key, variable.mapping.view);
   add(key, variable.mapping.block);
   add(key, variable.mapping.first.value);
   add(key, region.view);
-  for (const RegionDim& dim : region.dims)
-    for (int64_t number : {int64_t{dim.axis}, dim.offset, dim.step, dim.size}) add(key, number);
+  for (const RegionDim& dim : region.dims) {
+    const int64_t offset = slices || dim.axis >= 0 || dim.size > 1 ? dim.offset : 0;
+    for (int64_t number : {int64_t{dim.axis}, offset, dim.step, dim.size}) add(key, number);
+  }
 }
 
 }  // namespace
@@ -145,16 +147,18 @@ Cycles exchange_cycles(const TileExchange& load, const Target& target) {
                    cycles(static_cast<double>(load.sent_bytes), load.sent_fragments))};
 }
 
-std::string exchange_key(const Program& program, const Superstep& step) {
+namespace {
+
+std::string key_of(const Program& program, const Superstep& step, bool slices) {
   std::string key;
   for (const Transfer& transfer : step.exchange) {
-    add(key, program, transfer.region);
+    add(key, program, transfer.region, slices);
     add(key, transfer.grid);
   }
   return key;
 }
 
-std::string compute_key(const Program& program, const ComputeSet& set) {
+std::string key_of(const Program& program, const ComputeSet& set, bool slices) {
   std::string key = set.codelet + ',';
   for (const Param& param : set.params) {
     add(key, static_cast<int64_t>(param.values.size()));
@@ -163,9 +167,27 @@ std::string compute_key(const Program& program, const ComputeSet& set) {
   add(key, set.grid);
   for (const Operand& operand : set.operands) {
     add(key, operand.writes);
-    add(key, program, operand.region);
+    add(key, program, operand.region, slices);
   }
   return key;
+}
+
+}  // namespace
+
+std::string exchange_key(const Program& program, const Superstep& step) {
+  return key_of(program, step, true);
+}
+
+std::string exchange_code_key(const Program& program, const Superstep& step) {
+  return key_of(program, step, false);
+}
+
+std::string compute_key(const Program& program, const ComputeSet& set) {
+  return key_of(program, set, true);
+}
+
+std::string compute_code_key(const Program& program, const ComputeSet& set) {
+  return key_of(program, set, false);
 }
 
 }  // namespace tessera

@@ -34,5 +34,9 @@ Cycles exchange_cycles(const TileExchange& load, const Target& target);
 // the same, and share their code on a tile.
 std::string exchange_key(const Program& program, const Superstep& step);
 std::string compute_key(const Program& program, const ComputeSet& set);
+// The same, but for the slice that a region is at every grid position: the turns of a loop, whose
+// body has one code.
+std::string exchange_code_key(const Program& program, const Superstep& step);
+std::string compute_code_key(const Program& program, const ComputeSet& set);
 
 }  // namespace tessera

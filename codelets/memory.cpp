@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Memory of each tile over time. Always live: what the runtime reserves, the blocks of constants,
-// a copy of each codelet that runs there, vertex state and exchange code, both once for supersteps
-// that differ only in their variables. Live by turns: a variable from the superstep that writes it
-// to the last that reads it, and what a superstep receives and its vertices need, while it lasts.
+// Memory of each tile over time. Always live: what the runtime reserves, stacks, the blocks of
+// constants, a copy of each codelet that runs there, and vertex state, exchange code and control
+// code, all three once for supersteps that differ only in their variables. Live by turns: a
+// variable from the superstep that writes it to the last that reads it, and what a superstep
+// receives and its vertices need, while it lasts.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <map>
+#include <set>
+#include <utility>
 
 #include "codelets/codelet.h"
 #include "codelets/cost.h"
@@ -17,8 +20,9 @@ namespace tessera {
 namespace {
 
 // Sources: docs/machine.md.
-constexpr int64_t kCodePerMessage = 40;
+constexpr int64_t kCodePerFragment = 12;  // three instructions
 constexpr int64_t kCodePerExchange = 100;
+constexpr int64_t kControlPerSuperstep = 100;  // of those that differ
 constexpr int64_t kGapPercent = 4;
 constexpr size_t kLargest = 5;
 
@@ -82,20 +86,20 @@ class Accounting {
       if (variable.kind == VariableKind::Constant) add_blocks(variable, 1, constants_);
     add_codelets();
     add_exchanges();
+    add_control();
   }
 
   MemoryReport run() {
     MemoryReport report;
-    const int64_t reserved = program_.target.reserved_bytes;
     for (size_t t = 0; t < tiles_; ++t)
-      report.always_live_by_tile.push_back(reserved + always(t) + gaps(always(t)));
+      report.always_live_by_tile.push_back(always(t));
     report.peak_by_tile = report.always_live_by_tile;
     std::vector<size_t> peak_step(tiles_, 0);
     sweep([&](size_t step, const ByTile& live) {
       report.live_by_superstep.push_back(0);
       for (size_t t = 0; t < tiles_; ++t) {
         report.live_by_superstep.back() += live[t];
-        const int64_t bytes = reserved + always(t) + live[t] + gaps(always(t) + live[t]);
+        const int64_t bytes = always(t) + live[t] + gaps(live[t]);
         if (bytes <= report.peak_by_tile[t]) continue;
         report.peak_by_tile[t] = bytes;
         peak_step[t] = step;
@@ -108,13 +112,19 @@ class Accounting {
     if (!program_.supersteps.empty())
       report.peak_superstep = program_.supersteps[peak_step[fullest]].name;
     report.largest = holders(fullest, peak_step[fullest]);
+    report.largest.resize(std::min(report.largest.size(), kLargest));
+    report.at_peak = use_of(fullest, peak_step[fullest]);
+    report.code = code_of(fullest);
+    sweep(
+        [&](size_t, const ByTile& live) { report.fullest_by_superstep.push_back(live[fullest]); });
     report.fits = report.peak_by_tile[fullest] <= program_.target.bytes_per_tile;
     return report;
   }
 
  private:
   int64_t always(size_t t) const {
-    return constants_[t] + code_[t] + state_[t] + exchange_code_[t];
+    return constants_[t] + code_[t] + state_[t] + exchange_code_[t] + control_code_ +
+           program_.target.stack_bytes + program_.target.reserved_bytes;
   }
 
   void add_codelets() {
@@ -122,7 +132,7 @@ class Accounting {
     for (const Superstep& step : program_.supersteps) {
       const ComputeSet& set = step.compute;
       add_code(set);
-      const auto [at, is_new] = known.try_emplace(compute_key(program_, set), temporaries_.size());
+      const auto [at, is_new] = known.try_emplace(compute_code_key(program_, set), temporaries_.size());
       temporaries_of_step_.push_back(at->second);
       if (is_new) add_vertices(set);
     }
@@ -157,18 +167,29 @@ class Accounting {
 
   void add_exchanges() {
     std::map<std::string, size_t> known;
+    std::set<std::string> coded;
     for (const Superstep& step : program_.supersteps) {
       const auto [at, is_new] = known.try_emplace(exchange_key(program_, step), buffers_.size());
       buffers_of_step_.push_back(at->second);
       if (!is_new) continue;
-      ByTile& buffers = buffers_.emplace_back(tiles_);
       const std::vector<TileExchange> loads = exchange_loads(program_, step);
-      for (size_t t = 0; t < tiles_; ++t) {
-        const int64_t messages = loads[t].received_messages + loads[t].sent_messages;
-        if (messages > 0) exchange_code_[t] += kCodePerExchange + messages * kCodePerMessage;
-        buffers[t] = loads[t].buffer_bytes;
-      }
+      ByTile& buffers = buffers_.emplace_back();
+      for (const TileExchange& load : loads) buffers.push_back(load.buffer_bytes);
+      if (coded.insert(exchange_code_key(program_, step)).second) add_exchange_code(loads);
     }
+    distinct_exchanges_ = coded.size();
+  }
+
+  void add_exchange_code(const std::vector<TileExchange>& loads) {
+    for (size_t t = 0; t < tiles_; ++t) {
+      const int64_t fragments = loads[t].received_fragments + loads[t].sent_fragments;
+      if (fragments > 0) exchange_code_[t] += kCodePerExchange + fragments * kCodePerFragment;
+    }
+  }
+
+  void add_control() {
+    const size_t distinct = std::max(distinct_exchanges_, temporaries_.size());
+    control_code_ = static_cast<int64_t>(distinct) * kControlPerSuperstep;
   }
 
   const ByTile& buffers(size_t step) const { return buffers_[buffers_of_step_[step]]; }
@@ -197,6 +218,39 @@ class Accounting {
     }
   }
 
+  bool lives_at(size_t id, size_t step) const {
+    const auto at = static_cast<int64_t>(step);
+    return lives_[id].first <= at && at <= lives_[id].last;
+  }
+
+  MemoryUse use_of(size_t tile, size_t step) const {
+    MemoryUse use{.constants = constants_[tile],
+                  .code = code_[tile],
+                  .vertex_state = state_[tile],
+                  .exchange_code = exchange_code_[tile],
+                  .control_code = control_code_,
+                  .stack = program_.target.stack_bytes,
+                  .reserved = program_.target.reserved_bytes};
+    if (step < program_.supersteps.size()) {
+      use.receive_buffers = buffers(step)[tile];
+      use.temporaries = temporaries(step)[tile];
+    }
+    for (size_t id = 0; id < lives_.size(); ++id)
+      if (lives_at(id, step))
+        use.variables += bytes_on_tile(program_.variables[id], TileId{static_cast<uint32_t>(tile)});
+    use.gaps = gaps(use.not_always_live());
+    return use;
+  }
+
+  std::vector<MemoryHolder> code_of(size_t tile) const {
+    std::vector<MemoryHolder> code;
+    for (const auto& [name, has_code] : codelets_)
+      if (has_code[tile]) code.push_back({name, codelet_of(name).code_bytes});
+    std::ranges::stable_sort(code, std::greater<>(), &MemoryHolder::bytes);
+    return code;
+  }
+
+  // Largest first.
   std::vector<MemoryHolder> holders(size_t tile, size_t step) const {
     std::vector<MemoryHolder> all;
     const auto add = [&all](std::string what, int64_t bytes) {
@@ -204,28 +258,24 @@ class Accounting {
     };
     for (size_t id = 0; id < lives_.size(); ++id) {
       const Variable& variable = program_.variables[id];
-      const auto at = static_cast<int64_t>(step);
-      if (variable.kind == VariableKind::Constant ||
-          (lives_[id].first <= at && at <= lives_[id].last))
+      if (variable.kind == VariableKind::Constant || lives_at(id, step))
         add("variable " + variable.name,
             bytes_on_tile(variable, TileId{static_cast<uint32_t>(tile)}));
     }
-    for (const auto& [name, has_code] : codelets_)
-      if (has_code[tile]) add("codelet " + name + " code", codelet_of(name).code_bytes);
-    add("vertex state", state_[tile]);
-    add("exchange code", exchange_code_[tile]);
+    for (const MemoryHolder& code : code_of(tile))
+      add("codelet " + code.what + " code", code.bytes);
+    const MemoryUse use = use_of(tile, step);
+    add("vertex state", use.vertex_state);
+    add("exchange code", use.exchange_code);
+    add("control code", use.control_code);
     if (step < program_.supersteps.size()) {
-      add("receive buffers of " + program_.supersteps[step].name, buffers(step)[tile]);
-      add("temporaries of " + program_.supersteps[step].name, temporaries(step)[tile]);
+      add("receive buffers of " + program_.supersteps[step].name, use.receive_buffers);
+      add("temporaries of " + program_.supersteps[step].name, use.temporaries);
     }
-    int64_t sum = 0;
-    for (const MemoryHolder& holder : all) sum += holder.bytes;
-    add("gaps between variables", gaps(sum));
-    add("reserved for the runtime", program_.target.reserved_bytes);
-    std::stable_sort(all.begin(), all.end(), [](const MemoryHolder& a, const MemoryHolder& b) {
-      return a.bytes > b.bytes;
-    });
-    all.resize(std::min(all.size(), kLargest));
+    add("gaps between variables", use.gaps);
+    add("stack", use.stack);
+    add("reserved for the runtime", use.reserved);
+    std::ranges::stable_sort(all, std::greater<>(), &MemoryHolder::bytes);
     return all;
   }
 
@@ -233,6 +283,8 @@ class Accounting {
   const size_t tiles_;
   const std::vector<Life> lives_;
   ByTile constants_, code_, state_, exchange_code_;
+  int64_t control_code_ = 0;  // the same on every tile
+  size_t distinct_exchanges_ = 0;
   std::map<std::string, std::vector<bool>> codelets_;  // the tiles that have each one's code
   std::vector<ByTile> buffers_;                        // by distinct exchange
   std::vector<ByTile> temporaries_;                    // by distinct compute set

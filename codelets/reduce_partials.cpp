@@ -13,7 +13,7 @@ Status check(const VertexShape& shape) {
   if (shape.operands.empty()) return check_operand_count("reduce_partials", shape, 2);
   TRY(check_operand("reduce_partials", shape, 0, floats({kAnySize, kAnySize, kAnySize})));
   const Shape& partials = shape.operands[0].size;
-  return check_epilogue("reduce_partials", shape, 1, {partials[1], partials[2]});
+  return check_epilogue("reduce_partials", shape, 1, {1, partials[1], partials[2]});
 }
 
 Cycles cycles(const VertexShape& shape, const Target& target) {

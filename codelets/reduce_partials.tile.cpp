@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// reduce_partials: out[m,n] = activation(sum over p of partials[p,m,n] + bias) + residual. What is
-// left to do after a matmul whose terms were split over tiles.
+// reduce_partials: out[0,m,n] = activation(sum over p of partials[p,m,n] + bias) + residual. What
+// is left to do after a matmul whose terms were split over tiles.
 #include "codelets/reduce_partials.h"
 
 #include "codelets/epilogue.tile.h"
@@ -46,9 +46,9 @@ extern "C" void reduce_partials(const VertexOperand* operands, void*) {
                  {.bias = bias == nullptr ? nullptr : bias->data,
                   .bias_at = n,
                   .residual = residual == nullptr ? nullptr : residual->data,
-                  .residual_at = residual == nullptr ? 0 : m * residual->stride[0] + n,
+                  .residual_at = residual == nullptr ? 0 : m * residual->stride[1] + n,
                   .out = out.data,
-                  .out_at = m * out.stride[0] + n},
+                  .out_at = m * out.stride[1] + n},
                  sums, count);
     }
   }

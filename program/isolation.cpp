@@ -83,10 +83,11 @@ class OperandCheck {
         return error(k, "writes", "which is not mapped to that tile, must be");
       written += elements(box);
     }
-    const int64_t all = elements(variable_.shape);
+    const bool is_slice = slice_of(region_) >= 0;
+    const int64_t all = elements(variable_.shape) / (is_slice ? region_.view[0] : 1);
     if (written == all) return {};
-    return Error{fmt::format("operand {}: writes {} elements of '{}', must write all {}", number_,
-                             written, variable_.name, all)};
+    return Error{fmt::format("operand {}: writes {} elements of '{}', must write all {}{}", number_,
+                             written, variable_.name, all, is_slice ? " of its slice" : "")};
   }
 
   Status check_reads() {

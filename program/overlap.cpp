@@ -2,6 +2,7 @@
 #include "program/overlap.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace tessera {
 namespace {
@@ -153,6 +154,24 @@ class SourceCounter {
   std::vector<Source> found_;
 };
 
+// The box in the mapping's own view, where the two differ in dimensions of one element alone.
+std::optional<Box> in_view_of(const Mapping& mapping, const Shape& view, const Box& box) {
+  Box same;
+  size_t d = 0;
+  for (const int64_t extent : mapping.view) {
+    while (d < view.size() && view[d] == 1 && extent != 1) ++d;
+    if (d < view.size() && view[d] == extent)
+      same.push_back(box[d++]);
+    else if (extent == 1)
+      same.push_back({0, 1});
+    else
+      return std::nullopt;
+  }
+  while (d < view.size() && view[d] == 1) ++d;
+  if (d < view.size()) return std::nullopt;
+  return same;
+}
+
 std::vector<Source> sources_in_view(const Mapping& mapping, const Box& box) {
   std::vector<Source> sources{
       {0, 1, 1}
@@ -215,7 +234,8 @@ bool covers(const Shape& outer_view, const Box& outer, const Shape& inner_view, 
 
 std::vector<Source> sources_of(const Mapping& mapping, const Shape& view, const Box& box) {
   if (elements(box) == 0) return {};
-  if (view == mapping.view) return sources_in_view(mapping, box);
+  if (const std::optional<Box> same = in_view_of(mapping, view, box))
+    return sources_in_view(mapping, *same);
   SourceCounter counter(mapping);
   for_each_run(view, box, [&](int64_t begin, int64_t end) { counter.add(0, 0, begin, end, 1); });
   return counter.take();
@@ -223,6 +243,12 @@ std::vector<Source> sources_of(const Mapping& mapping, const Shape& view, const 
 
 int64_t comparison_steps(const Mapping& mapping, const Shape& view, const Box& box) {
   if (elements(box) == 0) return 1;
+  if (const std::optional<Box> same = in_view_of(mapping, view, box)) {
+    int64_t blocks = 1;  // arithmetic on each dimension
+    for (size_t d = 0; d < same->size(); ++d)
+      blocks *= ((*same)[d].end - 1) / mapping.block[d] - (*same)[d].begin / mapping.block[d] + 1;
+    return 1 + blocks;
+  }
   const MergedBox merged = merge(view, box);
   const int64_t run = merged.box.back().size();
   const int64_t cut = merge(mapping).block.back();

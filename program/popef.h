@@ -73,7 +73,7 @@ struct MemorySummary {
 
 struct CycleSummary {
   uint64_t total = 0, compute = 0, rearrange = 0, exchange = 0, sync = 0;  // per batch
-  double seconds_per_batch = 0;                             // modelled, at the target's clock
+  double seconds_per_batch = 0;  // modelled, at the target's clock
 };
 
 struct Metadata {

@@ -58,6 +58,12 @@ VertexClasses combine(const VertexGrid& grid, const std::vector<std::vector<int3
 
 }  // namespace
 
+int64_t slice_of(const Region& region) {
+  if (region.dims.empty() || region.view[0] < 2) return -1;
+  const RegionDim& dim = region.dims[0];
+  return dim.axis < 0 && dim.size == 1 ? dim.offset : -1;
+}
+
 int64_t vertex_count(const VertexGrid& grid) { return elements(grid.extent); }
 
 Position grid_position(const VertexGrid& grid, int64_t k) {

@@ -6,6 +6,10 @@
 // first + k. What a vertex reads and writes are boxes of variables, given as a function of its
 // grid position, so that a whole compute set is a few lines of text whatever the number of tiles.
 //
+// A compute set writes all of a variable, or the next slice of it along the first dimension of the
+// operand's view: a matmul whose rows are done in turn writes its result so. Only what is complete
+// may be read.
+//
 // A vertex sees its own tile only. An operand it reads is either mapped to its tile, or a transfer
 // of the same superstep delivers it there; what it writes is mapped to its tile. verify_program
 // proves this for every vertex, so that the executor may run over shared host memory.
@@ -148,6 +152,8 @@ struct Program {
 
 // --- Reading it ---
 
+// The slice of the first dimension that the region is at every grid position; -1: it is no slice.
+int64_t slice_of(const Region& region);
 int64_t vertex_count(const VertexGrid& grid);
 // Position of vertex k in the grid, row-major.
 Position grid_position(const VertexGrid& grid, int64_t k);

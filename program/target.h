@@ -21,14 +21,15 @@ struct Target {
   int64_t macs_f16_partials_f32 = 32;
   int64_t macs_f32 = 16;
   int64_t exchange_bytes_per_cycle = 4;  // received, per tile
-  int64_t tiles_per_exchange_bus = 2;    // neighbours that receive the same data at the sum of rates
-  double exchange_efficiency = 0.97;     // of a static schedule, against one without a gap
+  int64_t tiles_per_exchange_bus = 2;  // neighbours that receive the same data at the sum of rates
+  double exchange_efficiency = 0.97;   // of a static schedule, against one without a gap
   int64_t memcpy_bytes_per_cycle = 8;
-  int64_t weight_load_bytes_per_cycle = 8;  // into the matrix unit; 16: weights lie interleaved
+  int64_t weight_load_bytes_per_cycle = 8;    // into the matrix unit; 16: weights lie interleaved
   int64_t partials_load_bytes_per_cycle = 8;  // of a sum of partials; 16: they lie interleaved
-  int64_t sync_cycles = 130;       // per superstep
-  int64_t setup_cycles = 120;      // per superstep: exchange set-up and launch
-  int64_t reserved_bytes = 65536;  // runtime, stacks and control code of every tile
+  int64_t sync_cycles = 130;                  // per superstep
+  int64_t setup_cycles = 120;                 // per superstep: exchange set-up and launch
+  int64_t reserved_bytes = 17510;  // of every tile, for the runtime: boot code
+  int64_t stack_bytes = 1843;      // of every tile: its supervisor's and its workers'
   double host_bytes_per_second = 32e9;
   double host_run_seconds = 200e-6;  // per engine run
 
@@ -55,6 +56,7 @@ void for_each_field(T& target, Call&& call) {
   call("sync_cycles", target.sync_cycles);
   call("setup_cycles", target.setup_cycles);
   call("reserved_bytes", target.reserved_bytes);
+  call("stack_bytes", target.stack_bytes);
   call("host_bytes_per_second", target.host_bytes_per_second);
   call("host_run_seconds", target.host_run_seconds);
 }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <string_view>
 #include <type_traits>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "program/isolation.h"
@@ -227,8 +228,14 @@ class Verifier {
     if (check_) TRY(check_(program_, step.compute));
     TRY(check_isolation(program_, step, work_));
     for (const Operand& operand : step.compute.operands)
-      if (operand.writes) ready_[static_cast<size_t>(operand.region.variable)] = true;
+      if (operand.writes) note_written(operand.region);
     return {};
+  }
+
+  void note_written(const Region& region) {
+    const auto id = static_cast<size_t>(region.variable);
+    if (slice_of(region) >= 0) slices_[id] = {region.view[0], slice_of(region) + 1};
+    ready_[id] = slice_of(region) < 0 || slices_[id].written == slices_[id].of;
   }
 
   Status check_exchange(const std::vector<Transfer>& exchange) const {
@@ -306,8 +313,17 @@ class Verifier {
     const Variable& variable = variable_of(region);
     if (variable.kind == VariableKind::Input || variable.kind == VariableKind::Constant)
       return Error{fmt::format("writes '{}', must be an activation or an output", variable.name)};
-    if (!is_ready(variable)) return {};
-    return Error{fmt::format("writes '{}' once more, must be its only writer", variable.name)};
+    if (is_ready(variable))
+      return Error{fmt::format("writes '{}' once more, must be its only writer", variable.name)};
+    const auto slices = slices_.find(static_cast<size_t>(region.variable));
+    const int64_t slice = slice_of(region);
+    if (slices == slices_.end() && slice < 0) return {};
+    const int64_t next = slices == slices_.end() ? 0 : slices->second.written;
+    const int64_t of = slices == slices_.end() ? region.view[0] : slices->second.of;
+    if (slice == next && region.view[0] == of) return {};
+    return Error{fmt::format("writes {} of '{}', must write slice {} of {}",
+                             slice < 0 ? "all" : fmt::format("slice {}", slice), variable.name,
+                             next, of)};
   }
 
   const Variable& variable_of(const Region& region) const {
@@ -317,6 +333,10 @@ class Verifier {
   const Program& program_;
   const CheckComputeSet& check_;
   std::vector<bool> ready_;  // by variable: written already, or there from the start
+  struct Slices {
+    int64_t of = 0, written = 0;
+  };
+  std::unordered_map<size_t, Slices> slices_;  // by variable that is written in slices
   WorkLimit work_;
 };
 

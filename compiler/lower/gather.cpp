@@ -45,11 +45,11 @@ VariableId emit_lookup(Lowering& lowering, const std::string& name, const Node* 
 
   const Shape rows{shape.p * shape.t, shape.n};
   const std::vector<int64_t> row_block = blocks_within(rows, plan.n, lowering.tiles());
-  const VariableId sum = make(rows, row_block);
+  const VariableId sum = make({1, rows[0], rows[1]}, {1, row_block[0], row_block[1]});
   Step add(lowering, name, node->origin, "reduce_partials", sum);
   for (const Param& param : epilogue_params(false, false, 0)) add.param(param.name, param.values);
   add.read(all_of(out, {parts, rows[0], rows[1]}),
-           {whole_dim(), along(0, row_block[0]), along(1, row_block[1])});
+           {whole_dim(), along(1, row_block[0]), along(2, row_block[1])});
   add.emit();
   return sum;
 }

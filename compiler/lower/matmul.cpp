@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A matmul with what follows it: one superstep, or two where the planner cuts the sum. The bias,
-// activation and residual belong to whichever step makes the final numbers.
+// A matmul with what follows it: one superstep, or two where the planner cuts the sum, for each
+// part of the rows that is done in turn. The bias, activation and residual belong to whichever step
+// makes the final numbers.
 #include "compiler/lower/state.h"
 #include "compiler/plan/grid.h"
 #include "compiler/plan/vertex_cost.h"
@@ -44,14 +45,29 @@ MatmulPlan plan_for(Lowering& lowering, const MatmulShape& shape) {
   return plan->second;
 }
 
-// A weight is cut along n as the vertices read it, and along k so that all tiles hold some: what a
-// vertex receives is then whole blocks.
+// A weight is cut along n where the vertices cut it, or in equal parts of that, and along k, so that
+// all tiles hold some, and what a vertex receives is whole blocks. Weights fill most of a tile, so
+// the evenest cut is taken; of cuts within a fiftieth of it, the one with the widest blocks.
+std::vector<int64_t> weight_block(int64_t k, int64_t n, int64_t plan_n, int64_t tiles) {
+  constexpr int64_t kGrain = 16;
+  std::vector<int64_t> best{1, k, plan_n};
+  int64_t least = INT64_MAX / 64;
+  for (int64_t width : dividing_block_sizes(plan_n, plan_n, std::min(kGrain, plan_n))) {
+    const int64_t n_parts = ceil_div(n, width);
+    if (n_parts > tiles) break;
+    const int64_t height = ceil_div(k, tiles / n_parts);
+    if (height * width * 50 >= least * 49) continue;
+    least = height * width;
+    best = {1, height, width};
+  }
+  return best;
+}
+
 void place_weight(Lowering& lowering, const Node* weight, const Sizes& sizes,
                   const MatmulPlan& plan) {
   if (!sizes.shape.shared_b) return;
-  const int64_t n_parts = ceil_div(sizes.shape.n, plan.n);
-  const int64_t k_parts = std::max<int64_t>(1, lowering.tiles() / n_parts);
-  lowering.place(weight, "weight", sizes.b, {1, ceil_div(sizes.shape.k, k_parts), plan.n});
+  lowering.place(weight, "weight", sizes.b,
+                 weight_block(sizes.shape.k, sizes.shape.n, plan.n, lowering.tiles()));
 }
 
 std::vector<std::string> origins(const std::vector<const Node*>& nodes) {
@@ -65,57 +81,99 @@ void add_params(Step& step, const std::vector<Param>& params) {
   for (const Param& param : params) step.param(param.name, param.values);
 }
 
-// Reads a and b. In a grid cut along k, axis 0 counts the parts of the sum instead of g.
-void read_factors(Step& step, const MatmulChain& chain, const Sizes& sizes,
-                  const MatmulPlan& plan) {
-  const bool cut_k = plan.k < sizes.shape.k;
-  const RegionDim g = cut_k || sizes.shape.g == 1 ? whole_dim() : along(0, plan.g);
-  const RegionDim k = cut_k ? along(0, plan.k) : whole_dim();
-  step.read(chain.matmul->in[0], sizes.a, {g, along(1, plan.m), k});
-  step.read(chain.matmul->in[1], sizes.b,
-            {sizes.shape.shared_b ? whole_dim() : g, k, along(2, plan.n)});
-}
-
-void lower_whole(Lowering& lowering, const MatmulChain& chain, const Sizes& sizes,
-                 const MatmulPlan& plan) {
-  const VariableId out = lowering.result(chain.last, sizes.out, {plan.g, plan.m, plan.n});
-  Step step(lowering, chain.last->name, origins(chain.nodes), "matmul", out);
-  add_params(step, epilogue_params(chain.bias, chain.residual, chain.activation));
-  read_factors(step, chain, sizes, plan);
-  if (chain.bias != nullptr) {
-    lowering.place(chain.bias, "bias", {sizes.shape.n}, {plan.n});
-    step.read(chain.bias, {sizes.shape.n}, {along(2, plan.n)});
+// What one vertex reads and makes of the rows that are done at once, part `turn` of all.
+class MatmulSteps {
+ public:
+  MatmulSteps(Lowering& lowering, const MatmulChain& chain, const Sizes& sizes,
+              const MatmulPlan& plan)
+      : lowering_(lowering),
+        chain_(chain),
+        plan_(plan),
+        shape_(sizes.shape),
+        a_(sizes.a),
+        b_(sizes.b),
+        out_(sizes.out) {
+    if (!shape_.shared_b) return;
+    a_ = {plan.serial, shape_.m / plan.serial, shape_.k};
+    out_ = {plan.serial, shape_.m / plan.serial, shape_.n};
   }
-  if (chain.residual != nullptr) {
-    step.read(chain.residual, sizes.out, {along(0, plan.g), along(1, plan.m), along(2, plan.n)});
-  }
-  step.emit();
-}
 
-void lower_in_parts(Lowering& lowering, const MatmulChain& chain, const Sizes& sizes,
-                    const MatmulPlan& plan) {
-  const MatmulShape& shape = sizes.shape;
-  const Shape parts{ceil_div(shape.k, plan.k), shape.m, shape.n};
-  const std::string& name = chain.last->name;
-  const VariableId partials =
-      lowering.temporary(name + "/partials", shape.partials, parts, {1, plan.m, plan.n});
-  Step product(lowering, name + "/partials", origins({chain.matmul}), "matmul", partials);
-  add_params(product, epilogue_params(false, false, 0));
-  read_factors(product, chain, sizes, plan);
-  product.emit();
-
-  const Shape rows{shape.m, shape.n};
-  const std::vector<int64_t> block = blocks_within(rows, plan.n, lowering.tiles());
-  const VariableId out = lowering.result(chain.last, rows, block);
-  Step sum(lowering, name, origins(chain.nodes), "reduce_partials", out);
-  add_params(sum, epilogue_params(chain.bias, chain.residual, chain.activation));
-  sum.read(all_of(partials, parts), {whole_dim(), along(0, block[0]), along(1, block[1])});
-  if (chain.bias != nullptr) sum.read(chain.bias, {shape.n}, {along(1, block[1])});
-  if (chain.residual != nullptr) {
-    sum.read(chain.residual, rows, {along(0, block[0]), along(1, block[1])});
+  void emit() {
+    const bool in_parts = plan_.k < shape_.k;
+    const std::vector<int64_t> block =
+        in_parts ? sum_block() : std::vector<int64_t>{group(), plan_.m, plan_.n};
+    const VariableId out = lowering_.result(chain_.last, out_, block);
+    if (chain_.bias != nullptr && !in_parts)
+      lowering_.place(chain_.bias, "bias", {shape_.n}, {block[2]});
+    for (int64_t turn = 0; turn < plan_.serial; ++turn) {
+      if (in_parts) {
+        sum(out, block, product_in_parts(turn), turn);
+      } else {
+        whole(out, block, turn);
+      }
+    }
   }
-  sum.emit();
-}
+
+ private:
+  // Of the result: batches are cut, and rows that are done in turn are not.
+  int64_t group() const { return shape_.shared_b ? plan_.serial : plan_.g; }
+  RegionDim group_dim(int64_t turn) const {
+    return shape_.shared_b ? only_dim(turn) : along(0, plan_.g);
+  }
+  std::vector<int64_t> sum_block() const {
+    const std::vector<int64_t> block =
+        blocks_within({out_[1], out_[2]}, plan_.n, lowering_.tiles());
+    return {plan_.serial, block[0], block[1]};
+  }
+
+  void whole(VariableId out, const std::vector<int64_t>& block, int64_t turn) {
+    Step step(lowering_, chain_.last->name, origins(chain_.nodes), "matmul", out);
+    add_params(step, epilogue_params(chain_.bias, chain_.residual, chain_.activation));
+    const RegionDim group = group_dim(turn);
+    step.read(chain_.matmul->in[0], a_, {group, along(1, plan_.m), whole_dim()});
+    step.read(chain_.matmul->in[1], b_,
+              {shape_.shared_b ? whole_dim() : group, whole_dim(), along(2, plan_.n)});
+    finish(step, block, turn);
+  }
+
+  // In a grid cut along k, axis 0 counts the parts of the sum.
+  VariableId product_in_parts(int64_t turn) {
+    const std::string name = chain_.last->name + "/partials";
+    const VariableId partials =
+        lowering_.temporary(name, shape_.partials, partials_view(), {1, plan_.m, plan_.n});
+    Step step(lowering_, name, origins({chain_.matmul}), "matmul", partials);
+    add_params(step, epilogue_params(false, false, 0));
+    step.read(chain_.matmul->in[0], a_, {only_dim(turn), along(1, plan_.m), along(0, plan_.k)});
+    step.read(chain_.matmul->in[1], b_, {whole_dim(), along(0, plan_.k), along(2, plan_.n)});
+    step.emit();
+    return partials;
+  }
+  Shape partials_view() const { return {ceil_div(shape_.k, plan_.k), out_[1], out_[2]}; }
+
+  void sum(VariableId out, const std::vector<int64_t>& block, VariableId partials, int64_t turn) {
+    Step step(lowering_, chain_.last->name, origins(chain_.nodes), "reduce_partials", out);
+    add_params(step, epilogue_params(chain_.bias, chain_.residual, chain_.activation));
+    step.read(all_of(partials, partials_view()),
+              {whole_dim(), along(1, block[1]), along(2, block[2])});
+    finish(step, block, turn);
+  }
+
+  // The epilogue's operands, and the part of the result that this step makes.
+  void finish(Step& step, const std::vector<int64_t>& block, int64_t turn) {
+    if (chain_.bias != nullptr) step.read(chain_.bias, {shape_.n}, {along(2, block[2])});
+    if (chain_.residual != nullptr) {
+      step.read(chain_.residual, out_, {group_dim(turn), along(1, block[1]), along(2, block[2])});
+    }
+    if (plan_.serial > 1) step.only(0, turn);
+    step.emit();
+  }
+
+  Lowering& lowering_;
+  const MatmulChain& chain_;
+  const MatmulPlan& plan_;
+  const MatmulShape& shape_;
+  Shape a_, b_, out_;  // views: [g,m,k] [g|1,k,n] [g,m,n]; with one b, g counts the turns
+};
 
 }  // namespace
 
@@ -123,11 +181,7 @@ void lower_matmul(Lowering& lowering, const MatmulChain& chain) {
   const Sizes sizes = sizes_of(lowering, chain);
   const MatmulPlan plan = plan_for(lowering, sizes.shape);
   place_weight(lowering, chain.matmul->in[1], sizes, plan);
-  if (plan.k < sizes.shape.k) {
-    lower_in_parts(lowering, chain, sizes, plan);
-  } else {
-    lower_whole(lowering, chain, sizes, plan);
-  }
+  MatmulSteps(lowering, chain, sizes, plan).emit();
 }
 
 }  // namespace tessera

@@ -2,6 +2,7 @@
 #include "compiler/lower/state.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "compiler/plan/grid.h"
 #include "support/check.h"
@@ -47,6 +48,7 @@ Lowering::Lowering(const Graph& graph, const CompileOptions& options)
     : graph(graph), options(options), fusion(fuse(graph)) {
   program.name = graph.name;
   program.target = planned_target(options);
+  load_.resize(static_cast<size_t>(tiles()));
   for (const Output& output : graph.outputs) variable_names_.insert(output.name);
   for (const Node* input : graph.inputs) {
     const int64_t count = elements(input->type.shape);
@@ -122,18 +124,36 @@ VariableId Lowering::result(const Node* node, const Shape& view,
   return id;
 }
 
-TileId Lowering::place_of(const std::string& role, DType dtype, const Mapping& mapping) {
-  const std::string key = role + std::string(to_string(dtype)) + to_string(mapping.view) +
+// Where the tiles that it covers hold least so far. Who comes first under a role decides for all, so
+// its bytes count as often as there are constants like it.
+TileId Lowering::place_of(const std::string& role, const Node* constant, const Mapping& mapping) {
+  const TensorType& type = constant->type;
+  const std::string key = role + std::string(to_string(type.dtype)) + to_string(mapping.view) +
                           to_string(Shape(mapping.block));
   const auto [place, is_new] = places_.try_emplace(key);
-  if (is_new) {
-    const int64_t blocks = block_count(mapping);
-    CHECK(blocks <= tiles());
-    const int64_t first = next_tile_ + blocks <= tiles() ? next_tile_ : 0;
-    next_tile_ = first + blocks;
-    place->second = TileId{static_cast<uint32_t>(first)};
+  if (!is_new) return place->second;
+  const int64_t blocks = block_count(mapping);
+  CHECK(blocks <= tiles());
+  int64_t best = 0, least = INT64_MAX;
+  for (int64_t first = 0; first + blocks <= tiles(); ++first) {
+    const auto begin = load_.begin() + first;
+    const int64_t most = *std::max_element(begin, begin + blocks);
+    if (most < least) std::tie(best, least) = std::pair(first, most);
   }
+  place->second = TileId{static_cast<uint32_t>(best)};
+  const int64_t alike = std::ranges::count_if(
+      graph.nodes(), [&](const auto& node) { return node->is(Op::Constant) && node->type == type; });
+  Mapping placed = mapping;
+  placed.first = place->second;
+  add_load(placed, alike * size_of(type.dtype));
   return place->second;
+}
+
+void Lowering::add_load(const Mapping& mapping, int64_t bytes_per_element) {
+  for (int64_t k = 0; k < block_count(mapping); ++k) {
+    load_[mapping.first.value + static_cast<size_t>(k)] +=
+        elements(block_at(mapping, k)) * bytes_per_element;
+  }
 }
 
 VariableId Lowering::add_constant(const std::string& name, const Tensor& tensor,
@@ -154,7 +174,8 @@ void Lowering::place(const Node* constant, const std::string& role, const Shape&
                      const std::vector<int64_t>& block, std::optional<TileId> first) {
   if (!constant->is(Op::Constant) || has_place(constant)) return;
   Mapping mapping{view, block, {}};
-  mapping.first = first ? *first : place_of(role, constant->type.dtype, mapping);
+  mapping.first = first ? *first : place_of(role, constant, mapping);
+  if (first) add_load(mapping, size_of(constant->type.dtype));
   const VariableId id = add_constant(constant->name, constant->value, mapping);
   values_[constant] = all_of(id, constant->type.shape);
 }

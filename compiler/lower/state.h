@@ -74,13 +74,14 @@ struct Lowering {
   Value viewed(const Node* node);
   Value sliced(const Node* node);
   Value broadcast(const Node* node);
-  TileId place_of(const std::string& role, DType dtype, const Mapping& mapping);
+  TileId place_of(const std::string& role, const Node* constant, const Mapping& mapping);
+  void add_load(const Mapping& mapping, int64_t bytes_per_element);
 
   std::unordered_map<const Node*, Value> values_, packed_;
   std::unordered_map<const Node*, const Output*> claims_;  // whose result is an anchor's variable
   std::set<std::string> variable_names_, step_names_;
   std::map<std::string, TileId> places_;
-  int64_t next_tile_ = 0;
+  std::vector<int64_t> load_;  // by tile: bytes of constants
 };
 
 // One superstep in the making. Its grid is the block grid of the variable that it writes: axis i
@@ -95,11 +96,13 @@ class Step {
   Step& read(const Node* node, const Shape& shape, const std::vector<RegionDim>& dims);
   Step& read(const Value& value, const std::vector<RegionDim>& dims);  // blocks end with the box
   Step& read(const Region& region);
+  // Of the result, only element `at` of a dimension that its mapping does not cut.
+  Step& only(size_t dim, int64_t at);
   void emit();
 
  private:
   Lowering& lowering_;
-  VariableId out_;
+  Region written_;
   Superstep step_;
 };
 

@@ -9,12 +9,15 @@ namespace tessera {
 
 Step::Step(Lowering& lowering, const std::string& name, const std::vector<std::string>& origin,
            std::string codelet, VariableId out)
-    : lowering_(lowering), out_(out) {
+    : lowering_(lowering) {
   const Mapping& mapping = lowering.mapping(out);
   step_.name = name;
   step_.origin = origin;
   step_.compute.codelet = std::move(codelet);
   step_.compute.grid = {block_counts(mapping.view, mapping.block), mapping.first};
+  std::vector<int32_t> axes;
+  for (size_t d = 0; d < mapping.view.size(); ++d) axes.push_back(static_cast<int32_t>(d));
+  written_ = blocked(out, mapping.view, mapping.block, axes);
 }
 
 Step& Step::param(std::string name, std::vector<double> values) {
@@ -44,11 +47,14 @@ Step& Step::read(const Region& region) {
   return *this;
 }
 
+Step& Step::only(size_t dim, int64_t at) {
+  CHECK(step_.compute.grid.extent[dim] == 1);
+  written_.dims[dim] = only_dim(at);
+  return *this;
+}
+
 void Step::emit() {
-  const Mapping& mapping = lowering_.mapping(out_);
-  std::vector<int32_t> axes;
-  for (size_t d = 0; d < mapping.view.size(); ++d) axes.push_back(static_cast<int32_t>(d));
-  step_.compute.operands.push_back({blocked(out_, mapping.view, mapping.block, axes), true});
+  step_.compute.operands.push_back({written_, true});
   step_.name = lowering_.step_name(step_.name);
   lowering_.program.supersteps.push_back(std::move(step_));
 }

@@ -100,6 +100,8 @@ std::optional<Value> reshape(const Value& value, const Shape& shape) {
 
 RegionDim whole_dim() { return {}; }
 
+RegionDim only_dim(int64_t at) { return {-1, at, 0, 1}; }
+
 RegionDim along(int32_t axis, int64_t block) { return {axis, 0, block, block}; }
 
 std::optional<Region> region_of(const Value& value, const std::vector<RegionDim>& dims) {

@@ -24,6 +24,7 @@ Value all_of(VariableId variable, const Shape& shape);
 std::optional<Value> reshape(const Value& value, const Shape& shape);
 // One dimension of a region, relative to a Value's box: whole, or a block per position on `axis`.
 RegionDim whole_dim();
+RegionDim only_dim(int64_t at);  // one element, wherever the vertex is
 RegionDim along(int32_t axis, int64_t block);
 // The region of a value that such dimensions describe. Nothing if the last block of one would
 // reach past the box: regions are clipped to views, not to boxes.

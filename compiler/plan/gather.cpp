@@ -14,8 +14,8 @@ int64_t column_grain(DType dtype) { return std::max<int64_t>(4, 8 / size_of(dtyp
 
 class Planner {
  public:
-  Planner(const GatherShape& shape, const Target& target, int64_t working_bytes)
-      : shape_(shape), target_(target), working_bytes_(working_bytes) {}
+  Planner(const GatherShape& shape, const Target& target, int64_t working_bytes, int64_t relief)
+      : shape_(shape), target_(target), working_bytes_(working_bytes), relief_(relief) {}
 
   GatherPlan best() {
     for (int64_t n : block_sizes(shape_.n, target_.tiles, column_grain(shape_.dtype))) {
@@ -43,10 +43,10 @@ class Planner {
     const int64_t table = plan.p * plan.v * plan.n * size;
     const int64_t out = plan.p * plan.t * plan.n * size;
     const bool stays = shape_.table_stays && plan.t == shape_.t;
-    if (table + out + plan.t * size_of(DType::I32) > working_bytes_) return;
-    // A table that stays must not crowd a few tiles.
+    if ((stays ? 0 : table) + out + plan.t * size_of(DType::I32) > working_bytes_) return;
+    // A table that stays is there for ever, so it must not crowd a few tiles.
     const int64_t share = ceil_div(shape_.p * shape_.v * shape_.n * size, target_.tiles);
-    if (stays && table > 2 * share + 4096) return;
+    if (stays && table > (share + share / 16 + 2048) * relief_) return;
     plan.cycles = step_cycles(target_) +
                   receive_cycles(plan.t * size_of(DType::I32) + (stays ? 0 : table), target_) +
                   vertex_cycles("gather",
@@ -65,15 +65,15 @@ class Planner {
 
   const GatherShape& shape_;
   const Target& target_;
-  int64_t working_bytes_;
+  int64_t working_bytes_, relief_;
   GatherPlan best_;
 };
 
 }  // namespace
 
 GatherPlan plan_gather(const GatherShape& shape, const Target& target, int64_t working_bytes) {
-  for (;; working_bytes *= 2) {
-    const GatherPlan plan = Planner(shape, target, working_bytes).best();
+  for (int64_t relief = 1;; relief *= 2) {
+    const GatherPlan plan = Planner(shape, target, working_bytes * relief, relief).best();
     if (plan.cycles != 0) return plan;
   }
 }

@@ -15,6 +15,7 @@ namespace {
 constexpr int64_t kGrain = 16;       // of the tile's matrix unit: inputs and outputs go in sixteens
 constexpr int64_t kMostKParts = 64;  // more parts than that only make exchange
 constexpr int64_t kTypicalRows = 512;
+constexpr int64_t kSerialSplits[] = {1, 2, 3, 4, 6, 8, 12, 16};  // as poplin's search
 
 class Planner {
  public:
@@ -152,15 +153,35 @@ std::vector<int64_t> k_blocks(const MatmulShape& shape, const Target& target) {
   return {Planner(typical, target, all, INT64_MAX).best()->k};
 }
 
+MatmulShape part_of(MatmulShape shape, int64_t serial) {
+  shape.m /= serial;
+  return shape;
+}
+
+MatmulPlan in_turn(MatmulPlan plan, int64_t serial) {
+  plan.serial = serial;
+  plan.cycles *= static_cast<uint64_t>(serial);
+  return plan;
+}
+
 }  // namespace
 
 MatmulPlan plan_matmul(const MatmulShape& shape, const Target& target, int64_t working_bytes) {
   const std::vector<int64_t> blocks = k_blocks(shape, target);
-  Planner planner(shape, target, blocks, working_bytes);
-  if (const auto plan = planner.best()) return *plan;
+  int64_t least = INT64_MAX, serial = 1;
+  for (const int64_t parts : kSerialSplits) {
+    if (parts > 1 && (!shape.shared_b || shape.m % parts != 0)) continue;
+    const MatmulShape part = part_of(shape, parts);
+    Planner planner(part, target, blocks, working_bytes);
+    if (const auto plan = planner.best()) return in_turn(*plan, parts);
+    if (planner.least_bytes() < least) {
+      least = planner.least_bytes();
+      serial = parts;
+    }
+  }
   // A tenth above the least there is, for a plan that is not slow for the sake of a few bytes.
-  const int64_t least = planner.least_bytes();
-  return *Planner(shape, target, blocks, least + least / 10).best();
+  const MatmulShape part = part_of(shape, serial);
+  return in_turn(*Planner(part, target, blocks, least + least / 10).best(), serial);
 }
 
 }  // namespace tessera

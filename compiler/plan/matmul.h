@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // How to cut a matmul over the tiles: by batch, rows, columns, or along the sum (whose parts then
-// need adding up). Every cut of the output spares compute and costs exchange, because each tile
-// receives all of the operands' parts that it works on; the plan is the cheapest of all cuts by the
-// codelets' own formulas (as Poplar's poplin plans, but exhaustively: the space is small).
+// need adding up); and, where a tile does not hold that, over time: some of the rows after others.
+// Every cut of the output spares compute and costs exchange, because each tile receives all of the
+// operands' parts that it works on; the plan is the cheapest of all cuts by the codelets' own
+// formulas (as Poplar's poplin plans, but exhaustively: the space is small).
 #pragma once
 
 #include <compare>
@@ -22,15 +23,20 @@ struct MatmulShape {
   auto operator<=>(const MatmulShape&) const = default;
 };
 
-// Block sizes; where k is cut, g is not, and the parts are summed in a second superstep.
+// Block sizes; where k is cut, g is not, and the parts are summed in a second superstep. `serial`
+// parts of the rows are done one after the other, each over all tiles (poplin's serial split of
+// output channels, with operands swapped): the weights travel again for each, and the tiles need
+// memory for one part at a time.
 struct MatmulPlan {
   int64_t g = 1, m = 1, k = 1, n = 1;
+  int64_t serial = 1;
   int64_t bytes = 0;  // of a vertex's operands and result
   uint64_t cycles = 0;
 };
 
-// Operands and result of a vertex should take at most `working_bytes`. As in Poplar that is a wish:
-// where no cut meets it, the plan is about the smallest that there is.
+// Operands and result of a vertex should take at most `working_bytes`; rows are done in turn only
+// where nothing else meets that. As in Poplar it is a wish: where no cut meets it, the plan is
+// about the smallest that there is.
 MatmulPlan plan_matmul(const MatmulShape& shape, const Target& target, int64_t working_bytes);
 
 }  // namespace tessera

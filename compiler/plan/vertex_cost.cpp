@@ -34,7 +34,7 @@ uint64_t reduce_partials_cycles(int64_t parts, int64_t elements, DType partials,
       vertex_cycles("reduce_partials", epilogue_params(false, false, 0),
                     {
                         {partials, {parts, 1, own}, false},
-                        {out,      {1, own},        true }
+                        {out,      {1, 1, own},     true }
   },
                     target);
   return step_cycles(target) + receive_cycles(parts * own * size_of(partials), target) + compute;
