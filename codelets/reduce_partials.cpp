@@ -32,7 +32,7 @@ std::string constants(const VertexShape& shape) {
 
 Extents extents(const VertexShape& shape) {
   std::vector<std::string> letters = {"pMN"};
-  append_epilogue_letters(shape, "MN", letters);
+  append_epilogue_letters(shape, ".MN", letters);
   return {
       std::move(letters), {{'M', 1}, {'N', 64}}
   };

@@ -123,15 +123,9 @@ bool are_parts(const std::vector<JoinedVertex>& product, const JoinedVertex& sum
   return true;
 }
 
-// [m,n] as [1,m,n]; a bias stays [n].
+// The [1,m,n] of a sum as that of a matmul; a bias stays [n].
 JoinedOperand as_one_matrix(JoinedOperand operand) {
-  if (operand.box.size() != 2) return operand;
-  operand.stride.insert(operand.stride.begin(), 0);
-  operand.box = {
-      Range{0, 1},
-      operand.box[0], operand.box[1]
-  };
-  operand.letters.insert(operand.letters.begin(), 'G');
+  if (operand.box.size() == 3) operand.letters[0] = 'G';
   return operand;
 }
 
