@@ -292,7 +292,7 @@ void run_head(const Operands& is, int64_t b, int64_t h, const Window& window,
       zero_rows(is, {b, h, row, alike});
       continue;
     }
-    for_each_strip(alike, largest_strip().rows, [&](int64_t at, int64_t height) {
+    for_each_strip(alike, [&](int64_t at, int64_t height) {
       run_rows(is, {b, h, row + at, height}, window, visible, scratch);
     });
   }

@@ -25,19 +25,15 @@ inline constexpr int64_t kMatMulRows = 256, kMatMulColumns = 96;
 struct MatMulScratch {
   static constexpr int64_t kGroup = 4 * 16;  // columns of the widest group of panels
 
-  static constexpr int64_t kBlockTerms = 768;
-
   int64_t rows;         // of a that are worked on at once
-  int64_t block_terms;  // of a block, at most; whole parts
+  int64_t block_terms;  // of a block, at most
   int64_t a, b, totals, first_rows;
   int64_t bytes;
 
   constexpr MatMulScratch(int64_t m, int64_t k, int64_t part_terms)
       : rows(at_least(16, at_most(kMatMulRows, (int64_t{1} << 20) / k))), block_terms(part_terms) {
     if (rows > m) rows = m;
-    if (part_terms == 0) block_terms = (k + blocks(k) - 1) / blocks(k);
-    if (part_terms != 0) block_terms *= at_least(1, kBlockTerms / part_terms);
-    if (block_terms > k) block_terms = k;
+    if (block_terms == 0) block_terms = (k + blocks(k) - 1) / blocks(k);
     a = 0;
     b = a + whole_lines(rows * k);
     totals = b + kGroup * block_terms;
@@ -48,7 +44,7 @@ struct MatMulScratch {
  private:
   static constexpr int64_t at_most(int64_t a, int64_t b) { return a < b ? a : b; }
   static constexpr int64_t at_least(int64_t a, int64_t b) { return a > b ? a : b; }
-  static constexpr int64_t blocks(int64_t k) { return (k + kBlockTerms - 1) / kBlockTerms; }
+  static constexpr int64_t blocks(int64_t k) { return (k + 767) / 768; }
   static constexpr int64_t whole_lines(int64_t floats) { return (floats + 15) / 16 * 16; }
 };
 

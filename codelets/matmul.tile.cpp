@@ -147,43 +147,22 @@ Ahead ahead_of(const VertexOperand& b, int64_t at, int64_t rows, int64_t columns
   return {static_cast<const char*>(b.data) + at * item, b.stride[1] * item, rows, columns * item};
 }
 
-bool in_parts() { return matmul_constants.part_terms != 0; }
-StripSize most_of_a_strip() { return in_parts() && keeps_totals() ? kPartsStrip : largest_strip(); }
-
-// A strip over the terms of a block, into its totals; `first`: the block is the first.
-void run_strip(StripSize size, Strip strip, bool first) {
-  strip.add = !first && in_parts();
-  strip.resume = !first && !in_parts();
-  if (!in_parts()) return multiply(size, strip);
-  const int64_t part = matmul_constants.part_terms;
-  if (keeps_totals()) return multiply_parts<RoundPart>(size, strip, part);
-  for (int64_t left = strip.terms; left > 0; left -= part) {
-    strip.terms = left < part ? left : part;
-    multiply<RoundPart>(size, strip);
-    strip.a += part;
-    strip.b += part * kLanes;
-    strip.add = true;
-  }
-}
-
 // Terms begin .. begin + terms of all rows, into their totals.
 void multiply_block(const Rows& rows, const Group& group, int64_t begin, int64_t terms, Ahead ahead,
                     const MatMulScratch& sizes, const Scratch& scratch) {
-  const int64_t most = most_of_a_strip().rows;
-  const int64_t fetches = ahead.rows * most / rows.distinct + 1;
-  for_each_strip(rows.distinct, most, [&](int64_t row, int64_t height) {
+  const bool parts = matmul_constants.part_terms != 0;
+  const int64_t fetches = ahead.rows * largest_strip().rows / rows.distinct + 1;
+  for_each_strip(rows.distinct, [&](int64_t row, int64_t height) {
     ahead.fetch(fetches);
-    run_strip({height, group.panels},
-              {.a = scratch.a + begin * sizes.rows + row * terms,
-               .row_stride = terms,
-               .b = scratch.b,
-               .panel_stride = terms * kLanes,
-               .terms = terms,
-               .sums = scratch.totals + row * group.wide(),
-               .sums_stride = group.wide(),
-               .resume = false,
-               .add = false},
-              begin == 0);
+    multiply<RoundPart>({height, group.panels}, {.a = scratch.a + begin * sizes.rows + row * terms,
+                                                 .row_stride = terms,
+                                                 .b = scratch.b,
+                                                 .panel_stride = terms * kLanes,
+                                                 .terms = terms,
+                                                 .sums = scratch.totals + row * group.wide(),
+                                                 .sums_stride = group.wide(),
+                                                 .resume = begin > 0 && !parts,
+                                                 .add = begin > 0 && parts});
   });
 }
 
@@ -214,7 +193,7 @@ extern "C" void matmul(const VertexOperand* operands, void* memory) {
   const MatMulScratch sizes(is.a.size[1], is.a.size[2], matmul_constants.part_terms);
   const Scratch scratch(memory, sizes);
   const int64_t n = is.b.size[2];
-  const Parts groups(panels_of(n), most_of_a_strip().panels);
+  const Parts groups(panels_of(n), largest_strip().panels);
   for (int64_t g = 0; g < is.a.size[0]; ++g) {
     for (int64_t row = 0; row < is.a.size[1]; row += sizes.rows) {
       const Rows rows = take_rows(is, g, row, sizes, scratch);

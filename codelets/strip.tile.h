@@ -30,11 +30,6 @@ TILE_INLINE StripSize largest_strip() {
   return {3, 1};
 }
 
-// The largest strip whose totals of parts stay in registers beside its sums (multiply_parts): 24 of
-// 32 of 64 bytes. Hosts with fewer keep the totals in memory.
-inline constexpr StripSize kPartsStrip = {6, 2};
-TILE_INLINE bool keeps_totals() { return host_vectors.bytes == 64; }
-
 // `whole` in equal parts of at most `most`: the first parts are larger by one where it must be.
 struct Parts {
   int64_t count, size, larger;
@@ -93,101 +88,28 @@ template <class Round, int Rows, int Panels>
       for (int p = 0; p < Panels; ++p) sum[r][p] = fma(term, columns[p], sum[r][p]);
     }
   }
-  if (strip.add) {
-#pragma unroll
-    for (int r = 0; r < Rows; ++r) {
-#pragma unroll
-      for (int p = 0; p < Panels; ++p) {
-        const v16 before = load16(Element::F32, strip.sums, r * strip.sums_stride + p * kLanes);
-        sum[r][p] = before + Round()(sum[r][p]);
-      }
-    }
-  } else {
-#pragma unroll
-    for (int r = 0; r < Rows; ++r) {
-#pragma unroll
-      for (int p = 0; p < Panels; ++p) sum[r][p] = Round()(sum[r][p]);
-    }
-  }
 #pragma unroll
   for (int r = 0; r < Rows; ++r) {
 #pragma unroll
     for (int p = 0; p < Panels; ++p) {
-      store16(Element::F32, strip.sums, r * strip.sums_stride + p * kLanes, sum[r][p]);
-    }
-  }
-}
-
-// The same for terms in parts of `part`: each part's sum begins anew and is rounded, and they are
-// added in order, to what stands at the sums where strip.add says so.
-template <class Round, int Rows, int Panels>
-[[gnu::noinline]] void multiply_parts_strip(const Strip& given, int64_t part) {
-  const Strip strip = given;  // a copy: stores to the sums cannot change it
-  const float* row[Rows];
-  v16 total[Rows][Panels];
-#pragma unroll
-  for (int r = 0; r < Rows; ++r) {
-    row[r] = strip.a + r * strip.row_stride;
-#pragma unroll
-    for (int p = 0; p < Panels; ++p) total[r][p] = splat(0);
-  }
-  if (strip.add) {
-#pragma unroll
-    for (int r = 0; r < Rows; ++r) {
-#pragma unroll
-      for (int p = 0; p < Panels; ++p) {
-        total[r][p] = load16(Element::F32, strip.sums, r * strip.sums_stride + p * kLanes);
-      }
-    }
-  }
-  const float* b = strip.b;
-  bool first = !strip.add;
-  for (int64_t k = 0; k < strip.terms; first = false) {
-    v16 sum[Rows][Panels];
-#pragma unroll
-    for (int r = 0; r < Rows; ++r) {
-#pragma unroll
-      for (int p = 0; p < Panels; ++p) sum[r][p] = splat(0);
-    }
-    const int64_t end = strip.terms - k < part ? strip.terms : k + part;
-    for (; k < end; ++k, b += kLanes) {
-      v16 columns[Panels];
-#pragma unroll
-      for (int p = 0; p < Panels; ++p) columns[p] = load16(Element::F32, b, p * strip.panel_stride);
-#pragma unroll
-      for (int r = 0; r < Rows; ++r) {
-        const v16 term = splat(row[r][k]);
-#pragma unroll
-        for (int p = 0; p < Panels; ++p) sum[r][p] = fma(term, columns[p], sum[r][p]);
-      }
-    }
-#pragma unroll
-    for (int r = 0; r < Rows; ++r) {
-#pragma unroll
-      for (int p = 0; p < Panels; ++p) {
-        const v16 rounded = Round()(sum[r][p]);
-        total[r][p] = first ? rounded : total[r][p] + rounded;  // -0 + 0 would be 0
-      }
-    }
-  }
-#pragma unroll
-  for (int r = 0; r < Rows; ++r) {
-#pragma unroll
-    for (int p = 0; p < Panels; ++p) {
-      store16(Element::F32, strip.sums, r * strip.sums_stride + p * kLanes, total[r][p]);
+      const int64_t at = r * strip.sums_stride + p * kLanes;
+      v16 result = Round()(sum[r][p]);
+      if (strip.add) result = load16(Element::F32, strip.sums, at) + result;
+      store16(Element::F32, strip.sums, at, result);
     }
   }
 }
 
 // Heights that strips have: the largest, and halves of it down to one row.
-TILE_INLINE bool is_strip_height(int64_t rows, int64_t most) {
+TILE_INLINE bool is_strip_height(int64_t rows) {
+  const int64_t most = largest_strip().rows;
   return rows == most || rows == (most + 1) / 2 || rows == (most + 3) / 4 || rows == 1;
 }
 
 // Calls with the first row and the height of each strip.
 template <class Call>
-TILE_INLINE void for_each_strip(int64_t rows, int64_t most, Call call) {
-  int64_t height = most;
+TILE_INLINE void for_each_strip(int64_t rows, Call call) {
+  int64_t height = largest_strip().rows;
   for (int64_t row = 0; row < rows; row += height) {
     while (height > rows - row) height = (height + 1) / 2;
     call(row, height);
@@ -197,26 +119,14 @@ TILE_INLINE void for_each_strip(int64_t rows, int64_t most, Call call) {
 // Strip sizes that this host never asks for are not compiled.
 template <class Round = KeepSum, int Rows = kMaxStripRows, int Panels = kMaxStripPanels>
 TILE_INLINE void multiply(StripSize size, const Strip& strip) {
-  if (is_strip_height(Rows, largest_strip().rows) && Panels <= largest_strip().panels &&
-      size.rows == Rows && size.panels == Panels) {
+  if (is_strip_height(Rows) && Panels <= largest_strip().panels && size.rows == Rows &&
+      size.panels == Panels) {
     return multiply_strip<Round, Rows, Panels>(strip);
   }
   if constexpr (Panels > 1) {
     return multiply<Round, Rows, Panels - 1>(size, strip);
   } else if constexpr (Rows > 1) {
     return multiply<Round, Rows - 1>(size, strip);
-  }
-}
-
-template <class Round, int Rows = kPartsStrip.rows, int Panels = kPartsStrip.panels>
-TILE_INLINE void multiply_parts(StripSize size, const Strip& strip, int64_t part) {
-  if (is_strip_height(Rows, kPartsStrip.rows) && size.rows == Rows && size.panels == Panels) {
-    return multiply_parts_strip<Round, Rows, Panels>(strip, part);
-  }
-  if constexpr (Panels > 1) {
-    return multiply_parts<Round, Rows, Panels - 1>(size, strip, part);
-  } else if constexpr (Rows > 1) {
-    return multiply_parts<Round, Rows - 1>(size, strip, part);
   }
 }
 
