@@ -13,6 +13,7 @@
 
 #include "bench/peak.h"
 #include "codelets/codelet.h"
+#include "codelets/matmul.h"
 #include "executor/host_memory.h"
 #include "executor/jit.h"
 
@@ -100,6 +101,13 @@ Case matmul(int64_t m, int64_t k, int64_t n, DType dtype, double activation = 0)
   };
 }
 
+// With the sum in parts of so many terms, as the direct machine joins it with its reduce_partials.
+Case in_parts(Case is, int64_t terms) {
+  is.params.push_back({kPartTerms, {static_cast<double>(terms)}});
+  is.params.push_back({kPartElement, {static_cast<double>(DType::F16)}});
+  return is;
+}
+
 Case attention(int64_t rows, int64_t keys, int64_t d, DType dtype) {
   return {
       .codelet = "attention",
@@ -118,7 +126,9 @@ void measure(Jit& jit, const Peak& peak, const Case& is) {
   const double limit = std::max(before, peak.gflops(1));
   std::string sizes;
   for (const Shape& size : is.sizes) sizes += to_string(size);
-  fmt::print("{:<10} {} {:<44} {:>6.1f} GFLOP/s {:>5.1f}%  {:>4.0f} ms\n", is.codelet,
+  if (const auto* terms = find_param(is.params, kPartTerms))
+    sizes += fmt::format(" by {}", (*terms)[0]);
+  fmt::print("{:<10} {} {:<52} {:>6.1f} GFLOP/s {:>5.1f}%  {:>4.0f} ms\n", is.codelet,
              to_string(is.dtype), sizes, flops / seconds, 100 * flops / seconds / limit,
              1e3 * vertex.compile_seconds());
 }
@@ -136,6 +146,10 @@ int main(int count, char** words) {
   for (const Case& is : {matmul(256, 768, 768, DType::F16), matmul(256, 768, 3072, DType::F16),
                          matmul(256, 3072, 768, DType::F16), matmul(256, 768, 2304, DType::F16),
                          matmul(256, 768, 768, DType::F32), matmul(256, 768, 768, DType::F16, 2),
+                         in_parts(matmul(256, 768, 3072, DType::F16, 2), 384),
+                         in_parts(matmul(256, 3072, 768, DType::F16), 384),
+                         in_parts(matmul(256, 768, 2304, DType::F16), 256),
+                         in_parts(matmul(256, 768, 768, DType::F16), 128),
                          matmul(128, 384, 384, DType::F16), matmul(70, 768, 32, DType::F16),
                          attention(256, 256, 64, DType::F16), attention(128, 128, 64, DType::F16),
                          attention(256, 256, 64, DType::F32), attention(37, 256, 64, DType::F16)}) {

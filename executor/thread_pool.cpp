@@ -6,8 +6,8 @@
 namespace tessera {
 namespace {
 
-// Some 20 microseconds: longer than the gap between two supersteps, far below a time slice.
-constexpr int kSpins = 1000;
+// Some 100 microseconds: longer than small steps and the gaps between them, far below a time slice.
+constexpr int kSpins = 5000;
 
 void relax() {
 #if defined(__x86_64__) || defined(__i386__)

@@ -182,6 +182,22 @@ TEST_P(EveryProgram, gives_the_same_bytes_in_every_way_and_every_run) {
   }
 }
 
+// Each with a jit of its own, so that what is compiled for one CPU never runs for another.
+TEST_P(EveryProgram, gives_the_same_bytes_on_every_cpu) {
+  const std::vector<Bytes> inputs = random_inputs(executable_->program);
+  const std::vector<Bytes> expected = run(*load(executable_, {.threads = 1}), inputs);
+  for (const char* cpu : {"x86-64-v4", "x86-64-v3", "x86-64-v2", "x86-64"}) {
+    auto jit = Jit::create({.cpu = cpu});
+    if (!jit.ok()) {
+      std::cout << cpu << " left out: " << jit.error().message << "\n";
+      continue;
+    }
+    auto machine = Machine::load(executable_, {.threads = 2, .cpu = cpu, .jit = jit.take()});
+    ASSERT_TRUE(machine.ok()) << machine.error().message;
+    EXPECT_EQ(run(*machine.take(), inputs), expected) << cpu;
+  }
+}
+
 TEST_P(EveryProgram, moves_the_bytes_between_tiles_that_the_plan_charges) {
   const std::unique_ptr<Machine> machine = load(executable_, {.kind = MachineKind::Isolated});
   run(*machine, random_inputs(executable_->program));
