@@ -20,7 +20,7 @@ namespace {
 struct Section {
   const char* name;
   const char* what;
-  int seconds;  // that it takes at most on two cores of 2024, with the peer
+  int seconds;  // about, on two idle cores, with the peer; an estimate and no limit
   Status (*run)(Bench&);
 };
 
@@ -57,7 +57,7 @@ void print_help() {
       "  --json       print JSON\n"
       "  --threads N  host threads, of both contestants; 2 unless given\n"
       "  --rounds N   rounds of a whole model; 5 unless given\n\n"
-      "sections, with what each takes at most on two cores, and a minute for models first:\n");
+      "sections, with about what each takes on two idle cores:\n");
   int all = 0;
   for (const Section& section : kSections) {
     fmt::print("  {:<10} {:>4} s  {}\n", section.name, section.seconds, section.what);
@@ -171,7 +171,12 @@ Status run_sections(Bench& bench, const Flags& flags, double& foreign) {
   for (const Section& section : kSections) {
     const auto& only = flags.only;
     if (!only.empty() && std::find(only.begin(), only.end(), section.name) == only.end()) continue;
+    const size_t before = bench.table().rows().size();
     TRY(section.run(bench));
+    bench.progress("");
+    if (flags.json) continue;
+    fmt::print("{}", bench.table().text(before));
+    std::fflush(stdout);
   }
   bench.stop_peers();  // waits for them, so that their time is known to be ours
   const auto cores = static_cast<double>(sysconf(_SC_NPROCESSORS_ONLN));
@@ -183,10 +188,11 @@ Status run(const Flags& flags) {
   const TemporaryFolder folder;
   if (folder.path().empty()) return Error{"no temporary folder can be made, must be for models"};
   const std::unique_ptr<Bench> bench = TRY(Bench::create(folder.path(), flags.bench));
+  if (!flags.json)
+    fmt::print("Tessera {}, {} threads, on {}\n", TESSERA_VERSION, flags.bench.threads, cpu_name());
   const double begin = now_seconds();
   double foreign = 0;
   TRY(run_sections(*bench, flags, foreign));
-  bench->progress("");
   const double seconds = now_seconds() - begin;
   const std::string peer = bench->peer_version();
   if (flags.json) {
@@ -202,11 +208,9 @@ Status run(const Flags& flags) {
     fmt::print("{}\n", json.dump(2));
     return {};
   }
-  fmt::print("Tessera {}, {} threads, on {}; ONNX Runtime {}\n", TESSERA_VERSION,
-             flags.bench.threads, cpu_name(), peer.empty() ? "not used" : peer);
-  fmt::print("{:.0f} s; others used {:.1f} % of the processors meanwhile{}\n", seconds,
-             100 * std::max(0.0, foreign), foreign >= 0.03 ? ": figures are spoiled" : "");
-  fmt::print("{}", bench->table().text());
+  fmt::print("\n{:.0f} s; ONNX Runtime {}; others used {:.1f} % of the processors meanwhile{}\n",
+             seconds, peer.empty() ? "not used" : peer, 100 * std::max(0.0, foreign),
+             foreign >= 0.03 ? ": figures are spoiled" : "");
   return {};
 }
 

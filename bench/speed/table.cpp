@@ -60,10 +60,11 @@ void Table::leave_out(const std::string& section, const std::string& what, const
       {.section = section, .what = what, .unit = "", .is = {}, .goal = {}, .note = why});
 }
 
-std::string Table::text() const {
+std::string Table::text(size_t first) const {
   std::string text;
   std::string section;
-  for (const Row& row : rows_) {
+  for (size_t i = first; i < rows_.size(); ++i) {
+    const Row& row = rows_[i];
     if (row.section != section) text += fmt::format("\n{}\n", row.section);
     section = row.section;
     std::string is, range;

@@ -37,7 +37,7 @@ class Table {
   void add(Row row);
   void leave_out(const std::string& section, const std::string& what, const std::string& why);
   const std::vector<Row>& rows() const { return rows_; }
-  std::string text() const;
+  std::string text(size_t first = 0) const;  // from that row on
   nlohmann::ordered_json json() const;
 
  private:
