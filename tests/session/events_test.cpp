@@ -178,7 +178,7 @@ TEST(Events, every_field_is_in_the_docs) {
       read_text_file(std::string(TESSERA_SOURCE_DIR) + "/docs/recompiles.md").take();
   std::set<std::string> names;
   collect(nlohmann::json::parse(to_json_line(example())), "", names);
-  EXPECT_GT(names.size(), 60u);
+  EXPECT_GE(names.size(), 60u);
   for (const std::string& name : names) EXPECT_THAT(page, HasSubstr("`" + name + "`"));
 }
 
