@@ -189,7 +189,8 @@ class PackRunner(_Runner):
         request. ``outputs``: arrays to fill in place, which may be longer (the rest stays as it
         is), of the output's dtype or the other float type.
 
-        ``priority``: larger goes first. ``deadline``: seconds from now to the answer. ``wait``: at
+        ``priority``: larger goes first. ``deadline``: seconds from now to the answer; refused while
+        the time of a batch is not known, before the first has ended (``warm_up``). ``wait``: at
         most so long for room in the queue; None: as long as it takes.
 
         Raises ``Error`` with a ``reason`` if the request is not taken: ``empty``, ``over_long``,
