@@ -18,7 +18,7 @@ using ::testing::HasSubstr;
 class Packed : public ::testing::Test {
  protected:
   void SetUp() override {
-    ASSERT_TRUE(make_bert(*make_model_preset("tiny"), folder_ / "bert.onnx").ok());
+    ASSERT_TRUE(make_model(*make_model_preset("tiny"), folder_ / "bert.onnx").ok());
     form_a_.input_shape["input_ids"] = {2, 16};
     form_a_.pack_args = PackArgs{5, 12};
     form_b_.input_shape["input_ids"] = {2, 16};

@@ -253,7 +253,7 @@ TEST_F(Causes, another_model_in_the_same_cache_is_no_relative) {
   MakeModelOptions other = make_model_preset("tiny").take();
   other.layers = 1;
   other.seed = 3;
-  ASSERT_TRUE(make_model(other, model_).ok());
+  ASSERT_TRUE(tessera::make_model(other, model_).ok());
   EXPECT_EQ(one_event(shapes(2, 8)).cause, "first_seen");
 }
 

@@ -40,7 +40,7 @@ class SessionTest : public ::testing::Test {
   void make_model(uint64_t seed) {
     MakeModelOptions model = make_model_preset("tiny").take();
     model.seed = seed;
-    const auto made = make_model(model, model_);
+    const auto made = tessera::make_model(model, model_);
     EXPECT_TRUE(made.ok()) << made.error().message;
   }
   std::unique_ptr<Session> open() {
