@@ -147,10 +147,12 @@ void print_row(const Row& row) {
       row.figure.published > 0 ? fmt::format("{:.1f}", row.figure.published) : "-";
   const std::string ratio = row.figure.published > 0 ? fmt::format("{:.3f}", row.ratio()) : "-";
   fmt::print(
-      "{:<15} {:>9} {:>9.1f} {:>6} {:>9.3f} {:>5.1f} {:>5.1f} {:>5.1f} {:>5.1f} {:>6.1f} {}{}\n",
+      "{:<15} {:>9} {:>9.1f} {:>6} {:>9.3f} {:>5.1f} {:>5.1f} {:>5.1f} {:>5.1f} {:>5.1f} {:>6.1f} "
+      "{}{}\n",
       name, published, is.samples_per_second(), ratio, is.cost.seconds_per_batch * 1e3,
-      share(row, is.cost.compute, clock), share(row, is.cost.exchange, clock),
-      share(row, is.cost.sync, clock), 100 * is.cost.host_seconds / is.cost.seconds_per_batch,
+      share(row, is.cost.compute, clock), share(row, is.cost.rearrange, clock),
+      share(row, is.cost.exchange, clock), share(row, is.cost.sync, clock),
+      100 * is.cost.host_seconds / is.cost.seconds_per_batch,
       100.0 * static_cast<double>(is.peak_bytes) / static_cast<double>(is.bytes_per_tile),
       row.figure.what, is.fits ? "" : " (OUT OF MEMORY)");
 }
@@ -216,10 +218,11 @@ void print_notes(const std::vector<Row>& rows) {
 }
 
 void print_table(const std::vector<Row>& rows) {
-  fmt::print("{:<15} {:>9} {:>9} {:>6} {:>9} {:>5} {:>5} {:>5} {:>5} {:>6} {}\n", "", "samples/s",
-             "samples/s", "", "modelled", "comp.", "exch.", "sync", "host", "memory", "");
-  fmt::print("{:<15} {:>9} {:>9} {:>6} {:>9} {:>5} {:>5} {:>5} {:>5} {:>6} {}\n", "row",
-             "published", "modelled", "ratio", "ms/batch", "%", "%", "%", "%", "%",
+  fmt::print("{:<15} {:>9} {:>9} {:>6} {:>9} {:>5} {:>5} {:>5} {:>5} {:>5} {:>6} {}\n", "",
+             "samples/s", "samples/s", "", "modelled", "comp.", "arr.", "exch.", "sync", "host",
+             "memory", "");
+  fmt::print("{:<15} {:>9} {:>9} {:>6} {:>9} {:>5} {:>5} {:>5} {:>5} {:>5} {:>6} {}\n", "row",
+             "published", "modelled", "ratio", "ms/batch", "%", "%", "%", "%", "%", "%",
              "configuration");
   for (const Row& row : rows) print_row(row);
   fmt::print("\n");
@@ -244,6 +247,7 @@ Json row_json(const Row& row, const Row* padded) {
       {"cycles",
        {{"total", is.cost.total.value},
         {"compute", is.cost.compute.value},
+        {"rearrange", is.cost.rearrange.value},
         {"exchange", is.cost.exchange.value},
         {"sync", is.cost.sync.value}}                              },
       {"host_seconds",                is.cost.host_seconds         },

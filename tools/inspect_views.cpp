@@ -17,7 +17,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 uint64_t cycles_of(const SuperstepCost& cost) {
-  return (cost.exchange + cost.compute + cost.sync).value;
+  return (cost.rearrange + cost.exchange + cost.compute + cost.sync).value;
 }
 
 // Products of one vertex: those of the matrix unit, which are the codelets matmul and attention.
@@ -53,13 +53,14 @@ double ideal_cycles(const Program& program, const ComputeSet& set) {
 
 struct Line {
   std::string name;
-  uint64_t exchange = 0, compute = 0, sync = 0;
+  uint64_t rearrange = 0, exchange = 0, compute = 0, sync = 0;
   double ideal = 0, weighted_balance = 0;
   int64_t supersteps = 0;
 
-  uint64_t total() const { return exchange + compute + sync; }
+  uint64_t total() const { return rearrange + exchange + compute + sync; }
   void add(const Inspected& is, size_t i) {
     const SuperstepCost& cost = is.cost.steps[i];
+    rearrange += cost.rearrange.value;
     exchange += cost.exchange.value;
     compute += cost.compute.value;
     sync += cost.sync.value;
@@ -79,15 +80,15 @@ std::string shortened(const std::string& name) {
 }
 
 void print_heads(const char* what) {
-  fmt::print("{:<44} {:>10} {:>6} {:>10} {:>10} {:>8} {:>8} {:>6}\n", what, "cycles", "share",
-             "exchange", "compute", "sync", "balance", "AMP");
+  fmt::print("{:<44} {:>10} {:>6} {:>10} {:>10} {:>10} {:>8} {:>8} {:>6}\n", what, "cycles",
+             "share", "rearrange", "exchange", "compute", "sync", "balance", "AMP");
 }
 
 void print_line(const Line& line, uint64_t all) {
-  fmt::print("{:<44} {:>10} {:>5.1f}% {:>10} {:>10} {:>8} {:>7.0f}% {:>5.1f}%\n",
+  fmt::print("{:<44} {:>10} {:>5.1f}% {:>10} {:>10} {:>10} {:>8} {:>7.0f}% {:>5.1f}%\n",
              shortened(line.name), line.total(), percent(static_cast<double>(line.total()), all),
-             line.exchange, line.compute, line.sync, percent(line.weighted_balance, line.compute),
-             percent(line.ideal, line.total()));
+             line.rearrange, line.exchange, line.compute, line.sync,
+             percent(line.weighted_balance, line.compute), percent(line.ideal, line.total()));
 }
 
 Line sum_of(const Inspected& is) {
@@ -140,6 +141,7 @@ Json step_json(const Inspected& is, size_t i) {
       {"ipus",
        {{{"cycles", cycles_of(cost)},
          {"computeSetCycles", cost.compute.value},
+         {"rearrangeCycles", cost.rearrange.value},
          {"exchangeCycles", cost.exchange.value},
          {"syncCycles", cost.sync.value},
          {"activeTiles", cost.active_tiles},
@@ -193,6 +195,13 @@ void print_memory(const Inspected& is) {
   fmt::print("  {:>12}  always live\n", on(memory.always_live_by_tile, fullest));
   fmt::print("  {:>12}  live by turns\n",
              human_count(memory.peak_by_tile[fullest] - memory.always_live_by_tile[fullest]));
+  fmt::print("by what it is for:\n");
+  for_each_use(memory.at_peak, [](const char* use, int64_t bytes) {
+    fmt::print("  {:>12}  {}\n", human_count(bytes), use);
+  });
+  fmt::print("code by codelet:\n");
+  for (const MemoryHolder& codelet : memory.code)
+    fmt::print("  {:>12}  {}\n", human_count(codelet.bytes), codelet.what);
   fmt::print("largest there:\n");
   for (const MemoryHolder& holder : memory.largest)
     fmt::print("  {:>12}  {}\n", human_count(holder.bytes), holder.what);
@@ -249,9 +258,9 @@ Status print_superstep(const Inspected& is, const std::string& name) {
   fmt::print("superstep  {}\nnodes      {}\ncodelet    {}, {} vertices from tile {} on\n", name,
              fmt::join(found->origin, " "), found->compute.codelet,
              vertex_count(found->compute.grid), found->compute.grid.first.value);
-  fmt::print("cycles     {}: exchange {}, compute {} (balance {:.0f} %), sync {}\n",
-             cycles_of(cost), cost.exchange.value, cost.compute.value, 100 * cost.balance,
-             cost.sync.value);
+  fmt::print("cycles     {}: rearrange {}, exchange {}, compute {} (balance {:.0f} %), sync {}\n",
+             cycles_of(cost), cost.rearrange.value, cost.exchange.value, cost.compute.value,
+             100 * cost.balance, cost.sync.value);
   fmt::print("exchange   {} bytes in {} messages, at most {} to a tile\n",
              human_count(cost.exchange_bytes), human_count(cost.messages),
              human_count(cost.max_receive_bytes));
@@ -276,6 +285,8 @@ Json profile_json(const Inspected& is) {
          {{"total", {{"includingGaps", is.memory.peak_by_tile[t]}}},
           {"alwaysLiveBytes", is.memory.always_live_by_tile[t]}}}
     });
+  Json& fullest = compilation["tiles"][is.memory.fullest.value]["memory"]["category"];
+  for_each_use(is.memory.at_peak, [&](const char* use, int64_t bytes) { fullest[use] = bytes; });
   for (size_t i = 0; i < is.memory.live_by_superstep.size(); ++i)
     compilation["livenessProgramSteps"].push_back({
         {"program",             {{"name", is.program.supersteps[i].name}}  },
@@ -285,6 +296,7 @@ Json profile_json(const Inspected& is) {
   Json execution = {
       {"totalCycles", is.cost.total.value},
       {"computeShare", percent(static_cast<double>(all.compute), all.total()) / 100},
+      {"rearrangeShare", percent(static_cast<double>(all.rearrange), all.total()) / 100},
       {"exchangeShare", percent(static_cast<double>(all.exchange), all.total()) / 100},
       {"syncShare", percent(static_cast<double>(all.sync), all.total()) / 100},
       {"ampUtilisation", percent(all.ideal, all.total()) / 100}
