@@ -34,6 +34,8 @@ void add_benchmark(std::vector<Figure>& all) {
   CompileOptions options = shaped(16, 128, Precision::Fp16);
   options.available_memory_proportion = 0.4;
   options.host.batches_per_step = 64;
+  options.use_128bit_conv_unit_load = true;
+  options.enable_fast_reduce = true;
   all.push_back({.row = "1",
                  .what = "BERT-base S128 b16 fp16",
                  .model = preset("base"),

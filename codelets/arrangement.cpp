@@ -92,8 +92,9 @@ Cycles arrange_cycles(const Program& program, const Superstep& step,
     const int64_t share = (bytes + target.tiles - 1) / target.tiles;
     TileExchange moved;
     moved.received_bytes = moved.sent_bytes = share;
-    total +=
-        rearrange_cycles(share, piece) + exchange_cycles(moved, target) + launch_cycles(2, target);
+    const bool turns = piece == size_of(dtype);
+    total += (turns ? turn_cycles(share / size_of(dtype), dtype) : rearrange_cycles(share, piece)) +
+             exchange_cycles(moved, target) + launch_cycles(2, target);
   }
   return total;
 }

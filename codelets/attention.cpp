@@ -103,8 +103,7 @@ Cycles cycles(const VertexShape& shape, const Target& target) {
   const bool masked = mask_of(shape) != Mask::None;
   const int64_t quarters = kScaleQuarters + kSoftmaxQuarters + (masked ? kAddQuarters : 0);
   const int64_t bytes = scores * size_of(in);
-  const Cycles ordered =
-      rearrange_cycles(bytes, size_of(in)) + rearrange_cycles(bytes, 16 * size_of(in));
+  const Cycles ordered = turn_cycles(scores, in) + rearrange_cycles(bytes, 16 * size_of(in));
   return product_cycles({heads, is.r, is.d, is.s}, in, out, target) +
          element_cycles(scores, quarters, in) + ordered +
          product_cycles({heads, is.r, is.s, is.d}, in, out, target) +

@@ -69,7 +69,7 @@ int64_t activation_quarters(Activation activation, DType dtype) {
   switch (activation) {
     case Activation::None: return 0;
     case Activation::Relu: return half ? 3 : 6;
-    case Activation::GeluErf: return half ? 20 : 88;
+    case Activation::GeluErf: return half ? 64 : 88;
     case Activation::GeluTanh: return half ? 8 : 20;
     case Activation::Tanh: return half ? 4 : 24;
   }
@@ -127,6 +127,14 @@ Cycles launch_cycles(int64_t compute_sets, const Target& target) {
 Cycles rearrange_cycles(int64_t bytes, int64_t piece_bytes) {
   const int64_t hundredths = piece_bytes % 8 == 0 ? 44 : piece_bytes % 4 == 0 ? 310 : 515;
   return Cycles{static_cast<uint64_t>(587 + ceil_div(bytes * hundredths, 100))};
+}
+
+// Halves by blocks of four by four: three bundles and a launch of the inner loop for sixteen
+// elements of one worker, 1.5 cycles an element (popsparse PerformanceEstimation.hpp,
+// getTransposeCycleEstimate); floats as single pieces.
+Cycles turn_cycles(int64_t elements, DType dtype) {
+  if (dtype != DType::F16) return rearrange_cycles(elements * size_of(dtype), size_of(dtype));
+  return Cycles{static_cast<uint64_t>(587 + ceil_div(elements * 3, 2))};
 }
 
 Cycles element_cycles(int64_t elements, int64_t quarters, DType dtype) {

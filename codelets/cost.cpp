@@ -5,6 +5,7 @@
 #include <map>
 
 #include "codelets/arrangement.h"
+#include "codelets/charges.h"
 #include "codelets/codelet.h"
 #include "codelets/exchange.h"
 #include "codelets/host_io.h"
@@ -19,6 +20,10 @@ void add_exchange(const Program& program, const Superstep& step, SuperstepCost& 
     cost.exchange_bytes += load.received_bytes;
     cost.max_receive_bytes = std::max(cost.max_receive_bytes, load.received_bytes);
     cost.messages += load.received_messages;
+    if (load.arranged_bytes == 0) continue;
+    cost.rearrange =
+        std::max(cost.rearrange, rearrange_cycles(load.arranged_bytes, load.arranged_piece) +
+                                     launch_cycles(2, program.target));
   }
 }
 
@@ -38,7 +43,7 @@ void add_compute(const Program& program, const ComputeSet& set, SuperstepCost& c
         sum / static_cast<double>(cost.active_tiles) / static_cast<double>(cost.compute.value);
 }
 
-// Without the rearrangement, which depends on who wrote the operands.
+// Without the rearrangement that depends on who wrote the operands.
 SuperstepCost own_cost(const Program& program, const Superstep& step) {
   SuperstepCost cost;
   cost.sync.value = static_cast<uint64_t>(program.target.sync_cycles + program.target.setup_cycles);
@@ -51,7 +56,7 @@ SuperstepCost own_cost(const Program& program, const Superstep& step) {
 
 SuperstepCost superstep_cost(const Program& program, const Superstep& step) {
   SuperstepCost cost = own_cost(program, step);
-  cost.rearrange = arrange_cycles(program, step, written_arrangements(program));
+  cost.rearrange += arrange_cycles(program, step, written_arrangements(program));
   return cost;
 }
 
@@ -64,7 +69,7 @@ ProgramCost program_cost(const Program& program) {
         known.try_emplace(exchange_key(program, step) + '|' + compute_key(program, step.compute));
     if (is_new) at->second = own_cost(program, step);
     cost.steps.push_back(at->second);
-    cost.steps.back().rearrange = arrange_cycles(program, step, written);
+    cost.steps.back().rearrange += arrange_cycles(program, step, written);
     cost.rearrange += cost.steps.back().rearrange;
     cost.exchange += at->second.exchange;
     cost.compute += at->second.compute;

@@ -76,7 +76,7 @@ void for_each_use(T& use, Call&& call) {
 }
 
 struct MemoryReport {
-  std::vector<int64_t> peak_by_tile;         // bytes, always-live included
+  std::vector<int64_t> peak_by_tile;  // bytes, always-live included
   std::vector<int64_t> always_live_by_tile;
   TileId fullest;
   std::string peak_superstep;                 // where the fullest tile peaks

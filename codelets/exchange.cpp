@@ -11,9 +11,24 @@ namespace tessera {
 namespace {
 
 constexpr int64_t kCyclesPerFragment = 3;  // control instructions: docs/machine.md
+constexpr int64_t kMostFragments = 16;     // of one message
 
 const Variable& variable_of(const Program& program, const Region& region) {
   return program.variables[static_cast<size_t>(region.variable)];
+}
+
+int64_t fragments_of(const Source& source) {
+  return source.runs > kMostFragments ? 1 : source.runs;
+}
+
+void add_sent(const Source& source, int64_t bytes, TileExchange& load) {
+  load.sent_bytes += source.elements * bytes;
+  load.sent_messages += 1;
+  load.sent_fragments += fragments_of(source);
+  if (source.runs <= kMostFragments) return;
+  const int64_t piece = source.elements / source.runs * bytes;
+  load.arranged_piece = load.arranged_bytes == 0 ? piece : std::min(load.arranged_piece, piece);
+  load.arranged_bytes += source.elements * bytes;
 }
 
 // A distinct box of a transfer: where its parts lie, and how many vertices want it.
@@ -30,7 +45,7 @@ std::vector<SharedBox> boxes_of(const Transfer& transfer, const Mapping& mapping
   for (int64_t k : classes.representative) {
     const Box box = box_at(transfer.region, grid_position(transfer.grid, k));
     boxes.push_back({sources_of(mapping, transfer.region.view, box), elements(box), 0, 0, 0});
-    for (const Source& source : boxes.back().sources) boxes.back().runs += source.runs;
+    for (const Source& source : boxes.back().sources) boxes.back().runs += fragments_of(source);
   }
   for (size_t k = 0; k < classes.of_vertex.size(); ++k) {
     SharedBox& box = boxes[static_cast<size_t>(classes.of_vertex[k])];
@@ -81,7 +96,7 @@ void add_loads(const Transfer& transfer, const Variable& variable, int64_t bus,
     TileExchange& load = loads[static_cast<size_t>(tile)];
     load.received_bytes += (box.elements - there.elements) * bytes;
     load.received_messages += static_cast<int64_t>(box.sources.size()) - (there.elements > 0);
-    load.received_fragments += box.runs - there.runs;
+    load.received_fragments += box.runs - fragments_of(there);
     load.buffer_bytes += box.elements * bytes;
   }
   add_shared(transfer, classes, boxes, first, bytes, bus, loads);
@@ -89,9 +104,7 @@ void add_loads(const Transfer& transfer, const Variable& variable, int64_t bus,
     for (const Source& source : box.sources) {
       const int64_t tile = first + source.block;
       if (box.receivers == 1 && box.last_receiver == tile) continue;
-      loads[static_cast<size_t>(tile)].sent_bytes += source.elements * bytes;
-      loads[static_cast<size_t>(tile)].sent_messages += 1;
-      loads[static_cast<size_t>(tile)].sent_fragments += source.runs;
+      add_sent(source, bytes, loads[static_cast<size_t>(tile)]);
     }
   }
 }

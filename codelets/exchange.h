@@ -4,8 +4,9 @@
 // A distinct box of a transfer is collected from every tile that has a part of it: each sends its
 // part once, however many tiles receive it, and each receiver takes all parts but its own. A part
 // of one tile is one message, of as many fragments as it has runs in that tile's memory
-// (row-major). Neighbours on one exchange bus that receive the same take it at the sum of their
-// rates (poplin ExchangeEstimator.hpp).
+// (row-major). A part of very many runs is put together by its sender first, and travels as one
+// fragment: each would take instructions at both ends. Neighbours on one exchange bus that receive
+// the same take it at the sum of their rates (poplin ExchangeEstimator.hpp).
 #pragma once
 
 #include <string>
@@ -20,6 +21,8 @@ struct TileExchange {
   int64_t received_bytes = 0, received_messages = 0, received_fragments = 0;
   int64_t shared_bytes = 0;  // of those received: by the neighbours on its bus too
   int64_t sent_bytes = 0, sent_messages = 0, sent_fragments = 0;
+  // Of those sent: put together on this tile first, in pieces of so many bytes at least.
+  int64_t arranged_bytes = 0, arranged_piece = 0;
   int64_t buffer_bytes = 0;  // for the boxes that are received, with the parts that were there
 };
 

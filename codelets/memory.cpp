@@ -91,8 +91,7 @@ class Accounting {
 
   MemoryReport run() {
     MemoryReport report;
-    for (size_t t = 0; t < tiles_; ++t)
-      report.always_live_by_tile.push_back(always(t));
+    for (size_t t = 0; t < tiles_; ++t) report.always_live_by_tile.push_back(always(t));
     report.peak_by_tile = report.always_live_by_tile;
     std::vector<size_t> peak_step(tiles_, 0);
     sweep([&](size_t step, const ByTile& live) {
@@ -132,7 +131,8 @@ class Accounting {
     for (const Superstep& step : program_.supersteps) {
       const ComputeSet& set = step.compute;
       add_code(set);
-      const auto [at, is_new] = known.try_emplace(compute_code_key(program_, set), temporaries_.size());
+      const auto [at, is_new] =
+          known.try_emplace(compute_code_key(program_, set), temporaries_.size());
       temporaries_of_step_.push_back(at->second);
       if (is_new) add_vertices(set);
     }

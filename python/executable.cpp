@@ -42,8 +42,8 @@ py::dict memory_of(const MemorySummary& memory) {
 py::dict cycles_of(const CycleSummary& cycles) {
   using namespace py::literals;
   return py::dict("total"_a = cycles.total, "compute"_a = cycles.compute,
-                  "exchange"_a = cycles.exchange, "sync"_a = cycles.sync,
-                  "seconds_per_batch"_a = cycles.seconds_per_batch);
+                  "rearrange"_a = cycles.rearrange, "exchange"_a = cycles.exchange,
+                  "sync"_a = cycles.sync, "seconds_per_batch"_a = cycles.seconds_per_batch);
 }
 
 void save(const ExecutableHandle& handle, const py::object& path) {

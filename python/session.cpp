@@ -25,6 +25,7 @@ std::unique_ptr<SessionHandle> open_session(const py::object& model, const py::o
   SessionOptions session_options;
   session_options.compile = compile_options(options);
   session_options.machine = machine_options(threads, isolated);
+  session_options.tell = [](const std::string&) {};  // Python asks recompiles()
   if (!events.is_none()) session_options.events_path = path_of(events);
   return std::make_unique<SessionHandle>(
       value_of(without_gil([&] { return Session::open(path, std::move(session_options)); })));

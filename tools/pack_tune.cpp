@@ -321,10 +321,10 @@ Status run_tune(const LengthSource& source, const po::variables_map& flags) {
   std::vector<TriedShape> all = model ? TRY(compiled(flags, source.lengths))
                                       : TRY(from_executables(flags["executables"].as<Words>()));
   for (TriedShape& shape : all) TRY(tune_tried(shape, source.lengths, options));
-  const std::string costs =
-      model ? fmt::format("modelled, of {} compiled for {} at each shape",
-                          flags["input_model"].as<std::string>(), flags["target"].as<std::string>())
-            : "modelled, as the executables say";
+  const std::string costs = model ? fmt::format("modelled, of {} compiled for {} at each shape",
+                                                flags["input_model"].as<std::string>(),
+                                                TRY(compile_options(flags)).target.name)
+                                  : "modelled, as the executables say";
   const TriedShape* best = best_of(all, options.rate > 0, p99_limit);
   if (flags["json"].as<bool>()) {
     Json json = {

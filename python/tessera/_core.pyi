@@ -27,7 +27,7 @@ class Executable:
 
     @property
     def cycles(self) -> Dict[str, Any]:
-        """Modelled, per batch: `total`, `compute`, `exchange`, `sync`, and `seconds_per_batch` at the
+        """Modelled, per batch: `total`, `compute`, `rearrange`, `exchange`, `sync`, and `seconds_per_batch` at the
         target's clock. Never host time."""
 
     @property

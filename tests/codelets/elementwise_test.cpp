@@ -399,7 +399,7 @@ TEST(Elementwise, cycles_are_a_prologue_and_each_workers_vectors) {
                        {Tape::Exp, 1}
   }),
                    {half, half}),
-            11u + 6 * (26 + 5 * (3 + 4)));
+            2 * 11u + 6 * (2 * 26 + 5 * (3 + 4)) + 250);  // two compute sets
   // A half beside floats is converted: one issue for two elements.
   EXPECT_EQ(cycles(tape({
                        {Tape::Add, 0, 1}

@@ -91,7 +91,25 @@ TEST(PlanMatmul, keeps_to_the_memory_it_is_given) {
 }
 
 TEST(PlanMatmul, finds_a_plan_where_the_memory_holds_none) {
-  EXPECT_THAT(plan_matmul(kQuery, c600(1), 1024).m, 4096);
+  const MatmulPlan plan = plan_matmul(kQuery, c600(1), 1024);
+  EXPECT_EQ(plan.m * plan.serial, 4096);
+}
+
+TEST(PlanMatmul, does_rows_in_turn_only_where_nothing_else_keeps_to_the_memory) {
+  EXPECT_EQ(plan_matmul(kIntermediate, c600(), kWorking).serial, 1);
+  const MatmulPlan plan = plan_matmul(kIntermediate, c600(), 40000);
+  EXPECT_GT(plan.serial, 1);
+  MatmulShape turn = kIntermediate;
+  turn.m /= plan.serial;
+  EXPECT_THAT(bytes_of(turn, plan), Le(40000));
+  EXPECT_GT(plan.cycles, plan_matmul(kIntermediate, c600(), kWorking).cycles);
+}
+
+TEST(PlanMatmul, neighbours_on_a_bus_share_what_they_receive) {
+  Target alone = c600();
+  alone.tiles_per_exchange_bus = 1;
+  EXPECT_LT(plan_matmul(kIntermediate, c600(), kWorking).cycles,
+            plan_matmul(kIntermediate, alone, kWorking).cycles);
 }
 
 TEST(PlanMatmul, more_tiles_are_never_slower_than_its_tolerance) {

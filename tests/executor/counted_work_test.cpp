@@ -95,7 +95,7 @@ std::string split_matmul(int64_t tiles) {
          rows + ":" + rows +
          ", *]\n"
          "    read b [*]\n"
-         "    write y [g0*" +
+         "    write y as [1,64,50] [*, g0*" +
          rows + ":" + rows +
          ", *]\n"
          "  }\n"

@@ -32,7 +32,7 @@ constexpr std::string_view kParts = R"(program parts {
     send p [*, g0*7:7, *] to [43] at 0
     reduce_partials on [43] at 0 bias=0 residual=0 activation=0
     read p [*, g0*7:7, *]
-    write y [g0*7:7, *]
+    write y as [1,300,100] [*, g0*7:7, *]
   }
 }
 )";

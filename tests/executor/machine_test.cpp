@@ -61,7 +61,7 @@ constexpr std::string_view kSplitMatmul = R"(program split_matmul {
     reduce_partials on [6] at 0 bias=1 residual=0 activation=2
     read p [*, g0*7:7, *]
     read b [*]
-    write y [g0*7:7, *]
+    write y as [1,37,50] [*, g0*7:7, *]
   }
 }
 )";
@@ -86,11 +86,52 @@ constexpr std::string_view kHalfPartials = R"(program half_partials {
   }
   step sum {
     send p [*, g0*7:7, *] to [43] at 0
-    send r [g0*7:7, *] to [43] at 0
+    send r as [1,300,130] [*, g0*7:7, *] to [43] at 0
     reduce_partials on [43] at 0 bias=0 residual=1 activation=3
     read p [*, g0*7:7, *]
-    read r [g0*7:7, *]
-    write y [g0*7:7, *]
+    read r as [1,300,130] [*, g0*7:7, *]
+    write y as [1,300,130] [*, g0*7:7, *]
+  }
+}
+)";
+
+// Rows done in two turns, each over all tiles: the second writes the other slice of the result.
+constexpr std::string_view kInTurns = R"(program in_turns {
+  target c600
+  input x: f16[2,20,70] = by [1,20,70] at 0
+  constant w: f16[1,70,32] = by [1,70,32] at 0 data 0
+  activation p: f16[2,20,32] = by [1,5,16] at 0
+  activation q: f16[2,20,32] = by [1,5,16] at 0
+  output y: f16[2,20,32] = by [2,5,32] at 0
+  inputs x
+  outputs y
+  step product_0 {
+    send x [0:1, g1*5:5, g0*35:35] to [2,4,2] at 0
+    send w [*, g0*35:35, g2*16:16] to [2,4,2] at 0
+    matmul on [2,4,2] at 0 bias=0 residual=0 activation=0
+    read x [0:1, g1*5:5, g0*35:35]
+    read w [*, g0*35:35, g2*16:16]
+    write p [g0*1:1, g1*5:5, g2*16:16]
+  }
+  step sum_0 {
+    send p [*, g1*5:5, *] to [1,4,1] at 0
+    reduce_partials on [1,4,1] at 0 bias=0 residual=0 activation=0
+    read p [*, g1*5:5, *]
+    write y [0:1, g1*5:5, *]
+  }
+  step product_1 {
+    send x [1:1, g1*5:5, g0*35:35] to [2,4,2] at 0
+    send w [*, g0*35:35, g2*16:16] to [2,4,2] at 0
+    matmul on [2,4,2] at 0 bias=0 residual=0 activation=0
+    read x [1:1, g1*5:5, g0*35:35]
+    read w [*, g0*35:35, g2*16:16]
+    write q [g0*1:1, g1*5:5, g2*16:16]
+  }
+  step sum_1 {
+    send q [*, g1*5:5, *] to [1,4,1] at 0
+    reduce_partials on [1,4,1] at 0 bias=0 residual=0 activation=0
+    read q [*, g1*5:5, *]
+    write y [1:1, g1*5:5, *]
   }
 }
 )";
@@ -210,7 +251,8 @@ TEST_P(EveryProgram, moves_the_bytes_between_tiles_that_the_plan_charges) {
 }
 
 INSTANTIATE_TEST_SUITE_P(, EveryProgram,
-                         ::testing::Values(kSoftmaxTwice, kSplitMatmul, kHalfPartials, kAttention),
+                         ::testing::Values(kSoftmaxTwice, kSplitMatmul, kHalfPartials, kInTurns,
+                                           kAttention),
                          [](const auto& info) {
                            const size_t begin = info.param.find(' ') + 1;
                            const size_t end = info.param.find(' ', begin);

@@ -92,14 +92,25 @@ TEST_P(Overlap, sources_are_the_mapped_blocks_that_hold_the_elements) {
     const Shape& view = this->view();
     const Box box = this->box(view);
     const auto places = elements_of(view, box);
-    std::vector<Source> expected;
+    std::vector<Source> sources = sources_of(mapping, view, box);
+    auto source = sources.begin();
     for (int64_t k = 0; k < block_count(mapping); ++k) {
-      int64_t common = 0;
-      for (int64_t place : elements_of(mapping.view, block_at(mapping, k)))
-        common += places.contains(place);
-      if (common > 0) expected.push_back({k, common});
+      int64_t common = 0, runs = 0;
+      bool inside = false;
+      for (int64_t place : elements_of(mapping.view, block_at(mapping, k))) {
+        runs += places.contains(place) && !inside;
+        inside = places.contains(place);
+        common += inside;
+      }
+      if (common == 0) continue;
+      ASSERT_NE(source, sources.end());
+      EXPECT_EQ(source->block, k);
+      EXPECT_EQ(source->elements, common);
+      EXPECT_GE(source->runs, runs);
+      EXPECT_LE(source->runs, view == mapping.view ? runs : common);
+      ++source;
     }
-    EXPECT_EQ(sources_of(mapping, view, box), expected);
+    EXPECT_EQ(source, sources.end());
   }
 }
 

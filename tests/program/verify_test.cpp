@@ -101,6 +101,35 @@ TEST(Verify, a_variable_is_written_once) {
             "superstep 'layer/gelu': operand 2: writes 'z' once more, must be its only writer");
 }
 
+// z has three slices of two rows, each over two tiles.
+std::string in_slices(std::initializer_list<int> slices) {
+  std::string steps;
+  for (int slice : slices) {
+    steps += "  step part" + std::to_string(steps.size()) + " {\n    elementwise on [2] at 0 " +
+             "domain=0 tape=[11,0] constants=[]\n    read x [" + std::to_string(slice) +
+             ":1, g0*1:1, *]\n    write z [" + std::to_string(slice) + ":1, g0*1:1, *]\n  }\n";
+  }
+  return "program slices {\n  target c600\n  input x: f32[3,2,4] = by [3,1,4] at 0\n"
+         "  output z: f32[3,2,4] = by [3,1,4] at 0\n  inputs x\n  outputs z\n" +
+         steps + "}\n";
+}
+
+std::string fault_of(const std::string& text) {
+  auto program = parse_program(text);
+  if (!program.ok()) return program.error().message;
+  const Status status = verify_program(*program, {});
+  return status.ok() ? "" : status.error().message;
+}
+
+TEST(Verify, a_variable_may_be_written_slice_by_slice_in_order) {
+  EXPECT_EQ(fault_of(in_slices({0, 1, 2})), "");
+  EXPECT_EQ(fault_of(in_slices({0, 1})), "output 'z': no superstep writes it, must be written");
+  EXPECT_EQ(fault_of(in_slices({0, 2})),
+            "superstep 'part138': operand 1: writes slice 2 of 'z', must write slice 1 of 3");
+  EXPECT_EQ(fault_of(in_slices({0, 0, 1, 2})),
+            "superstep 'part138': operand 1: writes slice 0 of 'z', must write slice 1 of 3");
+}
+
 TEST(Verify, inputs_and_constants_are_never_written) {
   EXPECT_EQ(fault({
                 {"write z as [8,4] [g0*2:2, *]", "write x [*, *]"}

@@ -178,7 +178,7 @@ TEST_F(Causes, each_option) {
 TEST_F(Causes, target) {
   one_event(shapes(2, 8));
   options_.compile.target.sync_cycles += 1;
-  expect_recompile(one_event(shapes(2, 8)), "target", "target sync 130 -> 131");
+  expect_recompile(one_event(shapes(2, 8)), "target", "target sync_cycles 130 -> 131");
 }
 
 TEST_F(Causes, compiler_version) {
