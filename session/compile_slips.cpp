@@ -41,24 +41,31 @@ std::string changes_of(const Events& events, const std::string& cause) {
   return text;
 }
 
-CompileSlip dtype_slip(const Events& events) {
+// The run that slips is an error there, and says so, instead of a compile.
+std::string refuse_command(const std::string& model) {
+  return fmt::format("tessera run {} --on-recompile fail", model);
+}
+
+CompileSlip dtype_slip(const std::string& model, const Events& events) {
   CompileSlip slip =
       sum_of("dtype", events, [](const auto& event) { return event.cause == "input_dtype"; });
   slip.text = "the model was exported with other input dtypes (" +
               changes_of(events, "input_dtype") +
               "); export it with one, callers may send int32 or int64 to either";
+  slip.command = refuse_command(model);
   return slip;
 }
 
-CompileSlip option_slip(const Events& events, const char* cause) {
+CompileSlip option_slip(const std::string& model, const Events& events, const char* cause) {
   CompileSlip slip =
       sum_of("option", events, [&](const auto& event) { return event.cause == cause; });
   slip.text =
       fmt::format("the {} changed ({}); give all runs the same", cause, changes_of(events, cause));
+  slip.command = refuse_command(model);
   return slip;
 }
 
-CompileSlip baked_constant_slip(const Events& events) {
+CompileSlip baked_constant_slip(const std::string& model, const Events& events) {
   std::set<std::string> versions;
   for (const RecompileEvent* event : events)
     if (!event->key.weights.empty()) versions.insert(event->key.graph + event->key.weights);
@@ -70,6 +77,7 @@ CompileSlip baked_constant_slip(const Events& events) {
       "the model file changed {} times; if a number in it changes from run to run, make that an "
       "input",
       versions.size() - std::min<size_t>(versions.size(), 1));
+  slip.command = refuse_command(model);
   return slip;
 }
 
@@ -127,10 +135,14 @@ CompileSlip partial_batch_slip(const std::string& model, const Events& events) {
 }  // namespace
 
 std::vector<CompileSlip> find_slips(const std::string& model, const Events& events) {
-  std::vector<CompileSlip> slips = {
-      dtype_slip(events),          option_slip(events, "options"),   option_slip(events, "target"),
-      baked_constant_slip(events), cache_size_slip(model, events),   no_cache_slip(model, events),
-      cache_failed_slip(events),   partial_batch_slip(model, events)};
+  std::vector<CompileSlip> slips = {dtype_slip(model, events),
+                                    option_slip(model, events, "options"),
+                                    option_slip(model, events, "target"),
+                                    baked_constant_slip(model, events),
+                                    cache_size_slip(model, events),
+                                    no_cache_slip(model, events),
+                                    cache_failed_slip(events),
+                                    partial_batch_slip(model, events)};
   std::erase_if(slips, [](const CompileSlip& slip) { return slip.compiles == 0; });
   return slips;
 }

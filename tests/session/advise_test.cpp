@@ -178,6 +178,8 @@ TEST(Advise, slips_are_named_and_priced) {
   const Advice advice = log.advice();
   ASSERT_TRUE(slip(advice, "dtype"));
   EXPECT_EQ(slip(advice, "dtype")->seconds, 2);
+  EXPECT_EQ(slip(advice, "dtype")->command, "tessera run bert.onnx --on-recompile fail");
+  EXPECT_EQ(slip(advice, "option")->command, "tessera run bert.onnx --on-recompile fail");
   EXPECT_THAT(slip(advice, "dtype")->text, HasSubstr("input_ids int64 -> int32"));
   ASSERT_TRUE(slip(advice, "option"));
   EXPECT_EQ(slip(advice, "option")->seconds, 3);
