@@ -8,6 +8,7 @@
 #include <set>
 
 #include "codelets/codelet.h"
+#include "codelets/cost.h"
 #include "ir/text.h"
 #include "program/text.h"
 #include "program/verify.h"
@@ -159,6 +160,34 @@ TEST(Lower, a_long_sum_is_cut_and_its_epilogue_waits_for_the_whole) {
   };
   EXPECT_EQ(activation(0), 0);
   EXPECT_EQ(activation(1), 4);
+}
+
+// What a superstep costs before it does anything, and the planner's tolerance of 3 %, are all that
+// more tiles may cost.
+TEST(Lower, more_tiles_are_never_slower_beyond_their_syncs) {
+  constexpr const char* kLayer = R"(graph @f(%x: f16[1024,768], %w: f16[768,3072],
+      %v: f16[3072,768], %b: f16[3072], %g: f16[768], %h: f16[768]) {
+    %m = matmul %x, %w : f16[1024,3072]
+    %bb = broadcast %b {shape=[1024,3072]} : f16[1024,3072]
+    %a = add %m, %bb : f16[1024,3072]
+    %e = gelu %a {form="erf"} : f16[1024,3072]
+    %o = matmul %e, %v : f16[1024,768]
+    %n = layer_norm %o, %g, %h {eps=1e-05} : f16[1024,768]
+    return %n
+  })";
+  uint64_t before = UINT64_MAX / 2;
+  for (int64_t tiles : {46, 92, 184, 368, 736, 1472}) {
+    CompileOptions options = options_for("c600");
+    options.target.tiles = tiles;
+    options.target.bytes_per_tile = 64 << 20;
+    const Program program = program_of(kLayer, options);
+    const auto syncs =
+        static_cast<uint64_t>(std::ssize(program.supersteps) *
+                              (options.target.sync_cycles + options.target.setup_cycles));
+    const uint64_t total = program_cost(program).total.value;
+    EXPECT_LE(total, before + before * 3 / 100 + syncs) << tiles;
+    before = total;
+  }
 }
 
 TEST(Lower, parts_of_a_sum_are_halves_only_where_asked_for) {
