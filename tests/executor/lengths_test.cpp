@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstring>
+#include <span>
 
 #include "support/file.h"
 #include "support/npy.h"
@@ -24,8 +24,11 @@ class LengthsTest : public TemporaryFolder {
   }
   template <class T>
   std::string npy(const std::string& descr, const std::vector<T>& values) {
-    NpyArray array{descr, {std::ssize(values)}, std::vector<std::byte>(values.size() * sizeof(T))};
-    std::memcpy(array.bytes.data(), values.data(), array.bytes.size());
+    const auto bytes = std::as_bytes(std::span(values));
+    const NpyArray array{
+        descr, {std::ssize(values)},
+         {bytes.begin(), bytes.end()}
+    };
     EXPECT_TRUE(write_npy(path("lengths.npy"), array).ok());
     return path("lengths.npy");
   }
