@@ -143,7 +143,8 @@ class Options {
     return option;
   }
 
-  // Rows of the longest length, filled by the histogram: what form B of packing would do.
+  // Rows of the longest length, filled by the histogram: what form B of packing would do, had it
+  // all requests at hand.
   ServingOption packing() const {
     const int64_t longest = demand_.batches.rbegin()->first;
     LengthHistogram histogram;
@@ -159,7 +160,8 @@ class Options {
                           static_cast<double>(batches * demand_.rows * longest);
     option.command = fmt::format(
         "tessera compile --input_model {}{} --input_shape {} --passes insert_attention_mask -o "
-        "packed.popef && tessera run packed.popef --requests FOLDER --outputs FOLDER",
+        "packed.popef && tessera run packed.popef --policy lpfhp --requests FOLDER --outputs "
+        "FOLDER",
         model_, flags_, in_words(option.shapes[0]));
     price(option);
     return option;

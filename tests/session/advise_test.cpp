@@ -9,6 +9,8 @@
 #include <functional>
 #include <random>
 
+#include "executor/batch_runner.h"
+#include "executor/packing/offline.h"
 #include "session/buckets.h"
 #include "session/event_log.h"
 #include "tests/session/session_fixture.h"
@@ -147,8 +149,8 @@ TEST(Advise, packing_fills_rows_with_requests) {
   EXPECT_DOUBLE_EQ(packing.useful_share, 400.0 / (2 * 4 * 70));
   EXPECT_EQ(packing.command,
             "tessera compile --input_model bert.onnx --input_shape input_ids=4,70 --passes "
-            "insert_attention_mask -o packed.popef && tessera run packed.popef --requests FOLDER "
-            "--outputs FOLDER");
+            "insert_attention_mask -o packed.popef && tessera run packed.popef --policy lpfhp "
+            "--requests FOLDER --outputs FOLDER");
 }
 
 TEST(Advise, commands_carry_the_flags_of_the_log) {
@@ -295,35 +297,101 @@ Replayed sum_of(const std::vector<RecompileEvent>& log) {
   return sum;
 }
 
-// Serves batches, then does what the advice says, and compares what that took. A machine with
-// other work may slow one of the two: the best of three counts.
-TEST_F(Replay, the_promised_saving_is_what_a_replay_saves) {
+// How far a promise is from what came of it. A machine with other work may slow one of the two: the
+// best of three counts.
+double best_of_three(const std::function<double()>& error) {
+  double best = error();
+  for (int attempt = 1; attempt < 3 && best > 0.1; ++attempt) best = std::min(best, error());
+  return best;
+}
+
+double error_of(double promised, double saved) { return std::abs(promised - saved) / saved; }
+
+std::vector<int64_t> many_lengths() {
   std::vector<int64_t> lengths;
   for (int64_t length = 5; length <= 60; ++length) lengths.push_back(length);
   for (const int64_t length : {9, 9, 20, 31}) lengths.push_back(length);
+  return lengths;
+}
+
+TEST_F(Replay, the_promised_saving_is_what_a_replay_saves) {
+  const std::vector<int64_t> lengths = many_lengths();
   runner(*open(), shapes(4, 4));  // codelets are compiled: what follows is the same each time
   const SessionOptions plain = options_;
-  double worst = 1;
-  for (int attempt = 0; attempt < 3 && worst > 0.1; ++attempt) {
-    options_ = plain;
-    const Advice advice = advise(serve(lengths)).at(0);
-    EXPECT_EQ(advice.batches, std::ssize(lengths));
-    worst = 0;
-    for (const char* name : {"pad to one shape", "2 fitted buckets", "3 fitted buckets"}) {
-      const ServingOption& advised = option(advice, name);
-      options_.on_recompile = OnRecompile::Pad;
-      options_.recompile_limit = 0;
-      options_.warm_up = advised.shapes;
-      const Replayed replayed = sum_of(serve(lengths));
-      EXPECT_EQ(replayed.compiles, advised.executables) << name;
-      EXPECT_NEAR(static_cast<double>(replayed.asked) / static_cast<double>(replayed.computed),
-                  advised.useful_share, 1e-9)
-          << name;
-      const double saved = advice.compile_seconds - replayed.seconds;
-      worst = std::max(worst, std::abs(advised.saved_seconds - saved) / saved);
-    }
-  }
-  EXPECT_LE(worst, 0.1);
+  EXPECT_LE(
+      best_of_three([&] {
+        options_ = plain;
+        const Advice advice = advise(serve(lengths)).at(0);
+        EXPECT_EQ(advice.batches, std::ssize(lengths));
+        double worst = 0;
+        for (const char* name : {"pad to one shape", "2 fitted buckets", "3 fitted buckets"}) {
+          const ServingOption& advised = option(advice, name);
+          options_.on_recompile = OnRecompile::Pad;
+          options_.recompile_limit = 0;
+          options_.warm_up = advised.shapes;
+          const Replayed replayed = sum_of(serve(lengths));
+          EXPECT_EQ(replayed.compiles, advised.executables) << name;
+          EXPECT_NEAR(static_cast<double>(replayed.asked) / static_cast<double>(replayed.computed),
+                      advised.useful_share, 1e-9)
+              << name;
+          worst = std::max(
+              worst, error_of(advised.saved_seconds, advice.compile_seconds - replayed.seconds));
+        }
+        return worst;
+      }),
+      0.1);
+}
+
+// Every row of the log's batches is a request; they are packed as the advised command does.
+TEST_F(Replay, packing_saves_what_was_promised) {
+  const std::vector<int64_t> lengths = many_lengths();
+  std::vector<int64_t> requests;
+  for (const int64_t length : lengths) requests.insert(requests.end(), 4, length);
+  runner(*open(), shapes(4, 4));
+  const SessionOptions plain = options_;
+  EXPECT_LE(best_of_three([&] {
+              options_ = plain;
+              const Advice advice = advise(serve(lengths)).at(0);
+              const ServingOption& advised = option(advice, "packing");
+              std::filesystem::remove(options_.events_path);
+              options_.compile.passes = {"insert_attention_mask"};
+              const auto session = open();
+              const auto packed = runner(*session, advised.shapes.at(0));
+              const Replayed replayed = sum_of(read_events(options_.events_path).take());
+              EXPECT_EQ(replayed.compiles, advised.executables);
+
+              const PackingContract contract =
+                  request_contract(packed->executable().metadata).take();
+              const auto batches = pack_offline(contract, PackPolicy::Lpfhp, requests).take();
+              int64_t useful = 0;
+              for (const int64_t length : requests) useful += length;
+              const double share = static_cast<double>(useful) /
+                                   static_cast<double>(std::ssize(batches) * row_tokens(contract));
+              EXPECT_DOUBLE_EQ(share, advised.useful_share);
+              return error_of(advised.saved_seconds, advice.compile_seconds - replayed.seconds);
+            }),
+            0.1);
+}
+
+TEST_F(Replay, a_larger_cache_saves_what_was_promised) {
+  std::vector<int64_t> lengths;
+  for (int round = 0; round < 6; ++round) lengths.insert(lengths.end(), {20, 30, 40});
+  runner(*open(), shapes(4, 4));
+  const SessionOptions plain = options_;
+  EXPECT_LE(best_of_three([&] {
+              options_ = plain;
+              options_.memory_entries = 1;
+              const Advice advice = advise(serve(lengths)).at(0);
+              const CompileSlip* small = slip(advice, "cache_too_small");
+              EXPECT_TRUE(small);
+              if (!small) return 1.0;
+              EXPECT_EQ(small->command, "tessera run bert.onnx --memory-entries 3");
+              options_.memory_entries = 3;
+              const Replayed replayed = sum_of(serve(lengths));
+              EXPECT_EQ(replayed.compiles, 3);
+              return error_of(small->seconds, advice.compile_seconds - replayed.seconds);
+            }),
+            0.1);
 }
 
 }  // namespace
