@@ -15,7 +15,7 @@ struct AttentionConstants {
 };
 
 // Rows of queries that are worked on at once, at most.
-inline constexpr int64_t kAttentionRows = 8;
+inline constexpr int64_t kAttentionRows = 6;
 
 // Scratch, in floats: the keys and values of one head as f32 panels, rows of queries, rows of
 // scores, runs of visible keys.

@@ -5,7 +5,8 @@
 // The keys and values of a head that any of its queries sees become f32 once: k transposed, in
 // panels of sixteen keys, v in panels of sixteen columns. Queries that see the same keys go
 // together, up to a strip of rows at a time: scores by strips of products, softmax along each row,
-// products with v's panels, the share of the row's sum at the end.
+// products with v's panels, the share of the row's sum at the end. Queries are taken times
+// scale · log2 e, so that softmax's powers are of two.
 //
 // Keys are counted from the first that is seen, in lanes of sixteen and in order. So a sequence has
 // one result, to the bit, whether it stands alone, before padding of any length, or between others
@@ -26,6 +27,7 @@ namespace {
 static_assert(kMaxStripRows == kAttentionRows);
 
 constexpr float kNever = -__builtin_inff();
+constexpr double kLog2E = 1.44269504088896341;
 
 struct Operands {
   const VertexOperand &q, &k, &v, *mask, &out;
@@ -139,19 +141,24 @@ void write_window(const Operands& is, int64_t b, int64_t h, const Window& window
                scratch.values);
 }
 
-// scores[r][key - first panel's first key] = q · k, for whole panels.
+// Rows of queries, each in whole lanes; between its end and theirs stands anything.
+void write_queries(const Operands& is, const Rows& rows, int64_t row_stride, float* to) {
+  const float factor = static_cast<float>(attention_constants.scale * kLog2E);
+  const VertexOperand& q = is.q;
+  for (int64_t r = 0; r < rows.rows; ++r, to += row_stride) {
+    const int64_t at = rows.b * q.stride[0] + (rows.row + r) * q.stride[1] + rows.h * q.stride[2];
+    for_each_lanes(q.size[3], [&](int64_t i, int64_t left) {
+      store16(Element::F32, to, i, load_upto(attention_constants.q, q.data, at + i, left) * factor);
+    });
+  }
+}
+
+// scores[r][key - first panel's first key] = log2 e · scale · q · k, for whole panels.
 void score(const Operands& is, const Rows& rows, const Window& window, const Visible& visible,
            const Scratch& scratch) {
   const int64_t d = is.q.size[3];
-  const int64_t q_at =
-      rows.b * is.q.stride[0] + rows.row * is.q.stride[1] + rows.h * is.q.stride[2];
-  const float* a = static_cast<const float*>(is.q.data) + q_at;
-  int64_t row_stride = is.q.stride[1];
-  if (attention_constants.q == Element::F16) {
-    write_rows(Element::F16, is.q.data, q_at, row_stride, rows.rows, d, scratch.queries);
-    a = scratch.queries;
-    row_stride = d;
-  }
+  const int64_t row_stride = panels_of(d) * kLanes;
+  write_queries(is, rows, row_stride, scratch.queries);
   const int64_t panel_stride = d * kLanes;
   const int64_t first = visible.first() / kLanes;
   const int64_t panels = panels_of(visible.first() + visible.size()) - first;
@@ -159,7 +166,7 @@ void score(const Operands& is, const Rows& rows, const Window& window, const Vis
   const Parts groups(panels, largest_strip().panels);
   float* scores = scratch.scores;
   for (int64_t i = 0; i < groups.count; ++i) {
-    multiply({rows.rows, groups[i]}, {.a = a,
+    multiply({rows.rows, groups[i]}, {.a = scratch.queries,
                                       .row_stride = row_stride,
                                       .b = b,
                                       .panel_stride = panel_stride,
@@ -173,47 +180,50 @@ void score(const Operands& is, const Rows& rows, const Window& window, const Vis
   }
 }
 
-// The largest of the scaled scores; they are -infinity between the runs and in the lanes after the
-// last.
-float mask_scores(const Operands& is, const Rows& rows, int64_t r, const Visible& visible,
-                  float* scores) {
-  const float scale = static_cast<float>(attention_constants.scale);
-  v16 most = splat(kNever);
-  for_each_lanes(visible.size(), [&](int64_t i, int64_t left) {
-    v16 x = load16(Element::F32, scores, i) * scale;
-    if (attention_constants.mask == Mask::Bias) {
-      const VertexOperand& bias = is.mask[0];
-      const int64_t at =
-          rows.b * bias.stride[0] + rows.h * bias.stride[1] + (rows.row + r) * bias.stride[2] + i;
-      x += load_upto(attention_constants.bias, bias.data, at, left);
-    }
-    x = first_lanes(left) ? x : splat(kNever);
-    store16(Element::F32, scores, i, x);
-    most = max(x, most);
+void add_bias(const Operands& is, const Rows& rows, int64_t r, int64_t keys, float* scores) {
+  const VertexOperand& bias = is.mask[0];
+  const int64_t row =
+      rows.b * bias.stride[0] + rows.h * bias.stride[1] + (rows.row + r) * bias.stride[2];
+  for_each_lanes(keys, [&](int64_t i, int64_t left) {
+    const v16 add = load_upto(attention_constants.bias, bias.data, row + i, left);
+    store16(Element::F32, scores, i,
+            fma(add, splat(static_cast<float>(kLog2E)), load16(Element::F32, scores, i)));
   });
-  if (visible.count == 1) return max_of_lanes(most);
+}
+
+// -infinity between the runs, and in the lanes after the last.
+void hide_unseen(const Visible& visible, float* scores) {
+  const int64_t whole = visible.size() / kLanes * kLanes;
+  if (whole < visible.size()) {
+    const v16 last = load16(Element::F32, scores, whole);
+    store16(Element::F32, scores, whole,
+            first_lanes(visible.size() - whole) ? last : splat(kNever));
+  }
   for (int64_t run = 1; run < visible.count; ++run) {
     const int64_t begin = visible.runs[run - 1].end - visible.first();
     const int64_t end = visible.runs[run].begin - visible.first();
     for (int64_t key = begin; key < end; ++key) scores[key] = kNever;
   }
-  most = splat(kNever);
-  for (int64_t i = 0; i < visible.size(); i += kLanes) {
-    most = max(load16(Element::F32, scores, i), most);
-  }
+}
+
+float largest(const float* scores, int64_t n) {
+  v16 most = splat(kNever);
+  for (int64_t i = 0; i < n; i += kLanes) most = max(load16(Element::F32, scores, i), most);
   return max_of_lanes(most);
 }
 
-// Turns masked scores into exponentials and returns what to multiply their sums with; 0 if no key
-// is seen.
-float exponentials(float* scores, int64_t n, float top) {
+// Turns scores into powers of two and returns what to multiply their sums with; 0 if no key is
+// seen.
+float exponentials(float* scores, int64_t n) {
+  const float top = largest(scores, n);
   if (top == kNever) {
     for (int64_t i = 0; i < n; i += kLanes) store16(Element::F32, scores, i, splat(0));
     return 0;
   }
   v16 sum = splat(0);
   for (int64_t i = 0; i < n; i += kLanes) {
-    const v16 e = exp_of_difference(load16(Element::F32, scores, i) - top);
+    const v16 x = load16(Element::F32, scores, i) - top;
+    const v16 e = x < -126.0f ? splat(0.0f) : exp2_inside(x);
     store16(Element::F32, scores, i, e);
     sum += e;
   }
@@ -267,8 +277,9 @@ void run_rows(const Operands& is, const Rows& rows, const Window& window, const 
   float* const scores = scratch.scores + visible.first() % kLanes;
   for (int64_t r = 0; r < rows.rows; ++r) {
     float* const row = scores + r * scratch.score_stride;
-    const float top = mask_scores(is, rows, r, visible, row);
-    shares[r] = exponentials(row, visible.size(), top);
+    if (attention_constants.mask == Mask::Bias) add_bias(is, rows, r, visible.size(), row);
+    hide_unseen(visible, row);
+    shares[r] = exponentials(row, visible.size());
   }
   weigh_values(is, rows, window, visible, scores, scratch, shares);
 }

@@ -27,8 +27,9 @@ TILE_INLINE v16 with_sign_of(v16 magnitude, v16 sign) {
 // 2^n for whole n in -126 .. 127.
 TILE_INLINE v16 power_of_two(i16 n) { return __builtin_bit_cast(v16, (n + 127) << 23); }
 
-inline constexpr float kLn2High = 0.693359375f;    // ln 2 in two parts: products with the first
-inline constexpr float kLn2Low = -2.12194440e-4f;  // and a whole number below 2^13 are exact
+inline constexpr float kRoundToWhole = 12582912.0f;  // 1.5 * 2^23: adding it does
+inline constexpr float kLn2High = 0.693359375f;      // ln 2 in two parts: products with the first
+inline constexpr float kLn2Low = -2.12194440e-4f;    // and a whole number below 2^13 are exact
 
 // exp(x) = 2^n p. x = n ln 2 + r with |r| <= ln 2 / 2, and p = exp(r) is a polynomial.
 struct ExpParts {
@@ -37,9 +38,8 @@ struct ExpParts {
   i16 bits;  // their lowest are those of the whole number n
 };
 TILE_INLINE ExpParts exp_parts(v16 x) {
-  constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding it rounds to a whole number
-  const v16 shifted = fma(x, splat(1.44269504088896341f), splat(kRound));
-  const v16 n = shifted - kRound;
+  const v16 shifted = fma(x, splat(1.44269504088896341f), splat(kRoundToWhole));
+  const v16 n = shifted - kRoundToWhole;
   v16 r = fma(n, splat(-kLn2High), x);
   r = fma(n, splat(-kLn2Low), r);
   v16 p = polynomial(r, 0.49999994f, 0.166665211f, 0.0416682661f, 0.0083686756f, 0.00138207444f);
@@ -62,8 +62,15 @@ TILE_INLINE v16 exp_inside(v16 x) {
   return __builtin_bit_cast(v16, __builtin_bit_cast(i16, parts.p) + (parts.bits << 23));
 }
 
-// For x <= 0 or NaN; a result below 1e-37 is 0.
-TILE_INLINE v16 exp_of_difference(v16 x) { return x < -86.0f ? splat(0.0f) : exp_inside(x); }
+// 2^x to 1e-7 of it, for x in -126 .. 127.
+TILE_INLINE v16 exp2_inside(v16 x) {
+  const v16 shifted = x + kRoundToWhole;
+  const v16 r = x - (shifted - kRoundToWhole);
+  const v16 p = polynomial(r, 1.00000012f, 0.693147302f, 0.240218759f, 0.0554995686f,
+                           0.00968736317f, 0.00135637063f);
+  return __builtin_bit_cast(v16,
+                            __builtin_bit_cast(i16, p) + (__builtin_bit_cast(i16, shifted) << 23));
+}
 
 // x = m 2^e with m in sqrt(1/2) .. sqrt(2); log m is a polynomial in m - 1.
 TILE_INLINE v16 log(v16 x) {
@@ -114,9 +121,16 @@ TILE_INLINE v16 erf(v16 x) {
   return x == x ? result : x;
 }
 
+// 0.5 x (1 + erf(x / sqrt 2)) = max(x, 0) - 0.5 t erfc(t / sqrt 2) with t = |x|, and the second
+// factor is 2^P(t): nothing cancels left of 0, and there is one polynomial, not erf's two.
 TILE_INLINE v16 gelu_erf(v16 x) {
-  const v16 half = 0.5f * x;
-  return fma(half, erf(x * 0.70710678118654752f), half);
+  const v16 most = splat(5.7f);  // P fits up to there, and the product is below 4e-8
+  const v16 size = absolute(x);
+  const v16 t = size > most ? most : size;  // NaN stays
+  const v16 p = t * polynomial(t, -1.15112805f, -0.459038645f, -0.0529525168f, 0.00765842432f,
+                               -0.000551096455f, -2.99086241e-5f, 9.39097481e-6f, -5.4845907e-7f);
+  const v16 erfc = size < most ? exp2_inside(p) : splat(0.0f);
+  return max(x, splat(0.0f)) - 0.5f * t * erfc;
 }
 
 // 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))

@@ -18,7 +18,7 @@ struct MatMulConstants {
 };
 
 // Pieces that are worth a call: a's rows and b's columns become f32 once a piece each.
-inline constexpr int64_t kMatMulRows = 256, kMatMulColumns = 96;
+inline constexpr int64_t kMatMulRows = 192, kMatMulColumns = 64;
 
 // Scratch, in floats. Rows of a stand there as f32, in blocks of terms, and one group of b's panels
 // for one block of terms; both stay in the second-level cache while they are multiplied.

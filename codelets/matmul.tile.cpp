@@ -99,24 +99,26 @@ struct Group {
   int64_t wide() const { return panels * kLanes; }
 };
 
-void finish_rows(const Operands& is, const Rows& rows, const Group& group, const Scratch& scratch) {
-  RowEnd end{.bias = is.bias == nullptr ? nullptr : is.bias->data,
-             .bias_at = group.column,
-             .residual = nullptr,
-             .residual_at = 0,
-             .out = is.out.data,
-             .out_at = rows.g * is.out.stride[0] + rows.row * is.out.stride[1] + group.column};
+// Distinct rows [first, end): their sums become what the matmul writes.
+void finish_rows(const Operands& is, const Rows& rows, const Group& group, const Scratch& scratch,
+                 int64_t first, int64_t end) {
+  const int64_t row = rows.row + scratch.first_row[first];
+  RowEnd to{.bias = is.bias == nullptr ? nullptr : is.bias->data,
+            .bias_at = group.column,
+            .residual = nullptr,
+            .residual_at = 0,
+            .out = is.out.data,
+            .out_at = rows.g * is.out.stride[0] + row * is.out.stride[1] + group.column};
   if (is.residual != nullptr) {
-    end.residual = is.residual->data;
-    end.residual_at =
-        rows.g * is.residual->stride[0] + rows.row * is.residual->stride[1] + group.column;
+    to.residual = is.residual->data;
+    to.residual_at = rows.g * is.residual->stride[0] + row * is.residual->stride[1] + group.column;
   }
-  for (int64_t u = 0; u < rows.distinct; ++u) {
+  for (int64_t u = first; u < end; ++u) {
     const float* const totals = scratch.totals + u * group.wide();
     for (int64_t r = scratch.first_row[u]; r < scratch.first_row[u + 1]; ++r) {
-      finish_row(matmul_constants.end, end, totals, group.columns);
-      end.out_at += is.out.stride[1];
-      if (is.residual != nullptr) end.residual_at += is.residual->stride[1];
+      finish_row(matmul_constants.end, to, totals, group.columns);
+      to.out_at += is.out.stride[1];
+      if (is.residual != nullptr) to.residual_at += is.residual->stride[1];
     }
   }
 }
@@ -147,10 +149,13 @@ Ahead ahead_of(const VertexOperand& b, int64_t at, int64_t rows, int64_t columns
   return {static_cast<const char*>(b.data) + at * item, b.stride[1] * item, rows, columns * item};
 }
 
-// Terms begin .. begin + terms of all rows, into their totals.
-void multiply_block(const Rows& rows, const Group& group, int64_t begin, int64_t terms, Ahead ahead,
-                    const MatMulScratch& sizes, const Scratch& scratch) {
+// Terms begin .. begin + terms of all rows, into their totals; with the last terms a strip is done,
+// while its sums are near.
+void multiply_block(const Operands& is, const Rows& rows, const Group& group, int64_t begin,
+                    int64_t terms, Ahead ahead, const MatMulScratch& sizes,
+                    const Scratch& scratch) {
   const bool parts = matmul_constants.part_terms != 0;
+  const bool last = begin + terms == is.a.size[2];
   const int64_t fetches = ahead.rows * largest_strip().rows / rows.distinct + 1;
   for_each_strip(rows.distinct, [&](int64_t row, int64_t height) {
     ahead.fetch(fetches);
@@ -163,6 +168,7 @@ void multiply_block(const Rows& rows, const Group& group, int64_t begin, int64_t
                                                  .sums_stride = group.wide(),
                                                  .resume = begin > 0 && !parts,
                                                  .add = begin > 0 && parts});
+    if (last) finish_rows(is, rows, group, scratch, row, row + height);
   });
 }
 
@@ -181,9 +187,8 @@ void run_group(const Operands& is, const Rows& rows, const Group& group, int64_t
                                   : ahead_of(is.b, b_at(0, next), sizes.block_terms, group.columns);
     write_panels(matmul_constants.b, is.b.data, b_at(begin, group.column), is.b.stride[1],
                  end - begin, group.columns, scratch.b);
-    multiply_block(rows, group, begin, end - begin, ahead, sizes, scratch);
+    multiply_block(is, rows, group, begin, end - begin, ahead, sizes, scratch);
   }
-  finish_rows(is, rows, group, scratch);
 }
 
 }  // namespace

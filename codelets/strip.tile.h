@@ -14,7 +14,7 @@ extern "C" const tessera::HostVectors host_vectors;
 
 namespace tessera {
 
-inline constexpr int kMaxStripRows = 8;  // a pointer each: all that 16 general registers can hold
+inline constexpr int kMaxStripRows = 6;
 inline constexpr int kMaxStripPanels = 4;
 
 struct StripSize {
@@ -25,7 +25,7 @@ struct StripSize {
 // (docs/performance.md has its table). Its sums take 24 of 32 registers of 64 bytes; two of 32
 // bytes a sum, 12 of 16; four of 16 bytes a sum, 24 of 32 or 12 of 16.
 TILE_INLINE StripSize largest_strip() {
-  if (host_vectors.bytes == 64) return {8, 3};
+  if (host_vectors.bytes == 64) return {6, 4};
   if (host_vectors.bytes == 32 || host_vectors.count == 32) return {6, 1};
   return {3, 1};
 }
@@ -100,26 +100,17 @@ template <class Round, int Rows, int Panels>
   }
 }
 
-// Heights that strips have: the largest, and halves of it down to one row.
-TILE_INLINE bool is_strip_height(int64_t rows) {
-  const int64_t most = largest_strip().rows;
-  return rows == most || rows == (most + 1) / 2 || rows == (most + 3) / 4 || rows == 1;
-}
-
-// Calls with the first row and the height of each strip.
+// Calls with the first row and the height of each strip: as equal as can be.
 template <class Call>
 TILE_INLINE void for_each_strip(int64_t rows, Call call) {
-  int64_t height = largest_strip().rows;
-  for (int64_t row = 0; row < rows; row += height) {
-    while (height > rows - row) height = (height + 1) / 2;
-    call(row, height);
-  }
+  const Parts strips(rows, largest_strip().rows);
+  for (int64_t i = 0, row = 0; i < strips.count; row += strips[i++]) call(row, strips[i]);
 }
 
 // Strip sizes that this host never asks for are not compiled.
 template <class Round = KeepSum, int Rows = kMaxStripRows, int Panels = kMaxStripPanels>
 TILE_INLINE void multiply(StripSize size, const Strip& strip) {
-  if (is_strip_height(Rows) && Panels <= largest_strip().panels && size.rows == Rows &&
+  if (Rows <= largest_strip().rows && Panels <= largest_strip().panels && size.rows == Rows &&
       size.panels == Panels) {
     return multiply_strip<Round, Rows, Panels>(strip);
   }

@@ -69,7 +69,9 @@ Array map(const Node& node, std::span<const Array> in, F f) {
 double larger(double a, double b) { return a > b || std::isnan(a) ? a : b; }
 double smaller(double a, double b) { return a < b || std::isnan(a) ? a : b; }
 
-double gelu_erf(double x) { return 0.5 * x * (1 + std::erf(x / std::numbers::sqrt2)); }
+double gelu_erf(double x) {
+  return x == -HUGE_VAL ? 0 : 0.5 * x * std::erfc(-x / std::numbers::sqrt2);  // 0 is the limit
+}
 double gelu_tanh(double x) {
   const double inner = std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x);
   return 0.5 * x * (1 + std::tanh(inner));

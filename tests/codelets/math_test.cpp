@@ -19,7 +19,8 @@ struct Function {
   double ulps;
 };
 
-double gelu_erf(double x) { return 0.5 * x * (1 + std::erf(x * M_SQRT1_2)); }
+// 0.5 x erfc(-x / sqrt 2): at -infinity its limit.
+double gelu_erf(double x) { return x == -INFINITY ? 0 : 0.5 * x * std::erfc(-x * M_SQRT1_2); }
 double gelu_tanh(double x) {
   return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
 }
