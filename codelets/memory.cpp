@@ -114,8 +114,8 @@ class Accounting {
     report.largest.resize(std::min(report.largest.size(), kLargest));
     report.at_peak = use_of(fullest, peak_step[fullest]);
     report.code = code_of(fullest);
-    sweep(
-        [&](size_t, const ByTile& live) { report.fullest_by_superstep.push_back(live[fullest]); });
+    for (size_t step = 0; step < program_.supersteps.size(); ++step)
+      report.fullest_by_superstep.push_back(use_of(fullest, step));
     report.fits = report.peak_by_tile[fullest] <= program_.target.bytes_per_tile;
     return report;
   }
