@@ -80,7 +80,7 @@ void add_accuracy_script(std::vector<Figure>& all) {
     for (const auto& [batch, published] : by_batch) {
       CompileOptions options = shaped(batch, 256, precision);
       options.host.io_tiles = 32;
-      options.skip_passes = {"merge_qkv"};
+      options.skip_passes = {"merge_qkv", "fuse_attention"};
       if (!fused_gelu) options.skip_passes.push_back("fuse_gelu");
       if (precision == Precision::Fp16) options.fp16_skip_op_types = {"LayerNormalization", "Gelu"};
       all.push_back({.row = fmt::format("{} b{}", row, batch),
