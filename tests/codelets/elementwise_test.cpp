@@ -409,5 +409,26 @@ TEST(Elementwise, cycles_are_a_prologue_and_each_workers_vectors) {
   EXPECT_EQ(cycles(tape({}), {half, single}), 11u + 6 * (29 + 9 * 1));
 }
 
+TEST(Elementwise, a_power_costs_a_call_an_element_but_where_it_is_another_operation) {
+  const Array half = output(DType::F16, {100}), single = output(DType::F32, {100});
+  const auto raised = [&](double exponent, const Array& values) {
+    return cycles(tape(
+                      {
+                          {Tape::Pow, 0, 1}
+    },
+                      {exponent}),
+                  {values, values});
+  };
+  EXPECT_EQ(raised(3, half), 11u + 6 * (26 + 5 * 217));
+  EXPECT_EQ(raised(3, single), 11u + 6 * (29 + 9 * 104));
+  EXPECT_EQ(raised(2, half), 11u + 6 * (26 + 5 * 2));
+  EXPECT_EQ(raised(0.5, single), 11u + 6 * (29 + 9 * 10));
+  EXPECT_EQ(cycles(tape({
+                       {Tape::Pow, 0, 1}
+  }),
+                   {half, half, half}),
+            11u + 6 * (26 + 5 * 217));
+}
+
 }  // namespace
 }  // namespace tessera
