@@ -20,19 +20,23 @@ bool wants_rows(std::string_view codelet) {
   return codelet == "layer_norm" || codelet == "softmax";
 }
 
-// What a codelet that is neither keeps: the arrangement of the operand that it passes on.
+// What a codelet that is neither keeps: the arrangement of the operand that it passes on, which is
+// the first of the largest; what is stretched over it follows.
 Arrangement kept(const Program& program, const ComputeSet& set,
                  const std::vector<Arrangement>& written) {
   if (set.codelet != "elementwise" && set.codelet != "pack" && set.codelet != "unpack")
     return Arrangement::Rows;
-  const auto variable = [&](const Operand& operand) {
-    return static_cast<size_t>(operand.region.variable);
-  };
+  Arrangement kept = Arrangement::Rows;
+  int64_t largest = 0;
   for (const Operand& operand : set.operands) {
-    if (operand.writes || written[variable(operand)] == Arrangement::Any) continue;
-    if (program.variables[variable(operand)].shape.size() > 1) return written[variable(operand)];
+    const auto id = static_cast<size_t>(operand.region.variable);
+    const Shape& shape = program.variables[id].shape;
+    if (operand.writes || written[id] == Arrangement::Any || shape.size() <= 1) continue;
+    if (elements(shape) <= largest) continue;
+    largest = elements(shape);
+    kept = written[id];
   }
-  return Arrangement::Rows;
+  return kept;
 }
 
 // Bytes of the pieces that stay together when operand `i` is put as the codelet reads it; 0: it

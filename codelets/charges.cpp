@@ -72,7 +72,7 @@ int64_t activation_sixteenths(Activation activation, DType dtype) {
     case Activation::None: return 0;
     case Activation::Relu: return half ? 12 : 24;
     case Activation::GeluErf: return half ? 77 : 154;
-    case Activation::GeluTanh: return half ? 32 : 80;
+    case Activation::GeluTanh: return half ? 32 : 168;
     case Activation::Tanh: return half ? 16 : 96;
   }
   return 0;

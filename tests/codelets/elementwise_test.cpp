@@ -400,12 +400,18 @@ TEST(Elementwise, cycles_are_a_prologue_and_each_workers_vectors) {
   }),
                    {half, half}),
             2 * 11u + 6 * (2 * 26 + 5 * (3 + 4)) + 250);  // two compute sets
-  // A half beside floats is converted: one issue for two elements.
+  // A half beside floats is converted: one issue for two elements, in a compute set of its own.
   EXPECT_EQ(cycles(tape({
                        {Tape::Add, 0, 1}
   }),
                    {half, single, single}),
-            11u + 6 * (29 + 9 * (3 + 1)));
+            2 * 11u + 6 * (2 * 29 + 9 * (3 + 1)) + 250);
+  // A cast alone is a conversion and nothing else.
+  EXPECT_EQ(cycles(tape({
+                       {Tape::Select, 0, 0, 0}
+  }),
+                   {half, single}),
+            11u + 6 * (29 + 9 * 1));
   EXPECT_EQ(cycles(tape({}), {half, single}), 11u + 6 * (29 + 9 * 1));
 }
 
