@@ -169,16 +169,39 @@ constexpr NamedPower kNamedPowers[] = {
     {-1,   15, 6 },
 };
 
+// One operand is one value for all: popopsCycleEstimators.hpp, broadcastOpPerfInfo.
+struct ScalarOperand {
+  Tape opcode;
+  int half, single;
+};
+constexpr ScalarOperand kScalarOperands[] = {
+    {Tape::Add, 2,  2},
+    {Tape::Sub, 2,  2},
+    {Tape::Mul, 2,  2},
+    {Tape::Div, 16, 6},
+    {Tape::Max, 3,  3},
+    {Tape::Min, 3,  3},
+};
+
+// The constant that operand `i` of a row is; none: an input or a row's result.
+const double* constant_of(const VertexShape& shape, const double* row, int i) {
+  const std::vector<double>& constants = values(shape, "constants");
+  const auto inputs = static_cast<double>(shape.operands.size() - 1);
+  const double at = row[1 + i] - inputs;
+  return at >= 0 && at < static_cast<double>(constants.size()) ? &constants[static_cast<size_t>(at)]
+                                                               : nullptr;
+}
+
 int issues_of_row(const VertexShape& shape, size_t row, bool half) {
   const double* tape = &values(shape, "tape")[4 * row];
   const OpcodeInfo& opcode = kOpcodes[static_cast<size_t>(tape[0])];
-  if (opcode.opcode == Tape::Pow) {
-    const std::vector<double>& constants = values(shape, "constants");
-    const auto exponent = static_cast<size_t>(tape[2]) + 1 - shape.operands.size();
-    for (const NamedPower& power : kNamedPowers)
-      if (exponent < constants.size() && constants[exponent] == power.exponent)
-        return half ? power.half : power.single;
-  }
+  const double* second = opcode.operands == 2 ? constant_of(shape, tape, 1) : nullptr;
+  const bool scalar = opcode.operands == 2 && (second || constant_of(shape, tape, 0));
+  for (const NamedPower& power : kNamedPowers)
+    if (opcode.opcode == Tape::Pow && second && *second == power.exponent)
+      return half ? power.half : power.single;
+  for (const ScalarOperand& with : kScalarOperands)
+    if (scalar && opcode.opcode == with.opcode) return half ? with.half : with.single;
   return half ? opcode.half : opcode.single;
 }
 

@@ -415,6 +415,23 @@ TEST(Elementwise, cycles_are_a_prologue_and_each_workers_vectors) {
   EXPECT_EQ(cycles(tape({}), {half, single}), 11u + 6 * (29 + 9 * 1));
 }
 
+TEST(Elementwise, an_operand_that_is_one_value_for_all_is_loaded_once) {
+  const Array half = output(DType::F16, {100}), single = output(DType::F32, {100});
+  const std::vector<Param> divided = tape(
+      {
+          {Tape::Div, 0, 1}
+  },
+      {1.5});
+  EXPECT_EQ(cycles(divided, {half, half}), 11u + 6 * (26 + 5 * 16));
+  EXPECT_EQ(cycles(divided, {single, single}), 11u + 6 * (29 + 9 * 6));
+  const std::vector<Param> added = tape(
+      {
+          {Tape::Add, 1, 0}
+  },
+      {1.5});
+  EXPECT_EQ(cycles(added, {half, half}), 11u + 6 * (26 + 5 * 2));
+}
+
 TEST(Elementwise, a_power_costs_a_call_an_element_but_where_it_is_another_operation) {
   const Array half = output(DType::F16, {100}), single = output(DType::F32, {100});
   const auto raised = [&](double exponent, const Array& values) {
