@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <chrono>
 #include <optional>
 
@@ -16,7 +15,6 @@ struct Variant {
   std::string change;
   CompileOptions options;
   int64_t rows = 0;
-  bool only_if_fits = false;
 };
 
 std::string shapes_text(const CompileOptions& options) {
@@ -41,18 +39,6 @@ std::optional<Variant> divided(const CompileOptions& options, size_t axis, int64
   return variant;
 }
 
-// A tile of fused attention holds all keys and values of a head; in its parts, attention is
-// matmuls, which the planner cuts as small as need be. Packing needs it fused.
-std::optional<Variant> with_attention_in_parts(const CompileOptions& options) {
-  const bool packs = options.pack_args || !options.passes.empty();
-  const bool done = std::ranges::count(options.skip_passes, "fuse_attention") > 0;
-  if (packs || done) return std::nullopt;
-  Variant variant{.change = "--skip_passes fuse_attention", .options = options};
-  variant.only_if_fits = true;
-  variant.options.skip_passes.push_back("fuse_attention");
-  return variant;
-}
-
 std::vector<Variant> variants_of(const CompileOptions& options) {
   std::vector<Variant> all;
   if (options.precision == Precision::Fp32) {
@@ -65,7 +51,6 @@ std::vector<Variant> variants_of(const CompileOptions& options) {
     all.back().options.pack_args.reset();
     all.back().options.passes.push_back("insert_attention_mask");
   }
-  if (const auto variant = with_attention_in_parts(options)) all.push_back(*variant);
   for (const auto& [axis, by] : {
            std::pair<size_t, int64_t>{0, 2},
             {0, 4},
@@ -88,7 +73,6 @@ std::vector<WayOut> ways_out(const std::string& model_path, const CompileOptions
     const Expected<CompileResult> result = compile(model_path, variant.options);
     if (!result) continue;
     const Metadata& metadata = result->executable.metadata;
-    if (variant.only_if_fits && !metadata.memory.fits) continue;
     ways.push_back({.change = std::move(variant.change),
                     .peak_bytes = metadata.memory.peak_bytes,
                     .cycles = static_cast<int64_t>(metadata.cycles.total),

@@ -101,25 +101,6 @@ TEST(Compile, out_of_memory_says_what_really_compiled_variants_take) {
                                     " cycles a batch of 2"));
 }
 
-TEST(Compile, out_of_memory_offers_attention_in_its_parts_where_that_fits) {
-  const auto compiled = [](std::vector<std::string> more) {
-    std::vector<std::string> words = {
-        "compile",  "--input_model", tiny_model(), "--input_shape",     "input_ids=1,64",
-        "--target", "test",          "-o",         path("parts.popef"), "--json"};
-    words.insert(words.end(), more.begin(), more.end());
-    return tessera(words);
-  };
-  const auto peak = [&](const std::vector<std::string>& more) {
-    return Json::parse(compiled(more).out)["peak_tile_bytes"].get<int64_t>();
-  };
-  const std::vector<std::string> in_parts = {"--skip_passes", "fuse_attention"};
-  const int64_t between = (peak({}) + peak(in_parts)) / 2;
-  ASSERT_LT(peak(in_parts), between);
-  const std::string tiles = "bytes_per_tile=" + std::to_string(between);
-  EXPECT_THAT(compiled({"--target", tiles}).err, HasSubstr("fits: --skip_passes fuse_attention"));
-  EXPECT_EQ(compiled({"--target", tiles, "--skip_passes", "fuse_attention"}).exit_code, 0);
-}
-
 TEST(Compile, tiles_for_io_do_not_compute) {
   const auto compiled = [&](const std::string& tiles) {
     return tessera({"compile", "--input_model", tiny_model(), "--input_shape", "input_ids=4,16",
