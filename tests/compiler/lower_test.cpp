@@ -175,6 +175,8 @@ TEST(Lower, a_mask_over_scores_does_not_put_them_in_rows_for_softmax) {
   const std::vector<SuperstepCost> steps = program_cost(program).steps;
   ASSERT_EQ(program.supersteps.back().compute.codelet, "softmax");
   EXPECT_GT(steps.back().rearrange.value, 587u);
+  const int64_t share = 64 * 64 * 2 / program.target.tiles;  // of the copy, while it lasts
+  EXPECT_EQ(program_memory(program).fullest_by_superstep.back().temporaries, share);
 }
 
 // What a superstep costs before it does anything, and the planner's tolerance of 3 %, are all that
