@@ -10,6 +10,7 @@
 #include <set>
 #include <sstream>
 
+#include "bench/command_line.h"
 #include "bench/figures.h"
 #include "bench/modelled.h"
 #include "tools/verb.h"
@@ -46,7 +47,7 @@ tools::po::options_description all_flags() {
   tools::po::options_description flags("Figures");
   flags.add_options()("rows", value<std::string>(),
                       "only these rows: 1,3,8 (8: all of its batches; '8 b1': one)")(
-      "json", tools::po::bool_switch(), "print the figures as JSON")("help,h", "show this help");
+      "json", tools::po::bool_switch(), "print the figures as JSON");
   flags.add(own_flags()).add(tools::compile_flags());
   return flags;
 }
@@ -288,10 +289,6 @@ void print_json(const std::vector<Row>& rows) {
 }
 
 Status run(const tools::po::variables_map& flags) {
-  if (flags.count("help")) {
-    print_help();
-    return {};
-  }
   const std::vector<Row> rows =
       flags.count("model") ? TRY(run_own(flags)) : TRY(run_published(flags));
   if (flags["json"].as<bool>())
@@ -301,30 +298,10 @@ Status run(const tools::po::variables_map& flags) {
   return {};
 }
 
-int main_with(const std::vector<std::string>& words) {
-  namespace po = tools::po;
-  po::variables_map map;
-  try {
-    const int style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
-    const po::options_description flags = all_flags();
-    po::store(po::command_line_parser(words)
-                  .options(flags)
-                  .positional(po::positional_options_description())
-                  .style(style)
-                  .run(),
-              map);
-    po::notify(map);
-  } catch (const po::error& error) {
-    fmt::print(stderr, "bench_figures: {}\n'bench_figures --help' lists its flags\n", error.what());
-    return static_cast<int>(ErrorKind::Usage);
-  }
-  const Status status = run(map);
-  if (status.ok()) return 0;
-  fmt::print(stderr, "bench_figures: {}\n", status.error().message);
-  return static_cast<int>(status.error().kind);
-}
-
 }  // namespace
 }  // namespace tessera::figures
 
-int main(int argc, char** argv) { return tessera::figures::main_with({argv + 1, argv + argc}); }
+int main(int argc, char** argv) {
+  using namespace tessera::figures;
+  return tessera::bench_main({"bench_figures", all_flags(), print_help, run}, argc, argv);
+}

@@ -8,8 +8,8 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "bench/command_line.h"
 #include "bench/packing.h"
-#include "tools/verb.h"
 
 namespace tessera::packing_bench {
 namespace {
@@ -43,8 +43,8 @@ po::options_description flags() {
   flags.add_options()("section", po::value<std::string>()->default_value(""),
                       "run this section only")(
       "data", po::value<std::string>()->default_value(default_data()),
-      "folder of length_histogram_*.csv and packing_reference.csv")(
-      "json", po::bool_switch(), "print the figures as JSON")("help,h", "show this help");
+      "folder of length_histogram_*.csv and packing_reference.csv")("json", po::bool_switch(),
+                                                                    "print the figures as JSON");
   return flags;
 }
 
@@ -105,37 +105,15 @@ Status run(const po::variables_map& map) {
   return {};
 }
 
-int main_with(const std::vector<std::string>& words) {
-  po::variables_map map;
-  try {
-    const int style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
-    const po::options_description all = flags();
-    po::store(po::command_line_parser(words)
-                  .options(all)
-                  .positional(po::positional_options_description())
-                  .style(style)
-                  .run(),
-              map);
-    po::notify(map);
-  } catch (const po::error& error) {
-    fmt::print(stderr, "bench_packing: {}\n", error.what());
-    return static_cast<int>(ErrorKind::Usage);
-  }
-  if (map.count("help")) {
-    std::cout << flags() << "\nSections:\n";
-    for (const Section& section : kSections)
-      fmt::print("  {:<12} {}\n", section.name, section.what);
-    return 0;
-  }
-  const Status status = run(map);
-  if (status.ok()) return 0;
-  fmt::print(stderr, "bench_packing: {}\n", status.error().message);
-  return static_cast<int>(status.error().kind);
+void print_help() {
+  std::cout << flags() << "\nSections:\n" << std::flush;
+  for (const Section& section : kSections) fmt::print("  {:<12} {}\n", section.name, section.what);
 }
 
 }  // namespace
 }  // namespace tessera::packing_bench
 
 int main(int argc, char** argv) {
-  return tessera::packing_bench::main_with({argv + 1, argv + argc});
+  using namespace tessera::packing_bench;
+  return tessera::bench_main({"bench_packing", flags(), print_help, run}, argc, argv);
 }

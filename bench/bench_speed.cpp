@@ -6,16 +6,19 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <sstream>
 
+#include "bench/command_line.h"
 #include "bench/speed/bench.h"
 
 namespace tessera::speed {
 namespace {
+
+namespace po = tools::po;
 
 struct Section {
   const char* name;
@@ -40,8 +43,17 @@ constexpr Section kSections[] = {
 struct Flags {
   std::vector<std::string> only;
   BenchOptions bench;
-  bool json = false, help = false;
+  bool json = false;
 };
+
+po::options_description command_flags() {
+  po::options_description flags("bench_speed");
+  flags.add_options()("only", po::value<std::string>(), "these sections alone")(
+      "json", po::bool_switch(), "print JSON")("threads", po::value<int>(),
+                                               "host threads, of both contestants; 2 unless given")(
+      "rounds", po::value<int>(), "rounds of a whole model; 5 unless given");
+  return flags;
+}
 
 void print_help() {
   fmt::print(
@@ -52,12 +64,9 @@ void print_help() {
       "onnxruntime-node\n"
       "(NODE_PATH names the folder that it was installed to); without it its rows are left out.\n"
       "Contestants run in turn: a figure is the median of the rounds' ratios, its spread beside "
-      "it.\n\n"
-      "  --only A,B   these sections alone\n"
-      "  --json       print JSON\n"
-      "  --threads N  host threads, of both contestants; 2 unless given\n"
-      "  --rounds N   rounds of a whole model; 5 unless given\n\n"
-      "sections, with about what each takes on two idle cores:\n");
+      "it.\n\n");
+  std::cout << command_flags() << std::flush;
+  fmt::print("\nsections, with about what each takes on two idle cores:\n");
   int all = 0;
   for (const Section& section : kSections) {
     fmt::print("  {:<10} {:>4} s  {}\n", section.name, section.seconds, section.what);
@@ -68,11 +77,11 @@ void print_help() {
 
 Error usage(std::string message) { return {std::move(message), ErrorKind::Usage}; }
 
-Expected<int> positive(const std::string& flag, const std::string& text) {
-  int value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error == std::errc() && end == text.data() + text.size() && value > 0) return value;
-  return usage(fmt::format("{}: '{}', must be a positive whole number", flag, text));
+Status set_positive(const po::variables_map& map, const char* flag, int& value) {
+  if (!map.count(flag)) return {};
+  value = map[flag].as<int>();
+  if (value > 0) return {};
+  return usage(fmt::format("--{}: {}, must be a positive whole number", flag, value));
 }
 
 Expected<std::vector<std::string>> section_names(const std::string& text) {
@@ -87,23 +96,12 @@ Expected<std::vector<std::string>> section_names(const std::string& text) {
   return names;
 }
 
-Expected<Flags> parse(const std::vector<std::string>& words) {
+Expected<Flags> flags_of(const po::variables_map& map) {
   Flags flags;
-  for (size_t i = 0; i < words.size(); ++i) {
-    const std::string& word = words[i];
-    if (word == "--json") {
-      flags.json = true;
-    } else if (word == "--help" || word == "-h") {
-      flags.help = true;
-    } else if (word == "--only" || word == "--threads" || word == "--rounds") {
-      if (++i == words.size()) return usage(word + ": has no value, must have one");
-      if (word == "--only") flags.only = TRY(section_names(words[i]));
-      if (word == "--threads") flags.bench.threads = TRY(positive(word, words[i]));
-      if (word == "--rounds") flags.bench.rounds = TRY(positive(word, words[i]));
-    } else {
-      return usage(fmt::format("'{}' is no option, must be one of --help", word));
-    }
-  }
+  flags.json = map["json"].as<bool>();
+  if (map.count("only")) flags.only = TRY(section_names(map["only"].as<std::string>()));
+  TRY(set_positive(map, "threads", flags.bench.threads));
+  TRY(set_positive(map, "rounds", flags.bench.rounds));
   return flags;
 }
 
@@ -184,7 +182,8 @@ Status run_sections(Bench& bench, const Flags& flags, double& foreign) {
   return {};
 }
 
-Status run(const Flags& flags) {
+Status run(const po::variables_map& map) {
+  const Flags flags = TRY(flags_of(map));
   const TemporaryFolder folder;
   if (folder.path().empty()) return Error{"no temporary folder can be made, must be for models"};
   const std::unique_ptr<Bench> bench = TRY(Bench::create(folder.path(), flags.bench));
@@ -214,23 +213,11 @@ Status run(const Flags& flags) {
   return {};
 }
 
-int fail(const Error& error) {
-  fmt::print(stderr, "bench_speed: {}\n", error.message);
-  return error.kind == ErrorKind::Usage ? 2 : 1;
-}
-
 }  // namespace
 }  // namespace tessera::speed
 
 int main(int argc, char** argv) {
   using namespace tessera::speed;
   if (argc > 1 && std::string(argv[1]) == "--child") return child_main(argc, argv);
-  const tessera::Expected<Flags> flags = parse({argv + 1, argv + argc});
-  if (!flags) return fail(flags.error());
-  if (flags->help) {
-    print_help();
-    return 0;
-  }
-  const tessera::Status status = run(*flags);
-  return status ? 0 : fail(status.error());
+  return tessera::bench_main({"bench_speed", command_flags(), print_help, run}, argc, argv);
 }

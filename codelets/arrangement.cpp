@@ -20,19 +20,23 @@ bool wants_rows(std::string_view codelet) {
   return codelet == "layer_norm" || codelet == "softmax";
 }
 
-// What a codelet that is neither keeps: the arrangement of the operand that it passes on.
+// What a codelet that is neither keeps: the arrangement of the operand that it passes on, which is
+// the first of the largest; what is stretched over it follows.
 Arrangement kept(const Program& program, const ComputeSet& set,
                  const std::vector<Arrangement>& written) {
   if (set.codelet != "elementwise" && set.codelet != "pack" && set.codelet != "unpack")
     return Arrangement::Rows;
-  const auto variable = [&](const Operand& operand) {
-    return static_cast<size_t>(operand.region.variable);
-  };
+  Arrangement kept = Arrangement::Rows;
+  int64_t largest = 0;
   for (const Operand& operand : set.operands) {
-    if (operand.writes || written[variable(operand)] == Arrangement::Any) continue;
-    if (program.variables[variable(operand)].shape.size() > 1) return written[variable(operand)];
+    const auto id = static_cast<size_t>(operand.region.variable);
+    const Shape& shape = program.variables[id].shape;
+    if (operand.writes || written[id] == Arrangement::Any || shape.size() <= 1) continue;
+    if (elements(shape) <= largest) continue;
+    largest = elements(shape);
+    kept = written[id];
   }
-  return Arrangement::Rows;
+  return kept;
 }
 
 // Bytes of the pieces that stay together when operand `i` is put as the codelet reads it; 0: it
@@ -76,11 +80,18 @@ std::vector<Arrangement> written_arrangements(const Program& program) {
   return written;
 }
 
-Cycles arrange_cycles(const Program& program, const Superstep& step,
-                      const std::vector<Arrangement>& written) {
+namespace {
+
+// An operand that is copied before: a tile's even share of it.
+struct Copied {
+  DType dtype;
+  int64_t piece, bytes;
+};
+
+std::vector<Copied> copies_of(const Program& program, const Superstep& step,
+                              const std::vector<Arrangement>& written) {
   const ComputeSet& set = step.compute;
-  const Target& target = program.target;
-  Cycles total;
+  std::vector<Copied> copies;
   for (size_t i = 0; i < set.operands.size(); ++i) {
     const Operand& operand = set.operands[i];
     const auto id = static_cast<size_t>(operand.region.variable);
@@ -89,14 +100,33 @@ Cycles arrange_cycles(const Program& program, const Superstep& step,
     const int64_t piece = piece_bytes(set.codelet, i, written[id], dtype);
     if (piece == 0) continue;
     const int64_t bytes = covered(operand.region, set.grid) * size_of(dtype);
-    const int64_t share = (bytes + target.tiles - 1) / target.tiles;
+    copies.push_back({dtype, piece, (bytes + program.target.tiles - 1) / program.target.tiles});
+  }
+  return copies;
+}
+
+}  // namespace
+
+Cycles arrange_cycles(const Program& program, const Superstep& step,
+                      const std::vector<Arrangement>& written) {
+  const Target& target = program.target;
+  Cycles total;
+  for (const Copied& copy : copies_of(program, step, written)) {
     TileExchange moved;
-    moved.received_bytes = moved.sent_bytes = share;
-    const bool turns = piece == size_of(dtype);
-    total += (turns ? turn_cycles(share / size_of(dtype), dtype) : rearrange_cycles(share, piece)) +
+    moved.received_bytes = moved.sent_bytes = copy.bytes;
+    const int64_t item = size_of(copy.dtype);
+    total += (copy.piece == item ? turn_cycles(copy.bytes / item, copy.dtype)
+                                 : rearrange_cycles(copy.bytes, copy.piece)) +
              exchange_cycles(moved, target) + launch_cycles(2, target);
   }
   return total;
+}
+
+int64_t arranged_bytes(const Program& program, const Superstep& step,
+                       const std::vector<Arrangement>& written) {
+  int64_t bytes = 0;
+  for (const Copied& copy : copies_of(program, step, written)) bytes += copy.bytes;
+  return bytes;
 }
 
 }  // namespace tessera

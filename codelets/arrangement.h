@@ -27,4 +27,8 @@ std::vector<Arrangement> written_arrangements(const Program& program);
 Cycles arrange_cycles(const Program& program, const Superstep& step,
                       const std::vector<Arrangement>& written);
 
+// Bytes of each tile that hold the copies, until the vertices have received them.
+int64_t arranged_bytes(const Program& program, const Superstep& step,
+                       const std::vector<Arrangement>& written);
+
 }  // namespace tessera

@@ -79,12 +79,12 @@ struct MemoryReport {
   std::vector<int64_t> peak_by_tile;  // bytes, always-live included
   std::vector<int64_t> always_live_by_tile;
   TileId fullest;
-  std::string peak_superstep;                 // where the fullest tile peaks
-  std::vector<MemoryHolder> largest;          // five on the fullest tile at its peak, largest first
-  MemoryUse at_peak;                          // of the fullest tile
-  std::vector<MemoryHolder> code;             // of the fullest tile, by codelet, largest first
-  std::vector<int64_t> live_by_superstep;     // bytes not always live, all tiles
-  std::vector<int64_t> fullest_by_superstep;  // the same, of the fullest tile alone
+  std::string peak_superstep;              // where the fullest tile peaks
+  std::vector<MemoryHolder> largest;       // five on the fullest tile at its peak, largest first
+  MemoryUse at_peak;                       // of the fullest tile
+  std::vector<MemoryHolder> code;          // of the fullest tile, by codelet, largest first
+  std::vector<int64_t> live_by_superstep;  // bytes not always live, all tiles
+  std::vector<MemoryUse> fullest_by_superstep;  // of the fullest tile
   bool fits = true;
 };
 MemoryReport program_memory(const Program& program);

@@ -11,6 +11,7 @@
 #include <set>
 #include <utility>
 
+#include "codelets/arrangement.h"
 #include "codelets/codelet.h"
 #include "codelets/cost.h"
 #include "codelets/exchange.h"
@@ -87,6 +88,9 @@ class Accounting {
     add_codelets();
     add_exchanges();
     add_control();
+    const std::vector<Arrangement> written = written_arrangements(program);
+    for (const Superstep& step : program.supersteps)
+      arranged_.push_back(arranged_bytes(program, step, written));
   }
 
   MemoryReport run() {
@@ -114,8 +118,8 @@ class Accounting {
     report.largest.resize(std::min(report.largest.size(), kLargest));
     report.at_peak = use_of(fullest, peak_step[fullest]);
     report.code = code_of(fullest);
-    sweep(
-        [&](size_t, const ByTile& live) { report.fullest_by_superstep.push_back(live[fullest]); });
+    for (size_t step = 0; step < program_.supersteps.size(); ++step)
+      report.fullest_by_superstep.push_back(use_of(fullest, step));
     report.fits = report.peak_by_tile[fullest] <= program_.target.bytes_per_tile;
     return report;
   }
@@ -212,7 +216,7 @@ class Accounting {
     for (size_t step = 0; step < program_.supersteps.size(); ++step) {
       add_all(begins[step], 1);
       for (size_t t = 0; t < tiles_; ++t)
-        live[t] = variables[t] + buffers(step)[t] + temporaries(step)[t];
+        live[t] = variables[t] + buffers(step)[t] + temporaries(step)[t] + arranged_[step];
       call(step, live);
       add_all(ends[step], -1);
     }
@@ -233,7 +237,7 @@ class Accounting {
                   .reserved = program_.target.reserved_bytes};
     if (step < program_.supersteps.size()) {
       use.receive_buffers = buffers(step)[tile];
-      use.temporaries = temporaries(step)[tile];
+      use.temporaries = temporaries(step)[tile] + arranged_[step];
     }
     for (size_t id = 0; id < lives_.size(); ++id)
       if (lives_at(id, step))
@@ -289,6 +293,7 @@ class Accounting {
   std::vector<ByTile> buffers_;                        // by distinct exchange
   std::vector<ByTile> temporaries_;                    // by distinct compute set
   std::vector<size_t> buffers_of_step_, temporaries_of_step_;
+  std::vector<int64_t> arranged_;  // by superstep, the same on every tile
 };
 
 // What takes the room decides what would make room. Constants tell the precision that was asked

@@ -103,16 +103,42 @@ std::string nodes_of(const Superstep& step) {
   return fmt::format("{} … {} ({})", step.origin.front(), step.origin.back(), step.origin.size());
 }
 
+// By the names of Poplar's categories, but for three that it does not have: what is reserved, what
+// vertices need beside their operands, and gaps.
+Json categories_json(const MemoryUse& use) {
+  Json categories;
+  const auto add = [&](const char* name, int64_t bytes) { categories[name]["total"] = bytes; };
+  add("constant", use.constants);
+  add("vertexCode", use.code);
+  add("vertexInstanceState", use.vertex_state);
+  add("internalExchangeCode", use.exchange_code);
+  add("controlCode", use.control_code);
+  add("stack", use.stack);
+  add("reserved", use.reserved);
+  add("variable", use.variables);
+  add("message", use.receive_buffers);
+  add("temporary", use.temporaries);
+  add("gaps", use.gaps);
+  return categories;
+}
+
 Json target_json(const Program& program) {
   const Target& target = program.target;
+  const int64_t bytes = target.tiles * target.bytes_per_tile;
   return {
-      {"type",           target.name                         },
-      {"numIPUs",        1                                   },
-      {"tilesPerIPU",    target.tiles                        },
-      {"numTiles",       target.tiles                        },
-      {"bytesPerTile",   target.bytes_per_tile               },
-      {"totalMemory",    target.tiles * target.bytes_per_tile},
-      {"clockFrequency", target.clock_hz                     }
+      {"name",             target.name          },
+      {"type",             "IpuModel"           },
+      {"numIPUs",          1                    },
+      {"numReplicas",      1                    },
+      {"ipusPerReplica",   1                    },
+      {"tilesPerIpu",      target.tiles         },
+      {"tilesPerReplica",  target.tiles         },
+      {"numTiles",         target.tiles         },
+      {"bytesPerTile",     target.bytes_per_tile},
+      {"bytesPerIPU",      bytes                },
+      {"memoryPerReplica", bytes                },
+      {"totalMemory",      bytes                },
+      {"clockFrequency",   target.clock_hz      }
   };
 }
 
@@ -133,6 +159,8 @@ Json graph_json(const Program& program) {
 Json step_json(const Inspected& is, size_t i) {
   const Superstep& step = is.program.supersteps[i];
   const SuperstepCost& cost = is.cost.steps[i];
+  const double active =
+      static_cast<double>(cost.active_tiles) / static_cast<double>(is.program.target.tiles);
   Line line;
   line.add(is, i);
   return {
@@ -146,10 +174,59 @@ Json step_json(const Inspected& is, size_t i) {
          {"syncCycles", cost.sync.value},
          {"activeTiles", cost.active_tiles},
          {"activeTileBalance", cost.balance},
+         {"tileBalance", cost.balance * active},
          {"totalDataBytes", cost.exchange_bytes},
          {"maxBytesReceived", cost.max_receive_bytes},
          {"ampUtilisation", percent(line.ideal, line.total()) / 100}}}                  }
   };
+}
+
+// What is not always live has its peak where the tile has.
+Json tiles_json(const Inspected& is) {
+  const int64_t most = is.program.target.bytes_per_tile;
+  const MemoryReport& memory = is.memory;
+  Json tiles = Json::array();
+  for (size_t t = 0; t < memory.peak_by_tile.size(); ++t) {
+    const int64_t peak = memory.peak_by_tile[t], always = memory.always_live_by_tile[t];
+    tiles.push_back({
+        {"memory",
+         {{"total", {{"includingGaps", peak}}},
+          {"overflowed", {{"includingGaps", std::max<int64_t>(0, peak - most)}}},
+          {"alwaysLiveBytes", always},
+          {"notAlwaysLiveBytes", peak - always}}}
+    });
+  }
+  tiles[memory.fullest.value]["memory"]["category"] = categories_json(memory.at_peak);
+  tiles[memory.fullest.value]["memory"]["total"]["excludingGaps"] =
+      memory.at_peak.total() - memory.at_peak.gaps;
+  return tiles;
+}
+
+Json always_live_json(const Inspected& is) {
+  Json variables = Json::array();
+  for (const Variable& variable : is.program.variables)
+    if (variable.kind == VariableKind::Constant)
+      variables.push_back({
+          {"name", variable.name   },
+          {"size", variable.bytes()}
+      });
+  return variables;
+}
+
+Json liveness_json(const Inspected& is) {
+  Json steps = Json::array();
+  for (size_t i = 0; i < is.memory.live_by_superstep.size(); ++i) {
+    const MemoryUse& use = is.memory.fullest_by_superstep[i];
+    steps.push_back({
+        {"program",                    {{"name", is.program.supersteps[i].name}}  },
+        {"notAlwaysLiveMemory",        {{"bytes", is.memory.live_by_superstep[i]}}},
+        {"notAlwaysLiveMemoryForTile",
+         {{"tile", is.memory.fullest.value},
+          {"bytes", use.not_always_live()},
+          {"category", categories_json(use)}}                                     }
+    });
+  }
+  return steps;
 }
 
 }  // namespace
@@ -276,22 +353,12 @@ Status print_superstep(const Inspected& is, const std::string& name) {
 
 Json profile_json(const Inspected& is) {
   Json compilation = {
-      {"target", target_json(is.program)},
-      {"graph",  graph_json(is.program) }
+      {"target",               target_json(is.program)},
+      {"graph",                graph_json(is.program) },
+      {"tiles",                tiles_json(is)         },
+      {"alwaysLiveVariables",  always_live_json(is)   },
+      {"livenessProgramSteps", liveness_json(is)      }
   };
-  for (size_t t = 0; t < is.memory.peak_by_tile.size(); ++t)
-    compilation["tiles"].push_back({
-        {"memory",
-         {{"total", {{"includingGaps", is.memory.peak_by_tile[t]}}},
-          {"alwaysLiveBytes", is.memory.always_live_by_tile[t]}}}
-    });
-  Json& fullest = compilation["tiles"][is.memory.fullest.value]["memory"]["category"];
-  for_each_use(is.memory.at_peak, [&](const char* use, int64_t bytes) { fullest[use] = bytes; });
-  for (size_t i = 0; i < is.memory.live_by_superstep.size(); ++i)
-    compilation["livenessProgramSteps"].push_back({
-        {"program",             {{"name", is.program.supersteps[i].name}}  },
-        {"notAlwaysLiveMemory", {{"bytes", is.memory.live_by_superstep[i]}}}
-    });
   const Line all = sum_of(is);
   Json execution = {
       {"totalCycles", is.cost.total.value},

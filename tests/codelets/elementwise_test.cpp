@@ -400,13 +400,57 @@ TEST(Elementwise, cycles_are_a_prologue_and_each_workers_vectors) {
   }),
                    {half, half}),
             2 * 11u + 6 * (2 * 26 + 5 * (3 + 4)) + 250);  // two compute sets
-  // A half beside floats is converted: one issue for two elements.
+  // A half beside floats is converted: one issue for two elements, in a compute set of its own.
   EXPECT_EQ(cycles(tape({
                        {Tape::Add, 0, 1}
   }),
                    {half, single, single}),
-            11u + 6 * (29 + 9 * (3 + 1)));
+            2 * 11u + 6 * (2 * 29 + 9 * (3 + 1)) + 250);
+  // A cast alone is a conversion and nothing else.
+  EXPECT_EQ(cycles(tape({
+                       {Tape::Select, 0, 0, 0}
+  }),
+                   {half, single}),
+            11u + 6 * (29 + 9 * 1));
   EXPECT_EQ(cycles(tape({}), {half, single}), 11u + 6 * (29 + 9 * 1));
+}
+
+TEST(Elementwise, an_operand_that_is_one_value_for_all_is_loaded_once) {
+  const Array half = output(DType::F16, {100}), single = output(DType::F32, {100});
+  const std::vector<Param> divided = tape(
+      {
+          {Tape::Div, 0, 1}
+  },
+      {1.5});
+  EXPECT_EQ(cycles(divided, {half, half}), 11u + 6 * (26 + 5 * 16));
+  EXPECT_EQ(cycles(divided, {single, single}), 11u + 6 * (29 + 9 * 6));
+  const std::vector<Param> added = tape(
+      {
+          {Tape::Add, 1, 0}
+  },
+      {1.5});
+  EXPECT_EQ(cycles(added, {half, half}), 11u + 6 * (26 + 5 * 2));
+}
+
+TEST(Elementwise, a_power_costs_a_call_an_element_but_where_it_is_another_operation) {
+  const Array half = output(DType::F16, {100}), single = output(DType::F32, {100});
+  const auto raised = [&](double exponent, const Array& values) {
+    return cycles(tape(
+                      {
+                          {Tape::Pow, 0, 1}
+    },
+                      {exponent}),
+                  {values, values});
+  };
+  EXPECT_EQ(raised(3, half), 11u + 6 * (26 + 5 * 217));
+  EXPECT_EQ(raised(3, single), 11u + 6 * (29 + 9 * 104));
+  EXPECT_EQ(raised(2, half), 11u + 6 * (26 + 5 * 2));
+  EXPECT_EQ(raised(0.5, single), 11u + 6 * (29 + 9 * 10));
+  EXPECT_EQ(cycles(tape({
+                       {Tape::Pow, 0, 1}
+  }),
+                   {half, half, half}),
+            11u + 6 * (26 + 5 * 217));
 }
 
 }  // namespace

@@ -211,8 +211,8 @@ TEST(MatMul, cycles_of_the_epilogue_are_those_of_its_loops) {
     return cycles({1, 12, 32}, {1, 32, 16}, dtype, dtype, activation) -
            cycles({1, 12, 32}, {1, 32, 16}, dtype, dtype, 0);
   };
-  EXPECT_EQ(added(F16, 2), 16U * 12 * 16 + 250);  // and a compute set of its own
-  EXPECT_EQ(added(F32, 2), 22U * 12 * 16 + 250);
+  EXPECT_EQ(added(F16, 2), 77U * 12 * 16 / 16 + 250);  // and a compute set of its own
+  EXPECT_EQ(added(F32, 2), 154U * 12 * 16 / 16 + 250);
   EXPECT_EQ(added(F16, 3), 2U * 12 * 16 + 250);
   EXPECT_EQ(added(F32, 4), 6U * 12 * 16 + 250);
 }

@@ -162,6 +162,23 @@ TEST(Lower, a_long_sum_is_cut_and_its_epilogue_waits_for_the_whole) {
   EXPECT_EQ(activation(1), 4);
 }
 
+// Products leave columns in sixteens, and what is stretched over them does not change that.
+TEST(Lower, a_mask_over_scores_does_not_put_them_in_rows_for_softmax) {
+  const Program program = program_of(R"(graph @f(%x: f16[64,64], %w: f16[64,64], %m: f16[1,64]) {
+    %s = matmul %x, %w : f16[64,64]
+    %e = exp %s : f16[64,64]
+    %b = broadcast %m {shape=[64,64]} : f16[64,64]
+    %a = add %b, %e : f16[64,64]
+    %p = softmax %a {axis=1} : f16[64,64]
+    return %p
+  })");
+  const std::vector<SuperstepCost> steps = program_cost(program).steps;
+  ASSERT_EQ(program.supersteps.back().compute.codelet, "softmax");
+  EXPECT_GT(steps.back().rearrange.value, 587u);
+  const int64_t share = 64 * 64 * 2 / program.target.tiles;  // of the copy, while it lasts
+  EXPECT_EQ(program_memory(program).fullest_by_superstep.back().temporaries, share);
+}
+
 // What a superstep costs before it does anything, and the planner's tolerance of 3 %, are all that
 // more tiles may cost.
 TEST(Lower, more_tiles_are_never_slower_beyond_their_syncs) {

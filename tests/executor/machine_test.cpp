@@ -250,6 +250,31 @@ TEST_P(EveryProgram, moves_the_bytes_between_tiles_that_the_plan_charges) {
   }
 }
 
+// Cycles are a function of the Program: no machine, and nothing that ran before, changes them.
+TEST_P(EveryProgram, takes_the_same_cycles_on_every_host_in_every_way_and_order) {
+  const auto cycles_of = [](const ProgramCost& cost) {
+    std::vector<uint64_t> cycles;
+    for (const SuperstepCost& step : cost.steps)
+      for (const Cycles part : {step.rearrange, step.exchange, step.compute, step.sync})
+        cycles.push_back(part.value);
+    return cycles;
+  };
+  const std::vector<uint64_t> expected = cycles_of(program_cost(executable_->program));
+  const auto other = std::make_shared<const Executable>(tiny_executable(kInTurns));
+  for (const Way& way : kWays) {
+    const std::unique_ptr<Machine> machine = load(executable_, way.options);
+    EXPECT_EQ(cycles_of(machine->cost()), expected) << way.name;
+    run(*load(other, way.options), random_inputs(other->program));
+    run(*machine, random_inputs(executable_->program));
+    EXPECT_EQ(cycles_of(machine->cost()), expected) << way.name << ", after runs";
+  }
+  auto jit = Jit::create({.cpu = "x86-64-v2"});
+  if (!jit.ok()) GTEST_SKIP() << jit.error().message;
+  auto machine = Machine::load(executable_, {.threads = 2, .cpu = "x86-64-v2", .jit = jit.take()});
+  ASSERT_TRUE(machine.ok()) << machine.error().message;
+  EXPECT_EQ(cycles_of(machine.take()->cost()), expected);
+}
+
 INSTANTIATE_TEST_SUITE_P(, EveryProgram,
                          ::testing::Values(kSoftmaxTwice, kSplitMatmul, kHalfPartials, kInTurns,
                                            kAttention),

@@ -18,8 +18,8 @@ using Json = nlohmann::json;
 TEST(Help, every_verb_teaches_with_an_example) {
   const Result overview = tessera({"--help"});
   EXPECT_EQ(overview.exit_code, 0);
-  for (const char* verb :
-       {"compile", "run", "bench", "inspect", "recompiles", "convert", "make-model", "pack", "version"}) {
+  for (const char* verb : {"compile", "run", "bench", "inspect", "recompiles", "convert",
+                           "make-model", "pack", "version"}) {
     EXPECT_THAT(overview.out, HasSubstr(verb));
     const Result help = tessera({verb, "--help"});
     EXPECT_EQ(help.exit_code, 0);
@@ -127,6 +127,22 @@ TEST(Inspect, views_add_up_and_lead_from_nodes_to_supersteps_and_back) {
   EXPECT_EQ(profile["compilation"]["tiles"].size(), 4u);
   EXPECT_GT(profile["execution"]["ampUtilisation"], 0.0);
   EXPECT_LT(profile["execution"]["ampUtilisation"], 1.0);
+
+  // As libpva's users ask: the peak of a tile is what its categories add up to.
+  const Json& tile =
+      profile["compilation"]["livenessProgramSteps"][0]["notAlwaysLiveMemoryForTile"];
+  const Json& fullest = profile["compilation"]["tiles"][tile["tile"].get<size_t>()]["memory"];
+  int64_t peak = 0;
+  for (const Json& category : fullest["category"]) peak += category["total"].get<int64_t>();
+  EXPECT_EQ(peak, fullest["total"]["includingGaps"]);
+  int64_t most = 0;
+  for (const Json& at : profile["compilation"]["livenessProgramSteps"]) {
+    int64_t bytes = 0;
+    for (const Json& category : at["notAlwaysLiveMemoryForTile"]["category"])
+      bytes += category["total"].get<int64_t>();
+    most = std::max(most, bytes);
+  }
+  EXPECT_EQ(most, peak);
 
   const Json& step = profile["execution"]["steps"].back()["program"];
   const Result one =

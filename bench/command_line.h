@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command line of a bench: flags in, exit codes as tessera's out.
+#pragma once
+
+#include <functional>
+
+#include "support/expected.h"
+#include "tools/verb.h"
+
+namespace tessera {
+
+struct BenchCommand {
+  const char* name;
+  tools::po::options_description flags;  // without --help, which every bench has
+  std::function<void()> print_help;
+  std::function<Status(const tools::po::variables_map&)> run;
+};
+
+// Parses, and runs or prints help. Errors go to stderr, their kind is the exit code.
+int bench_main(const BenchCommand& command, int argc, char** argv);
+
+}  // namespace tessera
