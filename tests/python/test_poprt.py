@@ -285,7 +285,6 @@ class Cli(unittest.TestCase):
             warned = done.stderr.strip().split("\n")
             self.assertEqual(len(warned), len(set(warned)))
             for name in (
-                "--num_io_tiles",
                 "--serialize_matmul",
                 "pass merge_moe",
                 "--eightbitsio",
