@@ -287,7 +287,7 @@ def read_yaml(path: str) -> List[str]:
     for name, value in options.items():
         if name == "model_fusion":
             raise tessera.UsageError(
-                f"{path}: model_fusion: an executable holds one model, must be " "left out"
+                f"{path}: model_fusion: an executable holds one model, must be left out"
             )
         if value is False or value is None:
             continue
@@ -314,7 +314,7 @@ def print_completion(parser: argparse.ArgumentParser, shell: str) -> None:
 def run(words: Sequence[str]) -> None:
     if words and words[0] == "tf2onnx":
         raise tessera.UsageError(
-            "tf2onnx: TensorFlow models are not read here, must be ONNX " "(pip install tf2onnx)"
+            "tf2onnx: TensorFlow models are not read here, must be ONNX (pip install tf2onnx)"
         )
     parser = make_parser()
     args = parser.parse_args(words)

@@ -16,7 +16,9 @@ def no_meaning(what: str, why: str = "Tessera has no such thing") -> None:
         print(f"poprt_compat: warning: {what} has no effect: {why}", file=sys.stderr)
 
 
-def exit_code(name: str, run: Callable[[Sequence[str]], None], words: Optional[Sequence[str]]) -> int:
+def exit_code(
+    name: str, run: Callable[[Sequence[str]], None], words: Optional[Sequence[str]]
+) -> int:
     """Runs a command, and tells what went wrong."""
     try:
         run(sys.argv[1:] if words is None else words)

@@ -14,6 +14,7 @@ from tessera.types import Arrays, Path, Tensor
 
 __all__ = ["BatchRecord", "ModelRunner", "PackRunner"]
 
+
 class _Runner(Closable):
     """What both runners have."""
 

@@ -48,9 +48,7 @@ class Session(Closable):
         isolated: bool = False,
         **options: Unpack[SessionOptions],
     ) -> None:
-        self._inner: _core.Session = _core.Session(
-            model, events, threads, isolated, dict(options)
-        )
+        self._inner: _core.Session = _core.Session(model, events, threads, isolated, dict(options))
         super().__init__()
 
     def run(

@@ -163,9 +163,7 @@ class Many(unittest.TestCase):
             futures = []
             for kind, array in slots:
                 array.fill(-1)
-                futures.append(
-                    self.runner.executeAsync(self.requests[kind], {"end_logits": array})
-                )
+                futures.append(self.runner.executeAsync(self.requests[kind], {"end_logits": array}))
             for future, (kind, array) in zip(futures, slots):
                 future.wait()
                 expected = self.expected[kind]
