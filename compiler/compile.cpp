@@ -13,6 +13,7 @@
 #include "compiler/onnx/import.h"
 #include "compiler/packing_text.h"
 #include "compiler/report.h"
+#include "passes/packable.h"
 #include "passes/pipeline.h"
 #include "program/verify.h"
 #include "support/sha256.h"
@@ -55,11 +56,35 @@ PassState pass_state(const CompileOptions& options) {
   return state;
 }
 
+// Of a padded model: outputs [rows,row_length,…] that hold a row's first token and not one value
+// for each, as a pooler's does whose size is the row length. No shape tells, so the graph must;
+// where it cannot be followed, the shape decides.
+std::vector<PackingContract::OutputRule> row_outputs(const Graph& graph) {
+  const Node* ids = find_ids(graph);
+  if (!ids) return {};
+  const Shape& rows = ids->type.shape;
+  const auto axes =
+      find_token_axes(graph, {.rows = rows[0], .row_length = rows[1], .keeps_places = true});
+  if (!axes.ok()) return {};
+  std::vector<PackingContract::OutputRule> rules;
+  for (const Output& output : graph.outputs) {
+    const Shape& shape = output.node->type.shape;
+    const bool by_shape = shape.size() >= 2 && shape[0] == rows[0] && shape[1] == rows[1];
+    const TokenAxes& found = axes->at(output.node);
+    if (by_shape && found.kind == TokenAxes::Kind::Row && found.batch == 0)
+      rules.push_back({output.name, true});
+  }
+  return rules;
+}
+
 PackingContract contract_of(const Graph& graph, const PassState& state) {
   PackingContract contract;
   if (state.options.pack_unpack) contract.form = PackingForm::UnpackRepack;
   if (state.options.pack_attention_mask) contract.form = PackingForm::AttentionMask;
-  if (contract.form == PackingForm::None) return contract;
+  if (contract.form == PackingForm::None) {
+    contract.outputs = row_outputs(graph);
+    return contract;
+  }
   const bool form_a = contract.form == PackingForm::UnpackRepack;
   contract.rows = state.rows;
   contract.row_length = state.row_length;

@@ -55,6 +55,14 @@ Expected<PackingContract> request_contract(const Metadata& metadata) {
   return contract;
 }
 
+bool is_per_request(const PackingContract& contract, const Anchor& output) {
+  for (const auto& rule : contract.outputs)
+    if (rule.name == output.name) return rule.per_request;
+  if (contract.form != PackingForm::None) return false;
+  const Shape& shape = output.shape;
+  return shape.size() < 2 || shape[0] != contract.rows || shape[1] != contract.row_length;
+}
+
 BatchRunner::BatchRunner(ModelRunner& runner, PackingContract contract, bool strip_padding)
     : runner_(runner), contract_(std::move(contract)), strip_padding_(strip_padding) {}
 
@@ -117,14 +125,11 @@ Status BatchRunner::plan_outputs() {
         &anchor, {anchor.name, false},
          0
     };
-    for (const auto& rule : c.outputs) {
-      if (rule.name == anchor.name) plan.rule = rule;
-    }
     const Shape& shape = anchor.shape;
     const auto begins_with = [&](const Shape& lead) {
       return shape.size() >= lead.size() && std::equal(lead.begin(), lead.end(), shape.begin());
     };
-    if (c.form == PackingForm::None) plan.rule.per_request = !begins_with(by_token);
+    plan.rule.per_request = is_per_request(c, anchor);
     const Shape lead = plan.rule.per_request ? Shape{by_token[0]} : by_token;
     if (!begins_with(lead) || (plan.rule.per_request && c.form == PackingForm::AttentionMask)) {
       return Error{"packing: output " + anchor.name + " is " + to_string(shape) +

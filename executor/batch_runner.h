@@ -19,6 +19,9 @@ namespace tessera {
 // The contract of an executable, with what its compiler left open taken from the usual names
 // (input_ids, attention_mask, position_ids). An error where it cannot take requests.
 Expected<PackingContract> request_contract(const Metadata& metadata);
+// Whether an output holds one value of a request, and not one of each token. Without packing and
+// without word from the compiler the shape says it: [rows,row_length,…] is one of each token.
+bool is_per_request(const PackingContract& contract, const Anchor& output);
 
 struct BatchRunnerOptions {
   // Form B: free cells between the requests of a row, for models that mix neighbouring tokens.

@@ -118,7 +118,8 @@ Expected<TokenAxes> Analysis::combine(const std::vector<const TokenAxes*>& all) 
     for (size_t d = 0; d < axes->uniform.size(); ++d) {
       if (!tokens)
         result.uniform[d] = result.uniform[d] && axes->uniform[d];
-      else if (tracks(*tokens, static_cast<int64_t>(d)) && !axes->uniform[d])
+      else if (!shape_.keeps_places && tracks(*tokens, static_cast<int64_t>(d)) &&
+               !axes->uniform[d])
         return refuse("combines tokens with constants that vary along " +
                       std::string(name_of(*tokens, static_cast<int64_t>(d))) +
                       ", where in a packed row another request may stand");
@@ -294,7 +295,8 @@ Expected<TokenAxes> Analysis::reduce() const {
 Expected<TokenAxes> Analysis::along(int64_t axis, const char* how) const {
   const TokenAxes& from = operand(0);
   if (from.kind == Kind::Free) return free();
-  if (tracks(from, axis)) return mixes(how + std::string(name_of(from, axis)));
+  if (tracks(from, axis) && !shape_.keeps_places)
+    return mixes(how + std::string(name_of(from, axis)));
   return from;
 }
 

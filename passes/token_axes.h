@@ -32,6 +32,9 @@ struct TokenAxes {
 // The values of one batch: i32 [rows,row_length], among the graph's inputs.
 struct TokenShape {
   int64_t rows = 0, row_length = 0;
+  // Whether a token may know its place: meet constants that vary along the row, as positions do, or
+  // be a sum or softmax along it. Fine where no request moves, refused where it is to be packed.
+  bool keeps_places = false;
 };
 
 using TokenAxesMap = std::unordered_map<const Node*, TokenAxes>;

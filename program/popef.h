@@ -51,7 +51,8 @@ struct PackingContract {
   std::string position_input;     // position_ids ("" in an unpacked model)
   std::string unpack_info_input;  // form A: unpack_info [max_valid_num,1]
   // Outputs: form A [max_valid_num, segment_max_size, …] or, where `per_request`,
-  // [max_valid_num,…]; form B [rows, row_length, …].
+  // [max_valid_num,…]; form B [rows, row_length, …]. Without packing only those [rows, row_length,
+  // …] that hold one value of a request all the same.
   struct OutputRule {
     std::string name;
     bool per_request = false;  // one row per request, not one per token

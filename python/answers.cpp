@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "executor/batch_runner.h"
 #include "python/errors.h"
 #include "support/half.h"
 
@@ -16,10 +17,10 @@ const Anchor* find_output(const Metadata& metadata, const std::string& name) {
   return nullptr;
 }
 
-bool is_per_request(const Metadata& metadata, const std::string& name) {
-  for (const auto& rule : metadata.packing.outputs)
-    if (rule.name == name) return rule.per_request;
-  return false;
+bool gives_one_value(const Metadata& metadata, const Anchor& output) {
+  if (metadata.packing.form != PackingForm::None) return is_per_request(metadata.packing, output);
+  const auto contract = request_contract(metadata);  // of a padded model most is left open
+  return contract.ok() && is_per_request(*contract, output);
 }
 
 // Dimensions of one token's item, or of one request's.
@@ -80,7 +81,7 @@ void check_room(const OutputViews& outputs, const Metadata& metadata, int64_t le
     if (!fits)
       raise(Error{name + ": dtype is " + std::string(to_string(view.dtype)) + ", must be " +
                   std::string(to_string(anchor->dtype))});
-    const bool whole = is_per_request(metadata, name) || anchor->shape.size() < 2;
+    const bool whole = anchor->shape.size() < 2 || gives_one_value(metadata, *anchor);
     const int64_t leading = whole ? (anchor->shape.size() > 1 ? anchor->shape[1] : 1) : length;
     const int64_t must = elements(item_shape(*anchor)) * leading;
     if (elements(view.shape) < must)

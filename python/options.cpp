@@ -3,8 +3,11 @@
 
 #include <algorithm>
 #include <numeric>
+#include <span>
 
+#include "compiler/target_text.h"
 #include "python/errors.h"
+#include "python/executable.h"
 
 namespace tessera::python {
 namespace {
@@ -21,32 +24,49 @@ std::string text(const char* name, const py::handle& value) {
   return py::cast<std::string>(value);
 }
 
-int64_t whole_number(const std::string& where, const py::handle& value) {
+bool truth(const std::string& where, const py::handle& value) {
+  if (!PyBool_Check(value.ptr()))
+    refuse(where + ": is a " + type_name(value) + ", must be True or False");
+  return value.ptr() == Py_True;
+}
+
+int64_t whole_number(const std::string& where, const py::handle& value, int64_t least,
+                     const char* must) {
   const py::object index = py::reinterpret_steal<py::object>(PyNumber_Index(value.ptr()));
   if (!index) {
     PyErr_Clear();
     refuse(where + ": is a " + type_name(value) + ", must be a whole number");
   }
   const int64_t number = PyLong_AsLongLong(index.ptr());
-  if (PyErr_Occurred()) {
-    PyErr_Clear();
-    refuse(where + ": '" + std::string(py::str(index)) + "', must be a positive whole number");
-  }
-  if (number <= 0)
-    refuse(where + ": '" + std::to_string(number) + "', must be a positive whole number");
+  const bool too_large = PyErr_Occurred() != nullptr;
+  PyErr_Clear();
+  if (too_large || number < least)
+    refuse(where + ": '" + std::string(py::str(index)) + "', must be " + must);
   return number;
 }
 
-void set_input_shape(CompileOptions& options, const py::handle& value) {
+int64_t positive(const std::string& where, const py::handle& value) {
+  return whole_number(where, value, 1, "a positive whole number");
+}
+
+int64_t not_negative(const std::string& where, const py::handle& value) {
+  return whole_number(where, value, 0, "a whole number of at least 0");
+}
+
+InputShapes shapes_by_name(const char* option, const py::handle& value) {
   if (!PyDict_Check(value.ptr()))
-    refuse("input_shape: is a " + type_name(value) + ", must be a dict of shapes by input name");
+    refuse(std::string(option) + ": is a " + type_name(value) +
+           ", must be a dict of shapes by input name");
+  InputShapes shapes;
   for (const auto& [key, dims] : py::reinterpret_borrow<py::dict>(value)) {
-    const std::string name = text("input_shape", key);
-    Shape shape;
+    const std::string name = text(option, key);
+    Shape& shape = shapes[name];
     for (const py::handle& dim : py::iter(dims))
-      shape.push_back(whole_number("input_shape " + name, dim));
-    options.input_shape[name] = shape;
+      shape.push_back(positive(std::string(option) + " " + name, dim));
+    if (!is_valid_shape(shape))
+      refuse(std::string(option) + " " + name + ": " + to_string(shape) + " is too large");
   }
+  return shapes;
 }
 
 // "a,b", or a sequence of names.
@@ -73,7 +93,7 @@ void set_pack_args(CompileOptions& options, const py::handle& value) {
                      : name == "segment_max_size" ? &args.segment_max_size
                                                   : nullptr;
     if (!field) refuse("pack_args: '" + name + "', must be max_valid_num or segment_max_size");
-    *field = whole_number("pack_args " + name, number);
+    *field = positive("pack_args " + name, number);
   }
   if (!args.max_valid_num || !args.segment_max_size)
     refuse("pack_args: must give both max_valid_num and segment_max_size");
@@ -99,13 +119,32 @@ void set_proportion(CompileOptions& options, const py::handle& value) {
   options.available_memory_proportion = py::cast<double>(value);
 }
 
+void set_compiler_options(CompileOptions& options, const py::handle& value) {
+  const std::string must = ", must be a dict of use_128bit_conv_unit_load or enable_fast_reduce";
+  if (!PyDict_Check(value.ptr())) refuse("compiler_options: is a " + type_name(value) + must);
+  for (const auto& [key, on] : py::reinterpret_borrow<py::dict>(value)) {
+    const std::string name = text("compiler_options", key);
+    bool* field = name == "use_128bit_conv_unit_load" ? &options.use_128bit_conv_unit_load
+                  : name == "enable_fast_reduce"      ? &options.enable_fast_reduce
+                                                      : nullptr;
+    if (!field) refuse("compiler_options: '" + name + "'" + must);
+    *field = truth("compiler_options " + name, on);
+  }
+}
+
+void set_target(CompileOptions& options, const py::handle& value) {
+  options.target = value_of(parse_target(names("target", value)));
+}
+
+template <class Options>
 struct Option {
   const char* name;
-  void (*set)(CompileOptions&, const py::handle&);
+  void (*set)(Options&, const py::handle&);
 };
 
-constexpr Option kOptions[] = {
-    {"input_shape", set_input_shape},
+constexpr Option<CompileOptions> kCompileOptions[] = {
+    {"input_shape", [](CompileOptions& o,
+     const py::handle& v) { o.input_shape = shapes_by_name("input_shape", v); }},
     {"precision", set_precision},
     {"pack_args", set_pack_args},
     {"passes", [](CompileOptions& o, const py::handle& v) { o.passes = names("passes", v); }},
@@ -117,10 +156,59 @@ constexpr Option kOptions[] = {
      [](CompileOptions& o, const py::handle& v) { o.skip_passes = names("skip_passes", v); }},
     {"partials_type", set_partials},
     {"available_memory_proportion", set_proportion},
-    {"target", [](CompileOptions& o,
-     const py::handle& v) { o.target = value_of(target_preset(text("target", v))); }},
+    {"compiler_options", set_compiler_options},
+    {"target", set_target},
+    {"batches_per_step",
+     [](CompileOptions& o, const py::handle& v) {
+       o.host.batches_per_step = positive("batches_per_step", v);
+     }},
+    {"num_io_tiles",
+     [](CompileOptions& o, const py::handle& v) {
+       o.host.io_tiles = not_negative("num_io_tiles", v);
+     }},
+    {"prefetch",
+     [](CompileOptions& o, const py::handle& v) { o.host.prefetch = truth("prefetch", v); }},
     {"dump_passes",
      [](CompileOptions& o, const py::handle& v) { o.dump_dir = text("dump_passes", v); }},
+};
+
+void set_warm_up(SessionOptions& options, const py::handle& value) {
+  if (!PyList_Check(value.ptr()) && !PyTuple_Check(value.ptr()))
+    refuse("warm_up: is a " + type_name(value) +
+           ", must be a list of dicts of shapes by input name");
+  for (const py::handle& shapes : py::iter(value))
+    options.warm_up.push_back(shapes_by_name("warm_up", shapes));
+}
+
+void set_on_recompile(SessionOptions& options, const py::handle& value) {
+  const std::string word = text("on_recompile", value);
+  auto policy = parse_on_recompile(word);
+  if (!policy.ok()) refuse("on_recompile: '" + word + "', must be allow, warn, pad or fail");
+  options.on_recompile = *policy;
+}
+
+constexpr Option<SessionOptions> kSessionOptions[] = {
+    {"on_recompile", set_on_recompile},
+    {"recompile_limit",
+     [](SessionOptions& o, const py::handle& v) {
+       o.recompile_limit = not_negative("recompile_limit", v);
+     }},
+    {"warm_up", set_warm_up},
+    {"background",
+     [](SessionOptions& o, const py::handle& v) { o.background = truth("background", v); }},
+    {"cache_dir", [](SessionOptions& o, const py::handle& v) { o.cache_dir = path_of(v); }},
+    {"cache_limit_bytes",
+     [](SessionOptions& o, const py::handle& v) {
+       o.cache_limit_bytes = not_negative("cache_limit_bytes", v);
+     }},
+    {"memory_entries",
+     [](SessionOptions& o, const py::handle& v) {
+       o.memory_entries = static_cast<size_t>(positive("memory_entries", v));
+     }},
+    {"memory_bytes",
+     [](SessionOptions& o, const py::handle& v) { o.memory_bytes = positive("memory_bytes", v); }},
+    {"call_site",
+     [](SessionOptions& o, const py::handle& v) { o.call_site = text("call_site", v); }},
 };
 
 // Changes of one letter that lead from one word to the other.
@@ -138,13 +226,32 @@ size_t edit_distance(const std::string& a, const std::string& b) {
   return row[b.size()];
 }
 
-[[noreturn]] void refuse_name(const std::string& name) {
-  const auto nearest = std::min_element(
-      std::begin(kOptions), std::end(kOptions), [&](const Option& a, const Option& b) {
-        return edit_distance(name, a.name) < edit_distance(name, b.name);
-      });
-  refuse(name + ": is no option; the nearest is '" + nearest->name + "'");
+template <class Options>
+bool set_option(std::span<const Option<Options>> table, Options& options, const std::string& name,
+                const py::handle& value) {
+  for (const Option<Options>& option : table) {
+    if (name != option.name) continue;
+    option.set(options, value);
+    return true;
+  }
+  return false;
 }
+
+template <class Options>
+void add_names(std::span<const Option<Options>> table, std::vector<std::string>& to) {
+  for (const Option<Options>& option : table) to.emplace_back(option.name);
+}
+
+[[noreturn]] void refuse_name(const std::string& name, const std::vector<std::string>& known) {
+  const auto nearest =
+      std::min_element(known.begin(), known.end(), [&](const auto& a, const auto& b) {
+        return edit_distance(name, a) < edit_distance(name, b);
+      });
+  refuse(name + ": is no option; the nearest is '" + *nearest + "'");
+}
+
+constexpr std::span<const Option<CompileOptions>> compile_table{kCompileOptions};
+constexpr std::span<const Option<SessionOptions>> session_table{kSessionOptions};
 
 }  // namespace
 
@@ -152,12 +259,31 @@ CompileOptions compile_options(const py::dict& options) {
   CompileOptions result;
   for (const auto& [key, value] : options) {
     const std::string name = text("option", key);
-    const auto* option = std::find_if(std::begin(kOptions), std::end(kOptions),
-                                      [&](const Option& o) { return name == o.name; });
-    if (option == std::end(kOptions)) refuse_name(name);
-    option->set(result, value);
+    if (set_option(compile_table, result, name, value)) continue;
+    std::vector<std::string> known;
+    add_names(compile_table, known);
+    refuse_name(name, known);
   }
   check(check_options(result));
+  return result;
+}
+
+SessionOptions session_options(const py::dict& options) {
+  SessionOptions result;
+  result.cache_dir = default_cache_dir();
+  for (const auto& [key, value] : options) {
+    const std::string name = text("option", key);
+    if (set_option(session_table, result, name, value) ||
+        set_option(compile_table, result.compile, name, value))
+      continue;
+    std::vector<std::string> known;
+    add_names(session_table, known);
+    add_names(compile_table, known);
+    refuse_name(name, known);
+  }
+  check(check_options(result.compile));
+  if (result.background && result.on_recompile != OnRecompile::Pad)
+    refuse("background: needs on_recompile='pad'");
   return result;
 }
 

@@ -6,14 +6,16 @@
 
 #include "compiler/options.h"
 #include "executor/machine.h"
+#include "session/session.h"
 
 namespace tessera::python {
 
 namespace py = pybind11;
 
-// input_shape, precision, pack_args, passes, skip_passes, partials_type,
-// available_memory_proportion, target, dump_passes: as the command line's flags. Raises UsageError.
+// tessera.CompileOptions, as the command line's flags. Raises UsageError.
 CompileOptions compile_options(const py::dict& options);
+// These, and tessera.SessionOptions. `machine`, `events_path` and `tell` are left for the caller.
+SessionOptions session_options(const py::dict& options);
 MachineOptions machine_options(int threads, bool isolated);
 
 }  // namespace tessera::python

@@ -4,6 +4,11 @@
 
 #include <pybind11/stl.h>
 
+#include <algorithm>
+#include <cstring>
+#include <mutex>
+
+#include "executor/host_arrays.h"
 #include "python/arrays.h"
 #include "python/bindings.h"
 #include "python/executable.h"
@@ -14,21 +19,90 @@
 namespace tessera::python {
 namespace {
 
+// What a session tells, from whichever thread, until one that holds the interpreter lock passes it
+// on: a session never waits for that lock.
+class Told {
+ public:
+  void add(const std::string& line) {
+    const std::lock_guard lock(mutex_);
+    lines_.push_back(line);
+  }
+  // To the logger "tessera", as warnings.
+  void pass_on() {
+    std::vector<std::string> lines;
+    {
+      const std::lock_guard lock(mutex_);
+      lines.swap(lines_);
+    }
+    if (lines.empty()) return;
+    const py::object warn =
+        py::module_::import("logging").attr("getLogger")("tessera").attr("warning");
+    for (const std::string& line : lines) warn("%s", line);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::string> lines_;
+};
+
 struct SessionHandle {
-  explicit SessionHandle(std::shared_ptr<Session> s) : session(std::move(s), "session") {}
+  SessionHandle(std::shared_ptr<Session> s, std::shared_ptr<Told> t)
+      : session(std::move(s), "session"), told(std::move(t)) {}
   Closable<Session> session;
+  std::shared_ptr<Told> told;
 };
 
 std::unique_ptr<SessionHandle> open_session(const py::object& model, const py::object& events,
-                                            int threads, bool isolated, const py::dict& options) {
+                                            int threads, bool isolated, const py::dict& given) {
   const std::string path = path_of(model);
-  SessionOptions session_options;
-  session_options.compile = compile_options(options);
-  session_options.machine = machine_options(threads, isolated);
-  session_options.tell = [](const std::string&) {};  // Python asks recompiles()
-  if (!events.is_none()) session_options.events_path = path_of(events);
-  return std::make_unique<SessionHandle>(
-      value_of(without_gil([&] { return Session::open(path, std::move(session_options)); })));
+  SessionOptions options = session_options(given);
+  options.machine = machine_options(threads, isolated);
+  const auto told = std::make_shared<Told>();
+  options.tell = [told](const std::string& line) { told->add(line); };
+  if (!events.is_none()) options.events_path = path_of(events);
+  auto session = without_gil([&] { return Session::open(path, std::move(options)); });
+  told->pass_on();
+  return std::make_unique<SessionHandle>(value_of(std::move(session)), told);
+}
+
+// What the outputs asked for are of: anchors of these names, each with its shape and dtype.
+Status check_outputs(const OutputViews& views, const Metadata& asked) {
+  std::vector<const Anchor*> outputs;
+  for (const Anchor& anchor : asked.anchors)
+    if (anchor.kind == AnchorKind::Output) outputs.push_back(&anchor);
+  for (const auto& [name, view] : views) {
+    const auto anchor = std::find_if(outputs.begin(), outputs.end(),
+                                     [&, &n = name](const Anchor* a) { return a->name == n; });
+    if (anchor == outputs.end())
+      return Error{name + ": is no output of this model, must be " + list_names(outputs)};
+    TRY(check_output(**anchor, view));
+  }
+  return {};
+}
+
+void copy_out(const HostTensors& tensors, const OutputViews& views) {
+  for (const auto& [name, view] : views) {
+    const HostTensor& tensor = tensors.at(name);
+    if (tensor.dtype == view.dtype)
+      std::memcpy(view.bytes.data(), tensor.bytes.data(), tensor.bytes.size());
+    else
+      convert_output(tensor.bytes, view);
+  }
+}
+
+// A batch that is padded: the runner has larger buffers of its own.
+py::dict run_padded(Serving serving, const py::object& inputs, const py::object& outputs) {
+  const HeldInputs in = hold_inputs(inputs);
+  Metadata asked;
+  asked.anchors = serving.anchors();
+  HeldOutputs out = hold_outputs(outputs, asked);
+  check(check_outputs(out.views, asked));
+  check(without_gil([&]() -> Status {
+    copy_out(TRY(serving.run(in.views)), out.views);
+    serving.runner.reset();  // the last one, if it has gone from the session's memory
+    return {};
+  }));
+  return std::move(out.arrays);
 }
 
 py::dict run(SessionHandle& handle, const py::object& inputs, const py::object& outputs) {
@@ -38,8 +112,17 @@ py::dict run(SessionHandle& handle, const py::object& inputs, const py::object& 
     const HeldInputs in = hold_inputs(inputs);
     for (const auto& [name, view] : in.views) shapes[name] = view.shape;
   }
-  auto runner = value_of(without_gil([&] { return session->runner(shapes); }));
-  return run_batch(std::move(runner), inputs, outputs);
+  auto serving = without_gil([&] { return session->serve(shapes); });
+  handle.told->pass_on();
+  Serving found = value_of(std::move(serving));
+  if (found.padding) return run_padded(std::move(found), inputs, outputs);
+  return run_batch(std::move(found.runner), inputs, outputs);
+}
+
+void finish_background(SessionHandle& handle) {
+  const std::shared_ptr<Session> session = handle.session.get();
+  without_gil([&] { return session->finish_background(), true; });
+  handle.told->pass_on();
 }
 
 std::vector<std::string> event_lines(const SessionHandle& handle) {
@@ -51,7 +134,9 @@ std::vector<std::string> event_lines(const SessionHandle& handle) {
 
 void close(SessionHandle& handle) {
   std::shared_ptr<Session> session = handle.session.take();
-  if (session) without_gil([&] { return session.reset(), true; });
+  if (!session) return;
+  without_gil([&] { return session.reset(), true; });
+  handle.told->pass_on();
 }
 
 // ((JSON line, human line), …) of an events file.
@@ -70,6 +155,8 @@ void bind_session(py::module_& module) {
       .def(py::init(&open_session))
       .def("run", run)
       .def("events", event_lines)
+      .def("metrics", [](const SessionHandle& handle) { return handle.session.get()->metrics(); })
+      .def("finish_background", finish_background)
       .def("close", close)
       .def("closed", [](const SessionHandle& handle) { return handle.session.closed(); });
   module.def("read_events", read_lines);

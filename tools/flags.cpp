@@ -8,6 +8,7 @@
 #include <chrono>
 #include <sstream>
 
+#include "compiler/target_text.h"
 #include "tools/verb.h"
 
 namespace tessera::tools {
@@ -160,7 +161,11 @@ Expected<CompileOptions> compile_options(const po::variables_map& flags) {
     TRY(parse_compiler_options(flags["compiler_options"].as<Words>(), options));
   options.passes = names(flags, "passes");
   options.skip_passes = names(flags, "skip_passes");
-  if (flags.count("target")) options.target = TRY(parse_target(flags["target"].as<Words>()));
+  if (flags.count("target")) {
+    auto target = parse_target(flags["target"].as<Words>());
+    if (!target.ok()) return usage("--" + target.error().message);
+    options.target = target.take();
+  }
   options.host = {flags["batches_per_step"].as<int64_t>(), flags["num_io_tiles"].as<int64_t>(),
                   flags["prefetch"].as<bool>()};
   options.dump_dir = flags["dump_passes"].as<std::string>();

@@ -40,8 +40,6 @@ po::options_description compile_flags();
 Expected<CompileOptions> compile_options(const po::variables_map& flags);
 // Flags of everything that runs: threads, machine.
 po::options_description machine_flags();
-// "c600", "c600,tiles=736", or the same in several words; see --help.
-Expected<Target> parse_target(const std::vector<std::string>& words);
 // "input_ids=16,256" …
 Expected<std::map<std::string, Shape>> parse_shapes(const std::vector<std::string>& words);
 

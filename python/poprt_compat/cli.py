@@ -12,9 +12,10 @@ import numpy as np
 
 import tessera
 from poprt_compat import passes
-from poprt_compat.compiler import TARGETS
+from poprt_compat.compiler import DEFAULTS as COMPILER_DEFAULTS
+from poprt_compat.compiler import MEANT, CompilerOptions
 from poprt_compat.converter import DEFAULTS, compile_options
-from poprt_compat.warn import no_meaning
+from poprt_compat.warn import exit_code, no_meaning
 
 #: Options that are taken and do nothing: name, number of words, default.
 NO_MEANING = [
@@ -44,8 +45,6 @@ NO_MEANING = [
     ("merge_matmul_add", "*", None),
     ("merge_moe", "*", None),
     ("eightbitsio", 0, False),
-    ("num_io_tiles", 1, None),
-    ("batches_per_step", 1, None),
     ("popart_options", "*", None),
     ("custom_library_so_paths", "*", None),
     ("custom_shape_inference", "*", None),
@@ -98,6 +97,8 @@ def make_parser() -> argparse.ArgumentParser:
     )
     add("--available_memory_proportion", type=float)
     add("--ipu_version", default="", choices=["ipu2", "ipu21", ""], metavar="{ipu2,ipu21}")
+    add("--num_io_tiles", type=int, default=0, help="tiles that hold streams and do not compute")
+    add("--batches_per_step", type=int, default=1)
     add("--compiler_options", nargs="+", default=[], metavar="KEY=VALUE")
     add("--export_popef", action="store_true", help="write DIR/executable.popef")
     add("--run", action="store_true", help="run once compiled, on random values")
@@ -171,26 +172,40 @@ def warn_of_meaningless(args: argparse.Namespace) -> None:
     for name, _, default in NO_MEANING:
         if getattr(args, name) != default:
             no_meaning("--" + name)
-    for key in pairs(args.compiler_options, "compiler_options"):
-        if key not in ("partials_type", "available_memory_proportion"):
-            no_meaning(f"--compiler_options {key}")
+
+
+def value_of(text: str, default: Any, flag: str) -> Any:
+    """The text as a value of the default's type."""
+    kind = type(default)
+    if kind is bool and text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    if kind is str:
+        return text
+    try:
+        if kind in (int, float):
+            return kind(text)
+    except ValueError:
+        pass
+    must = {bool: "True or False", int: "a whole number", float: "a number"}[kind]
+    raise tessera.UsageError(f"{flag}: '{text}', must be {must}")
 
 
 def target_options(args: argparse.Namespace) -> Dict[str, Any]:
-    options: Dict[str, Any] = {"target": TARGETS[args.ipu_version]}
-    given = pairs(args.compiler_options, "compiler_options")
-    if "partials_type" in given:
-        options["partials_type"] = given["partials_type"]
-    if "available_memory_proportion" in given:
-        try:
-            options["available_memory_proportion"] = float(given["available_memory_proportion"])
-        except ValueError:
-            raise tessera.UsageError(
-                "--compiler_options available_memory_proportion: '"
-                + given["available_memory_proportion"]
-                + "', must be a number"
-            ) from None
-    return options
+    """What is said to the compiler alone. Names are CompilerOptions', which warns of those without
+    a meaning."""
+    settings: Dict[str, Any] = {
+        "ipu_version": args.ipu_version,
+        "num_io_tiles": args.num_io_tiles,
+        "batches_per_step": args.batches_per_step,
+    }
+    if args.available_memory_proportion is not None:
+        settings["available_memory_proportion"] = args.available_memory_proportion
+    for key, text in pairs(args.compiler_options, "compiler_options").items():
+        if key in MEANT:
+            settings[key] = value_of(text, COMPILER_DEFAULTS[key], f"--compiler_options {key}")
+        else:
+            no_meaning(f"--compiler_options {key}")
+    return CompilerOptions(**settings).compile_options()
 
 
 def show(made: tessera.Executable) -> None:
@@ -259,15 +274,20 @@ def read_yaml(path: str) -> List[str]:
         import yaml
     except ImportError:
         raise tessera.Error("--config_yaml: needs PyYAML (Debian's python3-yaml)") from None
-    with open(path, encoding="utf-8") as file:
-        options = yaml.safe_load(file)
+    try:
+        with open(path, encoding="utf-8") as file:
+            options = yaml.safe_load(file)
+    except OSError as error:
+        raise tessera.Error(f"{path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise tessera.UsageError(f"{path}: is no YAML: {error}") from None
     if not isinstance(options, dict):
         raise tessera.UsageError(f"{path}: must be options by name")
     words: List[str] = []
     for name, value in options.items():
         if name == "model_fusion":
             raise tessera.UsageError(
-                f"{path}: model_fusion: an executable holds one model, must be " "left out"
+                f"{path}: model_fusion: an executable holds one model, must be left out"
             )
         if value is False or value is None:
             continue
@@ -294,7 +314,7 @@ def print_completion(parser: argparse.ArgumentParser, shell: str) -> None:
 def run(words: Sequence[str]) -> None:
     if words and words[0] == "tf2onnx":
         raise tessera.UsageError(
-            "tf2onnx: TensorFlow models are not read here, must be ONNX " "(pip install tf2onnx)"
+            "tf2onnx: TensorFlow models are not read here, must be ONNX (pip install tf2onnx)"
         )
     parser = make_parser()
     args = parser.parse_args(words)
@@ -311,6 +331,7 @@ def run(words: Sequence[str]) -> None:
     if not args.input_model:
         raise tessera.UsageError("--input_model: must be given")
     warn_of_meaningless(args)
+    for_compiler = target_options(args)
     os.makedirs(args.output_dir, exist_ok=True)
     options = compile_options(args.input_model, settings_of(args))
     # PopRT converts whatever else it is asked for.
@@ -323,7 +344,7 @@ def run(words: Sequence[str]) -> None:
     print(f"{output}: {done['nodes']} nodes, {done['inputs']} inputs, {done['outputs']} outputs")
     if not (args.export_popef or args.run or args.check or args.show):
         return
-    made = tessera.compile(args.input_model, **{**options, **target_options(args)})
+    made = tessera.compile(args.input_model, **{**options, **for_compiler})
     if args.export_popef:
         popef = os.path.join(args.output_dir, "executable.popef")
         made.save(popef)
@@ -337,12 +358,7 @@ def run(words: Sequence[str]) -> None:
 
 
 def main(words: Optional[Sequence[str]] = None) -> int:
-    try:
-        run(sys.argv[1:] if words is None else words)
-    except tessera.Error as error:
-        print(f"poprt: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+    return exit_code("poprt", run, words)
 
 
 if __name__ == "__main__":

@@ -52,7 +52,17 @@ DEFAULTS: Dict[str, Any] = {
     "enable_efficient_overlap_io_topo_cons": False,
 }
 #: Those that Tessera gives a meaning to.
-MEANT = ("num_ipus", "ipu_version", "partials_type", "available_memory_proportion")
+MEANT = (
+    "num_ipus",
+    "ipu_version",
+    "batches_per_step",
+    "partials_type",
+    "available_memory_proportion",
+    "num_io_tiles",
+    "enable_prefetch_datastreams",
+    "use_128bit_conv_unit_load",
+    "enable_fast_reduce",
+)
 TARGETS = {"": "c600", "ipu2": "gc200", "ipu21": "c600"}
 
 
@@ -82,6 +92,13 @@ class CompilerOptions:
             "target": TARGETS[self.ipu_version],
             "partials_type": self.partials_type,
             "available_memory_proportion": self.available_memory_proportion,
+            "batches_per_step": self.batches_per_step,
+            "num_io_tiles": self.num_io_tiles,
+            "prefetch": self.enable_prefetch_datastreams,
+            "compiler_options": {
+                "use_128bit_conv_unit_load": self.use_128bit_conv_unit_load,
+                "enable_fast_reduce": self.enable_fast_reduce,
+            },
         }
 
 

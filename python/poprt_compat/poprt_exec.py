@@ -11,7 +11,7 @@ import numpy as np
 
 import tessera
 from poprt_compat.cli import random_feed
-from poprt_compat.warn import no_meaning
+from poprt_compat.warn import exit_code, no_meaning
 
 RUNNERS = ("modelRunner", "packRunner", "lightRunner", "hostConcatRunner")
 
@@ -103,12 +103,7 @@ def run(words: Sequence[str]) -> None:
 
 
 def main(words: Optional[Sequence[str]] = None) -> int:
-    try:
-        run(sys.argv[1:] if words is None else words)
-    except tessera.Error as error:
-        print(f"poprt_exec: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+    return exit_code("poprt_exec", run, words)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One warning for each thing that is accepted and has no meaning here."""
+"""What the commands say on stderr."""
 
 import sys
-from typing import Set
+from typing import Callable, Optional, Sequence, Set
+
+import tessera
 
 _told: Set[str] = set()
 
@@ -12,3 +14,15 @@ def no_meaning(what: str, why: str = "Tessera has no such thing") -> None:
     if what not in _told:
         _told.add(what)
         print(f"poprt_compat: warning: {what} has no effect: {why}", file=sys.stderr)
+
+
+def exit_code(
+    name: str, run: Callable[[Sequence[str]], None], words: Optional[Sequence[str]]
+) -> int:
+    """Runs a command, and tells what went wrong."""
+    try:
+        run(sys.argv[1:] if words is None else words)
+    except tessera.Error as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0

@@ -17,7 +17,15 @@ from tessera.futures import Future
 from tessera.packing import PackedBatch, Placement, pack, policies
 from tessera.runners import BatchRecord, ModelRunner, PackRunner
 from tessera.sessions import Session, recompiles
-from tessera.types import CompileOptions, ModelInput, PackArgs, Packing, Pass, Tensor
+from tessera.types import (
+    CompileOptions,
+    ModelInput,
+    PackArgs,
+    Packing,
+    Pass,
+    SessionOptions,
+    Tensor,
+)
 
 __all__ = [
     "BadFileError",
@@ -37,6 +45,7 @@ __all__ = [
     "Placement",
     "RefusedError",
     "Session",
+    "SessionOptions",
     "Tensor",
     "UsageError",
     "__version__",

@@ -3,21 +3,19 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Tuple, Type, TypeVar, Union
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Tuple, Union
 
 import numpy as np
 
 from tessera import _core
-from tessera.futures import Future, close_at_exit, new_future
+from tessera.closable import Closable
+from tessera.futures import Future, new_future
 from tessera.types import Arrays, Path, Tensor
 
 __all__ = ["BatchRecord", "ModelRunner", "PackRunner"]
 
-Self = TypeVar("Self", bound="_Runner")
 
-
-class _Runner:
+class _Runner(Closable):
     """What both runners have."""
 
     _inner: Union[_core.ModelRunner, _core.PackRunner]
@@ -33,25 +31,6 @@ class _Runner:
     @property
     def executable(self) -> _core.Executable:
         return self._inner.executable()
-
-    def close(self) -> None:
-        """Answers what was taken, then refuses what comes. Safe to call twice."""
-        self._inner.close()
-
-    @property
-    def closed(self) -> bool:
-        return self._inner.closed()
-
-    def __enter__(self: Self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: Optional[Type[BaseException]],
-        value: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
-        self.close()
 
 
 class ModelRunner(_Runner):
@@ -72,7 +51,7 @@ class ModelRunner(_Runner):
         self, executable: Union[Path, _core.Executable], *, threads: int = 0, isolated: bool = False
     ) -> None:
         self._inner: _core.ModelRunner = _core.ModelRunner(executable, threads, isolated)
-        close_at_exit(self)
+        super().__init__()
 
     def run(
         self, inputs: Arrays, outputs: Optional[Arrays] = None
@@ -169,7 +148,7 @@ class PackRunner(_Runner):
             "warm_up": warm_up,
         }
         self._inner: _core.PackRunner = _core.PackRunner(executable, threads, isolated, options)
-        close_at_exit(self)
+        super().__init__()
 
     def submit(
         self,

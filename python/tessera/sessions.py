@@ -4,33 +4,40 @@
 from __future__ import annotations
 
 import json
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Type
+from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
 import numpy as np
 
 from tessera import _core
-from tessera.futures import close_at_exit
+from tessera.closable import Closable
 from tessera.types import Arrays, Path
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from tessera.types import CompileOptions
+    from tessera.types import SessionOptions
 
 __all__ = ["Session", "recompiles"]
 
 
-class Session:
+class Session(Closable):
     """A model and its executables by input shape.
 
-    A batch of a shape that was not seen is compiled for, and every compile leaves one event: its
+    A batch of a shape that was not seen is compiled for, loaded from the cache folder, padded to a
+    larger shape or refused, as ``on_recompile`` says, and each of these leaves one event: its
     cause, the difference to the nearest known shape, its price (``docs/recompiles.md``).
-    ``events``: a file to which each is appended as a JSON line. Other keywords are
-    ``CompileOptions``; ``input_shape`` is what each run brings.
 
-    Thread-safe; a run that needs a compile holds up others of this session meanwhile. Works in the
-    process that made it."""
+    ``events``: a file to which each event is appended as a JSON line. Other keywords are
+    ``tessera.SessionOptions``, and the ``CompileOptions`` among them; ``input_shape`` is what each
+    run brings. Unless ``on_recompile`` is ``"allow"``, events are also warnings of the logger
+    ``"tessera"``, one line each: from the call that caused them, or, of the background, the next.
+
+    Thread-safe; shapes that are ready do not wait for one that compiles. Works in the process that
+    made it.
+
+    Raises ``UsageError`` for an unknown option (it names the nearest) or a value out of range,
+    ``BadFileError`` for a cache folder that others can write to, ``Error`` for a missing model or
+    an events file that cannot be written, and whatever compiling ``warm_up`` raises."""
 
     def __init__(
         self,
@@ -39,38 +46,32 @@ class Session:
         events: Optional[Path] = None,
         threads: int = 0,
         isolated: bool = False,
-        **options: Unpack[CompileOptions],
+        **options: Unpack[SessionOptions],
     ) -> None:
-        self._inner = _core.Session(model, events, threads, isolated, dict(options))
-        close_at_exit(self)
+        self._inner: _core.Session = _core.Session(model, events, threads, isolated, dict(options))
+        super().__init__()
 
     def run(
         self, inputs: Arrays, outputs: Optional[Arrays] = None
     ) -> Dict[str, np.ndarray[Any, Any]]:
-        """As ``ModelRunner.run``, compiling first where these shapes are new."""
+        """As ``ModelRunner.run``, for inputs of any shape of the model's.
+
+        What a padded batch adds is cut off again: the answers have the shapes that were asked for.
+        Raises ``RefusedError`` where the policy or ``recompile_limit`` says no, and the compiler's
+        errors where these shapes cannot be compiled."""
         return self._inner.run(inputs, outputs)
 
     def recompiles(self) -> List[Dict[str, Any]]:
-        """Every event so far, oldest first, with the fields of ``docs/recompiles.md``."""
+        """The last 4096 events, oldest first, with the fields of ``docs/recompiles.md``."""
         return [json.loads(line) for line in self._inner.events()]
 
-    def close(self) -> None:
-        self._inner.close()
+    def metrics(self) -> str:
+        """The counters so far, in Prometheus' text format."""
+        return self._inner.metrics()
 
-    @property
-    def closed(self) -> bool:
-        return self._inner.closed()
-
-    def __enter__(self) -> Session:
-        return self
-
-    def __exit__(
-        self,
-        kind: Optional[Type[BaseException]],
-        value: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
-        self.close()
+    def finish_background(self) -> None:
+        """Waits until ``background`` has left nothing to compile."""
+        self._inner.finish_background()
 
 
 def recompiles(events: Path) -> List[Dict[str, Any]]:

@@ -22,6 +22,7 @@ __all__ = [
     "Packing",
     "Pass",
     "Path",
+    "SessionOptions",
     "Tensor",
 ]
 
@@ -100,7 +101,43 @@ class CompileOptions(TypedDict, total=False):
     partials_type: str
     #: Share of a tile that one matmul's operands may take, in (0, 1]; 0.6.
     available_memory_proportion: float
-    #: ``"c600"`` (the default), ``"gc200"``, ``"bow"`` or ``"test"``.
-    target: str
+    #: ``use_128bit_conv_unit_load``: weights interleaved, loaded 16 bytes a cycle;
+    #: ``enable_fast_reduce``: the same for sums of partials. Both False.
+    compiler_options: Mapping[str, bool]
+    #: ``"c600"`` (the default), ``"gc200"``, ``"bow"`` or ``"test"``, and numbers to change in it:
+    #: ``"c600,tiles=736,clock_hz=1e9"``; in one word or several.
+    target: Union[str, Sequence[str]]
+    #: Batches for each start of the engine by the host; 1.
+    batches_per_step: int
+    #: Tiles that hold streams and do not compute, so that input and output overlap; 0.
+    num_io_tiles: int
+    #: The host fills streams before they are asked for; True.
+    prefetch: bool
     #: A folder for the graph after each pass that changed it.
     dump_passes: str
+
+
+class SessionOptions(CompileOptions, total=False):
+    """Keyword arguments of ``tessera.Session``: these and all of ``CompileOptions``."""
+
+    #: For a shape without an executable: ``"allow"`` (compile), ``"warn"`` (the default: compile
+    #: and tell), ``"pad"`` (run on the nearest larger one; compile and tell where there is none) or
+    #: ``"fail"`` (``RefusedError``). The first compile of a model is always made.
+    on_recompile: str
+    #: More recompiles than this are refused. Without it, no limit.
+    recompile_limit: int
+    #: Compiled by the constructor, whatever the policy: ``[{"input_ids": (4, 128)}]``.
+    warm_up: Sequence[Mapping[str, Sequence[int]]]
+    #: With ``"pad"``: compile the shape itself meanwhile, for the batches that follow; False.
+    background: bool
+    #: Executables are kept in this folder, for all processes of this user. Without it the variable
+    #: ``TESSERA_CACHE_DIR``; ``""``: none.
+    cache_dir: Path
+    #: What the folder may hold; the least recently used go. 16 GiB.
+    cache_limit_bytes: int
+    #: Executables that are kept ready to run; the least recently used go. 64.
+    memory_entries: int
+    #: Host memory that these may take. Without it, no limit.
+    memory_bytes: int
+    #: What events say of who asked.
+    call_site: str

@@ -379,5 +379,24 @@ TEST(OfflineRunner, an_input_that_nothing_fills_is_refused) {
             "or unpack_info");
 }
 
+// An output [rows,row_length] of a padded model is one value a token, if the compiler does not say
+// that it is one row a request.
+TEST(OfflineRunner, gives_a_whole_row_where_the_contract_says_so) {
+  for (const bool row : {false, true}) {
+    Executable executable = echo_executable(PackingForm::None);
+    if (row)
+      executable.metadata.packing.outputs = {
+          {"echo", true}
+      };
+    auto model = ModelRunner::create(std::make_shared<const Executable>(std::move(executable)),
+                                     {.threads = 1, .jit = shared_jit()});
+    ASSERT_TRUE(model.ok()) << model.error().message;
+    const std::vector<Request> requests = {request_of({5, 6, 7})};
+    const auto result = run_offline(**model, PackPolicy::NextFit, requests);
+    ASSERT_TRUE(result.ok()) << result.error().message;
+    EXPECT_EQ(result->answers[0].outputs.at("echo").size(), (row ? 8 : 3) * sizeof(int32_t));
+  }
+}
+
 }  // namespace
 }  // namespace tessera

@@ -26,7 +26,7 @@ import transformers  # noqa: E402
 from transformers.onnx import FeaturesManager, export  # noqa: E402
 
 TASKS = ("default", "question-answering", "sequence-classification", "token-classification")
-ROWS, LENGTH, MOST = 4, 32, 12
+ROWS, LENGTH, MOST = 4, 32, 12  # the hidden size too: a pooler must not be taken for tokens
 VOCABULARY = 120
 TOLERANCE = 2e-4
 SIZES = dict(vocab_size=VOCABULARY, max_position_embeddings=80)

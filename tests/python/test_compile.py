@@ -32,6 +32,32 @@ class Compile(unittest.TestCase):
             pathlib.Path(tiny.path("b.popef")).read_bytes(),
         )
 
+    def test_host_compiler_and_target_options_are_the_command_lines(self):
+        shape = {"input_ids": (4, 16)}
+        for options, flags in (
+            ({"target": "test,sync_cycles=1000"}, ["--target", "test,sync_cycles=1000"]),
+            ({"target": ["c600", "tiles=736"]}, ["--target", "c600,tiles=736"]),
+            (
+                {"batches_per_step": 8, "num_io_tiles": 32, "prefetch": False},
+                "--batches_per_step 8 --num_io_tiles 32 --prefetch false".split(),
+            ),
+            (
+                {"compiler_options": {"enable_fast_reduce": True}, "precision": "fp16"},
+                "--compiler_options enable_fast_reduce=true --precision fp16".split(),
+            ),
+        ):
+            made = tessera.compile(tiny.model(), input_shape=shape, **options)
+            path = tiny.path("flags.popef")
+            tiny.command_line(
+                *("compile", "--input_model", tiny.model(), "--input_shape", "input_ids=4,16"),
+                *(*flags, "-o", path),
+            )
+            read = tessera.load(path)
+            self.assertEqual((made.options, made.target), (read.options, read.target))
+            self.assertEqual(made.cycles, read.cycles)
+            plain = tessera.compile(tiny.model(), input_shape=shape)
+            self.assertNotEqual((made.options, made.target), (plain.options, plain.target))
+
     def test_says_what_it_made(self):
         made = tessera.compile(
             tiny.model(),
@@ -117,6 +143,10 @@ class Errors(unittest.TestCase):
             ("precision", "fp8"),
             ("partials_type", "double"),
             ("target", "c601"),
+            ("target", "c600,tile=3"),
+            ("target", "c600,tiles=0"),
+            ("num_io_tiles", 1472),
+            ("batches_per_step", 2000000),
             ("fp16_skip_op_types", "Gelyu"),
             ("passes", "insert_atention_mask"),
         ]:
@@ -127,7 +157,7 @@ class Errors(unittest.TestCase):
                 "--input_shape",
                 "input_ids=4,32",
                 f"--{flag}",
-                value,
+                str(value),
                 check=False,
             )
             self.assertEqual(shown.returncode, tessera.UsageError.exit_code)
@@ -144,6 +174,11 @@ class Errors(unittest.TestCase):
             ({"input_shape": {"input_ids": (4, 1 << 70)}}, "must be a positive whole number"),
             ({"pack_args": {"max_valid": 3}}, "pack_args: 'max_valid', must be max_valid_num or"),
             ({"pack_args": {"max_valid_num": 3}}, "pack_args: must give both"),
+            ({"prefetch": 1}, "prefetch: is a int, must be True or False"),
+            ({"batches_per_step": 0}, "batches_per_step: '0', must be a positive whole number"),
+            ({"num_io_tiles": -1}, "num_io_tiles: '-1', must be a whole number of at least 0"),
+            ({"compiler_options": {"outlining": True}}, "compiler_options: 'outlining', must be"),
+            ({"compiler_options": {"enable_fast_reduce": "x"}}, "must be True or False"),
             ({"available_memory_proportion": "a"}, "available_memory_proportion: is a str"),
             ({"available_memory_proportion": 2.0}, "available_memory_proportion"),
         ]:

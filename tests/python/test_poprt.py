@@ -16,8 +16,10 @@ import poprt_compat.install
 import tessera
 
 PRESET = os.environ.get("TESSERA_PRESET", "tiny")
-# batch, sequence, vocabulary, batches' worth of requests
-ROWS, LENGTH, VOCABULARY, ITERATIONS = (4, 64, 100, 3) if PRESET == "tiny" else (16, 256, 30522, 2)
+# batch, sequence, requests in a batch, vocabulary, batches' worth of requests
+ROWS, LENGTH, MOST, VOCABULARY, ITERATIONS = (
+    (4, 64, 10, 100, 3) if PRESET == "tiny" else (16, 256, 40, 30522, 2)
+)
 AS_POPRT = {
     **os.environ,
     "PYTHONPATH": poprt_compat.install.FOLDER + ":" + os.environ["PYTHONPATH"],
@@ -61,7 +63,7 @@ class Chapter(unittest.TestCase):
                 "--output_model",
                 "packed.onnx",
                 "--pack_args",
-                "max_valid_num=10",
+                f"max_valid_num={MOST}",
                 f"segment_max_size={LENGTH}",
                 "head_pattern=s:0->MatMul:1->Add:2->Split:3->Squeeze:4->e:5",
                 "Split:3->Squeeze:6->e:7",
@@ -97,7 +99,7 @@ class Chapter(unittest.TestCase):
                 "--max_seq_len",
                 str(LENGTH),
                 "--max_valid_num",
-                "10",
+                str(MOST),
                 "--avg_seq_len",
                 str(LENGTH // 2),
                 "--iterations",
@@ -285,7 +287,6 @@ class Cli(unittest.TestCase):
             warned = done.stderr.strip().split("\n")
             self.assertEqual(len(warned), len(set(warned)))
             for name in (
-                "--num_io_tiles",
                 "--serialize_matmul",
                 "pass merge_moe",
                 "--eightbitsio",

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// --target: a preset, and numbers of it that are to be other ones: what would a machine with half
-// the tiles do? The name of such a target is its spelling, so that reports say what was asked.
+// A preset, and numbers of it that are to be other ones: what would a machine with half the tiles
+// do? The name of such a target is its spelling, so that reports say what was asked.
+#include "compiler/target_text.h"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <charconv>
 #include <sstream>
 
-#include "tools/verb.h"
-
-namespace tessera::tools {
+namespace tessera {
 namespace {
 
 constexpr int64_t kMaxTiles = 65'536;  // as verify_program has it
@@ -17,7 +17,7 @@ constexpr double kMaxInteger = 4e9;
 constexpr double kMaxReal = 1e15;
 
 Error wrong(const std::string& word, const std::string& must) {
-  return {fmt::format("--target {}: must be {}", word, must), ErrorKind::Usage};
+  return {fmt::format("target {}: must be {}", word, must), ErrorKind::Usage};
 }
 
 std::string known_names() {
@@ -72,4 +72,4 @@ Expected<Target> parse_target(const std::vector<std::string>& words) {
   return target;
 }
 
-}  // namespace tessera::tools
+}  // namespace tessera
