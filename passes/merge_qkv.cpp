@@ -3,6 +3,7 @@
 //
 // They read the same tokens: as one, the tokens are exchanged once and the tiles see one matmul
 // three times as wide. The slices cost nothing, as attention reads the merged value where it is.
+// Queries and keys may be turned by their positions between the two: then their slice is turned.
 #include <cstring>
 #include <map>
 #include <optional>
@@ -26,6 +27,8 @@ Node* behind_row_reshapes(Node* node) {
     node = node->in[0];
   return node;
 }
+
+Node* behind_rotary(Node* node) { return node->is(Op::Rotary) ? node->in[0] : node; }
 
 std::optional<Linear> match_linear(Node* node) {
   Linear linear;
@@ -138,7 +141,12 @@ void merge(Graph& graph, Node* attention, const std::vector<Linear>& maps, Merge
   value = put_reshape(graph, attention, value, shape);
   for (int64_t i = 0, at = 0; i < 3; ++i) {
     const int64_t size = maps[i].weight->type.shape[1];
-    attention->in[i] = put_slice(graph, attention, value, at, size);
+    Node* part = put_slice(graph, attention, value, at, size);
+    const Node* turned = attention->in[i];
+    attention->in[i] = turned->is(Op::Rotary)
+                           ? put(graph, attention, turned, Op::Rotary,
+                                 {part, turned->in[1], turned->in[2]}, turned->attrs)
+                           : part;
     at += size;
   }
 }
@@ -153,7 +161,7 @@ Expected<bool> merge_qkv(Graph& graph, PassState&) {
     if (!attention->is(Op::Attention)) continue;
     std::vector<Linear> maps;
     for (int i = 0; i < 3; ++i)
-      if (auto linear = match_linear(attention->in[i])) maps.push_back(*linear);
+      if (auto linear = match_linear(behind_rotary(attention->in[i]))) maps.push_back(*linear);
     const bool same = maps.size() == 3 && maps[1].tokens == maps[0].tokens &&
                       maps[2].tokens == maps[0].tokens &&
                       attention->in[1]->type == attention->in[0]->type;
