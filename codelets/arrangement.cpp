@@ -17,15 +17,16 @@ bool is_product(std::string_view codelet) {
 }
 
 bool wants_rows(std::string_view codelet) {
-  return codelet == "layer_norm" || codelet == "softmax";
+  return codelet == "layer_norm" || codelet == "rms_norm" || codelet == "softmax";
 }
 
 // What a codelet that is neither keeps: the arrangement of the operand that it passes on, which is
 // the first of the largest; what is stretched over it follows.
 Arrangement kept(const Program& program, const ComputeSet& set,
                  const std::vector<Arrangement>& written) {
-  if (set.codelet != "elementwise" && set.codelet != "pack" && set.codelet != "unpack")
-    return Arrangement::Rows;
+  const bool keeps = set.codelet == "elementwise" || set.codelet == "rotary" ||
+                     set.codelet == "pack" || set.codelet == "unpack";
+  if (!keeps) return Arrangement::Rows;
   Arrangement kept = Arrangement::Rows;
   int64_t largest = 0;
   for (const Operand& operand : set.operands) {
@@ -47,7 +48,7 @@ int64_t piece_bytes(std::string_view codelet, size_t i, Arrangement written, DTy
   if (codelet == "attention" && i == 2) return item;  // the values: turned
   if (codelet == "attention" || codelet == "matmul")
     return i < 2 && written == Arrangement::Rows ? kGroup * item : 0;
-  const bool is_matrix = i == 0 || (codelet == "layer_norm" && i == 1);
+  const bool is_matrix = i == 0 || (codelet != "softmax" && i == 1);
   return wants_rows(codelet) && is_matrix && written == Arrangement::Groups ? kGroup * item : 0;
 }
 

@@ -58,6 +58,8 @@ Status check_skipped(const std::vector<std::string>& types) {
 
 std::optional<Op> op_of_type(const std::string& type) {
   if (type == "LayerNormalization" || type == "GroupNormalization") return Op::LayerNorm;
+  if (type == "RMSNormalization") return Op::RmsNorm;
+  if (type == "RotaryEmbedding") return Op::Rotary;
   for (Op op : kOps)
     if (info(op).name == type) return op;
   return std::nullopt;

@@ -8,56 +8,11 @@
 #include <optional>
 
 #include "passes/match.h"
+#include "passes/normalized.h"
 #include "passes/passes.h"
 
 namespace tessera {
 namespace {
-
-Shape row_shape(Shape shape) {
-  shape.back() = 1;
-  return shape;
-}
-
-// The [rows…,1] value that this one repeats along the last axis of `shape`.
-Node* row_value(Node* node, const Shape& shape) {
-  if (!node->is(Op::Broadcast) || node->type.shape != shape) return nullptr;
-  return node->in[0]->type.shape == row_shape(shape) ? node->in[0] : nullptr;
-}
-
-bool only_adds_last_axis(const Node* node) {
-  if (!node->is(Op::Reshape)) return false;
-  Shape squeezed = node->type.shape;
-  if (squeezed.empty() || squeezed.back() != 1) return false;
-  squeezed.pop_back();
-  return node->in[0]->type.shape == squeezed;
-}
-
-// What this [rows…,1] value is the mean of, over the last axis.
-Node* argument_of_mean(Node* node) {
-  double scale = 1;
-  while (!node->is(Op::ReduceSum)) {
-    const Scaled scaled = peel_scale(node);
-    if (scaled.value != node) {
-      scale *= scaled.scale;
-      node = scaled.value;
-    } else if (only_adds_last_axis(node)) {
-      node = node->in[0];
-    } else {
-      return nullptr;
-    }
-  }
-  const Shape& shape = node->in[0]->type.shape;
-  const int64_t last = static_cast<int64_t>(shape.size()) - 1;
-  if (node->ints("axes") != std::vector{last}) return nullptr;
-  const double exact = 1.0 / static_cast<double>(shape.back());
-  const double rounding = node->type.dtype == DType::F16 ? 1e-3 : 1e-6;
-  return close(scale, exact, rounding) ? node->in[0] : nullptr;
-}
-
-bool is_mean_of(Node* node, const Node* x) {
-  Node* row = row_value(node, x->type.shape);
-  return row && argument_of_mean(row) == x;
-}
 
 // x of x - mean(x), either way round.
 Node* argument_of_centered(Node* node) {
@@ -67,46 +22,11 @@ Node* argument_of_centered(Node* node) {
   return nullptr;
 }
 
-Node* argument_of_square(Node* node) {
-  if (node->is(Op::Mul) && node->in[0] == node->in[1]) return node->in[0];
-  if (node->is(Op::Pow) && splat(node->in[1]) == 2.0) return node->in[0];
-  return nullptr;
-}
-
 // √(variance(x) + eps), one number a row.
 struct Deviation {
   Node* x = nullptr;
   double eps = 0;
 };
-
-Node* argument_of_root(Node* node) {
-  if (node->is(Op::Sqrt)) return node->in[0];
-  return node->is(Op::Pow) && splat(node->in[1]) == 0.5 ? node->in[0] : nullptr;
-}
-
-Node* argument_of_reciprocal_root(Node* node) {
-  if (node->is(Op::Div) && splat(node->in[0]) == 1.0) return argument_of_root(node->in[1]);
-  return node->is(Op::Pow) && splat(node->in[1]) == -0.5 ? node->in[0] : nullptr;
-}
-
-// From variance(x) + eps; null is no match. In f16 an eps of 1e-12 is 0, and folded away.
-std::optional<Deviation> match_deviation(Node* sum) {
-  if (!sum) return std::nullopt;
-  double eps = 0;
-  Node* variance = sum;
-  if (sum->is(Op::Add)) {
-    const auto is_eps = [&](Node* in) {
-      eps = splat(in).value_or(-1);
-      return eps >= 0;
-    };
-    variance = other_operand(sum, is_eps);
-  }
-  Node* square = variance ? argument_of_mean(variance) : nullptr;
-  Node* centered = square ? argument_of_square(square) : nullptr;
-  Node* x = centered ? argument_of_centered(centered) : nullptr;
-  if (!x) return std::nullopt;
-  return Deviation{x, eps};
-}
 
 // Without a gamma it is 1, without a beta 0: exporters write them, folding drops them.
 struct LayerNorm {
@@ -115,48 +35,20 @@ struct LayerNorm {
   Node* beta = nullptr;
 };
 
-// gamma / deviation times one factor that is left over: centered x, x, or its mean.
-struct Normalized {
-  Deviation deviation;
-  Node* gamma = nullptr;
-  Node* rest = nullptr;
-};
-
-std::optional<Normalized> match_normalized(Node* node) {
-  const Product product = product_of(node);
-  if (product.scale != 1) return std::nullopt;
-  const Shape& shape = node->type.shape;
-  Normalized found;
-  std::optional<Deviation> deviation;
-  for (Node* factor : product.factors) {
-    Node* row = row_value(factor, shape);
-    Node* divisor = factor->is(Op::Div) ? row_value(factor->in[1], shape) : nullptr;
-    if (auto times = match_deviation(row ? argument_of_reciprocal_root(row) : nullptr)) {
-      deviation = times;
-    } else if (auto by = match_deviation(divisor ? argument_of_root(divisor) : nullptr)) {
-      deviation = by;
-      found.rest = factor->in[0];
-    } else if (Node* vector = row ? nullptr : repeated_vector(factor); vector && !found.gamma) {
-      found.gamma = vector;
-    } else if (!found.rest) {
-      found.rest = factor;
-    } else {
-      return std::nullopt;
-    }
-  }
-  if (!deviation || !found.rest) return std::nullopt;
-  found.deviation = *deviation;
-  return found;
+std::optional<Deviation> deviation_of(const Normalized& normalized) {
+  Node* x = argument_of_centered(normalized.squared);
+  if (!x) return std::nullopt;
+  return Deviation{x, normalized.eps};
 }
 
 std::optional<LayerNorm> match_centered(Node* scaled) {
   const auto normalized = match_normalized(scaled);
   if (!normalized || !normalized->rest->is(Op::Sub)) return std::nullopt;
   const Node* centered = normalized->rest;
-  const Deviation& deviation = normalized->deviation;
-  if (centered->in[0] != deviation.x || !is_mean_of(centered->in[1], deviation.x))
+  const auto deviation = deviation_of(*normalized);
+  if (!deviation || centered->in[0] != deviation->x || !is_mean_of(centered->in[1], deviation->x))
     return std::nullopt;
-  return LayerNorm{deviation, normalized->gamma, nullptr};
+  return LayerNorm{*deviation, normalized->gamma, nullptr};
 }
 
 // TensorFlow's x·s + (beta - mean·s).
@@ -166,11 +58,13 @@ std::optional<LayerNorm> match_folded(Node* scaled, Node* shift) {
   const auto right = match_normalized(shift->in[1]);
   Node* beta = repeated_vector(shift->in[0]);
   if (!left || !right || !beta) return std::nullopt;
-  const Node* x = left->deviation.x;
-  const bool fits = left->rest == x && is_mean_of(right->rest, x) && right->deviation.x == x &&
-                    right->deviation.eps == left->deviation.eps && right->gamma == left->gamma;
+  const auto scale = deviation_of(*left), same = deviation_of(*right);
+  if (!scale || !same) return std::nullopt;
+  const Node* x = scale->x;
+  const bool fits = left->rest == x && is_mean_of(right->rest, x) && same->x == x &&
+                    same->eps == scale->eps && right->gamma == left->gamma;
   if (!fits) return std::nullopt;
-  return LayerNorm{left->deviation, left->gamma, beta};
+  return LayerNorm{*scale, left->gamma, beta};
 }
 
 std::optional<LayerNorm> match_with_beta(Node* root) {
@@ -198,19 +92,8 @@ std::optional<LayerNorm> match_with_gamma(Node* root) {
 
 void put_layer_norm(Graph& graph, Node* root, const LayerNorm& norm) {
   Node* x = norm.deviation.x;
-  const Shape shape = {x->type.shape.back()};
-  const auto vector = [&](Node* given, double otherwise) {
-    if (given) return put_reshape(graph, root, given, shape);
-    const std::vector<double> numbers(shape[0], otherwise);
-    return graph.add_constant("",
-                              to_tensor({
-                                  {x->type.dtype, shape},
-                                  numbers
-    }),
-                              root);
-  };
-  Node* gamma = vector(norm.gamma, 1);
-  Node* beta = vector(norm.beta, 0);
+  Node* gamma = put_row(graph, root, norm.gamma, 1, x->type);
+  Node* beta = put_row(graph, root, norm.beta, 0, x->type);
   Node* fused = put(graph, root, root, Op::LayerNorm,
                     {
                         x, gamma, beta

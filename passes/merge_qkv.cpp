@@ -3,6 +3,8 @@
 //
 // They read the same tokens: as one, the tokens are exchanged once and the tiles see one matmul
 // three times as wide. The slices cost nothing, as attention reads the merged value where it is.
+// Queries and keys may be turned by their positions between the two: then their slices are turned,
+// as one of twice as many heads where their angles are the same.
 #include <cstring>
 #include <map>
 #include <optional>
@@ -26,6 +28,8 @@ Node* behind_row_reshapes(Node* node) {
     node = node->in[0];
   return node;
 }
+
+Node* behind_rotary(Node* node) { return node->is(Op::Rotary) ? node->in[0] : node; }
 
 std::optional<Linear> match_linear(Node* node) {
   Linear linear;
@@ -123,6 +127,19 @@ Node* put_slice(Graph& graph, const Node* before, Node* value, int64_t start, in
              {{"start", starts}, {"step", Shape(starts.size(), 1)}, {"size", sizes}});
 }
 
+// A part of the merged value, turned as `like` is.
+Node* put_turned(Graph& graph, const Node* before, Node* part, const Node* like, int64_t heads) {
+  std::map<std::string, Attr> attrs = like->attrs;
+  attrs["heads"] = heads;
+  return put(graph, before, like, Op::Rotary, {part, like->in[1], like->in[2]}, std::move(attrs));
+}
+
+// Whether queries and keys are turned alike, and are as wide.
+bool turn_alike(const Node* q, const Node* k) {
+  return q->is(Op::Rotary) && k->is(Op::Rotary) && q->type == k->type && q->in[1] == k->in[1] &&
+         q->in[2] == k->in[2] && q->attrs == k->attrs;
+}
+
 void merge(Graph& graph, Node* attention, const std::vector<Linear>& maps, Merged& merged) {
   Node* tokens = maps[0].tokens;
   int64_t width = 0;
@@ -136,9 +153,19 @@ void merge(Graph& graph, Node* attention, const std::vector<Linear>& maps, Merge
   Shape shape = attention->type.shape;
   shape.back() = width;
   value = put_reshape(graph, attention, value, shape);
+  Node *q = attention->in[0], *k = attention->in[1];
+  Node* turned = nullptr;
+  const int64_t width_of_q = q->type.shape.back();
+  if (turn_alike(q, k))
+    turned = put_turned(graph, attention, put_slice(graph, attention, value, 0, 2 * width_of_q), q,
+                        2 * q->int_attr("heads"));
   for (int64_t i = 0, at = 0; i < 3; ++i) {
     const int64_t size = maps[i].weight->type.shape[1];
-    attention->in[i] = put_slice(graph, attention, value, at, size);
+    const Node* was = attention->in[i];
+    Node* part = put_slice(graph, attention, turned && i < 2 ? turned : value, at, size);
+    if (!turned && was->is(Op::Rotary))
+      part = put_turned(graph, attention, part, was, was->int_attr("heads"));
+    attention->in[i] = part;
     at += size;
   }
 }
@@ -153,7 +180,7 @@ Expected<bool> merge_qkv(Graph& graph, PassState&) {
     if (!attention->is(Op::Attention)) continue;
     std::vector<Linear> maps;
     for (int i = 0; i < 3; ++i)
-      if (auto linear = match_linear(attention->in[i])) maps.push_back(*linear);
+      if (auto linear = match_linear(behind_rotary(attention->in[i]))) maps.push_back(*linear);
     const bool same = maps.size() == 3 && maps[1].tokens == maps[0].tokens &&
                       maps[2].tokens == maps[0].tokens &&
                       attention->in[1]->type == attention->in[0]->type;

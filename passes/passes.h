@@ -14,6 +14,8 @@ Expected<bool> cancel_transposes(Graph& graph, PassState& state);
 Expected<bool> merge_duplicates(Graph& graph, PassState& state);
 Expected<bool> fuse_gelu(Graph& graph, PassState& state);
 Expected<bool> fuse_layer_norm(Graph& graph, PassState& state);
+Expected<bool> fuse_rms_norm(Graph& graph, PassState& state);
+Expected<bool> fuse_rotary(Graph& graph, PassState& state);
 Expected<bool> fuse_attention(Graph& graph, PassState& state);
 Expected<bool> clamp_mask_constants(Graph& graph, PassState& state);
 Expected<bool> merge_qkv(Graph& graph, PassState& state);

@@ -26,6 +26,8 @@ constexpr Pass kPasses[] = {
     {"merge_duplicates",      "equal nodes and constants are one",  merge_duplicates,      kAlways},
     {"fuse_gelu",             "its erf and tanh forms become gelu", fuse_gelu,             kAlways},
     {"fuse_layer_norm",       "its spellings become layer_norm",    fuse_layer_norm,       kAlways},
+    {"fuse_rms_norm",         "one without a mean is rms_norm",     fuse_rms_norm,         kAlways},
+    {"fuse_rotary",           "pairs turned by angles are rotary",  fuse_rotary,           kAlways},
     {"fuse_attention",        "softmax(q k' + mask) v by heads",    fuse_attention,        kAlways},
     {"clamp_mask_constants",  "masks stay within f16",              clamp_mask_constants,  kAlways},
     {"merge_qkv",             "q, k and v come of one matmul",      merge_qkv,             kAlways},

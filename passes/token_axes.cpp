@@ -80,7 +80,8 @@ class Analysis {
   Expected<TokenAxes> matmul() const;
   Expected<TokenAxes> reduce() const;
   Expected<TokenAxes> along(int64_t axis, const char* how) const;
-  Expected<TokenAxes> layer_norm() const;
+  Expected<TokenAxes> norm() const;
+  Expected<TokenAxes> rotary() const;
   Expected<TokenAxes> attention() const;
   Expected<TokenAxes> combine(const std::vector<const TokenAxes*>& all) const;
   TokenAxes rows_of(const TokenAxes& token, bool drops_axis) const;
@@ -300,10 +301,16 @@ Expected<TokenAxes> Analysis::along(int64_t axis, const char* how) const {
   return from;
 }
 
-Expected<TokenAxes> Analysis::layer_norm() const {
-  if (operand(1).kind != Kind::Free || operand(2).kind != Kind::Free)
-    return mixes("scales by values of tokens");
+Expected<TokenAxes> Analysis::norm() const {
+  for (size_t i = 1; i < node_->in.size(); ++i)
+    if (operand(i).kind != Kind::Free) return mixes("scales by values of tokens");
   return along(static_cast<int64_t>(rank()) - 1, "normalizes ");
+}
+
+// Angles have the axes of x, and those of one head serve all.
+Expected<TokenAxes> Analysis::rotary() const {
+  TRY(along(static_cast<int64_t>(rank()) - 1, "turns pairs along "));
+  return elementwise();
 }
 
 Expected<TokenAxes> Analysis::attention() const {
@@ -334,7 +341,9 @@ Expected<TokenAxes> Analysis::of(const Node* node) {
     case Op::ReduceMax: return reduce();
     case Op::CumSum: return along(node->int_attr("axis"), "runs a sum along ");
     case Op::Softmax: return along(node->int_attr("axis"), "takes a softmax along ");
-    case Op::LayerNorm: return layer_norm();
+    case Op::LayerNorm:
+    case Op::RmsNorm: return norm();
+    case Op::Rotary: return rotary();
     case Op::Attention: return attention();
     case Op::Pack:
     case Op::Unpack: return refuse("stands in a model that is packed already");

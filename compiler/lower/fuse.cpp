@@ -60,7 +60,7 @@ class Fuser {
 
   Fusion run() {
     for (const auto& node : graph_.nodes()) {
-      if (node->is(Op::LayerNorm)) take_residual(node.get());
+      if (node->is(Op::LayerNorm) || node->is(Op::RmsNorm)) take_residual(node.get());
     }
     for (const auto& node : graph_.nodes()) {
       if (node->is(Op::MatMul)) follow_matmul(node.get());

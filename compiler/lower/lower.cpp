@@ -47,7 +47,9 @@ void lower_node(Lowering& lowering, const Node& node) {
     case Op::ReduceMax: return lower_reduce(lowering, node);
     case Op::CumSum: return lower_cumsum(lowering, node);
     case Op::Softmax: return lower_softmax(lowering, node);
-    case Op::LayerNorm: return lower_layer_norm(lowering, node);
+    case Op::LayerNorm:
+    case Op::RmsNorm: return lower_norm(lowering, node);
+    case Op::Rotary: return lower_rotary(lowering, node);
     case Op::Attention: return lower_attention(lowering, node);
     case Op::Pack: return lower_pack(lowering, node);
     case Op::Unpack: return lower_unpack(lowering, node);

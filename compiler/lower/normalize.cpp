@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Layer norm and softmax: rows over tiles, each row whole on one.
+// Norms and softmax: rows over tiles, each row whole on one.
 #include <numeric>
 
 #include "compiler/lower/state.h"
@@ -35,7 +35,7 @@ void softmax_turned(Lowering& lowering, const Node& node, size_t axis) {
 
 }  // namespace
 
-void lower_layer_norm(Lowering& lowering, const Node& node) {
+void lower_norm(Lowering& lowering, const Node& node) {
   const Shape rows = rows_of(node.type.shape);
   const int64_t block = ceil_div(rows[0], lowering.tiles());
   const VariableId out = lowering.result(&node, rows, {block, rows[1]});
@@ -44,10 +44,11 @@ void lower_layer_norm(Lowering& lowering, const Node& node) {
   std::vector<const Node*> terms{node.in[0]};
   if (residual) terms = {add->second->in[0], add->second->in[1]};
 
-  Step step(lowering, node.name, node.origin, "layer_norm", out);
+  const bool centers = node.is(Op::LayerNorm);
+  Step step(lowering, node.name, node.origin, centers ? "layer_norm" : "rms_norm", out);
   step.param("residual", {residual ? 1.0 : 0.0}).param("eps", {node.float_attr("eps")});
   for (const Node* term : terms) step.read(term, rows, {along(0, block), whole_dim()});
-  for (size_t i : {1, 2}) {
+  for (size_t i = 1; i < node.in.size(); ++i) {
     lowering.place_in_pieces(node.in[i], i == 1 ? "gamma" : "beta");
     step.read(node.in[i], {rows[1]}, {whole_dim()});
   }

@@ -132,7 +132,8 @@ Value emit_wrap(Lowering& lowering, const std::string& name, const Node* indices
 // One function a family of ops, each in a file of its own.
 void lower_matmul(Lowering& lowering, const MatmulChain& chain);
 void lower_elementwise(Lowering& lowering, const TapeGroup& group);
-void lower_layer_norm(Lowering& lowering, const Node& node);
+void lower_norm(Lowering& lowering, const Node& node);  // layer_norm and rms_norm
+void lower_rotary(Lowering& lowering, const Node& node);
 void lower_softmax(Lowering& lowering, const Node& node);
 void lower_attention(Lowering& lowering, const Node& node);
 void lower_gather(Lowering& lowering, const Node& node);

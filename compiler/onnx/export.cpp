@@ -27,6 +27,8 @@ const char* onnx_name(Op op) {
     case Op::Select: return "Where";
     case Op::Broadcast: return "Expand";
     case Op::LayerNorm: return "LayerNormalization";
+    case Op::RmsNorm: return "RMSNormalization";
+    case Op::Rotary: return "RotaryEmbedding";
     default: return info(op).name.data();  // a literal: it ends in a 0
   }
 }

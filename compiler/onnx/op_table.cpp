@@ -127,6 +127,8 @@ constexpr OnnxOp kOps[] = {
     // The Graph's own, as export_onnx writes them: attributes are those of ir/ops.def.
     {kGc, "Gelu",               1,  1, 1, "form:string",          kPlain,       h::model_op<Op::Gelu>},
     {kGc, "LayerNormalization", 3,  3, 1, "eps:number",            kPlain,       h::model_op<Op::LayerNorm>},
+    {kGc, "RMSNormalization",   2,  2, 1, "eps:number",            kPlain,       h::model_op<Op::RmsNorm>},
+    {kGc, "RotaryEmbedding",    3,  3, 1, "heads:int form:string", kPlain,       h::model_op<Op::Rotary>},
     {kGc, "Attention",          3,  4, 1, "heads:int scale:number mask:string",
                                                                   kPlain,       h::model_op<Op::Attention>},
     {kGc, "Pack",               2,  2, 1, "rows:int row_length:int", kPlain,    h::model_op<Op::Pack>},

@@ -30,6 +30,8 @@ Status model_op(Call& call) {
 }
 template Status model_op<Op::Gelu>(Call&);
 template Status model_op<Op::LayerNorm>(Call&);
+template Status model_op<Op::RmsNorm>(Call&);
+template Status model_op<Op::Rotary>(Call&);
 template Status model_op<Op::Attention>(Call&);
 template Status model_op<Op::Pack>(Call&);
 template Status model_op<Op::Unpack>(Call&);

@@ -56,7 +56,10 @@ TEST(OnnxExport, model_ops_keep_every_bit_of_their_attributes) {
     %g = gelu %x {form="tanh"} : f16[2,4,6]
     %w = constant {value=1} : f16[6]
     %l = layer_norm %g, %w, %w {eps=1e-12} : f16[2,4,6]
-    %a = attention %l, %l, %l, %m {heads=2,mask="keys",scale=0.5773502691896258} : f16[2,4,6]
+    %r = rms_norm %l, %w {eps=1e-12} : f16[2,4,6]
+    %c = constant {value=1} : f16[1,4,2]
+    %o = rotary %r, %c, %c {form="pairs",heads=3} : f16[2,4,6]
+    %a = attention %o, %l, %l, %m {heads=2,mask="keys",scale=0.5773502691896258} : f16[2,4,6]
     %p = pack %q, %n {rows=2,row_length=16} : f16[2,16,6]
     %u = unpack %p, %n {segment_max_size=8} : f16[4,8,6]
     return %a, %u

@@ -89,6 +89,20 @@ const Refusal kRefusals[] = {
     {"layer_norm %i, %row, %row {eps=1} : f32[2,3]",
      "layer_norm: input is i32[2,3], must be of f32 or f16 and have a last dimension that is not "
      "empty"                                                                                                                                        },
+    {"rms_norm %f, %f {eps=1} : f32[2,3]",
+     "rms_norm: gamma is f32[2,3], must be f32[3] for an input of f32[2,3]"                                                                         },
+    {"rms_norm %f, %row {eps=inf} : f32[2,3]",                                       "rms_norm: eps is inf, must be 0 or more"                      },
+    {"rms_norm %i, %row {eps=1} : f32[2,3]",
+     "rms_norm: input is i32[2,3], must be of f32 or f16 and have a last dimension that is not "
+     "empty"                                                                                                                                        },
+    {"rotary %f, %f, %f {heads=1 form=\"pairs\"} : f32[2,3]",
+     "rotary: x is f32[2,3], must be [batch,tokens,hidden] of f32 or f16"                                                                           },
+    {"rotary %q, %q, %q {heads=2 form=\"pairs\"} : f32[2,4,6]",
+     "rotary: heads is 2, must cut the hidden size 6 into parts of even size"                                                                       },
+    {"rotary %q, %k, %q {heads=1 form=\"pairs\"} : f32[2,4,6]",
+     "rotary: cos is f32[2,5,6], must be f32[1,4,6] or f32[2,4,6] for an x of f32[2,4,6]"                                                           },
+    {"rotary %q, %q, %q {heads=1 form=\"thirds\"} : f32[2,4,6]",
+     "rotary: form is \"thirds\", must be pairs or halves"                                                                                          },
     {"attention %q, %k, %q {heads=2 scale=1 mask=\"none\"} : f32[2,4,6]",
      "attention: q, k and v are f32[2,4,6], f32[2,5,6] and f32[2,4,6], must be "
      "[batch,queries,hidden] and twice [batch,keys,hidden], all of f32 or all of f16"                                                               },

@@ -329,5 +329,52 @@ TEST(LayerNorm, eps_is_added_to_the_variance) {
               near({-0.5, 0.5}));
 }
 
+// Squares of 3 and 4 have a mean of 12.5, to which eps adds 12.5.
+TEST(RmsNorm, a_row_is_divided_by_the_root_of_its_mean_square_and_eps) {
+  EXPECT_THAT(run("graph @f(%x: f32[2,2], %g: f32[2]) {"
+                  " %y = rms_norm %x, %g {eps=12.5} : f32[2,2] return %y }",
+                  {
+                      {3, 4, -3, 4},
+                      {1, 10}
+  }),
+              near({0.6, 8, -0.6, 8}));
+}
+
+// A quarter turn takes (a, b) to (-b, a). Two sequences of one token, two heads.
+TEST(Rotary, turns_neighbours) {
+  EXPECT_THAT(run("graph @f(%x: f32[2,1,4], %c: f32[1,1,2], %s: f32[1,1,2]) {"
+                  " %y = rotary %x, %c, %s {heads=2 form=\"pairs\"} : f32[2,1,4] return %y }",
+                  {
+                      {1, 2, 3, 4, 5, 6, 7, 8},
+                      {0, 0},
+                      {-1, 1}
+  }),
+              near({-2, 1, -4, 3, -6, 5, -8, 7}));
+}
+
+// The first pair by a quarter, the second by a half turn; the second token not at all.
+TEST(Rotary, turns_numbers_that_are_half_a_head_apart) {
+  EXPECT_THAT(
+      run("graph @f(%x: f32[1,2,4], %c: f32[1,2,4], %s: f32[1,2,4]) {"
+          " %y = rotary %x, %c, %s {heads=1 form=\"halves\"} : f32[1,2,4] return %y }",
+          {
+              {1,  2,  3, 4,  5, 6, 7, 8},
+              {0,  -1, 0, -1, 1, 1, 1, 1},
+              {-1, 0,  1, 0,  0, 0, 0, 0}
+  }),
+      near({-3, -2, 1, -4, 5, 6, 7, 8}));
+}
+
+TEST(Rotary, each_sequence_may_have_angles_of_its_own) {
+  EXPECT_THAT(run("graph @f(%x: f32[2,1,2], %c: f32[2,1,2], %s: f32[2,1,2]) {"
+                  " %y = rotary %x, %c, %s {heads=1 form=\"pairs\"} : f32[2,1,2] return %y }",
+                  {
+                      {1, 2, 3,  4},
+                      {1, 1, 0,  0},
+                      {0, 0, -1, 1}
+  }),
+              near({1, 2, -4, 3}));
+}
+
 }  // namespace
 }  // namespace tessera

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+// Queries or keys whose pairs are turned by angles of their position become rotary.
+//
+// Exporters take the two numbers of each pair apart with slices and put them together again: copies
+// of a tensor in pieces of one number, the dearest that there are on this machine. As one op
+// nothing leaves its tile, and heads are still where the linear map left them, so that attention is
+// found.
+//
+// Pairs are neighbours (slices of every second number, stacked) or half a head apart (halves,
+// joined; or x cos + (-second, first) sin with angles for whole heads).
+#include <map>
+#include <optional>
+
+#include "passes/match.h"
+#include "passes/passes.h"
+
+namespace tessera {
+namespace {
+
+enum class Form : uint8_t { Pairs, Halves };
+
+// One of the two numbers of every pair of x [batch,heads,tokens,depth].
+struct Part {
+  Node* x = nullptr;
+  Form form{};
+  bool second = false;
+  bool operator==(const Part&) const = default;
+};
+
+std::optional<Part> match_part(Node* node) {
+  if (!node->is(Op::Slice) || node->type.shape.size() != 4) return std::nullopt;
+  Node* x = node->in[0];
+  const Shape& whole = x->type.shape;
+  const std::vector<int64_t>&start = node->ints("start"), &step = node->ints("step");
+  for (size_t d = 0; d < 3; ++d)
+    if (node->type.shape[d] != whole[d] || start[d] != 0 || step[d] != 1) return std::nullopt;
+  const int64_t half = whole[3] / 2;
+  if (whole[3] % 2 != 0 || node->type.shape[3] != half) return std::nullopt;
+  if (step[3] == 2 && start[3] <= 1) return Part{x, Form::Pairs, start[3] == 1};
+  if (step[3] == 1 && start[3] % half == 0) return Part{x, Form::Halves, start[3] == half};
+  return std::nullopt;
+}
+
+struct Term {
+  Part part;
+  Node* angle = nullptr;
+};
+
+std::optional<Term> match_term(Node* node) {
+  if (!node->is(Op::Mul)) return std::nullopt;
+  for (int i : {0, 1})
+    if (const auto part = match_part(node->in[i])) return Term{*part, node->in[1 - i]};
+  return std::nullopt;
+}
+
+struct Turned {
+  Node* x = nullptr;
+  Form form{};
+  Node *cos = nullptr, *sin = nullptr;  // of each pair; or of each number, then `of_numbers`
+  bool of_numbers = false;
+};
+
+// first · cos - second · sin
+std::optional<Turned> match_first(Node* node) {
+  if (!node->is(Op::Sub)) return std::nullopt;
+  const auto plus = match_term(node->in[0]), minus = match_term(node->in[1]);
+  if (!plus || !minus || plus->part.second) return std::nullopt;
+  if (minus->part != Part{plus->part.x, plus->part.form, true}) return std::nullopt;
+  return Turned{plus->part.x, plus->part.form, plus->angle, minus->angle};
+}
+
+// second · cos + first · sin
+bool is_second(Node* node, const Turned& of) {
+  if (!node->is(Op::Add)) return false;
+  for (int i : {0, 1}) {
+    const auto by_cos = match_term(node->in[i]), by_sin = match_term(node->in[1 - i]);
+    if (by_cos && by_sin && by_cos->part == Part{of.x, of.form, true} && by_cos->angle == of.cos &&
+        by_sin->part == Part{of.x, of.form, false} && by_sin->angle == of.sin)
+      return true;
+  }
+  return false;
+}
+
+// Behind the last axis of 1 that stacking gives each part.
+Node* unstacked(Node* node, const Shape& part) {
+  return node->is(Op::Reshape) && node->in[0]->type.shape == part ? node->in[0] : nullptr;
+}
+
+std::optional<Turned> match_stacked(Node* root) {
+  const Node* concat = root->is(Op::Reshape) ? root->in[0] : nullptr;
+  if (!concat || !concat->is(Op::Concat) || concat->in.size() != 2) return std::nullopt;
+  Shape part = root->type.shape;
+  if (part.size() != 4) return std::nullopt;
+  part[3] /= 2;
+  Shape stacked = part;
+  stacked.push_back(2);
+  if (concat->type.shape != stacked || concat->int_attr("axis") != 4) return std::nullopt;
+  Node *first = unstacked(concat->in[0], part), *second = unstacked(concat->in[1], part);
+  const auto found = first ? match_first(first) : std::nullopt;
+  const bool fits = found && second && found->form == Form::Pairs && is_second(second, *found);
+  return fits ? found : std::nullopt;
+}
+
+bool joins_halves(const Node* node) {
+  return node->is(Op::Concat) && node->in.size() == 2 && node->type.shape.size() == 4 &&
+         node->int_attr("axis") == 3;
+}
+
+std::optional<Turned> match_joined(Node* root) {
+  if (!joins_halves(root)) return std::nullopt;
+  const auto found = match_first(root->in[0]);
+  const bool fits = found && found->form == Form::Halves && is_second(root->in[1], *found);
+  return fits ? found : std::nullopt;
+}
+
+// x of (-second, first).
+Node* argument_of_quarter_turn(Node* node) {
+  if (!joins_halves(node)) return nullptr;
+  const Scaled negated = peel_scale(node->in[0]);
+  const auto first = match_part(node->in[1]), second = match_part(negated.value);
+  if (negated.scale != -1 || !first || first->form != Form::Halves || first->second) return nullptr;
+  return second == Part{first->x, Form::Halves, true} ? first->x : nullptr;
+}
+
+std::optional<Turned> match_summed(Node* root) {
+  if (!root->is(Op::Add) || root->type.shape.size() != 4) return std::nullopt;
+  for (int i : {0, 1}) {
+    Node *straight = root->in[i], *crossed = root->in[1 - i];
+    if (!straight->is(Op::Mul) || !crossed->is(Op::Mul)) continue;
+    for (int j : {0, 1}) {
+      Node* x = argument_of_quarter_turn(crossed->in[j]);
+      if (!x) continue;
+      Node* cos = other_operand(straight, [&](Node* in) { return in == x; });
+      if (cos) return Turned{x, Form::Halves, cos, crossed->in[1 - j], true};
+    }
+  }
+  return std::nullopt;
+}
+
+// Angles before they were stretched over heads, as [batch or 1,tokens,angles]; null where they are
+// not the same for all heads.
+Node* put_angles(Graph& graph, const Node* before, Node* angles) {
+  const Shape whole = angles->type.shape;
+  if (angles->is(Op::Broadcast)) angles = angles->in[0];
+  Shape shape = angles->type.shape;
+  shape.insert(shape.begin(), 4 - shape.size(), 1);
+  if (shape[1] != 1 || shape[2] != whole[2] || shape[3] != whole[3]) return nullptr;
+  return put_reshape(graph, before, angles, {shape[0], shape[2], shape[3]});
+}
+
+Node* put_negated(Graph& graph, const Node* before, Node* value) {
+  Node* minus = put_splat(graph, before, value->type.dtype, -1, value->type.shape);
+  return put(graph, before, value, Op::Mul, {value, minus});
+}
+
+Node* put_half(Graph& graph, const Node* before, Node* angles, bool second) {
+  Shape size = angles->type.shape;
+  size[2] /= 2;
+  return put(
+      graph, before, angles, Op::Slice,
+      {
+          angles
+  },
+      {{"start", Shape{0, 0, second ? size[2] : 0}}, {"step", Shape{1, 1, 1}}, {"size", size}});
+}
+
+// For each number of a head, from those of the first and of the second of every pair.
+Node* put_spread(Graph& graph, const Node* before, Form form, Node* first, Node* second) {
+  const Shape& shape = first->type.shape;
+  if (form == Form::Halves)
+    return put(graph, before, first, Op::Concat,
+               {
+                   first, second
+    },
+               {{"axis", int64_t{2}}});
+  Shape stacked = shape;
+  stacked.push_back(1);
+  Node* pairs = put(
+      graph, before, first, Op::Concat,
+      {
+          put_reshape(graph, before, first, stacked), put_reshape(graph, before, second, stacked)
+  },
+      {{"axis", int64_t{3}}});
+  return put_reshape(graph, before, pairs, {shape[0], shape[1], 2 * shape[2]});
+}
+
+// Cosines, and sines that are negative for the first of a pair.
+struct Angles {
+  Node *cos = nullptr, *sin = nullptr;
+};
+
+Angles put_all_angles(Graph& graph, const Node* before, const Turned& turned) {
+  Node* cos = put_angles(graph, before, turned.cos);
+  Node* sin = put_angles(graph, before, turned.sin);
+  if (!cos || !sin) return {};
+  if (turned.of_numbers) {
+    Node* first = put_negated(graph, before, put_half(graph, before, sin, false));
+    Node* second = put_half(graph, before, sin, true);
+    return {cos, put_spread(graph, before, turned.form, first, second)};
+  }
+  return {put_spread(graph, before, turned.form, cos, cos),
+          put_spread(graph, before, turned.form, put_negated(graph, before, sin), sin)};
+}
+
+}  // namespace
+
+Expected<bool> fuse_rotary(Graph& graph, PassState&) {
+  // Queries and keys of all layers share their angles, by what they are made of.
+  std::map<std::tuple<Node*, Node*, Form, bool>, Angles> made;
+  bool changed = false;
+  for (const auto& owned : graph.nodes()) {
+    Node* root = owned.get();
+    auto turned = match_stacked(root);
+    if (!turned) turned = match_joined(root);
+    if (!turned) turned = match_summed(root);
+    if (!turned || !turned->x->is(Op::Transpose)) continue;
+    const std::vector<int64_t> heads_first = {0, 2, 1, 3};
+    if (turned->x->ints("perm") != heads_first) continue;
+    const std::tuple key{turned->cos, turned->sin, turned->form, turned->of_numbers};
+    if (!made.contains(key)) made[key] = put_all_angles(graph, root, *turned);
+    const Angles angles = made[key];
+    if (!angles.cos) continue;
+    Node* heads = turned->x->in[0];
+    const Shape& shape = heads->type.shape;  // [batch,tokens,heads,depth]
+    Node* source = heads->is(Op::Reshape) ? heads->in[0] : heads;
+    Node* x = put_reshape(graph, root, source, {shape[0], shape[1], shape[2] * shape[3]});
+    Node* fused = put(graph, root, root, Op::Rotary,
+                      {
+                          x, angles.cos, angles.sin
+    },
+                      {{"heads", shape[2]},
+                       {"form", std::string(turned->form == Form::Pairs ? "pairs" : "halves")}});
+    Node* split = put_reshape(graph, root, fused, shape);
+    graph.replace_uses(root, put(graph, root, root, Op::Transpose,
+                                 {
+                                     split
+    },
+                                 {{"perm", heads_first}}));
+    changed = true;
+  }
+  return changed;
+}
+
+}  // namespace tessera
