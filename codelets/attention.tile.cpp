@@ -2,11 +2,11 @@
 // attention: softmax(scale · q · kᵀ) · v for every sequence and head, in f32 between the loads and
 // the store, and in one go: a few rows of scores are all that is ever kept.
 //
-// The keys and values of a head that any of its queries sees become f32 once: k transposed, in
-// panels of sixteen keys, v in panels of sixteen columns. Queries that see the same keys go
-// together, up to a strip of rows at a time: scores by strips of products, softmax along each row,
-// products with v's panels, the share of the row's sum at the end. Queries are taken times
-// scale · log2 e, so that softmax's powers are of two.
+// Queries that see the same keys go together. Those keys and values become f32 once: k transposed,
+// in panels of sixteen keys, v in panels of sixteen columns. Then, a strip of queries at a time:
+// scores by strips of products, softmax along each row, products with v's panels, the share of the
+// row's sum at the end. Queries are taken times scale · log2 e, so that softmax's powers are of
+// two.
 //
 // Keys are counted from the first that is seen, in lanes of sixteen and in order. So a sequence has
 // one result, to the bit, whether it stands alone, before padding of any length, or between others
@@ -53,14 +53,6 @@ struct Scratch {
         runs(reinterpret_cast<KeyRun*>(static_cast<float*>(memory) + is.runs)) {}
 };
 
-// The keys of sequence b that some query of this vertex sees lie in here. In scratch, panels of
-// keys count from the one that `begin` is in, rows of values from `begin`.
-struct Window {
-  int64_t begin, end;
-  int64_t first_panel() const { return begin / kLanes; }
-  int64_t size() const { return end - begin; }
-};
-
 // Query rows [row, row + rows) of one sequence and head.
 struct Rows {
   int64_t b, h, row, rows;
@@ -100,18 +92,6 @@ Visible visible_to(const Operands& is, int64_t b, int64_t row, KeyRun* runs) {
   return {runs, 0};
 }
 
-Window window_of(const Operands& is, int64_t b, const Scratch& scratch) {
-  Window window{is.k.size[1], 0};
-  for (int64_t row = 0; row < is.q.size[1]; row += rows_alike(is, b, row)) {
-    const Visible visible = visible_to(is, b, row, scratch.runs);
-    if (visible.count == 0) continue;
-    const int64_t end = visible.first() + visible.size();
-    if (visible.first() < window.begin) window.begin = visible.first();
-    if (end > window.end) window.end = end;
-  }
-  return window;
-}
-
 // Sixteen keys from element `at` on, transposed; zeros in the place of keys past the last.
 void write_key_panel(const VertexOperand& k, int64_t at, int64_t keys, float* to) {
   const int64_t d = k.size[3];
@@ -128,16 +108,18 @@ void write_key_panel(const VertexOperand& k, int64_t at, int64_t keys, float* to
   }
 }
 
-void write_window(const Operands& is, int64_t b, int64_t h, const Window& window,
-                  const Scratch& scratch) {
+// The keys and values of one head, from the first that is seen to the last.
+void write_seen(const Operands& is, int64_t b, int64_t h, const Visible& visible,
+                const Scratch& scratch) {
+  const int64_t first = visible.first(), end = first + visible.size();
   const int64_t k_at = b * is.k.stride[0] + h * is.k.stride[2];
   float* panel = scratch.keys;
-  for (int64_t key = window.first_panel() * kLanes; key < window.end; key += kLanes) {
+  for (int64_t key = first; key < end; key += kLanes) {
     write_key_panel(is.k, k_at + key * is.k.stride[1], is.k.size[1] - key, panel);
     panel += is.k.size[3] * kLanes;
   }
-  const int64_t v_at = b * is.v.stride[0] + h * is.v.stride[2] + window.begin * is.v.stride[1];
-  write_panels(attention_constants.v, is.v.data, v_at, is.v.stride[1], window.size(), is.v.size[3],
+  const int64_t v_at = b * is.v.stride[0] + h * is.v.stride[2] + first * is.v.stride[1];
+  write_panels(attention_constants.v, is.v.data, v_at, is.v.stride[1], visible.size(), is.v.size[3],
                scratch.values);
 }
 
@@ -153,17 +135,14 @@ void write_queries(const Operands& is, const Rows& rows, int64_t row_stride, flo
   }
 }
 
-// scores[r][key - first panel's first key] = log2 e · scale · q · k, for whole panels.
-void score(const Operands& is, const Rows& rows, const Window& window, const Visible& visible,
-           const Scratch& scratch) {
+// scores[r][key - first seen] = log2 e · scale · q · k, for whole panels.
+void score(const Operands& is, const Rows& rows, const Visible& visible, const Scratch& scratch) {
   const int64_t d = is.q.size[3];
   const int64_t row_stride = panels_of(d) * kLanes;
   write_queries(is, rows, row_stride, scratch.queries);
   const int64_t panel_stride = d * kLanes;
-  const int64_t first = visible.first() / kLanes;
-  const int64_t panels = panels_of(visible.first() + visible.size()) - first;
-  const float* b = scratch.keys + (first - window.first_panel()) * panel_stride;
-  const Parts groups(panels, largest_strip().panels);
+  const float* b = scratch.keys;
+  const Parts groups(panels_of(visible.size()), largest_strip().panels);
   float* scores = scratch.scores;
   for (int64_t i = 0; i < groups.count; ++i) {
     multiply({rows.rows, groups[i]}, {.a = scratch.queries,
@@ -235,12 +214,11 @@ int64_t out_at(const Operands& is, const Rows& rows, int64_t r) {
 }
 
 // out = (exponentials · v) · shares, by groups of v's panels.
-void weigh_values(const Operands& is, const Rows& rows, const Window& window,
-                  const Visible& visible, const float* weights, const Scratch& scratch,
-                  const float* shares) {
+void weigh_values(const Operands& is, const Rows& rows, const Visible& visible,
+                  const Scratch& scratch, const float* shares) {
   alignas(64) float sums[kMaxStripRows * kMaxStripPanels * kLanes];
   const int64_t d = is.v.size[3];
-  const int64_t panel_stride = window.size() * kLanes;
+  const int64_t panel_stride = visible.size() * kLanes;
   const float* panel = scratch.values;
   const Parts groups(panels_of(d), largest_strip().panels);
   int64_t column = 0;
@@ -248,9 +226,9 @@ void weigh_values(const Operands& is, const Rows& rows, const Window& window,
     const int64_t wide = groups[i] * kLanes;
     for (int64_t run = 0; run < visible.count; ++run) {
       const KeyRun keys = visible.runs[run];
-      multiply({rows.rows, groups[i]}, {.a = weights + (keys.begin - visible.first()),
+      multiply({rows.rows, groups[i]}, {.a = scratch.scores + (keys.begin - visible.first()),
                                         .row_stride = scratch.score_stride,
-                                        .b = panel + (keys.begin - window.begin) * kLanes,
+                                        .b = panel + (keys.begin - visible.first()) * kLanes,
                                         .panel_stride = panel_stride,
                                         .terms = keys.end - keys.begin,
                                         .sums = sums,
@@ -270,18 +248,17 @@ void weigh_values(const Operands& is, const Rows& rows, const Window& window,
   }
 }
 
-void run_rows(const Operands& is, const Rows& rows, const Window& window, const Visible& visible,
+void run_rows(const Operands& is, const Rows& rows, const Visible& visible,
               const Scratch& scratch) {
-  score(is, rows, window, visible, scratch);
+  score(is, rows, visible, scratch);
   float shares[kMaxStripRows];
-  float* const scores = scratch.scores + visible.first() % kLanes;
   for (int64_t r = 0; r < rows.rows; ++r) {
-    float* const row = scores + r * scratch.score_stride;
+    float* const row = scratch.scores + r * scratch.score_stride;
     if (attention_constants.mask == Mask::Bias) add_bias(is, rows, r, visible.size(), row);
     hide_unseen(visible, row);
     shares[r] = exponentials(row, visible.size());
   }
-  weigh_values(is, rows, window, visible, scores, scratch, shares);
+  weigh_values(is, rows, visible, scratch, shares);
 }
 
 void zero_rows(const Operands& is, const Rows& rows) {
@@ -293,9 +270,7 @@ void zero_rows(const Operands& is, const Rows& rows) {
 }
 
 // All queries of one head.
-void run_head(const Operands& is, int64_t b, int64_t h, const Window& window,
-              const Scratch& scratch) {
-  write_window(is, b, h, window, scratch);
+void run_head(const Operands& is, int64_t b, int64_t h, const Scratch& scratch) {
   for (int64_t row = 0, alike = 0; row < is.q.size[1]; row += alike) {
     alike = rows_alike(is, b, row);
     const Visible visible = visible_to(is, b, row, scratch.runs);
@@ -303,8 +278,9 @@ void run_head(const Operands& is, int64_t b, int64_t h, const Window& window,
       zero_rows(is, {b, h, row, alike});
       continue;
     }
+    write_seen(is, b, h, visible, scratch);
     for_each_strip(alike, [&](int64_t at, int64_t height) {
-      run_rows(is, {b, h, row + at, height}, window, visible, scratch);
+      run_rows(is, {b, h, row + at, height}, visible, scratch);
     });
   }
 }
@@ -315,7 +291,6 @@ extern "C" void attention(const VertexOperand* operands, void* memory) {
   const Operands is = operands_of(operands);
   const Scratch scratch(memory, AttentionScratch(is.q.size[3], is.k.size[1]));
   for (int64_t b = 0; b < is.q.size[0]; ++b) {
-    const Window window = window_of(is, b, scratch);
-    for (int64_t h = 0; h < is.q.size[2]; ++h) run_head(is, b, h, window, scratch);
+    for (int64_t h = 0; h < is.q.size[2]; ++h) run_head(is, b, h, scratch);
   }
 }

@@ -44,7 +44,7 @@ struct MatMulScratch {
  private:
   static constexpr int64_t at_most(int64_t a, int64_t b) { return a < b ? a : b; }
   static constexpr int64_t at_least(int64_t a, int64_t b) { return a > b ? a : b; }
-  static constexpr int64_t blocks(int64_t k) { return (k + 767) / 768; }
+  static constexpr int64_t blocks(int64_t k) { return (k + 383) / 384; }
   static constexpr int64_t whole_lines(int64_t floats) { return (floats + 15) / 16 * 16; }
 };
 

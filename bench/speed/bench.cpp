@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstring>
 #include <random>
+#include <thread>
 
 #include "codelets/codelet.h"
 #include "ir/text.h"
@@ -25,6 +26,8 @@ Expected<std::vector<std::vector<double>>> alternate(int rounds,
   std::vector<std::vector<double>> series(contestants.size());
   for (int round = -1; round < rounds; ++round) {
     for (size_t i = 0; i < contestants.size(); ++i) {
+      // The threads of the one before may still spin, on the processors that this one needs.
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
       const double seconds = TRY(contestants[i]());
       if (round >= 0) series[i].push_back(seconds);
     }
