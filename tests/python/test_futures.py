@@ -123,12 +123,17 @@ class InFlight(Case):
 
         thread = threading.Thread(target=count)
         thread.start()
-        before = counted[0]
-        for _ in range(20):
-            self.runner.run(tiny.batch())
+        most = 0
+        for _ in range(50):  # a busy host may not let the thread run at once
+            before = counted[0]
+            for _ in range(20):
+                self.runner.run(tiny.batch())
+            most = max(most, counted[0] - before)
+            if most > 20:
+                break
         stop.set()
         thread.join()
-        self.assertGreater(counted[0] - before, 20)
+        self.assertGreater(most, 20)
 
 
 def resident_bytes():
