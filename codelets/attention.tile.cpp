@@ -123,7 +123,7 @@ void write_seen(const Operands& is, int64_t b, int64_t h, const Visible& visible
                scratch.values);
 }
 
-// Rows of queries, each in whole lanes; between its end and theirs stands anything.
+// Rows of queries as f32, each in whole lanes with zeros past its end.
 void write_queries(const Operands& is, const Rows& rows, int64_t row_stride, float* to) {
   const float factor = static_cast<float>(attention_constants.scale * kLog2E);
   const VertexOperand& q = is.q;

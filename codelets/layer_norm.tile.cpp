@@ -5,29 +5,13 @@
 // cancel where the mean is large. v is kept in scratch as f32, zeros after its last element.
 #include "codelets/layer_norm.h"
 
-#include "codelets/vector.tile.h"
+#include "codelets/residual.tile.h"
 
 using namespace tessera;
 
 extern "C" const LayerNormConstants layer_norm_constants;
 
 namespace {
-
-// Writes v and returns its mean.
-float add_residual(const VertexOperand& x, const VertexOperand* residual, int64_t row, float* v) {
-  const LayerNormConstants& is = layer_norm_constants;
-  const int64_t n = x.size[1];
-  const int64_t x_at = row * x.stride[0];
-  const int64_t residual_at = is.has_residual ? row * residual->stride[0] : 0;
-  v16 sum = splat(0);
-  for_each_lanes(n, [&](int64_t i, int64_t left) {
-    v16 lanes = load_upto(is.x, x.data, x_at + i, left);
-    if (is.has_residual) lanes += load_upto(is.residual, residual->data, residual_at + i, left);
-    store16(Element::F32, v, i, lanes);
-    sum += lanes;
-  });
-  return sum_of_lanes(sum) / static_cast<float>(n);
-}
 
 float variance(const float* v, int64_t n, float mean) {
   v16 sum = splat(0);
@@ -44,14 +28,14 @@ float variance(const float* v, int64_t n, float mean) {
 extern "C" void layer_norm(const VertexOperand* operands, void* scratch) {
   const LayerNormConstants& is = layer_norm_constants;
   const VertexOperand& x = operands[0];
-  const VertexOperand* residual = operands + 1;
   const VertexOperand& gamma = operands[1 + is.has_residual];
   const VertexOperand& beta = operands[2 + is.has_residual];
   const VertexOperand& out = operands[3 + is.has_residual];
   float* v = static_cast<float*>(scratch);
   const int64_t n = x.size[1];
   for (int64_t row = 0; row < x.size[0]; ++row) {
-    const float mean = add_residual(x, residual, row, v);
+    const float mean =
+        add_residual(is, operands, row, v, [](v16 sum, v16 lanes) { return sum + lanes; });
     const float eps = static_cast<float>(is.eps);
     const float scale = 1.0f / __builtin_sqrtf(variance(v, n, mean) + eps);
     const int64_t at = row * out.stride[0];

@@ -394,5 +394,38 @@ TEST_F(Replay, a_larger_cache_saves_what_was_promised) {
             0.1);
 }
 
+// A second process compiles for another precision what the first left in the cache.
+TEST_F(Replay, a_slip_that_is_refused_saves_what_was_promised) {
+  runner(*open(), shapes(4, 4));
+  const std::string cache = folder_ + "/cache";
+  const SessionOptions plain = options_;
+  const auto both = [&](OnRecompile second) {
+    std::filesystem::remove_all(cache);
+    std::filesystem::remove(plain.events_path);
+    for (const Precision precision : {Precision::Fp32, Precision::Fp16}) {
+      options_ = plain;
+      options_.cache_dir = cache;
+      options_.compile.precision = precision;
+      options_.on_recompile = precision == Precision::Fp16 ? second : OnRecompile::Allow;
+      const auto session = open();
+      for (int64_t length = 20; length < 30; ++length)
+        EXPECT_EQ(session->serve(shapes(4, length)).ok(),
+                  options_.on_recompile != OnRecompile::Fail);
+    }
+    return read_events(plain.events_path).take();
+  };
+  EXPECT_LE(best_of_three([&] {
+              const Advice advice = advise(both(OnRecompile::Allow)).at(0);
+              const CompileSlip* option = slip(advice, "option");
+              EXPECT_TRUE(option);
+              if (!option) return 1.0;
+              EXPECT_EQ(option->command, "tessera run bert.onnx --on-recompile fail");
+              const Replayed replayed = sum_of(both(OnRecompile::Fail));
+              EXPECT_EQ(replayed.compiles, 10);
+              return error_of(option->seconds, advice.compile_seconds - replayed.seconds);
+            }),
+            0.1);
+}
+
 }  // namespace
 }  // namespace tessera
