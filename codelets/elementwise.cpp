@@ -28,8 +28,8 @@ struct OpcodeInfo {
 // Issues: poplibs popops popopsCycleEstimators.hpp, the inner loops of the 1D vertices. Log is
 // charged as Exp; Erf as the 22 operations of popart's erfx.cpp (signum, abs, a reciprocal, a
 // polynomial of degree 5 by Horner, exp of the negated square), in place where those are; GeluErf
-// as the kernel that ipu-stack measured. Pow is C's, one element at a time: 325 cycles of a worker
-// for a half and 312 for a float, of which every sixth is an issue.
+// as the kernel that ipu-stack measured. Pow is C's, one element at a time, at a sixth of poplibs'
+// 325 issues for a half and 312 for a float (docs/codelets.md has why).
 constexpr auto kOpcodes = std::to_array<OpcodeInfo>({
     {Tape::Add,      2, true,  3,   3,   1 },
     {Tape::Sub,      2, true,  3,   3,   1 },
