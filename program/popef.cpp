@@ -7,7 +7,6 @@
 
 #include "program/blobs.h"
 #include "program/messages.h"
-#include "support/file.h"
 #include "support/plain_text.h"
 
 namespace tessera {
@@ -220,7 +219,7 @@ Expected<T> at(const std::string& path, Expected<T> result) {
 
 }  // namespace
 
-Expected<uint64_t> write_popef(Executable& executable, const std::string& path) {
+Expected<uint64_t> write_popef(Executable& executable, const std::string& path, Sync sync) {
   const Program& program = executable.program;
   TRY(check_metadata(program, executable.metadata));
   const auto constants = constants_of(program);
@@ -243,12 +242,13 @@ Expected<uint64_t> write_popef(Executable& executable, const std::string& path) 
     add(BlobType::Opaque, std::string(kReportName), std::as_bytes(std::span(executable.report)));
 
   uint64_t bytes = 0;
-  TRY(write_file_atomic(path, [&](const Sink& sink) -> Status {
+  const auto write = [&](const Sink& sink) -> Status {
     const BlobFile file = TRY(write_blobs(std::move(blobs), sink));
     executable.sha256 = to_hex(file.sha256);
     bytes = file_bytes(file);
     return {};
-  }));
+  };
+  TRY(write_file_atomic(path, write, sync));
   return bytes;
 }
 

@@ -17,6 +17,7 @@
 #include "program/program.h"
 #include "program/verify.h"
 #include "support/expected.h"
+#include "support/file.h"
 
 namespace tessera {
 
@@ -110,7 +111,8 @@ struct BlobInfo {
 };
 
 // Total bytes written. Errors: a full disk, a missing folder; the target is then as it was.
-Expected<uint64_t> write_popef(Executable& executable, const std::string& path);
+Expected<uint64_t> write_popef(Executable& executable, const std::string& path,
+                               Sync sync = Sync::Yes);
 // `check` as for verify_program.
 Expected<Executable> read_popef(const std::string& path, const CheckComputeSet& check);
 // Blobs of a file whose headers are sound, for inspection.

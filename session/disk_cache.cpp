@@ -48,13 +48,6 @@ Status check_folder(const std::string& path) {
   return Error{path + ": " + wrong, ErrorKind::BadFile};
 }
 
-void sync_folder(const std::string& path) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0) return;
-  ::fsync(descriptor);
-  ::close(descriptor);
-}
-
 void remove_all(const std::string& path) {
   std::error_code ignored;
   fs::remove_all(path, ignored);
@@ -187,19 +180,17 @@ Status DiskCache::write_entry(KeyRecord& record, Executable& executable) const {
   TRY(make_folder(writing));
   const auto write = [&]() -> Status {
     record.executable_bytes =
-        static_cast<int64_t>(TRY(write_popef(executable, writing + "/executable.popef")));
+        static_cast<int64_t>(TRY(write_popef(executable, writing + "/executable.popef", Sync::No)));
     record.executable_sha256 = executable.sha256;
     if (record.executable_bytes > limit_)
       return Error{folder_ + ": holds " + std::to_string(limit_) +
                    " bytes at most, the executable has " + std::to_string(record.executable_bytes)};
-    TRY(write_file_atomic(writing + "/key.json", to_text(record)));
+    TRY(write_file_atomic(writing + "/key.json", to_text(record), Sync::No));
     for (const char* file : {"/executable.popef", "/key.json"})
       if (::chmod((writing + file).c_str(), S_IRUSR | S_IWUSR) != 0)
         return Error{writing + file + ": cannot be made its owner's: " + std::strerror(errno)};
-    sync_folder(writing);
     if (::rename(writing.c_str(), entry.c_str()) != 0)
       return Error{entry + ": cannot be put in place: " + std::strerror(errno)};
-    sync_folder(folder_ + "/entries");
     return {};
   };
   Status written = write();
@@ -247,7 +238,7 @@ std::vector<KeyRecord> DiskCache::evict(const std::string& keep) const {
     remove_all(leaving);
     bytes -= old.bytes;
     if (!record.ok()) continue;
-    const Status remembered = write_file_atomic(folder_ + "/evicted/" + old.name, "");
+    const Status remembered = write_file_atomic(folder_ + "/evicted/" + old.name, "", Sync::No);
     (void)remembered;  // without it, the next compile of this key has another cause
     gone.push_back(record.take());
   }

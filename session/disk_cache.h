@@ -9,8 +9,9 @@
 //   FOLDER/v1/set_aside/KEY    what could not be used, for its owner to look at
 //   FOLDER/v1/evicted/KEY      empty; that there was such an entry
 //
-// An entry appears whole, by one rename after everything is on the disk. Its time of modification
-// is that of its last use: the oldest go when the folder holds more than its limit.
+// An entry appears whole, by one rename. Nobody waits until it is on the disk: what a host that
+// lost its power left of it is told by the digests, as all else that is damaged. Its time of
+// modification is that of its last use: the oldest go when the folder holds more than its limit.
 #pragma once
 
 #include <chrono>

@@ -100,7 +100,8 @@ Expected<std::string> read_text_file(const std::string& path, size_t limit) {
   }
 }
 
-Status write_file_atomic(const std::string& path, const std::function<Status(const Sink&)>& write) {
+Status write_file_atomic(const std::string& path, const std::function<Status(const Sink&)>& write,
+                         Sync sync) {
   std::error_code ignored;
   const auto there = std::filesystem::status(path, ignored);
   if (std::filesystem::exists(there) && !std::filesystem::is_regular_file(there))
@@ -113,23 +114,21 @@ Status write_file_atomic(const std::string& path, const std::function<Status(con
     TRY(write([&](std::span<const std::byte> bytes) {
       return write_all(descriptor.get(), bytes, path);
     }));
-    if (::fsync(descriptor.get()) != 0) return system_error(path, "cannot write");
+    if (sync == Sync::Yes && ::fsync(descriptor.get()) != 0)
+      return system_error(path, "cannot write");
     if (!descriptor.close()) return system_error(path, "cannot write");
     if (::rename(temporary.c_str(), path.c_str()) != 0) return system_error(path, "cannot replace");
     return {};
   };
   Status stored = store();
-  if (stored.ok()) {
-    sync_folder_of(path);
-  } else {
-    ::unlink(temporary.c_str());
-  }
+  if (!stored.ok()) ::unlink(temporary.c_str());
+  if (stored.ok() && sync == Sync::Yes) sync_folder_of(path);
   return stored;
 }
 
-Status write_file_atomic(const std::string& path, std::string_view text) {
-  return write_file_atomic(path,
-                           [&](const Sink& sink) { return sink(std::as_bytes(std::span(text))); });
+Status write_file_atomic(const std::string& path, std::string_view text, Sync sync) {
+  return write_file_atomic(
+      path, [&](const Sink& sink) { return sink(std::as_bytes(std::span(text))); }, sync);
 }
 
 Status append_line(const std::string& path, std::string_view line) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
@@ -34,11 +35,16 @@ class MappedFile {
 // Refuses more than `limit` bytes.
 Expected<std::string> read_text_file(const std::string& path, size_t limit = size_t{1} << 30);
 
+// Whether a file is on the disk when its writer goes on. Without that, a host that loses its power
+// may leave a part of it: for files that say so themselves, and that can be made again.
+enum class Sync : uint8_t { Yes, No };
+
 // Writes to a temporary file in the same folder, syncs, renames over `path`. `write` is called
 // with a sink that fails on a full disk; on any failure the temporary file goes and `path` stays.
 using Sink = std::function<Status(std::span<const std::byte>)>;
-Status write_file_atomic(const std::string& path, const std::function<Status(const Sink&)>& write);
-Status write_file_atomic(const std::string& path, std::string_view text);
+Status write_file_atomic(const std::string& path, const std::function<Status(const Sink&)>& write,
+                         Sync sync = Sync::Yes);
+Status write_file_atomic(const std::string& path, std::string_view text, Sync sync = Sync::Yes);
 // One whole line at the end, in one write, made for several writers at once.
 Status append_line(const std::string& path, std::string_view line);
 

@@ -177,6 +177,17 @@ TEST_F(DiskCacheTest, what_is_corrupt_is_set_aside_and_can_be_stored_again) {
   EXPECT_EQ(cache->find(small_record().key).outcome, Outcome::Hit);
 }
 
+// A file's name can be on the disk before its bytes are.
+TEST_F(DiskCacheTest, what_a_loss_of_power_left_is_corrupt) {
+  const auto cache = open();
+  for (const char* file : {"/key.json", "/executable.popef"}) {
+    store(*cache, small_record());
+    fs::resize_file(entry(small_record()) + file, 0);
+    EXPECT_EQ(cache->find(small_record().key).outcome, Outcome::Corrupt) << file;
+    cache->set_aside(small_record().key);
+  }
+}
+
 TEST_F(DiskCacheTest, the_longest_unused_go_when_it_is_full) {
   {
     const auto roomy = open();

@@ -29,6 +29,13 @@ class File : public TemporaryFolder {
   }
 };
 
+TEST_F(File, what_is_not_synced_is_whole_all_the_same) {
+  write("a", "old");
+  ASSERT_TRUE(write_file_atomic(path("a"), "new", Sync::No).ok());
+  EXPECT_EQ(text("a"), "new");
+  EXPECT_THAT(files(), ElementsAre("a"));
+}
+
 TEST_F(File, what_is_written_is_read_and_mapped) {
   write("a", "one\ntwo");
   EXPECT_EQ(text("a"), "one\ntwo");
