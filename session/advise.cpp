@@ -10,6 +10,7 @@
 #include "executor/packing/offline.h"
 #include "session/buckets.h"
 #include "session/compile_slips.h"
+#include "session/spared.h"
 
 namespace tessera {
 namespace {
@@ -66,9 +67,10 @@ Demand demand_of(const Events& events) {
   return demand;
 }
 
-// Seconds of a compile, as a line in the elements of a batch; a process pays `first` once.
+// Seconds of a compile, as a line in the elements of a batch; a process pays `first` once, and
+// `proof` if it pads.
 struct CompileCost {
-  double constant = 0, slope = 0, first = 0;
+  double constant = 0, slope = 0, first = 0, proof = 0;
   double of(int64_t elements) const {
     return std::max(0.0, constant + slope * static_cast<double>(elements));
   }
@@ -94,31 +96,18 @@ CompileCost fit_cost(const Events& compiles) {
   }
   CompileCost cost;
   if (n == 0) return cost;
+  for (const RecompileEvent* event : on_line) cost.proof += seconds_of_proof(*event) / n;
   const double spread = n * xx - x * x;
   cost.slope = spread > 0 ? std::max(0.0, (n * xy - x * y) / spread) : 0;
   cost.constant = (y - cost.slope * x) / n;
-  if (cost.constant < 0) cost = {.constant = 0, .slope = y / x};  // through the origin
+  if (cost.constant < 0) {  // through the origin
+    cost.constant = 0;
+    cost.slope = y / x;
+  }
   for (const RecompileEvent* event : cold)
     cost.first += event->wall_ms / 1e3 - cost.of(elements_of(event->shapes));
   cost.first = cold.empty() ? 0 : std::max(0.0, cost.first / static_cast<double>(cold.size()));
   return cost;
-}
-
-// The flags that an event's compile was made with, where they are not the command line's own.
-std::string flags_of(const RecompileEvent& event) {
-  const std::string usual = to_string(CompileOptions());
-  std::string flags;
-  for (size_t begin = 0; begin < event.options.size();) {
-    const size_t end = std::min(event.options.find('\n', begin), event.options.size());
-    const std::string line = event.options.substr(begin, end - begin);
-    begin = end + 1;
-    const bool set =
-        usual.find(line + "\n") == std::string::npos && line.find(' ') + 1 < line.size();
-    if (set) flags += " --" + line;
-  }
-  const std::string target = event.target.substr(0, event.target.find(' '));
-  if (!target.empty() && target != Target().name) flags += " --target " + target;
-  return flags;
 }
 
 class Options {
@@ -139,7 +128,7 @@ class Options {
     option.command = fmt::format(
         "tessera run {}{} --on-recompile pad --recompile-limit 0 --warm-up", model_, flags_);
     for (const InputShapes& shapes : option.shapes) option.command += " " + in_words(shapes);
-    price(option);
+    price(option, option.useful_share < 1 ? cost_.proof : 0);
     return option;
   }
 
@@ -163,7 +152,7 @@ class Options {
         "packed.popef && tessera run packed.popef --policy lpfhp --requests FOLDER --outputs "
         "FOLDER",
         model_, flags_, in_words(option.shapes[0]));
-    price(option);
+    price(option, 0);
     return option;
   }
 
@@ -179,9 +168,9 @@ class Options {
     const auto& [name, shape] = ids == shapes.end() ? *shapes.begin() : *ids;
     return fmt::format("{}={},{}", name, shape[0], shape[1]);
   }
-  void price(ServingOption& option) const {
+  void price(ServingOption& option, double proof) const {
     option.executables = static_cast<int64_t>(option.shapes.size());
-    double seconds = cost_.first;
+    double seconds = cost_.first + proof;
     for (const InputShapes& shapes : option.shapes) seconds += cost_.of(elements_of(shapes));
     option.compile_seconds = seconds * static_cast<double>(runs_);
   }

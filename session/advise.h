@@ -29,8 +29,8 @@ struct CompileSlip {
                      // | partial_batch
   std::string text;
   int64_t compiles = 0;
-  double seconds = 0;  // that they took
-  std::string command;
+  double seconds = 0;   // that requests would have waited less, what the remedy takes deducted
+  std::string command;  // the remedy; "" where it is no flag
 };
 
 struct Advice {

@@ -8,6 +8,9 @@
 #include <map>
 #include <set>
 
+#include "session/padding.h"
+#include "session/spared.h"
+
 namespace tessera {
 namespace {
 
@@ -16,7 +19,15 @@ using Events = std::vector<const RecompileEvent*>;
 // As many weights as this that no two runs share are hardly trained ones.
 constexpr size_t kManyVersions = 3;
 
+// For slips that are in the model and in no flag: what catches the next.
+constexpr const char* kCatch = "; --on-recompile fail refuses the next run that slips";
+
 bool compiled(const RecompileEvent& event) { return event.is_compile() && event.error.empty(); }
+
+// Whether this cause is all there was: a batch of a new shape is compiled for in any case.
+bool is_only(const RecompileEvent& event, const std::string& cause) {
+  return event.cause == cause && event.causes.size() <= 1;
+}
 
 CompileSlip sum_of(const char* rule, const Events& events,
                    const std::function<bool(const RecompileEvent&)>& belongs) {
@@ -25,7 +36,7 @@ CompileSlip sum_of(const char* rule, const Events& events,
   for (const RecompileEvent* event : events) {
     if (!compiled(*event) || !belongs(*event)) continue;
     ++slip.compiles;
-    slip.seconds += event->wall_ms / 1e3;
+    slip.seconds += spared_seconds(*event);
   }
   return slip;
 }
@@ -34,50 +45,58 @@ CompileSlip sum_of(const char* rule, const Events& events,
 std::string changes_of(const Events& events, const std::string& cause) {
   std::set<std::string> changes;
   for (const RecompileEvent* event : events)
-    if (compiled(*event) && event->cause == cause)
+    if (compiled(*event) && is_only(*event, cause))
       changes.insert(difference_in_words({}, event->changes));
   std::string text;
   for (const std::string& change : changes) text += (text.empty() ? "" : "; ") + change;
   return text;
 }
 
-// The run that slips is an error there, and says so, instead of a compile.
-std::string refuse_command(const std::string& model) {
-  return fmt::format("tessera run {} --on-recompile fail", model);
+// `tessera run` with the flags of that compile.
+std::string run_as(const std::string& model, const RecompileEvent* compile) {
+  return "tessera run " + model + (compile ? flags_of(*compile) : "");
+}
+const RecompileEvent* first_compile(const Events& events) {
+  const auto first = std::ranges::find_if(events, [](auto* event) { return compiled(*event); });
+  return first == events.end() ? nullptr : *first;
+}
+const RecompileEvent* last_compile(const Events& events) {
+  const RecompileEvent* last = nullptr;
+  for (const RecompileEvent* event : events)
+    if (compiled(*event)) last = event;
+  return last;
 }
 
-CompileSlip dtype_slip(const std::string& model, const Events& events) {
+CompileSlip dtype_slip(const Events& events) {
   CompileSlip slip =
-      sum_of("dtype", events, [](const auto& event) { return event.cause == "input_dtype"; });
+      sum_of("dtype", events, [](const auto& event) { return is_only(event, "input_dtype"); });
   slip.text = "the model was exported with other input dtypes (" +
               changes_of(events, "input_dtype") +
-              "); export it with one, callers may send int32 or int64 to either";
-  slip.command = refuse_command(model);
+              "); export it with one, callers may send int32 or int64 to either" + kCatch;
   return slip;
 }
 
 CompileSlip option_slip(const std::string& model, const Events& events, const char* cause) {
   CompileSlip slip =
-      sum_of("option", events, [&](const auto& event) { return event.cause == cause; });
-  slip.text =
-      fmt::format("the {} changed ({}); give all runs the same", cause, changes_of(events, cause));
-  slip.command = refuse_command(model);
+      sum_of("option", events, [&](const auto& event) { return is_only(event, cause); });
+  slip.text = fmt::format("the {} changed ({}); give all runs the same, as the first had", cause,
+                          changes_of(events, cause));
+  slip.command = run_as(model, first_compile(events));
   return slip;
 }
 
-CompileSlip baked_constant_slip(const std::string& model, const Events& events) {
+CompileSlip baked_constant_slip(const Events& events) {
   std::set<std::string> versions;
   for (const RecompileEvent* event : events)
     if (!event->key.weights.empty()) versions.insert(event->key.graph + event->key.weights);
   CompileSlip slip = sum_of("baked_constant", events, [](const auto& event) {
-    return event.cause == "weights" || event.cause == "graph";
+    return is_only(event, "weights") || is_only(event, "graph");
   });
   if (versions.size() < kManyVersions) slip.compiles = 0;
   slip.text = fmt::format(
       "the model file changed {} times; if a number in it changes from run to run, make that an "
-      "input",
-      versions.size() - std::min<size_t>(versions.size(), 1));
-  slip.command = refuse_command(model);
+      "input{}",
+      versions.size() - std::min<size_t>(versions.size(), 1), kCatch);
   return slip;
 }
 
@@ -94,57 +113,161 @@ CompileSlip cache_size_slip(const std::string& model, const Events& events) {
   int64_t total = 0;
   for (const auto& [key, size] : bytes) total += size;
   slip.text = "executables had to go and were compiled again";
-  slip.command = disk ? fmt::format("tessera run {} --cache-limit {}", model, total + total / 8)
-                      : fmt::format("tessera run {} --memory-entries {}", model, bytes.size());
+  slip.command = run_as(model, last_compile(events)) +
+                 (disk ? fmt::format(" --cache-limit {}", total + total / 8)
+                       : fmt::format(" --memory-entries {}", bytes.size()));
   return slip;
 }
 
+// Compiles that shared nothing, as if through a cache: the first of a key writes its entry, those
+// after it load that, and who begins before it is there waits for it.
+class Shared {
+ public:
+  // What the cache would have spared; nothing for the first of its key.
+  bool spares(const RecompileEvent& compile, double& seconds) {
+    const auto end = static_cast<double>(compile.ts_unix_ns) / 1e9 + compile.wall_ms / 1e3;
+    const auto [first, is_first] =
+        there_.try_emplace(compile.key.total, end + seconds_of_write(compile));
+    if (is_first) {
+      seconds -= seconds_of_write(compile);
+      return false;
+    }
+    const double wait =
+        std::max(0.0, first->second - static_cast<double>(compile.ts_unix_ns) / 1e9);
+    seconds += std::max(0.0, compile.wall_ms / 1e3 - wait) - seconds_of_load(compile);
+    return true;
+  }
+
+ private:
+  std::map<std::string, double> there_;  // since when, by key
+};
+
 // One key compiled by several processes, or by one again and again.
 CompileSlip no_cache_slip(const std::string& model, const Events& events) {
-  std::set<std::string> seen;
-  CompileSlip slip = sum_of("no_cache", events, [&](const auto& event) {
-    const bool again = !event.key.total.empty() && !seen.insert(event.key.total).second;
-    return again && event.cache.path.empty() && event.cause != "evicted";
-  });
+  CompileSlip slip;
+  slip.rule = "no_cache";
+  Shared shared;
+  for (const RecompileEvent* event : events) {
+    const bool had_none = event->cache.path.empty() && event->cache.error.empty();
+    if (!compiled(*event) || !had_none || event->key.total.empty() || event->cause == "evicted")
+      continue;
+    if (shared.spares(*event, slip.seconds)) ++slip.compiles;
+  }
+  if (slip.seconds <= 0) slip.compiles = 0;
   slip.text = "processes compiled what others had compiled before them";
-  slip.command = fmt::format("tessera run {} --cache-dir FOLDER", model);
+  slip.command = run_as(model, last_compile(events)) + " --cache-dir FOLDER";
   return slip;
 }
 
 CompileSlip cache_failed_slip(const Events& events) {
-  CompileSlip slip = sum_of("cache_failed", events, [](const auto& event) {
-    return !event.cache.error.empty() && event.cache.outcome != "reject";
-  });
-  for (const RecompileEvent* event : events)
-    if (compiled(*event) && !event->cache.error.empty()) slip.text = event->cache.error;
-  slip.text = "the cache could not keep executables: " + slip.text;
+  CompileSlip slip;
+  slip.rule = "cache_failed";
+  Shared shared;
+  for (const RecompileEvent* event : events) {
+    const bool failed = !event->cache.error.empty() && event->cache.outcome != "reject";
+    if (!compiled(*event) || !failed) continue;
+    ++slip.compiles;
+    slip.text = "the cache could not keep executables: " + event->cache.error;
+    if (!event->key.total.empty()) shared.spares(*event, slip.seconds);
+  }
+  slip.seconds = std::max(0.0, slip.seconds);
   return slip;
 }
 
+bool can_pad(const RecompileEvent& larger, const RecompileEvent& asked) {
+  const KeyDigests &a = larger.key, &b = asked.key;
+  return (larger.run_id == asked.run_id ||
+          (!asked.cache.path.empty() && larger.cache.path == asked.cache.path)) &&
+         a.graph == b.graph && a.weights == b.weights && a.options == b.options &&
+         a.target == b.target && a.compiler == b.compiler && larger.dtypes == asked.dtypes &&
+         covers(larger.shapes, asked.shapes);
+}
+
+// The log once more, under the policy pad: a batch for which a larger executable is at hand needs
+// none of its own, whether it has fewer rows or fewer tokens.
+class Padded {
+ public:
+  void add(const RecompileEvent& event) {
+    const bool by_shape = event.cause == "input_shape" && event.request_id >= 0;
+    const RecompileEvent* larger = compiled(event) && by_shape ? smallest_for(event) : nullptr;
+    if (!larger) {
+      made_.push_back(&event);
+      at_hand_.insert({event.run_id, event.key.total});
+      return;
+    }
+    ++spared;
+    seconds += (event.wall_ms - event.cache.lookup_ms) / 1e3;  // it is looked up all the same
+    if (proved_.insert(event.run_id).second) seconds -= seconds_of_proof(event);
+    if (at_hand_.insert({event.run_id, larger->key.total}).second)
+      seconds -= seconds_of_load(*larger);
+    const auto tokens = [](const RecompileEvent& batch) { return batch.shapes.begin()->second[1]; };
+    if (tokens(*larger) == tokens(event)) ++partial;
+  }
+
+  int64_t spared = 0, partial = 0;  // partial: only rows were missing
+  double seconds = 0;
+
+ private:
+  const RecompileEvent* smallest_for(const RecompileEvent& event) const {
+    const RecompileEvent* best = nullptr;
+    for (const RecompileEvent* one : made_)
+      if (can_pad(*one, event) && (!best || elements_of(one->shapes) < elements_of(best->shapes)))
+        best = one;
+    return best;
+  }
+
+  Events made_;
+  std::set<std::pair<std::string, std::string>> at_hand_;  // run and key
+  std::set<std::string> proved_;                           // runs
+};
+
 CompileSlip partial_batch_slip(const std::string& model, const Events& events) {
-  CompileSlip slip = sum_of("partial_batch", events, [](const auto& event) {
-    return event.cause == "input_shape" && std::ranges::all_of(event.difference, [](const auto& d) {
-             return d.axis == 0 && d.after < d.before;
-           });
+  Padded padded;
+  for (const RecompileEvent* event : events)
+    if (compiled(*event) || event->kind == "cache_load") padded.add(*event);
+  CompileSlip slip;
+  slip.rule = "partial_batch";
+  const bool refused = std::ranges::any_of(events, [](const RecompileEvent* event) {
+    return event->kind == "rejected" && !event->policy.why_not_padded.empty();
   });
+  if (padded.partial > 0 && padded.seconds > 0 && !refused) slip.compiles = padded.spared;
+  slip.seconds = padded.seconds;
   slip.text = "batches with fewer rows, as the last of a set has; pad them to the full number";
-  slip.command = fmt::format("tessera run {} --on-recompile pad", model);
+  if (const int64_t shorter = padded.spared - padded.partial; shorter > 0)
+    slip.text += fmt::format(", with them {} of fewer tokens", shorter);
+  slip.command = run_as(model, last_compile(events)) + " --on-recompile pad";
   return slip;
 }
 
 }  // namespace
 
 std::vector<CompileSlip> find_slips(const std::string& model, const Events& events) {
-  std::vector<CompileSlip> slips = {dtype_slip(model, events),
+  std::vector<CompileSlip> slips = {dtype_slip(events),
                                     option_slip(model, events, "options"),
                                     option_slip(model, events, "target"),
-                                    baked_constant_slip(model, events),
+                                    baked_constant_slip(events),
                                     cache_size_slip(model, events),
                                     no_cache_slip(model, events),
                                     cache_failed_slip(events),
                                     partial_batch_slip(model, events)};
   std::erase_if(slips, [](const CompileSlip& slip) { return slip.compiles == 0; });
   return slips;
+}
+
+std::string flags_of(const RecompileEvent& event) {
+  const std::string usual = to_string(CompileOptions());
+  std::string flags;
+  for (size_t begin = 0; begin < event.options.size();) {
+    const size_t end = std::min(event.options.find('\n', begin), event.options.size());
+    const std::string line = event.options.substr(begin, end - begin);
+    begin = end + 1;
+    const bool set =
+        usual.find(line + "\n") == std::string::npos && line.find(' ') + 1 < line.size();
+    if (set) flags += " --" + line;
+  }
+  const std::string target = event.target.substr(0, event.target.find(' '));
+  if (!target.empty() && target != Target().name) flags += " --target " + target;
+  return flags;
 }
 
 }  // namespace tessera

@@ -12,4 +12,7 @@ namespace tessera {
 std::vector<CompileSlip> find_slips(const std::string& model,
                                     const std::vector<const RecompileEvent*>& events);
 
+// The flags that an event's compile was made with, where they are not the command line's own.
+std::string flags_of(const RecompileEvent& event);
+
 }  // namespace tessera

@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "session/session_impl.h"
+#include "session/spared.h"
 
 namespace tessera {
 namespace {
@@ -166,14 +167,14 @@ void Session::Impl::advise(RecompileEvent& event) {
           recompile_ms / 1e3);
   } else if (event.cause == "evicted") {
     add("cache_too_small", "was compiled before and had to go: keep more executables",
-        event.wall_ms / 1e3);
+        spared_seconds(event));
   } else if (event.cause == "options" || event.cause == "target") {
     add("option_slip",
         "compiled again for another " + event.cause + ": " + difference_in_words({}, event.changes),
-        event.wall_ms / 1e3);
+        spared_seconds(event));
   } else if (event.cause == "input_dtype") {
     add("dtype_slip", "the model declares another dtype: " + difference_in_words({}, event.changes),
-        event.wall_ms / 1e3);
+        spared_seconds(event));
   }
 }
 
