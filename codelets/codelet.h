@@ -35,10 +35,12 @@ struct VertexShape {
 // those of the parts do. A dot stands for a dimension that a vertex does not walk through.
 struct Extents {
   std::vector<std::string> letters;  // by operand
-  // Letters to cut along, in this order, and the least extent of a piece that is worth a call.
+  // Letters to cut along, in this order: what every piece but the last is a multiple of, and about
+  // how far one goes that is worth a call.
   struct Cut {
     char letter;
-    int64_t least;
+    int64_t step;
+    int64_t worth = step;
   };
   std::vector<Cut> cuts;
 };

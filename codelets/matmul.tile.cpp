@@ -20,6 +20,7 @@ extern "C" const MatMulConstants matmul_constants;
 namespace {
 
 static_assert(kMaxStripPanels * kLanes <= MatMulScratch::kGroup);
+static_assert(kMaxStripRows == kMatMulStrip);
 
 struct Operands {
   const VertexOperand &a, &b, *bias, *residual, &out;
@@ -99,19 +100,49 @@ struct Group {
   int64_t wide() const { return panels * kLanes; }
 };
 
+// Where the first of these distinct rows begins in `of`, which has b's columns.
+int64_t row_at(const VertexOperand& of, const Rows& rows, const Group& group,
+               const Scratch& scratch, int64_t first) {
+  const int64_t row = rows.row + scratch.first_row[first];
+  return rows.g * of.stride[0] + row * of.stride[1] + group.column;
+}
+
+// Brings lines of `of` nearer that distinct rows [first, end) will read or write.
+template <int Write>
+void fetch_rows(const VertexOperand& of, Element element, const Rows& rows, const Group& group,
+                const Scratch& scratch, int64_t first, int64_t end) {
+  const int64_t item = element == Element::F16 ? 2 : 4;
+  const char* row =
+      static_cast<const char*>(of.data) + row_at(of, rows, group, scratch, first) * item;
+  for (int64_t r = scratch.first_row[first]; r < scratch.first_row[end]; ++r) {
+    for (int64_t at = 0; at < group.columns * item; at += 64) {
+      __builtin_prefetch(row + at, Write, 3);
+    }
+    row += of.stride[1] * item;
+  }
+}
+
+// What finish_rows is going to touch.
+void fetch_end(const Operands& is, const Rows& rows, const Group& group, const Scratch& scratch,
+               int64_t first, int64_t end) {
+  const EpilogueConstants& of = matmul_constants.end;
+  fetch_rows<1>(is.out, of.out, rows, group, scratch, first, end);
+  if (is.residual == nullptr) return;
+  fetch_rows<0>(*is.residual, of.residual, rows, group, scratch, first, end);
+}
+
 // Distinct rows [first, end): their sums become what the matmul writes.
 void finish_rows(const Operands& is, const Rows& rows, const Group& group, const Scratch& scratch,
                  int64_t first, int64_t end) {
-  const int64_t row = rows.row + scratch.first_row[first];
   RowEnd to{.bias = is.bias == nullptr ? nullptr : is.bias->data,
             .bias_at = group.column,
             .residual = nullptr,
             .residual_at = 0,
             .out = is.out.data,
-            .out_at = rows.g * is.out.stride[0] + row * is.out.stride[1] + group.column};
+            .out_at = row_at(is.out, rows, group, scratch, first)};
   if (is.residual != nullptr) {
     to.residual = is.residual->data;
-    to.residual_at = rows.g * is.residual->stride[0] + row * is.residual->stride[1] + group.column;
+    to.residual_at = row_at(*is.residual, rows, group, scratch, first);
   }
   for (int64_t u = first; u < end; ++u) {
     const float* const totals = scratch.totals + u * group.wide();
@@ -159,6 +190,7 @@ void multiply_block(const Operands& is, const Rows& rows, const Group& group, in
   const int64_t fetches = ahead.rows * largest_strip().rows / rows.distinct + 1;
   for_each_strip(rows.distinct, [&](int64_t row, int64_t height) {
     ahead.fetch(fetches);
+    if (last) fetch_end(is, rows, group, scratch, row, row + height);
     multiply<RoundPart>({height, group.panels}, {.a = scratch.a + begin * sizes.rows + row * terms,
                                                  .row_stride = terms,
                                                  .b = scratch.b,

@@ -37,16 +37,13 @@ int64_t work_of(const JoinedVertex& vertex) {
   return work;
 }
 
-// Part `number` of `parts` of every dimension of this letter, which all go as far as `extent`.
-JoinedVertex part_along(JoinedVertex vertex, char letter, int64_t extent, int64_t block,
-                        int64_t number) {
-  const int64_t begin = number * block;
-  const int64_t end = std::min(begin + block, extent);
+// The part of every dimension of this letter.
+JoinedVertex part_along(JoinedVertex vertex, char letter, const Range& part) {
   for (JoinedOperand& operand : vertex.operands) {
     for (size_t d = 0; d < operand.box.size(); ++d) {
       Range& range = operand.box[d];
       if (operand.letters[d] != letter || range.size() == 1) continue;
-      range = {range.begin + begin, range.begin + end};
+      range = {range.begin + part.begin, range.begin + part.end};
     }
   }
   return vertex;
@@ -59,11 +56,12 @@ void cut(const JoinedVertex& vertex, std::span<const Extents::Cut> cuts, int64_t
   const std::map<char, int64_t> extents = extents_of(vertex);
   const auto found = extents.find(first.letter);
   if (found == extents.end()) return cut(vertex, cuts.subspan(1), wanted, pieces);
-  const int64_t units = ceil_div(found->second, first.least);
-  const int64_t block = ceil_div(units, std::min(units, wanted)) * first.least;
-  const int64_t parts = ceil_div(found->second, block);
+  const int64_t extent = found->second;
+  const int64_t steps = ceil_div(extent, first.step);
+  const int64_t parts = std::min(ceil_div(extent, first.worth), wanted);
+  const auto begin = [&](int64_t p) { return std::min(extent, steps * p / parts * first.step); };
   for (int64_t p = 0; p < parts; ++p) {
-    cut(part_along(vertex, first.letter, found->second, block, p), cuts.subspan(1),
+    cut(part_along(vertex, first.letter, {begin(p), begin(p + 1)}), cuts.subspan(1),
         ceil_div(wanted, parts), pieces);
   }
 }

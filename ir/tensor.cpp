@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ir/tensor.h"
 
+#include <boost/align/aligned_allocator.hpp>
+
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -62,7 +64,9 @@ Tensor::Tensor(TensorType type, std::shared_ptr<const void> owner, std::span<con
 }
 
 Tensor Tensor::copy(TensorType type, std::span<const std::byte> bytes) {
-  auto owner = std::make_shared<std::vector<std::byte>>(bytes.begin(), bytes.end());
+  // As a constant lies in a .popef file: in whole cache lines.
+  using Lines = std::vector<std::byte, boost::alignment::aligned_allocator<std::byte, 64>>;
+  auto owner = std::make_shared<Lines>(bytes.begin(), bytes.end());
   const std::span<const std::byte> owned = *owner;
   return Tensor(std::move(type), std::move(owner), owned);
 }
