@@ -13,6 +13,7 @@
 // in a packed row.
 #include "codelets/attention.h"
 
+#include "codelets/ahead.tile.h"
 #include "codelets/math.tile.h"
 #include "codelets/strip.tile.h"
 #include "codelets/transpose.tile.h"
@@ -269,19 +270,49 @@ void zero_rows(const Operands& is, const Rows& rows) {
   }
 }
 
-// All queries of one head.
-void run_head(const Operands& is, int64_t b, int64_t h, const Scratch& scratch) {
+// Rows of a head that is worked on next.
+Ahead ahead_of(const VertexOperand& of, Element element, const Rows& next, int64_t row,
+               int64_t rows) {
+  const int64_t item = element == Element::F16 ? 2 : 4;
+  const int64_t at = next.b * of.stride[0] + row * of.stride[1] + next.h * of.stride[2];
+  return {static_cast<const char*>(of.data) + at * item, of.stride[1] * item, rows,
+          of.size[3] * item};
+}
+
+// Queries that see the same keys, of one head. Meanwhile the same rows of the head after it, if
+// there is one, come nearer.
+void run_head(const Operands& is, const Rows& queries, const Visible& visible,
+              const Scratch& scratch) {
+  write_seen(is, queries.b, queries.h, visible, scratch);
+  Rows next = queries;
+  const bool last = ++next.h == is.q.size[2];
+  const int64_t first = visible.first();
+  const int64_t keys = last ? 0 : visible.size(), rows = last ? 0 : queries.rows;
+  Ahead k = ahead_of(is.k, attention_constants.k, next, first, keys);
+  Ahead v = ahead_of(is.v, attention_constants.v, next, first, keys);
+  Ahead q = ahead_of(is.q, attention_constants.q, next, queries.row, rows);
+  const int64_t keys_a_strip = keys * kMaxStripRows / queries.rows + 1;
+  for_each_strip(queries.rows, [&](int64_t at, int64_t height) {
+    k.fetch(keys_a_strip);
+    v.fetch(keys_a_strip);
+    q.fetch(height);
+    run_rows(is, {queries.b, queries.h, queries.row + at, height}, visible, scratch);
+  });
+}
+
+// All heads of one sequence.
+void run_sequence(const Operands& is, int64_t b, const Scratch& scratch) {
   for (int64_t row = 0, alike = 0; row < is.q.size[1]; row += alike) {
     alike = rows_alike(is, b, row);
     const Visible visible = visible_to(is, b, row, scratch.runs);
-    if (visible.count == 0) {
-      zero_rows(is, {b, h, row, alike});
-      continue;
+    for (int64_t h = 0; h < is.q.size[2]; ++h) {
+      const Rows queries{b, h, row, alike};
+      if (visible.count == 0) {
+        zero_rows(is, queries);
+      } else {
+        run_head(is, queries, visible, scratch);
+      }
     }
-    write_seen(is, b, h, visible, scratch);
-    for_each_strip(alike, [&](int64_t at, int64_t height) {
-      run_rows(is, {b, h, row + at, height}, visible, scratch);
-    });
   }
 }
 
@@ -291,6 +322,6 @@ extern "C" void attention(const VertexOperand* operands, void* memory) {
   const Operands is = operands_of(operands);
   const Scratch scratch(memory, AttentionScratch(is.q.size[3], is.k.size[1]));
   for (int64_t b = 0; b < is.q.size[0]; ++b) {
-    for (int64_t h = 0; h < is.q.size[2]; ++h) run_head(is, b, h, scratch);
+    run_sequence(is, b, scratch);
   }
 }

@@ -10,6 +10,7 @@
 // order: what a matmul with partials and reduce_partials compute.
 #include "codelets/matmul.h"
 
+#include "codelets/ahead.tile.h"
 #include "codelets/epilogue.tile.h"
 #include "codelets/strip.tile.h"
 
@@ -162,19 +163,7 @@ struct RoundPart {
   }
 };
 
-// A block of b that comes next. It is brought nearer while the one before is multiplied: its rows
-// lie further apart than the host's own prefetching looks.
-struct Ahead {
-  const char* row;
-  int64_t stride, rows, bytes;
-
-  void fetch(int64_t count) {
-    for (; count > 0 && rows > 0; --count, --rows, row += stride) {
-      for (int64_t at = 0; at < bytes; at += 64) __builtin_prefetch(row + at, 0, 2);
-    }
-  }
-};
-
+// The block of b that comes next. Its rows lie further apart than the host's own prefetching looks.
 Ahead ahead_of(const VertexOperand& b, int64_t at, int64_t rows, int64_t columns) {
   const int64_t item = matmul_constants.b == Element::F16 ? 2 : 4;
   return {static_cast<const char*>(b.data) + at * item, b.stride[1] * item, rows, columns * item};
