@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ir/tensor.h"
 
-#include <boost/align/aligned_allocator.hpp>
-
 #include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <new>
 #include <utility>
 
 #include "support/check.h"
@@ -65,10 +64,12 @@ Tensor::Tensor(TensorType type, std::shared_ptr<const void> owner, std::span<con
 
 Tensor Tensor::copy(TensorType type, std::span<const std::byte> bytes) {
   // As a constant lies in a .popef file: in whole cache lines.
-  using Lines = std::vector<std::byte, boost::alignment::aligned_allocator<std::byte, 64>>;
-  auto owner = std::make_shared<Lines>(bytes.begin(), bytes.end());
-  const std::span<const std::byte> owned = *owner;
-  return Tensor(std::move(type), std::move(owner), owned);
+  constexpr std::align_val_t kLine{64};
+  const std::shared_ptr<std::byte> owner(
+      static_cast<std::byte*>(::operator new(bytes.size(), kLine)),
+      [](std::byte* data) { ::operator delete(data, kLine); });
+  std::ranges::copy(bytes, owner.get());
+  return Tensor(std::move(type), owner, {owner.get(), bytes.size()});
 }
 
 bool Tensor::operator==(const Tensor& other) const {
