@@ -80,7 +80,7 @@ class Generator {
     if (below(6) == 0) return integer_step();
     Node* a = any(values_);
     Node* result = nullptr;
-    switch (below(22)) {
+    switch (below(24)) {
       case 0: result = add(Op::Add, {a, partner(a)}); break;
       case 1: result = add(Op::Sub, {a, partner(a)}); break;
       case 2: result = add(Op::Mul, {bounded(a), partner(a)}); break;
@@ -115,6 +115,8 @@ class Generator {
       case 19: result = stretch(a); break;
       case 20: result = attention(a); break;
       case 21: result = repack(); break;
+      case 22: result = rms_norm(a); break;
+      case 23: result = rotary(); break;
     }
     if (elements(result->type.shape) <= 4096) values_.push_back(result);
   }
@@ -213,6 +215,22 @@ class Generator {
                    a, constant(DType::F32, last, 0.5, 1.5), constant(DType::F32, last, -1, 1)
     },
                {{"eps", 0.1}});
+  }
+
+  Node* rms_norm(Node* a) {
+    if (a->type.shape.empty()) return bounded(a);
+    return add(Op::RmsNorm, {a, constant(DType::F32, {a->type.shape.back()}, 0.5, 1.5)},
+               {{"eps", 0.1}});
+  }
+
+  // The input x, whose last dimension is 8, as one head, two or four.
+  Node* rotary() {
+    Node* x = graph_.inputs[0];
+    const int64_t heads = int64_t{1} << below(3);
+    const Shape angles = {below(2) ? 1 : x->type.shape[0], x->type.shape[1], 8 / heads};
+    return add(Op::Rotary,
+               {x, constant(DType::F32, angles, -1, 1), constant(DType::F32, angles, -1, 1)},
+               {{"heads", heads}, {"form", std::string(below(2) ? "pairs" : "halves")}});
   }
 
   Node* concat(Node* a) {
