@@ -12,7 +12,8 @@ namespace tessera::speed {
 namespace {
 
 constexpr double kGiga = 1e9;
-constexpr int kRepetitions = 3;
+constexpr int kLeastRepetitions = 3;
+constexpr double kLeastSeconds = 0.1;  // about what measuring the peak takes
 
 // Percent of the peak that is measured before and after each round of `work`, which does `flops`.
 // The peak is the best of some repetitions, so a round is the best of some as well.
@@ -23,7 +24,12 @@ Expected<Spread> share_of_peak(const Bench& bench, int threads, int rounds, doub
   double before = bench.peak().gflops(threads);
   for (int i = 0; i < rounds; ++i) {
     double seconds = TRY(work());
-    for (int again = 1; again < kRepetitions; ++again) seconds = std::min(seconds, TRY(work()));
+    double spent = seconds;
+    for (int again = 1; again < kLeastRepetitions || spent < kLeastSeconds; ++again) {
+      const double took = TRY(work());
+      seconds = std::min(seconds, took);
+      spent += took;
+    }
     const double gflops = flops / seconds / kGiga;
     const double after = bench.peak().gflops(threads);
     shares.push_back(100 * gflops / std::max(before, after));
