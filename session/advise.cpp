@@ -36,7 +36,7 @@ struct Demand {
   BatchesByLength batches;
   int64_t rows = 0;
   int64_t number = 0;
-  int64_t useful_tokens = 0;
+  int64_t useful_tokens = 0;  // of batches or, where they are none, elements
   bool all_are_batches = true;
   std::map<int64_t, int64_t> requests;  // rows by length
   std::map<InputShapes, int64_t> shapes;
@@ -44,6 +44,7 @@ struct Demand {
   void add(const InputShapes& asked, int64_t count) {
     shapes[asked] += count;
     number += count;
+    useful_tokens += count * elements_of(asked);
     const std::optional<Batch> batch = batch_of(asked);
     if (!batch) {
       all_are_batches = false;
@@ -52,7 +53,6 @@ struct Demand {
     batches[batch->tokens] += count;
     requests[batch->tokens] += count * batch->rows;
     rows = std::max(rows, batch->rows);
-    useful_tokens += count * batch->rows * batch->tokens;
   }
 };
 
@@ -228,13 +228,12 @@ void add_options(Advice& advice, const Demand& demand, const Events& compiles) {
   advice.recommended = recommend(advice.options);
 }
 
-// What padding added in the log itself.
-double useful_share_of(const Events& events, int64_t useful_tokens) {
-  int64_t added = 0;
+LogTokens tokens_of(const Events& events, int64_t useful) {
+  LogTokens tokens{.useful = useful, .added = 0};
   for (const RecompileEvent* event : events)
     if (event->policy.action == "padded_to")
-      added += elements_of(event->policy.padded_to) - elements_of(event->shapes);
-  return static_cast<double>(useful_tokens) / static_cast<double>(useful_tokens + added);
+      tokens.added += elements_of(event->policy.padded_to) - elements_of(event->shapes);
+  return tokens;
 }
 
 Advice advise_model(const std::string& model, const Events& events) {
@@ -251,11 +250,12 @@ Advice advise_model(const std::string& model, const Events& events) {
   advice.batches = demand.number;
   advice.compiles = std::ssize(compiles);
   advice.lengths = std::ssize(demand.batches);
+  const LogTokens tokens = tokens_of(events, demand.useful_tokens);
   if (demand.all_are_batches && demand.number > 0 && !compiles.empty()) {
     add_options(advice, demand, compiles);
-    advice.options[0].useful_share = useful_share_of(events, demand.useful_tokens);
+    advice.options[0].useful_share = tokens.useful_share();
   }
-  advice.slips = find_slips(model, events);
+  advice.slips = find_slips(model, events, tokens);
   return advice;
 }
 

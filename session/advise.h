@@ -23,14 +23,16 @@ struct ServingOption {
   std::string command;
 };
 
-// Something that made compiles and need not have.
+// Something that made compiles and need not have; and what the log is once it has ended.
 struct CompileSlip {
   std::string rule;  // dtype | option | baked_constant | cache_too_small | no_cache | cache_failed
                      // | partial_batch
   std::string text;
   int64_t compiles = 0;
-  double seconds = 0;   // that requests would have waited less, what the remedy takes deducted
-  std::string command;  // the remedy; "" where it is no flag
+  double seconds = 0;       // that requests would have waited less, what the remedy takes deducted
+  int64_t executables = 0;  // that are left
+  double useful_share = 0;  // as of a ServingOption, padding that the remedy adds included
+  std::string command;      // the remedy; "" where it is none
 };
 
 struct Advice {

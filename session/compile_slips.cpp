@@ -19,10 +19,19 @@ using Events = std::vector<const RecompileEvent*>;
 // As many weights as this that no two runs share are hardly trained ones.
 constexpr size_t kManyVersions = 3;
 
-// For slips that are in the model and in no flag: what catches the next.
-constexpr const char* kCatch = "; --on-recompile fail refuses the next run that slips";
-
 bool compiled(const RecompileEvent& event) { return event.is_compile() && event.error.empty(); }
+
+// Keys, each once, of the compiles that are `left`.
+int64_t executables_of(const Events& events,
+                       const std::function<bool(const RecompileEvent&)>& left) {
+  std::set<std::string> keys;
+  for (const RecompileEvent* event : events)
+    if (compiled(*event) && left(*event)) keys.insert(event->key.total);
+  return std::ssize(keys);
+}
+int64_t executables_of(const Events& events) {
+  return executables_of(events, [](const auto&) { return true; });
+}
 
 // Whether this cause is all there was: a batch of a new shape is compiled for in any case.
 bool is_only(const RecompileEvent& event, const std::string& cause) {
@@ -38,6 +47,7 @@ CompileSlip sum_of(const char* rule, const Events& events,
     ++slip.compiles;
     slip.seconds += spared_seconds(*event);
   }
+  slip.executables = executables_of(events, std::not_fn(belongs));
   return slip;
 }
 
@@ -67,12 +77,13 @@ const RecompileEvent* last_compile(const Events& events) {
   return last;
 }
 
-CompileSlip dtype_slip(const Events& events) {
+CompileSlip dtype_slip(const std::string& model, const Events& events) {
   CompileSlip slip =
       sum_of("dtype", events, [](const auto& event) { return is_only(event, "input_dtype"); });
   slip.text = "the model was exported with other input dtypes (" +
               changes_of(events, "input_dtype") +
-              "); export it with one, callers may send int32 or int64 to either" + kCatch;
+              "); give all runs the first export, callers may send int32 or int64 to either";
+  slip.command = run_as(model, first_compile(events));
   return slip;
 }
 
@@ -95,8 +106,8 @@ CompileSlip baked_constant_slip(const Events& events) {
   if (versions.size() < kManyVersions) slip.compiles = 0;
   slip.text = fmt::format(
       "the model file changed {} times; if a number in it changes from run to run, make that an "
-      "input{}",
-      versions.size() - std::min<size_t>(versions.size(), 1), kCatch);
+      "input; --on-recompile fail refuses the next run that slips",
+      versions.size() - std::min<size_t>(versions.size(), 1));
   return slip;
 }
 
@@ -112,6 +123,7 @@ CompileSlip cache_size_slip(const std::string& model, const Events& events) {
   }
   int64_t total = 0;
   for (const auto& [key, size] : bytes) total += size;
+  slip.executables = executables_of(events);  // kept, not compiled again
   slip.text = "executables had to go and were compiled again";
   slip.command = run_as(model, last_compile(events)) +
                  (disk ? fmt::format(" --cache-limit {}", total + total / 8)
@@ -154,6 +166,7 @@ CompileSlip no_cache_slip(const std::string& model, const Events& events) {
     if (shared.spares(*event, slip.seconds)) ++slip.compiles;
   }
   if (slip.seconds <= 0) slip.compiles = 0;
+  slip.executables = executables_of(events);
   slip.text = "processes compiled what others had compiled before them";
   slip.command = run_as(model, last_compile(events)) + " --cache-dir FOLDER";
   return slip;
@@ -171,16 +184,8 @@ CompileSlip cache_failed_slip(const Events& events) {
     if (!event->key.total.empty()) shared.spares(*event, slip.seconds);
   }
   slip.seconds = std::max(0.0, slip.seconds);
+  slip.executables = executables_of(events);
   return slip;
-}
-
-bool can_pad(const RecompileEvent& larger, const RecompileEvent& asked) {
-  const KeyDigests &a = larger.key, &b = asked.key;
-  return (larger.run_id == asked.run_id ||
-          (!asked.cache.path.empty() && larger.cache.path == asked.cache.path)) &&
-         a.graph == b.graph && a.weights == b.weights && a.options == b.options &&
-         a.target == b.target && a.compiler == b.compiler && larger.dtypes == asked.dtypes &&
-         covers(larger.shapes, asked.shapes);
 }
 
 // The log once more, under the policy pad: a batch for which a larger executable is at hand needs
@@ -188,10 +193,33 @@ bool can_pad(const RecompileEvent& larger, const RecompileEvent& asked) {
 class Padded {
  public:
   void add(const RecompileEvent& event) {
+    for (const ServedShapes& other : event.served)
+      if (const auto found = padding_.find({event.run_id, other.shapes}); found != padding_.end())
+        added_tokens += other.batches * found->second;
+    if (compiled(event) || event.kind == "cache_load") obtain(event);
+  }
+
+  int64_t spared = 0, partial = 0;  // partial: only rows were missing
+  double seconds = 0;
+  int64_t added_tokens = 0;
+  int64_t executables() const {
+    std::set<std::string> keys;
+    for (const Made& one : made_) keys.insert(one.event->key.total);
+    return std::ssize(keys);
+  }
+
+ private:
+  struct Made {
+    const RecompileEvent* event;
+    ExecutableKey key;
+  };
+
+  void obtain(const RecompileEvent& event) {
+    const ExecutableKey key = key_of(event);
     const bool by_shape = event.cause == "input_shape" && event.request_id >= 0;
-    const RecompileEvent* larger = compiled(event) && by_shape ? smallest_for(event) : nullptr;
+    const RecompileEvent* larger = compiled(event) && by_shape ? smallest_for(event, key) : nullptr;
     if (!larger) {
-      made_.push_back(&event);
+      made_.push_back({&event, key});
       at_hand_.insert({event.run_id, event.key.total});
       return;
     }
@@ -202,31 +230,38 @@ class Padded {
       seconds -= seconds_of_load(*larger);
     const auto tokens = [](const RecompileEvent& batch) { return batch.shapes.begin()->second[1]; };
     if (tokens(*larger) == tokens(event)) ++partial;
+    const int64_t padding = elements_of(larger->shapes) - elements_of(event.shapes);
+    padding_.insert_or_assign({event.run_id, event.shapes}, padding);
+    added_tokens += padding;
   }
 
-  int64_t spared = 0, partial = 0;  // partial: only rows were missing
-  double seconds = 0;
-
- private:
-  const RecompileEvent* smallest_for(const RecompileEvent& event) const {
-    const RecompileEvent* best = nullptr;
-    for (const RecompileEvent* one : made_)
-      if (can_pad(*one, event) && (!best || elements_of(one->shapes) < elements_of(best->shapes)))
-        best = one;
-    return best;
+  // Of the run itself, or of the cache that it shares.
+  const RecompileEvent* smallest_for(const RecompileEvent& event, const ExecutableKey& key) const {
+    std::vector<const ExecutableKey*> keys;
+    for (const Made& one : made_) {
+      const std::string& cache = one.event->cache.path;
+      const bool shared = !cache.empty() && cache == event.cache.path;
+      if (one.event->run_id == event.run_id || shared) keys.push_back(&one.key);
+    }
+    const ExecutableKey* best = smallest_that_serves(keys, key);
+    const auto found = std::ranges::find(made_, best, [](const Made& one) { return &one.key; });
+    return found == made_.end() ? nullptr : found->event;
   }
 
-  Events made_;
+  std::vector<Made> made_;
   std::set<std::pair<std::string, std::string>> at_hand_;  // run and key
   std::set<std::string> proved_;                           // runs
+  std::map<std::pair<std::string, InputShapes>, int64_t> padding_;  // of a batch, by run and shapes
 };
 
-CompileSlip partial_batch_slip(const std::string& model, const Events& events) {
+CompileSlip partial_batch_slip(const std::string& model, const Events& events,
+                               const LogTokens& tokens) {
   Padded padded;
-  for (const RecompileEvent* event : events)
-    if (compiled(*event) || event->kind == "cache_load") padded.add(*event);
+  for (const RecompileEvent* event : events) padded.add(*event);
   CompileSlip slip;
   slip.rule = "partial_batch";
+  slip.executables = padded.executables();
+  slip.useful_share = LogTokens{tokens.useful, tokens.added + padded.added_tokens}.useful_share();
   const bool refused = std::ranges::any_of(events, [](const RecompileEvent* event) {
     return event->kind == "rejected" && !event->policy.why_not_padded.empty();
   });
@@ -241,15 +276,17 @@ CompileSlip partial_batch_slip(const std::string& model, const Events& events) {
 
 }  // namespace
 
-std::vector<CompileSlip> find_slips(const std::string& model, const Events& events) {
-  std::vector<CompileSlip> slips = {dtype_slip(events),
+std::vector<CompileSlip> find_slips(const std::string& model, const Events& events,
+                                    const LogTokens& tokens) {
+  std::vector<CompileSlip> slips = {dtype_slip(model, events),
                                     option_slip(model, events, "options"),
                                     option_slip(model, events, "target"),
                                     baked_constant_slip(events),
                                     cache_size_slip(model, events),
                                     no_cache_slip(model, events),
-                                    cache_failed_slip(events),
-                                    partial_batch_slip(model, events)};
+                                    cache_failed_slip(events)};
+  for (CompileSlip& slip : slips) slip.useful_share = tokens.useful_share();
+  slips.push_back(partial_batch_slip(model, events, tokens));
   std::erase_if(slips, [](const CompileSlip& slip) { return slip.compiles == 0; });
   return slips;
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <tuple>
 
 namespace tessera {
 namespace {
@@ -77,6 +78,17 @@ Expected<HostTensors> run_exact(ModelRunner& runner, const InputViews& inputs) {
   return outputs;
 }
 
+// Whether the two differ in nothing but the sizes of inputs, and batches of the second fit.
+bool can_serve(const ExecutableKey& larger, const ExecutableKey& asked) {
+  const bool same_dtypes = std::ranges::equal(
+      larger.inputs, asked.inputs,
+      [](const auto& a, const auto& b) { return a.name == b.name && a.dtype == b.dtype; });
+  return larger.graph == asked.graph && larger.weights == asked.weights &&
+         larger.options == asked.options && larger.target == asked.target &&
+         larger.compiler == asked.compiler && same_dtypes &&
+         covers(shapes_of(larger), shapes_of(asked));
+}
+
 }  // namespace
 
 bool covers(const InputShapes& larger, const InputShapes& asked) {
@@ -86,6 +98,18 @@ bool covers(const InputShapes& larger, const InputShapes& asked) {
       [](const auto& input) { return input.first; });
   const Batch a = batch_of(asked), b = batch_of(larger);
   return same_names && a.rows > 0 && a.tokens > 0 && b.rows >= a.rows && b.tokens >= a.tokens;
+}
+
+const ExecutableKey* smallest_that_serves(const std::vector<const ExecutableKey*>& keys,
+                                          const ExecutableKey& asked) {
+  const ExecutableKey* best = nullptr;
+  const auto size = [](const ExecutableKey& key) {
+    const InputShapes shapes = shapes_of(key);
+    return std::tuple(elements_of(shapes), shapes);
+  };
+  for (const ExecutableKey* key : keys)
+    if (can_serve(*key, asked) && (!best || size(*key) < size(*best))) best = key;
+  return best;
 }
 
 std::vector<Anchor> Serving::anchors() const {

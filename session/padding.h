@@ -36,7 +36,12 @@ struct Serving {
 };
 
 // Whether every input of `larger` is [rows,tokens] and at least as large as that of `asked`, all by
-// the same numbers. Anything else about the keys is for the caller to compare.
+// the same numbers.
 bool covers(const InputShapes& larger, const InputShapes& asked);
+
+// The smallest of `keys` that differs from `asked` in nothing but the sizes of inputs and covers
+// them, then the first in order of shapes; null if there is none.
+const ExecutableKey* smallest_that_serves(const std::vector<const ExecutableKey*>& keys,
+                                          const ExecutableKey& asked);
 
 }  // namespace tessera

@@ -1,39 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Batches on a larger executable, and the compiles that this makes unnecessary, or puts off.
-#include <algorithm>
-#include <tuple>
-
 #include "session/session_impl.h"
 
 namespace tessera {
-namespace {
-
-// Whether the two differ in nothing but the sizes of inputs, and batches of the second fit.
-bool can_serve(const ExecutableKey& larger, const ExecutableKey& asked) {
-  const bool same_dtypes = std::ranges::equal(
-      larger.inputs, asked.inputs,
-      [](const auto& a, const auto& b) { return a.name == b.name && a.dtype == b.dtype; });
-  return larger.graph == asked.graph && larger.weights == asked.weights &&
-         larger.options == asked.options && larger.target == asked.target &&
-         larger.compiler == asked.compiler && same_dtypes &&
-         covers(shapes_of(larger), shapes_of(asked));
-}
-
-// The smallest that can, then the first in order of shapes.
-const ExecutableKey* smallest(const std::vector<const ExecutableKey*>& keys,
-                              const ExecutableKey& asked) {
-  const ExecutableKey* best = nullptr;
-  const auto size = [](const ExecutableKey& key) {
-    const InputShapes shapes = shapes_of(key);
-    return std::tuple(elements_of(shapes), shapes);
-  };
-  for (const ExecutableKey* key : keys)
-    if (can_serve(*key, asked) && (!best || size(*key) < size(*best))) best = key;
-  return best;
-}
-
-}  // namespace
-
 // Proved once for each graph.
 Expected<std::shared_ptr<const PaddingRule>> Session::Impl::padding_rule_of(
     const ExecutableKey& key) {
@@ -66,7 +35,7 @@ Expected<std::optional<Serving>> Session::Impl::pad(Ask& ask,
   for (const KeyRecord& record : records) known_keys.push_back(record.key);
   std::vector<const ExecutableKey*> candidates;
   for (const ExecutableKey& key : known_keys) candidates.push_back(&key);
-  const ExecutableKey* larger = smallest(candidates, *ask.key);
+  const ExecutableKey* larger = smallest_that_serves(candidates, *ask.key);
   if (!larger) {
     event.policy.why_not_padded = "no executable has as many rows and tokens";
     return std::optional<Serving>();

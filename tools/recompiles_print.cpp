@@ -76,11 +76,13 @@ Json advice_json(const Advice& advice) {
   for (const ServingOption& option : advice.options) options.push_back(option_json(option));
   for (const CompileSlip& slip : advice.slips)
     slips.push_back({
-        {"rule",     slip.rule    },
-        {"text",     slip.text    },
-        {"compiles", slip.compiles},
-        {"seconds",  slip.seconds },
-        {"command",  slip.command }
+        {"rule",         slip.rule        },
+        {"text",         slip.text        },
+        {"compiles",     slip.compiles    },
+        {"seconds",      slip.seconds     },
+        {"executables",  slip.executables },
+        {"useful_share", slip.useful_share},
+        {"command",      slip.command     }
     });
   return {
       {"model",           advice.model                                              },
@@ -121,6 +123,8 @@ void print_one(const Advice& advice) {
   for (const CompileSlip& slip : advice.slips) {
     fmt::print("\n{}: {} compile{}, {}: {}\n", slip.rule, slip.compiles,
                slip.compiles == 1 ? "" : "s", human_seconds(slip.seconds), slip.text);
+    fmt::print("  leaves {} executable{}, {:.1f}% useful tokens\n", slip.executables,
+               slip.executables == 1 ? "" : "s", 100 * slip.useful_share);
     if (!slip.command.empty()) fmt::print("  {}\n", slip.command);
   }
 }

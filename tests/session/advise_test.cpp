@@ -164,7 +164,7 @@ TEST(Advise, slips_are_named_and_priced) {
   const Advice advice = log.advice();
   ASSERT_TRUE(slip(advice, "dtype"));
   EXPECT_EQ(slip(advice, "dtype")->seconds, 2);
-  EXPECT_EQ(slip(advice, "dtype")->command, "") << "no flag does it";
+  EXPECT_EQ(slip(advice, "dtype")->command, "tessera run bert.onnx");
   EXPECT_EQ(slip(advice, "option")->command, "tessera run bert.onnx");
   EXPECT_THAT(slip(advice, "dtype")->text, HasSubstr("input_ids int64 -> int32"));
   ASSERT_TRUE(slip(advice, "option"));
@@ -174,6 +174,13 @@ TEST(Advise, slips_are_named_and_priced) {
   EXPECT_EQ(slip(advice, "cache_too_small")->command, "tessera run bert.onnx --memory-entries 5");
   ASSERT_TRUE(slip(advice, "partial_batch"));
   EXPECT_EQ(slip(advice, "partial_batch")->seconds, 5);
+  // Five keys: each slip's own compile goes; the larger cache keeps all; and padding computes four
+  // rows where three are asked for.
+  EXPECT_EQ(slip(advice, "dtype")->executables, 4);
+  EXPECT_EQ(slip(advice, "cache_too_small")->executables, 5);
+  EXPECT_EQ(slip(advice, "partial_batch")->executables, 4);
+  EXPECT_EQ(slip(advice, "dtype")->useful_share, 1);
+  EXPECT_DOUBLE_EQ(slip(advice, "partial_batch")->useful_share, 190.0 / 200);
   EXPECT_FALSE(slip(advice, "no_cache"));
   EXPECT_FALSE(slip(advice, "baked_constant"));
 }
@@ -255,13 +262,26 @@ TEST(Advise, a_new_shape_is_no_part_of_a_slip) {
   EXPECT_FALSE(slip(log.advice(), "dtype"));
 }
 
+TEST(Advise, batches_that_follow_a_padded_one_are_padded_too) {
+  Log log;
+  log.compile(4, 10, 5);
+  log.compile(3, 10, 5);
+  log.compile(4, 20, 5).served = {
+      {{{"input_ids", {3, 10}}}, 2},
+      {{{"input_ids", {4, 10}}}, 7}
+  };
+  const CompileSlip partial = *slip(log.advice(), "partial_batch");
+  EXPECT_EQ(partial.executables, 2);
+  EXPECT_DOUBLE_EQ(partial.useful_share, (8 * 40 + 3 * 30 + 80) / (8 * 40 + 3 * 40 + 80.0));
+}
+
 TEST(Advise, padding_serves_what_is_smaller_than_was_seen_before) {
   Log log;
   log.compile(4, 20, 5);
   for (const int64_t rows : {3, 2}) log.compile(rows, 20, 5);
   log.compile(4, 30, 5);  // longer: it is compiled all the same
   log.compile(4, 25, 5);
-  log.compile(1, 25, 5).key.target = "another";
+  log.compile(1, 25, 5).target = "another";
   const Advice advice = log.advice();
   ASSERT_TRUE(slip(advice, "partial_batch"));
   EXPECT_EQ(slip(advice, "partial_batch")->compiles, 3);

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include <functional>
+#include <set>
 #include <sstream>
 
 #include "executor/batch_runner.h"
@@ -36,6 +37,27 @@ double waited(const Log& log) {
 
 int64_t compiles_in(const Log& log) {
   return std::ranges::count_if(log, &RecompileEvent::is_compile);
+}
+
+// Keys, each once.
+int64_t executables_in(const Log& log) {
+  std::set<std::string> keys;
+  for (const RecompileEvent& event : log)
+    if (event.is_compile()) keys.insert(event.key.total);
+  return std::ssize(keys);
+}
+
+// What padding makes of the batches of a log: the share of tokens that were asked for.
+double useful_share(const Log& log) {
+  int64_t asked = 0, added = 0;
+  for (const RecompileEvent& event : log) {
+    for (const ServedShapes& served : event.served)
+      asked += served.batches * elements_of(served.shapes);
+    if (event.request_id >= 0) asked += elements_of(event.shapes);
+    if (event.kind == "bucket_hit")
+      added += elements_of(event.policy.padded_to) - elements_of(event.shapes);
+  }
+  return static_cast<double>(asked) / static_cast<double>(asked + added);
 }
 
 // The log of a machine with nothing else to do: the CPU's time in place of the clock's, which goes
@@ -137,6 +159,8 @@ class Replay : public SessionTest {
     follow_it(*found);
     const Log after = log_of(sessions);
     EXPECT_EQ(compiles_in(before) - compiles_in(after), found->compiles - made_all_the_same);
+    EXPECT_EQ(executables_in(after), found->executables);
+    EXPECT_NEAR(useful_share(after), found->useful_share, 1e-9);
     const auto error = [&](const Log& log, const Log& replayed) {
       const Advice advised = advise(log).at(0);
       const CompileSlip* one = slip(advised, rule);
@@ -147,21 +171,6 @@ class Replay : public SessionTest {
 
   SessionOptions plain_;
 };
-
-// What padding makes of the batches of a log: the share of tokens that were asked for.
-double useful_share(const Log& log) {
-  int64_t asked = 0, computed = 0;
-  for (const RecompileEvent& event : log) {
-    for (const ServedShapes& served : event.served) {
-      asked += served.batches * elements_of(served.shapes);
-      computed += served.batches * elements_of(served.shapes);
-    }
-    if (event.kind != "bucket_hit") continue;
-    asked += elements_of(event.shapes);
-    computed += elements_of(event.policy.padded_to);
-  }
-  return static_cast<double>(asked) / static_cast<double>(computed);
-}
 
 TEST_F(Replay, the_promised_saving_is_what_a_replay_saves) {
   const std::vector<int64_t> lengths = many_lengths();
@@ -356,6 +365,7 @@ TEST_F(ReplayOfExports, one_dtype_saves_what_was_promised) {
               };
               return error_of_slip("dtype", sessions, [&](const CompileSlip& dtype) {
                 EXPECT_THAT(dtype.text, HasSubstr("input_ids int64 -> int32"));
+                EXPECT_EQ(dtype.command, "tessera run bert.onnx --target test");
                 one_dtype = true;
               });
             }),
