@@ -273,7 +273,7 @@ void zero_rows(const Operands& is, const Rows& rows) {
 // Rows of a head that is worked on next.
 Ahead ahead_of(const VertexOperand& of, Element element, const Rows& next, int64_t row,
                int64_t rows) {
-  const int64_t item = element == Element::F16 ? 2 : 4;
+  const int64_t item = bytes_of(element);
   const int64_t at = next.b * of.stride[0] + row * of.stride[1] + next.h * of.stride[2];
   return {static_cast<const char*>(of.data) + at * item, of.stride[1] * item, rows,
           of.size[3] * item};

@@ -112,7 +112,7 @@ int64_t row_at(const VertexOperand& of, const Rows& rows, const Group& group,
 template <int Write>
 void fetch_rows(const VertexOperand& of, Element element, const Rows& rows, const Group& group,
                 const Scratch& scratch, int64_t first, int64_t end) {
-  const int64_t item = element == Element::F16 ? 2 : 4;
+  const int64_t item = bytes_of(element);
   const char* row =
       static_cast<const char*>(of.data) + row_at(of, rows, group, scratch, first) * item;
   for (int64_t r = scratch.first_row[first]; r < scratch.first_row[end]; ++r) {
@@ -165,7 +165,7 @@ struct RoundPart {
 
 // The block of b that comes next. Its rows lie further apart than the host's own prefetching looks.
 Ahead ahead_of(const VertexOperand& b, int64_t at, int64_t rows, int64_t columns) {
-  const int64_t item = matmul_constants.b == Element::F16 ? 2 : 4;
+  const int64_t item = bytes_of(matmul_constants.b);
   return {static_cast<const char*>(b.data) + at * item, b.stride[1] * item, rows, columns * item};
 }
 

@@ -27,6 +27,8 @@ TILE_INLINE v16 fma(v16 a, v16 b, v16 c) { return __builtin_elementwise_fma(a, b
 
 // --- Elements of either float type; `at` counts elements ---
 
+TILE_INLINE int64_t bytes_of(Element element) { return element == Element::F16 ? 2 : 4; }
+
 TILE_INLINE float load(Element element, const void* from, int64_t at) {
   if (element == Element::F16) return static_cast<float>(static_cast<const _Float16*>(from)[at]);
   return static_cast<const float*>(from)[at];

@@ -39,8 +39,9 @@ Expected<std::string> read_text_file(const std::string& path, size_t limit = siz
 // may leave a part of it: for files that say so themselves, and that can be made again.
 enum class Sync : uint8_t { Yes, No };
 
-// Writes to a temporary file in the same folder, syncs, renames over `path`. `write` is called
-// with a sink that fails on a full disk; on any failure the temporary file goes and `path` stays.
+// Writes to a temporary file in the same folder, syncs unless told not to, renames over `path`.
+// `write` is called with a sink that fails on a full disk; on any failure the temporary file goes
+// and `path` stays.
 using Sink = std::function<Status(std::span<const std::byte>)>;
 Status write_file_atomic(const std::string& path, const std::function<Status(const Sink&)>& write,
                          Sync sync = Sync::Yes);
