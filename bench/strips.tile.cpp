@@ -15,16 +15,15 @@ void all_strips(const VertexOperand* operands) {
   const int64_t columns = operands[1].size[0] * kLanes;
   for (int64_t panel = 0; panel + Panels <= operands[1].size[0]; panel += Panels) {
     for (int64_t row = 0; row + Rows <= rows; row += Rows) {
-      multiply_strip<KeepSum, Rows, Panels>(
+      multiply_strip<OneSum, Rows, Panels>(
           {.a = static_cast<const float*>(operands[0].data) + row * terms,
            .row_stride = terms,
-           .b = static_cast<const float*>(operands[1].data) + panel * terms * kLanes,
+           .b = static_cast<float*>(operands[1].data) + panel * terms * kLanes,
            .panel_stride = terms * kLanes,
            .terms = terms,
            .sums = static_cast<float*>(operands[2].data) + row * columns + panel * kLanes,
            .sums_stride = columns,
-           .resume = false,
-           .add = false});
+           .more = false});
     }
   }
 }

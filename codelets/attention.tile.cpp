@@ -3,10 +3,9 @@
 // the store, and in one go: a few rows of scores are all that is ever kept.
 //
 // Queries that see the same keys go together. Those keys and values become f32 once: k transposed,
-// in panels of sixteen keys, v in panels of sixteen columns. Then, a strip of queries at a time:
-// scores by strips of products, softmax along each row, products with v's panels, the share of the
-// row's sum at the end. Queries are taken times scale · log2 e, so that softmax's powers are of
-// two.
+// in panels of sixteen keys, v in panels of sixteen columns. A strip of queries at a time: scores
+// by strips of products, softmax along each row, products with v's panels, the share of the row's
+// sum at the end. Queries are taken times scale · log2 e, so that softmax's powers are of two.
 //
 // Keys are counted from the first that is seen, in lanes of sixteen and in order. So a sequence has
 // one result, to the bit, whether it stands alone, before padding of any length, or between others
@@ -109,8 +108,8 @@ void write_key_panel(const VertexOperand& k, int64_t at, int64_t keys, float* to
   }
 }
 
-// The keys and values of one head, from the first that is seen to the last.
-void write_seen(const Operands& is, int64_t b, int64_t h, const Visible& visible,
+// The keys of one head, from the first that is seen to the last.
+void write_keys(const Operands& is, int64_t b, int64_t h, const Visible& visible,
                 const Scratch& scratch) {
   const int64_t first = visible.first(), end = first + visible.size();
   const int64_t k_at = b * is.k.stride[0] + h * is.k.stride[2];
@@ -119,9 +118,6 @@ void write_seen(const Operands& is, int64_t b, int64_t h, const Visible& visible
     write_key_panel(is.k, k_at + key * is.k.stride[1], is.k.size[1] - key, panel);
     panel += is.k.size[3] * kLanes;
   }
-  const int64_t v_at = b * is.v.stride[0] + h * is.v.stride[2] + first * is.v.stride[1];
-  write_panels(attention_constants.v, is.v.data, v_at, is.v.stride[1], visible.size(), is.v.size[3],
-               scratch.values);
 }
 
 // Rows of queries as f32, each in whole lanes with zeros past its end.
@@ -142,21 +138,20 @@ void score(const Operands& is, const Rows& rows, const Visible& visible, const S
   const int64_t row_stride = panels_of(d) * kLanes;
   write_queries(is, rows, row_stride, scratch.queries);
   const int64_t panel_stride = d * kLanes;
-  const float* b = scratch.keys;
-  const Parts groups(panels_of(visible.size()), largest_strip().panels);
+  float* b = scratch.keys;
   float* scores = scratch.scores;
-  for (int64_t i = 0; i < groups.count; ++i) {
-    multiply({rows.rows, groups[i]}, {.a = scratch.queries,
-                                      .row_stride = row_stride,
-                                      .b = b,
-                                      .panel_stride = panel_stride,
-                                      .terms = d,
-                                      .sums = scores,
-                                      .sums_stride = scratch.score_stride,
-                                      .resume = false,
-                                      .add = false});
-    b += groups[i] * panel_stride;
-    scores += groups[i] * kLanes;
+  for (int64_t left = panels_of(visible.size()), panels = 0; left > 0; left -= panels) {
+    panels = strip_panels(left);
+    multiply({rows.rows, panels}, {.a = scratch.queries,
+                                   .row_stride = row_stride,
+                                   .b = b,
+                                   .panel_stride = panel_stride,
+                                   .terms = d,
+                                   .sums = scores,
+                                   .sums_stride = scratch.score_stride,
+                                   .more = false});
+    b += panels * panel_stride;
+    scores += panels * kLanes;
   }
 }
 
@@ -192,10 +187,9 @@ float largest(const float* scores, int64_t n) {
   return max_of_lanes(most);
 }
 
-// Turns scores into powers of two and returns what to multiply their sums with; 0 if no key is
-// seen.
-float exponentials(float* scores, int64_t n) {
-  const float top = largest(scores, n);
+// Turns scores, of which `top` is the largest, into powers of two and returns what to multiply
+// their sums with; 0 if no key is seen.
+float exponentials(float* scores, int64_t n, float top) {
   if (top == kNever) {
     for (int64_t i = 0; i < n; i += kLanes) store16(Element::F32, scores, i, splat(0));
     return 0;
@@ -214,52 +208,76 @@ int64_t out_at(const Operands& is, const Rows& rows, int64_t r) {
   return rows.b * is.out.stride[0] + (rows.row + r) * is.out.stride[1] + rows.h * is.out.stride[2];
 }
 
-// out = (exponentials · v) · shares, by groups of v's panels.
-void weigh_values(const Operands& is, const Rows& rows, const Visible& visible,
-                  const Scratch& scratch, const float* shares) {
-  alignas(64) float sums[kMaxStripRows * kMaxStripPanels * kLanes];
-  const int64_t d = is.v.size[3];
-  const int64_t panel_stride = visible.size() * kLanes;
-  const float* panel = scratch.values;
-  const Parts groups(panels_of(d), largest_strip().panels);
-  int64_t column = 0;
-  for (int64_t i = 0; i < groups.count; ++i) {
-    const int64_t wide = groups[i] * kLanes;
-    for (int64_t run = 0; run < visible.count; ++run) {
-      const KeyRun keys = visible.runs[run];
-      multiply({rows.rows, groups[i]}, {.a = scratch.scores + (keys.begin - visible.first()),
-                                        .row_stride = scratch.score_stride,
-                                        .b = panel + (keys.begin - visible.first()) * kLanes,
-                                        .panel_stride = panel_stride,
-                                        .terms = keys.end - keys.begin,
-                                        .sums = sums,
-                                        .sums_stride = wide,
-                                        .resume = run > 0,
-                                        .add = false});
-    }
-    for (int64_t r = 0; r < rows.rows; ++r) {
-      for (int64_t c = 0; c < wide && column + c < d; c += kLanes) {
-        const v16 sum = load16(Element::F32, sums, r * wide + c);
-        store_upto(attention_constants.out, is.out.data, out_at(is, rows, r) + column + c,
-                   d - column - c, sum * shares[r]);
-      }
-    }
-    panel += groups[i] * panel_stride;
-    column += wide;
+// Brings the rows nearer that are written next.
+void fetch_out(const Operands& is, const Rows& rows) {
+  const int64_t item = bytes_of(attention_constants.out);
+  const char* const out = static_cast<const char*>(is.out.data);
+  for (int64_t r = 0; r < rows.rows; ++r) {
+    fetch_lines<1, 3>(out + out_at(is, rows, r) * item, is.out.size[3] * item);
   }
 }
 
-void run_rows(const Operands& is, const Rows& rows, const Visible& visible,
-              const Scratch& scratch) {
-  score(is, rows, visible, scratch);
-  float shares[kMaxStripRows];
-  for (int64_t r = 0; r < rows.rows; ++r) {
-    float* const row = scratch.scores + r * scratch.score_stride;
-    if (attention_constants.mask == Mask::Bias) add_bias(is, rows, r, visible.size(), row);
-    hide_unseen(visible, row);
-    shares[r] = exponentials(row, visible.size());
+using Values = MatrixColumns<&attention_constants.v>;
+
+// out = (exponentials · v) · shares, by groups of v's panels, which the first rows write.
+void weigh_values(const Operands& is, const Rows& rows, const Visible& visible,
+                  const Scratch& scratch, const float* shares, bool first) {
+  alignas(64) float sums[kMaxStripRows * kMaxStripPanels * kLanes];
+  const int64_t d = is.v.size[3];
+  const int64_t v_at = rows.b * is.v.stride[0] + rows.h * is.v.stride[2];
+  const int64_t panel_stride = visible.size() * kLanes;
+  float* panel = scratch.values;
+  for (int64_t column = 0, wide = 0; column < d; column += wide) {
+    const StripSize size{rows.rows, strip_panels(panels_of(d - column))};
+    wide = size.panels * kLanes;
+    const int64_t columns = wide < d - column ? wide : d - column;
+    for (int64_t run = 0; run < visible.count; ++run) {
+      const KeyRun keys = visible.runs[run];
+      const Strip strip{.a = scratch.scores + (keys.begin - visible.first()),
+                        .row_stride = scratch.score_stride,
+                        .b = panel + (keys.begin - visible.first()) * kLanes,
+                        .panel_stride = panel_stride,
+                        .terms = keys.end - keys.begin,
+                        .sums = sums,
+                        .sums_stride = wide,
+                        .more = run > 0};
+      if (first) {
+        const Values values{is.v.data, v_at + keys.begin * is.v.stride[1] + column, is.v.stride[1]};
+        multiply_first(size, strip, values, columns);
+      } else {
+        multiply(size, strip);
+      }
+    }
+    for (int64_t r = 0; r < rows.rows; ++r) {
+      const float* const row = sums + r * wide;
+      const int64_t at = out_at(is, rows, r) + column;
+      for_each_lanes(columns, [&](int64_t c, int64_t left) {
+        const v16 sum = load16(Element::F32, row, c);
+        store_upto(attention_constants.out, is.out.data, at + c, left, sum * shares[r]);
+      });
+    }
+    panel += size.panels * panel_stride;
   }
-  weigh_values(is, rows, visible, scratch, shares);
+}
+
+// A strip of queries; `first` of those that see the same. The largest score of every row is found
+// before any row goes on, so that no row waits for its own.
+void run_rows(const Operands& is, const Rows& rows, const Visible& visible, const Scratch& scratch,
+              bool first) {
+  score(is, rows, visible, scratch);
+  const auto scores_of = [&](int64_t r) { return scratch.scores + r * scratch.score_stride; };
+  float tops[kMaxStripRows], shares[kMaxStripRows];
+  for (int64_t r = 0; r < rows.rows; ++r) {
+    float* const scores = scores_of(r);
+    if (attention_constants.mask == Mask::Bias) add_bias(is, rows, r, visible.size(), scores);
+    hide_unseen(visible, scores);
+    tops[r] = largest(scores, visible.size());
+  }
+  for (int64_t r = 0; r < rows.rows; ++r) {
+    shares[r] = exponentials(scores_of(r), visible.size(), tops[r]);
+  }
+  fetch_out(is, rows);
+  weigh_values(is, rows, visible, scratch, shares, first);
 }
 
 void zero_rows(const Operands& is, const Rows& rows) {
@@ -283,7 +301,7 @@ Ahead ahead_of(const VertexOperand& of, Element element, const Rows& next, int64
 // there is one, come nearer.
 void run_head(const Operands& is, const Rows& queries, const Visible& visible,
               const Scratch& scratch) {
-  write_seen(is, queries.b, queries.h, visible, scratch);
+  write_keys(is, queries.b, queries.h, visible, scratch);
   Rows next = queries;
   const bool last = ++next.h == is.q.size[2];
   const int64_t first = visible.first();
@@ -296,7 +314,7 @@ void run_head(const Operands& is, const Rows& queries, const Visible& visible,
     k.fetch(keys_a_strip);
     v.fetch(keys_a_strip);
     q.fetch(height);
-    run_rows(is, {queries.b, queries.h, queries.row + at, height}, visible, scratch);
+    run_rows(is, {queries.b, queries.h, queries.row + at, height}, visible, scratch, at == 0);
   });
 }
 

@@ -116,9 +116,7 @@ void fetch_rows(const VertexOperand& of, Element element, const Rows& rows, cons
   const char* row =
       static_cast<const char*>(of.data) + row_at(of, rows, group, scratch, first) * item;
   for (int64_t r = scratch.first_row[first]; r < scratch.first_row[end]; ++r) {
-    for (int64_t at = 0; at < group.columns * item; at += 64) {
-      __builtin_prefetch(row + at, Write, 3);
-    }
+    fetch_lines<Write, 3>(row, group.columns * item);
     row += of.stride[1] * item;
   }
 }
@@ -155,9 +153,10 @@ void finish_rows(const Operands& is, const Rows& rows, const Group& group, const
   }
 }
 
-// The sum of a part as the partials' type holds it.
-struct RoundPart {
-  TILE_INLINE v16 operator()(v16 sum) const {
+// The sum of a part is as the partials' type holds it.
+struct SumInParts {
+  TILE_INLINE static bool apart() { return matmul_constants.part_terms != 0; }
+  TILE_INLINE static v16 rounded(v16 sum) {
     if (matmul_constants.part == Element::F32) return sum;
     return __builtin_convertvector(__builtin_convertvector(sum, h16), v16);
   }
@@ -169,26 +168,32 @@ Ahead ahead_of(const VertexOperand& b, int64_t at, int64_t rows, int64_t columns
   return {static_cast<const char*>(b.data) + at * item, b.stride[1] * item, rows, columns * item};
 }
 
+using Matrix = MatrixColumns<&matmul_constants.b>;
+
 // Terms begin .. begin + terms of all rows, into their totals; with the last terms a strip is done,
-// while its sums are near.
+// while its sums are near. The block of b becomes panels with the first strip.
 void multiply_block(const Operands& is, const Rows& rows, const Group& group, int64_t begin,
-                    int64_t terms, Ahead ahead, const MatMulScratch& sizes,
+                    int64_t terms, const Matrix& b, Ahead ahead, const MatMulScratch& sizes,
                     const Scratch& scratch) {
-  const bool parts = matmul_constants.part_terms != 0;
   const bool last = begin + terms == is.a.size[2];
   const int64_t fetches = ahead.rows * largest_strip().rows / rows.distinct + 1;
   for_each_strip(rows.distinct, [&](int64_t row, int64_t height) {
     ahead.fetch(fetches);
     if (last) fetch_end(is, rows, group, scratch, row, row + height);
-    multiply<RoundPart>({height, group.panels}, {.a = scratch.a + begin * sizes.rows + row * terms,
-                                                 .row_stride = terms,
-                                                 .b = scratch.b,
-                                                 .panel_stride = terms * kLanes,
-                                                 .terms = terms,
-                                                 .sums = scratch.totals + row * group.wide(),
-                                                 .sums_stride = group.wide(),
-                                                 .resume = begin > 0 && !parts,
-                                                 .add = begin > 0 && parts});
+    const StripSize size{height, group.panels};
+    const Strip strip{.a = scratch.a + begin * sizes.rows + row * terms,
+                      .row_stride = terms,
+                      .b = scratch.b,
+                      .panel_stride = terms * kLanes,
+                      .terms = terms,
+                      .sums = scratch.totals + row * group.wide(),
+                      .sums_stride = group.wide(),
+                      .more = begin > 0};
+    if (row == 0) {
+      multiply_first<SumInParts>(size, strip, b, group.columns);
+    } else {
+      multiply<SumInParts>(size, strip);
+    }
     if (last) finish_rows(is, rows, group, scratch, row, row + height);
   });
 }
@@ -206,9 +211,8 @@ void run_group(const Operands& is, const Rows& rows, const Group& group, int64_t
     const int64_t after = all - end < sizes.block_terms ? all - end : sizes.block_terms;
     const Ahead ahead = end < all ? ahead_of(is.b, b_at(end, group.column), after, group.columns)
                                   : ahead_of(is.b, b_at(0, next), sizes.block_terms, group.columns);
-    write_panels(matmul_constants.b, is.b.data, b_at(begin, group.column), is.b.stride[1],
-                 end - begin, group.columns, scratch.b);
-    multiply_block(is, rows, group, begin, end - begin, ahead, sizes, scratch);
+    const Matrix b{is.b.data, b_at(begin, group.column), is.b.stride[1]};
+    multiply_block(is, rows, group, begin, end - begin, b, ahead, sizes, scratch);
   }
 }
 
@@ -219,17 +223,15 @@ extern "C" void matmul(const VertexOperand* operands, void* memory) {
   const MatMulScratch sizes(is.a.size[1], is.a.size[2], matmul_constants.part_terms);
   const Scratch scratch(memory, sizes);
   const int64_t n = is.b.size[2];
-  const Parts groups(panels_of(n), largest_strip().panels);
   for (int64_t g = 0; g < is.a.size[0]; ++g) {
     for (int64_t row = 0; row < is.a.size[1]; row += sizes.rows) {
       const Rows rows = take_rows(is, g, row, sizes, scratch);
-      int64_t column = 0;
-      for (int64_t i = 0; i < groups.count; ++i) {
-        const int64_t wide = groups[i] * kLanes;
-        const int64_t columns = wide < n - column ? wide : n - column;
-        const int64_t next = column + wide < n ? column + wide : 0;
-        run_group(is, rows, {column, columns, groups[i]}, next, sizes, scratch);
-        column += wide;
+      for (int64_t column = 0, wide = 0; column < n; column += wide) {
+        const int64_t left = n - column;
+        const int64_t panels = strip_panels(panels_of(left));
+        wide = panels * kLanes;
+        const int64_t next = wide < left ? column + wide : 0;
+        run_group(is, rows, {column, wide < left ? wide : left, panels}, next, sizes, scratch);
       }
     }
   }

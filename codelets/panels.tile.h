@@ -10,12 +10,12 @@ namespace tessera {
 
 constexpr int64_t panels_of(int64_t columns) { return (columns + kLanes - 1) / kLanes; }
 
-// rows x columns of `from`, whose row r begins at element at + r * stride. A row is read in one go:
-// it may be all that is near in memory.
+// rows x columns of `from`, whose row r begins at element at + r * stride; a panel begins
+// `panel_stride` after the one before. A row is read in one go: it may be all that is near in
+// memory.
 inline void write_panels(Element element, const void* from, int64_t at, int64_t stride,
-                         int64_t rows, int64_t columns, float* panels) {
+                         int64_t rows, int64_t columns, float* panels, int64_t panel_stride) {
   const int64_t whole = columns / kLanes;
-  const int64_t panel_stride = rows * kLanes;
   for (int64_t r = 0; r < rows; ++r) {
     for (int64_t p = 0; p < whole; ++p) {
       store16(Element::F32, panels, p * panel_stride + r * kLanes,

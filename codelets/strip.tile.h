@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The inner product of strips: `Rows` rows of f32 times `Panels` panels (panels.tile.h), with every
-// sum in a register from the first term to the last.
+// sum in a register from the first term to the last. The first strip that needs panels makes them
+// on its way: its products wait for nothing meanwhile.
 //
 // Each term costs one fused product, a load of sixteen columns shared by all rows, and a broadcast
 // of one element shared by all panels; with enough of both the FMA units never wait. How many
@@ -30,6 +31,14 @@ TILE_INLINE StripSize largest_strip() {
   return {3, 1};
 }
 
+// Panels of the next strips where so many are left: the most, half or a quarter of it. (Each size
+// is code to compile.)
+TILE_INLINE int64_t strip_panels(int64_t left) {
+  int64_t panels = largest_strip().panels;
+  while (panels > left) panels /= 2;
+  return panels;
+}
+
 // `whole` in equal parts of at most `most`: the first parts are larger by one where it must be.
 struct Parts {
   int64_t count, size, larger;
@@ -39,26 +48,55 @@ struct Parts {
 };
 
 // What a strip multiplies. Row r of a begins at a + r * row_stride, panel p of b at
-// b + p * panel_stride; the sums of the two go to sums + r * sums_stride + p * 16. `resume` goes on
-// from the sums that stand there, `add` adds to them what the new terms' sum is rounded to.
+// b + p * panel_stride; the sums of the two go to sums + r * sums_stride + p * 16. `more`: to what
+// earlier terms left there.
 struct Strip {
   const float* a;
   int64_t row_stride;
-  const float* b;
+  float* b;
   int64_t panel_stride;
   int64_t terms;
   float* sums;
   int64_t sums_stride;
-  bool resume, add;
+  bool more;
 };
 
-struct KeepSum {
-  TILE_INLINE v16 operator()(v16 sum) const { return sum; }
+// How more terms add to a sum: in the same chain of products. A type in the place of this one may
+// say that they are summed apart, and rounded before they are added; the JIT knows by then, and
+// compiles one way only.
+struct OneSum {
+  static constexpr bool apart() { return false; }
+  TILE_INLINE static v16 rounded(v16 sum) { return sum; }
 };
 
-template <class Round, int Rows, int Panels>
-[[gnu::noinline]] void multiply_strip(const Strip& given) {
-  const Strip strip = given;  // a copy: stores to the sums cannot change it
+// Sixteen columns of a term: from their panel,
+struct PanelColumns {
+  TILE_INLINE v16 take(float* panel, int64_t) const { return load16(Element::F32, panel, 0); }
+  TILE_INLINE void next_term() {}
+};
+
+// or from the matrix in memory; their panel is written with them. A row begins `stride` after the
+// row before.
+template <const Element* kElement>
+struct MatrixColumns {
+  const void* matrix;
+  int64_t at, stride;
+
+  TILE_INLINE v16 take(float* panel, int64_t column) const {
+    const v16 columns = load16(*kElement, matrix, at + column);
+    store16(Element::F32, panel, 0, columns);
+    return columns;
+  }
+  TILE_INLINE void next_term() { at += stride; }
+  void write_all(const Strip& strip, int64_t columns) const {
+    write_panels(*kElement, matrix, at, stride, strip.terms, columns, strip.b, strip.panel_stride);
+  }
+};
+
+template <class Sum, int Rows, int Panels, class Columns = PanelColumns>
+[[gnu::noinline]] void multiply_strip(const Strip& given, const Columns& from = {}) {
+  const Strip strip = given;  // copies: stores to the sums cannot change them
+  Columns b_columns = from;
   const float* row[Rows];
   v16 sum[Rows][Panels];
 #pragma unroll
@@ -67,7 +105,7 @@ template <class Round, int Rows, int Panels>
 #pragma unroll
     for (int p = 0; p < Panels; ++p) sum[r][p] = splat(0);
   }
-  if (strip.resume) {
+  if (strip.more && !Sum::apart()) {
 #pragma unroll
     for (int r = 0; r < Rows; ++r) {
 #pragma unroll
@@ -76,11 +114,13 @@ template <class Round, int Rows, int Panels>
       }
     }
   }
-  const float* b = strip.b;
-  for (int64_t k = 0; k < strip.terms; ++k, b += kLanes) {
+  float* b = strip.b;
+  for (int64_t k = 0; k < strip.terms; ++k, b += kLanes, b_columns.next_term()) {
     v16 columns[Panels];
 #pragma unroll
-    for (int p = 0; p < Panels; ++p) columns[p] = load16(Element::F32, b, p * strip.panel_stride);
+    for (int p = 0; p < Panels; ++p) {
+      columns[p] = b_columns.take(b + p * strip.panel_stride, p * kLanes);
+    }
 #pragma unroll
     for (int r = 0; r < Rows; ++r) {
       const v16 term = splat(row[r][k]);
@@ -93,8 +133,8 @@ template <class Round, int Rows, int Panels>
 #pragma unroll
     for (int p = 0; p < Panels; ++p) {
       const int64_t at = r * strip.sums_stride + p * kLanes;
-      v16 result = Round()(sum[r][p]);
-      if (strip.add) result = load16(Element::F32, strip.sums, at) + result;
+      v16 result = Sum::rounded(sum[r][p]);
+      if (strip.more && Sum::apart()) result = load16(Element::F32, strip.sums, at) + result;
       store16(Element::F32, strip.sums, at, result);
     }
   }
@@ -108,17 +148,32 @@ TILE_INLINE void for_each_strip(int64_t rows, Call call) {
 }
 
 // Strip sizes that this host never asks for are not compiled.
-template <class Round = KeepSum, int Rows = kMaxStripRows, int Panels = kMaxStripPanels>
+template <class Sum = OneSum, int Rows = kMaxStripRows, int Panels = kMaxStripPanels>
 TILE_INLINE void multiply(StripSize size, const Strip& strip) {
   if (Rows <= largest_strip().rows && Panels <= largest_strip().panels && size.rows == Rows &&
       size.panels == Panels) {
-    return multiply_strip<Round, Rows, Panels>(strip);
+    return multiply_strip<Sum, Rows, Panels>(strip);
   }
   if constexpr (Panels > 1) {
-    return multiply<Round, Rows, Panels - 1>(size, strip);
+    return multiply<Sum, Rows, Panels / 2>(size, strip);
   } else if constexpr (Rows > 1) {
-    return multiply<Round, Rows - 1>(size, strip);
+    return multiply<Sum, Rows - 1>(size, strip);
   }
+}
+
+// The first strip for which b is a matrix of so many columns; it leaves their panels for the strips
+// after it. (Only the largest strip does both at once: code for all sizes is not worth its time.)
+template <class Sum = OneSum, class Matrix>
+TILE_INLINE void multiply_first(StripSize size, const Strip& strip, const Matrix& matrix,
+                                int64_t columns) {
+  const StripSize largest = largest_strip();
+  if (size.rows != largest.rows || columns != largest.panels * kLanes) {
+    matrix.write_all(strip, columns);
+    return multiply<Sum>(size, strip);
+  }
+  if (largest.rows == 3) return multiply_strip<Sum, 3, 1>(strip, matrix);
+  if (largest.panels == 1) return multiply_strip<Sum, 6, 1>(strip, matrix);
+  multiply_strip<Sum, 6, 4>(strip, matrix);
 }
 
 }  // namespace tessera
