@@ -28,12 +28,12 @@ struct Section {
 };
 
 constexpr Section kSections[] = {
-    {"matmul",    "BERT-base's four matmuls at 4,096 rows",                 20,  run_matmul   },
-    {"attention", "attention on the lengths of a packed batch",             10,  run_attention},
+    {"matmul",    "BERT-base's four matmuls at 4,096 rows",                 60,  run_matmul   },
+    {"attention", "attention on the lengths of a packed batch",             30,  run_attention},
     {"share",     "softmax, gelu, layer norm, bias, residual in a batch",   25,  run_share    },
     {"model",     "the chapter's workload beside ONNX Runtime",             150, run_model    },
-    {"threads",   "two threads against one",                                20,  run_threads  },
-    {"tiles",     "1,472 tiles against 64",                                 15,  run_tiles    },
+    {"threads",   "two threads against one",                                30,  run_threads  },
+    {"tiles",     "1,472 tiles against 64",                                 25,  run_tiles    },
     {"scaling",   "time by tokens, 1 to 64 rows",                           35,  run_scaling  },
     {"small",     "MiniLM-sized and tiny models; cost of a superstep",      30,  run_small    },
     {"load",      "load with a cold and a warm object cache; compile time", 50,  run_load     },

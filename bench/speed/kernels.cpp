@@ -15,27 +15,41 @@ constexpr double kGiga = 1e9;
 constexpr int kLeastRepetitions = 3;
 constexpr double kLeastSeconds = 0.1;  // about what measuring the peak takes
 
-// Percent of the peak that is measured before and after each round of `work`, which does `flops`.
-// The peak is the best of some repetitions, so a round is the best of some as well.
-Expected<Spread> share_of_peak(const Bench& bench, int threads, int rounds, double flops,
-                               const Contestant& work) {
-  std::vector<double> shares;
-  TRY(work());
-  double before = bench.peak().gflops(threads);
-  for (int i = 0; i < rounds; ++i) {
-    double seconds = TRY(work());
-    double spent = seconds;
-    for (int again = 1; again < kLeastRepetitions || spent < kLeastSeconds; ++again) {
-      const double took = TRY(work());
-      seconds = std::min(seconds, took);
-      spent += took;
-    }
-    const double gflops = flops / seconds / kGiga;
-    const double after = bench.peak().gflops(threads);
-    shares.push_back(100 * gflops / std::max(before, after));
-    before = after;
+// Work that is a row of the table.
+struct Work {
+  std::string what;
+  int threads;
+  double flops;
+  std::unique_ptr<Runner> runner;
+  std::vector<double> shares;  // of the peak, in percent, by round
+};
+
+// The best of some repetitions, as the peak is.
+Expected<double> best_seconds(Runner& runner) {
+  double best = TRY(runner.supersteps());
+  double spent = best;
+  for (int again = 1; again < kLeastRepetitions || spent < kLeastSeconds; ++again) {
+    const double took = TRY(runner.supersteps());
+    best = std::min(best, took);
+    spent += took;
   }
-  return spread_of(std::move(shares));
+  return best;
+}
+
+// Each beside the peak before and after it, all in turn: a host that is busy for a while spoils
+// some rounds of every row, not all rounds of some.
+Status measure_shares(const Bench& bench, int rounds, std::vector<Work>& all) {
+  for (Work& work : all) TRY(work.runner->supersteps());
+  for (int round = 0; round < rounds; ++round) {
+    for (Work& work : all) {
+      bench.progress(fmt::format("{} ({} of {})", work.what, round + 1, rounds));
+      const double before = bench.peak().gflops(work.threads);
+      const double seconds = TRY(best_seconds(*work.runner));
+      const double limit = std::max(before, bench.peak().gflops(work.threads));
+      work.shares.push_back(100 * work.flops / seconds / kGiga / limit);
+    }
+  }
+  return {};
 }
 
 std::string on_threads(int threads) {
@@ -86,24 +100,28 @@ Expected<std::unique_ptr<Runner>> matmul_runner(const MatMul& is, int threads, b
 }  // namespace
 
 Status run_matmul(Bench& bench) {
+  std::vector<Work> all;
   for (const int threads : {1, bench.options().threads}) {
     for (const MatMul& is : kMatMuls) {
-      const std::string what =
-          fmt::format("{}x{}x{} ({}){}", kRows, is.n, is.k, is.role, on_threads(threads));
-      bench.progress("matmul " + what);
-      const auto runner = TRY(matmul_runner(is, threads));
-      const double flops = 2.0 * kRows * static_cast<double>(is.n * is.k);
-      const Spread share =
-          TRY(share_of_peak(bench, threads, 7, flops, [&] { return runner->supersteps(); }));
-      const double peak = bench.peak().gflops(threads);
-      bench.table().add(
-          {.section = "matmul: BERT-base's, fp16 stored, with bias; of the FMA peak",
-           .what = what,
-           .unit = "%",
-           .is = share,
-           .goal = 90,
-           .note = fmt::format("{:.0f} of {:.0f} GFLOP/s", share.median / 100 * peak, peak)});
+      all.push_back(
+          {.what = fmt::format("{}x{}x{} ({}){}", kRows, is.n, is.k, is.role, on_threads(threads)),
+           .threads = threads,
+           .flops = 2.0 * kRows * static_cast<double>(is.n * is.k),
+           .runner = TRY(matmul_runner(is, threads)),
+           .shares = {}});
     }
+  }
+  TRY(measure_shares(bench, 15, all));
+  for (const Work& work : all) {
+    const Spread share = spread_of(work.shares);
+    const double peak = bench.peak().gflops(work.threads);
+    bench.table().add(
+        {.section = "matmul: BERT-base's, fp16 stored, with bias; of the FMA peak",
+         .what = work.what,
+         .unit = "%",
+         .is = share,
+         .goal = 90,
+         .note = fmt::format("{:.0f} of {:.0f} GFLOP/s", share.median / 100 * peak, peak)});
   }
   return {};
 }
@@ -116,25 +134,29 @@ Status run_attention(Bench& bench) {
       "  %a = attention %q, %k, %v, %mask {heads=12, mask=\"segments\", scale=0.125} : "
       "f16[16,256,768]\n"
       "  return %a\n}\n";
+  const PackedBatch& batch = packed.batches[packed.batches.size() / 2];
+  double scores = 0;
+  for (const Placement& place : batch.placements)
+    scores += static_cast<double>(place.length * place.length);
+  std::vector<Work> all;
   for (const int threads : {1, bench.options().threads}) {
-    bench.progress("attention" + on_threads(threads));
-    const auto runner = TRY(Runner::create(TRY(compile_text(text)), threads));
-    const PackedBatch& batch = packed.batches[packed.batches.size() / 2];
-    runner->set_input("mask", packed_mask(packed.contract, batch));
-    double scores = 0;
-    for (const Placement& place : batch.placements)
-      scores += static_cast<double>(place.length * place.length);
-    const double flops = 2.0 * 2.0 * scores * 768;
-    const Spread share =
-        TRY(share_of_peak(bench, threads, 15, flops, [&] { return runner->supersteps(); }));
+    all.push_back({.what = fmt::format("{} requests, products of their own lengths{}",
+                                       batch.placements.size(), on_threads(threads)),
+                   .threads = threads,
+                   .flops = 2.0 * 2.0 * scores * 768,
+                   .runner = TRY(Runner::create(TRY(compile_text(text)), threads)),
+                   .shares = {}});
+    all.back().runner->set_input("mask", packed_mask(packed.contract, batch));
+  }
+  TRY(measure_shares(bench, 45, all));
+  for (const Work& work : all) {
     bench.table().add(
         {.section = "attention: 12 heads of 64, a packed batch of 16x256; of the FMA peak",
-         .what = fmt::format("{} requests, products of their own lengths{}",
-                             batch.placements.size(), on_threads(threads)),
+         .what = work.what,
          .unit = "%",
-         .is = share,
+         .is = spread_of(work.shares),
          .goal = 75,
-         .note = fmt::format("{:.2f} GFLOP", flops / kGiga)});
+         .note = fmt::format("{:.2f} GFLOP", work.flops / kGiga)});
   }
   return {};
 }

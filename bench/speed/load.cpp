@@ -223,6 +223,9 @@ Status run_memory(Bench& bench) {
   add("what the machine allocated", buffers, "MiB", {}, "");
   add("resident while running", at("resident"), "MiB", {}, "the process, with what LLVM takes");
   add("resident at most, loading included", at("peak"), "MiB", {}, "");
+  add("the same less what the machine allocated, over the weights",
+      (at("peak") - buffers) / weights, "x", 1.5,
+      "activations, packed by liveness, and scratch are what it allocated");
   return add_peer_memory(bench, section, model, at("peak"));
 }
 

@@ -43,9 +43,9 @@ Status run_threads(Bench& bench) {
   // In peaks' worth, so that the clock cancels out: 1e9 / GFLOP/s is what the peak takes for a
   // GFLOP.
   const auto series =
-      TRY(alternate(9, {timed_run(*one), timed_run(*all),
-                        [&]() -> Expected<double> { return 1 / bench.peak().gflops(1); },
-                        [&]() -> Expected<double> { return 1 / bench.peak().gflops(threads); }}));
+      TRY(alternate(15, {timed_run(*one), timed_run(*all),
+                         [&]() -> Expected<double> { return 1 / bench.peak().gflops(1); },
+                         [&]() -> Expected<double> { return 1 / bench.peak().gflops(threads); }}));
   bench.table().add(
       {.section = section,
        .what = fmt::format("{} threads over one", threads),
@@ -60,7 +60,7 @@ Status run_tiles(Bench& bench) {
   bench.progress("tiles");
   const auto many = TRY(two_layer_runner(bench, 16, 1472, bench.options().threads));
   const auto few = TRY(two_layer_runner(bench, 16, 64, bench.options().threads));
-  const auto series = TRY(alternate(9, {timed_run(*many), timed_run(*few)}));
+  const auto series = TRY(alternate(15, {timed_run(*many), timed_run(*few)}));
   bench.table().add({.section = "tiles: two layers of BERT-base, 16x256, tiles of any memory",
                      .what = "time on 1,472 tiles over time on 64",
                      .unit = "x",

@@ -102,7 +102,7 @@ TEST(Attention, agrees_with_doubles_at_any_stride_and_type) {
 
 TEST(Attention, sees_the_keys_that_a_mask_names) {
   std::mt19937 random(3);
-  const Qkv is = random_qkv(random, {2, 9, 2, 8}, 35);
+  const Qkv is = random_qkv(random, {2, 13, 2, 70}, 35);
   Array mask = ints({2, 35}, std::vector<int32_t>(70));
   for (double& value : mask.values) value = random() % 3 == 0 ? 5 : 0;
   expect_close(attend(is, kKeys, {mask}),
@@ -268,7 +268,7 @@ TEST(Attention, of_a_block_of_rows_has_the_bits_of_all_rows) {
 
 TEST(Attention, has_the_same_bits_on_every_cpu) {
   std::mt19937 random(12);
-  const Qkv is = random_qkv(random, {1, 9, 2, 10}, 37, F16);
+  const Qkv is = random_qkv(random, {1, 13, 2, 70}, 117, F16);
   const std::vector<double> here = attend(is, kNone, {}).values;
   for (const char* cpu : {"x86-64", "x86-64-v3"}) {
     EXPECT_EQ(attend(is, kNone, {}, F32, cpu).values, here) << cpu;
