@@ -22,7 +22,7 @@ struct StripSize {
   int64_t rows, panels;
 };
 
-// The strip that bench_kernels measured to be the fastest for a host's registers
+// The strip that bench_strips measured to be the fastest for a host's registers
 // (docs/performance.md has its table). Its sums take 24 of 32 registers of 64 bytes; two of 32
 // bytes a sum, 12 of 16; four of 16 bytes a sum, 24 of 32 or 12 of 16.
 TILE_INLINE StripSize largest_strip() {
@@ -162,7 +162,8 @@ TILE_INLINE void multiply(StripSize size, const Strip& strip) {
 }
 
 // The first strip for which b is a matrix of so many columns; it leaves their panels for the strips
-// after it. (Only the largest strip does both at once: code for all sizes is not worth its time.)
+// after it. (Only the largest strip does both at once, so the sizes below are those of
+// largest_strip: code for all sizes is not worth its time.)
 template <class Sum = OneSum, class Matrix>
 TILE_INLINE void multiply_first(StripSize size, const Strip& strip, const Matrix& matrix,
                                 int64_t columns) {
