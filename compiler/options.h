@@ -11,6 +11,7 @@
 #include "ir/graph.h"
 #include "program/program.h"
 #include "support/expected.h"
+#include "support/limits.h"
 #include "support/type.h"
 
 namespace tessera {
@@ -40,6 +41,7 @@ struct CompileOptions {
   HostIo host;                           // its io_tiles are taken from the target's
   Target target;
   std::string dump_dir;  // a numbered .ir file after each pass that changed something; "": none
+  Limits limits;         // of the import and of the compile
 };
 
 // The op that a type of ONNX operations becomes: "Gelu", "LayerNormalization" (or PopRT's
@@ -51,7 +53,7 @@ Target planned_target(const CompileOptions& options);
 
 // Usage errors name the option, what it is and what it must be.
 Status check_options(const CompileOptions& options);
-// Canonical text: equal options give equal text. dump_dir is no part of it.
+// Canonical text: equal options give equal text. dump_dir and limits are not part of it.
 std::string to_string(const CompileOptions& options);
 
 }  // namespace tessera

@@ -20,6 +20,7 @@
 #include "executor/object_cache.h"
 #include "program/popef.h"
 #include "support/expected.h"
+#include "support/limits.h"
 
 namespace tessera {
 
@@ -36,6 +37,7 @@ struct MachineOptions {
   // Keeps compiled codelets for the next machine that is given it (not at the same time), whose
   // `cpu` and `cache_folder` are then this one's. Null: the machine has one to itself.
   std::shared_ptr<Jit> jit = {};
+  Limits limits = {};  // of one load and of one run
 };
 
 // What the host does in one run, as it was planned at load: counted, so that tests can hold it.

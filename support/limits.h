@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// Budgets for untrusted input: a model, an executable, a log. Whatever a stranger's file can make
+// large is bounded by one of these, and the bound is checked before the cost is paid. The rows are
+// in limits.def.
+//
+// Plain data; share freely between threads.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "support/expected.h"
+
+namespace tessera {
+
+struct Limits {
+#define LIMIT(name, unit, value, help) int64_t name = value;
+#include "support/limits.def"
+#undef LIMIT
+};
+
+enum class LimitUnit : uint8_t { Seconds, Bytes, Count };
+
+struct LimitRow {
+  std::string_view name;
+  LimitUnit unit;
+  int64_t Limits::* field;
+  int64_t value;  // the default
+  std::string_view help;
+};
+// The rows of limits.def, in its order.
+const std::vector<LimitRow>& limit_rows();
+
+// "time=60 memory=4GiB": words NAME=VALUE over the defaults. A value is a positive whole number, in
+// bytes optionally followed by KiB, MiB, GiB or TiB, in seconds optionally by s, m or h. Usage
+// errors name the word and what it must be.
+Expected<Limits> parse_limits(const std::vector<std::string>& words);
+// "600 s", "16 GiB", "1,000,000": what parse_limits reads, with digits grouped.
+std::string to_string(LimitUnit unit, int64_t value);
+
+// "WHERE: needs nodes = 1,200,000, must be at most 1,000,000 (--limit nodes=VALUE raises it)", a
+// Refused error
+// of type "limit" where `asked` is above the limit.
+Status check_limit(const Limits& limits, int64_t Limits::* field, int64_t asked,
+                   std::string_view where);
+
+// When the time limit of one piece of work ends.
+class Deadline {
+ public:
+  explicit Deadline(const Limits& limits)
+      : seconds_(limits.time),
+        end_(std::chrono::steady_clock::now() + std::chrono::seconds(limits.time)) {}
+  bool passed() const { return std::chrono::steady_clock::now() >= end_; }
+  // "WHERE: took longer than 600 s (--limit time=SECONDS raises it)", a Refused error.
+  Status check(std::string_view where) const;
+
+ private:
+  int64_t seconds_;
+  std::chrono::steady_clock::time_point end_;
+};
+
+}  // namespace tessera
