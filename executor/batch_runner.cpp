@@ -46,6 +46,8 @@ Expected<PackingContract> request_contract(const Metadata& metadata) {
   }
   if (contract.rows == 0) contract.rows = ids->shape[0];
   if (contract.row_length == 0) contract.row_length = ids->shape[1];
+  if (const Status sound = check_contract(contract); !sound)
+    return Error{metadata.model_name + ": " + sound.error().message};
   if (!contract.token_inputs.empty()) return contract;
   for (const Anchor& anchor : metadata.anchors) {
     const bool made = anchor.name == contract.mask_input || anchor.name == contract.position_input;

@@ -17,6 +17,16 @@ bool is_end_to_end(const PackingContract& contract) {
   return contract.form == PackingForm::UnpackRepack;
 }
 
+// A contract may be of a stranger's file. Packers take memory and time by its sizes.
+constexpr int64_t kMostRows = int64_t{1} << 20;  // and tokens of a row
+constexpr int64_t kMostRowTokens = int64_t{1} << 30;
+
+Status check_size(const char* name, int64_t value, int64_t least, int64_t most) {
+  if (value >= least && value <= most) return {};
+  return Error{std::string("packing contract: ") + name + " is " + std::to_string(value) +
+               ", must be in " + std::to_string(least) + ".." + std::to_string(most)};
+}
+
 }  // namespace
 
 int64_t row_tokens(const PackingContract& contract) { return contract.rows * contract.row_length; }
@@ -36,6 +46,13 @@ int64_t most_requests(const PackingContract& contract) {
 }
 
 Status check_contract(const PackingContract& contract) {
+  TRY(check_size("rows", contract.rows, 1, kMostRows));
+  TRY(check_size("row_length", contract.row_length, 1, kMostRows));
+  if (row_tokens(contract) > kMostRowTokens)
+    return Error{"packing contract: rows * row_length is " + std::to_string(row_tokens(contract)) +
+                 ", must be at most " + std::to_string(kMostRowTokens)};
+  TRY(check_size("max_valid_num", contract.max_valid_num, 0, kMostRowTokens));
+  TRY(check_size("zero_delimiters", contract.zero_delimiters, 0, contract.row_length - 1));
   const int64_t longest = longest_request(contract);
   if (longest >= 1 && most_requests(contract) >= 1) return {};
   return Error{"packing contract: a batch takes " + std::to_string(most_requests(contract)) +

@@ -36,7 +36,8 @@ int64_t most_requests(const PackingContract& contract);
 
 // Tokens of all rows together.
 int64_t row_tokens(const PackingContract& contract);
-// Error where a batch takes no request at all.
+// Error where a size is out of range, or a batch takes no request at all. All that follows wants a
+// contract that has passed.
 Status check_contract(const PackingContract& contract);
 
 // A request that waits to be packed.

@@ -178,6 +178,22 @@ TEST(PackingTest, a_request_that_no_batch_can_hold_is_refused_by_number) {
   EXPECT_THAT(refuse(form_a(4, 8, 0, 6), {1}), HasSubstr("both must be >= 1"));
 }
 
+TEST(PackingTest, a_contract_of_sizes_that_nothing_has_is_refused_by_their_names) {
+  const auto refusal = [](const PackingContract& contract) {
+    const Status status = check_contract(contract);
+    return status.ok() ? "" : status.error().message;
+  };
+  EXPECT_EQ(refusal(form_a(-2, -97, 5, 12)), "packing contract: rows is -2, must be in 1..1048576");
+  EXPECT_EQ(refusal(form_b(4, 0)), "packing contract: row_length is 0, must be in 1..1048576");
+  EXPECT_EQ(refusal(form_b(1 << 20, 1 << 20)),
+            "packing contract: rows * row_length is 1099511627776, must be at most 1073741824");
+  EXPECT_EQ(refusal(form_b(4, 8, -1)),
+            "packing contract: max_valid_num is -1, must be in 0..1073741824");
+  PackingContract contract = form_b(4, 8);
+  contract.zero_delimiters = 8;
+  EXPECT_EQ(refusal(contract), "packing contract: zero_delimiters is 8, must be in 0..7");
+}
+
 TEST(PackingTest, no_requests_make_no_batches) {
   auto batches = pack_offline(form_b(4, 8), PackPolicy::FirstFit, {});
   ASSERT_TRUE(batches.ok());
