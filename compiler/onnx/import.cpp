@@ -190,6 +190,10 @@ class Importer {
       if (!names.insert(name).second)
         return Error{file_.path + ": output '" + printable(name) + "' is declared twice"};
       const Value result = TRY(value(name));
+      // Anchors are known by their names alone.
+      if (result.node->is(Op::Input) && result.node->name == name)
+        return Error{file_.path + ": output '" + printable(name) +
+                     "' is an input of the model, must be made by a node (Identity will do)"};
       if (result.beyond_int32)
         return Error{file_.path + ": output '" + printable(name) + "' holds " +
                      std::to_string(*result.beyond_int32) + ", must be within int32"};

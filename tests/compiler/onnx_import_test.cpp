@@ -288,6 +288,18 @@ TEST(OnnxImport, a_wrong_declared_output_shape_is_warned_of_and_not_believed) {
   EXPECT_EQ(model->graph.outputs[0].node->type.shape, (Shape{2, 10}));
 }
 
+TEST(OnnxImport, an_output_that_is_an_input_is_refused) {
+  ModelBuilder m;
+  m.input("x", kFloat, "2").output("y").output("x");
+  m.node("Exp", {"x"}, {"y"});
+  EXPECT_EQ(imported(m),
+            "output 'x' is an input of the model, must be made by a node (Identity will do)");
+  ModelBuilder renamed;
+  renamed.input("x", kFloat, "2").output("y");
+  renamed.node("Identity", {"x"}, {"y"});
+  EXPECT_THAT(imported(renamed), HasSubstr("return %x as \"y\""));
+}
+
 TEST(OnnxImport, keeps_what_callers_must_know) {
   const TempFolder folder;
   ModelBuilder m;
