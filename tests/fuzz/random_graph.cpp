@@ -219,7 +219,11 @@ class Generator {
 
   Node* rms_norm(Node* a) {
     if (a->type.shape.empty()) return bounded(a);
-    return add(Op::RmsNorm, {a, constant(DType::F32, {a->type.shape.back()}, 0.5, 1.5)},
+    return add(Op::RmsNorm,
+               {
+                   a, constant(DType::F32, {a->type.shape.back()},
+                     0.5, 1.5)
+    },
                {{"eps", 0.1}});
   }
 
@@ -229,7 +233,9 @@ class Generator {
     const int64_t heads = int64_t{1} << below(3);
     const Shape angles = {below(2) ? 1 : x->type.shape[0], x->type.shape[1], 8 / heads};
     return add(Op::Rotary,
-               {x, constant(DType::F32, angles, -1, 1), constant(DType::F32, angles, -1, 1)},
+               {
+                   x, constant(DType::F32, angles, -1, 1), constant(DType::F32, angles, -1, 1)
+    },
                {{"heads", heads}, {"form", std::string(below(2) ? "pairs" : "halves")}});
   }
 
