@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "python/errors.h"
 
+#include "support/plain_text.h"
+
 namespace tessera::python {
 namespace {
 
@@ -19,7 +21,7 @@ const char* class_of(ErrorKind kind) {
 
 py::object to_exception(const Error& error) {
   py::object exception =
-      py::module_::import("tessera.errors").attr(class_of(error.kind))(error.message);
+      py::module_::import("tessera.errors").attr(class_of(error.kind))(visible(error.message));
   if (!error.type.empty()) exception.attr("reason") = std::string(error.type);
   return exception;
 }

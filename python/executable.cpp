@@ -11,6 +11,7 @@
 #include "python/errors.h"
 #include "python/gil.h"
 #include "python/options.h"
+#include "support/plain_text.h"
 
 namespace tessera::python {
 namespace {
@@ -46,6 +47,12 @@ py::dict cycles_of(const CycleSummary& cycles) {
                   "sync"_a = cycles.sync, "seconds_per_batch"_a = cycles.seconds_per_batch);
 }
 
+std::vector<std::string> visible_all(const std::vector<std::string>& lines) {
+  std::vector<std::string> all;
+  for (const std::string& line : lines) all.push_back(visible(line));
+  return all;
+}
+
 void save(const ExecutableHandle& handle, const py::object& path) {
   const std::string to = path_of(path);
   // Writing notes the hash in the executable, which others may be running: it writes a copy, whose
@@ -60,7 +67,7 @@ ExecutableHandle compile_model(const py::object& model, const py::object& output
   const CompileOptions checked = compile_options(options);
   CompileResult result = value_of(without_gil([&] { return compile(path, checked); }));
   ExecutableHandle handle{std::make_shared<const Executable>(std::move(result.executable)),
-                          std::move(result.phases), std::move(result.warnings)};
+                          std::move(result.phases), visible_all(result.warnings)};
   // The file is written all the same where a tile does not hold it: it is what there is to inspect.
   if (!output.is_none()) save(handle, output);
   if (result.out_of_memory) {
@@ -80,7 +87,8 @@ py::dict convert_model(const py::object& model, const py::object& output, const 
   return py::dict("path"_a = to, "nodes"_a = converted.graph.nodes().size(),
                   "inputs"_a = converted.graph.inputs.size(),
                   "outputs"_a = converted.graph.outputs.size(), "passes"_a = converted.passes,
-                  "warnings"_a = converted.warnings, "packing"_a = packing_of(converted.packing));
+                  "warnings"_a = visible_all(converted.warnings),
+                  "packing"_a = packing_of(converted.packing));
 }
 
 ExecutableHandle load(const py::object& path) {
@@ -180,13 +188,14 @@ void bind_executable(py::module_& module) {
       .def_property_readonly("warnings", [](const ExecutableHandle& h) { return h.warnings; })
       .def("save", save, py::arg("path"))
       .def("__repr__", [](const ExecutableHandle& h) {
-        return "<tessera.Executable of " + h.executable->metadata.model_name + ", " +
+        return "<tessera.Executable of " + visible(h.executable->metadata.model_name) + ", " +
                std::to_string(h.executable->program.supersteps.size()) + " supersteps>";
       });
   module.def("compile", compile_model);
   module.def("convert", convert_model);
   module.def("load", load);
   module.def("passes", passes);
+  module.def("visible", [](const std::string& text) { return visible(text); });
   module.def("blobs", blobs);
   module.def("model_inputs", model_inputs);
 }

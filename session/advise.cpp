@@ -11,6 +11,7 @@
 #include "session/buckets.h"
 #include "session/compile_slips.h"
 #include "session/spared.h"
+#include "support/plain_text.h"
 
 namespace tessera {
 namespace {
@@ -125,8 +126,9 @@ class Options {
     const auto computed =
         static_cast<double>(demand_.rows * padded_tokens(demand_.batches, lengths));
     option.useful_share = static_cast<double>(demand_.useful_tokens) / computed;
-    option.command = fmt::format(
-        "tessera run {}{} --on-recompile pad --recompile-limit 0 --warm-up", model_, flags_);
+    option.command =
+        fmt::format("tessera run {}{} --on-recompile pad --recompile-limit 0 --warm-up",
+                    shell_word(model_), flags_);
     for (const InputShapes& shapes : option.shapes) option.command += " " + in_words(shapes);
     price(option, option.useful_share < 1 ? cost_.proof : 0);
     return option;
@@ -151,7 +153,7 @@ class Options {
         "tessera compile --input_model {}{} --input_shape {} --passes insert_attention_mask -o "
         "packed.popef && tessera run packed.popef --policy lpfhp --requests FOLDER --outputs "
         "FOLDER",
-        model_, flags_, in_words(option.shapes[0]));
+        shell_word(model_), flags_, in_words(option.shapes[0]));
     price(option, 0);
     return option;
   }
@@ -166,7 +168,7 @@ class Options {
   static std::string in_words(const InputShapes& shapes) {
     const auto ids = shapes.find("input_ids");
     const auto& [name, shape] = ids == shapes.end() ? *shapes.begin() : *ids;
-    return fmt::format("{}={},{}", name, shape[0], shape[1]);
+    return shell_word(fmt::format("{}={},{}", name, shape[0], shape[1]));
   }
   void price(ServingOption& option, double proof) const {
     option.executables = static_cast<int64_t>(option.shapes.size());

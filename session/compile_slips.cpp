@@ -10,6 +10,7 @@
 
 #include "session/padding.h"
 #include "session/spared.h"
+#include "support/plain_text.h"
 
 namespace tessera {
 namespace {
@@ -64,7 +65,7 @@ std::string changes_of(const Events& events, const std::string& cause) {
 
 // `tessera run` with the flags of that compile.
 std::string run_as(const std::string& model, const RecompileEvent* compile) {
-  return "tessera run " + model + (compile ? flags_of(*compile) : "");
+  return "tessera run " + shell_word(model) + (compile ? flags_of(*compile) : "");
 }
 const RecompileEvent* first_compile(const Events& events) {
   const auto first = std::ranges::find_if(events, [](auto* event) { return compiled(*event); });
@@ -249,8 +250,8 @@ class Padded {
   }
 
   std::vector<Made> made_;
-  std::set<std::pair<std::string, std::string>> at_hand_;  // run and key
-  std::set<std::string> proved_;                           // runs
+  std::set<std::pair<std::string, std::string>> at_hand_;           // run and key
+  std::set<std::string> proved_;                                    // runs
   std::map<std::pair<std::string, InputShapes>, int64_t> padding_;  // of a batch, by run and shapes
 };
 
@@ -300,10 +301,10 @@ std::string flags_of(const RecompileEvent& event) {
     begin = end + 1;
     const bool set =
         usual.find(line + "\n") == std::string::npos && line.find(' ') + 1 < line.size();
-    if (set) flags += " --" + line;
+    if (set) flags += " --" + shell_words(line);
   }
   const std::string target = event.target.substr(0, event.target.find(' '));
-  if (!target.empty() && target != Target().name) flags += " --target " + target;
+  if (!target.empty() && target != Target().name) flags += " --target " + shell_word(target);
   return flags;
 }
 

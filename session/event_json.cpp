@@ -329,8 +329,8 @@ std::string to_json_line(const RecompileEvent& event) {
   Writer writer(json);
   first_fields(writer, event);
   later_fields(writer, event);
-  // Names come from models, and need not be UTF-8.
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  // Names come from models: they need not be UTF-8, and a log is looked at in terminals.
+  return json.dump(-1, ' ', true, Json::error_handler_t::replace);
 }
 
 Expected<RecompileEvent> parse_event(const std::string& line) {

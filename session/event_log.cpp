@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "support/file.h"
+#include "support/plain_text.h"
 
 namespace tessera {
 namespace {
@@ -53,7 +54,7 @@ int64_t EventLog::record(RecompileEvent event) {
 }
 
 void EventLog::tell(const std::string& line) const {
-  if (options_.tell) options_.tell(line);
+  if (options_.tell) options_.tell(visible(line));
 }
 
 std::vector<RecompileEvent> EventLog::events() const {

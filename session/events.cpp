@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "support/file.h"
+#include "support/plain_text.h"
 
 namespace tessera {
 namespace {
@@ -87,7 +88,7 @@ std::string to_human_line(const RecompileEvent& event) {
     line += fmt::format("  saved {}", human_time(event.cache.saved_s * 1e3));
   if (!event.cache.error.empty()) line += "  cache: " + event.cache.error;
   if (!event.error.empty()) line += "  failed: " + event.error;
-  return line;
+  return visible(line);
 }
 
 ExecutableKey key_of(const RecompileEvent& event) {

@@ -96,6 +96,7 @@ struct RecompileEvent {
 
 std::string to_json_line(const RecompileEvent& event);
 Expected<RecompileEvent> parse_event(const std::string& line);  // errors name the field
+// For people, through the filter of support/plain_text.h:
 // "recompile #3 model.onnx  27.4 s  cause=input_shape  input_ids axis 1 (seq) 171 -> 173 …"
 std::string to_human_line(const RecompileEvent& event);
 // "input_ids axis 1 (seq) 171 -> 173, options precision fp16 -> fp32"; "" if nothing differs.

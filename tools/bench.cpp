@@ -14,6 +14,7 @@
 #include "executor/pack_runner.h"
 #include "executor/packing/workload.h"
 #include "tools/bench_online.h"
+#include "tools/print.h"
 #include "tools/tensors.h"
 #include "tools/verb.h"
 
@@ -75,17 +76,17 @@ Json to_json(const Figures& figures) {
 // The first line of each is the chapter's own wording, so that the two can be laid side by side.
 void print_figures(const Figures& figures) {
   const double count = static_cast<double>(figures.requests);
-  fmt::print("[{}] Throughput: {:.4f} samples/s, Latency: {:.4f} ms (host)\n", figures.label,
-             count / figures.host_seconds, figures.host_seconds / count * 1e3);
-  fmt::print("    modelled IPU: {:.1f} samples/s, {:.4f} ms\n", count / figures.ipu_seconds,
-             figures.ipu_seconds / count * 1e3);
-  fmt::print("    {} requests in {} batches, {:.1f} % of the row tokens used", figures.requests,
-             figures.batches,
-             100.0 * static_cast<double>(figures.tokens) /
-                 static_cast<double>(figures.batches * figures.row_tokens));
+  print("[{}] Throughput: {:.4f} samples/s, Latency: {:.4f} ms (host)\n", figures.label,
+        count / figures.host_seconds, figures.host_seconds / count * 1e3);
+  print("    modelled IPU: {:.1f} samples/s, {:.4f} ms\n", count / figures.ipu_seconds,
+        figures.ipu_seconds / count * 1e3);
+  print("    {} requests in {} batches, {:.1f} % of the row tokens used", figures.requests,
+        figures.batches,
+        100.0 * static_cast<double>(figures.tokens) /
+            static_cast<double>(figures.batches * figures.row_tokens));
   for (const auto& [reason, batches] : figures.reasons)
-    fmt::print("; {} closed by {}", batches, to_string(reason));
-  fmt::print("\n");
+    print("; {} closed by {}", batches, to_string(reason));
+  print("\n");
 }
 
 int64_t token_count(const std::vector<Request>& requests, const std::string& ids) {
@@ -169,7 +170,7 @@ void compare(const Figures& a, const Figures& b, const Metadata& metadata, Json*
           {"mae",    error      }
       });
     else
-      fmt::print("{} average mae, {} against {}: {:.3g}\n", anchor.name, a.label, b.label, error);
+      print("{} average mae, {} against {}: {:.3g}\n", anchor.name, a.label, b.label, error);
   }
 }
 
@@ -213,7 +214,7 @@ Status run_chapter(const std::vector<std::shared_ptr<ModelRunner>>& runners,
   show(original);
   for (size_t i = 1; i < runners.size(); ++i) {
     const Metadata& metadata = runners[i]->executable().metadata;
-    if (!as_json) fmt::print("\nPacked, {}\n", form_name(metadata));
+    if (!as_json) print("\nPacked, {}\n", form_name(metadata));
     const Figures offline =
         TRY(run_offline_figures("Pack Offline", *runners[i], config.rule, requests));
     show(offline);
@@ -224,7 +225,7 @@ Status run_chapter(const std::vector<std::shared_ptr<ModelRunner>>& runners,
     compare(original, online, metadata, errors);
     compare(offline, online, metadata, errors);
   }
-  if (as_json) fmt::print("{}\n", json.dump(2));
+  if (as_json) print_json(json, 2);
   return {};
 }
 
@@ -258,15 +259,15 @@ Status run_repeated(ModelRunner& runner, int64_t runs, bool as_json) {
         {"host_seconds_p99",     percentile(0.99)},
         {"modelled_ipu_seconds", ipu             }
     };
-    fmt::print("{}\n", json.dump(2));
+    print_json(json, 2);
     return {};
   }
-  fmt::print(
+  print(
       "host:         {:.2f} batches/s; a batch takes {} in the mean, p50 {}, p90 {}, p99 {} "
       "({} runs)\n",
       1 / mean, human_seconds(mean), human_seconds(percentile(0.5)), human_seconds(percentile(0.9)),
       human_seconds(percentile(0.99)), runs);
-  fmt::print("modelled IPU: {:.1f} batches/s; a batch takes {}\n", 1 / ipu, human_seconds(ipu));
+  print("modelled IPU: {:.1f} batches/s; a batch takes {}\n", 1 / ipu, human_seconds(ipu));
   return {};
 }
 

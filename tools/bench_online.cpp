@@ -5,16 +5,16 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <fstream>
-#include <iostream>
 #include <optional>
 #include <thread>
 
 #include "executor/online/replay.h"
 #include "executor/pack_runner.h"
+#include "support/file.h"
 #include "tools/bench_online_plan.h"
 #include "tools/online_log.h"
 #include "tools/online_report.h"
+#include "tools/print.h"
 
 namespace tessera::tools {
 namespace {
@@ -164,17 +164,9 @@ Status print_explained(const po::variables_map& flags, const OnlinePlan& plan,
   if (number >= std::ssize(batches))
     return Error{fmt::format("--explain: batch {}, must be in 0..{}", number, batches.size() - 1),
                  ErrorKind::Usage};
-  fmt::print("\n{}", explain(plan.contract, plan.config, batches[static_cast<size_t>(number)],
-                             isatty(STDOUT_FILENO) != 0));
+  print("\n{}", Picture{explain(plan.contract, plan.config, batches[static_cast<size_t>(number)],
+                                isatty(STDOUT_FILENO) != 0)});
   return {};
-}
-
-Status write_text(const std::string& path, const std::string& text) {
-  std::ofstream file(path);
-  file << text;
-  file.close();
-  if (file) return {};
-  return Error{path + ": cannot be written, must be a file in a folder that exists"};
 }
 
 Status run_plan(const po::variables_map& flags) {
@@ -198,10 +190,11 @@ Status run_plan(const po::variables_map& flags) {
   if (flags.count("prometheus")) {
     const std::string model =
         plan.runner == nullptr ? "virtual" : plan.runner->executable().metadata.model_name;
-    TRY(write_text(flags["prometheus"].as<std::string>(), prometheus_text(figures.metrics, model)));
+    TRY(write_file_atomic(flags["prometheus"].as<std::string>(),
+                          prometheus_text(figures.metrics, model)));
   }
   if (flags["json"].as<bool>()) {
-    fmt::print("{}\n", to_json(figures).dump(2));
+    print_json(to_json(figures), 2);
     return {};
   }
   print_figures(figures);
@@ -233,10 +226,10 @@ Status run_again(const po::variables_map& flags) {
         {"events",  run.events.size()},
         {"same",    true             }
     };
-    fmt::print("{}\n", json.dump(2));
+    print_json(json, 2);
     return {};
   }
-  fmt::print("{} events replayed to the same {} batches\n", run.events.size(), count);
+  print("{} events replayed to the same {} batches\n", run.events.size(), count);
   return print_explained(flags, plan, *batches);
 }
 

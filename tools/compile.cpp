@@ -8,6 +8,7 @@
 
 #include "compiler/ways_out.h"
 #include "passes/pipeline.h"
+#include "tools/print.h"
 #include "tools/verb.h"
 
 namespace tessera::tools {
@@ -29,7 +30,7 @@ po::options_description flags() {
 
 void list_passes() {
   for (const Pass& pass : all_passes())
-    fmt::print("{:<24} {}{}\n", pass.name, pass.what, pass.optional ? " (optional)" : "");
+    print("{:<24} {}{}\n", pass.name, pass.what, pass.optional ? " (optional)" : "");
 }
 
 nlohmann::ordered_json summary_json(const CompileResult& result, const std::string& path,
@@ -60,18 +61,18 @@ void print_summary(const CompileResult& result, const std::string& path, uint64_
         fmt::format("{}{} {:.0f} ms", phases.empty() ? "" : ", ", phase.name, phase.milliseconds);
     total += phase.milliseconds;
   }
-  fmt::print("{}\n", path);
-  fmt::print("  compiled in      {:.0f} ms ({})\n", total, phases);
-  fmt::print("  supersteps       {}\n", program.supersteps.size());
-  fmt::print("  peak tile memory {} of {} bytes ({:.0f} %), tile {} in '{}'\n",
-             human_count(metadata.memory.peak_bytes), human_count(program.target.bytes_per_tile),
-             100.0 * static_cast<double>(metadata.memory.peak_bytes) /
-                 static_cast<double>(program.target.bytes_per_tile),
-             metadata.memory.peak_tile, metadata.memory.peak_superstep);
-  fmt::print("  modelled         {} cycles per batch = {} on {} (IPU time, not host time)\n",
-             human_count(static_cast<int64_t>(metadata.cycles.total)),
-             human_seconds(metadata.cycles.seconds_per_batch), program.target.name);
-  fmt::print("  file             {}\n", human_bytes(static_cast<int64_t>(file_bytes)));
+  print("{}\n", path);
+  print("  compiled in      {:.0f} ms ({})\n", total, phases);
+  print("  supersteps       {}\n", program.supersteps.size());
+  print("  peak tile memory {} of {} bytes ({:.0f} %), tile {} in '{}'\n",
+        human_count(metadata.memory.peak_bytes), human_count(program.target.bytes_per_tile),
+        100.0 * static_cast<double>(metadata.memory.peak_bytes) /
+            static_cast<double>(program.target.bytes_per_tile),
+        metadata.memory.peak_tile, metadata.memory.peak_superstep);
+  print("  modelled         {} cycles per batch = {} on {} (IPU time, not host time)\n",
+        human_count(static_cast<int64_t>(metadata.cycles.total)),
+        human_seconds(metadata.cycles.seconds_per_batch), program.target.name);
+  print("  file             {}\n", human_bytes(static_cast<int64_t>(file_bytes)));
 }
 
 Expected<CompileResult> compile_with_progress(const std::string& model,
@@ -104,11 +105,10 @@ Status run(const po::variables_map& flags) {
   const CompileOptions options = TRY(compile_options(flags));
 
   CompileResult result = TRY(compile_with_progress(model, options));
-  for (const std::string& warning : result.warnings)
-    fmt::print(stderr, "tessera: warning: {}\n", warning);
+  for (const std::string& warning : result.warnings) print_error("tessera: warning: {}\n", warning);
   const uint64_t bytes = TRY(write_popef(result.executable, output));
   if (flags["json"].as<bool>())
-    fmt::print("{}\n", summary_json(result, output, bytes).dump(2));
+    print_json(summary_json(result, output, bytes), 2);
   else
     print_summary(result, output, bytes);
   // The file is written all the same: it is what there is to inspect.

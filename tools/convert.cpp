@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "compiler/compile.h"
+#include "tools/print.h"
 #include "tools/verb.h"
 
 namespace tessera::tools {
@@ -25,8 +26,8 @@ Status run(const po::variables_map& flags) {
   const Converted converted =
       TRY(convert(flags["input_model"].as<std::string>(), TRY(compile_options(flags))));
   TRY(write_converted(converted, output));
-  fmt::print("{}: {} nodes, {} inputs, {} outputs\n", output, converted.graph.nodes().size(),
-             converted.graph.inputs.size(), converted.graph.outputs.size());
+  print("{}: {} nodes, {} inputs, {} outputs\n", output, converted.graph.nodes().size(),
+        converted.graph.inputs.size(), converted.graph.outputs.size());
   return {};
 }
 

@@ -2,7 +2,6 @@
 // Flags that several verbs share, and what they mean.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <unistd.h>
 
 #include <charconv>
 #include <chrono>
@@ -209,19 +208,6 @@ std::string human_count(int64_t count) {
   for (int64_t at = static_cast<int64_t>(digits.size()) - 3; at > 0; at -= 3)
     digits.insert(static_cast<size_t>(at), ",");
   return digits;
-}
-
-Progress::Progress(std::string what)
-    : what_(std::move(what)), terminal_(isatty(STDERR_FILENO)), start_(now_seconds()) {}
-
-Progress::~Progress() {
-  if (terminal_) fmt::print(stderr, "\r\033[K");
-}
-
-void Progress::step(const std::string& now) {
-  if (!terminal_) return;
-  fmt::print(stderr, "\r\033[K{}: {} … {:.1f} s", what_, now, now_seconds() - start_);
-  std::fflush(stderr);
 }
 
 }  // namespace tessera::tools

@@ -9,6 +9,7 @@
 #include "program/popef.h"
 #include "program/text.h"
 #include "tools/inspect_views.h"
+#include "tools/print.h"
 #include "tools/verb.h"
 
 namespace tessera::tools {
@@ -119,8 +120,8 @@ Json memory_json(const MemoryReport& memory) {
   return json;
 }
 
-void print_json(const Executable& executable, const std::vector<BlobInfo>& blobs,
-                const ProgramCost& cost, const MemoryReport& memory) {
+void print_whole_json(const Executable& executable, const std::vector<BlobInfo>& blobs,
+                      const ProgramCost& cost, const MemoryReport& memory) {
   const Metadata& metadata = executable.metadata;
   Json json = {
       {"model",            metadata.model_name               },
@@ -152,20 +153,19 @@ void print_json(const Executable& executable, const std::vector<BlobInfo>& blobs
         {"bytes",  blob.bytes },
         {"sha256", blob.sha256}
     });
-  fmt::print("{}\n", json.dump(2));
+  print_json(json, 2);
 }
 
 void print_supersteps(const Program& program, const ProgramCost& cost) {
-  fmt::print("\n{:>5} {:<44} {:<16} {:>8} {:>10} {:>10} {:>8} {:>12} {:>8}\n", "step", "name",
-             "codelet", "vertices", "exchange", "compute", "sync", "bytes moved", "balance");
+  print("\n{:>5} {:<44} {:<16} {:>8} {:>10} {:>10} {:>8} {:>12} {:>8}\n", "step", "name", "codelet",
+        "vertices", "exchange", "compute", "sync", "bytes moved", "balance");
   for (size_t i = 0; i < program.supersteps.size(); ++i) {
     const Superstep& step = program.supersteps[i];
     const SuperstepCost& one = cost.steps[i];
-    fmt::print("{:>5} {:<44} {:<16} {:>8} {:>10} {:>10} {:>8} {:>12} {:>7.0f}%\n", i,
-               step.name.size() > 44 ? "…" + step.name.substr(step.name.size() - 43) : step.name,
-               step.compute.codelet, vertex_count(step.compute.grid), one.exchange.value,
-               one.compute.value, one.sync.value, human_bytes(one.exchange_bytes),
-               100 * one.balance);
+    print("{:>5} {:<44} {:<16} {:>8} {:>10} {:>10} {:>8} {:>12} {:>7.0f}%\n", i,
+          step.name.size() > 44 ? "…" + step.name.substr(step.name.size() - 43) : step.name,
+          step.compute.codelet, vertex_count(step.compute.grid), one.exchange.value,
+          one.compute.value, one.sync.value, human_bytes(one.exchange_bytes), 100 * one.balance);
   }
 }
 
@@ -173,33 +173,32 @@ void print_summary(const Executable& executable, const ProgramCost& cost,
                    const MemoryReport& memory) {
   const Metadata& metadata = executable.metadata;
   const Target& target = executable.program.target;
-  fmt::print("model      {} (sha256 {}…)\n", metadata.model_name,
-             metadata.source_sha256.substr(0, 16));
-  fmt::print("compiled   by tessera {} with {}\n", metadata.compiler_version, metadata.options);
-  fmt::print("target     {}: {} tiles of {} bytes at {:.2f} GHz\n", target.name, target.tiles,
-             human_count(target.bytes_per_tile), target.clock_hz / 1e9);
+  print("model      {} (sha256 {}…)\n", metadata.model_name, metadata.source_sha256.substr(0, 16));
+  print("compiled   by tessera {} with {}\n", metadata.compiler_version, metadata.options);
+  print("target     {}: {} tiles of {} bytes at {:.2f} GHz\n", target.name, target.tiles,
+        human_count(target.bytes_per_tile), target.clock_hz / 1e9);
   for (const Anchor& anchor : metadata.anchors) {
-    fmt::print("{}     {} {}", anchor.kind == AnchorKind::Input ? "input " : "output", anchor.name,
-               to_string(TensorType{anchor.dtype, anchor.shape}));
-    if (anchor.index_limit) fmt::print(", each in 0..{}", anchor.index_limit - 1);
-    fmt::print("\n");
+    print("{}     {} {}", anchor.kind == AnchorKind::Input ? "input " : "output", anchor.name,
+          to_string(TensorType{anchor.dtype, anchor.shape}));
+    if (anchor.index_limit) print(", each in 0..{}", anchor.index_limit - 1);
+    print("\n");
   }
-  fmt::print("packing    {}\n", text_of(metadata.packing));
-  fmt::print("memory     {} bytes on tile {} at '{}', {} of them always live\n",
-             human_count(memory.peak_by_tile[memory.fullest.value]), memory.fullest.value,
-             memory.peak_superstep, human_count(memory.always_live_by_tile[memory.fullest.value]));
+  print("packing    {}\n", text_of(metadata.packing));
+  print("memory     {} bytes on tile {} at '{}', {} of them always live\n",
+        human_count(memory.peak_by_tile[memory.fullest.value]), memory.fullest.value,
+        memory.peak_superstep, human_count(memory.always_live_by_tile[memory.fullest.value]));
   for (const MemoryHolder& holder : memory.largest)
-    fmt::print("             {:>12} {}\n", human_count(holder.bytes), holder.what);
+    print("             {:>12} {}\n", human_count(holder.bytes), holder.what);
   const auto share = [&](Cycles part) {
     return 100.0 * static_cast<double>(part.value) / static_cast<double>(cost.total.value);
   };
-  fmt::print(
+  print(
       "cycles     {} per batch = {} modelled: compute {:.0f} %, exchange {:.0f} %, sync "
       "{:.0f} %\n",
       human_count(static_cast<int64_t>(cost.total.value)), human_seconds(cost.seconds_per_batch),
       share(cost.compute), share(cost.exchange), share(cost.sync));
-  fmt::print("program    {} supersteps, {} variables\n", executable.program.supersteps.size(),
-             executable.program.variables.size());
+  print("program    {} supersteps, {} variables\n", executable.program.supersteps.size(),
+        executable.program.variables.size());
 }
 
 bool asks_for_views(const po::variables_map& flags) {
@@ -210,7 +209,7 @@ bool asks_for_views(const po::variables_map& flags) {
 
 Status print_views(const po::variables_map& flags, const Inspected& is) {
   if (flags["json"].as<bool>()) {
-    fmt::print("{}\n", profile_json(is).dump(1));
+    print_json(profile_json(is), 1);
     return {};
   }
   if (flags["cycles"].as<bool>()) print_cycles(is);
@@ -232,19 +231,19 @@ Status run(const po::variables_map& flags) {
   const MemoryReport memory = program_memory(executable.program);
   if (asks_for_views(flags)) return print_views(flags, {executable.program, cost, memory});
   if (flags["json"].as<bool>()) {
-    print_json(executable, blobs, cost, memory);
+    print_whole_json(executable, blobs, cost, memory);
     return {};
   }
   if (flags["program"].as<bool>()) {
-    fmt::print("{}", print(executable.program));
+    print("{}", Lines{print(executable.program)});
     return {};
   }
   print_summary(executable, cost, memory);
   if (flags["supersteps"].as<bool>()) print_supersteps(executable.program, cost);
   if (flags["blobs"].as<bool>())
     for (const BlobInfo& blob : blobs)
-      fmt::print("{:>14} at {:>12}  {:<12} {} {}…\n", human_bytes(static_cast<int64_t>(blob.bytes)),
-                 blob.offset, blob.type, blob.name, blob.sha256.substr(0, 16));
+      print("{:>14} at {:>12}  {:<12} {} {}…\n", human_bytes(static_cast<int64_t>(blob.bytes)),
+            blob.offset, blob.type, blob.name, blob.sha256.substr(0, 16));
   return {};
 }
 

@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "codelets/codelet.h"
+#include "tools/print.h"
 #include "tools/verb.h"
 
 namespace tessera::tools {
@@ -80,15 +81,15 @@ std::string shortened(const std::string& name) {
 }
 
 void print_heads(const char* what) {
-  fmt::print("{:<44} {:>10} {:>6} {:>10} {:>10} {:>10} {:>8} {:>8} {:>6}\n", what, "cycles",
-             "share", "rearrange", "exchange", "compute", "sync", "balance", "AMP");
+  print("{:<44} {:>10} {:>6} {:>10} {:>10} {:>10} {:>8} {:>8} {:>6}\n", what, "cycles", "share",
+        "rearrange", "exchange", "compute", "sync", "balance", "AMP");
 }
 
 void print_line(const Line& line, uint64_t all) {
-  fmt::print("{:<44} {:>10} {:>5.1f}% {:>10} {:>10} {:>10} {:>8} {:>7.0f}% {:>5.1f}%\n",
-             shortened(line.name), line.total(), percent(static_cast<double>(line.total()), all),
-             line.rearrange, line.exchange, line.compute, line.sync,
-             percent(line.weighted_balance, line.compute), percent(line.ideal, line.total()));
+  print("{:<44} {:>10} {:>5.1f}% {:>10} {:>10} {:>10} {:>8} {:>7.0f}% {:>5.1f}%\n",
+        shortened(line.name), line.total(), percent(static_cast<double>(line.total()), all),
+        line.rearrange, line.exchange, line.compute, line.sync,
+        percent(line.weighted_balance, line.compute), percent(line.ideal, line.total()));
 }
 
 Line sum_of(const Inspected& is) {
@@ -266,41 +267,40 @@ void print_memory(const Inspected& is) {
     return human_count(bytes[tile]);
   };
   const size_t fullest = memory.fullest.value;
-  fmt::print("fullest: tile {}, {} of {} bytes in '{}'\n", fullest,
-             on(memory.peak_by_tile, fullest), human_count(is.program.target.bytes_per_tile),
-             memory.peak_superstep);
-  fmt::print("  {:>12}  always live\n", on(memory.always_live_by_tile, fullest));
-  fmt::print("  {:>12}  live by turns\n",
-             human_count(memory.peak_by_tile[fullest] - memory.always_live_by_tile[fullest]));
-  fmt::print("by what it is for:\n");
+  print("fullest: tile {}, {} of {} bytes in '{}'\n", fullest, on(memory.peak_by_tile, fullest),
+        human_count(is.program.target.bytes_per_tile), memory.peak_superstep);
+  print("  {:>12}  always live\n", on(memory.always_live_by_tile, fullest));
+  print("  {:>12}  live by turns\n",
+        human_count(memory.peak_by_tile[fullest] - memory.always_live_by_tile[fullest]));
+  print("by what it is for:\n");
   for_each_use(memory.at_peak, [](const char* use, int64_t bytes) {
-    fmt::print("  {:>12}  {}\n", human_count(bytes), use);
+    print("  {:>12}  {}\n", human_count(bytes), use);
   });
-  fmt::print("code by codelet:\n");
+  print("code by codelet:\n");
   for (const MemoryHolder& codelet : memory.code)
-    fmt::print("  {:>12}  {}\n", human_count(codelet.bytes), codelet.what);
-  fmt::print("largest there:\n");
+    print("  {:>12}  {}\n", human_count(codelet.bytes), codelet.what);
+  print("largest there:\n");
   for (const MemoryHolder& holder : memory.largest)
-    fmt::print("  {:>12}  {}\n", human_count(holder.bytes), holder.what);
+    print("  {:>12}  {}\n", human_count(holder.bytes), holder.what);
   std::vector<size_t> tiles(memory.peak_by_tile.size());
   std::iota(tiles.begin(), tiles.end(), size_t{0});
   std::ranges::stable_sort(tiles, std::greater<>(),
                            [&](size_t t) { return memory.peak_by_tile[t]; });
-  fmt::print("\n{:>6} {:>14} {:>14}\n", "tile", "peak", "always live");
+  print("\n{:>6} {:>14} {:>14}\n", "tile", "peak", "always live");
   for (size_t k = 0; k < std::min<size_t>(5, tiles.size()); ++k)
-    fmt::print("{:>6} {:>14} {:>14}\n", tiles[k], on(memory.peak_by_tile, tiles[k]),
-               on(memory.always_live_by_tile, tiles[k]));
+    print("{:>6} {:>14} {:>14}\n", tiles[k], on(memory.peak_by_tile, tiles[k]),
+          on(memory.always_live_by_tile, tiles[k]));
 }
 
 void print_liveness(const Inspected& is) {
   const std::vector<int64_t>& live = is.memory.live_by_superstep;
   const int64_t most = live.empty() ? 0 : *std::ranges::max_element(live);
   constexpr int64_t kWidth = 40;
-  fmt::print("{:<44} {:>16}\n", "superstep", "not always live");
+  print("{:<44} {:>16}\n", "superstep", "not always live");
   for (size_t i = 0; i < live.size(); ++i) {
     const int64_t bar = most == 0 ? 0 : live[i] * kWidth / most;
-    fmt::print("{:<44} {:>16} {}\n", shortened(is.program.supersteps[i].name), human_count(live[i]),
-               std::string(static_cast<size_t>(bar), '#'));
+    print("{:<44} {:>16} {}\n", shortened(is.program.supersteps[i].name), human_count(live[i]),
+          std::string(static_cast<size_t>(bar), '#'));
   }
 }
 
@@ -332,21 +332,21 @@ Status print_superstep(const Inspected& is, const std::string& name) {
   const auto variable_of = [&](const Region& region) -> const Variable& {
     return is.program.variables[static_cast<size_t>(region.variable)];
   };
-  fmt::print("superstep  {}\nnodes      {}\ncodelet    {}, {} vertices from tile {} on\n", name,
-             fmt::join(found->origin, " "), found->compute.codelet,
-             vertex_count(found->compute.grid), found->compute.grid.first.value);
-  fmt::print("cycles     {}: rearrange {}, exchange {}, compute {} (balance {:.0f} %), sync {}\n",
-             cycles_of(cost), cost.rearrange.value, cost.exchange.value, cost.compute.value,
-             100 * cost.balance, cost.sync.value);
-  fmt::print("exchange   {} bytes in {} messages, at most {} to a tile\n",
-             human_count(cost.exchange_bytes), human_count(cost.messages),
-             human_count(cost.max_receive_bytes));
+  print("superstep  {}\nnodes      {}\ncodelet    {}, {} vertices from tile {} on\n", name,
+        fmt::format("{}", fmt::join(found->origin, " ")), found->compute.codelet,
+        vertex_count(found->compute.grid), found->compute.grid.first.value);
+  print("cycles     {}: rearrange {}, exchange {}, compute {} (balance {:.0f} %), sync {}\n",
+        cycles_of(cost), cost.rearrange.value, cost.exchange.value, cost.compute.value,
+        100 * cost.balance, cost.sync.value);
+  print("exchange   {} bytes in {} messages, at most {} to a tile\n",
+        human_count(cost.exchange_bytes), human_count(cost.messages),
+        human_count(cost.max_receive_bytes));
   for (const Transfer& transfer : found->exchange)
-    fmt::print("  delivers {}\n", variable_of(transfer.region).name);
+    print("  delivers {}\n", variable_of(transfer.region).name);
   for (const Operand& operand : found->compute.operands) {
     const Variable& variable = variable_of(operand.region);
-    fmt::print("  {:<8} {} {}\n", operand.writes ? "writes" : "reads", variable.name,
-               to_string(TensorType{variable.dtype, variable.shape}));
+    print("  {:<8} {} {}\n", operand.writes ? "writes" : "reads", variable.name,
+          to_string(TensorType{variable.dtype, variable.shape}));
   }
   return {};
 }

@@ -4,8 +4,9 @@
 
 #include <array>
 #include <cstdio>
-#include <iostream>
+#include <sstream>
 
+#include "tools/print.h"
 #include "tools/verb.h"
 
 namespace tessera::tools {
@@ -17,24 +18,26 @@ std::vector<Verb> verbs() {
 }
 
 void print_overview() {
-  fmt::print(
+  print(
       "usage: tessera VERB [FLAGS]\n\n"
       "Compiles ONNX encoders for a simulated IPU and runs them with packed inputs.\n\n");
-  for (const Verb& verb : verbs()) fmt::print("  {:<12} {}\n", verb.name, verb.summary);
-  fmt::print(
+  for (const Verb& verb : verbs()) print("  {:<12} {}\n", verb.name, verb.summary);
+  print(
       "\n'tessera VERB --help' tells each verb's flags and gives an example.\n"
       "Exit codes: 0 ok, 1 error, 2 usage, 3 refused by policy, 4 out of tile memory,\n"
       "            5 bad or untrusted file.\n");
 }
 
 void print_help(const Verb& verb, const po::options_description& flags) {
-  fmt::print("usage: tessera {} {}\n\n{}\n\nexample:\n  {}\n\n", verb.name, verb.usage,
-             verb.summary, verb.example);
-  std::cout << flags << std::flush;
+  print("usage: tessera {} {}\n\n{}\n\nexample:\n  {}\n\n", verb.name, verb.usage, verb.summary,
+        verb.example);
+  std::ostringstream text;
+  text << flags;
+  print("{}", Lines{text.str()});
 }
 
 int fail(const Error& error) {
-  fmt::print(stderr, "tessera: {}\n", error.message);
+  print_error("tessera: {}\n", error.message);
   return static_cast<int>(error.kind);
 }
 
@@ -51,8 +54,8 @@ int run_verb_with(const Verb& verb, const std::vector<std::string>& words) {
     po::store(parser.options(flags).positional(positional).style(style).run(), map);
     po::notify(map);
   } catch (const po::error& error) {
-    fmt::print(stderr, "tessera {}: {}\n'tessera {} --help' lists its flags\n", verb.name,
-               error.what(), verb.name);
+    print_error("tessera {}: {}\n'tessera {} --help' lists its flags\n", verb.name, error.what(),
+                verb.name);
     return static_cast<int>(ErrorKind::Usage);
   }
   if (map.count("help")) {

@@ -7,6 +7,7 @@
 
 #include <filesystem>
 
+#include "tools/print.h"
 #include "tools/verb.h"
 
 namespace tessera::tools {
@@ -54,11 +55,11 @@ Status run(const po::variables_map& flags) {
     TRY(make_model(options, path));
   }
   std::error_code ignored;
-  fmt::print("{}: {}, {} layers, hidden {}, {} heads, {}\n", path,
-             options.family == ModelFamily::Bert ? "BERT for question answering"
-                                                 : "RoFormerV2 for classification",
-             options.layers, options.hidden, options.heads,
-             human_bytes(static_cast<int64_t>(std::filesystem::file_size(path, ignored))));
+  print("{}: {}, {} layers, hidden {}, {} heads, {}\n", path,
+        options.family == ModelFamily::Bert ? "BERT for question answering"
+                                            : "RoFormerV2 for classification",
+        options.layers, options.hidden, options.heads,
+        human_bytes(static_cast<int64_t>(std::filesystem::file_size(path, ignored))));
   return {};
 }
 

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "executor/packing/picture.h"
+#include "tools/print.h"
 #include "tools/verb.h"
 
 namespace tessera::tools {
@@ -109,31 +110,30 @@ void print_figures(const OnlineFigures& figures) {
   std::vector<double> sorted = figures.latencies;
   std::sort(sorted.begin(), sorted.end());
   const OnlineMetrics& m = figures.metrics;
-  fmt::print("[Online] Throughput: {:.1f} requests/s, {:.0f} tokens/s ({} clock)\n",
-             per_second(static_cast<double>(m.answered), figures),
-             per_second(static_cast<double>(m.tokens), figures), figures.clock);
-  fmt::print("    a batch takes {} ({})\n", human_seconds(figures.batch_seconds),
-             figures.batch_time);
-  fmt::print("    {} requests in {}: {} answered", human_count(figures.requests),
-             human_seconds(figures.seconds), human_count(static_cast<int64_t>(m.answered)));
-  if (m.failed > 0) fmt::print(", {} failed", m.failed);
-  if (m.missed_answered > 0) fmt::print(" ({} late)", m.missed_answered);
-  if (m.missed_waiting > 0) fmt::print(", {} missed their deadline", m.missed_waiting);
-  for (const auto& [reason, count] : m.rejected) fmt::print(", {} rejected: {}", count, reason);
-  fmt::print("\n    latency, submit to answer:");
+  print("[Online] Throughput: {:.1f} requests/s, {:.0f} tokens/s ({} clock)\n",
+        per_second(static_cast<double>(m.answered), figures),
+        per_second(static_cast<double>(m.tokens), figures), figures.clock);
+  print("    a batch takes {} ({})\n", human_seconds(figures.batch_seconds), figures.batch_time);
+  print("    {} requests in {}: {} answered", human_count(figures.requests),
+        human_seconds(figures.seconds), human_count(static_cast<int64_t>(m.answered)));
+  if (m.failed > 0) print(", {} failed", m.failed);
+  if (m.missed_answered > 0) print(" ({} late)", m.missed_answered);
+  if (m.missed_waiting > 0) print(", {} missed their deadline", m.missed_waiting);
+  for (const auto& [reason, count] : m.rejected) print(", {} rejected: {}", count, reason);
+  print("\n    latency, submit to answer:");
   for (const auto& [name, share] : kPercentiles)
-    fmt::print(" {} {}", name, human_seconds(percentile(sorted, share)));
-  fmt::print("\n    occupancy: {:.1f} % of the row tokens, {:.1f} % of the segments\n",
-             100 * m.token_fill(), 100 * m.segment_fill());
-  fmt::print("    queue: {:.1f} requests when a batch is closed; at most {} of {} tokens\n",
-             mean_queue_at_closing(figures), human_count(m.most_queue_requests),
-             human_count(m.most_queue_tokens));
-  fmt::print("    {} batches", m.all_batches());
+    print(" {} {}", name, human_seconds(percentile(sorted, share)));
+  print("\n    occupancy: {:.1f} % of the row tokens, {:.1f} % of the segments\n",
+        100 * m.token_fill(), 100 * m.segment_fill());
+  print("    queue: {:.1f} requests when a batch is closed; at most {} of {} tokens\n",
+        mean_queue_at_closing(figures), human_count(m.most_queue_requests),
+        human_count(m.most_queue_tokens));
+  print("    {} batches", m.all_batches());
   for (const CloseReason reason : kCloseReasons) {
     const uint64_t count = m.batches[static_cast<size_t>(reason)];
-    if (count > 0) fmt::print("; {} closed by {}", count, to_string(reason));
+    if (count > 0) print("; {} closed by {}", count, to_string(reason));
   }
-  fmt::print("\n");
+  print("\n");
 }
 
 std::string explain(const PackingContract& contract, const FormerConfig& config,

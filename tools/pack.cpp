@@ -12,6 +12,7 @@
 #include "executor/packing/picture.h"
 #include "tools/pack_report.h"
 #include "tools/pack_tune.h"
+#include "tools/print.h"
 
 namespace tessera::tools {
 namespace {
@@ -101,7 +102,7 @@ Expected<Packing> pack(const PackingContract& contract, const PackRule& rule,
 }
 
 void print_plan(const std::string& path) {
-  if (!path.empty()) fmt::print("plan           {}\n", path);
+  if (!path.empty()) print("plan           {}\n", path);
 }
 
 // All policies with the rule's numbers, and one request a row to compare with.
@@ -121,11 +122,11 @@ Status compare(const LengthSource& source, const PackingContract& contract, Pack
   if (as_json) {
     nlohmann::ordered_json json = source_json(source.what, contract);
     for (const Packing& packing : packings) json["policies"].push_back(to_json(packing));
-    fmt::print("{}\n", json.dump(2));
+    print_json(json, 2);
     return {};
   }
   print_source(source.what, histogram_of(source.lengths), contract);
-  fmt::print("least          {} batches, whatever the packing\n", human_count(least));
+  print("least          {} batches, whatever the packing\n", human_count(least));
   print_table(packings);
   return {};
 }
@@ -143,9 +144,8 @@ Status draw(const PackingContract& contract, const Packing& packing, int64_t num
     return Error{fmt::format("--picture: {}, must be in 0..{}", number, batches - 1),
                  ErrorKind::Usage};
   const PackedBatch& batch = packing.batches[static_cast<size_t>(number)];
-  fmt::print("\nbatch {}: {} requests, {} tokens\n{}", number, batch.placements.size(),
-             batch.tokens,
-             draw_batch(contract, batch, {picture_width(), isatty(STDOUT_FILENO) == 1}));
+  print("\nbatch {}: {} requests, {} tokens\n{}", number, batch.placements.size(), batch.tokens,
+        Picture{draw_batch(contract, batch, {picture_width(), isatty(STDOUT_FILENO) == 1})});
   return {};
 }
 
@@ -166,7 +166,7 @@ Status pack_whole(const LengthHistogram& histogram, const PackingContract& contr
   if (flags["json"].as<bool>()) {
     nlohmann::ordered_json json = source_json(what, contract);
     json["policies"].push_back(to_json(plan, histogram, seconds));
-    fmt::print("{}\n", json.dump(2));
+    print_json(json, 2);
     return {};
   }
   print_source(what, histogram, contract);
@@ -184,7 +184,7 @@ Status pack_requests(const LengthSource& source, const PackingContract& contract
   if (flags["json"].as<bool>()) {
     nlohmann::ordered_json json = source_json(source.what, contract);
     json["policies"].push_back(to_json(packing));
-    fmt::print("{}\n", json.dump(2));
+    print_json(json, 2);
     return {};
   }
   print_source(source.what, histogram_of(source.lengths), contract);

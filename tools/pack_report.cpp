@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "tools/print.h"
+
 namespace tessera::tools {
 namespace {
 
@@ -56,9 +58,9 @@ double Packing::microseconds_per_request() const {
 
 void print_source(const std::string& what, const LengthHistogram& histogram,
                   const PackingContract& contract) {
-  fmt::print("lengths        {}: up to {} tokens, {:.1f} in the mean\n", what, histogram.longest(),
-             ratio(histogram.tokens(), histogram.requests()));
-  fmt::print("batch          {}\n", batch_words(contract));
+  print("lengths        {}: up to {} tokens, {:.1f} in the mean\n", what, histogram.longest(),
+        ratio(histogram.tokens(), histogram.requests()));
+  print("batch          {}\n", batch_words(contract));
 }
 
 Json source_json(const std::string& what, const PackingContract& contract) {
@@ -74,30 +76,29 @@ Json source_json(const std::string& what, const PackingContract& contract) {
 
 void print_packing(const Packing& packing) {
   const Occupancy& used = packing.occupancy;
-  fmt::print("policy         {}\n", rule_words(packing.rule));
-  fmt::print("batches        {}; no packing needs fewer than {}\n", human_count(used.batches),
-             human_count(used.least_batches));
-  fmt::print("tokens used    {} of {} row tokens\n", percent(used.token_fill()),
-             human_count(used.row_tokens));
+  print("policy         {}\n", rule_words(packing.rule));
+  print("batches        {}; no packing needs fewer than {}\n", human_count(used.batches),
+        human_count(used.least_batches));
+  print("tokens used    {} of {} row tokens\n", percent(used.token_fill()),
+        human_count(used.row_tokens));
   if (used.segments > 0)
-    fmt::print("segments used  {} of {}\n", percent(used.segment_fill()),
-               human_count(used.segments));
+    print("segments used  {} of {}\n", percent(used.segment_fill()), human_count(used.segments));
   else
-    fmt::print("segments used  {:.1f} a batch, which only tokens limit\n",
-               ratio(used.requests, used.batches));
-  fmt::print("host time      {} for {} requests: {:.3f} us each\n", human_seconds(packing.seconds),
-             human_count(used.requests), packing.microseconds_per_request());
+    print("segments used  {:.1f} a batch, which only tokens limit\n",
+          ratio(used.requests, used.batches));
+  print("host time      {} for {} requests: {:.3f} us each\n", human_seconds(packing.seconds),
+        human_count(used.requests), packing.microseconds_per_request());
 }
 
 void print_table(std::span<const Packing> packings) {
-  fmt::print("\n{:<10} {:>8} {:>10} {:>10} {:>10} {:>11}\n", "policy", "batches", "of least",
-             "tokens", "segments", "us/request");
+  print("\n{:<10} {:>8} {:>10} {:>10} {:>10} {:>11}\n", "policy", "batches", "of least", "tokens",
+        "segments", "us/request");
   for (const Packing& packing : packings) {
     const Occupancy& used = packing.occupancy;
-    fmt::print("{:<10} {:>8} {:>10.3f} {:>10} {:>10} {:>11.3f}\n", packing.name, used.batches,
-               ratio(used.batches, used.least_batches), percent(used.token_fill()),
-               used.segments > 0 ? percent(used.segment_fill()) : "no limit",
-               packing.microseconds_per_request());
+    print("{:<10} {:>8} {:>10.3f} {:>10} {:>10} {:>11.3f}\n", packing.name, used.batches,
+          ratio(used.batches, used.least_batches), percent(used.token_fill()),
+          used.segments > 0 ? percent(used.segment_fill()) : "no limit",
+          packing.microseconds_per_request());
   }
 }
 
@@ -117,13 +118,13 @@ Json to_json(const Packing& packing) {
 
 void print_rows(const RowPlan& plan, const LengthHistogram& histogram, double seconds) {
   const RowFigures figures(plan, histogram);
-  fmt::print("policy         {}\n", rule_words(plan.rule));
-  fmt::print("rows           {}; no packing needs fewer than {}\n", human_count(figures.rows),
-             human_count(figures.least));
-  fmt::print("tokens used    {} of the row tokens\n", percent(figures.fill));
-  fmt::print("requests       {:.3f} a row, {} at most; {} different rows\n", figures.requests_a_row,
-             figures.deepest, plan.rows.size());
-  fmt::print("host time      {} for the histogram\n", human_seconds(seconds));
+  print("policy         {}\n", rule_words(plan.rule));
+  print("rows           {}; no packing needs fewer than {}\n", human_count(figures.rows),
+        human_count(figures.least));
+  print("tokens used    {} of the row tokens\n", percent(figures.fill));
+  print("requests       {:.3f} a row, {} at most; {} different rows\n", figures.requests_a_row,
+        figures.deepest, plan.rows.size());
+  print("host time      {} for the histogram\n", human_seconds(seconds));
 }
 
 Json to_json(const RowPlan& plan, const LengthHistogram& histogram, double seconds) {

@@ -13,6 +13,7 @@
 #include "compiler/compile.h"
 #include "executor/batch_runner.h"
 #include "executor/online/tune.h"
+#include "tools/print.h"
 
 namespace tessera::tools {
 namespace {
@@ -38,7 +39,7 @@ const char* form_word(PackingForm form) {
 // The words of `tessera compile` that stand for an executable's options (compiler/options.h).
 std::string command_of(const std::string& options, const std::string& model,
                        const std::string& output) {
-  std::string words = "tessera compile --input_model " + model;
+  std::string words = "tessera compile --input_model " + shell_word(model);
   std::istringstream lines(options);
   for (std::string line; std::getline(lines, line);) {
     const size_t space = line.find(' ');
@@ -49,9 +50,9 @@ std::string command_of(const std::string& options, const std::string& model,
     const bool is_default = (name == "partials_type" && value == "half") ||
                             (name == "available_memory_proportion" && value == "0.6") ||
                             (name == "target" && value == "c600") || value.empty();
-    if (!is_default) words += fmt::format(" --{} {}", name, value);
+    if (!is_default) words += fmt::format(" --{} {}", shell_word(name), shell_words(value));
   }
-  return words + " -o " + output;
+  return words + " -o " + shell_word(output);
 }
 
 std::string output_name(const PackingContract& contract) {
@@ -251,41 +252,40 @@ Json to_json(const TriedShape& shape) {
 
 void print_shape(const TriedShape& shape) {
   const PackingContract& contract = shape.contract;
-  fmt::print("{:<4} {:>5} {:>6} {:>6} ", form_word(contract.form), contract.rows,
-             contract.row_length,
-             contract.max_valid_num ? std::to_string(contract.max_valid_num) : "-");
+  print("{:<4} {:>5} {:>6} {:>6} ", form_word(contract.form), contract.rows, contract.row_length,
+        contract.max_valid_num ? std::to_string(contract.max_valid_num) : "-");
   if (!shape.failure.empty()) {
-    fmt::print("{}\n", shape.failure);
+    print("{}\n", shape.failure);
     return;
   }
   const TunedShape& tuned = shape.tuned;
-  fmt::print("{:>10} {:>7} {:>8.2f} % {:>11.0f} {:>10.0f} {:>11} {:>10}{}\n",
-             human_seconds(shape.seconds_per_batch), tuned.rule.window,
-             100 * tuned.occupancy.token_fill(), tuned.requests_per_second, tuned.rate,
-             human_seconds(seconds(tuned.time_limit)), human_seconds(seconds(tuned.p99)),
-             tuned.keeps_up ? "" : "  does not keep up");
+  print("{:>10} {:>7} {:>8.2f} % {:>11.0f} {:>10.0f} {:>11} {:>10}{}\n",
+        human_seconds(shape.seconds_per_batch), tuned.rule.window,
+        100 * tuned.occupancy.token_fill(), tuned.requests_per_second, tuned.rate,
+        human_seconds(seconds(tuned.time_limit)), human_seconds(seconds(tuned.p99)),
+        tuned.keeps_up ? "" : "  does not keep up");
 }
 
 void print_table(const LengthSource& source, std::span<const TriedShape> all,
                  const std::string& costs) {
-  fmt::print("lengths  {}\ncosts    {}\n\n", source.what, costs);
-  fmt::print("{:<4} {:>5} {:>6} {:>6} {:>10} {:>7} {:>10} {:>11} {:>10} {:>11} {:>10}\n", "form",
-             "rows", "length", "limit", "a batch", "window", "tokens", "requests/s", "at rate",
-             "time limit", "p99");
+  print("lengths  {}\ncosts    {}\n\n", source.what, costs);
+  print("{:<4} {:>5} {:>6} {:>6} {:>10} {:>7} {:>10} {:>11} {:>10} {:>11} {:>10}\n", "form", "rows",
+        "length", "limit", "a batch", "window", "tokens", "requests/s", "at rate", "time limit",
+        "p99");
   for (const TriedShape& shape : all) print_shape(shape);
 }
 
 void print_best(const TriedShape& best) {
   const TunedShape& tuned = best.tuned;
-  fmt::print(
+  print(
       "\nbest: form {}, {} rows of {}: {:.0f} requests/s modelled; at {:.0f}/s p50 {}, p99 "
       "{}\n",
       form_word(best.contract.form), best.contract.rows, best.contract.row_length,
       tuned.requests_per_second, tuned.rate, human_seconds(seconds(tuned.p50)),
       human_seconds(seconds(tuned.p99)));
-  fmt::print("compile:  {}\n", best.command);
-  fmt::print("packing:  --policy window --window {} --pinned {} --timeout_microseconds {:.0f}\n",
-             tuned.rule.window, tuned.rule.pinned, seconds(tuned.time_limit) * 1e6);
+  print("compile:  {}\n", best.command);
+  print("packing:  --policy window --window {} --pinned {} --timeout_microseconds {:.0f}\n",
+        tuned.rule.window, tuned.rule.pinned, seconds(tuned.time_limit) * 1e6);
 }
 
 }  // namespace
@@ -334,7 +334,7 @@ Status run_tune(const LengthSource& source, const po::variables_map& flags) {
     };
     for (const TriedShape& shape : all) json["candidates"].push_back(to_json(shape));
     if (best) json["best"] = to_json(*best);
-    fmt::print("{}\n", json.dump(2));
+    print_json(json, 2);
   } else {
     print_table(source, all, costs);
     if (best) print_best(*best);

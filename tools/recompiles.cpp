@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "session/events.h"
+#include "tools/print.h"
 #include "tools/recompiles_print.h"
 #include "tools/verb.h"
 
@@ -78,13 +79,13 @@ void list(const std::vector<RecompileEvent>& events) {
   size_t compiles = 0, shown = 0;
   for (const RecompileEvent& event : events) {
     if (event.kind == "closed") continue;  // it only tells what was served
-    fmt::print("{}\n", to_human_line(event));
+    print("{}\n", to_human_line(event));
     ++shown;
     if (!event.is_compile()) continue;
     seconds += event.wall_ms / 1e3;
     ++compiles;
   }
-  fmt::print("{} events, {} compiles, {} of compiling\n", shown, compiles, human_seconds(seconds));
+  print("{} events, {} compiles, {} of compiling\n", shown, compiles, human_seconds(seconds));
 }
 
 Status run(const po::variables_map& flags) {
@@ -93,7 +94,7 @@ Status run(const po::variables_map& flags) {
   const bool json = flags["json"].as<bool>();
   std::vector<RecompileEvent> events = TRY(read_events(command.file));
   if (command.verb == "list" && json) {
-    for (const RecompileEvent& event : events) fmt::print("{}\n", to_json_line(event));
+    for (const RecompileEvent& event : events) print("{}\n", to_json_line(event));
     return {};
   }
   if (command.verb == "advise") {

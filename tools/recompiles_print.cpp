@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tools/print.h"
 #include "tools/verb.h"
 
 namespace tessera::tools {
@@ -14,7 +15,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 void row(const char* name, const std::string& text) {
-  if (!text.empty()) fmt::print("{:<12} {}\n", name, text);
+  if (!text.empty()) print("{:<12} {}\n", name, text);
 }
 
 std::string price(const RecompileEvent& event) {
@@ -98,41 +99,41 @@ Json advice_json(const Advice& advice) {
 }
 
 void print_options(const Advice& advice) {
-  fmt::print("\n   {:<20} {:>11} {:>12} {:>12} {:>13}\n", "option", "executables", "compiling",
-             "saves", "useful tokens");
+  print("\n   {:<20} {:>11} {:>12} {:>12} {:>13}\n", "option", "executables", "compiling", "saves",
+        "useful tokens");
   for (size_t i = 0; i < advice.options.size(); ++i) {
     const ServingOption& option = advice.options[i];
-    fmt::print("{:>2} {:<20} {:>11} {:>12} {:>12} {:>12.1f}%\n",
-               static_cast<int64_t>(i) == advice.recommended ? "->" : "", option.name,
-               option.executables, human_seconds(option.compile_seconds),
-               i == 0 ? "" : human_seconds(std::max(0.0, option.saved_seconds)),
-               100 * option.useful_share);
+    print("{:>2} {:<20} {:>11} {:>12} {:>12} {:>12.1f}%\n",
+          static_cast<int64_t>(i) == advice.recommended ? "->" : "", option.name,
+          option.executables, human_seconds(option.compile_seconds),
+          i == 0 ? "" : human_seconds(std::max(0.0, option.saved_seconds)),
+          100 * option.useful_share);
   }
   if (advice.recommended < 0) return;
   const ServingOption& best = advice.options[static_cast<size_t>(advice.recommended)];
-  fmt::print("\n{}:\n  {}\n", best.name, best.command);
+  print("\n{}:\n  {}\n", best.name, best.command);
 }
 
 void print_one(const Advice& advice) {
-  fmt::print(
+  print(
       "{}: {} batches of {} lengths, {} compiles, {} of compiling, for which callers waited "
       "{}\n",
       advice.model, advice.batches, advice.lengths, advice.compiles,
       human_seconds(advice.compile_seconds), human_seconds(advice.blocked_seconds));
   if (!advice.options.empty()) print_options(advice);
   for (const CompileSlip& slip : advice.slips) {
-    fmt::print("\n{}: {} compile{}, {}: {}\n", slip.rule, slip.compiles,
-               slip.compiles == 1 ? "" : "s", human_seconds(slip.seconds), slip.text);
-    fmt::print("  leaves {} executable{}, {:.1f}% useful tokens\n", slip.executables,
-               slip.executables == 1 ? "" : "s", 100 * slip.useful_share);
-    if (!slip.command.empty()) fmt::print("  {}\n", slip.command);
+    print("\n{}: {} compile{}, {}: {}\n", slip.rule, slip.compiles, slip.compiles == 1 ? "" : "s",
+          human_seconds(slip.seconds), slip.text);
+    print("  leaves {} executable{}, {:.1f}% useful tokens\n", slip.executables,
+          slip.executables == 1 ? "" : "s", 100 * slip.useful_share);
+    if (!slip.command.empty()) print("  {}\n", slip.command);
   }
 }
 
 }  // namespace
 
 void print_event(const RecompileEvent& event, bool json) {
-  if (json) return fmt::print("{}\n", to_json_line(event));
+  if (json) return print("{}\n", to_json_line(event));
   row("event", fmt::format("#{} {} of {}", event.id, event.kind, event.model));
   row("cause", fmt::format("{}", fmt::join(event.causes, ", ")));
   row("difference", difference_in_words(event.difference, event.changes));
@@ -145,7 +146,7 @@ void print_event(const RecompileEvent& event, bool json) {
   row("policy", policy(event));
   row("cost", price(event));
   for (const auto& [name, ms] : event.phase_ms)
-    fmt::print("{:<12}   {:<10} {:>10}\n", "", name, human_seconds(ms / 1e3));
+    print("{:<12}   {:<10} {:>10}\n", "", name, human_seconds(ms / 1e3));
   row("waited", blocked(event));
   row("cache", cache(event));
   if (event.artifact.tiles > 0)
@@ -169,22 +170,22 @@ void print_difference(const RecompileEvent& before, const RecompileEvent& after,
         {"causes",     difference.causes},
         {"difference", words            }
     };
-    return fmt::print("{}\n", object.dump(-1, ' ', false, Json::error_handler_t::replace));
+    return print_json(object, -1);
   }
   if (difference.causes.empty())
-    return fmt::print("#{} -> #{}: the same executable\n", before.id, after.id);
-  fmt::print("#{} -> #{}: {}: {}\n", before.id, after.id, fmt::join(difference.causes, ", "),
-             words);
+    return print("#{} -> #{}: the same executable\n", before.id, after.id);
+  print("#{} -> #{}: {}: {}\n", before.id, after.id,
+        fmt::format("{}", fmt::join(difference.causes, ", ")), words);
 }
 
 void print_advice(const std::vector<Advice>& all, bool json) {
   for (const Advice& advice : all) {
     if (json)
-      fmt::print("{}\n", advice_json(advice).dump(-1, ' ', false, Json::error_handler_t::replace));
+      print_json(advice_json(advice), -1);
     else
       print_one(advice);
   }
-  if (all.empty() && !json) fmt::print("no events\n");
+  if (all.empty() && !json) print("no events\n");
 }
 
 }  // namespace tessera::tools

@@ -11,6 +11,7 @@
 #include "executor/packing/offline.h"
 #include "executor/packing/plan.h"
 #include "tools/pack_flags.h"
+#include "tools/print.h"
 #include "tools/tensors.h"
 #include "tools/verb.h"
 
@@ -77,7 +78,7 @@ Expected<Sound> read_sound(const BatchRunner& runner, const std::string& folder,
     auto request = read_request(folder + "/" + name);
     const auto length = request ? runner.check(*request) : Expected<int64_t>(request.error());
     if (!length) {
-      fmt::print(stderr, "tessera: request '{}': {}\n", name, length.error().message);
+      print_error("tessera: request '{}': {}\n", name, length.error().message);
       continue;
     }
     sound.names.push_back(name);
@@ -139,10 +140,9 @@ Status run_requests(ModelRunner& runner, const std::string& folder, const std::s
       TRY(write_outputs(answer_arrays(answers[i], metadata),
                         outputs + "/" + sound.names[batches[number].placements[i].request]));
   }
-  fmt::print(
-      "answered {} of {} requests in {} batches, {} on the host; modelled {} on the IPU\n",
-      sound.names.size(), names.size(), batches.size(), human_seconds(now_seconds() - start),
-      human_seconds(static_cast<double>(batches.size()) * metadata.cycles.seconds_per_batch));
+  print("answered {} of {} requests in {} batches, {} on the host; modelled {} on the IPU\n",
+        sound.names.size(), names.size(), batches.size(), human_seconds(now_seconds() - start),
+        human_seconds(static_cast<double>(batches.size()) * metadata.cycles.seconds_per_batch));
   if (refused)
     return Error{fmt::format("run: {} of {} requests were refused", refused, names.size())};
   return {};

@@ -9,6 +9,7 @@
 #include "session/session.h"
 #include "support/file.h"
 #include "tools/pack_flags.h"
+#include "tools/print.h"
 #include "tools/requests.h"
 #include "tools/session_flags.h"
 #include "tools/tensors.h"
@@ -62,9 +63,8 @@ Status run_batch(const Serving& serving, const std::map<std::string, NpyArray>& 
   HostTensors outputs = TRY(serving.run(TRY(input_views(inputs))));
   const double host = now_seconds() - start;
   const CycleSummary& cycles = serving.runner->executable().metadata.cycles;
-  fmt::print("ran in {} on the host; modelled {} = {} cycles on the IPU\n", human_seconds(host),
-             human_seconds(cycles.seconds_per_batch),
-             human_count(static_cast<int64_t>(cycles.total)));
+  print("ran in {} on the host; modelled {} = {} cycles on the IPU\n", human_seconds(host),
+        human_seconds(cycles.seconds_per_batch), human_count(static_cast<int64_t>(cycles.total)));
   if (!output_folder.empty()) TRY(write_outputs(as_arrays(std::move(outputs)), output_folder));
   return {};
 }

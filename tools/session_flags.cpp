@@ -6,6 +6,8 @@
 #include <charconv>
 #include <sstream>
 
+#include "tools/print.h"
+
 namespace tessera::tools {
 namespace {
 
@@ -114,7 +116,7 @@ Expected<SessionOptions> session_options(const po::variables_map& flags) {
     return Error{fmt::format("--memory-entries: {}, must be at least 1", entries),
                  ErrorKind::Usage};
   options.memory_entries = static_cast<size_t>(entries);
-  options.tell = [](const std::string& line) { fmt::print(stderr, "{}\n", line); };
+  options.tell = [](const std::string& line) { print_error("{}\n", line); };
   return options;
 }
 

@@ -43,19 +43,6 @@ po::options_description machine_flags();
 // "input_ids=16,256" …
 Expected<std::map<std::string, Shape>> parse_shapes(const std::vector<std::string>& words);
 
-// One line on stderr that is rewritten, if stderr is a terminal; else nothing.
-class Progress {
- public:
-  explicit Progress(std::string what);
-  ~Progress();  // clears the line
-  void step(const std::string& now);
-
- private:
-  std::string what_;
-  bool terminal_;
-  double start_;
-};
-
 double now_seconds();                       // a clock that only moves forward
 std::string human_bytes(int64_t bytes);     // "1.2 MiB"
 std::string human_seconds(double seconds);  // "3.32 ms"

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "program/popef.h"
+#include "tools/print.h"
 #include "tools/verb.h"
 
 namespace tessera::tools {
@@ -11,7 +12,7 @@ namespace {
 po::options_description flags() { return po::options_description("Version"); }
 
 Status run(const po::variables_map&) {
-  fmt::print("tessera {} (file format {})\n", TESSERA_VERSION, kPopefVersion);
+  print("tessera {} (file format {})\n", TESSERA_VERSION, kPopefVersion);
   return {};
 }
 

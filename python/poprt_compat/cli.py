@@ -16,6 +16,7 @@ from poprt_compat.compiler import DEFAULTS as COMPILER_DEFAULTS
 from poprt_compat.compiler import MEANT, CompilerOptions
 from poprt_compat.converter import DEFAULTS, compile_options
 from poprt_compat.warn import exit_code, no_meaning
+from tessera._core import visible
 
 #: Options that are taken and do nothing: name, number of words, default.
 NO_MEANING = [
@@ -211,7 +212,7 @@ def target_options(args: argparse.Namespace) -> Dict[str, Any]:
 def show(made: tessera.Executable) -> None:
     for kind, tensors in (("input", made.inputs), ("output", made.outputs)):
         for tensor in tensors:
-            print(f"{kind:<7}{tensor.name} {tensor.dtype} {list(tensor.shape)}")
+            print(f"{kind:<7}{visible(tensor.name)} {tensor.dtype} {list(tensor.shape)}")
 
 
 def random_feed(made: tessera.Executable) -> Dict[str, np.ndarray]:
@@ -246,7 +247,7 @@ def run_once(made: tessera.Executable, show_io_stat: bool, runs: int = 10) -> No
     if show_io_stat:
         for name, array in answers.items():
             print(
-                f"{name}: min {array.min():.6g}, max {array.max():.6g}, "
+                f"{visible(name)}: min {array.min():.6g}, max {array.max():.6g}, "
                 f"mean {array.mean(dtype=np.float64):.6g}"
             )
 
@@ -265,7 +266,7 @@ def compare_with_onnxruntime(path: str, made: tessera.Executable) -> None:
         answers = runner.run(feed)
     for output, array in zip(made.outputs, expected):
         error = np.abs(answers[output.name].astype(np.float64) - array).max()
-        print(f"{output.name}: largest difference to ONNX Runtime {error:.3g}")
+        print(f"{visible(output.name)}: largest difference to ONNX Runtime {error:.3g}")
 
 
 def read_yaml(path: str) -> List[str]:

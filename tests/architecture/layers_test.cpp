@@ -98,6 +98,18 @@ TEST(Layers, a_third_party_stays_behind_its_door) {
 
 TEST(Layers, the_reader_of_includes_sees_them) { EXPECT_FALSE(includes_of("support").empty()); }
 
+// A name from a file must not reach a terminal as it is: tools/print.cpp alone writes there.
+TEST(Printing, the_verbs_print_through_the_filter_alone) {
+  const std::regex pattern(
+      R"re(fmt::v?print\b|std::cout|std::cerr|std::clog|\bf?printf\(|\bf?puts\(|\bfwrite\(|\bputc)re");
+  for (const fs::path& path : sources_of(fs::path(TESSERA_SOURCE_DIR) / "tools")) {
+    if (path.filename() == "print.cpp") continue;
+    std::ifstream file(path);
+    for (std::string line; std::getline(file, line);)
+      EXPECT_FALSE(std::regex_search(line, pattern)) << path << ": " << line;
+  }
+}
+
 TEST(Sizes, no_source_is_longer_than_two_ideas_allow) {
   for (const auto& [folder, unused] : kMayInclude) {
     for (const fs::path& path : sources_of(fs::path(TESSERA_SOURCE_DIR) / folder)) {

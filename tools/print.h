@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// All that the verbs say goes through here, and tests/architecture holds them to it. Text may come
+// from a stranger's file (names, log fields, paths), so every word that is printed passes the
+// filter of support/plain_text.h; a caller cannot forget it, only ask for lines to be kept.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include "support/plain_text.h"
+
+namespace tessera::tools {
+
+// Text of several lines, as our printers of programs and reports make it: '\n' stays.
+struct Lines {
+  std::string_view text;
+};
+// A picture of our own in colours. It is printed as it is, so it must hold no foreign word.
+struct Picture {
+  std::string_view text;
+};
+
+template <class T>
+auto shown(const T& value) {
+  static_assert(!std::is_same_v<T, char>, "a letter of a foreign word would pass the filter");
+  if constexpr (std::is_arithmetic_v<T>) {
+    return value;
+  } else if constexpr (std::is_same_v<T, Lines>) {
+    return visible_lines(value.text);
+  } else if constexpr (std::is_same_v<T, Picture>) {
+    return std::string(value.text);
+  } else {
+    return visible(value);
+  }
+}
+template <class T>
+using Shown = decltype(shown(std::declval<const T&>()));
+
+// One write each; what stdout cannot take is told at the end of the process.
+void write_out(std::string_view text);
+void write_error(std::string_view text);
+
+template <class... Args>
+void print(fmt::format_string<Shown<Args>...> format, const Args&... args) {
+  write_out(fmt::format(format, shown(args)...));
+}
+template <class... Args>
+void print_error(fmt::format_string<Shown<Args>...> format, const Args&... args) {
+  write_error(fmt::format(format, shown(args)...));
+}
+
+// JSON in ASCII: what the filter would change is \u1234, as JSON spells it. Bytes that are not
+// UTF-8 become \ufffd. `indent` -1: on one line.
+template <class Json>
+void print_json(const Json& json, int indent) {
+  print("{}\n", Lines{json.dump(indent, ' ', true, Json::error_handler_t::replace)});
+}
+
+// One line on stderr that is rewritten, if stderr is a terminal; else nothing.
+class Progress {
+ public:
+  explicit Progress(std::string what);
+  ~Progress();  // clears the line
+  void step(const std::string& now);
+
+ private:
+  std::string what_;
+  bool terminal_;
+  double start_;
+};
+
+}  // namespace tessera::tools
