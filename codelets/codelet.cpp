@@ -16,6 +16,7 @@ static_assert(static_cast<int64_t>(DType::F32) == static_cast<int64_t>(Element::
               static_cast<int64_t>(DType::F16) == static_cast<int64_t>(Element::F16) &&
               static_cast<int64_t>(DType::I32) == static_cast<int64_t>(Element::I32) &&
               static_cast<int64_t>(DType::Bool) == static_cast<int64_t>(Element::Bool));
+static_assert(kVertexRank == kMaxRank);
 
 Codelet with_bitcode(Codelet codelet, std::span<const std::byte> bitcode) {
   codelet.bitcode = bitcode;

@@ -30,13 +30,14 @@ struct VertexShape {
 };
 
 // A letter for each dimension of each operand. Dimensions of one letter are cut and joined
-// together; an operand whose size is 1 there serves all of them. Along an upper-case letter
-// vertices do not depend on each other: a vertex of the joined boxes computes, to the bit, what
-// those of the parts do. A dot stands for a dimension that a vertex does not walk through.
+// together: `check` accepts no vertex in which two of them have different sizes, unless one is 1,
+// and serves all. What is written is never that one. Along an upper-case letter vertices do not
+// depend on each other: a vertex of the joined boxes computes, to the bit, what those of the parts
+// do. A dot stands for a dimension that a vertex does not walk through, or not from end to end.
 struct Extents {
   std::vector<std::string> letters;  // by operand
-  // Letters to cut along, in this order: what every piece but the last is a multiple of, and about
-  // how far one goes that is worth a call.
+  // Letters to cut along, in this order: upper-case, and of what is written. What every piece but
+  // the last is a multiple of, and about how far one goes that is worth a call.
   struct Cut {
     char letter;
     int64_t step;

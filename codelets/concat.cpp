@@ -55,8 +55,10 @@ std::string constants(const VertexShape& shape) {
 }
 
 Extents extents(const VertexShape& shape) {
+  std::vector<std::string> letters(shape.operands.size(), "O.N");
+  letters.back() = "OkN";
   return {
-      std::vector<std::string>(shape.operands.size(), "OkN"), {{'O', 1}, {'N', 64}}
+      std::move(letters), {{'O', 1}, {'N', 64}}
   };
 }
 

@@ -19,10 +19,9 @@ const std::vector<double>& values(const VertexShape& shape, std::string_view nam
 }
 
 Status check_permutation(const std::vector<double>& perm, size_t rank) {
-  std::vector<double> sorted = perm;
-  std::ranges::sort(sorted);
-  bool permutes = sorted.size() == rank;
-  for (size_t d = 0; permutes && d < rank; ++d) permutes = sorted[d] == static_cast<double>(d);
+  const auto has = [&](size_t d) { return std::ranges::count(perm, static_cast<double>(d)) == 1; };
+  bool permutes = perm.size() == rank;
+  for (size_t d = 0; permutes && d < rank; ++d) permutes = has(d);
   if (permutes) return {};
   return violation("copy", fmt::format("perm is [{}], must be a permutation of the {} dimensions",
                                        fmt::join(perm, ","), rank));
@@ -49,10 +48,12 @@ Status check(const VertexShape& shape) {
   for (size_t d = 0; d < out.size(); ++d) {
     const auto from = static_cast<size_t>(values(shape, "perm")[d]);
     const auto step = static_cast<int64_t>(std::abs(values(shape, "step")[d]));
-    if (in[from] == 1 || (in[from] - 1) / step >= out[d] - 1) continue;
+    const int64_t taken = (in[from] - 1) / step + 1;
+    if (in[from] == 1 || taken == out[d]) continue;
     return violation(
-        "copy", fmt::format("dimension {} takes {} elements in steps of {}, operand 0 has {}", d,
-                            out[d], values(shape, "step")[d], in[from]));
+        "copy", fmt::format("dimension {} has {} elements, must have the {} that operand 0 has in "
+                            "steps of {}",
+                            d, out[d], taken, values(shape, "step")[d]));
   }
   return {};
 }
@@ -96,14 +97,15 @@ std::string constants(const VertexShape& shape) {
   return bytes_of(constants);
 }
 
-// A dimension that is walked by ones is cut freely, and any other stays whole.
+// A dimension that is walked by ones is cut freely, and any other stays whole: backwards, or with
+// elements of in between that out does not have.
 Extents extents(const VertexShape& shape) {
   const std::vector<double>& perm = values(shape, "perm");
   const std::vector<double>& step = values(shape, "step");
   Extents extents{std::vector<std::string>(2, std::string(perm.size(), '.')), {}};
   for (size_t d = 0; d < perm.size(); ++d) {
     const auto letter = static_cast<char>((step[d] == 1 ? 'A' : 'a') + d);
-    extents.letters[0][static_cast<size_t>(perm[d])] = letter;
+    if (std::abs(step[d]) == 1) extents.letters[0][static_cast<size_t>(perm[d])] = letter;
     extents.letters[1][d] = letter;
     if (step[d] == 1) extents.cuts.push_back({letter, d + 1 < perm.size() ? 1 : 64});
   }

@@ -16,6 +16,7 @@
 #include "passes/packable.h"
 #include "passes/pipeline.h"
 #include "program/verify.h"
+#include "support/fault.h"
 #include "support/sha256.h"
 
 namespace tessera {
@@ -255,13 +256,23 @@ Expected<CompileResult> compile_converted(Converted converted, const CompileOpti
   return result;
 }
 
+// Weights may stay in the files that they were mapped from, until they are folded or written.
+Status check_files(int64_t broken_before) {
+  if (broken_mappings() == broken_before) return {};
+  return Error{"a file of the model was cut off while it was compiled, must stay as it is",
+               ErrorKind::BadFile};
+}
+
 }  // namespace
 
 Expected<Converted> convert(const std::string& model_path, const CompileOptions& options) {
   std::vector<Phase> phases;
   const CompileProgress silent;
   PhaseClock clock(phases, silent);
-  return run_converter(model_path, options, clock);
+  const int64_t broken = broken_mappings();
+  Converted converted = TRY(run_converter(model_path, options, clock));
+  TRY(check_files(broken));
+  return converted;
 }
 
 Status write_converted(const Converted& converted, const std::string& path) {
@@ -283,8 +294,10 @@ Expected<CompileResult> compile(const std::string& model_path, const CompileOpti
                                 const CompileProgress& progress) {
   std::vector<Phase> phases;
   PhaseClock clock(phases, progress);
+  const int64_t broken = broken_mappings();
   Converted converted = TRY(run_converter(model_path, options, clock));
   CompileResult result = TRY(compile_converted(std::move(converted), options, clock));
+  TRY(check_files(broken));
   result.phases = std::move(phases);
   return result;
 }

@@ -3,8 +3,8 @@
 // threads.
 //
 // Supersteps follow one another with a barrier between. Inside one, pieces are independent, so any
-// split over threads gives the same bytes. Everything that a run needs is made at load: a run is a
-// walk over calls, and allocates nothing.
+// split over threads gives the same bytes. Everything that a run needs is made at load, and proved
+// to stay inside its variables: a run is a walk over calls, and allocates nothing.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -12,8 +12,11 @@
 
 #include "executor/engine.h"
 #include "executor/host_memory.h"
+#include "executor/inside.h"
 #include "executor/joined.h"
 #include "executor/pieces.h"
+#include "executor/slots.h"
+#include "support/fault.h"
 
 namespace tessera {
 namespace {
@@ -102,45 +105,68 @@ class DirectEngine : public Engine {
  private:
   Status place_variables();
   Status compile();
-  int64_t cut(DirectStep& step);
-  void run_step(const DirectStep& step);
+  Status check_all_inside() const;
+  Expected<int64_t> cut(DirectStep& step);
+  Status check_piece(const DirectStep& step, const JoinedVertex& piece) const;
+  void clear() const;
+  Status run_step(const DirectStep& step);
   void run_piece(const DirectStep& step, int64_t piece, std::byte* scratch) const;
 
   EngineParts parts_;
-  HostBuffer arena_;
+  SlotMemory memory_;
   std::vector<std::byte*> base_;  // by variable
   std::vector<DirectStep> steps_;
   std::vector<HostBuffer> scratch_;  // by thread
   std::atomic<int64_t> next_{0};
+  std::atomic<int> fault_{0};  // the signal that ended a piece of this step
   int64_t host_bytes_ = 0;
   HostWork host_work_;
 };
 
 Status DirectEngine::load() {
   steps_ = join_steps(parts_.executable.program);
+  TRY(check_all_inside());
   TRY(place_variables());
   TRY(compile());
   int64_t scratch_bytes = 0;
   for (DirectStep& step : steps_) {
-    scratch_bytes = std::max(scratch_bytes, cut(step));
+    scratch_bytes = std::max(scratch_bytes, TRY(cut(step)));
     host_bytes_ += static_cast<int64_t>(step.operands.size() * sizeof(VertexOperand));
   }
   for (int t = 0; t < parts_.pool.size(); ++t) {
     scratch_.push_back(TRY(HostBuffer::allocate(scratch_bytes)));
   }
-  host_bytes_ += arena_.size() + parts_.pool.size() * scratch_bytes;
+  host_bytes_ += memory_.size() + parts_.pool.size() * scratch_bytes;
   return {};
 }
 
 Status DirectEngine::place_variables() {
   const Program& program = parts_.executable.program;
-  const Places places = place_by_liveness(lifetimes(program, steps_));
-  arena_ = TRY(HostBuffer::allocate(places.bytes));
+  const Slots slots = slots_by_liveness(lifetimes(program, steps_));
+  memory_ = TRY(SlotMemory::allocate(slots));
   for (size_t v = 0; v < program.variables.size(); ++v) {
     const Variable& variable = program.variables[v];
-    base_.push_back(variable.kind == VariableKind::Constant
-                        ? constant_bytes(parts_.executable, variable)
-                        : arena_.data() + places.offset[v]);
+    if (variable.kind == VariableKind::Constant) {
+      base_.push_back(constant_bytes(parts_.executable, variable));
+    } else if (slots.slot[v] < 0) {
+      base_.push_back(nullptr);
+    } else {
+      base_.push_back(memory_.place(slots.slot[v], variable.bytes()));
+    }
+  }
+  return {};
+}
+
+Status DirectEngine::check_piece(const DirectStep& step, const JoinedVertex& piece) const {
+  const Program& program = parts_.executable.program;
+  const Status inside = check_inside(program, piece);
+  if (inside.ok()) return {};
+  return in_superstep(program.supersteps[step.superstep], inside.error().message);
+}
+
+Status DirectEngine::check_all_inside() const {
+  for (const DirectStep& step : steps_) {
+    for (const JoinedVertex& vertex : step.vertices) TRY(check_piece(step, vertex));
   }
   return {};
 }
@@ -158,9 +184,11 @@ Status DirectEngine::compile() {
 }
 
 // Returns the scratch that the step's pieces need.
-int64_t DirectEngine::cut(DirectStep& step) {
+Expected<int64_t> DirectEngine::cut(DirectStep& step) {
   int64_t scratch_bytes = 0;
-  for (const JoinedVertex& piece : cut_into_pieces(step.vertices, parts_.pool.size())) {
+  const int64_t least_work = parts_.small_pieces ? 1 : kLeastWork;
+  for (const JoinedVertex& piece : cut_into_pieces(step.vertices, parts_.pool.size(), least_work)) {
+    TRY(check_piece(step, piece));
     for (const JoinedOperand& operand : piece.operands) {
       step.operands.push_back(operand_over(operand, base_[static_cast<size_t>(operand.variable)]));
       host_work_.operand_bytes += elements(operand.box) * size_of(operand.dtype);
@@ -177,12 +205,13 @@ int64_t DirectEngine::cut(DirectStep& step) {
 
 Status DirectEngine::run(HostInputs inputs, HostOutputs outputs, std::span<double> seconds) {
   const Program& program = parts_.executable.program;
+  if (parts_.fill) clear();
   for (size_t i = 0; i < inputs.size(); ++i) {
     std::memcpy(base_[static_cast<size_t>(program.inputs[i])], inputs[i].data(), inputs[i].size());
   }
   for (const DirectStep& step : steps_) {
     const auto begin = std::chrono::steady_clock::now();
-    run_step(step);
+    TRY(run_step(step));
     if (seconds.empty()) continue;
     seconds[step.superstep] +=
         std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -194,16 +223,35 @@ Status DirectEngine::run(HostInputs inputs, HostOutputs outputs, std::span<doubl
   return {};
 }
 
-// A step of one piece is not worth waking the other threads.
-void DirectEngine::run_step(const DirectStep& step) {
-  if (step.pieces == 1) return run_piece(step, 0, scratch_[0].data());
-  next_.store(0, std::memory_order_relaxed);
-  parts_.pool.run([&](int thread) {
+void DirectEngine::clear() const {
+  memory_.fill(*parts_.fill);
+  for (const HostBuffer& scratch : scratch_) scratch.fill(*parts_.fill);
+}
+
+// A step of one piece is not worth waking the other threads. After a fault no further piece begins.
+Status DirectEngine::run_step(const DirectStep& step) {
+  const auto work = [&](int thread) {
     std::byte* const scratch = scratch_[static_cast<size_t>(thread)].data();
     for (int64_t piece; (piece = next_.fetch_add(1, std::memory_order_relaxed)) < step.pieces;) {
       run_piece(step, parts_.reverse_tiles ? step.pieces - 1 - piece : piece, scratch);
     }
-  });
+  };
+  const auto work_or_fault = [&](int thread) {
+    const int signal = catch_fault([&] { work(thread); });
+    if (signal == 0) return;
+    fault_.store(signal, std::memory_order_relaxed);
+    next_.store(step.pieces, std::memory_order_relaxed);
+  };
+  next_.store(0, std::memory_order_relaxed);
+  fault_.store(0, std::memory_order_relaxed);
+  if (step.pieces == 1) {
+    work_or_fault(0);
+  } else {
+    parts_.pool.run(work_or_fault);
+  }
+  if (const int signal = fault_.load(std::memory_order_relaxed); signal != 0)
+    return fault_in(parts_.executable.program.supersteps[step.superstep], signal);
+  return {};
 }
 
 void DirectEngine::run_piece(const DirectStep& step, int64_t piece, std::byte* scratch) const {

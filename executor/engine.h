@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -37,6 +38,8 @@ struct EngineParts {
   Jit& jit;
   ThreadPool& pool;
   bool reverse_tiles = false;
+  std::optional<std::byte> fill = {};
+  bool small_pieces = false;
 };
 Expected<std::unique_ptr<Engine>> make_direct_engine(const EngineParts& parts);
 Expected<std::unique_ptr<Engine>> make_isolated_engine(const EngineParts& parts);

@@ -2,10 +2,10 @@
 #include "executor/host_memory.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <numeric>
+#include <cstring>
 #include <string>
 
 namespace tessera {
@@ -13,65 +13,56 @@ namespace {
 
 constexpr int64_t kHugePage = int64_t{2} << 20;
 
-bool live_together(const Lifetime& a, const Lifetime& b) {
-  return a.first <= b.last && b.first <= a.last;
+int64_t whole(int64_t bytes, int64_t unit) { return (bytes + unit - 1) / unit * unit; }
+
+// Whether the last huge page is one although it is not full: where that wastes little.
+bool ends_huge(int64_t bytes) {
+  return bytes >= kHugePage && whole(bytes, kHugePage) - bytes <= bytes / 8;
 }
 
-struct Taken {
-  int64_t begin, end;
-};
-
-// The lowest gap of `bytes` between what is taken.
-int64_t lowest_gap(std::vector<Taken> taken, int64_t bytes) {
-  std::sort(taken.begin(), taken.end(), [](Taken a, Taken b) { return a.begin < b.begin; });
-  int64_t offset = 0;
-  for (const Taken& t : taken) {
-    if (t.begin - offset >= bytes) break;
-    offset = std::max(offset, t.end);
-  }
-  return offset;
+Error no_room(int64_t bytes) {
+  return Error{"host memory: the program needs a buffer of " + std::to_string(bytes) +
+               " bytes, which this host cannot give"};
 }
 
 }  // namespace
 
-void HostBuffer::Free::operator()(std::byte* data) const { std::free(data); }
+void HostBuffer::Unmap::operator()(std::byte* base) const { ::munmap(base, bytes); }
 
+// Guards and what is between them are one reservation, of which the part between is then opened.
+// What a huge page's alignment costs in front and behind goes back, so that limits of address space
+// count what is used.
 Expected<HostBuffer> HostBuffer::allocate(int64_t bytes) {
+  const bool huge = bytes >= kHugePage;
+  const int64_t page = ::sysconf(_SC_PAGESIZE);
+  const int64_t inside = whole(std::max<int64_t>(bytes, 1), ends_huge(bytes) ? kHugePage : page);
+  const int64_t reserved = inside + 2 * page + (huge ? kHugePage : 0);
+  void* const memory =
+      ::mmap(nullptr, static_cast<size_t>(reserved), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return no_room(bytes);
   HostBuffer buffer;
-  const int64_t alignment = bytes >= kHugePage ? kHugePage : kHostAlignment;
-  const int64_t size = (std::max<int64_t>(bytes, 1) + alignment - 1) / alignment * alignment;
-  buffer.data_.reset(static_cast<std::byte*>(
-      std::aligned_alloc(static_cast<size_t>(alignment), static_cast<size_t>(size))));
-  if (!buffer.data_) {
-    return Error{"host memory: the program needs a buffer of " + std::to_string(bytes) +
-                 " bytes, which this host cannot give"};
+  auto* base = static_cast<std::byte*>(memory);
+  if (huge) {
+    const auto first = reinterpret_cast<intptr_t>(base) + page;
+    const int64_t before = whole(first, kHugePage) - first;
+    if (before > 0) ::munmap(base, static_cast<size_t>(before));
+    base += before;
+    const int64_t behind = kHugePage - before;
+    if (behind > 0) ::munmap(base + inside + 2 * page, static_cast<size_t>(behind));
   }
+  buffer.base_ = {base, Unmap{static_cast<size_t>(inside + 2 * page)}};
+  std::byte* const begin = base + page;
+  if (::mprotect(begin, static_cast<size_t>(inside), PROT_READ | PROT_WRITE) != 0)
+    return no_room(bytes);
   // Only advice: without huge pages the same bytes are there, more slowly.
-  if (alignment == kHugePage) madvise(buffer.data_.get(), static_cast<size_t>(size), MADV_HUGEPAGE);
+  if (huge) ::madvise(begin, static_cast<size_t>(inside), MADV_HUGEPAGE);
+  buffer.data_ = begin + inside - aligned_size(std::max<int64_t>(bytes, 1));
   buffer.size_ = bytes;
   return buffer;
 }
 
-Places place_by_liveness(std::span<const Lifetime> lifetimes) {
-  std::vector<size_t> order(lifetimes.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](size_t a, size_t b) { return lifetimes[a].bytes > lifetimes[b].bytes; });
-  Places places;
-  places.offset.resize(lifetimes.size());
-  for (size_t i = 0; i < order.size(); ++i) {
-    const Lifetime& mine = lifetimes[order[i]];
-    std::vector<Taken> taken;
-    for (size_t j = 0; j < i; ++j) {
-      const Lifetime& other = lifetimes[order[j]];
-      const int64_t offset = places.offset[order[j]];
-      if (live_together(mine, other)) taken.push_back({offset, offset + aligned_size(other.bytes)});
-    }
-    const int64_t offset = lowest_gap(std::move(taken), aligned_size(mine.bytes));
-    places.offset[order[i]] = offset;
-    places.bytes = std::max(places.bytes, offset + aligned_size(mine.bytes));
-  }
-  return places;
+void HostBuffer::fill(std::byte value) const {
+  std::memset(data_, static_cast<int>(value), static_cast<size_t>(size_));
 }
 
 }  // namespace tessera

@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Host memory for the machine: aligned buffers, and places in one buffer for variables that do not
-// live at the same time.
+// Host memory for the machine: aligned buffers between guard pages.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <span>
-#include <vector>
 
 #include "support/expected.h"
 
@@ -15,36 +12,26 @@ namespace tessera {
 
 inline constexpr int64_t kHostAlignment = 64;  // a cache line, and the widest vector
 
-// Not initialised; 64-byte aligned, large ones on huge pages where the host has them.
+// 64-byte aligned, large ones on huge pages where the host has them. It lies between pages that
+// nobody may touch, and ends at the second of them, but for what aligns it.
 class HostBuffer {
  public:
   HostBuffer() = default;
   // An error where the host has not that much.
   static Expected<HostBuffer> allocate(int64_t bytes);
-  std::byte* data() const { return data_.get(); }
+  std::byte* data() const { return data_; }
   int64_t size() const { return size_; }
+  void fill(std::byte value) const;
 
  private:
-  struct Free {
-    void operator()(std::byte* data) const;
+  struct Unmap {
+    size_t bytes;
+    void operator()(std::byte* base) const;
   };
-  std::unique_ptr<std::byte, Free> data_;
+  std::unique_ptr<std::byte, Unmap> base_;  // of all that is mapped, guards included
+  std::byte* data_ = nullptr;
   int64_t size_ = 0;
 };
-
-// From the first superstep that touches a variable to the last, both included.
-struct Lifetime {
-  int64_t first = 0;
-  int64_t last = 0;
-  int64_t bytes = 0;
-};
-struct Places {
-  std::vector<int64_t> offset;  // by lifetime, aligned
-  int64_t bytes = 0;            // of the buffer that holds them all
-};
-
-// Largest first, each at the lowest place that is free for as long as it lives.
-Places place_by_liveness(std::span<const Lifetime> lifetimes);
 
 // Up to the next multiple of the alignment.
 constexpr int64_t aligned_size(int64_t bytes) {

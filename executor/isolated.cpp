@@ -3,22 +3,25 @@
 //
 // A tile holds its blocks of the mapped variables, and for the time of a superstep what the
 // exchange delivers. All of it is poisoned (NaN in both float types) before it is written, so what
-// a wrong Program reads shows. An operand is collected from what lies on the tile, and a superstep
-// whose operand does not lie there is refused: verify_program proves it, this machine tries it.
+// a wrong Program reads shows; what a kernel is handed ends at a guard page. An operand is
+// collected from what lies on the tile, and a superstep whose operand does not lie there is
+// refused: verify_program proves it, this machine tries it.
 #include <algorithm>
 #include <chrono>
 #include <cstring>
 
 #include "executor/engine.h"
 #include "executor/host_memory.h"
+#include "executor/inside.h"
 #include "executor/step_plan.h"
 #include "executor/vertex.h"
 #include "program/overlap.h"
+#include "support/fault.h"
 
 namespace tessera {
 namespace {
 
-constexpr int kPoison = 0xFF;
+constexpr std::byte kPoison{0xFF};
 
 // Elements [begin, end) of a variable, which stand at `offset` in a piece, in elements.
 struct Run {
@@ -30,7 +33,7 @@ struct Piece {
   std::vector<Run> runs;  // increasing
   std::vector<std::byte> bytes;
 
-  void poison() { std::fill(bytes.begin(), bytes.end(), std::byte{kPoison}); }
+  void fill(std::byte value) { std::fill(bytes.begin(), bytes.end(), value); }
 };
 
 Piece make_piece(const Shape& view, const Box& box, int64_t element_bytes) {
@@ -40,7 +43,7 @@ Piece make_piece(const Shape& view, const Box& box, int64_t element_bytes) {
     piece.runs.push_back({begin, end, count});
     count += end - begin;
   });
-  piece.bytes.assign(static_cast<size_t>(count * element_bytes), std::byte{kPoison});
+  piece.bytes.assign(static_cast<size_t>(count * element_bytes), kPoison);
   return piece;
 }
 
@@ -69,6 +72,21 @@ int64_t copy_common(const Piece& from, Piece& to, int64_t element_bytes) {
   return copied;
 }
 
+// What a kernel is handed, one piece of memory after the other: it ends at a guard page, whatever
+// its size.
+class Handed {
+ public:
+  Expected<std::byte*> take(int64_t bytes) {
+    if (bytes > buffer_.size() || buffer_.data() == nullptr) {
+      buffer_ = TRY(HostBuffer::allocate(aligned_size(bytes)));
+    }
+    return buffer_.data() + buffer_.size() - bytes;
+  }
+
+ private:
+  HostBuffer buffer_;
+};
+
 struct Delivery {
   VariableId variable = -1;
   Piece piece;
@@ -85,6 +103,7 @@ class IsolatedEngine : public Engine {
   const Variable& variable(VariableId id) const {
     return parts_.executable.program.variables[static_cast<size_t>(id)];
   }
+  std::byte poison() const { return parts_.fill.value_or(kPoison); }
   // The variable's block on the tile; null where it has none there.
   Piece* block_on(VariableId id, int64_t tile);
   void from_host(VariableId id, std::span<const std::byte> bytes);
@@ -92,6 +111,8 @@ class IsolatedEngine : public Engine {
   int64_t exchange(const Superstep& step);
   Status run_step(const StepPlan& plan);
   Status run_vertex(const StepPlan& plan, int64_t k);
+  Status call(const StepPlan& plan, const VertexClass& vertex, std::vector<VertexOperand>& operands,
+              std::vector<Piece>& pieces);
   Status collect(const Superstep& step, size_t operand, int64_t tile, Piece& piece);
   Status store(const Superstep& step, size_t operand, int64_t tile, const Piece& piece);
   Error not_on_tile(const Superstep& step, size_t operand, int64_t count, int64_t tile) const;
@@ -101,6 +122,8 @@ class IsolatedEngine : public Engine {
   std::vector<std::vector<Piece>> blocks_;         // by variable and block
   std::vector<std::vector<Delivery>> deliveries_;  // by tile, of this superstep
   std::vector<int64_t> exchanged_;
+  std::vector<Handed> handed_;  // by operand
+  Handed scratch_;
   int64_t host_bytes_ = 0;
 };
 
@@ -219,6 +242,28 @@ Error IsolatedEngine::not_on_tile(const Superstep& step, size_t operand, int64_t
                " that are not on tile " + std::to_string(tile) + must};
 }
 
+// The kernel over memory that holds the pieces and nothing else.
+Status IsolatedEngine::call(const StepPlan& plan, const VertexClass& vertex,
+                            std::vector<VertexOperand>& operands, std::vector<Piece>& pieces) {
+  if (handed_.size() < operands.size()) handed_.resize(operands.size());
+  for (size_t i = 0; i < operands.size(); ++i) {
+    const std::vector<std::byte>& bytes = pieces[i].bytes;
+    std::byte* const data = TRY(handed_[i].take(static_cast<int64_t>(bytes.size())));
+    std::ranges::copy(bytes, data);
+    operands[i].data = data;
+  }
+  const int64_t scratch_bytes = aligned_size(vertex.scratch_bytes);
+  std::byte* const scratch = TRY(scratch_.take(scratch_bytes));
+  std::fill_n(scratch, scratch_bytes, poison());
+  const int signal = catch_fault([&] { vertex.kernel.run(operands.data(), scratch); });
+  if (signal != 0) return fault_in(*plan.step, signal);
+  for (size_t i = 0; i < operands.size(); ++i) {
+    std::copy_n(static_cast<const std::byte*>(operands[i].data), pieces[i].bytes.size(),
+                pieces[i].bytes.begin());
+  }
+  return {};
+}
+
 Status IsolatedEngine::run_vertex(const StepPlan& plan, int64_t k) {
   const Superstep& step = *plan.step;
   const int64_t tile = step.compute.grid.first.value + k;
@@ -230,6 +275,7 @@ Status IsolatedEngine::run_vertex(const StepPlan& plan, int64_t k) {
     const OperandPlan& operand = plan.operands[i];
     const Region& region = step.compute.operands[i].region;
     pieces.push_back(make_piece(region.view, box_at(region, position), operand.element_bytes));
+    pieces.back().fill(poison());
     if (!operand.writes) TRY(collect(step, i, tile, pieces.back()));
     set_region(operand, position, operands[i]);
     int64_t stride = 1;
@@ -237,11 +283,8 @@ Status IsolatedEngine::run_vertex(const StepPlan& plan, int64_t k) {
       operands[i].stride[d] = operands[i].size[d] == 1 ? 0 : stride;
       stride *= operands[i].size[d];
     }
-    operands[i].data = pieces.back().bytes.data();
   }
-  const HostBuffer scratch = TRY(HostBuffer::allocate(vertex.scratch_bytes));
-  std::memset(scratch.data(), kPoison, static_cast<size_t>(vertex.scratch_bytes));
-  vertex.kernel.run(operands.data(), scratch.data());
+  TRY(call(plan, vertex, operands, pieces));
   for (size_t i = 0; i < plan.operands.size(); ++i) {
     if (plan.operands[i].writes) TRY(store(step, i, tile, pieces[i]));
   }
@@ -261,7 +304,7 @@ Status IsolatedEngine::run(HostInputs inputs, HostOutputs outputs, std::span<dou
   exchanged_.clear();
   for (size_t id = 0; id < blocks_.size(); ++id) {
     if (program.variables[id].kind == VariableKind::Constant) continue;
-    for (Piece& block : blocks_[id]) block.poison();
+    for (Piece& block : blocks_[id]) block.fill(poison());
   }
   for (size_t i = 0; i < inputs.size(); ++i) from_host(program.inputs[i], inputs[i]);
   for (size_t s = 0; s < steps_.size(); ++s) {

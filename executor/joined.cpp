@@ -63,7 +63,7 @@ JoinedVertex vertex_at(const Program& program, const ComputeSet& set, const Exte
     vertex.operands.push_back({.variable = region.variable,
                                .dtype = variable.dtype,
                                .writes = set.operands[i].writes,
-                               .stride = row_major_strides(region.view),
+                               .view = region.view,
                                .box = joined_box(region, set.grid, joined, position),
                                .letters = extents.letters[i]});
   }
@@ -117,10 +117,16 @@ bool are_parts(const std::vector<JoinedVertex>& product, const JoinedVertex& sum
     const JoinedVertex& part = product[static_cast<size_t>(p)];
     if (!is_plain(part) || !is_part(part, product[0], p, partials.box)) return false;
     const JoinedOperand& written = part.operands[kProduct];
-    if (written.variable != partials.variable || written.stride != partials.stride) return false;
+    if (written.variable != partials.variable || written.view != partials.view) return false;
     if (p + 1 < count && part.operands[kA].box[2].size() != step) return false;
   }
   return true;
+}
+
+// A sum that adds its partials once more, as a residual or a bias, needs them in memory.
+bool reads_partials_once(const JoinedVertex& sum) {
+  return std::ranges::count(sum.operands, sum.operands[kPartials].variable,
+                            &JoinedOperand::variable) == 1;
 }
 
 // The [1,m,n] of a sum as that of a matmul; a bias stays [n].
@@ -159,7 +165,8 @@ std::vector<JoinedVertex> join_vertices(const Program& program, const ComputeSet
 std::vector<JoinedVertex> join_partials(const std::vector<JoinedVertex>& product,
                                         const std::vector<JoinedVertex>& sum) {
   if (sum.size() != 1 || product[0].codelet->name != "matmul" ||
-      sum[0].codelet->name != "reduce_partials" || !are_parts(product, sum[0])) {
+      sum[0].codelet->name != "reduce_partials" || !reads_partials_once(sum[0]) ||
+      !are_parts(product, sum[0])) {
     return {};
   }
   const JoinedOperand& partials = sum[0].operands[kPartials];

@@ -18,7 +18,7 @@ struct JoinedOperand {
   VariableId variable = -1;
   DType dtype = DType::F32;
   bool writes = false;
-  Shape stride;  // of the view's dimensions, in elements
+  Shape view;
   Box box;
   std::string letters;  // Extents, by dimension
 };

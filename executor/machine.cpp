@@ -8,6 +8,7 @@
 #include "executor/engine.h"
 #include "executor/jit.h"
 #include "executor/thread_pool.h"
+#include "support/fault.h"
 
 namespace tessera {
 namespace {
@@ -31,6 +32,15 @@ Status check_constants(const Executable& executable) {
                  ErrorKind::BadFile};
   }
   return {};
+}
+
+// Their file was not cut off, as far as anybody has read.
+Status check_whole(const Executable& executable) {
+  const auto is_cut = [](const Blob& constant) { return !is_whole(constant.bytes); };
+  if (std::ranges::none_of(executable.constants, is_cut)) return {};
+  return Error{
+      "constants: the file that holds them was cut off, must stay as it is while it is used",
+      ErrorKind::BadFile};
 }
 
 template <class Buffer>
@@ -80,11 +90,13 @@ Expected<std::unique_ptr<Machine>> Machine::load(std::shared_ptr<const Executabl
   Impl& impl = *machine->impl_;
   impl.jit = options.jit;
   if (!impl.jit) impl.jit = TRY(Jit::create({options.cpu, options.cache_folder}));
-  const EngineParts parts{*executable, *impl.jit, impl.pool, options.reverse_tiles};
+  const EngineParts parts{*executable,           *impl.jit,    impl.pool,
+                          options.reverse_tiles, options.fill, options.small_pieces};
   switch (options.kind) {
     case MachineKind::Direct: impl.engine = TRY(make_direct_engine(parts)); break;
     case MachineKind::Isolated: impl.engine = TRY(make_isolated_engine(parts)); break;
   }
+  TRY(check_whole(*executable));
   impl.load_seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   return machine;
@@ -95,7 +107,8 @@ Status Machine::run(std::span<const std::span<const std::byte>> inputs,
   const Program& program = impl_->executable->program;
   TRY(check_buffers(program, program.inputs, inputs, "input"));
   TRY(check_buffers(program, program.outputs, outputs, "output"));
-  return impl_->engine->run(inputs, outputs, impl_->seconds);
+  TRY(impl_->engine->run(inputs, outputs, impl_->seconds));
+  return check_whole(*impl_->executable);
 }
 
 const ProgramCost& Machine::cost() const { return impl_->cost; }

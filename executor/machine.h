@@ -11,6 +11,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -34,6 +35,11 @@ struct MachineOptions {
   std::string cache_folder = default_cache_folder();
   // Run each superstep's vertices last to first: the answers must not change.
   bool reverse_tiles = false;
+  // Memory holds this before each run, wherever nothing has been written: answers must not change.
+  std::optional<std::byte> fill = {};
+  // Direct, with more than one thread: cut every step that can be, also into pieces that are not
+  // worth a call. Answers must not change.
+  bool small_pieces = false;
   // Keeps compiled codelets for the next machine that is given it (not at the same time), whose
   // `cpu` and `cache_folder` are then this one's. Null: the machine has one to itself.
   std::shared_ptr<Jit> jit = {};
@@ -55,7 +61,8 @@ struct HostStep {  // host wall time of one superstep of one run, for profiles
 
 class Machine {
  public:
-  // Compiles the codelets, lays out memory, loads constants. The executable must be verified. A
+  // Compiles the codelets, lays out memory, loads constants. The executable must be verified; that
+  // what is made of it stays inside its variables is proved once more (inside.h). A
   // program that a tile's memory does not hold is an OutOfMemory error in Poplar's words.
   static Expected<std::unique_ptr<Machine>> load(std::shared_ptr<const Executable> executable,
                                                  const MachineOptions& options = {});
@@ -64,7 +71,8 @@ class Machine {
   // One batch. Buffers in the order of program.inputs and program.outputs, exactly their
   // variables' bytes, in the variables' dtypes, row-major; the caller owns them. Not thread-safe:
   // one run at a time (ModelRunner queues). Errors: a buffer of another size; an isolated tile that
-  // is handed an operand that it does not hold.
+  // is handed an operand that it does not hold; compiled code that faults, by superstep; a file of
+  // constants that was cut off since it was read.
   Status run(std::span<const std::span<const std::byte>> inputs,
              std::span<const std::span<std::byte>> outputs);
 

@@ -11,9 +11,6 @@ namespace {
 
 // Pieces for each thread, so that one that is held up does not keep the others waiting.
 constexpr int64_t kPiecesPerThread = 16;
-// Elements walked through (terms of products, elements of rows) that take some microseconds: what
-// waking a thread and sharing its results with another cost.
-constexpr int64_t kLeastWork = int64_t{1} << 17;
 
 // How far each letter goes: an operand with size 1 there serves all of it.
 std::map<char, int64_t> extents_of(const JoinedVertex& vertex) {
@@ -68,11 +65,12 @@ void cut(const JoinedVertex& vertex, std::span<const Extents::Cut> cuts, int64_t
 
 }  // namespace
 
-std::vector<JoinedVertex> cut_into_pieces(const std::vector<JoinedVertex>& vertices, int threads) {
+std::vector<JoinedVertex> cut_into_pieces(const std::vector<JoinedVertex>& vertices, int threads,
+                                          int64_t least_work) {
   const int64_t work = work_of(vertices[0]);
   const auto count = static_cast<int64_t>(vertices.size());
   const int64_t most = ceil_div(kPiecesPerThread * threads, count);
-  const int64_t wanted = std::min(most, work / kLeastWork);
+  const int64_t wanted = std::min(most, work / least_work);
   std::vector<JoinedVertex> pieces;
   for (const JoinedVertex& vertex : vertices) {
     const Extents extents = vertex.codelet->extents(vertex.shape());
@@ -83,6 +81,7 @@ std::vector<JoinedVertex> cut_into_pieces(const std::vector<JoinedVertex>& verti
 
 VertexOperand operand_over(const JoinedOperand& operand, std::byte* base) {
   VertexOperand out{};
+  const Shape stride = row_major_strides(operand.view);
   int64_t first = 0;
   for (size_t d = 0; d < kVertexRank; ++d) {
     out.size[d] = 1;
@@ -90,8 +89,8 @@ VertexOperand operand_over(const JoinedOperand& operand, std::byte* base) {
     const Range& range = operand.box[d];
     out.size[d] = range.size();
     out.begin[d] = range.begin;
-    out.stride[d] = range.size() == 1 ? 0 : operand.stride[d];
-    first += range.begin * operand.stride[d];
+    out.stride[d] = range.size() == 1 ? 0 : stride[d];
+    first += range.begin * stride[d];
   }
   out.data = base + first * size_of(operand.dtype);
   return out;

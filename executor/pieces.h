@@ -12,9 +12,14 @@
 
 namespace tessera {
 
+// Elements walked through (terms of products, elements of rows) that take some microseconds: what
+// waking a thread and sharing its results with another cost.
+inline constexpr int64_t kLeastWork = int64_t{1} << 17;
+
 // About as many pieces as keep `threads` busy to the end, and none that is not worth a call. They
 // differ in size by little. `vertices` are those of one superstep, at least one.
-std::vector<JoinedVertex> cut_into_pieces(const std::vector<JoinedVertex>& vertices, int threads);
+std::vector<JoinedVertex> cut_into_pieces(const std::vector<JoinedVertex>& vertices, int threads,
+                                          int64_t least_work = kLeastWork);
 
 // What a kernel is handed of an operand whose variable begins at `base`.
 VertexOperand operand_over(const JoinedOperand& operand, std::byte* base);

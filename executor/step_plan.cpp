@@ -1,10 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "executor/step_plan.h"
 
+#include "executor/inside.h"
 #include "support/check.h"
 
 namespace tessera {
 namespace {
+
+// Of a verified Program they do: boxes are clipped to their view, and each class was checked.
+Status check_operands(const Program& program, const ComputeSet& set, int64_t vertex) {
+  const Position position = grid_position(set.grid, vertex);
+  for (size_t i = 0; i < set.operands.size(); ++i) {
+    const Region& region = set.operands[i].region;
+    TRY(check_inside(program, region.variable, region.view, box_at(region, position), i));
+  }
+  return find_codelet(set.codelet)->check(vertex_shape(program, set, vertex));
+}
 
 OperandPlan plan_operand(const Program& program, const Operand& operand, const VertexGrid& grid) {
   const Region& region = operand.region;
@@ -28,8 +39,8 @@ OperandPlan plan_operand(const Program& program, const Operand& operand, const V
   return plan;
 }
 
-StepPlan plan_step(const Program& program, const Superstep& step,
-                   std::vector<Jit::Request>& requests) {
+Expected<StepPlan> plan_step(const Program& program, const Superstep& step,
+                             std::vector<Jit::Request>& requests) {
   const ComputeSet& set = step.compute;
   const Codelet* codelet = find_codelet(set.codelet);
   CHECK(codelet != nullptr);  // verify_program has asked
@@ -43,6 +54,8 @@ StepPlan plan_step(const Program& program, const Superstep& step,
   VertexClasses alike = alike_vertices(set);
   plan.class_of = std::move(alike.of_vertex);
   for (int64_t vertex : alike.representative) {
+    const Status checked = check_operands(program, set, vertex);
+    if (!checked.ok()) return in_superstep(step, checked.error().message);
     const VertexShape shape = vertex_shape(program, set, vertex);
     plan.classes.push_back({.kernel = {}, .scratch_bytes = codelet->scratch_bytes(shape)});
     requests.push_back({codelet, codelet->constants(shape)});
@@ -56,7 +69,7 @@ Expected<std::vector<StepPlan>> plan_steps(const Program& program, Jit& jit, int
   std::vector<StepPlan> plans;
   std::vector<Jit::Request> requests;
   for (const Superstep& step : program.supersteps) {
-    plans.push_back(plan_step(program, step, requests));
+    plans.push_back(TRY(plan_step(program, step, requests)));
   }
   const std::vector<Kernel> kernels = TRY(jit.compile(requests, threads));
   size_t next = 0;

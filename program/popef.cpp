@@ -244,6 +244,9 @@ Expected<uint64_t> write_popef(Executable& executable, const std::string& path, 
   uint64_t bytes = 0;
   const auto write = [&](const Sink& sink) -> Status {
     const BlobFile file = TRY(write_blobs(std::move(blobs), sink));
+    for (const Blob& constant : executable.constants)
+      if (!is_whole(constant.bytes))
+        return Error{"the file of a constant was cut off, must not be"};
     executable.sha256 = to_hex(file.sha256);
     bytes = file_bytes(file);
     return {};
@@ -256,7 +259,9 @@ Expected<Executable> read_popef(const std::string& path, const CheckComputeSet& 
   const auto mapped = TRY(MappedFile::open(path));
   const BlobFile file = TRY(at(path, walk_blobs(mapped->bytes())));
   TRY(at(path, check_contents(file)));
-  return at(path, Reader(mapped, file).run(check));
+  auto read = at(path, Reader(mapped, file).run(check));
+  TRY(mapped->check());
+  return read;
 }
 
 Expected<std::vector<BlobInfo>> list_blobs(const std::string& path) {

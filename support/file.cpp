@@ -43,6 +43,27 @@ Status write_all(int descriptor, std::span<const std::byte> bytes, const std::st
   return {};
 }
 
+size_t page_bytes() { return static_cast<size_t>(::sysconf(_SC_PAGESIZE)); }
+
+size_t whole_pages(size_t bytes) {
+  return (bytes + page_bytes() - 1) / page_bytes() * page_bytes();
+}
+
+// MAP_FAILED with errno where that cannot be.
+std::byte* map_between_guards(int descriptor, size_t size) {
+  const size_t all = whole_pages(size) + 2 * page_bytes();
+  void* const place =
+      ::mmap(nullptr, all, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (place == MAP_FAILED) return static_cast<std::byte*>(place);
+  std::byte* const data = static_cast<std::byte*>(place) + page_bytes();
+  if (::mmap(data, size, PROT_READ, MAP_PRIVATE | MAP_FIXED, descriptor, 0) != MAP_FAILED)
+    return data;
+  const int reason = errno;
+  ::munmap(place, all);
+  errno = reason;
+  return static_cast<std::byte*>(MAP_FAILED);
+}
+
 // A rename lives in the folder, so the folder is synced too. Some file systems cannot do that, and
 // then there is nothing more to be had.
 void sync_folder_of(const std::string& path) {
@@ -72,15 +93,27 @@ Expected<std::shared_ptr<const MappedFile>> MappedFile::map(int descriptor,
   if (::fstat(descriptor, &status) != 0) return system_error(path, "cannot open");
   if (!S_ISREG(status.st_mode)) return Error{path + ": is not a regular file"};
   const auto size = static_cast<size_t>(status.st_size);
-  void* data = nullptr;  // an empty file cannot be mapped, and need not be
-  if (size > 0) data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor, 0);
+  std::byte* data = nullptr;  // an empty file cannot be mapped, and need not be
+  if (size > 0) data = map_between_guards(descriptor, size);
   if (data == MAP_FAILED) return system_error(path, "cannot map");
-  return std::shared_ptr<const MappedFile>(
-      new MappedFile(static_cast<const std::byte*>(data), size));
+  return std::shared_ptr<const MappedFile>(new MappedFile(path, data, size));
+}
+
+MappedFile::MappedFile(std::string path, const std::byte* data, size_t size)
+    : path_(std::move(path)), data_(data), size_(size) {
+  if (size > 0) watched_.emplace(data, size);
 }
 
 MappedFile::~MappedFile() {
-  if (size_ > 0) ::munmap(const_cast<std::byte*>(data_), size_);
+  watched_.reset();
+  if (size_ == 0) return;
+  ::munmap(const_cast<std::byte*>(data_) - page_bytes(), whole_pages(size_) + 2 * page_bytes());
+}
+
+Status MappedFile::check() const {
+  if (is_whole(bytes())) return {};
+  return Error{path_ + ": was cut off while it was read, must stay as it is until then",
+               ErrorKind::BadFile};
 }
 
 Expected<std::string> read_text_file(const std::string& path, size_t limit) {

@@ -7,15 +7,18 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "support/expected.h"
+#include "support/fault.h"
 
 namespace tessera {
 
-// Read-only mapping; bytes live as long as any copy of the pointer.
+// Read-only mapping between pages that nobody may touch; bytes live as long as any copy of the
+// pointer. What another process cuts off the file meanwhile reads as zeros, and check says so.
 class MappedFile {
  public:
   // Errors: missing, not a regular file, unreadable.
@@ -25,11 +28,15 @@ class MappedFile {
   ~MappedFile();
   MappedFile(const MappedFile&) = delete;
   std::span<const std::byte> bytes() const { return {data_, size_}; }
+  // To ask once bytes have been read and before they are believed. Error: some were not there.
+  Status check() const;
 
  private:
-  MappedFile(const std::byte* data, size_t size) : data_(data), size_(size) {}
+  MappedFile(std::string path, const std::byte* data, size_t size);
+  std::string path_;
   const std::byte* data_;
   size_t size_;
+  std::optional<WatchedMapping> watched_;
 };
 
 // Refuses more than `limit` bytes.

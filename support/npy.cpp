@@ -155,9 +155,11 @@ Expected<NpyArray> read_npy(const std::string& path) {
     return bad(path, "holds " + std::to_string(data.size()) + " bytes of data, but " +
                          header->descr + to_string(header->shape) + " takes " +
                          std::to_string(wanted));
-  return NpyArray{
+  NpyArray array{
       header->descr, header->shape, {data.begin(), data.end()}
   };
+  TRY(file->check());
+  return array;
 }
 
 Status write_npy(const std::string& path, const NpyArray& array) {

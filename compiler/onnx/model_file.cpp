@@ -60,6 +60,7 @@ Expected<ModelFile> read_model_file(const std::string& path) {
   auto model = std::make_shared<::onnx::ModelProto>();
   if (!model->ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
     return bad_file(path, "cannot be read, must be an ONNX model, whole and undamaged");
+  TRY(mapped->check());
 
   ModelFile file;
   file.path = path;

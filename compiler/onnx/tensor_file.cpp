@@ -13,6 +13,7 @@ Expected<TensorFile> read_tensor_file(const std::string& path) {
   if (bytes.size() > INT32_MAX ||
       !proto->ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
     return Error{path + ": cannot be read, must be an ONNX tensor", ErrorKind::BadFile};
+  TRY(file->check());
   TensorReader reader(path, proto);
   auto read = reader.read(*proto);
   if (!read.ok()) return Error{path + ": " + read.error().message, read.error().kind};

@@ -100,9 +100,9 @@ TEST(Copy, refuses_what_it_cannot_run) {
   const Array x = array(DType::F32, {2, 3}, std::vector<double>(6));
   const Array out = output(DType::F32, {3, 2});
   EXPECT_EQ(refusal("copy", params_of({0, 1}, {1, 1}), {x, out}),
-            "copy: dimension 0 takes 3 elements in steps of 1, operand 0 has 2");
+            "copy: dimension 0 has 3 elements, must have the 2 that operand 0 has in steps of 1");
   EXPECT_EQ(refusal("copy", params_of({1, 0}, {2, 1}), {x, out}),
-            "copy: dimension 0 takes 3 elements in steps of 2, operand 0 has 3");
+            "copy: dimension 0 has 3 elements, must have the 2 that operand 0 has in steps of 2");
   EXPECT_EQ(refusal("copy", params_of({1, 1}, {1, 1}), {x, out}),
             "copy: perm is [1,1], must be a permutation of the 2 dimensions");
   EXPECT_EQ(refusal("copy", params_of({1, 0.5}, {1, 1}), {x, out}),

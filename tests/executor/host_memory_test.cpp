@@ -4,65 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
-#include <random>
 
 namespace tessera {
 namespace {
-
-bool meet(const Lifetime& a, int64_t at_a, const Lifetime& b, int64_t at_b) {
-  const bool in_time = a.first <= b.last && b.first <= a.last;
-  const bool in_place = at_a < at_b + b.bytes && at_b < at_a + a.bytes;
-  return in_time && in_place;
-}
-
-TEST(HostMemory, what_lives_one_after_the_other_shares_a_place) {
-  const std::vector<Lifetime> lives = {
-      {0, 1, 100},
-      {2, 3, 100},
-      {4, 4, 50 }
-  };
-  const Places places = place_by_liveness(lives);
-  EXPECT_EQ(places.offset, (std::vector<int64_t>{0, 0, 0}));
-  EXPECT_EQ(places.bytes, 128);
-}
-
-TEST(HostMemory, what_a_step_reads_and_writes_lies_apart) {
-  const std::vector<Lifetime> lives = {
-      {0, 1, 64},
-      {1, 2, 64}
-  };
-  const Places places = place_by_liveness(lives);
-  EXPECT_EQ(places.offset, (std::vector<int64_t>{0, 64}));
-}
-
-TEST(HostMemory, what_nothing_touches_takes_no_room_from_others) {
-  const std::vector<Lifetime> lives = {
-      {5, -1, 64},
-      {0, 2,  64}
-  };
-  EXPECT_EQ(place_by_liveness(lives).bytes, 64);
-}
-
-TEST(HostMemory, random_lives_never_meet_and_are_aligned) {
-  std::mt19937 random(7);
-  for (int round = 0; round < 50; ++round) {
-    std::vector<Lifetime> lives;
-    for (int i = 0; i < 40; ++i) {
-      const auto first = static_cast<int64_t>(random() % 30);
-      lives.push_back({first, first + static_cast<int64_t>(random() % 6),
-                       static_cast<int64_t>(random() % 1000)});
-    }
-    const Places places = place_by_liveness(lives);
-    for (size_t i = 0; i < lives.size(); ++i) {
-      ASSERT_EQ(places.offset[i] % kHostAlignment, 0);
-      ASSERT_LE(places.offset[i] + lives[i].bytes, places.bytes);
-      for (size_t j = 0; j < i; ++j) {
-        ASSERT_FALSE(meet(lives[i], places.offset[i], lives[j], places.offset[j]))
-            << "round " << round << ": " << i << " and " << j;
-      }
-    }
-  }
-}
 
 TEST(HostMemory, buffers_are_aligned_whatever_their_size) {
   for (int64_t bytes : {0, 1, 63, 4096, 5 << 20}) {

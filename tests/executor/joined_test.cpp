@@ -75,6 +75,27 @@ TEST(Joined, a_sum_of_something_else_stays_apart) {
   EXPECT_TRUE(join_partials(joined.sum, joined.sum).empty());
 }
 
+// Its partials are in memory when it reads one of them again, as what is added at the end.
+TEST(Joined, a_sum_that_reads_its_partials_twice_stays_apart) {
+  constexpr std::string_view kAgain = R"(
+    send p [2:1, *, *] to [1] at 0
+    reduce_partials on [1] at 0 bias=0 residual=1 activation=0
+    read p [*, *, *]
+    read p [2:1, *, *]
+    write y as [1,300,100] [*, *, *]
+  }
+}
+)";
+  std::string text(kParts);
+  text.replace(text.find("y: f16[300,100] = by [7,100]"), 28, "y: f16[300,100] = by [300,100]");
+  text.replace(text.find("    send p [*, g0*7:7, *]"), std::string::npos,
+               "    send p [*, *, *] to [1] at 0");
+  const Executable executable = tiny_executable(text + std::string(kAgain));
+  const Joined joined = join(executable);
+  ASSERT_EQ(joined.sum.size(), 1U);
+  EXPECT_TRUE(join_partials(joined.product, joined.sum).empty());
+}
+
 TEST(Pieces, cover_the_work_once) {
   const Executable executable = tiny_executable(kParts);
   const Joined joined = join(executable);
