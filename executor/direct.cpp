@@ -9,14 +9,18 @@
 #include <atomic>
 #include <chrono>
 #include <cstring>
+#include <string_view>
 
 #include "executor/engine.h"
 #include "executor/host_memory.h"
 #include "executor/joined.h"
 #include "executor/pieces.h"
+#include "executor/run_work.h"
 
 namespace tessera {
 namespace {
+
+constexpr std::string_view kRun = "run";
 
 // A superstep, or two that are carried out as one.
 struct DirectStep {
@@ -28,31 +32,49 @@ struct DirectStep {
   int64_t pieces = 0;
 };
 
-// An activation that no other superstep reads.
-bool read_only_by(const Program& program, VariableId variable, size_t step) {
-  const auto reads = [&](const Operand& operand) {
-    return !operand.writes && operand.region.variable == variable;
-  };
+// By variable, the first and the last superstep whose compute set reads it; none if last < first.
+struct Readers {
+  size_t first = 1, last = 0;
+};
+std::vector<Readers> readers_of(const Program& program) {
+  std::vector<Readers> readers(program.variables.size());
   for (size_t s = 0; s < program.supersteps.size(); ++s) {
-    if (s != step && std::ranges::any_of(program.supersteps[s].compute.operands, reads))
-      return false;
+    for (const Operand& operand : program.supersteps[s].compute.operands) {
+      if (operand.writes) continue;
+      Readers& known = readers[static_cast<size_t>(operand.region.variable)];
+      if (known.last < known.first) known.first = s;
+      known.last = s;
+    }
   }
-  return program.variables[static_cast<size_t>(variable)].kind == VariableKind::Activation;
+  return readers;
 }
 
-std::vector<DirectStep> join_steps(const Program& program) {
+Expected<std::vector<DirectStep>> join_steps(const Program& program, const Limits& limits,
+                                             Budget& memory) {
+  const Deadline deadline(limits);
+  const std::vector<Readers> readers = readers_of(program);
+  // An activation that no other superstep reads.
+  const auto is_read_only_by = [&](VariableId id, size_t step) {
+    const auto variable = static_cast<size_t>(id);
+    const Readers& known = readers[variable];
+    return program.variables[variable].kind == VariableKind::Activation &&
+           (known.last < known.first || (known.first == step && known.last == step));
+  };
   std::vector<DirectStep> steps;
   std::vector<JoinedVertex> next;
   for (size_t s = 0; s < program.supersteps.size(); ++s) {
+    TRY(deadline.check("loading its supersteps"));
     DirectStep step;
     step.superstep = s;
-    step.vertices = next.empty() ? join_vertices(program, program.supersteps[s].compute) : next;
+    step.vertices = next.empty()
+                        ? TRY(join_vertices(program, program.supersteps[s].compute, memory))
+                        : std::move(next);
     next.clear();
     if (s + 1 < program.supersteps.size()) {
-      next = join_vertices(program, program.supersteps[s + 1].compute);
+      next = TRY(join_vertices(program, program.supersteps[s + 1].compute, memory));
       const VariableId between = step.vertices[0].operands.back().variable;
       std::vector<JoinedVertex> joined = join_partials(step.vertices, next);
-      if (!joined.empty() && read_only_by(program, between, s + 1)) {
+      if (!joined.empty() && is_read_only_by(between, s + 1)) {
         step.vertices = std::move(joined);
         next.clear();
         ++s;
@@ -92,7 +114,8 @@ std::byte* constant_bytes(const Executable& executable, const Variable& v) {
 
 class DirectEngine : public Engine {
  public:
-  explicit DirectEngine(const EngineParts& parts) : parts_(parts) {}
+  explicit DirectEngine(const EngineParts& parts)
+      : parts_(parts), memory_(parts.limits, &Limits::memory) {}
   Status load();
   Status run(HostInputs inputs, HostOutputs outputs, std::span<double> seconds) override;
   int64_t host_bytes() const override { return host_bytes_; }
@@ -102,11 +125,12 @@ class DirectEngine : public Engine {
  private:
   Status place_variables();
   Status compile();
-  int64_t cut(DirectStep& step);
-  void run_step(const DirectStep& step);
+  int64_t cut(DirectStep& step, RunWork& work);
+  Status run_step(const DirectStep& step, const Deadline& deadline);
   void run_piece(const DirectStep& step, int64_t piece, std::byte* scratch) const;
 
   EngineParts parts_;
+  Budget memory_;
   HostBuffer arena_;
   std::vector<std::byte*> base_;  // by variable
   std::vector<DirectStep> steps_;
@@ -117,14 +141,19 @@ class DirectEngine : public Engine {
 };
 
 Status DirectEngine::load() {
-  steps_ = join_steps(parts_.executable.program);
+  steps_ = TRY(join_steps(parts_.executable.program, parts_.limits, memory_));
   TRY(place_variables());
   TRY(compile());
+  const Deadline deadline(parts_.limits);
   int64_t scratch_bytes = 0;
+  RunWork work;
   for (DirectStep& step : steps_) {
-    scratch_bytes = std::max(scratch_bytes, cut(step));
+    TRY(deadline.check("loading its supersteps"));
+    scratch_bytes = std::max(scratch_bytes, cut(step, work));
     host_bytes_ += static_cast<int64_t>(step.operands.size() * sizeof(VertexOperand));
   }
+  TRY(work.check(parts_.pool.size(), parts_.limits));
+  TRY(memory_.spend(parts_.pool.size() * scratch_bytes, "loading its scratch memory"));
   for (int t = 0; t < parts_.pool.size(); ++t) {
     scratch_.push_back(TRY(HostBuffer::allocate(scratch_bytes)));
   }
@@ -135,6 +164,7 @@ Status DirectEngine::load() {
 Status DirectEngine::place_variables() {
   const Program& program = parts_.executable.program;
   const Places places = place_by_liveness(lifetimes(program, steps_));
+  TRY(memory_.spend(places.bytes, "loading its variables"));
   arena_ = TRY(HostBuffer::allocate(places.bytes));
   for (size_t v = 0; v < program.variables.size(); ++v) {
     const Variable& variable = program.variables[v];
@@ -150,15 +180,17 @@ Status DirectEngine::compile() {
   std::vector<Jit::Request> requests;
   for (const DirectStep& step : steps_) {
     const JoinedVertex& vertex = step.vertices[0];
-    requests.push_back({vertex.codelet, vertex.codelet->constants(vertex.shape())});
+    const VertexShape shape = vertex.shape();
+    requests.push_back({vertex.codelet, vertex.codelet->constants(shape), kernel_steps(shape)});
   }
-  const std::vector<Kernel> kernels = TRY(parts_.jit.compile(requests, parts_.pool.size()));
+  const std::vector<Kernel> kernels =
+      TRY(parts_.jit.compile(requests, parts_.pool.size(), parts_.limits));
   for (size_t s = 0; s < steps_.size(); ++s) steps_[s].kernel = kernels[s];
   return {};
 }
 
 // Returns the scratch that the step's pieces need.
-int64_t DirectEngine::cut(DirectStep& step) {
+int64_t DirectEngine::cut(DirectStep& step, RunWork& work) {
   int64_t scratch_bytes = 0;
   for (const JoinedVertex& piece : cut_into_pieces(step.vertices, parts_.pool.size())) {
     for (const JoinedOperand& operand : piece.operands) {
@@ -166,6 +198,7 @@ int64_t DirectEngine::cut(DirectStep& step) {
       host_work_.operand_bytes += elements(operand.box) * size_of(operand.dtype);
     }
     scratch_bytes = std::max(scratch_bytes, piece.codelet->scratch_bytes(piece.shape()));
+    work.add(work_of(piece));
     ++step.pieces;
   }
   ++host_work_.steps;
@@ -177,12 +210,13 @@ int64_t DirectEngine::cut(DirectStep& step) {
 
 Status DirectEngine::run(HostInputs inputs, HostOutputs outputs, std::span<double> seconds) {
   const Program& program = parts_.executable.program;
+  const Deadline deadline(parts_.limits);
   for (size_t i = 0; i < inputs.size(); ++i) {
     std::memcpy(base_[static_cast<size_t>(program.inputs[i])], inputs[i].data(), inputs[i].size());
   }
   for (const DirectStep& step : steps_) {
     const auto begin = std::chrono::steady_clock::now();
-    run_step(step);
+    TRY(run_step(step, deadline));
     if (seconds.empty()) continue;
     seconds[step.superstep] +=
         std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -194,16 +228,22 @@ Status DirectEngine::run(HostInputs inputs, HostOutputs outputs, std::span<doubl
   return {};
 }
 
-// A step of one piece is not worth waking the other threads.
-void DirectEngine::run_step(const DirectStep& step) {
-  if (step.pieces == 1) return run_piece(step, 0, scratch_[0].data());
+// A step of one piece is not worth waking the other threads. Whoever sees that time is over takes
+// no more pieces.
+Status DirectEngine::run_step(const DirectStep& step, const Deadline& deadline) {
+  if (step.pieces == 1) {
+    run_piece(step, 0, scratch_[0].data());
+    return deadline.check(kRun);
+  }
   next_.store(0, std::memory_order_relaxed);
   parts_.pool.run([&](int thread) {
     std::byte* const scratch = scratch_[static_cast<size_t>(thread)].data();
     for (int64_t piece; (piece = next_.fetch_add(1, std::memory_order_relaxed)) < step.pieces;) {
       run_piece(step, parts_.reverse_tiles ? step.pieces - 1 - piece : piece, scratch);
+      if (deadline.passed()) return;
     }
   });
+  return deadline.check(kRun);
 }
 
 void DirectEngine::run_piece(const DirectStep& step, int64_t piece, std::byte* scratch) const {

@@ -13,6 +13,7 @@
 #include "executor/thread_pool.h"
 #include "program/popef.h"
 #include "support/expected.h"
+#include "support/limits.h"
 
 namespace tessera {
 
@@ -37,6 +38,7 @@ struct EngineParts {
   Jit& jit;
   ThreadPool& pool;
   bool reverse_tiles = false;
+  Limits limits = {};
 };
 Expected<std::unique_ptr<Engine>> make_direct_engine(const EngineParts& parts);
 Expected<std::unique_ptr<Engine>> make_isolated_engine(const EngineParts& parts);

@@ -165,7 +165,7 @@ ModelRunner::~ModelRunner() {
 Expected<std::unique_ptr<ModelRunner>> ModelRunner::load(const std::string& popef_path,
                                                          const MachineOptions& options) {
   auto executable =
-      std::make_shared<const Executable>(TRY(read_popef(popef_path, check_compute_set)));
+      std::make_shared<const Executable>(TRY(read_popef(popef_path, check_compute_set, options.limits)));
   return create(std::move(executable), options);
 }
 

@@ -40,10 +40,7 @@ Status choose_contract(const po::variables_map& flags, OnlinePlan& plan) {
   if (paths.size() > 1)
     return Error{"bench --online: several executables, must be one", ErrorKind::Usage};
   if (paths.size() == 1) {
-    MachineOptions machine;
-    machine.threads = flags["threads"].as<int>();
-    machine.kind = flags["isolated"].as<bool>() ? MachineKind::Isolated : MachineKind::Direct;
-    plan.runner = TRY(ModelRunner::load(paths[0], machine));
+    plan.runner = TRY(ModelRunner::load(paths[0], TRY(machine_options(flags))));
     plan.contract = TRY(request_contract(plan.runner->executable().metadata));
     return {};
   }
