@@ -183,12 +183,13 @@ class Reader {
 
   Status read_program(const CheckComputeSet& check) {
     const std::string name = to_hex(file_.blobs[0].content_sha256);
-    executable_.program = TRY(program_from(TRY(content(BlobType::Executable, name))));
+    executable_.program = TRY(program_from(TRY(content(BlobType::Executable, name)), limits_));
     return verify_program(executable_.program, check, limits_);
   }
 
   Status read_metadata() {
-    ReadMetadata read = TRY(metadata_from(TRY(content(BlobType::Metadata, kMetadataName))));
+    ReadMetadata read =
+        TRY(metadata_from(TRY(content(BlobType::Metadata, kMetadataName)), limits_));
     if (read.executable != file_.blobs[0].name)
       return Error{fmt::format("describes executable '{}', must describe '{}'", read.executable,
                                file_.blobs[0].name)};
@@ -259,6 +260,7 @@ Expected<uint64_t> write_popef(Executable& executable, const std::string& path, 
 Expected<Executable> read_popef(const std::string& path, const CheckComputeSet& check,
                                 const Limits& limits) {
   const auto mapped = TRY(MappedFile::open(path));
+  TRY(check_limit(limits, &Limits::memory, std::ssize(mapped->bytes()), path));
   const BlobFile file = TRY(at(path, walk_blobs(mapped->bytes())));
   TRY(at(path, check_contents(file)));
   return at(path, Reader(mapped, file, limits).run(check));

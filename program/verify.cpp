@@ -9,16 +9,13 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "program/bounds.h"
 #include "program/isolation.h"
 #include "support/plain_text.h"
 
 namespace tessera {
 namespace {
 
-constexpr size_t kMaxVariables = 100'000;
-constexpr size_t kMaxSupersteps = 100'000;
-constexpr size_t kMaxPerSuperstep = 4096;  // transfers, operands, origins, values of a parameter
-constexpr size_t kMaxParams = 64;
 constexpr size_t kMaxName = 4096;
 constexpr int64_t kMaxTiles = 65'536;
 constexpr int64_t kMaxSteps = int64_t{1} << 26;  // tiles times supersteps
