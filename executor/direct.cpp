@@ -49,9 +49,8 @@ std::vector<Readers> readers_of(const Program& program) {
   return readers;
 }
 
-Expected<std::vector<DirectStep>> join_steps(const Program& program, const Limits& limits,
+Expected<std::vector<DirectStep>> join_steps(const Program& program, const Deadline& deadline,
                                              Budget& memory) {
-  const Deadline deadline(limits);
   const std::vector<Readers> readers = readers_of(program);
   // An activation that no other superstep reads.
   const auto is_read_only_by = [&](VariableId id, size_t step) {
@@ -141,14 +140,13 @@ class DirectEngine : public Engine {
 };
 
 Status DirectEngine::load() {
-  steps_ = TRY(join_steps(parts_.executable.program, parts_.limits, memory_));
+  steps_ = TRY(join_steps(parts_.executable.program, parts_.load, memory_));
   TRY(place_variables());
   TRY(compile());
-  const Deadline deadline(parts_.limits);
   int64_t scratch_bytes = 0;
   RunWork work;
   for (DirectStep& step : steps_) {
-    TRY(deadline.check("loading its supersteps"));
+    TRY(parts_.load.check("loading its supersteps"));
     scratch_bytes = std::max(scratch_bytes, cut(step, work));
     host_bytes_ += static_cast<int64_t>(step.operands.size() * sizeof(VertexOperand));
   }
@@ -184,7 +182,7 @@ Status DirectEngine::compile() {
     requests.push_back({vertex.codelet, vertex.codelet->constants(shape), kernel_steps(shape)});
   }
   const std::vector<Kernel> kernels =
-      TRY(parts_.jit.compile(requests, parts_.pool.size(), parts_.limits));
+      TRY(parts_.jit.compile(requests, parts_.pool.size(), parts_.limits, parts_.load));
   for (size_t s = 0; s < steps_.size(); ++s) steps_[s].kernel = kernels[s];
   return {};
 }

@@ -39,6 +39,7 @@ struct EngineParts {
   ThreadPool& pool;
   bool reverse_tiles = false;
   Limits limits = {};
+  Deadline load = Deadline(limits);  // when loading must have ended; each run has its own
 };
 Expected<std::unique_ptr<Engine>> make_direct_engine(const EngineParts& parts);
 Expected<std::unique_ptr<Engine>> make_isolated_engine(const EngineParts& parts);

@@ -79,8 +79,7 @@ int64_t piece_bytes(const Shape& view, const Box& box, int64_t element_bytes) {
 }
 
 // All blocks, the plans of all supersteps, and what the largest of them delivers and collects.
-Status check_memory(const Program& program, const Limits& limits) {
-  const Deadline deadline(limits);
+Status check_memory(const Program& program, const Limits& limits, const Deadline& deadline) {
   const auto variable_of = [&](const Region& region) -> const Variable& {
     return program.variables[static_cast<size_t>(region.variable)];
   };
@@ -347,12 +346,12 @@ Status IsolatedEngine::run(HostInputs inputs, HostOutputs outputs, std::span<dou
 
 Expected<std::unique_ptr<Engine>> make_isolated_engine(const EngineParts& parts) {
   const Program& program = parts.executable.program;
-  TRY(check_memory(program, parts.limits));
+  TRY(check_memory(program, parts.limits, parts.load));
   RunWork work;
   for (const Superstep& step : program.supersteps) work = work_of(program, step.compute, work);
   TRY(work.check(1, parts.limits));
   std::vector<StepPlan> steps =
-      TRY(plan_steps(program, parts.jit, parts.pool.size(), parts.limits));
+      TRY(plan_steps(program, parts.jit, parts.pool.size(), parts.limits, parts.load));
   return std::unique_ptr<Engine>(std::make_unique<IsolatedEngine>(parts, std::move(steps)));
 }
 

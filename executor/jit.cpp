@@ -375,8 +375,7 @@ int64_t kernel_steps(const VertexShape& vertex) {
 }
 
 Expected<std::vector<Kernel>> Jit::compile(std::span<const Request> requests, int threads,
-                                           const Limits& limits) {
-  const Deadline deadline(limits);
+                                           const Limits& limits, const Deadline& deadline) {
   const auto key = [](const auto& request) {
     return std::pair(std::string(request.codelet->name), request.constants);
   };

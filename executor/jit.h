@@ -49,7 +49,8 @@ class Jit {
   // Refused: the different ones are more, or take longer, than the limits allow, whether they are
   // found in a cache or not.
   Expected<std::vector<Kernel>> compile(std::span<const Request> requests, int threads,
-                                        const Limits& limits = {});
+                                        const Limits& limits = {},
+                                        const Deadline& deadline = Deadline({}));
   JitCounts counts() const;
   // Why the cache folder is not used: the JIT works without it. "" where it is, or none was asked.
   const std::string& cache_problem() const;

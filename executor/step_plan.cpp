@@ -58,8 +58,7 @@ StepPlan plan_step(const Program& program, const Superstep& step,
 }  // namespace
 
 Expected<std::vector<StepPlan>> plan_steps(const Program& program, Jit& jit, int threads,
-                                           const Limits& limits) {
-  const Deadline deadline(limits);
+                                           const Limits& limits, const Deadline& deadline) {
   std::vector<StepPlan> plans;
   std::vector<Jit::Request> requests;
   std::vector<size_t> kernel_of;
@@ -67,7 +66,7 @@ Expected<std::vector<StepPlan>> plan_steps(const Program& program, Jit& jit, int
     TRY(deadline.check("loading its supersteps"));
     plans.push_back(plan_step(program, step, requests, kernel_of));
   }
-  const std::vector<Kernel> kernels = TRY(jit.compile(requests, threads, limits));
+  const std::vector<Kernel> kernels = TRY(jit.compile(requests, threads, limits, deadline));
   size_t next = 0;
   for (StepPlan& plan : plans) {
     for (VertexClass& c : plan.classes) c.kernel = kernels[kernel_of[next++]];

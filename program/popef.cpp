@@ -7,6 +7,7 @@
 
 #include "program/blobs.h"
 #include "program/messages.h"
+#include "support/lines.h"
 #include "support/plain_text.h"
 
 namespace tessera {
@@ -206,7 +207,7 @@ class Reader {
   Status read_report() {
     const auto bytes = TRY(content(BlobType::Opaque, kReportName));
     executable_.report.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    return {};
+    return check_json(executable_.report);
   }
 
   std::shared_ptr<const MappedFile> owner_;
