@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 #include <set>
 #include <utility>
 
@@ -114,12 +115,13 @@ class Accounting {
     report.fullest.value = static_cast<uint32_t>(fullest);
     if (!program_.supersteps.empty())
       report.peak_superstep = program_.supersteps[peak_step[fullest]].name;
-    report.largest = holders(fullest, peak_step[fullest]);
+    const std::vector<int64_t> variables = variables_by_step(fullest);
+    report.at_peak = use_of(fullest, peak_step[fullest], variables);
+    report.largest = holders(fullest, peak_step[fullest], report.at_peak);
     report.largest.resize(std::min(report.largest.size(), kLargest));
-    report.at_peak = use_of(fullest, peak_step[fullest]);
     report.code = code_of(fullest);
     for (size_t step = 0; step < program_.supersteps.size(); ++step)
-      report.fullest_by_superstep.push_back(use_of(fullest, step));
+      report.fullest_by_superstep.push_back(use_of(fullest, step, variables));
     report.fits = report.peak_by_tile[fullest] <= program_.target.bytes_per_tile;
     return report;
   }
@@ -227,7 +229,21 @@ class Accounting {
     return lives_[id].first <= at && at <= lives_[id].last;
   }
 
-  MemoryUse use_of(size_t tile, size_t step) const {
+  // Bytes of the variables that live by turns on a tile, by superstep.
+  std::vector<int64_t> variables_by_step(size_t tile) const {
+    std::vector<int64_t> bytes(program_.supersteps.size() + 2);
+    for (size_t id = 0; id < lives_.size(); ++id) {
+      if (lives_[id].last < lives_[id].first) continue;
+      const int64_t here =
+          bytes_on_tile(program_.variables[id], TileId{static_cast<uint32_t>(tile)});
+      bytes[static_cast<size_t>(lives_[id].first)] += here;
+      bytes[static_cast<size_t>(lives_[id].last) + 1] -= here;
+    }
+    std::partial_sum(bytes.begin(), bytes.end(), bytes.begin());
+    return bytes;
+  }
+
+  MemoryUse use_of(size_t tile, size_t step, const std::vector<int64_t>& variables) const {
     MemoryUse use{.constants = constants_[tile],
                   .code = code_[tile],
                   .vertex_state = state_[tile],
@@ -239,9 +255,7 @@ class Accounting {
       use.receive_buffers = buffers(step)[tile];
       use.temporaries = temporaries(step)[tile] + arranged_[step];
     }
-    for (size_t id = 0; id < lives_.size(); ++id)
-      if (lives_at(id, step))
-        use.variables += bytes_on_tile(program_.variables[id], TileId{static_cast<uint32_t>(tile)});
+    use.variables = variables[step];
     use.gaps = gaps(use.not_always_live());
     return use;
   }
@@ -255,7 +269,7 @@ class Accounting {
   }
 
   // Largest first.
-  std::vector<MemoryHolder> holders(size_t tile, size_t step) const {
+  std::vector<MemoryHolder> holders(size_t tile, size_t step, const MemoryUse& use) const {
     std::vector<MemoryHolder> all;
     const auto add = [&all](std::string what, int64_t bytes) {
       if (bytes > 0) all.push_back({std::move(what), bytes});
@@ -268,7 +282,6 @@ class Accounting {
     }
     for (const MemoryHolder& code : code_of(tile))
       add("codelet " + code.what + " code", code.bytes);
-    const MemoryUse use = use_of(tile, step);
     add("vertex state", use.vertex_state);
     add("exchange code", use.exchange_code);
     add("control code", use.control_code);

@@ -243,8 +243,10 @@ Expected<CompileResult> compile_converted(Converted converted, const CompileOpti
   executable.program.host = options.host;
   TRY(check_io_tiles(executable.program));
   executable.constants = std::move(lowered.constants);
-  const Status sound =
-      clock.run("verify", [&] { return verify_program(executable.program, check_compute_set); });
+  const Status sound = clock.run("verify", [&] {
+    return verify_program(executable.program, check_compute_set, options.limits);
+  });
+  if (!sound && sound.error().kind == ErrorKind::Refused) return sound.error();
   if (!sound)
     return Error{"internal error: the compiled program is wrong: " + sound.error().message};
   executable.metadata = metadata_of(executable.program, converted, options);

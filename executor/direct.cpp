@@ -9,17 +9,21 @@
 #include <atomic>
 #include <chrono>
 #include <cstring>
+#include <string_view>
 
 #include "executor/engine.h"
 #include "executor/host_memory.h"
 #include "executor/inside.h"
 #include "executor/joined.h"
 #include "executor/pieces.h"
+#include "executor/run_work.h"
 #include "executor/slots.h"
 #include "support/fault.h"
 
 namespace tessera {
 namespace {
+
+constexpr std::string_view kRun = "run";
 
 // A superstep, or two that are carried out as one.
 struct DirectStep {
@@ -31,31 +35,48 @@ struct DirectStep {
   int64_t pieces = 0;
 };
 
-// An activation that no other superstep reads.
-bool read_only_by(const Program& program, VariableId variable, size_t step) {
-  const auto reads = [&](const Operand& operand) {
-    return !operand.writes && operand.region.variable == variable;
-  };
+// By variable, the first and the last superstep whose compute set reads it; none if last < first.
+struct Readers {
+  size_t first = 1, last = 0;
+};
+std::vector<Readers> readers_of(const Program& program) {
+  std::vector<Readers> readers(program.variables.size());
   for (size_t s = 0; s < program.supersteps.size(); ++s) {
-    if (s != step && std::ranges::any_of(program.supersteps[s].compute.operands, reads))
-      return false;
+    for (const Operand& operand : program.supersteps[s].compute.operands) {
+      if (operand.writes) continue;
+      Readers& known = readers[static_cast<size_t>(operand.region.variable)];
+      if (known.last < known.first) known.first = s;
+      known.last = s;
+    }
   }
-  return program.variables[static_cast<size_t>(variable)].kind == VariableKind::Activation;
+  return readers;
 }
 
-std::vector<DirectStep> join_steps(const Program& program) {
+Expected<std::vector<DirectStep>> join_steps(const Program& program, const Deadline& deadline,
+                                             Budget& memory) {
+  const std::vector<Readers> readers = readers_of(program);
+  // An activation that no other superstep reads.
+  const auto is_read_only_by = [&](VariableId id, size_t step) {
+    const auto variable = static_cast<size_t>(id);
+    const Readers& known = readers[variable];
+    return program.variables[variable].kind == VariableKind::Activation &&
+           (known.last < known.first || (known.first == step && known.last == step));
+  };
   std::vector<DirectStep> steps;
   std::vector<JoinedVertex> next;
   for (size_t s = 0; s < program.supersteps.size(); ++s) {
+    TRY(deadline.check("loading its supersteps"));
     DirectStep step;
     step.superstep = s;
-    step.vertices = next.empty() ? join_vertices(program, program.supersteps[s].compute) : next;
+    step.vertices = next.empty()
+                        ? TRY(join_vertices(program, program.supersteps[s].compute, memory))
+                        : std::move(next);
     next.clear();
     if (s + 1 < program.supersteps.size()) {
-      next = join_vertices(program, program.supersteps[s + 1].compute);
+      next = TRY(join_vertices(program, program.supersteps[s + 1].compute, memory));
       const VariableId between = step.vertices[0].operands.back().variable;
       std::vector<JoinedVertex> joined = join_partials(step.vertices, next);
-      if (!joined.empty() && read_only_by(program, between, s + 1)) {
+      if (!joined.empty() && is_read_only_by(between, s + 1)) {
         step.vertices = std::move(joined);
         next.clear();
         ++s;
@@ -95,7 +116,8 @@ std::byte* constant_bytes(const Executable& executable, const Variable& v) {
 
 class DirectEngine : public Engine {
  public:
-  explicit DirectEngine(const EngineParts& parts) : parts_(parts) {}
+  explicit DirectEngine(const EngineParts& parts)
+      : parts_(parts), budget_(parts.limits, &Limits::memory) {}
   Status load();
   Status run(HostInputs inputs, HostOutputs outputs, std::span<double> seconds) override;
   int64_t host_bytes() const override { return host_bytes_; }
@@ -106,13 +128,14 @@ class DirectEngine : public Engine {
   Status place_variables();
   Status compile();
   Status check_all_inside() const;
-  Expected<int64_t> cut(DirectStep& step);
+  Expected<int64_t> cut(DirectStep& step, RunWork& work);
   Status check_piece(const DirectStep& step, const JoinedVertex& piece) const;
   void clear() const;
-  Status run_step(const DirectStep& step);
+  Status run_step(const DirectStep& step, const Deadline& deadline);
   void run_piece(const DirectStep& step, int64_t piece, std::byte* scratch) const;
 
   EngineParts parts_;
+  Budget budget_;  // of memory
   SlotMemory memory_;
   std::vector<std::byte*> base_;  // by variable
   std::vector<DirectStep> steps_;
@@ -124,15 +147,19 @@ class DirectEngine : public Engine {
 };
 
 Status DirectEngine::load() {
-  steps_ = join_steps(parts_.executable.program);
+  steps_ = TRY(join_steps(parts_.executable.program, parts_.load, budget_));
   TRY(check_all_inside());
   TRY(place_variables());
   TRY(compile());
   int64_t scratch_bytes = 0;
+  RunWork work;
   for (DirectStep& step : steps_) {
-    scratch_bytes = std::max(scratch_bytes, TRY(cut(step)));
+    TRY(parts_.load.check("loading its supersteps"));
+    scratch_bytes = std::max(scratch_bytes, TRY(cut(step, work)));
     host_bytes_ += static_cast<int64_t>(step.operands.size() * sizeof(VertexOperand));
   }
+  TRY(work.check(parts_.pool.size(), parts_.limits));
+  TRY(budget_.spend(parts_.pool.size() * scratch_bytes, "loading its scratch memory"));
   for (int t = 0; t < parts_.pool.size(); ++t) {
     scratch_.push_back(TRY(HostBuffer::allocate(scratch_bytes)));
   }
@@ -143,6 +170,7 @@ Status DirectEngine::load() {
 Status DirectEngine::place_variables() {
   const Program& program = parts_.executable.program;
   const Slots slots = slots_by_liveness(lifetimes(program, steps_));
+  for (const int64_t bytes : slots.bytes) TRY(budget_.spend(bytes, "loading its variables"));
   memory_ = TRY(SlotMemory::allocate(slots));
   for (size_t v = 0; v < program.variables.size(); ++v) {
     const Variable& variable = program.variables[v];
@@ -176,15 +204,17 @@ Status DirectEngine::compile() {
   std::vector<Jit::Request> requests;
   for (const DirectStep& step : steps_) {
     const JoinedVertex& vertex = step.vertices[0];
-    requests.push_back({vertex.codelet, vertex.codelet->constants(vertex.shape())});
+    const VertexShape shape = vertex.shape();
+    requests.push_back({vertex.codelet, vertex.codelet->constants(shape), kernel_steps(shape)});
   }
-  const std::vector<Kernel> kernels = TRY(parts_.jit.compile(requests, parts_.pool.size()));
+  const std::vector<Kernel> kernels =
+      TRY(parts_.jit.compile(requests, parts_.pool.size(), parts_.limits, parts_.load));
   for (size_t s = 0; s < steps_.size(); ++s) steps_[s].kernel = kernels[s];
   return {};
 }
 
 // Returns the scratch that the step's pieces need.
-Expected<int64_t> DirectEngine::cut(DirectStep& step) {
+Expected<int64_t> DirectEngine::cut(DirectStep& step, RunWork& work) {
   int64_t scratch_bytes = 0;
   const int64_t least_work = parts_.small_pieces ? 1 : kLeastWork;
   for (const JoinedVertex& piece : cut_into_pieces(step.vertices, parts_.pool.size(), least_work)) {
@@ -194,6 +224,7 @@ Expected<int64_t> DirectEngine::cut(DirectStep& step) {
       host_work_.operand_bytes += elements(operand.box) * size_of(operand.dtype);
     }
     scratch_bytes = std::max(scratch_bytes, piece.codelet->scratch_bytes(piece.shape()));
+    work.add(work_of(piece));
     ++step.pieces;
   }
   ++host_work_.steps;
@@ -205,13 +236,14 @@ Expected<int64_t> DirectEngine::cut(DirectStep& step) {
 
 Status DirectEngine::run(HostInputs inputs, HostOutputs outputs, std::span<double> seconds) {
   const Program& program = parts_.executable.program;
+  const Deadline deadline(parts_.limits);
   if (parts_.fill) clear();
   for (size_t i = 0; i < inputs.size(); ++i) {
     std::memcpy(base_[static_cast<size_t>(program.inputs[i])], inputs[i].data(), inputs[i].size());
   }
   for (const DirectStep& step : steps_) {
     const auto begin = std::chrono::steady_clock::now();
-    TRY(run_step(step));
+    TRY(run_step(step, deadline));
     if (seconds.empty()) continue;
     seconds[step.superstep] +=
         std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -228,12 +260,14 @@ void DirectEngine::clear() const {
   for (const HostBuffer& scratch : scratch_) scratch.fill(*parts_.fill);
 }
 
-// A step of one piece is not worth waking the other threads. After a fault no further piece begins.
-Status DirectEngine::run_step(const DirectStep& step) {
+// A step of one piece is not worth waking the other threads. After a fault, or when time is over,
+// no further piece begins.
+Status DirectEngine::run_step(const DirectStep& step, const Deadline& deadline) {
   const auto work = [&](int thread) {
     std::byte* const scratch = scratch_[static_cast<size_t>(thread)].data();
     for (int64_t piece; (piece = next_.fetch_add(1, std::memory_order_relaxed)) < step.pieces;) {
       run_piece(step, parts_.reverse_tiles ? step.pieces - 1 - piece : piece, scratch);
+      if (deadline.passed()) return;
     }
   };
   const auto work_or_fault = [&](int thread) {
@@ -251,7 +285,7 @@ Status DirectEngine::run_step(const DirectStep& step) {
   }
   if (const int signal = fault_.load(std::memory_order_relaxed); signal != 0)
     return fault_in(parts_.executable.program.supersteps[step.superstep], signal);
-  return {};
+  return deadline.check(kRun);
 }
 
 void DirectEngine::run_piece(const DirectStep& step, int64_t piece, std::byte* scratch) const {

@@ -14,6 +14,7 @@
 #include "executor/thread_pool.h"
 #include "program/popef.h"
 #include "support/expected.h"
+#include "support/limits.h"
 
 namespace tessera {
 
@@ -40,6 +41,8 @@ struct EngineParts {
   bool reverse_tiles = false;
   std::optional<std::byte> fill = {};
   bool small_pieces = false;
+  Limits limits = {};
+  Deadline load = Deadline(limits);  // when loading must have ended; each run has its own
 };
 Expected<std::unique_ptr<Engine>> make_direct_engine(const EngineParts& parts);
 Expected<std::unique_ptr<Engine>> make_isolated_engine(const EngineParts& parts);

@@ -13,6 +13,8 @@
 #include "executor/engine.h"
 #include "executor/host_memory.h"
 #include "executor/inside.h"
+#include "executor/pieces.h"
+#include "executor/run_work.h"
 #include "executor/step_plan.h"
 #include "executor/vertex.h"
 #include "program/overlap.h"
@@ -87,6 +89,69 @@ class Handed {
   HostBuffer buffer_;
 };
 
+// What make_piece takes, told before it is made.
+int64_t piece_bytes(const Shape& view, const Box& box, int64_t element_bytes) {
+  const int64_t runs = run_count(merge(view, box));
+  return static_cast<int64_t>(sizeof(Piece)) + runs * static_cast<int64_t>(2 * sizeof(Run)) +
+         elements(box) * element_bytes;
+}
+
+// All blocks, the plans of all supersteps, and what the largest of them delivers and collects.
+Status check_memory(const Program& program, const Limits& limits, const Deadline& deadline) {
+  const auto variable_of = [&](const Region& region) -> const Variable& {
+    return program.variables[static_cast<size_t>(region.variable)];
+  };
+  Budget memory(limits, &Limits::memory);
+  for (const Variable& v : program.variables) {
+    int64_t bytes = 0;
+    for (int64_t k = 0; k < block_count(v.mapping); ++k)
+      bytes += piece_bytes(v.mapping.view, block_at(v.mapping, k), size_of(v.dtype));
+    TRY(memory.spend(bytes, "loading its blocks"));
+    TRY(deadline.check("loading its blocks"));
+  }
+  int64_t most = 0;
+  for (const Superstep& step : program.supersteps) {
+    int64_t delivered = 0, planned = 0;
+    const auto add = [&](const Region& region, int64_t k, const VertexGrid& grid) {
+      const Box box = box_at(region, grid_position(grid, k));
+      return piece_bytes(region.view, box, size_of(variable_of(region).dtype));
+    };
+    for (const Transfer& transfer : step.exchange)
+      for (int64_t k = 0; k < vertex_count(transfer.grid); ++k)
+        delivered += add(transfer.region, k, transfer.grid);
+    // The first vertex's boxes are as large as any.
+    for (const Operand& operand : step.compute.operands) {
+      delivered += 2 * add(operand.region, 0, step.compute.grid);
+      planned += static_cast<int64_t>(sizeof(OperandPlan));
+      for (const RegionDim& dim : operand.region.dims) {
+        const int64_t extent =
+            dim.axis < 0 ? 1 : step.compute.grid.extent[static_cast<size_t>(dim.axis)];
+        planned += static_cast<int64_t>(sizeof(OperandPlan::Dim)) +
+                   extent * static_cast<int64_t>(sizeof(Range));
+      }
+    }
+    planned += vertex_count(step.compute.grid) *
+               static_cast<int64_t>(sizeof(int32_t) + sizeof(VertexClass) + sizeof(size_t));
+    TRY(memory.spend(planned, "loading its supersteps"));
+    TRY(deadline.check("loading its supersteps"));
+    most = std::max(most, delivered);
+  }
+  return memory.spend(most, "loading its exchanges");
+}
+
+// How much its vertices walk through, by class.
+RunWork work_of(const Program& program, const ComputeSet& set, RunWork work) {
+  const Codelet* codelet = find_codelet(set.codelet);
+  const VertexClasses classes = alike_vertices(set);
+  std::vector<int64_t> members(classes.representative.size());
+  for (int32_t which : classes.of_vertex) ++members[static_cast<size_t>(which)];
+  for (size_t c = 0; c < members.size(); ++c) {
+    const VertexShape shape = vertex_shape(program, set, classes.representative[c]);
+    work.add(work_of(shape, codelet->extents(shape)), members[c]);
+  }
+  return work;
+}
+
 struct Delivery {
   VariableId variable = -1;
   Piece piece;
@@ -108,8 +173,8 @@ class IsolatedEngine : public Engine {
   Piece* block_on(VariableId id, int64_t tile);
   void from_host(VariableId id, std::span<const std::byte> bytes);
   void to_host(VariableId id, std::span<std::byte> bytes) const;
-  int64_t exchange(const Superstep& step);
-  Status run_step(const StepPlan& plan);
+  Expected<int64_t> exchange(const Superstep& step, const Deadline& deadline);
+  Status run_step(const StepPlan& plan, const Deadline& deadline);
   Status run_vertex(const StepPlan& plan, int64_t k);
   Status call(const StepPlan& plan, const VertexClass& vertex, std::vector<VertexOperand>& operands,
               std::vector<Piece>& pieces);
@@ -176,7 +241,7 @@ void IsolatedEngine::to_host(VariableId id, std::span<std::byte> bytes) const {
 
 // Delivers to every receiver, from the blocks alone. Returns the bytes that changed tiles: what
 // lies on the receiver's tile already is copied there for free.
-int64_t IsolatedEngine::exchange(const Superstep& step) {
+Expected<int64_t> IsolatedEngine::exchange(const Superstep& step, const Deadline& deadline) {
   int64_t moved = 0;
   for (std::vector<Delivery>& tile : deliveries_) tile.clear();
   for (const Transfer& transfer : step.exchange) {
@@ -185,6 +250,7 @@ int64_t IsolatedEngine::exchange(const Superstep& step) {
     const std::vector<Piece>& blocks = blocks_[static_cast<size_t>(region.variable)];
     const int64_t element_bytes = size_of(variable(region.variable).dtype);
     for (int64_t k = 0; k < vertex_count(transfer.grid); ++k) {
+      TRY(deadline.check("run"));
       const int64_t tile = transfer.grid.first.value + k;
       const Box box = box_at(region, grid_position(transfer.grid, k));
       Piece piece = make_piece(region.view, box, element_bytes);
@@ -291,9 +357,10 @@ Status IsolatedEngine::run_vertex(const StepPlan& plan, int64_t k) {
   return {};
 }
 
-Status IsolatedEngine::run_step(const StepPlan& plan) {
-  exchanged_.push_back(exchange(*plan.step));
+Status IsolatedEngine::run_step(const StepPlan& plan, const Deadline& deadline) {
+  exchanged_.push_back(TRY(exchange(*plan.step, deadline)));
   for (int64_t j = 0; j < plan.vertices; ++j) {
+    TRY(deadline.check("run"));
     TRY(run_vertex(plan, parts_.reverse_tiles ? plan.vertices - 1 - j : j));
   }
   return {};
@@ -301,6 +368,7 @@ Status IsolatedEngine::run_step(const StepPlan& plan) {
 
 Status IsolatedEngine::run(HostInputs inputs, HostOutputs outputs, std::span<double> seconds) {
   const Program& program = parts_.executable.program;
+  const Deadline deadline(parts_.limits);
   exchanged_.clear();
   for (size_t id = 0; id < blocks_.size(); ++id) {
     if (program.variables[id].kind == VariableKind::Constant) continue;
@@ -309,7 +377,7 @@ Status IsolatedEngine::run(HostInputs inputs, HostOutputs outputs, std::span<dou
   for (size_t i = 0; i < inputs.size(); ++i) from_host(program.inputs[i], inputs[i]);
   for (size_t s = 0; s < steps_.size(); ++s) {
     const auto begin = std::chrono::steady_clock::now();
-    TRY(run_step(steps_[s]));
+    TRY(run_step(steps_[s], deadline));
     if (seconds.empty()) continue;
     seconds[s] += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   }
@@ -320,8 +388,13 @@ Status IsolatedEngine::run(HostInputs inputs, HostOutputs outputs, std::span<dou
 }  // namespace
 
 Expected<std::unique_ptr<Engine>> make_isolated_engine(const EngineParts& parts) {
+  const Program& program = parts.executable.program;
+  TRY(check_memory(program, parts.limits, parts.load));
+  RunWork work;
+  for (const Superstep& step : program.supersteps) work = work_of(program, step.compute, work);
+  TRY(work.check(1, parts.limits));
   std::vector<StepPlan> steps =
-      TRY(plan_steps(parts.executable.program, parts.jit, parts.pool.size()));
+      TRY(plan_steps(program, parts.jit, parts.pool.size(), parts.limits, parts.load));
   return std::unique_ptr<Engine>(std::make_unique<IsolatedEngine>(parts, std::move(steps)));
 }
 

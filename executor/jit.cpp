@@ -304,13 +304,16 @@ Expected<Object> find_or_compile(const Job& job, const llvm::orc::JITTargetMachi
 // Jobs are taken by whichever thread is free; what comes out is in their order.
 std::vector<Expected<Object>> compile_all(std::span<const Job> jobs, int threads,
                                           const llvm::orc::JITTargetMachineBuilder& builder,
-                                          const ObjectCache* cache) {
+                                          const ObjectCache* cache, const Deadline& deadline) {
   std::vector<Expected<Object>> objects;
   for (size_t i = 0; i < jobs.size(); ++i) objects.emplace_back(Object());
   std::atomic<size_t> next = 0;
+  const auto in_time = [&](const Job& job) -> Expected<Object> {
+    TRY(deadline.check("jit"));
+    return find_or_compile(job, builder, cache);
+  };
   const auto work = [&] {
-    for (size_t i = next++; i < jobs.size(); i = next++)
-      objects[i] = find_or_compile(jobs[i], builder, cache);
+    for (size_t i = next++; i < jobs.size(); i = next++) objects[i] = in_time(jobs[i]);
   };
   std::vector<std::thread> helpers;
   const size_t wanted = std::min(static_cast<size_t>(std::max(threads, 1)), jobs.size());
@@ -365,15 +368,29 @@ Expected<std::unique_ptr<Jit>> Jit::create(const JitOptions& options) {
   return jit;
 }
 
-Expected<std::vector<Kernel>> Jit::compile(std::span<const Request> requests, int threads) {
+int64_t kernel_steps(const VertexShape& vertex) {
+  auto steps = static_cast<int64_t>(vertex.operands.size());
+  for (const Param& param : *vertex.params) steps += static_cast<int64_t>(param.values.size());
+  return steps;
+}
+
+Expected<std::vector<Kernel>> Jit::compile(std::span<const Request> requests, int threads,
+                                           const Limits& limits, const Deadline& deadline) {
   const auto key = [](const auto& request) {
     return std::pair(std::string(request.codelet->name), request.constants);
   };
   std::map<std::pair<std::string, std::string>, Kernel>& kernels = impl_->kernels;
   std::set<std::pair<std::string, std::string>> taken;
   std::vector<Job> jobs;
+  int64_t steps = 0;
   for (const Request& request : requests) {
-    if (kernels.contains(key(request)) || !taken.insert(key(request)).second) continue;
+    if (!taken.insert(key(request)).second) continue;
+    steps += request.steps;
+    TRY(check_limit(limits, &Limits::kernels, std::ssize(taken), "jit"));
+    TRY(check_limit(limits, &Limits::kernel_steps, steps, "jit"));
+  }
+  for (const Request& request : requests) {
+    if (kernels.contains(key(request)) || taken.erase(key(request)) == 0) continue;
     const Sha256 made_of = key_of(request, impl_->builder);
     jobs.push_back({.codelet = request.codelet,
                     .constants = request.constants,
@@ -381,7 +398,7 @@ Expected<std::vector<Kernel>> Jit::compile(std::span<const Request> requests, in
                     .function = fmt::format("{}.{}", request.codelet->name, to_hex(made_of))});
   }
   std::vector<Expected<Object>> objects =
-      compile_all(jobs, threads, impl_->builder, impl_->cache.get());
+      compile_all(jobs, threads, impl_->builder, impl_->cache.get(), deadline);
   for (size_t i = 0; i < jobs.size(); ++i) {
     kernels[key(jobs[i])] = TRY(impl_->link(jobs[i], TRY(std::move(objects[i]))));
   }

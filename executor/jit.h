@@ -11,6 +11,7 @@
 #include "codelets/abi.h"
 #include "codelets/codelet.h"
 #include "support/expected.h"
+#include "support/limits.h"
 
 namespace tessera {
 
@@ -29,6 +30,10 @@ struct JitCounts {
   int64_t loaded = 0;  // from the cache
 };
 
+// What LLVM's work on a vertex's kernel grows with: its operands, and the values that it is
+// specialised by, of which each may be an operation.
+int64_t kernel_steps(const VertexShape& vertex);
+
 // Owns the compiled code: kernels live as long as it does. compile() is not thread-safe; kernels
 // are.
 class Jit {
@@ -38,9 +43,14 @@ class Jit {
   struct Request {
     const Codelet* codelet;
     std::string constants;
+    int64_t steps = 1;  // about how much there is to compile (kernel_steps)
   };
   // One kernel per request, in order; equal requests are compiled once. `threads` compile at once.
-  Expected<std::vector<Kernel>> compile(std::span<const Request> requests, int threads);
+  // Refused: the different ones are more, or take longer, than the limits allow, whether they are
+  // found in a cache or not.
+  Expected<std::vector<Kernel>> compile(std::span<const Request> requests, int threads,
+                                        const Limits& limits = {},
+                                        const Deadline& deadline = Deadline({}));
   JitCounts counts() const;
   // Why the cache folder is not used: the JIT works without it. "" where it is, or none was asked.
   const std::string& cache_problem() const;

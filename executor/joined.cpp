@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "codelets/abi.h"
 #include "codelets/matmul.h"
 #include "support/check.h"
 
@@ -70,13 +71,32 @@ JoinedVertex vertex_at(const Program& program, const ComputeSet& set, const Exte
   return vertex;
 }
 
+int64_t bytes_of(const JoinedVertex& vertex) {
+  size_t bytes = sizeof vertex;
+  for (const Param& param : vertex.params)
+    bytes += sizeof param + param.name.capacity() + param.values.size() * sizeof(double);
+  for (const JoinedOperand& operand : vertex.operands)
+    bytes += sizeof operand + operand.stride.size() * sizeof(int64_t);
+  return static_cast<int64_t>(bytes);
+}
+
+// Of a vertex, its piece and what the call of that is handed.
+Status ask_for(int64_t count, const JoinedVertex& one, Budget& memory) {
+  const auto handed = static_cast<int64_t>(one.operands.size() * sizeof(VertexOperand));
+  return memory.spend(count * (2 * bytes_of(one) + handed), "loading its vertices");
+}
+
 // Along the axes that are left.
-std::vector<JoinedVertex> vertices_along(const Program& program, const ComputeSet& set,
-                                         const Extents& extents, const std::vector<bool>& joined) {
+Expected<std::vector<JoinedVertex>> vertices_along(const Program& program, const ComputeSet& set,
+                                                   const Extents& extents,
+                                                   const std::vector<bool>& joined,
+                                                   Budget& memory) {
   VertexGrid left = set.grid;
   for (size_t a = 0; a < joined.size(); ++a) {
     if (joined[a]) left.extent[a] = 1;
   }
+  const JoinedVertex first = vertex_at(program, set, extents, joined, grid_position(left, 0));
+  TRY(ask_for(vertex_count(left), first, memory));
   std::vector<JoinedVertex> vertices;
   for (int64_t k = 0; k < vertex_count(left); ++k) {
     vertices.push_back(vertex_at(program, set, extents, joined, grid_position(left, k)));
@@ -147,7 +167,8 @@ VertexShape JoinedVertex::shape() const {
   return shape;
 }
 
-std::vector<JoinedVertex> join_vertices(const Program& program, const ComputeSet& set) {
+Expected<std::vector<JoinedVertex>> join_vertices(const Program& program, const ComputeSet& set,
+                                                  Budget& memory) {
   const Codelet* codelet = find_codelet(set.codelet);
   CHECK(codelet != nullptr);  // verify_program has asked
   const Extents extents = codelet->extents(vertex_shape(program, set, 0));
@@ -155,11 +176,11 @@ std::vector<JoinedVertex> join_vertices(const Program& program, const ComputeSet
   for (size_t a = 0; a < joined.size(); ++a) {
     joined[a] = joins_along(set, extents, static_cast<int32_t>(a));
   }
-  std::vector<JoinedVertex> vertices = vertices_along(program, set, extents, joined);
+  std::vector<JoinedVertex> vertices = TRY(vertices_along(program, set, extents, joined, memory));
   const auto refused = [&](const JoinedVertex& v) { return !codelet->check(v.shape()).ok(); };
   if (std::ranges::none_of(vertices, refused)) return vertices;
   // Limits on a vertex's size, for example. As the tiles do it, then.
-  return vertices_along(program, set, extents, std::vector<bool>(joined.size()));
+  return vertices_along(program, set, extents, std::vector<bool>(joined.size()), memory);
 }
 
 std::vector<JoinedVertex> join_partials(const std::vector<JoinedVertex>& product,

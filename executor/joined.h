@@ -11,6 +11,8 @@
 
 #include "codelets/codelet.h"
 #include "program/program.h"
+#include "support/expected.h"
+#include "support/limits.h"
 
 namespace tessera {
 
@@ -32,8 +34,10 @@ struct JoinedVertex {
   VertexShape shape() const;  // refers to params
 };
 
-// As few vertices as the codelet allows, in the order of the grid. They differ only in boxes.
-std::vector<JoinedVertex> join_vertices(const Program& program, const ComputeSet& set);
+// As few vertices as the codelet allows, in the order of the grid. They differ only in boxes. What
+// they and their pieces (pieces.h) will take is asked of `memory` before they are made.
+Expected<std::vector<JoinedVertex>> join_vertices(const Program& program, const ComputeSet& set,
+                                                  Budget& memory);
 
 // A matmul whose sum is cut over tiles, and the reduce_partials that adds the parts, as one vertex:
 // each part is rounded as the partials' type holds it, but no partial goes to memory. `product` and

@@ -91,7 +91,8 @@ Expected<std::unique_ptr<Machine>> Machine::load(std::shared_ptr<const Executabl
   impl.jit = options.jit;
   if (!impl.jit) impl.jit = TRY(Jit::create({options.cpu, options.cache_folder}));
   const EngineParts parts{*executable,           *impl.jit,    impl.pool,
-                          options.reverse_tiles, options.fill, options.small_pieces};
+                          options.reverse_tiles, options.fill, options.small_pieces,
+                          options.limits};
   switch (options.kind) {
     case MachineKind::Direct: impl.engine = TRY(make_direct_engine(parts)); break;
     case MachineKind::Isolated: impl.engine = TRY(make_isolated_engine(parts)); break;

@@ -30,15 +30,15 @@ struct Job {
 Expected<std::vector<const Anchor*>> find_anchors(const Executable& executable,
                                                   const std::vector<VariableId>& variables,
                                                   AnchorKind kind) {
+  std::map<std::string_view, const Anchor*> by_name;
+  for (const Anchor& anchor : executable.metadata.anchors)
+    if (anchor.kind == kind) by_name[anchor.name] = &anchor;
   std::vector<const Anchor*> found;
   for (VariableId id : variables) {
     const Variable& v = executable.program.variables[static_cast<size_t>(id)];
-    const Anchor* match = nullptr;
-    for (const Anchor& a : executable.metadata.anchors) {
-      if (a.name == v.name && a.kind == kind && a.dtype == v.dtype && a.shape == v.shape)
-        match = &a;
-    }
-    if (match == nullptr) {
+    const auto at = by_name.find(v.name);
+    const Anchor* match = at == by_name.end() ? nullptr : at->second;
+    if (match == nullptr || match->dtype != v.dtype || match->shape != v.shape) {
       return Error{"metadata: variable " + v.name + " has no anchor of its type, must have one",
                    ErrorKind::BadFile};
     }
@@ -164,8 +164,8 @@ ModelRunner::~ModelRunner() {
 
 Expected<std::unique_ptr<ModelRunner>> ModelRunner::load(const std::string& popef_path,
                                                          const MachineOptions& options) {
-  auto executable =
-      std::make_shared<const Executable>(TRY(read_popef(popef_path, check_compute_set)));
+  auto executable = std::make_shared<const Executable>(
+      TRY(read_popef(popef_path, check_compute_set, options.limits)));
   return create(std::move(executable), options);
 }
 

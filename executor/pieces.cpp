@@ -12,6 +12,9 @@ namespace {
 // Pieces for each thread, so that one that is held up does not keep the others waiting.
 constexpr int64_t kPiecesPerThread = 16;
 
+// What takes some seconds at most: between two pieces a run looks at the clock.
+constexpr int64_t kMostWork = int64_t{1} << 34;
+
 // How far each letter goes: an operand with size 1 there serves all of it.
 std::map<char, int64_t> extents_of(const JoinedVertex& vertex) {
   std::map<char, int64_t> extents;
@@ -25,9 +28,10 @@ std::map<char, int64_t> extents_of(const JoinedVertex& vertex) {
   return extents;
 }
 
-int64_t work_of(const JoinedVertex& vertex) {
+int64_t product_of(const std::map<char, int64_t>& extents) {
   int64_t work = 1;
-  for (const auto& [letter, extent] : extents_of(vertex)) {
+  for (const auto& [letter, extent] : extents) {
+    if (extent == 0) return 0;
     if (extent > kMaxElements / work) return kMaxElements;
     work *= extent;
   }
@@ -65,16 +69,31 @@ void cut(const JoinedVertex& vertex, std::span<const Extents::Cut> cuts, int64_t
 
 }  // namespace
 
+int64_t work_of(const JoinedVertex& vertex) { return product_of(extents_of(vertex)); }
+
+int64_t work_of(const VertexShape& vertex, const Extents& letters) {
+  std::map<char, int64_t> extents;
+  for (size_t i = 0; i < vertex.operands.size(); ++i) {
+    for (size_t d = 0; d < vertex.operands[i].size.size(); ++d) {
+      if (letters.letters[i][d] == '.') continue;
+      int64_t& extent = extents[letters.letters[i][d]];
+      extent = std::max(extent, vertex.operands[i].size[d]);
+    }
+  }
+  return product_of(extents);
+}
+
 std::vector<JoinedVertex> cut_into_pieces(const std::vector<JoinedVertex>& vertices, int threads,
                                           int64_t least_work) {
   const int64_t work = work_of(vertices[0]);
   const auto count = static_cast<int64_t>(vertices.size());
   const int64_t most = ceil_div(kPiecesPerThread * threads, count);
-  const int64_t wanted = std::min(most, work / least_work);
+  const int64_t worth = threads == 1 ? 1 : std::min(most, work / least_work);
+  const int64_t wanted = std::max(worth, ceil_div(work, kMostWork));
   std::vector<JoinedVertex> pieces;
   for (const JoinedVertex& vertex : vertices) {
     const Extents extents = vertex.codelet->extents(vertex.shape());
-    cut(vertex, extents.cuts, threads == 1 ? 1 : wanted, pieces);
+    cut(vertex, extents.cuts, wanted, pieces);
   }
   return pieces;
 }

@@ -17,9 +17,14 @@ namespace tessera {
 inline constexpr int64_t kLeastWork = int64_t{1} << 17;
 
 // About as many pieces as keep `threads` busy to the end, and none that is not worth a call. They
-// differ in size by little. `vertices` are those of one superstep, at least one.
+// differ in size by little, and none takes so long that a run could not be stopped between two,
+// where the codelet can be cut so. `vertices` are those of one superstep, at least one.
 std::vector<JoinedVertex> cut_into_pieces(const std::vector<JoinedVertex>& vertices, int threads,
                                           int64_t least_work = kLeastWork);
+
+// Elements that a vertex walks through, terms of products among them; 2^40 for more.
+int64_t work_of(const JoinedVertex& vertex);
+int64_t work_of(const VertexShape& vertex, const Extents& extents);
 
 // What a kernel is handed of an operand whose variable begins at `base`.
 VertexOperand operand_over(const JoinedOperand& operand, std::byte* base);

@@ -39,8 +39,9 @@ OperandPlan plan_operand(const Program& program, const Operand& operand, const V
   return plan;
 }
 
+// `kernel_of`: by class of all steps, its request.
 Expected<StepPlan> plan_step(const Program& program, const Superstep& step,
-                             std::vector<Jit::Request>& requests) {
+                             std::vector<Jit::Request>& requests, std::vector<size_t>& kernel_of) {
   const ComputeSet& set = step.compute;
   const Codelet* codelet = find_codelet(set.codelet);
   CHECK(codelet != nullptr);  // verify_program has asked
@@ -58,23 +59,30 @@ Expected<StepPlan> plan_step(const Program& program, const Superstep& step,
     if (!checked.ok()) return in_superstep(step, checked.error().message);
     const VertexShape shape = vertex_shape(program, set, vertex);
     plan.classes.push_back({.kernel = {}, .scratch_bytes = codelet->scratch_bytes(shape)});
-    requests.push_back({codelet, codelet->constants(shape)});
+    // Classes of a step mostly differ in sizes alone, which kernels do not depend on.
+    std::string constants = codelet->constants(shape);
+    if (plan.classes.size() == 1 || requests.back().constants != constants)
+      requests.push_back({codelet, std::move(constants), kernel_steps(shape)});
+    kernel_of.push_back(requests.size() - 1);
   }
   return plan;
 }
 
 }  // namespace
 
-Expected<std::vector<StepPlan>> plan_steps(const Program& program, Jit& jit, int threads) {
+Expected<std::vector<StepPlan>> plan_steps(const Program& program, Jit& jit, int threads,
+                                           const Limits& limits, const Deadline& deadline) {
   std::vector<StepPlan> plans;
   std::vector<Jit::Request> requests;
+  std::vector<size_t> kernel_of;
   for (const Superstep& step : program.supersteps) {
-    plans.push_back(TRY(plan_step(program, step, requests)));
+    TRY(deadline.check("loading its supersteps"));
+    plans.push_back(TRY(plan_step(program, step, requests, kernel_of)));
   }
-  const std::vector<Kernel> kernels = TRY(jit.compile(requests, threads));
+  const std::vector<Kernel> kernels = TRY(jit.compile(requests, threads, limits, deadline));
   size_t next = 0;
   for (StepPlan& plan : plans) {
-    for (VertexClass& c : plan.classes) c.kernel = kernels[next++];
+    for (VertexClass& c : plan.classes) c.kernel = kernels[kernel_of[next++]];
   }
   return plans;
 }

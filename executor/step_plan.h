@@ -54,6 +54,7 @@ struct StepPlan {
 
 // One plan per superstep, kernels compiled by `jit` on that many threads; they live as long as the
 // jit and the program do.
-Expected<std::vector<StepPlan>> plan_steps(const Program& program, Jit& jit, int threads);
+Expected<std::vector<StepPlan>> plan_steps(const Program& program, Jit& jit, int threads,
+                                           const Limits& limits, const Deadline& deadline);
 
 }  // namespace tessera

@@ -9,6 +9,7 @@
 #include <numeric>
 #include <thread>
 
+#include "program/bounds.h"
 #include "program/popef.h"
 #include "support/plain_text.h"
 
@@ -16,6 +17,7 @@ namespace tessera {
 namespace {
 
 constexpr size_t kMaxNameBytes = 4096;
+constexpr size_t kMaxBlobs = kMaxVariables + 3;  // the Program, its metadata, its report
 
 uint64_t align(uint64_t bytes) {
   return (bytes + kBlobAlignment - 1) / kBlobAlignment * kBlobAlignment;
@@ -100,6 +102,8 @@ class Walker {
                                static_cast<uint32_t>(header.index),
                                static_cast<uint32_t>(header.count), index, count)};
     count = header.count;
+    if (count > kMaxBlobs)
+      return Error{fmt::format("there are {} blobs, must be at most {}", count, kMaxBlobs)};
     BlobView blob = TRY(cut(header));
     if (link(file_.sha256, header, blob.name) != header.header_sha256)
       return Error{"its header or name was changed, must have the SHA-256 that stands there"};

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <optional>
+#include <span>
+#include <unordered_map>
 #include <vector>
 
 #include "program/overlap.h"
@@ -20,6 +22,7 @@ struct Runs {
   Status add(const Shape& view, const Box& box) {
     const MergedBox merged = merge(view, box);
     TRY(work.spend(run_count(merged)));
+    TRY(work.hold(static_cast<int64_t>(ranges.size()) + run_count(merged), 2 * sizeof(Range)));
     for_each_run(merged, [&](int64_t begin, int64_t end) { ranges.push_back({begin, end}); });
     return {};
   }
@@ -65,14 +68,21 @@ Expected<bool> is_covered(const Shape& outer_view, const Box& outer, const Shape
   return covers(outer_view, outer, view, box);
 }
 
+// Transfers of each variable, in their order.
+using TransfersOf = std::unordered_map<VariableId, std::vector<const Transfer*>>;
+
 class OperandCheck {
  public:
-  OperandCheck(const Program& program, const Superstep& step, size_t number, WorkLimit& work)
+  OperandCheck(const Program& program, const Superstep& step, const TransfersOf& transfers,
+               size_t number, WorkLimit& work)
       : step_(step),
         number_(number),
         region_(step.compute.operands[number].region),
         variable_(program.variables[static_cast<size_t>(region_.variable)]),
-        work_(work) {}
+        work_(work) {
+    const auto found = transfers.find(region_.variable);
+    if (found != transfers.end()) transfers_ = found->second;
+  }
 
   Status check_writes() {
     int64_t written = 0;
@@ -91,8 +101,9 @@ class OperandCheck {
   }
 
   Status check_reads() {
-    for (const Transfer& transfer : step_.exchange)
-      if (transfer.region == region_ && transfer.grid == grid()) return {};
+    TRY(work_.spend(std::ssize(transfers_)));
+    for (const Transfer* transfer : transfers_)
+      if (transfer->region == region_ && transfer->grid == grid()) return {};
     for (int64_t k = 0; k < vertex_count(grid()); ++k)
       if (!TRY(is_on_tile(k)))
         return error(k, "reads", "which is not on that tile, must be mapped or delivered there");
@@ -110,11 +121,10 @@ class OperandCheck {
     const auto block = block_on(variable_.mapping, tile);
     if (block && TRY(is_covered(variable_.mapping.view, *block, region_.view, box, work_)))
       return true;
-    for (const Transfer& transfer : step_.exchange) {
+    for (const Transfer* transfer : transfers_) {
       TRY(work_.spend(1));
-      if (transfer.region.variable != region_.variable) continue;
-      const auto delivered = delivered_to(transfer, tile);
-      if (delivered && TRY(is_covered(transfer.region.view, *delivered, region_.view, box, work_)))
+      const auto delivered = delivered_to(*transfer, tile);
+      if (delivered && TRY(is_covered(transfer->region.view, *delivered, region_.view, box, work_)))
         return true;
     }
     return is_pieced_together(box, tile);
@@ -125,11 +135,9 @@ class OperandCheck {
     Runs here{work_, {}};
     if (const auto block = block_on(variable_.mapping, tile))
       TRY(here.add(variable_.mapping.view, *block));
-    for (const Transfer& transfer : step_.exchange) {
-      if (transfer.region.variable != region_.variable) continue;
-      if (const auto delivered = delivered_to(transfer, tile))
-        TRY(here.add(transfer.region.view, *delivered));
-    }
+    for (const Transfer* transfer : transfers_)
+      if (const auto delivered = delivered_to(*transfer, tile))
+        TRY(here.add(transfer->region.view, *delivered));
     here.join();
     Runs wanted{work_, {}};
     TRY(wanted.add(region_.view, box));
@@ -150,6 +158,7 @@ class OperandCheck {
   const size_t number_;
   const Region& region_;
   const Variable& variable_;
+  std::span<const Transfer* const> transfers_;  // of the variable
   WorkLimit& work_;
 };
 
@@ -157,26 +166,39 @@ class OperandCheck {
 Status check_work_of(const Program& program, const Transfer& transfer, WorkLimit& work) {
   const Variable& variable = program.variables[static_cast<size_t>(transfer.region.variable)];
   TRY(work.spend(vertex_count(transfer.grid)));
+  int64_t all = 0;
   for (int64_t k : shared_boxes(transfer.region, transfer.grid).representative) {
     const Box box = box_at(transfer.region, grid_position(transfer.grid, k));
-    TRY(work.spend(comparison_steps(variable.mapping, transfer.region.view, box)));
+    const int64_t steps = comparison_steps(variable.mapping, transfer.region.view, box);
+    TRY(work.spend(steps));
+    all += steps;
   }
-  return {};
+  return work.hold(all, 2 * sizeof(Source));
 }
 
 }  // namespace
 
 Status WorkLimit::spend(int64_t steps) {
-  left_ -= std::min(steps, left_ + 1);
-  if (left_ >= 0) return {};
-  return Error{"its regions take too many steps to compare, must take fewer than 2^28"};
+  constexpr int64_t kBetweenLooks = int64_t{1} << 18;  // some milliseconds
+  TRY(steps_.spend(steps, "comparing its regions"));
+  if (steps_.spent() < next_look_) return {};
+  next_look_ = steps_.spent() + kBetweenLooks;
+  return deadline_.check("comparing its regions");
+}
+
+Status WorkLimit::hold(int64_t count, int64_t bytes) const {
+  return check_limit(limits_, &Limits::memory, count * bytes, "comparing its regions");
 }
 
 Status check_isolation(const Program& program, const Superstep& step, WorkLimit& work) {
-  for (const Transfer& transfer : step.exchange) TRY(check_work_of(program, transfer, work));
+  TransfersOf transfers;
+  for (const Transfer& transfer : step.exchange) {
+    TRY(check_work_of(program, transfer, work));
+    transfers[transfer.region.variable].push_back(&transfer);
+  }
   for (size_t i = 0; i < step.compute.operands.size(); ++i) {
     TRY(work.spend(vertex_count(step.compute.grid)));
-    OperandCheck check(program, step, i, work);
+    OperandCheck check(program, step, transfers, i, work);
     TRY(step.compute.operands[i].writes ? check.check_writes() : check.check_reads());
   }
   return {};

@@ -10,16 +10,25 @@
 
 #include "program/program.h"
 #include "support/expected.h"
+#include "support/limits.h"
 
 namespace tessera {
 
-// Steps that may still be spent on comparing boxes, so that no file keeps its reader busy for ever.
+// What comparing boxes takes, so that no file keeps its reader busy for ever, nor fills its memory
+// with what is compared.
 class WorkLimit {
  public:
+  WorkLimit(const Limits& limits, const Deadline& deadline)
+      : limits_(limits), deadline_(deadline), steps_(limits, &Limits::comparisons) {}
   Status spend(int64_t steps);
+  // Before `count` things are held at once that take `bytes` each.
+  Status hold(int64_t count, int64_t bytes) const;
 
  private:
-  int64_t left_ = int64_t{1} << 28;
+  const Limits& limits_;
+  const Deadline& deadline_;
+  Budget steps_;
+  int64_t next_look_ = 0;  // at the clock, once so many steps are spent
 };
 
 // Errors begin with the operand, not with the superstep.

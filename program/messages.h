@@ -8,11 +8,13 @@
 
 #include "program/popef.h"
 #include "support/expected.h"
+#include "support/limits.h"
 
 namespace tessera {
 
 std::string to_bytes(const Program& program);
-Expected<Program> program_from(std::span<const std::byte> bytes);  // not verified
+Expected<Program> program_from(std::span<const std::byte> bytes,
+                               const Limits& limits = {});  // not verified
 
 // `executable` is the name of the blob that the metadata describes.
 std::string to_bytes(const Metadata& metadata, const std::string& executable);
@@ -20,6 +22,6 @@ struct ReadMetadata {
   Metadata metadata;
   std::string executable;
 };
-Expected<ReadMetadata> metadata_from(std::span<const std::byte> bytes);
+Expected<ReadMetadata> metadata_from(std::span<const std::byte> bytes, const Limits& limits = {});
 
 }  // namespace tessera

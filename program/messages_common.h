@@ -11,13 +11,15 @@
 #include <string>
 
 #include "popef.pb.h"
+#include "program/message_bounds.h"
 #include "support/check.h"
 #include "support/expected.h"
 #include "support/type.h"
 
 namespace tessera {
 
-// A message may take this much of a file. In memory it may take some fifty times as much.
+// A message may take this much of a file. In memory it may take some fifty times as much
+// (message_bounds.h).
 inline constexpr size_t kMaxMessageBytes = size_t{16} << 20;
 
 inline std::string serialize(const google::protobuf::Message& message) {
@@ -31,10 +33,11 @@ inline std::string serialize(const google::protobuf::Message& message) {
 }
 
 template <class Message>
-Expected<Message> parse_message(std::span<const std::byte> bytes) {
+Expected<Message> parse_message(std::span<const std::byte> bytes, const Limits& limits) {
   if (bytes.size() > kMaxMessageBytes)
     return Error{"has " + std::to_string(bytes.size()) + " bytes, must have at most " +
                  std::to_string(kMaxMessageBytes)};
+  TRY(check_bounds(bytes, *Message::descriptor(), limits));
   google::protobuf::LogSilencer silencer;
   Message message;
   if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))

@@ -129,8 +129,8 @@ std::string to_bytes(const Metadata& metadata, const std::string& executable) {
   return serialize(message);
 }
 
-Expected<ReadMetadata> metadata_from(std::span<const std::byte> bytes) {
-  const auto message = TRY(parse_message<popef::Metadata>(bytes));
+Expected<ReadMetadata> metadata_from(std::span<const std::byte> bytes, const Limits& limits) {
+  const auto message = TRY(parse_message<popef::Metadata>(bytes, limits));
   ReadMetadata read_metadata{{}, message.executable()};
   Metadata& metadata = read_metadata.metadata;
   metadata.replication_factor = message.replication_factor();
@@ -148,8 +148,8 @@ Expected<ReadMetadata> metadata_from(std::span<const std::byte> bytes) {
   metadata.memory = {memory.peak_bytes(), memory.peak_tile(), memory.peak_superstep(),
                      memory.always_live_bytes(), memory.fits()};
   const popef::CycleSummary& cycles = message.cycles();
-  metadata.cycles = {cycles.total(), cycles.compute(), cycles.rearrange(), cycles.exchange(),
-                     cycles.sync(), cycles.seconds_per_batch()};
+  metadata.cycles = {cycles.total(),    cycles.compute(), cycles.rearrange(),
+                     cycles.exchange(), cycles.sync(),    cycles.seconds_per_batch()};
   // The rest says the same in every file: whether it does, its spelling shows.
   if (to_bytes(metadata, read_metadata.executable) == serialize(message)) return read_metadata;
   return Error{"programFlow, isInference, or an anchor's programs or size are not as they must be"};

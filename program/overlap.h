@@ -51,7 +51,8 @@ bool covers(const Shape& outer_view, const Box& outer, const Shape& inner_view, 
 int64_t overlap(const Shape& view_a, const Box& a, const Shape& view_b, const Box& b);
 
 // A mapped block, how many elements of a box lie in it, and in how many runs of the block's memory,
-// row-major, at most: where box and mapping have different views, neighbouring runs may count apart.
+// row-major, at most: where box and mapping have different views, neighbouring runs may count
+// apart.
 struct Source {
   int64_t block = 0;
   int64_t elements = 0;

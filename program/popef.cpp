@@ -7,6 +7,7 @@
 
 #include "program/blobs.h"
 #include "program/messages.h"
+#include "support/lines.h"
 #include "support/plain_text.h"
 
 namespace tessera {
@@ -15,8 +16,11 @@ namespace {
 constexpr std::string_view kMetadataName = "metadata";
 constexpr std::string_view kReportName = "report";
 
-Error bad(const std::string& path, const std::string& message) {
-  return {path + ": " + message, ErrorKind::BadFile};
+// A limit that is not enough is not the file's fault.
+Error bad(const std::string& path, const Error& error) {
+  const bool refused = error.kind == ErrorKind::Refused;
+  return {path + ": " + error.message, refused ? ErrorKind::Refused : ErrorKind::BadFile,
+          error.type};
 }
 
 // By constant: the variable that has it.
@@ -144,8 +148,8 @@ Status check_constant(const Variable& variable, std::span<const std::byte> bytes
 
 class Reader {
  public:
-  Reader(std::shared_ptr<const MappedFile> owner, const BlobFile& file)
-      : owner_(std::move(owner)), file_(file) {}
+  Reader(std::shared_ptr<const MappedFile> owner, const BlobFile& file, const Limits& limits)
+      : owner_(std::move(owner)), file_(file), limits_(limits) {}
 
   Expected<Executable> run(const CheckComputeSet& check) {
     TRY(in_blob(read_program(check)));
@@ -167,7 +171,7 @@ class Reader {
     if (status.ok()) return {};
     const std::string title = index < file_.blobs.size() ? blob_title(index, file_.blobs[index])
                                                          : fmt::format("blob {}", index);
-    return Error{title + ": " + status.error().message};
+    return Error{title + ": " + status.error().message, status.error().kind, status.error().type};
   }
 
   Expected<std::span<const std::byte>> content(BlobType type, std::string_view name) const {
@@ -180,12 +184,13 @@ class Reader {
 
   Status read_program(const CheckComputeSet& check) {
     const std::string name = to_hex(file_.blobs[0].content_sha256);
-    executable_.program = TRY(program_from(TRY(content(BlobType::Executable, name))));
-    return verify_program(executable_.program, check);
+    executable_.program = TRY(program_from(TRY(content(BlobType::Executable, name)), limits_));
+    return verify_program(executable_.program, check, limits_);
   }
 
   Status read_metadata() {
-    ReadMetadata read = TRY(metadata_from(TRY(content(BlobType::Metadata, kMetadataName))));
+    ReadMetadata read =
+        TRY(metadata_from(TRY(content(BlobType::Metadata, kMetadataName)), limits_));
     if (read.executable != file_.blobs[0].name)
       return Error{fmt::format("describes executable '{}', must describe '{}'", read.executable,
                                file_.blobs[0].name)};
@@ -202,11 +207,12 @@ class Reader {
   Status read_report() {
     const auto bytes = TRY(content(BlobType::Opaque, kReportName));
     executable_.report.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    return {};
+    return check_json(executable_.report);
   }
 
   std::shared_ptr<const MappedFile> owner_;
   const BlobFile& file_;
+  const Limits& limits_;
   Executable executable_;
   size_t next_ = 0;  // the blob at hand
 };
@@ -214,7 +220,7 @@ class Reader {
 template <class T>
 Expected<T> at(const std::string& path, Expected<T> result) {
   if (result.ok()) return result;
-  return bad(path, result.error().message);
+  return bad(path, result.error());
 }
 
 }  // namespace
@@ -255,11 +261,13 @@ Expected<uint64_t> write_popef(Executable& executable, const std::string& path, 
   return bytes;
 }
 
-Expected<Executable> read_popef(const std::string& path, const CheckComputeSet& check) {
+Expected<Executable> read_popef(const std::string& path, const CheckComputeSet& check,
+                                const Limits& limits) {
   const auto mapped = TRY(MappedFile::open(path));
+  TRY(check_limit(limits, &Limits::memory, std::ssize(mapped->bytes()), path));
   const BlobFile file = TRY(at(path, walk_blobs(mapped->bytes())));
   TRY(at(path, check_contents(file)));
-  auto read = at(path, Reader(mapped, file).run(check));
+  auto read = at(path, Reader(mapped, file, limits).run(check));
   TRY(mapped->check());
   return read;
 }

@@ -18,6 +18,7 @@
 #include "program/verify.h"
 #include "support/expected.h"
 #include "support/file.h"
+#include "support/limits.h"
 
 namespace tessera {
 
@@ -113,8 +114,9 @@ struct BlobInfo {
 // Total bytes written. Errors: a full disk, a missing folder; the target is then as it was.
 Expected<uint64_t> write_popef(Executable& executable, const std::string& path,
                                Sync sync = Sync::Yes);
-// `check` as for verify_program.
-Expected<Executable> read_popef(const std::string& path, const CheckComputeSet& check);
+// `check` as for verify_program. Refused: reading or verifying would cost more than the limits say.
+Expected<Executable> read_popef(const std::string& path, const CheckComputeSet& check,
+                                const Limits& limits = {});
 // Blobs of a file whose headers are sound, for inspection.
 Expected<std::vector<BlobInfo>> list_blobs(const std::string& path);
 

@@ -19,19 +19,31 @@ Range range_at(const RegionDim& dim, int64_t extent, const Position& position) {
   return {clip(begin), clip(begin + dim.size)};
 }
 
-// By position on one grid axis, which of the distinct tuples of sizes the boxes have there.
+bool is_clipped(const RegionDim& dim, int64_t extent, int64_t positions) {
+  return dim.offset + (positions - 1) * dim.step + dim.size > extent;
+}
+
+// By position on one grid axis, which of the distinct tuples of sizes the boxes have there: split
+// by one dimension after the other, so that no tuple is ever held.
 std::vector<int32_t> classes_on_axis(const ComputeSet& set, size_t axis) {
-  std::map<std::vector<int64_t>, int32_t> known;
-  std::vector<int32_t> classes;
-  Position position(set.grid.extent.size());
-  for (int64_t& at = position[axis]; at < set.grid.extent[axis]; ++at) {
-    std::vector<int64_t> sizes;
-    for (const Operand& operand : set.operands)
-      for (size_t d = 0; d < operand.region.dims.size(); ++d)
-        if (operand.region.dims[d].axis == static_cast<int32_t>(axis))
-          sizes.push_back(
-              range_at(operand.region.dims[d], operand.region.view[d], position).size());
-    classes.push_back(known.try_emplace(sizes, static_cast<int32_t>(known.size())).first->second);
+  const int64_t positions = set.grid.extent[axis];
+  std::vector<int32_t> classes(static_cast<size_t>(positions), 0);
+  const auto split = [&](const RegionDim& dim, int64_t extent) {
+    std::map<std::pair<int32_t, int64_t>, int32_t> known;
+    Position position(set.grid.extent.size());
+    for (int64_t& at = position[axis]; at < positions; ++at) {
+      int32_t& which = classes[static_cast<size_t>(at)];
+      const std::pair key{which, range_at(dim, extent, position).size()};
+      which = known.try_emplace(key, static_cast<int32_t>(known.size())).first->second;
+    }
+  };
+  for (const Operand& operand : set.operands) {
+    for (size_t d = 0; d < operand.region.dims.size(); ++d) {
+      const RegionDim& dim = operand.region.dims[d];
+      const int64_t extent = operand.region.view[d];
+      if (dim.axis == static_cast<int32_t>(axis) && is_clipped(dim, extent, positions))
+        split(dim, extent);
+    }
   }
   return classes;
 }

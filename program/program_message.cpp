@@ -162,8 +162,8 @@ std::string to_bytes(const Program& program) {
   return serialize(message);
 }
 
-Expected<Program> program_from(std::span<const std::byte> bytes) {
-  const auto message = TRY(parse_message<popef::Program>(bytes));
+Expected<Program> program_from(std::span<const std::byte> bytes, const Limits& limits) {
+  const auto message = TRY(parse_message<popef::Program>(bytes, limits));
   Program program;
   program.name = message.name();
   program.target = read(message.target());

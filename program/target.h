@@ -28,8 +28,8 @@ struct Target {
   int64_t partials_load_bytes_per_cycle = 8;  // of a sum of partials; 16: they lie interleaved
   int64_t sync_cycles = 130;                  // per superstep
   int64_t setup_cycles = 120;                 // per superstep: exchange set-up and launch
-  int64_t reserved_bytes = 17510;  // of every tile, for the runtime: boot code
-  int64_t stack_bytes = 1843;      // of every tile: its supervisor's and its workers'
+  int64_t reserved_bytes = 17510;             // of every tile, for the runtime: boot code
+  int64_t stack_bytes = 1843;                 // of every tile: its supervisor's and its workers'
   double host_bytes_per_second = 32e9;
   double host_run_seconds = 200e-6;  // per engine run
 

@@ -9,15 +9,13 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "program/bounds.h"
 #include "program/isolation.h"
 #include "support/plain_text.h"
 
 namespace tessera {
 namespace {
 
-constexpr size_t kMaxVariables = 100'000;
-constexpr size_t kMaxSupersteps = 100'000;
-constexpr size_t kMaxPerSuperstep = 4096;  // transfers, operands, origins, parameters, values
 constexpr size_t kMaxName = 4096;
 constexpr int64_t kMaxTiles = 65'536;
 constexpr int64_t kMaxSteps = int64_t{1} << 26;  // tiles times supersteps
@@ -120,12 +118,28 @@ Status check_dim(const RegionDim& dim, int64_t extent, const VertexGrid& grid) {
                            dim.offset + last * dim.step, extent)};
 }
 
+// How many vertices a grid has, on however many tiles; none where it is unsound.
+int64_t bounded_count(const VertexGrid& grid) {
+  int64_t count = 1;
+  for (int64_t extent : grid.extent)
+    count = std::clamp<int64_t>(extent, 0, kMaxTiles + 1) * std::min(count, kMaxTiles + 1);
+  return std::min(count, kMaxTiles + 1);
+}
+
+int64_t dims_of(const Region& region) { return static_cast<int64_t>(region.dims.size()); }
+
 class Verifier {
  public:
-  Verifier(const Program& program, const CheckComputeSet& check)
-      : program_(program), check_(check) {}
+  Verifier(const Program& program, const CheckComputeSet& check, const Limits& limits)
+      : program_(program),
+        check_(check),
+        limits_(limits),
+        deadline_(limits),
+        blocks_(limits, &Limits::blocks),
+        work_(limits, deadline_) {}
 
   Status run() {
+    TRY(check_sizes());
     TRY(in("program", program_.name.empty() ? Status{} : check_name(program_.name)));
     TRY(in("target", check_target(program_.target)));
     TRY(in("host", check_host(program_.host)));
@@ -144,11 +158,27 @@ class Verifier {
   static Error bad(std::string message) { return {std::move(message), ErrorKind::BadFile}; }
   static Status in(std::string_view where, const Status& status) {
     if (status.ok()) return {};
-    return bad(fmt::format("{}: {}", where, status.error().message));
+    const Error& error = status.error();
+    const bool refused = error.kind == ErrorKind::Refused;
+    return Error{fmt::format("{}: {}", where, error.message),
+                 refused ? ErrorKind::Refused : ErrorKind::BadFile, error.type};
   }
   static Status few(std::string_view what, size_t count, size_t limit) {
     if (count <= limit) return {};
     return bad(fmt::format("{} {}, must be at most {}", count, what, limit));
+  }
+
+  // What all that follows takes its time for, and what pricing allocates: a few numbers for each
+  // tile and superstep.
+  Status check_sizes() const {
+    TRY(few("variables", program_.variables.size(), kMaxVariables));
+    TRY(few("supersteps", program_.supersteps.size(), kMaxSupersteps));
+    int64_t vertices = 0;
+    for (const Superstep& step : program_.supersteps) {
+      vertices += bounded_count(step.compute.grid);
+      for (const Transfer& transfer : step.exchange) vertices += bounded_count(transfer.grid);
+    }
+    return check_limit(limits_, &Limits::vertices, vertices, "program");
   }
 
   bool is_ready(const Variable& variable) const {
@@ -156,7 +186,6 @@ class Verifier {
   }
 
   Status check_variables() {
-    TRY(few("variables", program_.variables.size(), kMaxVariables));
     std::unordered_set<std::string_view> names;
     std::vector<bool> numbered;
     for (const Variable& variable : program_.variables)
@@ -165,6 +194,7 @@ class Verifier {
       TRY(in(fmt::format("variable {}", ready_.size()), check_name(variable.name)));
       const std::string where = fmt::format("variable '{}'", variable.name);
       TRY(in(where, check_variable(variable, program_.target)));
+      TRY(blocks_.spend(block_count(variable.mapping), where));
       if (!names.insert(variable.name).second)
         return bad(where + ": name is taken by another, must be unique");
       if (variable.kind == VariableKind::Constant) TRY(in(where, check_number(variable, numbered)));
@@ -206,9 +236,10 @@ class Verifier {
   }
 
   Status check_supersteps() {
-    TRY(few("supersteps", program_.supersteps.size(), kMaxSupersteps));
     const int64_t steps = program_.target.tiles * static_cast<int64_t>(program_.supersteps.size());
     TRY(few("tiles times supersteps", static_cast<size_t>(steps), kMaxSteps));
+    constexpr int64_t kPriceBytes = 3 * sizeof(int64_t);  // of a tile in a superstep
+    TRY(check_limit(limits_, &Limits::memory, steps * kPriceBytes, "program"));
     std::unordered_set<std::string_view> names;
     for (const Superstep& step : program_.supersteps) {
       TRY(in(fmt::format("superstep {}", names.size()), check_name(step.name)));
@@ -216,6 +247,7 @@ class Verifier {
       if (!names.insert(step.name).second)
         return bad(where + ": name is taken by another, must be unique");
       TRY(in(where, check_superstep(step)));
+      TRY(deadline_.check(where));
     }
     return {};
   }
@@ -225,11 +257,22 @@ class Verifier {
     for (const std::string& origin : step.origin) TRY(in("origin", check_name(origin)));
     TRY(check_exchange(step.exchange));
     TRY(check_compute(step.compute));
+    TRY(work_.spend(steps_of(step)));
     if (check_) TRY(check_(program_, step.compute));
     TRY(check_isolation(program_, step, work_));
     for (const Operand& operand : step.compute.operands)
       if (operand.writes) note_written(operand.region);
     return {};
+  }
+
+  // Whoever looks at each vertex looks at every dimension of what it sees.
+  static int64_t steps_of(const Superstep& step) {
+    int64_t dims = 0, steps = 0;
+    for (const Operand& operand : step.compute.operands) dims += 1 + dims_of(operand.region);
+    steps = vertex_count(step.compute.grid) * dims;
+    for (const Transfer& transfer : step.exchange)
+      steps += vertex_count(transfer.grid) * (1 + dims_of(transfer.region));
+    return steps;
   }
 
   void note_written(const Region& region) {
@@ -251,7 +294,7 @@ class Verifier {
 
   Status check_compute(const ComputeSet& set) {
     TRY(in("codelet", check_name(set.codelet)));
-    TRY(few("parameters", set.params.size(), kMaxPerSuperstep));
+    TRY(few("parameters", set.params.size(), kMaxParams));
     for (const Param& param : set.params) {
       TRY(in("parameter", check_name(param.name)));
       TRY(few("values of a parameter", param.values.size(), kMaxPerSuperstep));
@@ -332,6 +375,9 @@ class Verifier {
 
   const Program& program_;
   const CheckComputeSet& check_;
+  const Limits& limits_;
+  const Deadline deadline_;
+  Budget blocks_;
   std::vector<bool> ready_;  // by variable: written already, or there from the start
   struct Slices {
     int64_t of = 0, written = 0;
@@ -342,8 +388,8 @@ class Verifier {
 
 }  // namespace
 
-Status verify_program(const Program& program, const CheckComputeSet& check) {
-  return Verifier(program, check).run();
+Status verify_program(const Program& program, const CheckComputeSet& check, const Limits& limits) {
+  return Verifier(program, check, limits).run();
 }
 
 }  // namespace tessera

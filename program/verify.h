@@ -10,13 +10,17 @@
 
 #include "program/program.h"
 #include "support/expected.h"
+#include "support/limits.h"
 
 namespace tessera {
 
 // Asked once per compute set. (codelets/codelet.h: check_compute_set)
 using CheckComputeSet = std::function<Status(const Program&, const ComputeSet&)>;
 
-// Errors: "superstep 'NAME': what is, what must be", kind BadFile.
-Status verify_program(const Program& program, const CheckComputeSet& check);
+// Errors: "superstep 'NAME': what is, what must be", kind BadFile; Refused where verifying takes
+// more time or memory than the limits allow, or the Program has more vertices or blocks. What
+// passes may be priced (codelets/cost.h) within the same memory.
+Status verify_program(const Program& program, const CheckComputeSet& check,
+                      const Limits& limits = {});
 
 }  // namespace tessera

@@ -17,11 +17,23 @@ const char* class_of(ErrorKind kind) {
   return "Error";
 }
 
+// A limit is raised by an argument here, not by a flag.
+std::string in_python(const Error& error) {
+  constexpr std::string_view kFlag = "(--limit ";
+  const size_t at = error.message.rfind(kFlag);
+  const size_t equals = error.message.find('=', at);
+  if (error.type != "limit" || at == std::string::npos || equals == std::string::npos)
+    return error.message;
+  const size_t name = at + kFlag.size();
+  return error.message.substr(0, at) + "(limits={'" + error.message.substr(name, equals - name) +
+         "': …} raises it)";
+}
+
 }  // namespace
 
 py::object to_exception(const Error& error) {
   py::object exception =
-      py::module_::import("tessera.errors").attr(class_of(error.kind))(visible(error.message));
+      py::module_::import("tessera.errors").attr(class_of(error.kind))(visible(in_python(error)));
   if (!error.type.empty()) exception.attr("reason") = std::string(error.type);
   return exception;
 }

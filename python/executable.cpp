@@ -91,10 +91,15 @@ py::dict convert_model(const py::object& model, const py::object& output, const 
                   "packing"_a = packing_of(converted.packing));
 }
 
-ExecutableHandle load(const py::object& path) {
+ExecutableHandle load_within(const py::handle& path, const Limits& limits) {
   const std::string from = path_of(path);
-  auto executable = value_of(without_gil([&] { return read_popef(from, check_compute_set); }));
+  auto executable =
+      value_of(without_gil([&] { return read_popef(from, check_compute_set, limits); }));
   return {std::make_shared<const Executable>(std::move(executable)), {}, {}};
+}
+
+ExecutableHandle load(const py::object& path, const py::object& limits) {
+  return load_within(path, limits_of(limits));
 }
 
 // ((name, dtype, shape with -1 for variable dimensions), …)
@@ -145,10 +150,11 @@ std::string path_of(const py::handle& path) {
   return py::cast<std::string>(bytes);
 }
 
-std::shared_ptr<const Executable> executable_of(const py::handle& executable_or_path) {
+std::shared_ptr<const Executable> executable_of(const py::handle& executable_or_path,
+                                                const Limits& limits) {
   if (py::isinstance<ExecutableHandle>(executable_or_path))
     return py::cast<ExecutableHandle&>(executable_or_path).executable;
-  return load(py::reinterpret_borrow<py::object>(executable_or_path)).executable;
+  return load_within(executable_or_path, limits).executable;
 }
 
 void bind_executable(py::module_& module) {

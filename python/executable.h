@@ -25,7 +25,8 @@ struct ExecutableHandle {
 // ((name, dtype, shape, model dtype, index limit), …) of a kind, as tessera.Tensor.
 py::tuple tensors_of(const Metadata& metadata, AnchorKind kind);
 // An ExecutableHandle, or the path of a file, which is read and verified.
-std::shared_ptr<const Executable> executable_of(const py::handle& executable_or_path);
+std::shared_ptr<const Executable> executable_of(const py::handle& executable_or_path,
+                                                const Limits& limits);
 std::string path_of(const py::handle& path);  // str or os.PathLike
 
 }  // namespace tessera::python

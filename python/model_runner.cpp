@@ -11,9 +11,10 @@ namespace tessera::python {
 namespace {
 
 std::unique_ptr<ModelRunnerHandle> make_runner(const py::object& executable, int threads,
-                                               bool isolated) {
-  const std::shared_ptr<const Executable> program = executable_of(executable);
-  const MachineOptions options = machine_options(threads, isolated);
+                                               bool isolated, const py::object& limits) {
+  const Limits bounds = limits_of(limits);
+  const std::shared_ptr<const Executable> program = executable_of(executable, bounds);
+  const MachineOptions options = machine_options(threads, isolated, bounds);
   return std::make_unique<ModelRunnerHandle>(
       value_of(without_gil([&] { return ModelRunner::create(program, options); })), program);
 }

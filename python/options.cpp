@@ -170,6 +170,7 @@ constexpr Option<CompileOptions> kCompileOptions[] = {
      [](CompileOptions& o, const py::handle& v) { o.host.prefetch = truth("prefetch", v); }},
     {"dump_passes",
      [](CompileOptions& o, const py::handle& v) { o.dump_dir = text("dump_passes", v); }},
+    {"limits", [](CompileOptions& o, const py::handle& v) { o.limits = limits_of(v); }},
 };
 
 void set_warm_up(SessionOptions& options, const py::handle& value) {
@@ -287,12 +288,28 @@ SessionOptions session_options(const py::dict& options) {
   return result;
 }
 
-MachineOptions machine_options(int threads, bool isolated) {
+Limits limits_of(const py::handle& value) {
+  if (value.is_none()) return {};
+  if (!PyDict_Check(value.ptr()))
+    refuse("limits: is a " + type_name(value) + ", must be a dict of limits by name");
+  std::vector<std::string> words;
+  for (const auto& [key, limit] : py::reinterpret_borrow<py::dict>(value)) {
+    const std::string name = text("limits", key);
+    const bool in_words = PyUnicode_Check(limit.ptr());
+    words.push_back(
+        name + "=" +
+        (in_words ? text("limits", limit) : std::to_string(positive("limits " + name, limit))));
+  }
+  return value_of(parse_limits(words, "limits"));
+}
+
+MachineOptions machine_options(int threads, bool isolated, const Limits& limits) {
   if (threads < 0)
     refuse("threads: " + std::to_string(threads) + ", must be 0 (one per core) or more");
   MachineOptions options;
   options.threads = threads;
   options.kind = isolated ? MachineKind::Isolated : MachineKind::Direct;
+  options.limits = limits;
   return options;
 }
 

@@ -16,6 +16,8 @@ namespace py = pybind11;
 CompileOptions compile_options(const py::dict& options);
 // These, and tessera.SessionOptions. `machine`, `events_path` and `tell` are left for the caller.
 SessionOptions session_options(const py::dict& options);
-MachineOptions machine_options(int threads, bool isolated);
+// `limits`: None, or a dict of numbers or texts by name, as --limit takes them.
+Limits limits_of(const py::handle& limits);
+MachineOptions machine_options(int threads, bool isolated, const Limits& limits);
 
 }  // namespace tessera::python

@@ -57,9 +57,11 @@ PackRunnerConfig config_of(const py::dict& options) {
 }
 
 std::unique_ptr<PackRunnerHandle> make_runner(const py::object& executable, int threads,
-                                              bool isolated, const py::dict& options) {
-  const std::shared_ptr<const Executable> program = executable_of(executable);
-  const MachineOptions machine = machine_options(threads, isolated);
+                                              bool isolated, const py::dict& options,
+                                              const py::object& limits) {
+  const Limits bounds = limits_of(limits);
+  const std::shared_ptr<const Executable> program = executable_of(executable, bounds);
+  const MachineOptions machine = machine_options(threads, isolated, bounds);
   const PackRunnerConfig config = config_of(options);
   auto runner = value_of(without_gil([&]() -> Expected<std::unique_ptr<PackRunner>> {
     std::shared_ptr<ModelRunner> batches = TRY(ModelRunner::create(program, machine));

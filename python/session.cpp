@@ -56,7 +56,7 @@ std::unique_ptr<SessionHandle> open_session(const py::object& model, const py::o
                                             int threads, bool isolated, const py::dict& given) {
   const std::string path = path_of(model);
   SessionOptions options = session_options(given);
-  options.machine = machine_options(threads, isolated);
+  options.machine = machine_options(threads, isolated, options.compile.limits);
   const auto told = std::make_shared<Told>();
   options.tell = [told](const std::string& line) { told->add(line); };
   if (!events.is_none()) options.events_path = path_of(events);

@@ -93,11 +93,12 @@ Expected<KeyRecord> read_record(const std::string& entry) {
   return parse_record(TRY(read_text_file(entry + "/key.json", kLargestRecord)));
 }
 
-Expected<DiskLookup> read_entry(const std::string& entry, const ExecutableKey& key) {
+Expected<DiskLookup> read_entry(const std::string& entry, const ExecutableKey& key,
+                                const Limits& limits) {
   DiskLookup found;
   found.record = TRY(read_record(entry));
   if (found.record.key != key) return Error{"key record: is of another key", ErrorKind::BadFile};
-  found.executable = TRY(read_popef(entry + "/executable.popef", check_compute_set));
+  found.executable = TRY(read_popef(entry + "/executable.popef", check_compute_set, limits));
   if (found.executable->sha256 != found.record.executable_sha256)
     return Error{"executable.popef: is another than the record says", ErrorKind::BadFile};
   found.outcome = DiskLookup::Outcome::Hit;
@@ -134,7 +135,7 @@ std::string DiskCache::path(const char* kind, const ExecutableKey& key) const {
   return folder_ + "/" + kind + "/" + key.digests.total;
 }
 
-DiskLookup DiskCache::find(const ExecutableKey& key) const {
+DiskLookup DiskCache::find(const ExecutableKey& key, const Limits& limits) const {
   using Outcome = DiskLookup::Outcome;
   const std::string entry = path("entries", key);
   // An entry that goes while it is read was evicted, not damaged.
@@ -149,13 +150,14 @@ DiskLookup DiskCache::find(const ExecutableKey& key) const {
     missing.reason = entry + ": " + wrong;
     return missing;
   }
-  Expected<DiskLookup> found = read_entry(entry, key);
+  Expected<DiskLookup> found = read_entry(entry, key, limits);
   if (found.ok()) {
     mark_used(entry);
     return found.take();
   }
   if (!is_there()) return missing;
-  missing.outcome = Outcome::Corrupt;
+  missing.outcome =
+      found.error().kind == ErrorKind::Refused ? Outcome::Refused : Outcome::Corrupt;
   missing.reason = found.error().message;
   return missing;
 }

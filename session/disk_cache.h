@@ -28,11 +28,12 @@
 namespace tessera {
 
 struct DiskLookup {
-  enum class Outcome : uint8_t { Hit, Miss, Evicted, Corrupt, Untrusted };
+  // Refused: to read it takes more than the reader's limits; another's may be higher.
+  enum class Outcome : uint8_t { Hit, Miss, Evicted, Corrupt, Untrusted, Refused };
   Outcome outcome = Outcome::Miss;
   std::optional<Executable> executable;  // of a hit
   KeyRecord record;                      // of a hit
-  std::string reason;                    // why an entry is corrupt or untrusted
+  std::string reason;                    // why an entry is corrupt, untrusted or refused
 };
 
 struct DiskUsage {
@@ -51,8 +52,8 @@ class DiskCache {
   // that is another user's, is a BadFile error; what the system refuses is Failed.
   static Expected<std::unique_ptr<DiskCache>> open(const std::string& folder, int64_t limit_bytes);
 
-  // Marks a hit as used.
-  DiskLookup find(const ExecutableKey& key) const;
+  // Marks a hit as used. An entry is read and verified as a stranger's file is, within `limits`.
+  DiskLookup find(const ExecutableKey& key, const Limits& limits = {}) const;
   // Held while a key is compiled and stored: others of the same key wait here, then find it.
   Expected<KeyLock> lock(const ExecutableKey& key, std::chrono::milliseconds patience) const;
   // All below: the caller holds the key's lock.

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "session/events.h"
+#include "support/lines.h"
 
 namespace tessera {
 namespace {
@@ -334,6 +335,8 @@ std::string to_json_line(const RecompileEvent& event) {
 }
 
 Expected<RecompileEvent> parse_event(const std::string& line) {
+  TRY(check_line(line, 1));
+  TRY(check_json(line));
   const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
   if (json.is_discarded())
     return Error{"event is not JSON, must be one object a line", ErrorKind::BadFile};

@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "support/lines.h"
 #include "support/sha256.h"
 
 namespace tessera {
@@ -70,6 +71,7 @@ Expected<KeyRecord> parse_record(const std::string& text) {
   const std::string line = text.substr(0, end + 1);
   if (text.substr(end + 1) != to_hex(sha256(line)) + "\n")
     return damaged("was changed, its SHA-256 is another");
+  TRY(check_json(line));
   const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
   if (json.is_discarded() || !has_fields(json)) return damaged("lacks fields of its schema");
   if (json["schema"] != kSchema)

@@ -31,7 +31,8 @@ int64_t peak_rss_bytes() {
 std::string cause_of(Outcome outcome) {
   switch (outcome) {
     case Outcome::Hit:
-    case Outcome::Miss: return "";
+    case Outcome::Miss:
+    case Outcome::Refused: return "";
     case Outcome::Evicted: return "evicted";
     case Outcome::Corrupt: return "corrupt";
     case Outcome::Untrusted: return "untrusted";

@@ -112,6 +112,7 @@ struct Session::Impl {
   void store(Ask& ask, Executable& executable, double compile_ms);
   Serving keep(Ask& ask, std::shared_ptr<ModelRunner> runner);
   Error refuse(Ask& ask, const std::string& why);
+  Error refuse_entry(Ask& ask, const DiskLookup& found);
   std::unique_lock<std::mutex> take_turn(const Ask& ask);
   bool over_budget();
 

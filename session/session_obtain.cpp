@@ -37,12 +37,13 @@ Expected<Serving> Session::Impl::obtain(Ask& ask) {
   std::vector<KeyRecord> records;
   if (disk) {
     const Clock::time_point begin = Clock::now();
-    found = disk->find(*ask.key);
+    found = disk->find(*ask.key, options.machine.limits);
     if (found.outcome != Outcome::Hit) records = disk->records();
     ask.event.cache.lookup_ms = milliseconds_since(begin);
   }
   explain(ask, found, records);
   if (found.outcome == Outcome::Hit) return load(ask, std::move(found));
+  if (found.outcome == Outcome::Refused) return refuse_entry(ask, found);
 
   const bool recompile = ask.event.kind == "recompile";
   const bool by_policy = recompile && ask.purpose != Purpose::WarmUp;
@@ -70,6 +71,17 @@ Error Session::Impl::refuse(Ask& ask, const std::string& why) {
   event.error = error.message;
   finish(ask);
   return error;
+}
+
+// What this session's limits do not admit stays for others. To compile it would take as much.
+Error Session::Impl::refuse_entry(Ask& ask, const DiskLookup& found) {
+  RecompileEvent& event = ask.event;
+  event.kind = "rejected";
+  event.policy.action = "rejected";
+  event.cache.outcome = "reject";
+  event.cache.error = event.error = found.reason;
+  finish(ask);
+  return Error{found.reason, ErrorKind::Refused, "limit"};
 }
 
 // Puts a runner into memory, and says what it took.
@@ -147,13 +159,14 @@ Expected<Serving> Session::Impl::compile(Ask& ask) {
       ask.event.cache.error = taken.error().message;
   }
   if (lock) {
-    DiskLookup found = disk->find(*ask.key);
+    DiskLookup found = disk->find(*ask.key, options.machine.limits);
     if (found.outcome == Outcome::Hit) {
       // Someone else compiled it meanwhile: nothing was wrong with the cache.
       explain(ask, found, {});
       lock.reset();
       return load(ask, std::move(found));
     }
+    if (found.outcome == Outcome::Refused) return refuse_entry(ask, found);
     if (found.outcome == Outcome::Corrupt || found.outcome == Outcome::Untrusted)
       disk->set_aside(*ask.key);
   }

@@ -37,7 +37,7 @@ std::string_view takes(LimitUnit unit) {
   return "";
 }
 
-Expected<int64_t> parse_value(const LimitRow& row, std::string_view text) {
+Expected<int64_t> parse_value(const LimitRow& row, std::string_view text, std::string_view where) {
   int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   const std::string_view rest = text.substr(static_cast<size_t>(end - text.data()));
@@ -48,7 +48,7 @@ Expected<int64_t> parse_value(const LimitRow& row, std::string_view text) {
   const int64_t most = row.unit == LimitUnit::Seconds ? kMostSeconds : kMost;
   if (error == std::errc() && factor > 0 && value > 0 && value <= most / factor)
     return value * factor;
-  return Error{fmt::format("--limit {}: '{}', must be {}, at most {}", row.name, text,
+  return Error{fmt::format("{} {}: '{}', must be {}, at most {}", where, row.name, text,
                            takes(row.unit), to_string(row.unit, most)),
                ErrorKind::Usage};
 }
@@ -75,7 +75,7 @@ const std::vector<LimitRow>& limit_rows() {
   return rows;
 }
 
-Expected<Limits> parse_limits(const std::vector<std::string>& words) {
+Expected<Limits> parse_limits(const std::vector<std::string>& words, std::string_view where) {
   Limits limits;
   for (const std::string& word : words) {
     const size_t equals = word.find('=');
@@ -86,10 +86,10 @@ Expected<Limits> parse_limits(const std::vector<std::string>& words) {
       for (const LimitRow& known : limit_rows())
         names += (names.empty() ? "" : ", ") + std::string(known.name);
       return Error{
-          fmt::format("--limit: '{}', must be NAME=VALUE, where NAME is one of {}", word, names),
+          fmt::format("{}: '{}', must be NAME=VALUE, where NAME is one of {}", where, word, names),
           ErrorKind::Usage};
     }
-    limits.*row->field = TRY(parse_value(*row, std::string_view(word).substr(equals + 1)));
+    limits.*row->field = TRY(parse_value(*row, std::string_view(word).substr(equals + 1), where));
   }
   return limits;
 }
@@ -112,6 +112,11 @@ Status check_limit(const Limits& limits, int64_t Limits::* field, int64_t asked,
                            where, row.name, to_string(row.unit, asked),
                            to_string(row.unit, limits.*field), row.name),
                ErrorKind::Refused, "limit"};
+}
+
+Status Budget::spend(int64_t asked, std::string_view where) {
+  spent_ = asked > kMost - spent_ ? kMost : spent_ + asked;
+  return check_limit(limits_, field_, spent_, where);
 }
 
 Status Deadline::check(std::string_view where) const {

@@ -36,8 +36,9 @@ const std::vector<LimitRow>& limit_rows();
 
 // "time=60 memory=4GiB": words NAME=VALUE over the defaults. A value is a positive whole number, in
 // bytes optionally followed by KiB, MiB, GiB or TiB, in seconds optionally by s, m or h. Usage
-// errors name the word and what it must be.
-Expected<Limits> parse_limits(const std::vector<std::string>& words);
+// errors name the word and what it must be, and begin with `where`.
+Expected<Limits> parse_limits(const std::vector<std::string>& words,
+                              std::string_view where = "--limit");
 // "600 s", "16 GiB", "1,000,000": what parse_limits reads, with digits grouped.
 std::string to_string(LimitUnit unit, int64_t value);
 
@@ -46,6 +47,19 @@ std::string to_string(LimitUnit unit, int64_t value);
 // of type "limit" where `asked` is above the limit.
 Status check_limit(const Limits& limits, int64_t Limits::* field, int64_t asked,
                    std::string_view where);
+
+// What was asked for of one limit so far, and a Refused error as check_limit's before it is more.
+class Budget {
+ public:
+  Budget(const Limits& limits, int64_t Limits::* field) : limits_(limits), field_(field) {}
+  Status spend(int64_t asked, std::string_view where);
+  int64_t spent() const { return spent_; }
+
+ private:
+  Limits limits_;
+  int64_t Limits::* field_;
+  int64_t spent_ = 0;
+};
 
 // When the time limit of one piece of work ends.
 class Deadline {

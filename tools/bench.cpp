@@ -42,7 +42,7 @@ po::options_description flags() {
       "online: longest wait of a batch's first request")("json", po::bool_switch(),
                                                          "print the figures as JSON");
   po::options_description all;
-  all.add(workload).add(online_flags()).add(machine_flags());
+  all.add(workload).add(online_flags()).add(machine_flags()).add(limit_flags());
   return all;
 }
 
@@ -290,9 +290,7 @@ Status run(const po::variables_map& flags) {
   if (iterations < 1)
     return Error{fmt::format("--iterations: {}, must be at least 1", iterations), ErrorKind::Usage};
   const PackRunnerConfig config = TRY(pack_config(flags));
-  MachineOptions machine;
-  machine.threads = flags["threads"].as<int>();
-  machine.kind = flags["isolated"].as<bool>() ? MachineKind::Isolated : MachineKind::Direct;
+  const MachineOptions machine = TRY(machine_options(flags));
 
   std::vector<std::shared_ptr<ModelRunner>> runners;
   for (const std::string& path : paths) {

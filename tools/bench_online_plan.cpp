@@ -6,12 +6,13 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <fstream>
 #include <random>
 
 #include "executor/batch_runner.h"
 #include "executor/online/arrivals.h"
 #include "executor/pack_runner.h"
+#include "support/file.h"
+#include "support/lines.h"
 
 namespace tessera::tools {
 namespace {
@@ -40,10 +41,7 @@ Status choose_contract(const po::variables_map& flags, OnlinePlan& plan) {
   if (paths.size() > 1)
     return Error{"bench --online: several executables, must be one", ErrorKind::Usage};
   if (paths.size() == 1) {
-    MachineOptions machine;
-    machine.threads = flags["threads"].as<int>();
-    machine.kind = flags["isolated"].as<bool>() ? MachineKind::Isolated : MachineKind::Direct;
-    plan.runner = TRY(ModelRunner::load(paths[0], machine));
+    plan.runner = TRY(ModelRunner::load(paths[0], TRY(machine_options(flags))));
     plan.contract = TRY(request_contract(plan.runner->executable().metadata));
     return {};
   }
@@ -207,22 +205,27 @@ Expected<TimedArrival> parse_arrival(std::string_view line, size_t columns) {
 
 Expected<std::vector<TimedArrival>> read_trace(const std::string& path) {
   constexpr std::string_view kHeader = "seconds,length,priority,deadline_microseconds";
-  std::ifstream file(path);
-  if (!file) return Error{path + ": cannot be read, must be a trace of requests"};
-  std::string line;
-  std::getline(file, line);
-  const size_t columns = split(line).size();
-  if (columns < 2 || kHeader.substr(0, line.size()) != line ||
-      (line.size() < kHeader.size() && kHeader[line.size()] != ',')) {
-    return Error{fmt::format(
-        "{}:1: '{}', must be seconds,length[,priority[,deadline_microseconds]]", path, line)};
-  }
+  constexpr size_t kShown = 80;  // bytes of a wrong header
+  const std::string text = TRY(read_text_file(path));
   std::vector<TimedArrival> arrivals;
-  for (int64_t at = 2; std::getline(file, line); ++at) {
-    auto arrival = parse_arrival(line, columns);
-    if (!arrival) return Error{fmt::format("{}:{}: {}", path, at, arrival.error().message)};
-    arrivals.push_back(*arrival);
-  }
+  size_t columns = 0;
+  const auto read_line = [&](const std::string& line, size_t number) -> Status {
+    if (number > 1) {
+      arrivals.push_back(TRY(parse_arrival(line, columns)));
+      return {};
+    }
+    columns = split(line).size();
+    if (columns >= 2 && kHeader.substr(0, line.size()) == line &&
+        (line.size() == kHeader.size() || kHeader[line.size()] == ','))
+      return {};
+    return Error{fmt::format("'{}', must be seconds,length[,priority[,deadline_microseconds]]",
+                             line.substr(0, kShown))};
+  };
+  TRY(for_each_line(text, [&](std::string_view line, size_t number) -> Status {
+    const Status status = read_line(std::string(line), number);
+    if (status) return {};
+    return Error{fmt::format("{}:{}: {}", path, number, status.error().message)};
+  }));
   if (arrivals.empty()) return Error{path + ": has no request, must have at least one"};
   std::stable_sort(arrivals.begin(), arrivals.end(),
                    [](const auto& a, const auto& b) { return a.at < b.at; });

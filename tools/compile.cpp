@@ -24,7 +24,7 @@ po::options_description flags() {
       "json", po::bool_switch(), "print the summary as JSON")(
       "list_passes", po::bool_switch(), "list the passes in their order and stop");
   po::options_description all;
-  all.add(files).add(compile_flags());
+  all.add(files).add(compile_flags()).add(limit_flags());
   return all;
 }
 

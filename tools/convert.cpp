@@ -14,7 +14,7 @@ po::options_description flags() {
   files.add_options()("input_model,i", po::value<std::string>(), "the ONNX model")(
       "output_model,o", po::value<std::string>(), "the converted model to write");
   po::options_description all;
-  all.add(files).add(compile_flags());
+  all.add(files).add(compile_flags()).add(limit_flags());
   return all;
 }
 

@@ -168,6 +168,7 @@ Expected<CompileOptions> compile_options(const po::variables_map& flags) {
   options.host = {flags["batches_per_step"].as<int64_t>(), flags["num_io_tiles"].as<int64_t>(),
                   flags["prefetch"].as<bool>()};
   options.dump_dir = flags["dump_passes"].as<std::string>();
+  options.limits = TRY(limits_of(flags));
   return options;
 }
 
@@ -178,6 +179,14 @@ po::options_description machine_flags() {
       "isolated", po::bool_switch(),
       "give every tile a memory of its own and really copy each exchange: slow, for doubters");
   return flags;
+}
+
+Expected<MachineOptions> machine_options(const po::variables_map& flags) {
+  MachineOptions machine;
+  machine.threads = flags["threads"].as<int>();
+  machine.kind = flags["isolated"].as<bool>() ? MachineKind::Isolated : MachineKind::Direct;
+  machine.limits = TRY(limits_of(flags));
+  return machine;
 }
 
 double now_seconds() {

@@ -31,7 +31,9 @@ po::options_description flags() {
       "field names of Poplar's")("supersteps", po::bool_switch(), "a line for every superstep")(
       "program", po::bool_switch(), "print the Program as text")("blobs", po::bool_switch(),
                                                                  "list the file's blobs");
-  return flags;
+  po::options_description all;
+  all.add(flags).add(limit_flags());
+  return all;
 }
 
 std::string_view name_of(PackingForm form) {
@@ -225,7 +227,7 @@ Status run(const po::variables_map& flags) {
   if (!flags.count("executable"))
     return Error{"inspect: no executable, must be MODEL.popef", ErrorKind::Usage};
   const std::string path = flags["executable"].as<std::string>();
-  const Executable executable = TRY(read_popef(path, check_compute_set));
+  const Executable executable = TRY(read_popef(path, check_compute_set, TRY(limits_of(flags))));
   const std::vector<BlobInfo> blobs = TRY(list_blobs(path));
   const ProgramCost cost = program_cost(executable.program);
   const MemoryReport memory = program_memory(executable.program);

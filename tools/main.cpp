@@ -24,7 +24,7 @@ void print_overview() {
   for (const Verb& verb : verbs()) print("  {:<12} {}\n", verb.name, verb.summary);
   print(
       "\n'tessera VERB --help' tells each verb's flags and gives an example.\n"
-      "Exit codes: 0 ok, 1 error, 2 usage, 3 refused by policy, 4 out of tile memory,\n"
+      "Exit codes: 0 ok, 1 error, 2 usage, 3 refused by a policy or a limit, 4 out of tile memory,\n"
       "            5 bad or untrusted file.\n");
 }
 

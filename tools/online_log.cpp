@@ -6,6 +6,9 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "support/file.h"
+#include "support/lines.h"
+
 namespace tessera::tools {
 namespace {
 
@@ -192,17 +195,19 @@ Status OnlineLog::close() {
 }
 
 Expected<RecordedRun> read_online_log(const std::string& path) {
-  std::ifstream file(path);
-  if (!file) return Error{path + ": cannot be read, must be a record of an online run"};
+  const std::string text = TRY(read_text_file(path));
   RecordedRun run;
-  std::string line;
-  for (int64_t number = 1; std::getline(file, line); ++number) {
+  const auto read_line = [&](std::string_view line, size_t number) -> Status {
+    TRY(check_json(line));
     const Json json = Json::parse(line, nullptr, false);
-    Status status = json.is_object()
-                        ? (number == 1 ? read_header(json, run) : read_event(json, run))
-                        : Status(Error{"is no JSON object, must be one a line"});
-    if (!status) return Error{fmt::format("{}:{}: {}", path, number, status.error().message)};
-  }
+    if (!json.is_object()) return Error{"is no JSON object, must be one a line"};
+    return number == 1 ? read_header(json, run) : read_event(json, run);
+  };
+  TRY(for_each_line(text, [&](std::string_view line, size_t number) -> Status {
+    const Status status = read_line(line, number);
+    if (status) return {};
+    return Error{fmt::format("{}:{}: {}", path, number, status.error().message)};
+  }));
   if (run.contract.rows == 0) return Error{path + ":1: is empty, must begin with the header"};
   return run;
 }

@@ -48,7 +48,8 @@ po::options_description flags() {
       .add(batch)
       .add(rule_flags("window", "next_fit, first_fit, best_fit, window, spfhp or lpfhp"))
       .add(tune_flags())
-      .add(compile_flags());
+      .add(compile_flags())
+      .add(limit_flags());
   return all;
 }
 
@@ -61,7 +62,7 @@ Expected<PackingForm> parse_form(const std::string& word) {
 
 Expected<PackingContract> contract_from(const po::variables_map& flags, int64_t longest) {
   if (const std::string path = flags["executable"].as<std::string>(); !path.empty()) {
-    const Executable executable = TRY(read_popef(path, check_compute_set));
+    const Executable executable = TRY(read_popef(path, check_compute_set, TRY(limits_of(flags))));
     return request_contract(executable.metadata);
   }
   const auto number = [&](const char* name, int64_t least, int64_t most) -> Expected<int64_t> {

@@ -20,7 +20,9 @@ po::options_description flags() {
   flags.add_options()("words", po::value<Words>(),
                       "list, show N, diff A B or advise; then the file")(
       "json", po::bool_switch(), "print JSON: events as their lines, advice as one object a model");
-  return flags;
+  po::options_description all;
+  all.add(flags).add(limit_flags());
+  return all;
 }
 
 Error usage(std::string message) { return {std::move(message), ErrorKind::Usage}; }

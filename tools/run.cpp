@@ -42,7 +42,8 @@ po::options_description flags() {
                       "of --requests: next_fit, first_fit, best_fit, window, spfhp, lpfhp"))
       .add(machine_flags())
       .add(session_flags())
-      .add(compile_flags());
+      .add(compile_flags())
+      .add(limit_flags());
   return all;
 }
 
@@ -147,9 +148,7 @@ Status run(const po::variables_map& flags) {
   const std::string model = flags["model"].as<std::string>();
   const bool onnx = ends_with(model, ".onnx");
   const std::string outputs = flags["outputs"].as<std::string>();
-  MachineOptions machine;
-  machine.threads = flags["threads"].as<int>();
-  machine.kind = flags["isolated"].as<bool>() ? MachineKind::Isolated : MachineKind::Direct;
+  const MachineOptions machine = TRY(machine_options(flags));
   if (!onnx) TRY(check_no_session_flags(flags));
 
   if (const std::string requests = flags["requests"].as<std::string>(); !requests.empty()) {

@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "compiler/options.h"
+#include "executor/machine.h"
 #include "support/expected.h"
+#include "support/limits.h"
 
 namespace tessera::tools {
 
@@ -40,6 +42,11 @@ po::options_description compile_flags();
 Expected<CompileOptions> compile_options(const po::variables_map& flags);
 // Flags of everything that runs: threads, machine.
 po::options_description machine_flags();
+Expected<MachineOptions> machine_options(const po::variables_map& flags);
+// --limit, beside either; its values over the defaults, and the defaults where a verb has no such
+// flag. Both of the above take it.
+po::options_description limit_flags();
+Expected<Limits> limits_of(const po::variables_map& flags);
 // "input_ids=16,256" …
 Expected<std::map<std::string, Shape>> parse_shapes(const std::vector<std::string>& words);
 

@@ -11,6 +11,7 @@
 
 #include "support/check.h"
 #include "support/file.h"
+#include "support/lines.h"
 #include "support/npy.h"
 
 namespace tessera {
@@ -57,15 +58,16 @@ Expected<std::vector<int64_t>> read_npy_lengths(const std::string& path) {
 
 // Calls with each line that is not empty and its number from 1.
 template <class Function>
-Status for_each_line(std::string_view text, const Function& call) {
-  for (size_t number = 1; !text.empty(); ++number) {
-    const size_t end = std::min(text.find('\n'), text.size());
-    std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    if (!line.empty()) TRY(call(line, number));
-  }
-  return {};
+Status for_each_full_line(const std::string& path, std::string_view text, const Function& call) {
+  bool own = false;  // an error of the call, which says where it is
+  const Status status = for_each_line(text, [&](std::string_view line, size_t number) -> Status {
+    if (line.empty()) return {};
+    Status done = call(line, number);
+    own = !done.ok();
+    return done;
+  });
+  if (status.ok() || own) return status;
+  return bad(path, status.error().message);
 }
 
 std::string at_line(const std::string& path, size_t number) {
@@ -75,7 +77,9 @@ std::string at_line(const std::string& path, size_t number) {
 Expected<std::vector<int64_t>> read_jsonl_lengths(const std::string& path) {
   const std::string text = TRY(read_text_file(path));
   std::vector<int64_t> lengths;
-  TRY(for_each_line(text, [&](std::string_view line, size_t number) -> Status {
+  TRY(for_each_full_line(path, text, [&](std::string_view line, size_t number) -> Status {
+    if (const Status sound = check_json(line); !sound.ok())
+      return bad(at_line(path, number), sound.error().message);
     const auto json = nlohmann::json::parse(line, nullptr, false);
     const auto length = json.find("length");
     const auto ids = json.find("input_ids");
@@ -123,7 +127,7 @@ Expected<LengthHistogram> read_histogram_csv(const std::string& path) {
   std::vector<bool> given;
   int64_t tokens = 0;
   bool header = true;
-  TRY(for_each_line(text, [&](std::string_view line, size_t number) -> Status {
+  TRY(for_each_full_line(path, text, [&](std::string_view line, size_t number) -> Status {
     const std::string where = at_line(path, number);
     if (std::exchange(header, false)) {
       if (line == "length,count") return {};

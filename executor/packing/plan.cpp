@@ -8,6 +8,7 @@
 
 #include "support/check.h"
 #include "support/file.h"
+#include "support/lines.h"
 
 namespace tessera {
 namespace {
@@ -267,6 +268,8 @@ Expected<PackPlan> parse_plan(const Json& json) {
 
 Expected<PackPlan> read_plan(const std::string& path) {
   const std::string text = TRY(read_text_file(path));
+  if (const Status sound = check_json(text); !sound.ok())
+    return Error{path + ": " + sound.error().message, ErrorKind::BadFile};
   const Json json = Json::parse(text, nullptr, false);
   if (!json.is_object()) return Error{path + ": must be a JSON object", ErrorKind::BadFile};
   auto plan = parse_plan(json);

@@ -4,7 +4,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 
 from tessera.futures import Future
-from tessera.types import Arrays, Packing, Path, Tensor
+from tessera.types import Arrays, Limits, Packing, Path, Tensor
 
 __version__: str
 
@@ -53,7 +53,11 @@ class Executable:
 
 class ModelRunner:
     def __init__(
-        self, executable: Union[Path, Executable], threads: int, isolated: bool
+        self,
+        executable: Union[Path, Executable],
+        threads: int,
+        isolated: bool,
+        limits: Optional[Limits],
     ) -> None: ...
     def run(self, inputs: Arrays, outputs: Optional[Arrays]) -> Dict[str, np.ndarray[Any, Any]]: ...
     def submit(self, inputs: Arrays, outputs: Optional[Arrays], future: Future) -> None: ...
@@ -69,6 +73,7 @@ class PackRunner:
         threads: int,
         isolated: bool,
         options: Mapping[str, Any],
+        limits: Optional[Limits],
     ) -> None: ...
     def submit(
         self,
@@ -106,7 +111,7 @@ class Session:
 
 def compile(model: Path, output: Optional[Path], options: Mapping[str, Any]) -> Executable: ...
 def convert(model: Path, output: Path, options: Mapping[str, Any]) -> Dict[str, Any]: ...
-def load(path: Path) -> Executable: ...
+def load(path: Path, limits: Optional[Limits]) -> Executable: ...
 def model_inputs(path: Path) -> List[Tuple[str, str, Tuple[int, ...]]]: ...
 def visible(text: str) -> str: ...
 def blobs(path: Path) -> List[Tuple[str, str, int, int, str]]: ...

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple, Union
 
 from tessera import _core
-from tessera.types import ModelInput, Pass, Path
+from tessera.types import Limits, ModelInput, Pass, Path
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -27,7 +27,8 @@ def compile(
     interpreter lock is released meanwhile; any number of threads may compile at once.
 
     Raises ``UsageError``, ``BadFileError`` (no ONNX model), ``Error`` (an op that is not supported,
-    by node), ``OutOfMemoryError`` (``output`` is written all the same)."""
+    by node), ``OutOfMemoryError`` (``output`` is written all the same), ``RefusedError`` (more than
+    ``limits`` allow)."""
     return _core.compile(model, output, dict(options))
 
 
@@ -39,9 +40,10 @@ def convert(model: Path, output: Path, **options: Unpack[CompileOptions]) -> Dic
     return _core.convert(model, output, dict(options))
 
 
-def load(path: Path) -> _core.Executable:
-    """Reads a ``.popef`` file and verifies it. ``BadFileError`` if it is damaged."""
-    return _core.load(path)
+def load(path: Path, *, limits: Optional[Limits] = None) -> _core.Executable:
+    """Reads a ``.popef`` file and verifies it. ``BadFileError`` if it is damaged, ``RefusedError``
+    if that would cost more than ``limits`` (``tessera.types.Limits``) say."""
+    return _core.load(path, limits)
 
 
 def passes() -> Tuple[Pass, ...]:
@@ -49,14 +51,16 @@ def passes() -> Tuple[Pass, ...]:
     return tuple(Pass(*row) for row in _core.passes())
 
 
-def inspect(executable: Union[Path, _core.Executable]) -> Dict[str, Any]:
+def inspect(
+    executable: Union[Path, _core.Executable], *, limits: Optional[Limits] = None
+) -> Dict[str, Any]:
     """What an executable holds, and where its memory and its modelled cycles go.
 
     ``model``, ``target``, ``options``; ``inputs`` and ``outputs`` (``tessera.Tensor``), ``packing``;
     ``memory`` and ``cycles`` of the whole; of a file ``blobs``, each with ``type``, ``name``,
     ``offset``, ``bytes`` and ``sha256``; and ``report``, what the compiler noted: memory by tile and
-    what takes most of the fullest, cycles by codelet and by superstep."""
-    held = executable if isinstance(executable, _core.Executable) else load(executable)
+    what takes most of the fullest, cycles by codelet and by superstep. ``limits`` as ``load``."""
+    held = executable if isinstance(executable, _core.Executable) else load(executable, limits=limits)
     told: Dict[str, Any] = {
         "model": held.model_name,
         "target": held.target,

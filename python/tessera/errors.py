@@ -28,7 +28,8 @@ class UsageError(Error, ValueError):
 
 
 class RefusedError(Error):
-    """A policy said no: a recompile that may not happen, a deadline, a full queue."""
+    """A policy or a limit said no: a recompile that may not happen, a deadline, a full queue, a file
+    that asks for more than ``limits`` allow (``reason`` is then ``"limit"``)."""
 
     exit_code = 3
 

@@ -10,7 +10,7 @@ import numpy as np
 from tessera import _core
 from tessera.closable import Closable
 from tessera.futures import Future, new_future
-from tessera.types import Arrays, Path, Tensor
+from tessera.types import Arrays, Limits, Path, Tensor
 
 __all__ = ["BatchRecord", "ModelRunner", "PackRunner"]
 
@@ -44,13 +44,20 @@ class ModelRunner(_Runner):
     other, in the order of the calls, with the interpreter lock released. Works in the process that
     made it: after a fork, make another.
 
+    ``limits`` (``tessera.types.Limits``): what reading the file, loading it and each run may cost.
+
     Raises ``BadFileError`` for a damaged file, ``OutOfMemoryError`` for a program that a tile does
-    not hold."""
+    not hold, ``RefusedError`` where a limit is not enough."""
 
     def __init__(
-        self, executable: Union[Path, _core.Executable], *, threads: int = 0, isolated: bool = False
+        self,
+        executable: Union[Path, _core.Executable],
+        *,
+        threads: int = 0,
+        isolated: bool = False,
+        limits: Optional[Limits] = None,
     ) -> None:
-        self._inner: _core.ModelRunner = _core.ModelRunner(executable, threads, isolated)
+        self._inner: _core.ModelRunner = _core.ModelRunner(executable, threads, isolated, limits)
         super().__init__()
 
     def run(
@@ -117,6 +124,7 @@ class PackRunner(_Runner):
     - ``max_queue``, ``max_queue_tokens``: what may wait; 0 tokens: no limit
     - ``keep_order``: answers come in the order in which requests were taken
     - ``warm_up``: runs one batch at the start, so that deadlines are judged from the first request
+    - ``limits``: what reading the file, loading it and each batch may cost, as ``ModelRunner``
 
     Thread-safe, and of the process that made it, as ``ModelRunner``."""
 
@@ -135,6 +143,7 @@ class PackRunner(_Runner):
         warm_up: bool = False,
         threads: int = 0,
         isolated: bool = False,
+        limits: Optional[Limits] = None,
     ) -> None:
         options = {
             "timeout": timeout,
@@ -147,7 +156,9 @@ class PackRunner(_Runner):
             "keep_order": keep_order,
             "warm_up": warm_up,
         }
-        self._inner: _core.PackRunner = _core.PackRunner(executable, threads, isolated, options)
+        self._inner: _core.PackRunner = _core.PackRunner(
+            executable, threads, isolated, options, limits
+        )
         super().__init__()
 
     def submit(

@@ -17,6 +17,7 @@ __all__ = [
     "ArrayLike",
     "Arrays",
     "CompileOptions",
+    "Limits",
     "ModelInput",
     "PackArgs",
     "Packing",
@@ -31,6 +32,10 @@ Path = Union[str, "os.PathLike[str]"]
 #: example), or nested lists.
 ArrayLike = Any
 Arrays = Mapping[str, ArrayLike]
+#: What a model or an executable of a stranger may cost, by the command line's names (``--limit``):
+#: ``{"time": 60, "memory": "4GiB"}``; seconds, bytes and counts as numbers or with a unit. What
+#: needs more raises ``RefusedError`` with the reason ``"limit"`` before it begins.
+Limits = Mapping[str, Union[int, str]]
 
 
 class Tensor(NamedTuple):
@@ -115,6 +120,8 @@ class CompileOptions(TypedDict, total=False):
     prefetch: bool
     #: A folder for the graph after each pass that changed it.
     dump_passes: str
+    #: What the compile may cost; of a session, each load and each run too.
+    limits: Limits
 
 
 class SessionOptions(CompileOptions, total=False):

@@ -41,10 +41,13 @@ struct Joined {
   std::vector<JoinedVertex> product, sum;
 };
 
+std::vector<JoinedVertex> join_superstep(const Program& program, size_t step) {
+  Budget memory({}, &Limits::memory);
+  return join_vertices(program, program.supersteps[step].compute, memory).take();
+}
+
 Joined join(const Executable& executable) {
-  const Program& program = executable.program;
-  return {join_vertices(program, program.supersteps[0].compute),
-          join_vertices(program, program.supersteps[1].compute)};
+  return {join_superstep(executable.program, 0), join_superstep(executable.program, 1)};
 }
 
 TEST(Joined, what_does_not_depend_on_each_other_is_one_vertex) {
@@ -129,8 +132,7 @@ TEST(Pieces, are_as_many_on_few_tiles_as_on_many) {
     replace("GRID", grid);
     replace("ROWS", block);
     const Executable executable = tiny_executable(text);
-    const ComputeSet& set = executable.program.supersteps[0].compute;
-    return cut_into_pieces(join_vertices(executable.program, set), 2).size();
+    return cut_into_pieces(join_superstep(executable.program, 0), 2).size();
   };
   EXPECT_EQ(pieces("[16]", "256"), pieces("[1366]", "3"));
   EXPECT_GT(pieces("[16]", "256"), 1U);

@@ -73,6 +73,10 @@ TEST_F(LengthsTest, are_read_from_requests) {
             "a.jsonl:1: \"length\" is \"5\", must be a length in 1..16777216");
   EXPECT_EQ(refuse("{\"input_ids\": []}"),
             "a.jsonl:1: \"input_ids\" holds 0 items, must be a length in 1..16777216");
+  EXPECT_EQ(refuse("{\"length\": " + std::string(100'000, '[') + std::string(100'000, ']') + "}"),
+            "a.jsonl:1: is nested 33 deep, must be at most 32");
+  EXPECT_EQ(refuse("{\"length\": 5}\n" + std::string((16 << 20) + 1, ' ')),
+            "a.jsonl: line 2 has 16777217 bytes, must have at most 16777216");
   EXPECT_EQ(refuse(""), "a.jsonl: holds 0 lengths, must hold 1..16777216");
 }
 

@@ -49,6 +49,12 @@ class PackPlanTest : public TemporaryFolder {
   }
 };
 
+TEST_F(PackPlanTest, nesting_is_bounded_before_it_is_parsed) {
+  write(path("deep.json"), "{\"where\": " + std::string(1 << 20, '[') + "}");
+  EXPECT_EQ(read_plan(path("deep.json")).error().message,
+            path("deep.json: is nested 33 deep, must be at most 32"));
+}
+
 TEST_F(PackPlanTest, says_where_every_request_stands) {
   const Json json = written(plan_of(form_b(2, 8), PackPolicy::FirstFit, {5, 6, 3, 7}));
   EXPECT_EQ(json["batches"], Json::parse("[[[0,0,5],[1,8,6],[2,5,3]],[[3,0,7]]]"));

@@ -2,6 +2,7 @@
 // Every rule has a test that breaks it: the small program with one thing changed.
 #include "program/verify.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <limits>
@@ -11,6 +12,10 @@
 
 namespace tessera {
 namespace {
+
+using ::testing::AllOf;
+using ::testing::EndsWith;
+using ::testing::StartsWith;
 
 Program small() { return parse_program(kSmallProgram).take(); }
 
@@ -374,9 +379,14 @@ TEST(Verify, a_program_that_would_take_for_ever_is_refused) {
     program.supersteps[0].exchange.insert(program.supersteps[0].exchange.end(), 100,
                                           program.supersteps[0].exchange[0]);
   }
-  EXPECT_EQ(fault(program),
-            "superstep 'layer/matmul': its regions take too many steps to compare, "
-            "must take fewer than 2^28");
+  Limits limits;
+  limits.comparisons = int64_t{1} << 20;
+  const Status refused = verify_program(program, {}, limits);
+  EXPECT_EQ(refused.error().kind, ErrorKind::Refused);
+  EXPECT_THAT(refused.error().message,
+              AllOf(StartsWith("superstep 'layer/matmul': comparing its regions: needs "
+                               "comparisons = 1,"),
+                    EndsWith("must be at most 1,048,576 (--limit comparisons=VALUE raises it)")));
 }
 
 TEST(Verify, too_many_of_anything_is_refused) {

@@ -165,6 +165,17 @@ TEST_F(DiskCacheTest, a_sound_executable_under_another_key_is_caught) {
   EXPECT_EQ(found.reason, "key record: is of another key");
 }
 
+TEST_F(DiskCacheTest, what_is_past_the_limits_of_one_reader_stays_for_others) {
+  const auto cache = open();
+  store(*cache, small_record());
+  Limits limits;
+  limits.vertices = 1;
+  const DiskLookup found = cache->find(small_record().key, limits);
+  EXPECT_EQ(found.outcome, Outcome::Refused);
+  EXPECT_THAT(found.reason, HasSubstr("must be at most 1 (--limit vertices=VALUE raises it)"));
+  EXPECT_EQ(cache->find(small_record().key).outcome, Outcome::Hit);
+}
+
 TEST_F(DiskCacheTest, what_is_corrupt_is_set_aside_and_can_be_stored_again) {
   const auto cache = open();
   store(*cache, small_record());

@@ -273,6 +273,13 @@ TEST_F(EventFile, errors_say_the_line) {
             path_ + ": line 2: event is not JSON, must be one object a line");
 }
 
+TEST_F(EventFile, a_line_is_bounded_before_it_is_parsed) {
+  EXPECT_EQ(parse_event("{\"a\": " + std::string(1 << 20, '[') + "}").error().message,
+            "is nested 33 deep, must be at most 32");
+  EXPECT_EQ(parse_event(std::string((16 << 20) + 1, ' ')).error().message,
+            "line 1 has 16777217 bytes, must have at most 16777216");
+}
+
 TEST_F(EventFile, that_is_missing_is_an_error_with_its_path) {
   const auto events = read_events(path_);
   ASSERT_FALSE(events.ok());

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// What one run will do, added up when a Program loads, so that a run that cannot end in its time is
+// refused before it begins. It is a bound and no forecast: only what no host could do in the time
+// is refused, or one call of a kernel, which cannot be stopped, that would go on long after it.
+#pragma once
+
+#include <cstdint>
+
+#include "support/expected.h"
+#include "support/limits.h"
+
+namespace tessera {
+
+class RunWork {
+ public:
+  // One call of a kernel that walks through so many elements; `times` such calls.
+  void add(int64_t elements, int64_t times = 1);
+  // Errors: "run: walks through 1e+18 elements, must be at most …".
+  Status check(int threads, const Limits& limits) const;
+
+ private:
+  double all_ = 0;
+  int64_t largest_ = 0;
+};
+
+}  // namespace tessera

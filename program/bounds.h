@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// How much a Program may hold of each thing: bounds of the format, which the reader asks of a
+// file's bytes before it builds anything, and the verifier of every Program.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace tessera {
+
+inline constexpr size_t kMaxVariables = 100'000;
+inline constexpr size_t kMaxSupersteps = 100'000;
+// Transfers, operands, origins, values of a parameter.
+inline constexpr size_t kMaxPerSuperstep = 4096;
+inline constexpr size_t kMaxParams = 64;
+
+}  // namespace tessera
