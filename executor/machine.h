@@ -22,6 +22,7 @@
 #include "program/popef.h"
 #include "support/expected.h"
 #include "support/limits.h"
+#include "support/minisign.h"
 
 namespace tessera {
 
@@ -44,6 +45,8 @@ struct MachineOptions {
   // `cpu` and `cache_folder` are then this one's. Null: the machine has one to itself.
   std::shared_ptr<Jit> jit = {};
   Limits limits = {};  // of one load and of one run
+  // Executables that are loaded from a file must be signed by this key (program/popef_file.h).
+  std::optional<PublicKey> require_signature = {};
 };
 
 // What the host does in one run, as it was planned at load: counted, so that tests can hold it.

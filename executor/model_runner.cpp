@@ -164,8 +164,13 @@ ModelRunner::~ModelRunner() {
 
 Expected<std::unique_ptr<ModelRunner>> ModelRunner::load(const std::string& popef_path,
                                                          const MachineOptions& options) {
-  auto executable = std::make_shared<const Executable>(
-      TRY(read_popef(popef_path, check_compute_set, options.limits)));
+  return load(TRY(open_popef(popef_path, options.require_signature, options.limits)), options);
+}
+
+Expected<std::unique_ptr<ModelRunner>> ModelRunner::load(const PopefFile& file,
+                                                         const MachineOptions& options) {
+  auto executable =
+      std::make_shared<const Executable>(TRY(read_popef(file, check_compute_set, options.limits)));
   return create(std::move(executable), options);
 }
 

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "executor/machine.h"
+#include "program/popef_file.h"
 #include "support/expected.h"
 
 namespace tessera {
@@ -34,6 +35,8 @@ using OutputViews = std::map<std::string, OutputView>;
 class ModelRunner {
  public:
   static Expected<std::unique_ptr<ModelRunner>> load(const std::string& popef_path,
+                                                     const MachineOptions& options = {});
+  static Expected<std::unique_ptr<ModelRunner>> load(const PopefFile& file,
                                                      const MachineOptions& options = {});
   static Expected<std::unique_ptr<ModelRunner>> create(std::shared_ptr<const Executable> executable,
                                                        const MachineOptions& options = {});

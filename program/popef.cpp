@@ -7,6 +7,7 @@
 
 #include "program/blobs.h"
 #include "program/messages.h"
+#include "program/popef_file.h"
 #include "support/lines.h"
 #include "support/plain_text.h"
 
@@ -261,20 +262,29 @@ Expected<uint64_t> write_popef(Executable& executable, const std::string& path, 
   return bytes;
 }
 
-Expected<Executable> read_popef(const std::string& path, const CheckComputeSet& check,
+Expected<Executable> read_popef(const PopefFile& from, const CheckComputeSet& check,
                                 const Limits& limits) {
-  const auto mapped = TRY(MappedFile::open(path));
-  TRY(check_limit(limits, &Limits::memory, std::ssize(mapped->bytes()), path));
-  const BlobFile file = TRY(at(path, walk_blobs(mapped->bytes())));
-  TRY(at(path, check_contents(file)));
-  auto read = at(path, Reader(mapped, file, limits).run(check));
-  TRY(mapped->check());
+  TRY(check_limit(limits, &Limits::memory, std::ssize(from.file->bytes()), from.path));
+  TRY(check_signature(from));
+  const BlobFile file = TRY(at(from.path, walk_blobs(from.file->bytes())));
+  TRY(at(from.path, check_contents(file)));
+  auto read = at(from.path, Reader(from.file, file, limits).run(check));
+  TRY(from.file->check());
   return read;
 }
 
+Expected<Executable> read_popef(const std::string& path, const CheckComputeSet& check,
+                                const Limits& limits) {
+  return read_popef(TRY(open_popef(path)), check, limits);
+}
+
 Expected<std::vector<BlobInfo>> list_blobs(const std::string& path) {
-  const auto mapped = TRY(MappedFile::open(path));
-  const BlobFile file = TRY(at(path, walk_blobs(mapped->bytes())));
+  return list_blobs(TRY(open_popef(path)));
+}
+
+Expected<std::vector<BlobInfo>> list_blobs(const PopefFile& from) {
+  TRY(check_signature(from));
+  const BlobFile file = TRY(at(from.path, walk_blobs(from.file->bytes())));
   std::vector<BlobInfo> infos;
   for (const BlobView& blob : file.blobs)
     infos.push_back({std::string(to_string(blob.type)), blob.name, to_hex(blob.content_sha256),

@@ -6,6 +6,7 @@
 #include "codelets/codelet.h"
 #include "compiler/onnx/import.h"
 #include "passes/pipeline.h"
+#include "program/popef_file.h"
 #include "python/arrays.h"
 #include "python/bindings.h"
 #include "python/errors.h"
@@ -91,15 +92,17 @@ py::dict convert_model(const py::object& model, const py::object& output, const 
                   "packing"_a = packing_of(converted.packing));
 }
 
-ExecutableHandle load_within(const py::handle& path, const Limits& limits) {
+ExecutableHandle load_within(const py::handle& path, const Limits& limits,
+                             const std::optional<PublicKey>& key) {
   const std::string from = path_of(path);
-  auto executable =
-      value_of(without_gil([&] { return read_popef(from, check_compute_set, limits); }));
+  auto executable = value_of(without_gil([&]() -> Expected<Executable> {
+    return read_popef(TRY(open_popef(from, key, limits)), check_compute_set, limits);
+  }));
   return {std::make_shared<const Executable>(std::move(executable)), {}, {}};
 }
 
-ExecutableHandle load(const py::object& path, const py::object& limits) {
-  return load_within(path, limits_of(limits));
+ExecutableHandle load(const py::object& path, const py::object& limits, const py::object& key) {
+  return load_within(path, limits_of(limits), required_key(key));
 }
 
 // ((name, dtype, shape with -1 for variable dimensions), …)
@@ -113,10 +116,14 @@ py::list model_inputs(const py::object& path) {
 }
 
 // ((type, name, offset, bytes, sha256), …) of a file.
-py::list blobs(const py::object& path) {
+py::list blobs(const py::object& path, const py::object& key) {
   const std::string from = path_of(path);
+  const std::optional<PublicKey> signed_by = required_key(key);
+  const auto listed = value_of(without_gil([&]() -> Expected<std::vector<BlobInfo>> {
+    return list_blobs(TRY(open_popef(from, signed_by)));
+  }));
   py::list list;
-  for (const BlobInfo& blob : value_of(without_gil([&] { return list_blobs(from); })))
+  for (const BlobInfo& blob : listed)
     list.append(py::make_tuple(blob.type, blob.name, blob.offset, blob.bytes, blob.sha256));
   return list;
 }
@@ -154,7 +161,7 @@ std::shared_ptr<const Executable> executable_of(const py::handle& executable_or_
                                                 const Limits& limits) {
   if (py::isinstance<ExecutableHandle>(executable_or_path))
     return py::cast<ExecutableHandle&>(executable_or_path).executable;
-  return load_within(executable_or_path, limits).executable;
+  return load_within(executable_or_path, limits, {}).executable;
 }
 
 void bind_executable(py::module_& module) {

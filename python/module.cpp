@@ -33,4 +33,5 @@ PYBIND11_MODULE(_core, module) {
   bind_pack_runner(module);
   bind_packing(module);
   bind_session(module);
+  bind_verification(module);
 }

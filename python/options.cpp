@@ -303,6 +303,13 @@ Limits limits_of(const py::handle& value) {
   return value_of(parse_limits(words, "limits"));
 }
 
+std::optional<PublicKey> required_key(const py::handle& key) {
+  if (key.is_none()) return {};
+  Expected<PublicKey> read = read_public_key(path_of(key));
+  if (read.ok()) return read.take();
+  refuse("require_signature: " + read.error().message);
+}
+
 MachineOptions machine_options(int threads, bool isolated, const Limits& limits) {
   if (threads < 0)
     refuse("threads: " + std::to_string(threads) + ", must be 0 (one per core) or more");

@@ -7,6 +7,7 @@
 #include "compiler/options.h"
 #include "executor/machine.h"
 #include "session/session.h"
+#include "support/minisign.h"
 
 namespace tessera::python {
 
@@ -18,6 +19,8 @@ CompileOptions compile_options(const py::dict& options);
 SessionOptions session_options(const py::dict& options);
 // `limits`: None, or a dict of numbers or texts by name, as --limit takes them.
 Limits limits_of(const py::handle& limits);
+// `key`: None, or a public key's path or text.
+std::optional<PublicKey> required_key(const py::handle& key);
 MachineOptions machine_options(int threads, bool isolated, const Limits& limits);
 
 }  // namespace tessera::python

@@ -84,6 +84,11 @@ Expected<std::unique_ptr<Session>> Session::open(const std::string& model_path,
                                                  SessionOptions options) {
   TRY(MappedFile::open(model_path));  // a missing file is the caller's mistake now, not at a run
   TRY(check_events_file(options.events_path));
+  if (options.machine.require_signature)
+    return Error{
+        "session: require_signature is for executables that are loaded from a file, must "
+        "not be given: a session makes its own",
+        ErrorKind::Usage};
   std::unique_ptr<Session> session(new Session);
   Impl& impl = *session->impl_;
   impl.model_path = model_path;

@@ -104,6 +104,33 @@ MappedFile::MappedFile(std::string path, const std::byte* data, size_t size)
   if (size > 0) watched_.emplace(data, size);
 }
 
+Expected<std::shared_ptr<const MappedFile>> MappedFile::copy(const std::string& path,
+                                                             size_t limit) {
+  Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (descriptor.get() < 0) return system_error(path, "cannot open");
+  struct stat status;
+  if (::fstat(descriptor.get(), &status) != 0) return system_error(path, "cannot open");
+  if (!S_ISREG(status.st_mode)) return Error{path + ": is not a regular file"};
+  const auto size = static_cast<size_t>(status.st_size);
+  if (size > limit)
+    return Error{path + ": is larger than " + std::to_string(limit) +
+                 " bytes, which is the most that is copied here"};
+  void* data = nullptr;
+  if (size > 0)
+    data = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (data == MAP_FAILED) return system_error(path, "cannot copy");
+  std::shared_ptr<const MappedFile> file(new MappedFile(static_cast<const std::byte*>(data), size));
+  for (size_t at = 0; at < size;) {
+    const ssize_t got = ::read(descriptor.get(), static_cast<std::byte*>(data) + at, size - at);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return system_error(path, "cannot read");
+    if (got == 0) return Error{path + ": became shorter while it was read"};
+    at += static_cast<size_t>(got);
+  }
+  if (size > 0) ::mprotect(data, size, PROT_READ);
+  return file;
+}
+
 MappedFile::~MappedFile() {
   watched_.reset();
   if (size_ == 0) return;

@@ -25,6 +25,9 @@ class MappedFile {
   static Expected<std::shared_ptr<const MappedFile>> open(const std::string& path);
   // Of an open descriptor, which stays the caller's; `path` is for messages.
   static Expected<std::shared_ptr<const MappedFile>> map(int descriptor, const std::string& path);
+  // A copy in memory of its own, read once: what is done to the file later is not seen.
+  // Refuses more than `limit` bytes.
+  static Expected<std::shared_ptr<const MappedFile>> copy(const std::string& path, size_t limit);
   ~MappedFile();
   MappedFile(const MappedFile&) = delete;
   std::span<const std::byte> bytes() const { return {data_, size_}; }

@@ -15,6 +15,8 @@
 #include "executor/packing/workload.h"
 #include "tools/bench_online.h"
 #include "tools/print.h"
+#include "tools/sandboxed.h"
+#include "tools/stranger_flags.h"
 #include "tools/tensors.h"
 #include "tools/verb.h"
 
@@ -42,7 +44,8 @@ po::options_description flags() {
       "online: longest wait of a batch's first request")("json", po::bool_switch(),
                                                          "print the figures as JSON");
   po::options_description all;
-  all.add(workload).add(online_flags()).add(machine_flags()).add(limit_flags());
+  all.add(workload).add(online_flags()).add(machine_flags()).add(stranger_flags());
+  all.add(limit_flags());
   return all;
 }
 
@@ -280,6 +283,20 @@ Expected<PackRunnerConfig> pack_config(const po::variables_map& flags) {
   return config;
 }
 
+Status run_executables(const po::variables_map& flags, const std::vector<PopefFile>& files,
+                       const MachineOptions& machine, const PackRunnerConfig& config) {
+  std::vector<std::shared_ptr<ModelRunner>> runners;
+  for (const PopefFile& file : files) {
+    runners.push_back(TRY(ModelRunner::load(file, machine)));
+    const PackingForm form = runners.back()->executable().metadata.packing.form;
+    if (files.size() > 1 && (form == PackingForm::None) != (runners.size() == 1))
+      return Error{file.path + ": must be a padded executable first, packed ones after it",
+                   ErrorKind::Usage};
+  }
+  if (runners.size() > 1) return run_chapter(runners, flags, config);
+  return run_repeated(*runners[0], flags["iterations"].as<int64_t>(), flags["json"].as<bool>());
+}
+
 Status run(const po::variables_map& flags) {
   if (flags["online"].as<bool>()) return bench_online(flags);
   TRY(refuse_online_flags(flags));
@@ -290,18 +307,16 @@ Status run(const po::variables_map& flags) {
   if (iterations < 1)
     return Error{fmt::format("--iterations: {}, must be at least 1", iterations), ErrorKind::Usage};
   const PackRunnerConfig config = TRY(pack_config(flags));
-  const MachineOptions machine = TRY(machine_options(flags));
-
-  std::vector<std::shared_ptr<ModelRunner>> runners;
-  for (const std::string& path : paths) {
-    runners.push_back(TRY(ModelRunner::load(path, machine)));
-    const PackingForm form = runners.back()->executable().metadata.packing.form;
-    if (paths.size() > 1 && (form == PackingForm::None) != (runners.size() == 1))
-      return Error{path + ": must be a padded executable first, packed ones after it",
-                   ErrorKind::Usage};
-  }
-  if (runners.size() == 1) return run_repeated(*runners[0], iterations, flags["json"].as<bool>());
-  return run_chapter(runners, flags, config);
+  MachineOptions machine = TRY(machine_options(flags));
+  machine.require_signature = TRY(required_key(flags));
+  std::vector<PopefFile> files;
+  for (const std::string& path : paths)
+    files.push_back(TRY(open_popef(path, machine.require_signature, machine.limits)));
+  if (!flags["sandbox"].as<bool>()) return run_executables(flags, files, machine, config);
+  machine.cache_folder = "";  // code that a stranger's file made stays in there
+  return run_in_sandbox({}, machine.limits, write_outputs, [&](const WriteOutputs&) {
+    return run_executables(flags, files, machine, config);
+  });
 }
 
 }  // namespace

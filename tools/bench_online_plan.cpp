@@ -13,6 +13,7 @@
 #include "executor/pack_runner.h"
 #include "support/file.h"
 #include "support/lines.h"
+#include "tools/stranger_flags.h"
 
 namespace tessera::tools {
 namespace {
@@ -37,11 +38,16 @@ bool is_virtual(const po::variables_map& flags) { return flags["virtual"].as<boo
 
 // From the executable, or form B by --rows and --row_length.
 Status choose_contract(const po::variables_map& flags, OnlinePlan& plan) {
+  if (flags["sandbox"].as<bool>())
+    return Error{"bench --online: reads and writes logs as it goes, must be without --sandbox",
+                 ErrorKind::Usage};
   const Words paths = flags.count("executables") ? flags["executables"].as<Words>() : Words();
   if (paths.size() > 1)
     return Error{"bench --online: several executables, must be one", ErrorKind::Usage};
   if (paths.size() == 1) {
-    plan.runner = TRY(ModelRunner::load(paths[0], TRY(machine_options(flags))));
+    MachineOptions machine = TRY(machine_options(flags));
+    machine.require_signature = TRY(required_key(flags));
+    plan.runner = TRY(ModelRunner::load(paths[0], machine));
     plan.contract = TRY(request_contract(plan.runner->executable().metadata));
     return {};
   }

@@ -6,10 +6,11 @@
 
 #include "codelets/codelet.h"
 #include "codelets/cost.h"
-#include "program/popef.h"
+#include "program/popef_file.h"
 #include "program/text.h"
 #include "tools/inspect_views.h"
 #include "tools/print.h"
+#include "tools/stranger_flags.h"
 #include "tools/verb.h"
 
 namespace tessera::tools {
@@ -32,7 +33,7 @@ po::options_description flags() {
       "program", po::bool_switch(), "print the Program as text")("blobs", po::bool_switch(),
                                                                  "list the file's blobs");
   po::options_description all;
-  all.add(flags).add(limit_flags());
+  all.add(flags).add(signature_flags()).add(limit_flags());
   return all;
 }
 
@@ -227,8 +228,10 @@ Status run(const po::variables_map& flags) {
   if (!flags.count("executable"))
     return Error{"inspect: no executable, must be MODEL.popef", ErrorKind::Usage};
   const std::string path = flags["executable"].as<std::string>();
-  const Executable executable = TRY(read_popef(path, check_compute_set, TRY(limits_of(flags))));
-  const std::vector<BlobInfo> blobs = TRY(list_blobs(path));
+  const Limits limits = TRY(limits_of(flags));
+  const PopefFile file = TRY(open_popef(path, TRY(required_key(flags)), limits));
+  const Executable executable = TRY(read_popef(file, check_compute_set, limits));
+  const std::vector<BlobInfo> blobs = TRY(list_blobs(file));
   const ProgramCost cost = program_cost(executable.program);
   const MemoryReport memory = program_memory(executable.program);
   if (asks_for_views(flags)) return print_views(flags, {executable.program, cost, memory});

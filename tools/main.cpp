@@ -13,8 +13,9 @@ namespace tessera::tools {
 namespace {
 
 std::vector<Verb> verbs() {
-  return {compile_verb(), run_verb(),        bench_verb(), inspect_verb(), recompiles_verb(),
-          convert_verb(), make_model_verb(), pack_verb(),  version_verb()};
+  return {compile_verb(),    run_verb(),     bench_verb(),      inspect_verb(),
+          recompiles_verb(), convert_verb(), make_model_verb(), pack_verb(),
+          verify_verb(),     sign_verb(),    keygen_verb(),     version_verb()};
 }
 
 void print_overview() {
@@ -24,7 +25,8 @@ void print_overview() {
   for (const Verb& verb : verbs()) print("  {:<12} {}\n", verb.name, verb.summary);
   print(
       "\n'tessera VERB --help' tells each verb's flags and gives an example.\n"
-      "Exit codes: 0 ok, 1 error, 2 usage, 3 refused by a policy or a limit, 4 out of tile memory,\n"
+      "Exit codes: 0 ok, 1 error, 2 usage, 3 refused by a policy or a limit, 4 out of tile "
+      "memory,\n"
       "            5 bad or untrusted file.\n");
 }
 

@@ -13,6 +13,7 @@
 #include "tools/pack_report.h"
 #include "tools/pack_tune.h"
 #include "tools/print.h"
+#include "tools/stranger_flags.h"
 
 namespace tessera::tools {
 namespace {
@@ -48,6 +49,7 @@ po::options_description flags() {
       .add(batch)
       .add(rule_flags("window", "next_fit, first_fit, best_fit, window, spfhp or lpfhp"))
       .add(tune_flags())
+      .add(signature_flags())
       .add(compile_flags())
       .add(limit_flags());
   return all;
@@ -62,7 +64,9 @@ Expected<PackingForm> parse_form(const std::string& word) {
 
 Expected<PackingContract> contract_from(const po::variables_map& flags, int64_t longest) {
   if (const std::string path = flags["executable"].as<std::string>(); !path.empty()) {
-    const Executable executable = TRY(read_popef(path, check_compute_set, TRY(limits_of(flags))));
+    const Limits limits = TRY(limits_of(flags));
+    const PopefFile file = TRY(open_popef(path, TRY(required_key(flags)), limits));
+    const Executable executable = TRY(read_popef(file, check_compute_set, limits));
     return request_contract(executable.metadata);
   }
   const auto number = [&](const char* name, int64_t least, int64_t most) -> Expected<int64_t> {
@@ -201,6 +205,11 @@ Status run(const po::variables_map& flags) {
   if (tune) words.erase(words.begin());
   if (words.size() > 1)
     return Error{fmt::format("pack: '{}', must be one source of lengths", words[1]),
+                 ErrorKind::Usage};
+  const bool executables = flags.count(tune ? "executables" : "executable") &&
+                           (tune || !flags["executable"].as<std::string>().empty());
+  if (flags.count("require-signature") && !executables)
+    return Error{"--require-signature: is for executables, must be left out where none is loaded",
                  ErrorKind::Usage};
   const PackRule rule = TRY(pack_rule(flags));
   const LengthSource source = TRY(length_source(flags, words.empty() ? "" : words[0]));

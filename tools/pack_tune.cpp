@@ -14,6 +14,7 @@
 #include "executor/batch_runner.h"
 #include "executor/online/tune.h"
 #include "tools/print.h"
+#include "tools/stranger_flags.h"
 
 namespace tessera::tools {
 namespace {
@@ -174,10 +175,13 @@ Expected<std::vector<TriedShape>> compiled(const po::variables_map& flags,
   return all;
 }
 
-Expected<std::vector<TriedShape>> from_executables(const Words& paths) {
+Expected<std::vector<TriedShape>> from_executables(const Words& paths,
+                                                   const std::optional<PublicKey>& key,
+                                                   const Limits& limits) {
   std::vector<TriedShape> all;
   for (const std::string& path : paths) {
-    const Executable executable = TRY(read_popef(path, check_compute_set));
+    const Executable executable =
+        TRY(read_popef(TRY(open_popef(path, key, limits)), check_compute_set, limits));
     const Metadata& metadata = executable.metadata;
     TriedShape& shape = all.emplace_back();
     shape.file = path;
@@ -318,8 +322,10 @@ Status run_tune(const LengthSource& source, const po::variables_map& flags) {
     return Error{fmt::format("--rate: {}, must be in 0..1e9", options.rate), ErrorKind::Usage};
   if (!(p99_limit >= 0)) return Error{"--p99_ms: must not be negative", ErrorKind::Usage};
 
-  std::vector<TriedShape> all = model ? TRY(compiled(flags, source.lengths))
-                                      : TRY(from_executables(flags["executables"].as<Words>()));
+  std::vector<TriedShape> all =
+      model ? TRY(compiled(flags, source.lengths))
+            : TRY(from_executables(flags["executables"].as<Words>(), TRY(required_key(flags)),
+                                   TRY(limits_of(flags))));
   for (TriedShape& shape : all) TRY(tune_tried(shape, source.lengths, options));
   const std::string costs = model ? fmt::format("modelled, of {} compiled for {} at each shape",
                                                 flags["input_model"].as<std::string>(),

@@ -71,11 +71,9 @@ struct Sound {
   std::vector<int64_t> lengths;
 };
 
-Expected<Sound> read_sound(const BatchRunner& runner, const std::string& folder,
-                           std::span<const std::string> names) {
+Sound sound_of(const BatchRunner& runner, std::vector<NamedRequest> requests) {
   Sound sound;
-  for (const std::string& name : names) {
-    auto request = read_request(folder + "/" + name);
+  for (auto& [name, request] : requests) {
     const auto length = request ? runner.check(*request) : Expected<int64_t>(request.error());
     if (!length) {
       print_error("tessera: request '{}': {}\n", name, length.error().message);
@@ -89,9 +87,9 @@ Expected<Sound> read_sound(const BatchRunner& runner, const std::string& folder,
 }
 
 // A plan's batches, once it is shown to be one for these requests and this executable.
-Expected<std::vector<PackedBatch>> planned(const std::string& path, const PackingContract& contract,
+Expected<std::vector<PackedBatch>> planned(const std::string& path, PackPlan plan,
+                                           const PackingContract& contract,
                                            std::span<const int64_t> lengths) {
-  PackPlan plan = TRY(read_plan(path));
   const auto must_be = [&](const char* what, int64_t is, int64_t must) {
     return Error{fmt::format("{}: {} {}, must be {} as in this run", path, is, what, must)};
   };
@@ -116,35 +114,42 @@ Expected<std::vector<PackedBatch>> planned(const std::string& path, const Packin
 
 }  // namespace
 
-Status run_requests(ModelRunner& runner, const std::string& folder, const std::string& outputs,
-                    const RequestPacking& packing) {
+Expected<std::vector<NamedRequest>> read_requests(const std::string& folder) {
+  std::vector<NamedRequest> requests;
+  for (const std::string& name : TRY(request_folders(folder)))
+    requests.push_back({name, read_request(folder + "/" + name)});
+  return requests;
+}
+
+Status run_requests(ModelRunner& runner, std::vector<NamedRequest> requests,
+                    const std::string& outputs, const RequestPacking& packing,
+                    const WriteOutputs& write) {
   const Metadata& metadata = runner.executable().metadata;
-  const std::vector<std::string> names = TRY(request_folders(folder));
+  const size_t given = requests.size();
   const std::unique_ptr<BatchRunner> batch_runner = TRY(BatchRunner::create(runner));
   const double start = now_seconds();
-  const Sound sound = TRY(read_sound(*batch_runner, folder, names));
+  const Sound sound = sound_of(*batch_runner, std::move(requests));
   const PackingContract& contract = batch_runner->contract();
-  const size_t refused = names.size() - sound.names.size();
-  if (refused && !packing.plan.empty())
+  const size_t refused = given - sound.names.size();
+  if (refused && packing.plan)
     return Error{fmt::format("run: {} of {} requests were refused, and the plan needs them all",
-                             refused, names.size())};
+                             refused, given)};
   const std::vector<PackedBatch> batches =
-      packing.plan.empty() ? TRY(pack_offline(contract, packing.rule, sound.lengths))
-                           : TRY(planned(packing.plan, contract, sound.lengths));
+      packing.plan ? TRY(planned(packing.plan_path, *packing.plan, contract, sound.lengths))
+                   : TRY(pack_offline(contract, packing.rule, sound.lengths));
   std::vector<const Request*> pointers;
   for (const Request& request : sound.requests) pointers.push_back(&request);
   for (size_t number = 0; number < batches.size(); ++number) {
     const std::vector<Answer> answers = TRY(batch_runner->run(batches[number], pointers, number));
     if (outputs.empty()) continue;
     for (size_t i = 0; i < answers.size(); ++i)
-      TRY(write_outputs(answer_arrays(answers[i], metadata),
-                        outputs + "/" + sound.names[batches[number].placements[i].request]));
+      TRY(write(answer_arrays(answers[i], metadata),
+                outputs + "/" + sound.names[batches[number].placements[i].request]));
   }
   print("answered {} of {} requests in {} batches, {} on the host; modelled {} on the IPU\n",
-        sound.names.size(), names.size(), batches.size(), human_seconds(now_seconds() - start),
+        sound.names.size(), given, batches.size(), human_seconds(now_seconds() - start),
         human_seconds(static_cast<double>(batches.size()) * metadata.cycles.seconds_per_batch));
-  if (refused)
-    return Error{fmt::format("run: {} of {} requests were refused", refused, names.size())};
+  if (refused) return Error{fmt::format("run: {} of {} requests were refused", refused, given)};
   return {};
 }
 

@@ -11,7 +11,9 @@
 #include "tools/pack_flags.h"
 #include "tools/print.h"
 #include "tools/requests.h"
+#include "tools/sandboxed.h"
 #include "tools/session_flags.h"
+#include "tools/stranger_flags.h"
 #include "tools/tensors.h"
 #include "tools/verb.h"
 
@@ -41,6 +43,7 @@ po::options_description flags() {
       .add(rule_flags("window",
                       "of --requests: next_fit, first_fit, best_fit, window, spfhp, lpfhp"))
       .add(machine_flags())
+      .add(stranger_flags())
       .add(session_flags())
       .add(compile_flags())
       .add(limit_flags());
@@ -59,14 +62,14 @@ std::map<std::string, NpyArray> as_arrays(HostTensors tensors) {
 }
 
 Status run_batch(const Serving& serving, const std::map<std::string, NpyArray>& inputs,
-                 const std::string& output_folder) {
+                 const std::string& output_folder, const WriteOutputs& write) {
   const double start = now_seconds();
   HostTensors outputs = TRY(serving.run(TRY(input_views(inputs))));
   const double host = now_seconds() - start;
   const CycleSummary& cycles = serving.runner->executable().metadata.cycles;
   print("ran in {} on the host; modelled {} = {} cycles on the IPU\n", human_seconds(host),
         human_seconds(cycles.seconds_per_batch), human_count(static_cast<int64_t>(cycles.total)));
-  if (!output_folder.empty()) TRY(write_outputs(as_arrays(std::move(outputs)), output_folder));
+  if (!output_folder.empty()) TRY(write(as_arrays(std::move(outputs)), output_folder));
   return {};
 }
 
@@ -95,11 +98,11 @@ Expected<std::vector<Source>> sources(const po::variables_map& flags, bool model
 }
 
 Expected<std::map<std::string, NpyArray>> load_inputs(const Source& source, const Serving& serving,
-                                                      size_t batch) {
+                                                      size_t batch, const ReadArray& read) {
   Metadata metadata;
   metadata.anchors = serving.anchors();
   if (source.folder.empty()) return random_inputs(metadata, batch);
-  return read_inputs(source.folder, anchor_names(metadata, AnchorKind::Input));
+  return read_inputs(source.folder, anchor_names(metadata, AnchorKind::Input), read);
 }
 
 std::string folder_of_batch(const std::string& outputs, size_t batch, size_t batches) {
@@ -107,23 +110,57 @@ std::string folder_of_batch(const std::string& outputs, size_t batch, size_t bat
   return outputs + "/" + std::to_string(batch);
 }
 
-Status run_executable(const std::string& path, const MachineOptions& machine,
-                      const std::vector<Source>& batches, const std::string& outputs) {
-  const Serving serving{TRY(ModelRunner::load(path, machine)), {}, nullptr};
-  for (size_t i = 0; i < batches.size(); ++i)
-    TRY(run_batch(serving, TRY(load_inputs(batches[i], serving, i)),
-                  folder_of_batch(outputs, i, batches.size())));
+// An executable's batches, from files to files.
+struct ExecutableRun {
+  PopefFile file;
+  MachineOptions machine;
+  std::vector<Source> batches;
+  std::string outputs;
+
+  std::string folder(size_t batch) const { return folder_of_batch(outputs, batch, batches.size()); }
+};
+
+Status run_executable(const ExecutableRun& is, const ReadArray& read, const WriteOutputs& write) {
+  const Serving serving{TRY(ModelRunner::load(is.file, is.machine)), {}, nullptr};
+  for (size_t i = 0; i < is.batches.size(); ++i)
+    TRY(run_batch(serving, TRY(load_inputs(is.batches[i], serving, i, read)), is.folder(i), write));
   return {};
+}
+
+Status run_locked_up(const ExecutableRun& is) {
+  std::vector<std::string> inputs, outputs;
+  for (size_t i = 0; i < is.batches.size(); ++i) {
+    if (!is.batches[i].folder.empty()) inputs.push_back(is.batches[i].folder);
+    if (!is.outputs.empty()) outputs.push_back(is.folder(i));
+  }
+  const ReadArray read = read_before(inputs);
+  return run_in_sandbox(outputs, is.machine.limits, write_outputs,
+                        [&](const WriteOutputs& write) { return run_executable(is, read, write); });
 }
 
 Status run_batches(Session& session, const std::vector<Source>& batches,
                    const std::string& outputs) {
   for (size_t i = 0; i < batches.size(); ++i) {
     const Serving serving = TRY(session.serve(batches[i].shapes));
-    TRY(run_batch(serving, TRY(load_inputs(batches[i], serving, i)),
-                  folder_of_batch(outputs, i, batches.size())));
+    TRY(run_batch(serving, TRY(load_inputs(batches[i], serving, i, read_npy)),
+                  folder_of_batch(outputs, i, batches.size()), write_outputs));
   }
   return {};
+}
+
+Status run_packed(const po::variables_map& flags, const PopefFile& file,
+                  const MachineOptions& machine, const std::string& outputs) {
+  RequestPacking packing{TRY(pack_rule(flags)), flags["plan"].as<std::string>(), {}};
+  if (!packing.plan_path.empty()) packing.plan = TRY(read_plan(packing.plan_path));
+  const auto requests = TRY(read_requests(flags["requests"].as<std::string>()));
+  const auto work = [&](const WriteOutputs& write) -> Status {
+    const std::unique_ptr<ModelRunner> runner = TRY(ModelRunner::load(file, machine));
+    return run_requests(*runner, requests, outputs, packing, write);
+  };
+  if (!flags["sandbox"].as<bool>()) return work(write_outputs);
+  std::vector<std::string> folders;
+  for (const NamedRequest& request : requests) folders.push_back(outputs + "/" + request.name);
+  return run_in_sandbox(folders, machine.limits, write_outputs, work);
 }
 
 Status run_model(const std::string& path, const MachineOptions& machine,
@@ -147,18 +184,26 @@ Status run(const po::variables_map& flags) {
     return Error{"run: no model, must be MODEL.popef or MODEL.onnx", ErrorKind::Usage};
   const std::string model = flags["model"].as<std::string>();
   const bool onnx = ends_with(model, ".onnx");
+  const bool sandbox = flags["sandbox"].as<bool>();
   const std::string outputs = flags["outputs"].as<std::string>();
-  const MachineOptions machine = TRY(machine_options(flags));
+  MachineOptions machine = TRY(machine_options(flags));
+  machine.require_signature = TRY(required_key(flags));
+  if (sandbox) machine.cache_folder = "";  // code that a stranger's file made stays in there
   if (!onnx) TRY(check_no_session_flags(flags));
 
-  if (const std::string requests = flags["requests"].as<std::string>(); !requests.empty()) {
-    if (onnx) return Error{"run: --requests needs a packed executable", ErrorKind::Usage};
-    const std::unique_ptr<ModelRunner> runner = TRY(ModelRunner::load(model, machine));
-    return run_requests(*runner, requests, outputs,
-                        {TRY(pack_rule(flags)), flags["plan"].as<std::string>()});
-  }
+  const bool packed = !flags["requests"].as<std::string>().empty();
+  if (onnx && packed) return Error{"run: --requests needs a packed executable", ErrorKind::Usage};
+  if (onnx && machine.require_signature)
+    return Error{"run: --require-signature is for executables: a session makes its own of a model",
+                 ErrorKind::Usage};
+  if (onnx && sandbox)
+    return Error{"run: --sandbox needs an executable: 'tessera compile' makes one of a model",
+                 ErrorKind::Usage};
   if (onnx) return run_model(model, machine, flags, outputs);
-  return run_executable(model, machine, TRY(sources(flags, false, false)), outputs);
+  const PopefFile file = TRY(open_popef(model, machine.require_signature, machine.limits));
+  if (packed) return run_packed(flags, file, machine, outputs);
+  const ExecutableRun is{file, machine, TRY(sources(flags, false, false)), outputs};
+  return sandbox ? run_locked_up(is) : run_executable(is, read_npy, write_outputs);
 }
 
 }  // namespace
@@ -170,7 +215,8 @@ Verb run_verb() {
           "tessera run bert.popef --inputs batch --outputs answers\n"
           "  tessera run bert.onnx --random input_ids=4,128 input_ids=4,100 --events events.jsonl\n"
           "  tessera run bert.onnx --inputs batch --on-recompile pad --warm-up input_ids=4,64 "
-          "input_ids=4,128 --cache-dir cache",
+          "input_ids=4,128 --cache-dir cache\n"
+          "  tessera run stranger.popef --inputs batch --outputs answers --sandbox",
           flags,
           "model",
           run};

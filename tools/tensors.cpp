@@ -77,11 +77,27 @@ std::vector<std::string> anchor_names(const Metadata& metadata, AnchorKind kind)
   return names;
 }
 
+ReadArray read_before(const std::vector<std::string>& folders) {
+  std::map<fs::path, Expected<NpyArray>> arrays;
+  for (const std::string& folder : folders) {
+    std::error_code error;
+    for (const fs::directory_entry& entry : fs::directory_iterator(folder, error))
+      if (entry.path().extension() == ".npy")
+        arrays.emplace(entry.path().lexically_normal(), read_npy(entry.path()));
+  }
+  return [arrays = std::move(arrays)](const std::string& path) -> Expected<NpyArray> {
+    const auto found = arrays.find(fs::path(path).lexically_normal());
+    if (found != arrays.end()) return found->second;
+    return Error{path + ": is not there, must be"};
+  };
+}
+
 Expected<std::map<std::string, NpyArray>> read_inputs(const std::string& folder,
-                                                      const std::vector<std::string>& names) {
+                                                      const std::vector<std::string>& names,
+                                                      const ReadArray& read) {
   std::map<std::string, NpyArray> arrays;
   for (const std::string& name : names)
-    arrays.emplace(name, TRY(read_npy(folder + "/" + file_name_of(name) + ".npy")));
+    arrays.emplace(name, TRY(read(folder + "/" + file_name_of(name) + ".npy")));
   return arrays;
 }
 

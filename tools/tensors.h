@@ -2,6 +2,7 @@
 // Batches on the host for the verbs that run: from a folder of NAME.npy, or drawn at random.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -18,9 +19,14 @@ struct Batch {
   std::map<std::string, NpyArray> outputs;
 };
 
+// How an array is had from its path: by reading the file, or from what was read before.
+using ReadArray = std::function<Expected<NpyArray>(const std::string& path)>;
+// Reads every .npy of the folders now, for a process that will not open anything.
+ReadArray read_before(const std::vector<std::string>& folders);
 // Every .npy of the folder whose name is a file name of one of `names` (all of them must be there).
 Expected<std::map<std::string, NpyArray>> read_inputs(const std::string& folder,
-                                                      const std::vector<std::string>& names);
+                                                      const std::vector<std::string>& names,
+                                                      const ReadArray& read = read_npy);
 // Shapes by file stem, for a model that is not compiled yet.
 Expected<std::map<std::string, Shape>> input_shapes_of(const std::string& folder);
 // Seeded: i32 below the anchor's limit (1 where there is none: masks), floats in [-1, 1).

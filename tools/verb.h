@@ -35,6 +35,9 @@ Verb recompiles_verb();
 Verb convert_verb();
 Verb make_model_verb();
 Verb pack_verb();
+Verb verify_verb();
+Verb sign_verb();
+Verb keygen_verb();
 Verb version_verb();
 
 // Flags of everything that compiles, in PopRT's spelling, and what they say.

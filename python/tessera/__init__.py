@@ -11,7 +11,7 @@ Arrays go in and out as NumPy's, or by DLPack. Everything that computes releases
 lock. What goes wrong is a ``tessera.Error`` with the command line's words."""
 
 from tessera._core import Executable, __version__
-from tessera.compiler import compile, convert, inspect, load, model_inputs, passes
+from tessera.compiler import compile, convert, inspect, load, model_inputs, passes, verify
 from tessera.errors import BadFileError, Error, OutOfMemoryError, RefusedError, UsageError
 from tessera.futures import Future
 from tessera.packing import PackedBatch, Placement, pack, policies
@@ -25,6 +25,7 @@ from tessera.types import (
     Pass,
     SessionOptions,
     Tensor,
+    Verification,
 )
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "SessionOptions",
     "Tensor",
     "UsageError",
+    "Verification",
     "__version__",
     "compile",
     "convert",
@@ -58,4 +60,5 @@ __all__ = [
     "passes",
     "policies",
     "recompiles",
+    "verify",
 ]

@@ -7,14 +7,15 @@ import json
 from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple, Union
 
 from tessera import _core
-from tessera.types import Limits, ModelInput, Pass, Path
+from tessera.errors import UsageError
+from tessera.types import Limits, ModelInput, Pass, Path, Verification
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from tessera.types import CompileOptions
 
-__all__ = ["compile", "convert", "inspect", "load", "model_inputs", "passes"]
+__all__ = ["compile", "convert", "inspect", "load", "model_inputs", "passes", "verify"]
 
 
 def compile(
@@ -40,10 +41,42 @@ def convert(model: Path, output: Path, **options: Unpack[CompileOptions]) -> Dic
     return _core.convert(model, output, dict(options))
 
 
-def load(path: Path, *, limits: Optional[Limits] = None) -> _core.Executable:
+def load(
+    path: Path,
+    *,
+    limits: Optional[Limits] = None,
+    require_signature: Optional[Path] = None,
+) -> _core.Executable:
     """Reads a ``.popef`` file and verifies it. ``BadFileError`` if it is damaged, ``RefusedError``
-    if that would cost more than ``limits`` (``tessera.types.Limits``) say."""
-    return _core.load(path, limits)
+    if that would cost more than ``limits`` (``tessera.types.Limits``) say.
+
+    ``require_signature``: a public key, by its file or as text; a file that it did not sign
+    (``tessera sign``, ``minisign -S``) is a ``BadFileError``. What was checked is what is loaded."""
+    return _core.load(path, limits, require_signature)
+
+
+def verify(
+    path: Path,
+    *,
+    limits: Optional[Limits] = None,
+    require_signature: Optional[Path] = None,
+) -> Verification:
+    """What was checked of a ``.popef`` file, with counts (``tessera.Verification``). Nothing is
+    compiled, run or written. Arguments and errors as ``load``: a file that is not sound raises."""
+    return _core.verify(path, limits, require_signature)
+
+
+def held_executable(
+    executable: Union[Path, _core.Executable],
+    limits: Optional[Limits],
+    require_signature: Optional[Path],
+) -> _core.Executable:
+    """An executable as it is, or a file, loaded."""
+    if not isinstance(executable, _core.Executable):
+        return load(executable, limits=limits, require_signature=require_signature)
+    if require_signature is not None:
+        raise UsageError("require_signature: is for files, must not be given with an Executable")
+    return executable
 
 
 def passes() -> Tuple[Pass, ...]:
@@ -52,15 +85,19 @@ def passes() -> Tuple[Pass, ...]:
 
 
 def inspect(
-    executable: Union[Path, _core.Executable], *, limits: Optional[Limits] = None
+    executable: Union[Path, _core.Executable],
+    *,
+    limits: Optional[Limits] = None,
+    require_signature: Optional[Path] = None,
 ) -> Dict[str, Any]:
     """What an executable holds, and where its memory and its modelled cycles go.
 
     ``model``, ``target``, ``options``; ``inputs`` and ``outputs`` (``tessera.Tensor``), ``packing``;
     ``memory`` and ``cycles`` of the whole; of a file ``blobs``, each with ``type``, ``name``,
     ``offset``, ``bytes`` and ``sha256``; and ``report``, what the compiler noted: memory by tile and
-    what takes most of the fullest, cycles by codelet and by superstep. ``limits`` as ``load``."""
-    held = executable if isinstance(executable, _core.Executable) else load(executable, limits=limits)
+    what takes most of the fullest, cycles by codelet and by superstep. ``limits`` and
+    ``require_signature`` as ``load``; the latter is for files."""
+    held = held_executable(executable, limits, require_signature)
     told: Dict[str, Any] = {
         "model": held.model_name,
         "target": held.target,
@@ -74,7 +111,7 @@ def inspect(
     }
     if not isinstance(executable, _core.Executable):
         names = ("type", "name", "offset", "bytes", "sha256")
-        told["blobs"] = [dict(zip(names, row)) for row in _core.blobs(executable)]
+        told["blobs"] = [dict(zip(names, row)) for row in _core.blobs(executable, require_signature)]
     return told
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from tessera import _core
 from tessera.closable import Closable
+from tessera.compiler import held_executable
 from tessera.futures import Future, new_future
 from tessera.types import Arrays, Limits, Path, Tensor
 
@@ -45,6 +46,7 @@ class ModelRunner(_Runner):
     made it: after a fork, make another.
 
     ``limits`` (``tessera.types.Limits``): what reading the file, loading it and each run may cost.
+    ``require_signature``: of a file, a public key that must have signed it, as ``tessera.load``.
 
     Raises ``BadFileError`` for a damaged file, ``OutOfMemoryError`` for a program that a tile does
     not hold, ``RefusedError`` where a limit is not enough."""
@@ -56,8 +58,10 @@ class ModelRunner(_Runner):
         threads: int = 0,
         isolated: bool = False,
         limits: Optional[Limits] = None,
+        require_signature: Optional[Path] = None,
     ) -> None:
-        self._inner: _core.ModelRunner = _core.ModelRunner(executable, threads, isolated, limits)
+        held = held_executable(executable, limits, require_signature)
+        self._inner: _core.ModelRunner = _core.ModelRunner(held, threads, isolated, limits)
         super().__init__()
 
     def run(
@@ -124,7 +128,7 @@ class PackRunner(_Runner):
     - ``max_queue``, ``max_queue_tokens``: what may wait; 0 tokens: no limit
     - ``keep_order``: answers come in the order in which requests were taken
     - ``warm_up``: runs one batch at the start, so that deadlines are judged from the first request
-    - ``limits``: what reading the file, loading it and each batch may cost, as ``ModelRunner``
+    - ``limits``, ``require_signature``: as ``ModelRunner``
 
     Thread-safe, and of the process that made it, as ``ModelRunner``."""
 
@@ -144,7 +148,9 @@ class PackRunner(_Runner):
         threads: int = 0,
         isolated: bool = False,
         limits: Optional[Limits] = None,
+        require_signature: Optional[Path] = None,
     ) -> None:
+        held = held_executable(executable, limits, require_signature)
         options = {
             "timeout": timeout,
             "policy": policy,
@@ -156,9 +162,7 @@ class PackRunner(_Runner):
             "keep_order": keep_order,
             "warm_up": warm_up,
         }
-        self._inner: _core.PackRunner = _core.PackRunner(
-            executable, threads, isolated, options, limits
-        )
+        self._inner: _core.PackRunner = _core.PackRunner(held, threads, isolated, options, limits)
         super().__init__()
 
     def submit(

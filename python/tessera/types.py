@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Dict, Mapping, NamedTuple, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, Any, Dict, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -25,6 +25,7 @@ __all__ = [
     "Path",
     "SessionOptions",
     "Tensor",
+    "Verification",
 ]
 
 Path = Union[str, "os.PathLike[str]"]
@@ -70,6 +71,32 @@ class Packing(NamedTuple):
     position_input: str
     unpack_info_input: str  #: "" in form B
     per_request: Dict[str, bool]  #: by output: one value a request (True) or one a token
+
+
+class Verification(NamedTuple):
+    """What was checked of an executable's file, and found right (``docs/security.md``)."""
+
+    path: str
+    bytes: int
+    sha256: str  #: that of ``tessera inspect``; it stands for the whole file
+    blobs: Tuple[Tuple[str, str, int, str], ...]  #: (type, name, bytes, SHA-256)
+    target: str
+    variables: int
+    constants: int  #: variables among them
+    supersteps: int
+    vertices: int
+    operands: int  #: proved to lie inside their variables and on their vertices' tiles
+    transfers: int  #: likewise
+    model_name: str
+    inputs: int
+    outputs: int
+    packing: str  #: "": none; "A" or "B"
+    fits: bool  #: whether the fullest tile holds it; no load takes it if not
+    peak_bytes: int  #: of the fullest tile
+    bytes_per_tile: int
+    signed_by: Optional[str]  #: the key's number, where ``require_signature`` was given
+    trusted_comment: str  #: that the signer wrote; "" without a signature
+    limits: Dict[str, Tuple[int, int]]  #: by name: how much the file takes, and how much it may
 
 
 class Pass(NamedTuple):

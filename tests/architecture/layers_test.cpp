@@ -37,6 +37,8 @@ const std::map<std::string, Names> kMayInclude = {
 const std::vector<std::pair<std::string, std::vector<std::string>>> kThirdParties = {
     {"llvm",            {"executor/jit"}              },
     {"boost/",          {"tools/"}                    },
+    {"sodium.h",        {"support/minisign"}          },
+    {"seccomp.h",       {"tools/sandbox.cpp"}         },
     {"google/protobuf", {"compiler/onnx/", "program/"}},
     {"onnx.pb.h",       {"compiler/onnx/"}            },
     {"openssl/",        {"support/"}                  },

@@ -15,6 +15,7 @@
 
 #include "program/blobs.h"
 #include "program/messages.h"
+#include "program/popef_file.h"
 #include "program/text.h"
 #include "tests/program/small_program.h"
 
@@ -127,6 +128,40 @@ class Popef : public ::testing::Test {
   std::string folder_, path_;
   std::vector<float> weights_;
 };
+
+TEST_F(Popef, what_a_key_signed_is_what_is_loaded_whoever_writes_to_the_file_meanwhile) {
+  const SecretKey key = SecretKey::generate();
+  const std::string content = written(small());
+  const std::string signature = sign(std::as_bytes(std::span(content)), key, "mine").take();
+  std::ofstream(path_ + ".minisig") << signature;
+  const auto file = open_popef(path_, key.public_key());
+  ASSERT_TRUE(file.ok()) << file.error().message;
+  std::string other = content;
+  other[other.size() / 2] = static_cast<char>(other[other.size() / 2] ^ 1);
+  store(other);  // in place, after it was opened
+  EXPECT_EQ(*check_signature(*file), "mine");
+  const auto read = read_popef(*file, accept_all);
+  ASSERT_TRUE(read.ok()) << read.error().message;
+  EXPECT_EQ(read->constants[0].bytes.size(), weights_.size() * 4);
+  EXPECT_EQ(std::memcmp(read->constants[0].bytes.data(), weights_.data(), weights_.size() * 4), 0);
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(read->constants[0].bytes.data()) % 64, 0u);
+  // Opened now, the file is another than was signed, and is not looked at.
+  const auto changed = read_popef(*open_popef(path_, key.public_key()), accept_all);
+  ASSERT_FALSE(changed.ok());
+  EXPECT_EQ(changed.error().kind, ErrorKind::BadFile);
+  EXPECT_THAT(changed.error().message, HasSubstr(".minisig: is not what key"));
+  EXPECT_FALSE(list_blobs(*open_popef(path_, key.public_key())).ok());
+}
+
+TEST_F(Popef, a_file_without_the_required_signature_is_bad) {
+  written(small());
+  const PublicKey key = SecretKey::generate().public_key();
+  const auto file = open_popef(path_, key);
+  ASSERT_FALSE(file.ok());
+  EXPECT_EQ(file.error().kind, ErrorKind::BadFile);
+  EXPECT_THAT(file.error().message, HasSubstr("has no signature"));
+  EXPECT_TRUE(open_popef(path_).ok());
+}
 
 TEST_F(Popef, what_is_written_is_read) {
   Executable executable = small();

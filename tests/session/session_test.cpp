@@ -14,6 +14,14 @@ namespace {
 
 using ::testing::HasSubstr;
 
+TEST_F(SessionTest, a_required_signature_is_refused_for_a_session_makes_its_own_executables) {
+  options_.machine.require_signature = PublicKey{};
+  const auto session = Session::open(model_, options_);
+  ASSERT_FALSE(session.ok());
+  EXPECT_EQ(session.error().kind, ErrorKind::Usage);
+  EXPECT_NE(session.error().message.find("require_signature"), std::string::npos);
+}
+
 TEST_F(SessionTest, a_new_shape_compiles_and_a_known_one_does_not) {
   const auto session = open();
   const auto first = runner(*session, shapes(2, 8));

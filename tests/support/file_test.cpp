@@ -7,6 +7,7 @@
 
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "tests/support/temporary_folder.h"
@@ -43,6 +44,20 @@ TEST_F(File, what_is_written_is_read_and_mapped) {
   ASSERT_TRUE(mapped.ok());
   const auto bytes = (*mapped)->bytes();
   EXPECT_EQ(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()), "one\ntwo");
+}
+
+TEST_F(File, a_copy_does_not_see_what_is_done_to_the_file_later) {
+  write("a", "as it was");
+  write("empty", "");
+  const auto copied = MappedFile::copy(path("a"), 100);
+  ASSERT_TRUE(copied.ok()) << copied.error().message;
+  std::ofstream(path("a")) << "AS IT IS!";  // in place
+  const auto bytes = (*copied)->bytes();
+  EXPECT_EQ(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()), "as it was");
+  EXPECT_TRUE((*MappedFile::copy(path("empty"), 100))->bytes().empty());
+  EXPECT_THAT(MappedFile::copy(path("missing"), 100).error().message, HasSubstr("missing"));
+  EXPECT_THAT(MappedFile::copy(path("a"), 8).error().message, HasSubstr("larger than 8"));
+  EXPECT_THAT(MappedFile::copy(path(""), 100).error().message, HasSubstr("is not a regular file"));
 }
 
 TEST_F(File, an_empty_file_maps_to_no_bytes) {

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "program/popef_file.h"
+
+namespace tessera {
+namespace {
+
+constexpr size_t kMostSignature = size_t{1} << 16;
+
+std::string signature_path(const std::string& path) { return path + ".minisig"; }
+
+Expected<std::string> read_signature(const std::string& path) {
+  Expected<std::string> text = read_text_file(signature_path(path), kMostSignature);
+  if (text.ok()) return text;
+  return Error{
+      path + ": has no signature, must have one by the required key: " + text.error().message,
+      ErrorKind::BadFile};
+}
+
+}  // namespace
+
+Expected<PopefFile> open_popef(const std::string& path, const std::optional<PublicKey>& signed_by,
+                               const Limits& limits) {
+  PopefFile file{path, TRY(MappedFile::open(path)), signed_by, {}};
+  if (!signed_by) return file;
+  TRY(check_limit(limits, &Limits::memory, std::ssize(file.file->bytes()), path));
+  file.file = TRY(MappedFile::copy(path, static_cast<size_t>(limits.memory)));
+  file.signature = TRY(read_signature(path));
+  return file;
+}
+
+Expected<std::string> check_signature(const PopefFile& file) {
+  if (!file.signed_by) return std::string();
+  Expected<std::string> comment =
+      check_signature(file.file->bytes(), file.signature, *file.signed_by);
+  if (comment.ok()) return comment;
+  return Error{file.path + ": " + signature_path(file.path) + ": " + comment.error().message,
+               comment.error().kind};
+}
+
+}  // namespace tessera
