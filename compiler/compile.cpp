@@ -16,6 +16,9 @@
 #include "passes/packable.h"
 #include "passes/pipeline.h"
 #include "program/verify.h"
+#include "support/check.h"
+#include "support/guard.h"
+#include "support/plain_text.h"
 #include "support/sha256.h"
 
 namespace tessera {
@@ -119,13 +122,14 @@ Expected<Converted> run_converter(const std::string& model_path, const CompileOp
     if (error.kind != ErrorKind::Usage) error.message = model_path + ": " + error.message;
     return error;
   }
-  Converted converted{.graph = std::move(model.graph),
-                      .packing = {},
-                      .model_dtypes = std::move(model.model_dtypes),
-                      .source_sha256 = model.sha256,
-                      .model_name = std::filesystem::path(model_path).filename().string(),
-                      .warnings = std::move(model.warnings),
-                      .passes = {}};
+  Converted converted{
+      .graph = std::move(model.graph),
+      .packing = {},
+      .model_dtypes = std::move(model.model_dtypes),
+      .source_sha256 = model.sha256,
+      .model_name = plain_name(std::filesystem::path(model_path).filename().string()),
+      .warnings = std::move(model.warnings),
+      .passes = {}};
   converted.packing = contract_of(converted.graph, state);
   if (converted.packing.form == PackingForm::None && !model.packing.empty()) {
     Expected<PackingContract> kept = parse_packing(model.packing, converted.graph);
@@ -245,7 +249,7 @@ Expected<CompileResult> compile_converted(Converted converted, const CompileOpti
   const Status sound =
       clock.run("verify", [&] { return verify_program(executable.program, check_compute_set); });
   if (!sound)
-    return Error{"internal error: the compiled program is wrong: " + sound.error().message};
+    return Error{internal_error("the compiled program is wrong: " + sound.error().message)};
   executable.metadata = metadata_of(executable.program, converted, options);
   clock.run("cost", [&] {
     add_costs(result, converted.passes);
@@ -258,35 +262,43 @@ Expected<CompileResult> compile_converted(Converted converted, const CompileOpti
 }  // namespace
 
 Expected<Converted> convert(const std::string& model_path, const CompileOptions& options) {
-  std::vector<Phase> phases;
-  const CompileProgress silent;
-  PhaseClock clock(phases, silent);
-  return run_converter(model_path, options, clock);
+  return guarded(model_path, [&] {
+    std::vector<Phase> phases;
+    const CompileProgress silent;
+    PhaseClock clock(phases, silent);
+    return run_converter(model_path, options, clock);
+  });
 }
 
 Status write_converted(const Converted& converted, const std::string& path) {
-  return export_onnx(converted.graph, converted.model_dtypes, path,
-                     packing_text(converted.packing));
+  return guarded(path, [&] {
+    return export_onnx(converted.graph, converted.model_dtypes, path,
+                       packing_text(converted.packing));
+  });
 }
 
 Expected<CompileResult> compile_graph(Converted converted, const CompileOptions& options,
                                       const CompileProgress& progress) {
-  TRY(check_options(options));
-  std::vector<Phase> phases;
-  PhaseClock clock(phases, progress);
-  CompileResult result = TRY(compile_converted(std::move(converted), options, clock));
-  result.phases = std::move(phases);
-  return result;
+  return guarded(converted.graph.name, [&]() -> Expected<CompileResult> {
+    TRY(check_options(options));
+    std::vector<Phase> phases;
+    PhaseClock clock(phases, progress);
+    CompileResult result = TRY(compile_converted(std::move(converted), options, clock));
+    result.phases = std::move(phases);
+    return result;
+  });
 }
 
 Expected<CompileResult> compile(const std::string& model_path, const CompileOptions& options,
                                 const CompileProgress& progress) {
-  std::vector<Phase> phases;
-  PhaseClock clock(phases, progress);
-  Converted converted = TRY(run_converter(model_path, options, clock));
-  CompileResult result = TRY(compile_converted(std::move(converted), options, clock));
-  result.phases = std::move(phases);
-  return result;
+  return guarded(model_path, [&]() -> Expected<CompileResult> {
+    std::vector<Phase> phases;
+    PhaseClock clock(phases, progress);
+    Converted converted = TRY(run_converter(model_path, options, clock));
+    CompileResult result = TRY(compile_converted(std::move(converted), options, clock));
+    result.phases = std::move(phases);
+    return result;
+  });
 }
 
 }  // namespace tessera

@@ -7,6 +7,7 @@
 
 #include "program/blobs.h"
 #include "program/messages.h"
+#include "support/guard.h"
 #include "support/plain_text.h"
 
 namespace tessera {
@@ -217,9 +218,7 @@ Expected<T> at(const std::string& path, Expected<T> result) {
   return bad(path, result.error().message);
 }
 
-}  // namespace
-
-Expected<uint64_t> write_popef(Executable& executable, const std::string& path, Sync sync) {
+Expected<uint64_t> write_unguarded(Executable& executable, const std::string& path, Sync sync) {
   const Program& program = executable.program;
   TRY(check_metadata(program, executable.metadata));
   const auto constants = constants_of(program);
@@ -252,14 +251,7 @@ Expected<uint64_t> write_popef(Executable& executable, const std::string& path, 
   return bytes;
 }
 
-Expected<Executable> read_popef(const std::string& path, const CheckComputeSet& check) {
-  const auto mapped = TRY(MappedFile::open(path));
-  const BlobFile file = TRY(at(path, walk_blobs(mapped->bytes())));
-  TRY(at(path, check_contents(file)));
-  return at(path, Reader(mapped, file).run(check));
-}
-
-Expected<std::vector<BlobInfo>> list_blobs(const std::string& path) {
+Expected<std::vector<BlobInfo>> list_unguarded(const std::string& path) {
   const auto mapped = TRY(MappedFile::open(path));
   const BlobFile file = TRY(at(path, walk_blobs(mapped->bytes())));
   std::vector<BlobInfo> infos;
@@ -269,4 +261,22 @@ Expected<std::vector<BlobInfo>> list_blobs(const std::string& path) {
   return infos;
 }
 
+}  // namespace
+
+Expected<uint64_t> write_popef(Executable& executable, const std::string& path, Sync sync) {
+  return guarded(path, [&] { return write_unguarded(executable, path, sync); });
+}
+
+Expected<Executable> read_popef(const std::string& path, const CheckComputeSet& check) {
+  return guarded(path, [&]() -> Expected<Executable> {
+    const auto mapped = TRY(MappedFile::open(path));
+    const BlobFile file = TRY(at(path, walk_blobs(mapped->bytes())));
+    TRY(at(path, check_contents(file)));
+    return at(path, Reader(mapped, file).run(check));
+  });
+}
+
+Expected<std::vector<BlobInfo>> list_blobs(const std::string& path) {
+  return guarded(path, [&] { return list_unguarded(path); });
+}
 }  // namespace tessera

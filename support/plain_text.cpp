@@ -50,4 +50,21 @@ bool is_plain_text(std::string_view text) {
   return true;
 }
 
+std::string plain_name(const std::string& name) {
+  if (is_plain_text(name)) return name;
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string text;
+  for (const char c : name) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= ' ' && byte <= '~') {
+      text += c;
+    } else {
+      text += "\\x";
+      text += kDigits[byte >> 4];
+      text += kDigits[byte & 15];
+    }
+  }
+  return text;
+}
+
 }  // namespace tessera

@@ -14,6 +14,7 @@
 #include "executor/pack_runner.h"
 #include "executor/packing/workload.h"
 #include "tools/bench_online.h"
+#include "tools/json_text.h"
 #include "tools/tensors.h"
 #include "tools/verb.h"
 
@@ -224,7 +225,7 @@ Status run_chapter(const std::vector<std::shared_ptr<ModelRunner>>& runners,
     compare(original, online, metadata, errors);
     compare(offline, online, metadata, errors);
   }
-  if (as_json) fmt::print("{}\n", json.dump(2));
+  if (as_json) fmt::print("{}\n", json_text(json));
   return {};
 }
 
@@ -258,7 +259,7 @@ Status run_repeated(ModelRunner& runner, int64_t runs, bool as_json) {
         {"host_seconds_p99",     percentile(0.99)},
         {"modelled_ipu_seconds", ipu             }
     };
-    fmt::print("{}\n", json.dump(2));
+    fmt::print("{}\n", json_text(json));
     return {};
   }
   fmt::print(

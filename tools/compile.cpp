@@ -8,6 +8,7 @@
 
 #include "compiler/ways_out.h"
 #include "passes/pipeline.h"
+#include "tools/json_text.h"
 #include "tools/verb.h"
 
 namespace tessera::tools {
@@ -105,10 +106,10 @@ Status run(const po::variables_map& flags) {
 
   CompileResult result = TRY(compile_with_progress(model, options));
   for (const std::string& warning : result.warnings)
-    fmt::print(stderr, "tessera: warning: {}\n", warning);
+    say(fmt::format("tessera: warning: {}", warning));
   const uint64_t bytes = TRY(write_popef(result.executable, output));
   if (flags["json"].as<bool>())
-    fmt::print("{}\n", summary_json(result, output, bytes).dump(2));
+    fmt::print("{}\n", json_text(summary_json(result, output, bytes)));
   else
     print_summary(result, output, bytes);
   // The file is written all the same: it is what there is to inspect.

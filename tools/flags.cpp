@@ -6,6 +6,7 @@
 
 #include <charconv>
 #include <chrono>
+#include <cstdio>
 #include <sstream>
 
 #include "compiler/target_text.h"
@@ -214,13 +215,17 @@ std::string human_count(int64_t count) {
 Progress::Progress(std::string what)
     : what_(std::move(what)), terminal_(isatty(STDERR_FILENO)), start_(now_seconds()) {}
 
+void say(const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); }
+
 Progress::~Progress() {
-  if (terminal_) fmt::print(stderr, "\r\033[K");
+  if (terminal_) std::fputs("\r\033[K", stderr);
 }
 
 void Progress::step(const std::string& now) {
   if (!terminal_) return;
-  fmt::print(stderr, "\r\033[K{}: {} … {:.1f} s", what_, now, now_seconds() - start_);
+  const std::string line =
+      fmt::format("\r\033[K{}: {} … {:.1f} s", what_, now, now_seconds() - start_);
+  std::fputs(line.c_str(), stderr);
   std::fflush(stderr);
 }
 

@@ -9,6 +9,7 @@
 #include "program/popef.h"
 #include "program/text.h"
 #include "tools/inspect_views.h"
+#include "tools/json_text.h"
 #include "tools/verb.h"
 
 namespace tessera::tools {
@@ -152,7 +153,7 @@ void print_json(const Executable& executable, const std::vector<BlobInfo>& blobs
         {"bytes",  blob.bytes },
         {"sha256", blob.sha256}
     });
-  fmt::print("{}\n", json.dump(2));
+  fmt::print("{}\n", json_text(json));
 }
 
 void print_supersteps(const Program& program, const ProgramCost& cost) {
@@ -210,7 +211,7 @@ bool asks_for_views(const po::variables_map& flags) {
 
 Status print_views(const po::variables_map& flags, const Inspected& is) {
   if (flags["json"].as<bool>()) {
-    fmt::print("{}\n", profile_json(is).dump(1));
+    fmt::print("{}\n", json_text(profile_json(is), 1));
     return {};
   }
   if (flags["cycles"].as<bool>()) print_cycles(is);

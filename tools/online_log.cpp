@@ -6,6 +6,8 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "tools/json_text.h"
+
 namespace tessera::tools {
 namespace {
 
@@ -179,11 +181,11 @@ Expected<OnlineLog> OnlineLog::create(const std::string& path, const PackingCont
                                       const FormerConfig& config) {
   std::ofstream file(path);
   if (!file) return Error{path + ": cannot be written, must be a file in a folder that exists"};
-  file << to_json(contract, config).dump() << '\n';
+  file << json_text(to_json(contract, config), -1) << '\n';
   return OnlineLog(path, std::move(file));
 }
 
-void OnlineLog::write(const FormerEvent& event) { file_ << to_json(event).dump() << '\n'; }
+void OnlineLog::write(const FormerEvent& event) { file_ << json_text(to_json(event), -1) << '\n'; }
 
 Status OnlineLog::close() {
   file_.close();

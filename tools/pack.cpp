@@ -10,6 +10,7 @@
 #include "executor/batch_runner.h"
 #include "executor/packing/offline.h"
 #include "executor/packing/picture.h"
+#include "tools/json_text.h"
 #include "tools/pack_report.h"
 #include "tools/pack_tune.h"
 
@@ -121,7 +122,7 @@ Status compare(const LengthSource& source, const PackingContract& contract, Pack
   if (as_json) {
     nlohmann::ordered_json json = source_json(source.what, contract);
     for (const Packing& packing : packings) json["policies"].push_back(to_json(packing));
-    fmt::print("{}\n", json.dump(2));
+    fmt::print("{}\n", json_text(json));
     return {};
   }
   print_source(source.what, histogram_of(source.lengths), contract);
@@ -166,7 +167,7 @@ Status pack_whole(const LengthHistogram& histogram, const PackingContract& contr
   if (flags["json"].as<bool>()) {
     nlohmann::ordered_json json = source_json(what, contract);
     json["policies"].push_back(to_json(plan, histogram, seconds));
-    fmt::print("{}\n", json.dump(2));
+    fmt::print("{}\n", json_text(json));
     return {};
   }
   print_source(what, histogram, contract);
@@ -184,7 +185,7 @@ Status pack_requests(const LengthSource& source, const PackingContract& contract
   if (flags["json"].as<bool>()) {
     nlohmann::ordered_json json = source_json(source.what, contract);
     json["policies"].push_back(to_json(packing));
-    fmt::print("{}\n", json.dump(2));
+    fmt::print("{}\n", json_text(json));
     return {};
   }
   print_source(source.what, histogram_of(source.lengths), contract);

@@ -13,6 +13,7 @@
 #include "compiler/compile.h"
 #include "executor/batch_runner.h"
 #include "executor/online/tune.h"
+#include "tools/json_text.h"
 
 namespace tessera::tools {
 namespace {
@@ -334,7 +335,7 @@ Status run_tune(const LengthSource& source, const po::variables_map& flags) {
     };
     for (const TriedShape& shape : all) json["candidates"].push_back(to_json(shape));
     if (best) json["best"] = to_json(*best);
-    fmt::print("{}\n", json.dump(2));
+    fmt::print("{}\n", json_text(json));
   } else {
     print_table(source, all, costs);
     if (best) print_best(*best);

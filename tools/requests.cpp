@@ -77,7 +77,7 @@ Expected<Sound> read_sound(const BatchRunner& runner, const std::string& folder,
     auto request = read_request(folder + "/" + name);
     const auto length = request ? runner.check(*request) : Expected<int64_t>(request.error());
     if (!length) {
-      fmt::print(stderr, "tessera: request '{}': {}\n", name, length.error().message);
+      say(fmt::format("tessera: request '{}': {}", name, length.error().message));
       continue;
     }
     sound.names.push_back(name);

@@ -114,7 +114,7 @@ Expected<SessionOptions> session_options(const po::variables_map& flags) {
     return Error{fmt::format("--memory-entries: {}, must be at least 1", entries),
                  ErrorKind::Usage};
   options.memory_entries = static_cast<size_t>(entries);
-  options.tell = [](const std::string& line) { fmt::print(stderr, "{}\n", line); };
+  options.tell = say;
   return options;
 }
 

@@ -56,6 +56,9 @@ class Progress {
   double start_;
 };
 
+// A line on stderr. One that cannot be written is lost: it is no reason to stop.
+void say(const std::string& line);
+
 double now_seconds();                       // a clock that only moves forward
 std::string human_bytes(int64_t bytes);     // "1.2 MiB"
 std::string human_seconds(double seconds);  // "3.32 ms"
