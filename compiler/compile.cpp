@@ -16,7 +16,10 @@
 #include "passes/packable.h"
 #include "passes/pipeline.h"
 #include "program/verify.h"
+#include "support/check.h"
 #include "support/fault.h"
+#include "support/guard.h"
+#include "support/plain_text.h"
 #include "support/sha256.h"
 
 namespace tessera {
@@ -124,7 +127,7 @@ Expected<Converted> run_converter(const std::string& model_path, const CompileOp
                       .packing = {},
                       .model_dtypes = std::move(model.model_dtypes),
                       .source_sha256 = model.sha256,
-                      .model_name = std::filesystem::path(model_path).filename().string(),
+                      .model_name = visible(std::filesystem::path(model_path).filename().string()),
                       .warnings = std::move(model.warnings),
                       .passes = {}};
   converted.packing = contract_of(converted.graph, state);
@@ -248,7 +251,7 @@ Expected<CompileResult> compile_converted(Converted converted, const CompileOpti
   });
   if (!sound && sound.error().kind == ErrorKind::Refused) return sound.error();
   if (!sound)
-    return Error{"internal error: the compiled program is wrong: " + sound.error().message};
+    return Error{internal_error("the compiled program is wrong: " + sound.error().message)};
   executable.metadata = metadata_of(executable.program, converted, options);
   clock.run("cost", [&] {
     add_costs(result, converted.passes);
@@ -268,40 +271,48 @@ Status check_files(int64_t broken_before) {
 }  // namespace
 
 Expected<Converted> convert(const std::string& model_path, const CompileOptions& options) {
-  std::vector<Phase> phases;
-  const CompileProgress silent;
-  PhaseClock clock(phases, silent);
-  const int64_t broken = broken_mappings();
-  Converted converted = TRY(run_converter(model_path, options, clock));
-  TRY(check_files(broken));
-  return converted;
+  return guarded(model_path, [&]() -> Expected<Converted> {
+    std::vector<Phase> phases;
+    const CompileProgress silent;
+    PhaseClock clock(phases, silent);
+    const int64_t broken = broken_mappings();
+    Converted converted = TRY(run_converter(model_path, options, clock));
+    TRY(check_files(broken));
+    return converted;
+  });
 }
 
 Status write_converted(const Converted& converted, const std::string& path) {
-  return export_onnx(converted.graph, converted.model_dtypes, path,
-                     packing_text(converted.packing));
+  return guarded(path, [&] {
+    return export_onnx(converted.graph, converted.model_dtypes, path,
+                       packing_text(converted.packing));
+  });
 }
 
 Expected<CompileResult> compile_graph(Converted converted, const CompileOptions& options,
                                       const CompileProgress& progress) {
-  TRY(check_options(options));
-  std::vector<Phase> phases;
-  PhaseClock clock(phases, progress);
-  CompileResult result = TRY(compile_converted(std::move(converted), options, clock));
-  result.phases = std::move(phases);
-  return result;
+  return guarded(converted.graph.name, [&]() -> Expected<CompileResult> {
+    TRY(check_options(options));
+    std::vector<Phase> phases;
+    PhaseClock clock(phases, progress);
+    CompileResult result = TRY(compile_converted(std::move(converted), options, clock));
+    result.phases = std::move(phases);
+    return result;
+  });
 }
 
 Expected<CompileResult> compile(const std::string& model_path, const CompileOptions& options,
                                 const CompileProgress& progress) {
-  std::vector<Phase> phases;
-  PhaseClock clock(phases, progress);
-  const int64_t broken = broken_mappings();
-  Converted converted = TRY(run_converter(model_path, options, clock));
-  CompileResult result = TRY(compile_converted(std::move(converted), options, clock));
-  TRY(check_files(broken));
-  result.phases = std::move(phases);
-  return result;
+  return guarded(model_path, [&]() -> Expected<CompileResult> {
+    std::vector<Phase> phases;
+    PhaseClock clock(phases, progress);
+    const int64_t broken = broken_mappings();
+    Converted converted = TRY(run_converter(model_path, options, clock));
+    CompileResult result = TRY(compile_converted(std::move(converted), options, clock));
+    TRY(check_files(broken));
+    result.phases = std::move(phases);
+    return result;
+  });
 }
 
 }  // namespace tessera

@@ -35,17 +35,14 @@
 #include <llvm/Transforms/Scalar/SimplifyCFG.h>
 
 #include <atomic>
-#include <cmath>
 #include <cstring>
 #include <map>
 #include <set>
-#include <thread>
 
+#include "executor/jit_symbols.h"
+#include "executor/jit_thread.h"
 #include "executor/object_cache.h"
-
-// What compiled code may call on hosts without the instruction: libgcc's conversions of halves.
-extern "C" void __extendhfsf2();
-extern "C" void __truncsfhf2();
+#include "support/guard.h"
 
 namespace tessera {
 namespace {
@@ -69,6 +66,12 @@ Expected<T> ours(std::string_view where, llvm::Expected<T> value) {
 Status ours(std::string_view where, llvm::Error error) {
   if (error) return error_of(where, std::move(error));
   return {};
+}
+
+// Once LLVM was lost (executor/jit_thread.h), this process cannot use it any more.
+Status check_llvm() {
+  if (!llvm_failed()) return {};
+  return Error{"jit: LLVM failed in this process, which must be started again to load executables"};
 }
 
 // --- The host ---
@@ -115,23 +118,6 @@ HostVectors vectors_of(const llvm::TargetMachine& machine) {
   if (!machine.getTargetTriple().isX86()) return {.bytes = 16, .count = 32};
   if (cpu.checkFeatures("+avx512f")) return {.bytes = 64, .count = 32};
   return {.bytes = cpu.checkFeatures("+avx2") ? 32 : 16, .count = 16};
-}
-
-llvm::orc::SymbolMap runtime_symbols(llvm::orc::LLJIT& jit) {
-  llvm::orc::SymbolMap symbols;
-  const auto add = [&](const char* name, auto* function) {
-    symbols[jit.mangleAndIntern(name)] = {llvm::orc::ExecutorAddr::fromPtr(function),
-                                          llvm::JITSymbolFlags::Exported};
-  };
-  add("memcpy", static_cast<void* (*)(void*, const void*, size_t)>(&std::memcpy));
-  add("memmove", static_cast<void* (*)(void*, const void*, size_t)>(&std::memmove));
-  add("memset", static_cast<void* (*)(void*, int, size_t)>(&std::memset));
-  add("fmaf", static_cast<float (*)(float, float, float)>(&::fmaf));
-  add("floorf", static_cast<float (*)(float)>(&::floorf));
-  add("truncf", static_cast<float (*)(float)>(&::truncf));
-  add("__extendhfsf2", &__extendhfsf2);
-  add("__truncsfhf2", &__truncsfhf2);
-  return symbols;
 }
 
 // --- One specialisation ---
@@ -302,69 +288,103 @@ Expected<Object> find_or_compile(const Job& job, const llvm::orc::JITTargetMachi
 }
 
 // Jobs are taken by whichever thread is free; what comes out is in their order.
-std::vector<Expected<Object>> compile_all(std::span<const Job> jobs, int threads,
-                                          const llvm::orc::JITTargetMachineBuilder& builder,
-                                          const ObjectCache* cache, const Deadline& deadline) {
-  std::vector<Expected<Object>> objects;
-  for (size_t i = 0; i < jobs.size(); ++i) objects.emplace_back(Object());
-  std::atomic<size_t> next = 0;
-  const auto in_time = [&](const Job& job) -> Expected<Object> {
-    TRY(deadline.check("jit"));
-    return find_or_compile(job, builder, cache);
+Expected<std::vector<Expected<Object>>> compile_all(
+    const std::vector<Job>& jobs, int threads, const llvm::orc::JITTargetMachineBuilder& builder,
+    const ObjectCache* cache, const Deadline& deadline) {
+  struct Shared {
+    std::vector<Job> jobs;
+    std::vector<Expected<Object>> objects;
+    std::atomic<size_t> next = 0;
   };
-  const auto work = [&] {
-    for (size_t i = next++; i < jobs.size(); i = next++) objects[i] = in_time(jobs[i]);
+  const auto shared = std::make_shared<Shared>(jobs);
+  for (size_t i = 0; i < jobs.size(); ++i) shared->objects.emplace_back(Object());
+  const auto work = [shared, &builder, cache, deadline]() -> Status {
+    for (size_t i = shared->next++; i < shared->jobs.size() && !llvm_failed(); i = shared->next++) {
+      TRY(deadline.check("jit"));
+      shared->objects[i] = find_or_compile(shared->jobs[i], builder, cache);
+    }
+    return {};
   };
-  std::vector<std::thread> helpers;
+  std::vector<JitThread> workers;
   const size_t wanted = std::min(static_cast<size_t>(std::max(threads, 1)), jobs.size());
-  for (size_t i = 1; i < wanted; ++i) helpers.emplace_back(work);
-  work();
-  for (std::thread& helper : helpers) helper.join();
-  return objects;
+  for (size_t i = 0; i < wanted; ++i) workers.emplace_back(work);
+  Status all;
+  for (JitThread& worker : workers) {
+    if (Status one = worker.wait(); all.ok()) all = std::move(one);
+  }
+  TRY(std::move(all));
+  TRY(check_llvm());
+  return std::move(shared->objects);
 }
 
 }  // namespace
 
 struct Jit::Impl {
-  explicit Impl(llvm::orc::JITTargetMachineBuilder target) : builder(std::move(target)) {}
-
-  llvm::orc::JITTargetMachineBuilder builder;
+  std::optional<llvm::orc::JITTargetMachineBuilder> builder;
   std::unique_ptr<llvm::orc::LLJIT> jit;
   std::unique_ptr<const ObjectCache> cache;  // or null
   std::string cache_problem;
   JitCounts counts;
   std::map<std::pair<std::string, std::string>, Kernel> kernels;  // by codelet and constants
 
-  Expected<Kernel> link(const Job& job, Object object) {
-    ++(object.from_cache ? counts.loaded : counts.compiled);
-    TRY(ours("jit", jit->addObjectFile(std::move(object.code))));
-    return Kernel{TRY(ours("jit", jit->lookup(job.function))).toPtr<decltype(Kernel::run)>()};
-  }
+  Status start(const JitOptions& options);
+  void open_cache(const std::string& folder);
+  Status link(const std::vector<Job>& jobs, std::vector<Expected<Object>>& objects);
 };
 
-Jit::Jit() = default;
-Jit::~Jit() = default;
+void Jit::Impl::open_cache(const std::string& folder) {
+  auto opened = ObjectCache::open(folder);
+  if (opened) {
+    cache = opened.take();
+  } else {
+    cache_problem = opened.error().message;
+  }
+}
+
+Status Jit::Impl::start(const JitOptions& options) {
+  initialise_llvm();
+  builder = TRY(target_builder(options));
+  if (!options.cache_folder.empty()) open_cache(options.cache_folder);
+  // Codelets have no constructors and call nothing but runtime_symbols: no platform is needed.
+  jit = TRY(ours("jit", llvm::orc::LLJITBuilder()
+                            .setJITTargetMachineBuilder(*builder)
+                            .setLinkProcessSymbolsByDefault(false)
+                            .setPlatformSetUp(llvm::orc::setUpInactivePlatform)
+                            .create()));
+  return ours("jit",
+              jit->getMainJITDylib().define(llvm::orc::absoluteSymbols(runtime_symbols(*jit))));
+}
+
+Status Jit::Impl::link(const std::vector<Job>& jobs, std::vector<Expected<Object>>& objects) {
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    Object object = TRY(std::move(objects[i]));
+    ++(object.from_cache ? counts.loaded : counts.compiled);
+    TRY(ours("jit", jit->addObjectFile(std::move(object.code))));
+    const auto address = TRY(ours("jit", jit->lookup(jobs[i].function)));
+    kernels[{std::string(jobs[i].codelet->name), jobs[i].constants}] =
+        Kernel{address.toPtr<decltype(Kernel::run)>()};
+  }
+  return {};
+}
+
+Jit::Jit() : impl_(std::make_unique<Impl>()) {}
+
+// LLVM frees its own; where it failed, nothing may be touched.
+Jit::~Jit() {
+  Impl* impl = impl_.release();
+  if (llvm_failed()) return;
+  static_cast<void>(guarded("jit", [impl] {
+    return run_llvm([impl] {
+      delete impl;
+      return Status();
+    });
+  }));
+}
 
 Expected<std::unique_ptr<Jit>> Jit::create(const JitOptions& options) {
-  initialise_llvm();
+  TRY(check_llvm());
   std::unique_ptr<Jit> jit(new Jit);
-  jit->impl_ = std::make_unique<Impl>(TRY(target_builder(options)));
-  if (!options.cache_folder.empty()) {
-    auto cache = ObjectCache::open(options.cache_folder);
-    if (cache) {
-      jit->impl_->cache = cache.take();
-    } else {
-      jit->impl_->cache_problem = cache.error().message;
-    }
-  }
-  // Codelets have no constructors and call nothing but runtime_symbols: no platform is needed.
-  jit->impl_->jit = TRY(ours("jit", llvm::orc::LLJITBuilder()
-                                        .setJITTargetMachineBuilder(jit->impl_->builder)
-                                        .setLinkProcessSymbolsByDefault(false)
-                                        .setPlatformSetUp(llvm::orc::setUpInactivePlatform)
-                                        .create()));
-  llvm::orc::LLJIT& orc = *jit->impl_->jit;
-  TRY(ours("jit", orc.getMainJITDylib().define(llvm::orc::absoluteSymbols(runtime_symbols(orc)))));
+  TRY(run_llvm([impl = jit->impl_.get(), options] { return impl->start(options); }));
   return jit;
 }
 
@@ -376,6 +396,7 @@ int64_t kernel_steps(const VertexShape& vertex) {
 
 Expected<std::vector<Kernel>> Jit::compile(std::span<const Request> requests, int threads,
                                            const Limits& limits, const Deadline& deadline) {
+  TRY(check_llvm());
   const auto key = [](const auto& request) {
     return std::pair(std::string(request.codelet->name), request.constants);
   };
@@ -391,16 +412,16 @@ Expected<std::vector<Kernel>> Jit::compile(std::span<const Request> requests, in
   }
   for (const Request& request : requests) {
     if (kernels.contains(key(request)) || taken.erase(key(request)) == 0) continue;
-    const Sha256 made_of = key_of(request, impl_->builder);
+    const Sha256 made_of = key_of(request, *impl_->builder);
     jobs.push_back({.codelet = request.codelet,
                     .constants = request.constants,
                     .key = made_of,
                     .function = fmt::format("{}.{}", request.codelet->name, to_hex(made_of))});
   }
-  std::vector<Expected<Object>> objects =
-      compile_all(jobs, threads, impl_->builder, impl_->cache.get(), deadline);
-  for (size_t i = 0; i < jobs.size(); ++i) {
-    kernels[key(jobs[i])] = TRY(impl_->link(jobs[i], TRY(std::move(objects[i]))));
+  if (!jobs.empty()) {
+    const auto objects = std::make_shared<std::vector<Expected<Object>>>(
+        TRY(compile_all(jobs, threads, *impl_->builder, impl_->cache.get(), deadline)));
+    TRY(run_llvm([impl = impl_.get(), jobs, objects] { return impl->link(jobs, *objects); }));
   }
   std::vector<Kernel> result;
   for (const Request& request : requests) result.push_back(kernels[key(request)]);

@@ -9,13 +9,27 @@
 #include "executor/jit.h"
 #include "executor/thread_pool.h"
 #include "support/fault.h"
+#include "support/guard.h"
 
 namespace tessera {
 namespace {
 
-int thread_count(int asked) {
+constexpr int kMostThreads = 4096;  // more than any host has cores
+
+Expected<int> thread_count(int asked) {
+  if (asked > kMostThreads)
+    return Error{
+        "threads: " + std::to_string(asked) + ", must be at most " + std::to_string(kMostThreads),
+        ErrorKind::Usage};
   if (asked > 0) return asked;
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+// A caller that asked for a number gets it or an error; the host's own may be fewer.
+Status check_threads(const ThreadPool& pool, int asked) {
+  if (asked <= 0 || pool.size() == asked) return {};
+  return Error{"threads: " + std::to_string(asked) + ", must be at most the " +
+               std::to_string(pool.size()) + " that this system lets the process have now"};
 }
 
 // The bytes of every constant are there: the machine reads them where they are.
@@ -79,6 +93,11 @@ Machine::~Machine() = default;
 
 Expected<std::unique_ptr<Machine>> Machine::load(std::shared_ptr<const Executable> executable,
                                                  const MachineOptions& options) {
+  return guarded("load", [&] { return load_unguarded(std::move(executable), options); });
+}
+
+Expected<std::unique_ptr<Machine>> Machine::load_unguarded(
+    std::shared_ptr<const Executable> executable, const MachineOptions& options) {
   const auto begin = std::chrono::steady_clock::now();
   const Program& program = executable->program;
   TRY(check_constants(*executable));
@@ -86,8 +105,9 @@ Expected<std::unique_ptr<Machine>> Machine::load(std::shared_ptr<const Executabl
   if (!memory.fits) return out_of_memory_error(program, memory);
 
   std::unique_ptr<Machine> machine(new Machine);
-  machine->impl_ = std::make_unique<Impl>(executable, thread_count(options.threads));
+  machine->impl_ = std::make_unique<Impl>(executable, TRY(thread_count(options.threads)));
   Impl& impl = *machine->impl_;
+  TRY(check_threads(impl.pool, options.threads));
   impl.jit = options.jit;
   if (!impl.jit) impl.jit = TRY(Jit::create({options.cpu, options.cache_folder}));
   const EngineParts parts{*executable,           *impl.jit,    impl.pool,

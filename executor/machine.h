@@ -97,6 +97,8 @@ class Machine {
   std::vector<HostStep> host_profile();
 
  private:
+  static Expected<std::unique_ptr<Machine>> load_unguarded(
+      std::shared_ptr<const Executable> executable, const MachineOptions& options);
   Machine();
   struct Impl;
   std::unique_ptr<Impl> impl_;

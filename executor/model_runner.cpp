@@ -9,6 +9,7 @@
 
 #include "codelets/codelet.h"
 #include "executor/host_arrays.h"
+#include "support/guard.h"
 
 namespace tessera {
 namespace {
@@ -146,7 +147,11 @@ void ModelRunner::Impl::work() {
     const std::unique_ptr<Job> job = std::move(queue.front());
     queue.pop_front();
     lock.unlock();
-    job->done(carry_out(*job));
+    Status status = guarded("run", [&] { return carry_out(*job); });
+    static_cast<void>(guarded("run", [&]() -> Status {
+      job->done(std::move(status));
+      return {};
+    }));
   }
 }
 
@@ -169,29 +174,34 @@ Expected<std::unique_ptr<ModelRunner>> ModelRunner::load(const std::string& pope
 
 Expected<std::unique_ptr<ModelRunner>> ModelRunner::load(const PopefFile& file,
                                                          const MachineOptions& options) {
-  auto executable =
-      std::make_shared<const Executable>(TRY(read_popef(file, check_compute_set, options.limits)));
-  return create(std::move(executable), options);
+  auto executable = TRY(read_popef(file, check_compute_set, options.limits));
+  return guarded(file.path, [&] {
+    return create(std::make_shared<const Executable>(std::move(executable)), options);
+  });
 }
 
 Expected<std::unique_ptr<ModelRunner>> ModelRunner::create(
     std::shared_ptr<const Executable> executable, const MachineOptions& options) {
-  std::unique_ptr<ModelRunner> runner(new ModelRunner);
-  Impl& impl = *runner->impl_;
-  impl.executable = executable;
-  impl.inputs = TRY(find_anchors(*executable, executable->program.inputs, AnchorKind::Input));
-  impl.outputs = TRY(find_anchors(*executable, executable->program.outputs, AnchorKind::Output));
-  impl.machine = TRY(Machine::load(std::move(executable), options));
-  impl.worker = std::thread([&impl] { impl.work(); });
-  return runner;
+  return guarded("load", [&]() -> Expected<std::unique_ptr<ModelRunner>> {
+    std::unique_ptr<ModelRunner> runner(new ModelRunner);
+    Impl& impl = *runner->impl_;
+    impl.executable = executable;
+    impl.inputs = TRY(find_anchors(*executable, executable->program.inputs, AnchorKind::Input));
+    impl.outputs = TRY(find_anchors(*executable, executable->program.outputs, AnchorKind::Output));
+    impl.machine = TRY(Machine::load(std::move(executable), options));
+    impl.worker = TRY(start_thread("load", [&impl] { impl.work(); }));
+    return runner;
+  });
 }
 
 Status ModelRunner::run(const InputViews& inputs, const OutputViews& outputs) {
-  return impl_->submit(TRY(impl_->prepare(inputs, outputs))).get();
+  return guarded(
+      "run", [&]() -> Status { return impl_->submit(TRY(impl_->prepare(inputs, outputs))).get(); });
 }
 
 std::future<Status> ModelRunner::run_async(InputViews inputs, OutputViews outputs) {
-  Expected<std::unique_ptr<Job>> job = impl_->prepare(inputs, std::move(outputs));
+  const auto prepare = [&] { return impl_->prepare(inputs, std::move(outputs)); };
+  Expected<std::unique_ptr<Job>> job = guarded("run", prepare);
   if (job) return impl_->submit(job.take());
   std::promise<Status> refused;
   refused.set_value(std::move(job.error()));
@@ -200,8 +210,10 @@ std::future<Status> ModelRunner::run_async(InputViews inputs, OutputViews output
 
 Status ModelRunner::run_then(const InputViews& inputs, OutputViews outputs,
                              std::function<void(Status)> done) {
-  impl_->enqueue(TRY(impl_->prepare(inputs, std::move(outputs))), std::move(done));
-  return {};
+  return guarded("run", [&]() -> Status {
+    impl_->enqueue(TRY(impl_->prepare(inputs, std::move(outputs))), std::move(done));
+    return {};
+  });
 }
 
 const Executable& ModelRunner::executable() const { return *impl_->executable; }

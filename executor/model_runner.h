@@ -48,7 +48,8 @@ class ModelRunner {
   Status run(const InputViews& inputs, const OutputViews& outputs);
   // The buffers must live until the future is ready.
   std::future<Status> run_async(InputViews inputs, OutputViews outputs);
-  // The same for callers that are told: `done` is called on the runner's thread and must be brief.
+  // The same for callers that are told: `done` is called on the runner's thread, must be brief, and
+  // what it throws is lost.
   // What is wrong with the call comes back at once, and then `done` is never called.
   Status run_then(const InputViews& inputs, OutputViews outputs, std::function<void(Status)> done);
 

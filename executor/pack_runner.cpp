@@ -14,6 +14,7 @@
 #include "executor/batch_runner.h"
 #include "executor/online/outbox.h"
 #include "support/check.h"
+#include "support/guard.h"
 
 namespace tessera {
 namespace {
@@ -37,6 +38,7 @@ struct Flight {
   FormedBatch batch;
   std::vector<Pending> riders;
   std::unique_ptr<RunningBatch> running;
+  Status started;  // why nothing is running
   Time packing_began{0};
 };
 
@@ -63,6 +65,7 @@ struct PackRunner::Impl {
   std::unordered_map<RequestId, Pending> waiting;
   std::unordered_map<RequestId, Pending*> riding;
   std::deque<std::unique_ptr<Flight>> flights;  // in the order of their start
+  std::unique_ptr<Flight> forming, landing;     // of the packer and of the deliverer
   Outbox outbox{false};
   std::deque<BatchRecord> records;
   std::deque<Time> batch_times;  // the last kBatchTimes
@@ -74,6 +77,7 @@ struct PackRunner::Impl {
   Time now() const { return Clock::now() - began; }
   Status start(const FormerConfig& former_config);
   Status warm_up();
+  void stop_packer();
   Expected<RequestId> submit(Request request, const SubmitOptions& options, Done done);
   Expected<RequestId> reject(Error error);
   bool cancel(RequestId id);
@@ -81,7 +85,10 @@ struct PackRunner::Impl {
   void miss(const std::vector<RequestId>& missed, std::unique_lock<std::mutex>& lock);
   void send(FormedBatch batch, std::unique_lock<std::mutex>& lock);
   void deliver();
-  void land(std::unique_ptr<Flight> flight);
+  void land(Flight& flight);
+  void keep_up(void (Impl::*loop)());
+  void recover(bool packs, const Error& error);
+  void fail(Flight& flight, const Error& error);
   void count_time(Time batch_time);
   void doubt_time();
   void tell_time();
@@ -105,9 +112,66 @@ Status PackRunner::Impl::start(const FormerConfig& former_config) {
   } else if (config.warm_up) {
     TRY(warm_up());
   }
-  packer = std::thread([this] { pack(); });
-  deliverer = std::thread([this] { deliver(); });
-  return {};
+  packer = TRY(start_thread("pack runner", [this] { keep_up(&Impl::pack); }));
+  Expected<std::thread> second = start_thread("pack runner", [this] { keep_up(&Impl::deliver); });
+  if (second) deliverer = second.take();
+  if (!second) stop_packer();
+  return second ? Status() : std::move(second.error());
+}
+
+// A thread of ours goes on where memory could not be had. What it was at work on, and what waits,
+// is answered with that.
+void PackRunner::Impl::keep_up(void (Impl::*loop)()) {
+  constexpr auto kPause = std::chrono::milliseconds(10);
+  const auto run = [&]() -> Status {
+    (this->*loop)();
+    return {};
+  };
+  for (Status ended = guarded("pack runner", run); !ended.ok();
+       ended = guarded("pack runner", run)) {
+    const auto answer = [&]() -> Status {
+      recover(loop == &Impl::pack, ended.error());
+      return {};
+    };
+    while (!guarded("pack runner", answer).ok()) std::this_thread::sleep_for(kPause);
+  }
+}
+
+void PackRunner::Impl::recover(bool packs, const Error& error) {
+  std::unique_lock lock(mutex);
+  std::unique_ptr<Flight>& mine = packs ? forming : landing;
+  if (mine) fail(*mine, error);
+  if (mine && packs) former->done(now());
+  mine.reset();
+  while (packs && !waiting.empty()) {
+    const auto first = waiting.begin();
+    former->cancel(first->first, now());
+    outbox.put({first->first, std::move(first->second.done), error});
+    waiting.erase(first);
+  }
+  room_came.notify_all();
+  outbox.deliver(lock);
+  results_went.notify_all();
+}
+
+void PackRunner::Impl::fail(Flight& flight, const Error& error) {
+  for (size_t i = 0; i < flight.riders.size(); ++i) {
+    const RequestId id = flight.batch.riders[i].id;
+    riding.erase(id);
+    if (!flight.riders[i].done) continue;
+    ++former->metrics().failed;
+    outbox.put({id, std::exchange(flight.riders[i].done, nullptr), error});
+  }
+}
+
+// Before any request came.
+void PackRunner::Impl::stop_packer() {
+  {
+    const std::lock_guard lock(mutex);
+    former->close(now());
+    work_came.notify_one();
+  }
+  packer.join();
 }
 
 // One request of one token: a batch takes the same time whatever is in it.
@@ -239,26 +303,30 @@ void PackRunner::Impl::miss(const std::vector<RequestId>& missed,
 }
 
 void PackRunner::Impl::send(FormedBatch batch, std::unique_lock<std::mutex>& lock) {
-  auto flight = std::make_unique<Flight>();
+  forming = std::make_unique<Flight>();
+  Flight* const flight = forming.get();
   flight->packing_began = now();
-  flight->riders.reserve(batch.riders.size());
+  flight->batch = std::move(batch);
+  flight->riders.reserve(flight->batch.riders.size());
   std::vector<const Request*> requests;
-  for (const FormedBatch::Rider& rider : batch.riders) {
+  for (const FormedBatch::Rider& rider : flight->batch.riders) {
     const auto place = waiting.find(rider.id);
     flight->riders.push_back(std::move(place->second));
     waiting.erase(place);
     requests.push_back(&flight->riders.back().request);
     riding[rider.id] = &flight->riders.back();
   }
-  flight->batch = std::move(batch);
   room_came.notify_all();
   lock.unlock();
   const auto number = static_cast<uint64_t>(flight->batch.number);
-  flight->running = executor->start(flight->batch.packed, requests, number);
+  flight->started = guarded("pack runner", [&]() -> Status {
+    flight->running = executor->start(flight->batch.packed, requests, number);
+    return {};
+  });
   lock.lock();
   const Time took = now() - flight->packing_began;
   former->metrics().pack_seconds.add(std::chrono::duration<double>(took).count());
-  flights.push_back(std::move(flight));
+  flights.push_back(std::move(forming));
   flight_came.notify_one();
 }
 
@@ -268,30 +336,35 @@ void PackRunner::Impl::deliver() {
   for (;;) {
     flight_came.wait(lock, [&] { return packer_ended || !flights.empty(); });
     if (flights.empty()) return;
-    std::unique_ptr<Flight> flight = std::move(flights.front());
+    landing = std::move(flights.front());
     flights.pop_front();
     lock.unlock();
-    land(std::move(flight));
+    land(*landing);
     lock.lock();
+    landing.reset();
   }
 }
 
-void PackRunner::Impl::land(std::unique_ptr<Flight> flight) {
-  Expected<std::vector<Answer>> answers = flight->running->finish();
+void PackRunner::Impl::land(Flight& flight) {
+  Expected<std::vector<Answer>> answers =
+      guarded("pack runner", [&]() -> Expected<std::vector<Answer>> {
+        TRY(std::move(flight.started));
+        return flight.running->finish();
+      });
   std::unique_lock lock(mutex);
   const Time end = now();
   former->done(end);
-  count_time(end - std::max(machine_since, flight->packing_began));
+  count_time(end - std::max(machine_since, flight.packing_began));
   machine_since = end;
-  const FormedBatch& batch = flight->batch;
-  const double seconds = std::chrono::duration<double>(end - flight->packing_began).count();
+  const FormedBatch& batch = flight.batch;
+  const double seconds = std::chrono::duration<double>(end - flight.packing_began).count();
   records.push_back({static_cast<uint64_t>(batch.number), std::ssize(batch.riders),
                      batch.packed.tokens, batch.reason, seconds});
   if (records.size() > config.max_records) records.pop_front();
   work_came.notify_one();
   OnlineMetrics& metrics = former->metrics();
-  for (size_t i = 0; i < flight->riders.size(); ++i) {
-    Pending& rider = flight->riders[i];
+  for (size_t i = 0; i < flight.riders.size(); ++i) {
+    Pending& rider = flight.riders[i];
     if (!rider.done) continue;  // cancelled
     const RequestId id = batch.riders[i].id;
     riding.erase(id);
@@ -322,7 +395,8 @@ PackRunner::~PackRunner() {
 Expected<std::unique_ptr<PackRunner>> PackRunner::create(std::shared_ptr<ModelRunner> runner,
                                                          const PackRunnerConfig& config) {
   const BatchRunnerOptions options{config.zero_delimiters, config.strip_padding};
-  std::shared_ptr<BatchExecutor> executor = TRY(BatchRunner::create(*runner, options));
+  std::shared_ptr<BatchExecutor> executor =
+      TRY(guarded("pack runner", [&] { return BatchRunner::create(*runner, options); }));
   PackRunnerConfig rest = config;
   rest.zero_delimiters = 0;
   rest.strip_padding = false;
@@ -339,6 +413,11 @@ Expected<std::unique_ptr<PackRunner>> PackRunner::create(std::shared_ptr<BatchEx
         "out where one is given",
         ErrorKind::Usage};
   }
+  return guarded("pack runner", [&] { return create_unguarded(std::move(executor), config); });
+}
+
+Expected<std::unique_ptr<PackRunner>> PackRunner::create_unguarded(
+    std::shared_ptr<BatchExecutor> executor, const PackRunnerConfig& config) {
   std::unique_ptr<PackRunner> out(new PackRunner);
   out->impl_->executor = std::move(executor);
   out->impl_->config = config;
@@ -365,14 +444,15 @@ Expected<PackRunner::Submission> PackRunner::submit(Request request, const Submi
 }
 
 Expected<RequestId> PackRunner::submit(Request request, const SubmitOptions& options, Done done) {
-  return impl_->submit(std::move(request), options, std::move(done));
+  return guarded("pack runner",
+                 [&] { return impl_->submit(std::move(request), options, std::move(done)); });
 }
 
 Expected<RequestId> PackRunner::submit_arrays(const InputViews& arrays,
                                               const SubmitOptions& options, Done done) {
-  Expected<Request> request = request_from(arrays);
+  Expected<Request> request = guarded("request", [&] { return request_from(arrays); });
   if (!request) return impl_->reject(std::move(request.error()));
-  return impl_->submit(request.take(), options, std::move(done));
+  return submit(request.take(), options, std::move(done));
 }
 
 bool PackRunner::cancel(RequestId id) { return impl_->cancel(id); }

@@ -104,6 +104,8 @@ class PackRunner {
   OnlineMetrics metrics() const;
 
  private:
+  static Expected<std::unique_ptr<PackRunner>> create_unguarded(
+      std::shared_ptr<BatchExecutor> executor, const PackRunnerConfig& config);
   PackRunner();
   struct Impl;
   std::unique_ptr<Impl> impl_;

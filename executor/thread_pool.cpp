@@ -2,6 +2,7 @@
 #include "executor/thread_pool.h"
 
 #include "support/check.h"
+#include "support/guard.h"
 
 namespace tessera {
 namespace {
@@ -28,7 +29,12 @@ void wait_for_change(const std::atomic<uint32_t>& value, uint32_t old) {
 
 ThreadPool::ThreadPool(int threads) {
   CHECK(threads >= 1);
-  for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { worker(i); });
+  workers_.reserve(static_cast<size_t>(threads) - 1);
+  for (int i = 1; i < threads; ++i) {
+    auto started = start_thread("thread pool", [this, i] { worker(i); });
+    if (!started) return;
+    workers_.push_back(started.take());
+  }
 }
 
 ThreadPool::~ThreadPool() {

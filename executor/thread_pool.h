@@ -13,7 +13,8 @@ namespace tessera {
 
 class ThreadPool {
  public:
-  explicit ThreadPool(int threads);  // >= 1; that many minus one are started
+  // threads >= 1; that many minus one are started. Fewer where the system has no more: see size().
+  explicit ThreadPool(int threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   int size() const { return static_cast<int>(workers_.size()) + 1; }

@@ -8,6 +8,7 @@
 // Found from `softmax · v` outwards. The scale may stand on the scores, on the query or on the
 // key, before or after their transpose; the mask may be added or selected (passes/key_mask.h says
 // which masks hide keys). What does not match stays as it is.
+#include <cmath>
 #include <optional>
 
 #include "passes/key_mask.h"
@@ -102,12 +103,14 @@ struct Match {
   Heads q, k, v;
   Scores scores;
   Node* joined = nullptr;  // [b,r,h,d]: what attention replaces
+
+  double scale() const { return scores.scale * q.scale * k.scale; }
 };
 
 bool agree(const Match& m) {
   const Shape &q = m.q.split, &k = m.k.split;
   return k == m.v.split && q.size() == 4 && q[0] == k[0] && q[2] == k[2] && q[3] == k[3] &&
-         m.v.scale == 1;
+         m.v.scale == 1 && std::isfinite(m.scale());
 }
 
 std::optional<Match> match(Node* root, const UserMap& users, const Graph& graph) {
@@ -213,11 +216,12 @@ Expected<bool> fuse_attention(Graph& graph, PassState&) {
     std::vector<Node*> in = {put_joined(graph, joined, m->q), put_joined(graph, joined, m->k),
                              put_joined(graph, joined, m->v)};
     if (mask.value) in.push_back(mask.value);
-    Node* fused = put(graph, joined, owned.get(), Op::Attention, std::move(in),
-                      {
-                          {"heads", m->q.split[2]                            },
-                          {"scale", m->scores.scale * m->q.scale * m->k.scale},
-                          {"mask",  std::string(mask.kind)                   }
+    Node* fused =
+        put(graph, joined, owned.get(), Op::Attention, std::move(in),
+            {
+                {"heads", m->q.split[2]         },
+                {"scale", m->scale()            },
+                {"mask",  std::string(mask.kind)}
     });
     graph.replace_uses(joined, put_reshape(graph, joined, fused, joined->type.shape));
     changed = true;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/normalized.h"
 
+#include <cmath>
+
 #include "passes/match.h"
 
 namespace tessera {
@@ -85,7 +87,7 @@ std::optional<MeanSquare> match_mean_square(Node* sum) {
   if (sum->is(Op::Add)) {
     const auto is_eps = [&](Node* in) {
       eps = splat(in).value_or(-1);
-      return eps >= 0;
+      return eps >= 0 && std::isfinite(eps);
     };
     mean = other_operand(sum, is_eps);
   }

@@ -10,6 +10,7 @@
 #include "ir/text.h"
 #include "ir/verify.h"
 #include "passes/pipeline.h"
+#include "support/check.h"
 #include "support/file.h"
 
 namespace tessera {
@@ -72,8 +73,8 @@ Expected<bool> run_one(const Pass& pass, Graph& graph, PassState& state) {
   if (!TRY(pass.run(graph, state))) return false;
   graph.remove_dead();
   if (Status sound = verify(graph); !sound)
-    return Error{fmt::format("internal error: pass {} left a broken graph: {}", pass.name,
-                             sound.error().message)};
+    return Error{internal_error(
+        fmt::format("pass {} left a broken graph: {}", pass.name, sound.error().message))};
   return true;
 }
 

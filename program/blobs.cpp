@@ -11,6 +11,7 @@
 
 #include "program/bounds.h"
 #include "program/popef.h"
+#include "support/guard.h"
 #include "support/plain_text.h"
 
 namespace tessera {
@@ -50,9 +51,10 @@ std::vector<Sha256> hash_contents(const std::vector<BlobView>& blobs) {
   };
   size_t bytes = 0;
   for (const BlobView& blob : blobs) bytes += blob.content.size();
-  std::jthread helper;
-  if (bytes > size_t{1} << 20) helper = std::jthread(work);
+  Expected<std::thread> helper = Error{"not worth it"};
+  if (bytes > size_t{1} << 20) helper = start_thread("hash", work);
   work();
+  if (helper) helper->join();
   return digests;
 }
 

@@ -8,6 +8,7 @@
 #include "program/blobs.h"
 #include "program/messages.h"
 #include "program/popef_file.h"
+#include "support/guard.h"
 #include "support/lines.h"
 #include "support/plain_text.h"
 
@@ -224,9 +225,7 @@ Expected<T> at(const std::string& path, Expected<T> result) {
   return bad(path, result.error());
 }
 
-}  // namespace
-
-Expected<uint64_t> write_popef(Executable& executable, const std::string& path, Sync sync) {
+Expected<uint64_t> write_unguarded(Executable& executable, const std::string& path, Sync sync) {
   const Program& program = executable.program;
   TRY(check_metadata(program, executable.metadata));
   const auto constants = constants_of(program);
@@ -262,8 +261,8 @@ Expected<uint64_t> write_popef(Executable& executable, const std::string& path, 
   return bytes;
 }
 
-Expected<Executable> read_popef(const PopefFile& from, const CheckComputeSet& check,
-                                const Limits& limits) {
+Expected<Executable> read_unguarded(const PopefFile& from, const CheckComputeSet& check,
+                                    const Limits& limits) {
   TRY(check_limit(limits, &Limits::memory, std::ssize(from.file->bytes()), from.path));
   TRY(check_signature(from));
   const BlobFile file = TRY(at(from.path, walk_blobs(from.file->bytes())));
@@ -273,16 +272,7 @@ Expected<Executable> read_popef(const PopefFile& from, const CheckComputeSet& ch
   return read;
 }
 
-Expected<Executable> read_popef(const std::string& path, const CheckComputeSet& check,
-                                const Limits& limits) {
-  return read_popef(TRY(open_popef(path)), check, limits);
-}
-
-Expected<std::vector<BlobInfo>> list_blobs(const std::string& path) {
-  return list_blobs(TRY(open_popef(path)));
-}
-
-Expected<std::vector<BlobInfo>> list_blobs(const PopefFile& from) {
+Expected<std::vector<BlobInfo>> list_unguarded(const PopefFile& from) {
   TRY(check_signature(from));
   const BlobFile file = TRY(at(from.path, walk_blobs(from.file->bytes())));
   std::vector<BlobInfo> infos;
@@ -290,6 +280,30 @@ Expected<std::vector<BlobInfo>> list_blobs(const PopefFile& from) {
     infos.push_back({std::string(to_string(blob.type)), blob.name, to_hex(blob.content_sha256),
                      blob.offset, blob.content.size()});
   return infos;
+}
+
+}  // namespace
+
+Expected<uint64_t> write_popef(Executable& executable, const std::string& path, Sync sync) {
+  return guarded(path, [&] { return write_unguarded(executable, path, sync); });
+}
+
+Expected<Executable> read_popef(const PopefFile& from, const CheckComputeSet& check,
+                                const Limits& limits) {
+  return guarded(from.path, [&] { return read_unguarded(from, check, limits); });
+}
+
+Expected<Executable> read_popef(const std::string& path, const CheckComputeSet& check,
+                                const Limits& limits) {
+  return read_popef(TRY(open_popef(path)), check, limits);
+}
+
+Expected<std::vector<BlobInfo>> list_blobs(const PopefFile& from) {
+  return guarded(from.path, [&] { return list_unguarded(from); });
+}
+
+Expected<std::vector<BlobInfo>> list_blobs(const std::string& path) {
+  return list_blobs(TRY(open_popef(path)));
 }
 
 }  // namespace tessera

@@ -45,14 +45,26 @@ Completions& Completions::instance() {
 
 void Completions::push(std::unique_ptr<InFlight> finished) {
   const std::lock_guard lock(mutex_);
-  finished_.push_back(std::move(finished));
-  if (finished_.size() == 1) came_.notify_one();
+  const bool was_empty = first_ == nullptr;
+  std::unique_ptr<InFlight>& place = was_empty ? first_ : last_->next;
+  place = std::move(finished);
+  last_ = place.get();
+  if (was_empty) came_.notify_one();
 }
 
 std::vector<std::unique_ptr<InFlight>> Completions::take() {
   std::unique_lock lock(mutex_);
-  came_.wait(lock, [&] { return stopped_ || !finished_.empty(); });
-  return std::exchange(finished_, {});
+  came_.wait(lock, [&] { return stopped_ || first_ != nullptr; });
+  size_t count = 0;
+  for (const InFlight* one = first_.get(); one != nullptr; one = one->next.get()) ++count;
+  std::vector<std::unique_ptr<InFlight>> all;
+  all.reserve(count);
+  while (first_) {
+    std::unique_ptr<InFlight> rest = std::move(first_->next);
+    all.push_back(std::move(first_));
+    first_ = std::move(rest);
+  }
+  return all;
 }
 
 void Completions::stop() {

@@ -25,13 +25,14 @@ struct InFlight {
   std::vector<py::object> keep;        // the caller's arrays
   std::function<py::object()> result;  // called with the lock, if `status` is ok
   Status status;
+  std::unique_ptr<InFlight> next;  // in the queue of what is finished
 };
 
 class Completions {
  public:
   static Completions& instance();
 
-  // Thread-safe, needs no interpreter lock.
+  // Thread-safe, needs no interpreter lock and no memory.
   void push(std::unique_ptr<InFlight> finished);
   // Waits until something was finished; empty once stop() was called and all is taken.
   std::vector<std::unique_ptr<InFlight>> take();
@@ -43,7 +44,8 @@ class Completions {
  private:
   std::mutex mutex_;
   std::condition_variable came_;
-  std::vector<std::unique_ptr<InFlight>> finished_;
+  std::unique_ptr<InFlight> first_;  // finished ones, in their order
+  InFlight* last_ = nullptr;
   bool stopped_ = false;
 };
 

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "python/errors.h"
 
+#include "support/guard.h"
 #include "support/plain_text.h"
 
 namespace tessera::python {
 namespace {
 
-const char* class_of(ErrorKind kind) {
-  switch (kind) {
+const char* class_of(const Error& error) {
+  if (error.type == kNoHostMemory) return "HostMemoryError";
+  switch (error.kind) {
     case ErrorKind::Failed: return "Error";
     case ErrorKind::Usage: return "UsageError";
     case ErrorKind::Refused: return "RefusedError";
@@ -33,7 +35,7 @@ std::string in_python(const Error& error) {
 
 py::object to_exception(const Error& error) {
   py::object exception =
-      py::module_::import("tessera.errors").attr(class_of(error.kind))(visible(in_python(error)));
+      py::module_::import("tessera.errors").attr(class_of(error))(visible(in_python(error)));
   if (!error.type.empty()) exception.attr("reason") = std::string(error.type);
   return exception;
 }
@@ -41,6 +43,22 @@ py::object to_exception(const Error& error) {
 void raise_object(const py::object& exception) {
   PyErr_SetObject(py::type::of(exception).ptr(), exception.ptr());
   throw py::error_already_set();
+}
+
+void translate_exceptions() {
+  py::register_local_exception_translator([](std::exception_ptr thrown) {
+    if (!thrown) return;
+    try {
+      std::rethrow_exception(thrown);
+    } catch (const py::error_already_set&) {
+      throw;  // Python's own, and what pybind11 makes of a wrong argument
+    } catch (const py::builtin_exception&) {
+      throw;
+    } catch (...) {
+      const py::object exception = to_exception(error_of_exception("tessera"));
+      PyErr_SetObject(py::type::of(exception).ptr(), exception.ptr());
+    }
+  });
 }
 
 void raise(const Error& error) { raise_object(to_exception(error)); }

@@ -16,6 +16,9 @@ namespace py = pybind11;
 // The exception object for an error. Needs the interpreter lock, as everything here.
 py::object to_exception(const Error& error);
 [[noreturn]] void raise(const Error& error);
+// For this module: what C++ throws is a tessera.Error, or where memory cannot be had a
+// tessera.HostMemoryError.
+void translate_exceptions();
 [[noreturn]] void raise_object(const py::object& exception);
 
 template <class T>

@@ -4,6 +4,11 @@
 
 #include <pybind11/pybind11.h>
 
+#include <exception>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
 namespace tessera::python {
 
 namespace py = pybind11;
@@ -24,10 +29,17 @@ template <class Work>
 auto without_gil(Work&& work) {
   begin_native_call();
   PyThreadState* state = PyEval_SaveThread();
-  auto result = work();
+  std::optional<std::invoke_result_t<Work>> result;
+  std::exception_ptr thrown;  // kept until the lock is held again, which whoever catches it needs
+  try {
+    result.emplace(work());
+  } catch (...) {
+    thrown = std::current_exception();
+  }
   end_native_call();
   PyEval_RestoreThread(state);
-  return result;
+  if (thrown) std::rethrow_exception(thrown);
+  return std::move(*result);
 }
 
 }  // namespace tessera::python

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "python/bindings.h"
+#include "python/errors.h"
 
 namespace {
 
@@ -26,6 +27,7 @@ void check_numpy() {
 PYBIND11_MODULE(_core, module) {
   using namespace tessera::python;
   check_numpy();
+  translate_exceptions();
   module.attr("__version__") = TESSERA_VERSION;
   bind_completions(module);
   bind_executable(module);

@@ -121,7 +121,7 @@ RequestId submit(const py::object& self, const py::object& request, const py::ob
       if (done.ok())
         *answer = done.take();
       else
-        raw->status = Status(done.error());
+        raw->status = Status(std::move(done.error()));
       Completions::instance().push(std::unique_ptr<InFlight>(raw));
     });
     runner.reset();  // the last one, if another thread closes it now

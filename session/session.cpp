@@ -9,6 +9,7 @@
 #include "executor/jit.h"
 #include "session/session_impl.h"
 #include "support/file.h"
+#include "support/guard.h"
 
 namespace tessera {
 namespace {
@@ -71,17 +72,25 @@ Session::~Session() {
     impl_->wake.notify_all();
   }
   if (impl_->worker.joinable()) impl_->worker.join();
-  if (impl_->log->has_counts()) {
+  const auto record_close = [&]() -> Status {
+    if (!impl_->log->has_counts()) return {};
     RecompileEvent event = impl_->begin(nullptr, Purpose::Background, -1).event;
     event.kind = "closed";
     event.policy.action = "none";
     event.cache.outcome = impl_->disk ? "miss" : "off";
     impl_->record(std::move(event));
-  }
+    return {};
+  };
+  static_cast<void>(guarded(impl_->model_path, record_close));
 }
 
 Expected<std::unique_ptr<Session>> Session::open(const std::string& model_path,
                                                  SessionOptions options) {
+  return guarded(model_path, [&] { return open_unguarded(model_path, std::move(options)); });
+}
+
+Expected<std::unique_ptr<Session>> Session::open_unguarded(const std::string& model_path,
+                                                           SessionOptions options) {
   TRY(MappedFile::open(model_path));  // a missing file is the caller's mistake now, not at a run
   TRY(check_events_file(options.events_path));
   if (options.machine.require_signature)
@@ -114,9 +123,11 @@ Expected<std::shared_ptr<ModelRunner>> Session::runner(const InputShapes& input_
 }
 
 Expected<HostTensors> Session::run(const InputViews& inputs) {
-  InputShapes shapes;
-  for (const auto& [name, view] : inputs) shapes[name] = view.shape;
-  return TRY(serve(shapes)).run(inputs);
+  return guarded(impl_->model_path, [&]() -> Expected<HostTensors> {
+    InputShapes shapes;
+    for (const auto& [name, view] : inputs) shapes[name] = view.shape;
+    return TRY(serve(shapes)).run(inputs);
+  });
 }
 
 std::vector<RecompileEvent> Session::events() const { return impl_->log->events(); }
@@ -148,10 +159,12 @@ Expected<KeyPointer> Session::Impl::key_of(const InputShapes& asked) {
 }
 
 Expected<Serving> Session::Impl::serve(const InputShapes& asked, Purpose purpose) {
-  Expected<KeyPointer> key = key_of(asked);
-  if (key.ok()) return serve_key(*key, purpose);
-  record_failure(asked, key.error());
-  return key.error();
+  return guarded(model_path, [&]() -> Expected<Serving> {
+    Expected<KeyPointer> key = key_of(asked);
+    if (key.ok()) return serve_key(*key, purpose);
+    record_failure(asked, key.error());
+    return key.error();
+  });
 }
 
 // What is in memory, for which no work is needed. The caller holds `mutex`.
@@ -188,9 +201,11 @@ Expected<Serving> Session::Impl::serve_key(const KeyPointer& key, Purpose purpos
   }
   flight = flights[total] = std::make_shared<Flight>();
   lock.unlock();
-  Ask ask = begin(key, purpose, request_id);
-  ask.caller = &*caller;
-  Expected<Serving> serving = obtain(ask);
+  Expected<Serving> serving = guarded(model_path, [&] {
+    Ask ask = begin(key, purpose, request_id);
+    ask.caller = &*caller;
+    return obtain(ask);
+  });
   lock.lock();
   leave();
   flight->landed = true;

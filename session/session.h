@@ -82,6 +82,8 @@ class Session {
   void finish_background();     // waits until nothing is left to compile
 
  private:
+  static Expected<std::unique_ptr<Session>> open_unguarded(const std::string& model_path,
+                                                           SessionOptions options);
   Session();
   struct Impl;
   std::unique_ptr<Impl> impl_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Batches on a larger executable, and the compiles that this makes unnecessary, or puts off.
 #include "session/session_impl.h"
+#include "support/guard.h"
 
 namespace tessera {
 // Proved once for each graph.
@@ -80,8 +81,12 @@ std::optional<Serving> Session::Impl::pad_again(const ExecutableKey& key, int64_
 void Session::Impl::compile_in_background(const KeyPointer& key) {
   if (over_budget()) return;
   const std::lock_guard lock(mutex);
+  if (!worker.joinable()) {
+    auto started = start_thread("no compile in the background", [this] { work(); });
+    if (!started) return log->tell(started.error().message);  // the padded executable serves on
+    worker = started.take();
+  }
   queue.push_back(key);
-  if (!worker.joinable()) worker = std::thread([this] { work(); });
   wake.notify_one();
 }
 
@@ -95,7 +100,10 @@ void Session::Impl::work() {
     working = true;
     lock.unlock();
     // What goes wrong leaves its event; the padded executable serves on.
-    if (!over_budget()) (void)serve_key(key, Purpose::Background).ok();
+    (void)guarded(model_path, [&]() -> Expected<Serving> {
+      if (over_budget()) return Error{"the limit of recompiles is reached"};
+      return serve_key(key, Purpose::Background);
+    }).ok();
     lock.lock();
     working = false;
     idle.notify_all();

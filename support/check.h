@@ -3,9 +3,15 @@
 // compiler that went on would write a wrong program.
 #pragma once
 
+#include <string>
+#include <string_view>
+
 namespace tessera {
 
 [[noreturn]] void check_failed(const char* condition, const char* file, int line);
+// "internal error: WHAT", and how to report it: with the version, and the command of this process.
+// Only for our own mistakes, never for what a user's input, environment or machine can cause.
+std::string internal_error(std::string_view what);
 
 }  // namespace tessera
 

@@ -3,9 +3,20 @@
 
 #include <openssl/evp.h>
 
+#include <new>
+
 #include "support/check.h"
 
 namespace tessera {
+
+namespace {
+
+// OpenSSL refuses where it has no memory, and for no other reason that is not our mistake.
+void check_memory(bool done) {
+  if (!done) throw std::bad_alloc();
+}
+
+}  // namespace
 
 struct Sha256Stream::Impl {
   EVP_MD_CTX* context = EVP_MD_CTX_new();
@@ -13,7 +24,8 @@ struct Sha256Stream::Impl {
 };
 
 Sha256Stream::Sha256Stream() : impl_(std::make_unique<Impl>()) {
-  CHECK(EVP_DigestInit_ex(impl_->context, EVP_sha256(), nullptr) == 1);
+  check_memory(impl_->context != nullptr);
+  check_memory(EVP_DigestInit_ex(impl_->context, EVP_sha256(), nullptr) == 1);
 }
 
 Sha256Stream::~Sha256Stream() = default;

@@ -11,6 +11,7 @@
 #include "executor/online/replay.h"
 #include "executor/pack_runner.h"
 #include "support/file.h"
+#include "support/guard.h"
 #include "tools/bench_online_plan.h"
 #include "tools/online_log.h"
 #include "tools/online_report.h"
@@ -56,12 +57,10 @@ class HostRun {
   HostRun(const OnlinePlan& plan, PackRunner& runner)
       : plan_(plan), runner_(runner), latencies_(plan.arrivals.size(), -1) {}
 
-  OnlineFigures run() {
+  Expected<OnlineFigures> run() {
     began_ = Clock::now();
     if (plan_.clients > 0) {
-      std::vector<std::thread> clients;
-      for (int64_t i = 0; i < plan_.clients; ++i) clients.emplace_back([this] { be_client(); });
-      for (std::thread& client : clients) client.join();
+      TRY(run_clients());
     } else {
       send_on_time();
     }
@@ -79,6 +78,19 @@ class HostRun {
   }
 
  private:
+  Status run_clients() {
+    std::vector<std::thread> clients;
+    clients.reserve(static_cast<size_t>(plan_.clients));
+    Status started;
+    for (int64_t i = 0; i < plan_.clients && started.ok(); ++i) {
+      auto client = start_thread("--clients", [this] { be_client(); });
+      if (client) clients.push_back(client.take());
+      if (!client) started = std::move(client.error());
+    }
+    for (std::thread& client : clients) client.join();
+    return started;
+  }
+
   Request request_of(size_t i) const {
     Request request;
     for (const std::string& name : plan_.contract.token_inputs) {

@@ -5,6 +5,7 @@
 
 #include <charconv>
 #include <chrono>
+#include <cstdio>
 #include <sstream>
 
 #include "compiler/target_text.h"

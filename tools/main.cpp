@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // tessera: one program with verbs.
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
-#include <array>
+#include <cerrno>
+#include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <sstream>
+#include <system_error>
 
+#include "support/guard.h"
 #include "tools/print.h"
 #include "tools/verb.h"
 
@@ -79,7 +85,48 @@ int main_with(const std::vector<std::string>& words) {
   return fail({fmt::format("no verb '{}': 'tessera --help' lists them", name), ErrorKind::Usage});
 }
 
+// Where the caller has closed one of these, the next file that is opened would take its place, and
+// what is meant for the caller would be written into it. What is opened here fails when it is used.
+void hold_standard_streams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(stream, F_GETFD) != -1 || errno != EBADF) continue;
+    (void)!::open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+  }
+}
+
+int fail_output(const char* reason) {
+  return fail({fmt::format("standard output: cannot write: {}", reason)});
+}
+
+// Nobody may take a part of the output for the whole.
+int flush_output(int code) {
+  const bool failed_before = std::ferror(stdout) != 0;
+  if (std::fflush(stdout) != 0) return fail_output(std::strerror(errno));
+  if (failed_before) return fail_output("a part of it was lost");
+  return code;
+}
+
+// What no verb has made an error of becomes one here.
+int guarded_main(const std::vector<std::string>& words) {
+  try {
+    return flush_output(main_with(words));
+  } catch (const std::system_error& error) {
+    if (std::ferror(stdout)) return fail_output(error.code().message().c_str());
+    return fail(error_of_exception("tessera"));
+  } catch (...) {
+    return fail(error_of_exception("tessera"));
+  }
+}
+
 }  // namespace
 }  // namespace tessera::tools
 
-int main(int argc, char** argv) { return tessera::tools::main_with({argv + 1, argv + argc}); }
+int main(int argc, char** argv) {
+  using namespace tessera;
+  tools::hold_standard_streams();
+  std::signal(SIGPIPE, SIG_IGN);  // a reader that has gone is an error of the write
+  const Expected<int> code = guarded("tessera", [&]() -> Expected<int> {
+    return tools::guarded_main({argv + std::min(argc, 1), argv + argc});
+  });
+  return code.ok() ? *code : 1;
+}

@@ -61,7 +61,7 @@ Expected<Command> command_of(const Words& words) {
     return usage(fmt::format("recompiles: {}", kForms));
   Command command{.verb = words[0], .file = {}, .numbers = {}};
   for (size_t i = 1; i < words.size(); ++i) {
-    const bool digits = words[i].size() <= 9 &&
+    const bool digits = !words[i].empty() && words[i].size() <= 9 &&
                         std::ranges::all_of(words[i], [](char c) { return c >= '0' && c <= '9'; });
     if (digits && command.numbers.size() < wanted.at(command.verb)) {
       command.numbers.push_back(std::stoul(words[i]));

@@ -7,6 +7,7 @@
 #include "compiler/onnx/call.h"
 #include "compiler/onnx/inputs.h"
 #include "compiler/onnx/model_file.h"
+#include "compiler/onnx/names.h"
 #include "compiler/onnx/node_order.h"
 #include "compiler/onnx/op_table.h"
 #include "compiler/onnx/tensor.h"
@@ -23,6 +24,7 @@ class Importer {
 
   Expected<ImportedModel> run(const std::map<std::string, Shape>& input_shape) {
     const GraphProto& graph = file_.model->graph();
+    TRY(check_names(graph, file_.path));
     if (file_.settled) {
       out_.graph.name = graph.name();
       out_.packing = file_.packing;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "compiler/onnx/op_table.h"
 
+#include <cmath>
 #include <set>
 
 #include "compiler/onnx/model_file.h"
@@ -24,7 +25,7 @@ constexpr OnnxOp kOps[] = {
     {"",  "And",                2,  2, 1, "",                     kPlain,       h::binary<Op::And>},
     {"",  "Cast",               1,  1, 1, "to:int saturate:int",  kMovesValues, h::cast},
     {"",  "Ceil",               1,  1, 1, "",                     kPlain,       h::ceil},
-    {"",  "Clip",               1,  3, 1, "min:float max:float",  kPlain,       h::clip},
+    {"",  "Clip",               1,  3, 1, "min:real max:real",    kPlain,       h::clip},
     {"",  "Div",                2,  2, 1, "",                     kPlain,       h::binary<Op::Div>},
     {"",  "Dropout",            1,  3, 2, "ratio:float seed:int", kPlain,       h::dropout},
     {"",  "Equal",              2,  2, 1, "",                     kPlain,       h::binary<Op::Equal>},
@@ -61,7 +62,7 @@ constexpr OnnxOp kOps[] = {
     {"",  "Expand",             2,  2, 1, "",                     kMovesValues, h::expand},
     {"",  "Flatten",            1,  1, 1, "axis:int",             kMovesValues, h::flatten},
     {"",  "Gather",             2,  2, 1, "axis:int",             kMovesValues, h::gather},
-    {"",  "Pad",                1,  4, 1, "mode:string pads:ints value:float", kPlain, h::pad},
+    {"",  "Pad",                1,  4, 1, "mode:string pads:ints value:real", kPlain, h::pad},
     {"",  "Reshape",            2,  2, 1, "allowzero:int",        kMovesValues, h::reshape},
     {"",  "Slice",              1,  5, 1, "axes:ints starts:ints ends:ints",
                                                    kMovesValues | kTakesBounds, h::slice},
@@ -73,7 +74,7 @@ constexpr OnnxOp kOps[] = {
     {"",  "Unsqueeze",          1,  2, 1, "axes:ints",            kMovesValues, h::unsqueeze},
 
     // Known once shapes are.
-    {"",  "Constant",           0,  0, 1, "value:tensor value_float:float value_floats:floats "
+    {"",  "Constant",           0,  0, 1, "value:tensor value_float:real value_floats:floats "
                                           "value_int:int value_ints:ints", kPlain, h::constant},
     {"",  "ConstantOfShape",    1,  1, 1, "value:tensor",         kPlain,       h::constant_of_shape},
     {"",  "NonZero",            1,  1, 1, "",                     kPlain,       h::non_zero},
@@ -179,11 +180,15 @@ Status check_attributes(const OnnxOp& op, const ::onnx::NodeProto& node,
     }
     if (kind.empty()) return Error{name + "is not known, must be left out"};
     // A double that a float does not hold stands in a tensor.
-    const bool number = kind == "number" && (attribute.type() == ::onnx::AttributeProto::FLOAT ||
-                                             attribute.type() == ::onnx::AttributeProto::TENSOR);
-    if (kind != kind_name(attribute) && !number)
+    const bool is_float = attribute.type() == ::onnx::AttributeProto::FLOAT;
+    const bool number =
+        kind == "number" && (is_float || attribute.type() == ::onnx::AttributeProto::TENSOR);
+    const bool real = kind == "real" && is_float;
+    if (kind != kind_name(attribute) && !number && !real)
       return Error{name + "is of " + std::string(kind_name(attribute)) + ", must be of " +
-                   std::string(kind)};
+                   std::string(kind == "real" ? "float" : kind)};
+    if (is_float && !real && !std::isfinite(attribute.f()))
+      return Error{name + "is " + std::to_string(attribute.f()) + ", must be finite"};
     if (!seen.insert(attribute.name()).second) return Error{name + "is given twice"};
   }
   return {};

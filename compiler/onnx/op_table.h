@@ -22,9 +22,11 @@ struct OnnxOp {
   std::string_view domain;  // "": ONNX's own
   std::string_view name;
   int min_inputs;
-  int max_inputs;          // -1: any number
-  int max_outputs;         // -1: any number
-  std::string_view attrs;  // "axis:int perm:ints eps:float mode:string value:tensor", all optional
+  int max_inputs;   // -1: any number
+  int max_outputs;  // -1: any number
+  // "axis:int perm:ints eps:float mode:string value:tensor", all optional. A float or number is
+  // finite; one of kind "real" may be infinite or NaN too.
+  std::string_view attrs;
   unsigned flags;
   Status (*handler)(Call& call);
 };

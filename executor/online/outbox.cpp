@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "support/check.h"
+#include "support/guard.h"
 
 namespace tessera {
 
@@ -47,7 +48,12 @@ void Outbox::deliver(std::unique_lock<std::mutex>& lock) {
   delivering_ = true;
   for (std::vector<Item> out = take(); !out.empty(); out = take()) {
     lock.unlock();
-    for (Item& item : out) item.done(std::move(item.result));
+    for (Item& item : out) {
+      static_cast<void>(guarded("done", [&]() -> Status {
+        item.done(std::move(item.result));
+        return {};
+      }));
+    }
     lock.lock();
     for (const Item& item : out) mark_gone(item.id);
   }

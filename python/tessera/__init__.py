@@ -12,7 +12,14 @@ lock. What goes wrong is a ``tessera.Error`` with the command line's words."""
 
 from tessera._core import Executable, __version__
 from tessera.compiler import compile, convert, inspect, load, model_inputs, passes, verify
-from tessera.errors import BadFileError, Error, OutOfMemoryError, RefusedError, UsageError
+from tessera.errors import (
+    BadFileError,
+    Error,
+    HostMemoryError,
+    OutOfMemoryError,
+    RefusedError,
+    UsageError,
+)
 from tessera.futures import Future
 from tessera.packing import PackedBatch, Placement, pack, policies
 from tessera.runners import BatchRecord, ModelRunner, PackRunner
@@ -35,6 +42,7 @@ __all__ = [
     "Error",
     "Executable",
     "Future",
+    "HostMemoryError",
     "ModelInput",
     "ModelRunner",
     "OutOfMemoryError",

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Optional
 if TYPE_CHECKING:
     from tessera._core import Executable
 
-__all__ = ["BadFileError", "Error", "OutOfMemoryError", "RefusedError", "UsageError"]
+__all__ = [
+    "BadFileError",
+    "Error",
+    "HostMemoryError",
+    "OutOfMemoryError",
+    "RefusedError",
+    "UsageError",
+]
 
 
 class Error(Exception):
@@ -40,6 +47,10 @@ class OutOfMemoryError(Error, MemoryError):
 
     exit_code = 4
     executable: Optional[Executable] = None
+
+
+class HostMemoryError(Error, MemoryError):
+    """This process cannot have the memory that a compile, a load or a run needs."""
 
 
 class BadFileError(Error):

@@ -3,9 +3,14 @@
 #include <gmock/gmock.h>
 
 #include <memory>
+#include <new>
+#include <system_error>
+#include <thread>
+#include <vector>
 
 #include "support/check.h"
 #include "support/expected.h"
+#include "support/guard.h"
 #include "support/le.h"
 #include "support/sha256.h"
 #include "support/type.h"
@@ -44,6 +49,43 @@ TEST(Expected, a_value_can_be_taken_out) {
 TEST(CheckDeathTest, a_broken_condition_ends_the_process_and_says_which) {
   CHECK(1 + 1 == 2);
   EXPECT_DEATH(CHECK(1 + 1 == 3), "internal error: 1 \\+ 1 == 3 does not hold .*support_test.cpp");
+}
+
+TEST(CheckDeathTest, an_internal_error_says_how_to_report_it) {
+  EXPECT_DEATH(CHECK(1 + 1 == 3),
+               "Please report it as CONTRIBUTING.md says.*\n  version: [0-9]+\\.[0-9]+.*\n"
+               "  command: .*test_support");
+}
+
+TEST(Guard, memory_that_cannot_be_had_is_an_error_of_its_own_type) {
+  const Expected<int> result = guarded("here", []() -> Expected<int> { throw std::bad_alloc(); });
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(result.error().type, kNoHostMemory);
+  EXPECT_TRUE(result.error().message.starts_with("here: this process cannot have the memory"));
+  const auto too_long = []() -> Status {
+    std::vector<int> list;
+    list.resize(list.max_size() + 1);
+    return {};
+  };
+  EXPECT_EQ(guarded("here", too_long).error().type, kNoHostMemory);
+}
+
+TEST(Guard, what_the_system_refuses_is_no_internal_error_and_what_is_unknown_is_one) {
+  const Status refused = guarded("here", []() -> Status {
+    throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again));
+  });
+  EXPECT_EQ(refused.error().message, "here: the system refuses: Resource temporarily unavailable");
+  const Status unknown = guarded("here", []() -> Status { throw 7; });
+  EXPECT_TRUE(unknown.error().message.starts_with("internal error: here"));
+  EXPECT_NE(unknown.error().message.find("version: "), std::string::npos);
+}
+
+TEST(Guard, a_thread_does_its_work) {
+  int done = 0;
+  Expected<std::thread> thread = start_thread("here", [&] { done = 1; });
+  ASSERT_TRUE(thread.ok());
+  thread->join();
+  EXPECT_EQ(done, 1);
 }
 
 TEST(Le, the_lowest_byte_comes_first_at_any_alignment) {

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -31,18 +32,37 @@ struct Folder {
   }
 };
 
-[[noreturn]] void become_tessera(const std::vector<std::string>& words, size_t file_limit,
+// In the child. What fails here must not be taken for an answer of the program.
+void surround(const Surroundings& with) {
+  if (with.reader_has_gone) {
+    int ends[2];
+    if (pipe(ends) != 0 || dup2(ends[1], STDOUT_FILENO) < 0) _exit(126);
+    close(ends[0]);
+    close(ends[1]);
+    signal(SIGPIPE, SIG_DFL);
+  }
+  if (!with.in_folder.empty() &&
+      (mkdir(with.in_folder.c_str(), 0700) != 0 || chdir(with.in_folder.c_str()) != 0 ||
+       rmdir(with.in_folder.c_str()) != 0))
+    _exit(126);
+  for (const std::string& name : with.unset) unsetenv(name.c_str());
+  for (const auto& [name, value] : with.environment) setenv(name.c_str(), value.c_str(), 1);
+  for (const int descriptor : with.closed) close(descriptor);
+  signal(SIGXFSZ, SIG_IGN);
+  for (const auto& [resource, value] : with.limits) {
+    const rlimit limit{value, value};
+    if (setrlimit(static_cast<__rlimit_resource>(resource), &limit) != 0) _exit(126);
+  }
+}
+
+[[noreturn]] void become_tessera(const std::vector<std::string>& words, const Surroundings& with,
                                  const std::string& out, const std::string& err) {
   if (!freopen(out.c_str(), "w", stdout) || !freopen(err.c_str(), "w", stderr)) _exit(126);
-  if (file_limit) {
-    signal(SIGXFSZ, SIG_IGN);
-    const rlimit limit{file_limit, file_limit};
-    setrlimit(RLIMIT_FSIZE, &limit);
-  }
   const std::string program = std::string(TESSERA_BUILD_DIR) + "/bin/tessera";
   std::vector<char*> arguments{const_cast<char*>(program.c_str())};
   for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
+  surround(with);
   execv(program.c_str(), arguments.data());
   _exit(127);
 }
@@ -66,13 +86,14 @@ std::string make_executable(const std::string& name, const std::vector<std::stri
 
 }  // namespace
 
-Result tessera_with_file_limit(const std::vector<std::string>& words, size_t bytes) {
+Result tessera_in(const Surroundings& surroundings, const std::vector<std::string>& words) {
   static int calls = 0;
   const std::string out = path("out" + std::to_string(calls)),
                     err = path("err" + std::to_string(calls));
   ++calls;
   const pid_t child = fork();
-  if (child == 0) become_tessera(words, bytes, out, err);
+  if (child == 0)
+    become_tessera(words, surroundings, surroundings.out.empty() ? out : surroundings.out, err);
   int status = 0;
   waitpid(child, &status, 0);
   Result result;
@@ -82,7 +103,15 @@ Result tessera_with_file_limit(const std::vector<std::string>& words, size_t byt
   return result;
 }
 
-Result tessera(const std::vector<std::string>& words) { return tessera_with_file_limit(words, 0); }
+Result tessera_with_file_limit(const std::vector<std::string>& words, size_t bytes) {
+  Surroundings full;
+  full.limits = {
+      {RLIMIT_FSIZE, bytes}
+  };
+  return tessera_in(full, words);
+}
+
+Result tessera(const std::vector<std::string>& words) { return tessera_in({}, words); }
 
 std::string folder() {
   static const Folder folder;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace tessera::cli {
@@ -15,6 +16,19 @@ struct Result {
 Result tessera(const std::vector<std::string>& words);
 // As tessera, where no file may grow past `bytes`: what a full disk looks like.
 Result tessera_with_file_limit(const std::vector<std::string>& words, size_t bytes);
+
+// What a process is given by its caller, where that is not as usual.
+struct Surroundings {
+  std::vector<std::pair<int, size_t>> limits = {};  // RLIMIT_… and its value
+  std::string out = {};                             // stdout goes here, and is not read back
+  bool reader_has_gone = false;                     // stdout is a pipe that nobody reads
+  std::vector<int> closed = {};                     // descriptors
+  std::vector<std::pair<std::string, std::string>> environment = {};
+  std::vector<std::string> unset = {};  // of the environment
+  std::string in_folder = {};           // working folder, which is removed
+};
+// exit_code is 128 and more where a signal ended the process.
+Result tessera_in(const Surroundings& surroundings, const std::vector<std::string>& words);
 
 std::string folder();                       // of this test program, removed at its end
 std::string path(const std::string& name);  // in it
