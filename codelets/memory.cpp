@@ -118,8 +118,7 @@ class Accounting {
     report.largest.resize(std::min(report.largest.size(), kLargest));
     report.at_peak = use_of(fullest, peak_step[fullest]);
     report.code = code_of(fullest);
-    for (size_t step = 0; step < program_.supersteps.size(); ++step)
-      report.fullest_by_superstep.push_back(use_of(fullest, step));
+    report.fullest_by_superstep = uses_of(fullest);
     report.fits = report.peak_by_tile[fullest] <= program_.target.bytes_per_tile;
     return report;
   }
@@ -228,6 +227,33 @@ class Accounting {
   }
 
   MemoryUse use_of(size_t tile, size_t step) const {
+    int64_t variables = 0;
+    for (size_t id = 0; id < lives_.size(); ++id)
+      if (lives_at(id, step)) variables += bytes_on(tile, id);
+    return use_with(tile, step, variables);
+  }
+
+  // At every superstep: what a variable adds as it begins, it takes away behind its end.
+  std::vector<MemoryUse> uses_of(size_t tile) const {
+    const size_t steps = program_.supersteps.size();
+    std::vector<int64_t> change(steps + 1);
+    for (size_t id = 0; id < lives_.size() && steps > 0; ++id) {
+      if (lives_[id].last < lives_[id].first) continue;
+      change[static_cast<size_t>(lives_[id].first)] += bytes_on(tile, id);
+      change[static_cast<size_t>(lives_[id].last) + 1] -= bytes_on(tile, id);
+    }
+    std::vector<MemoryUse> uses;
+    int64_t variables = 0;
+    for (size_t step = 0; step < steps; ++step)
+      uses.push_back(use_with(tile, step, variables += change[step]));
+    return uses;
+  }
+
+  int64_t bytes_on(size_t tile, size_t id) const {
+    return bytes_on_tile(program_.variables[id], TileId{static_cast<uint32_t>(tile)});
+  }
+
+  MemoryUse use_with(size_t tile, size_t step, int64_t variables) const {
     MemoryUse use{.constants = constants_[tile],
                   .code = code_[tile],
                   .vertex_state = state_[tile],
@@ -239,9 +265,7 @@ class Accounting {
       use.receive_buffers = buffers(step)[tile];
       use.temporaries = temporaries(step)[tile] + arranged_[step];
     }
-    for (size_t id = 0; id < lives_.size(); ++id)
-      if (lives_at(id, step))
-        use.variables += bytes_on_tile(program_.variables[id], TileId{static_cast<uint32_t>(tile)});
+    use.variables = variables;
     use.gaps = gaps(use.not_always_live());
     return use;
   }

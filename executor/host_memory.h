@@ -41,9 +41,11 @@ struct Lifetime {
 struct Places {
   std::vector<int64_t> offset;  // by lifetime, aligned
   int64_t bytes = 0;            // of the buffer that holds them all
+  int64_t compared = 0;         // lifetimes that were looked at to find all of these places
 };
 
-// Largest first, each at the lowest place that is free for as long as it lives.
+// Largest first, each at the lowest place that is free for as long as it lives, or on top of what
+// lives with it where that is more than some hundreds; n log n in the lifetimes.
 Places place_by_liveness(std::span<const Lifetime> lifetimes);
 
 // Up to the next multiple of the alignment.

@@ -15,13 +15,9 @@
 namespace tessera {
 namespace {
 
-constexpr size_t kMaxVariables = 100'000;
-constexpr size_t kMaxSupersteps = 100'000;
-constexpr size_t kMaxPerSuperstep = 4096;  // transfers, operands, origins, parameters, values
 constexpr size_t kMaxName = 4096;
 constexpr int64_t kMaxTiles = 65'536;
-constexpr int64_t kMaxSteps = int64_t{1} << 26;  // tiles times supersteps
-constexpr double kMaxInteger = 4e9;              // of a target
+constexpr double kMaxInteger = 4e9;  // of a target
 constexpr int64_t kMaxBatchesPerStep = 1'000'000;
 constexpr double kMaxReal = 1e15;
 

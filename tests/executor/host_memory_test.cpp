@@ -43,6 +43,42 @@ TEST(HostMemory, what_nothing_touches_takes_no_room_from_others) {
   EXPECT_EQ(place_by_liveness(lives).bytes, 64);
 }
 
+std::vector<Lifetime> chain_of(int64_t n) {
+  std::vector<Lifetime> lives;
+  for (int64_t i = 0; i < n; ++i) lives.push_back({i, i + 3, 64 + i % 7 * 64});
+  return lives;
+}
+
+TEST(HostMemory, twice_the_lives_are_twice_the_comparisons) {
+  EXPECT_LE(place_by_liveness(chain_of(2000)).compared,
+            2 * place_by_liveness(chain_of(1000)).compared + 10);
+  std::vector<Lifetime> together;
+  for (int64_t i = 0; i < 5000; ++i) together.push_back({i, 5000, 64});
+  const Places places = place_by_liveness(together);
+  EXPECT_LE(places.compared, 5000 * 256);
+  EXPECT_EQ(places.bytes, 5000 * 64);
+}
+
+// As it would be found by looking at everything that is placed.
+TEST(HostMemory, a_place_is_the_lowest_that_is_free) {
+  std::mt19937 random(3);
+  std::vector<Lifetime> lives;
+  for (int i = 0; i < 200; ++i) {
+    const auto first = static_cast<int64_t>(random() % 40);
+    lives.push_back({first, first + static_cast<int64_t>(random() % 9),
+                     static_cast<int64_t>(4000 - i * 20)});  // largest first
+  }
+  const Places places = place_by_liveness(lives);
+  for (size_t i = 0; i < lives.size(); ++i) {
+    for (int64_t lower = 0; lower < places.offset[i]; lower += kHostAlignment) {
+      bool is_free = true;
+      for (size_t j = 0; j < i; ++j)
+        is_free = is_free && !meet(lives[i], lower, lives[j], places.offset[j]);
+      ASSERT_FALSE(is_free) << i << " at " << lower;
+    }
+  }
+}
+
 TEST(HostMemory, random_lives_never_meet_and_are_aligned) {
   std::mt19937 random(7);
   for (int round = 0; round < 50; ++round) {
