@@ -49,6 +49,7 @@ class PhaseClock {
 
 PassState pass_state(const CompileOptions& options) {
   PassState state;
+  state.limits = options.limits;
   state.options.fp16 = options.precision == Precision::Fp16;
   for (const std::string& type : options.fp16_skip_op_types)
     state.options.fp32_ops.insert(op_of_type(type).value());  // check_options has seen to it
@@ -106,11 +107,13 @@ PackingContract contract_of(const Graph& graph, const PassState& state) {
 }
 
 Expected<Converted> run_converter(const std::string& model_path, const CompileOptions& options,
-                                  PhaseClock& clock) {
+                                  const Deadline& deadline, PhaseClock& clock) {
   TRY(check_options(options));
-  ImportedModel model =
-      TRY(clock.run("import", [&] { return import_onnx(model_path, options.input_shape); }));
+  ImportedModel model = TRY(clock.run("import", [&] {
+    return import_onnx(model_path, options.input_shape, options.limits, &deadline);
+  }));
   PassState state = pass_state(options);
+  state.deadline = &deadline;
   Expected<std::vector<PassTiming>> passes = clock.run("passes", [&] {
     const auto as_set = [](const std::vector<std::string>& names) {
       return std::set<std::string>(names.begin(), names.end());
@@ -211,15 +214,17 @@ void add_costs(CompileResult& result, const std::vector<std::string>& passes) {
 // Lowers with the share of a tile that matmuls may take, or, where the tiles do not hold that, with
 // the largest smaller one that they hold: the option is an upper bound. Planning takes
 // milliseconds, so the shares are tried in turn.
-Expected<Lowered> lower_to_fit(const Graph& graph, CompileOptions options) {
+Expected<Lowered> lower_to_fit(const Graph& graph, CompileOptions options,
+                               const Deadline& deadline) {
   options.target.tiles -= options.host.io_tiles;
-  Lowered first = TRY(lower(graph, options));
-  if (program_memory(first.program).fits) return first;
+  Lowered first = TRY(lower(graph, options, &deadline));
+  if (!first.plans_by_share || program_memory(first.program).fits) return first;
   constexpr double kSmallestShare = 0.05;
   for (options.available_memory_proportion *= 0.8;
        options.available_memory_proportion >= kSmallestShare;
        options.available_memory_proportion *= 0.8) {
-    Lowered smaller = TRY(lower(graph, options));
+    TRY(deadline.check("lower"));
+    Lowered smaller = TRY(lower(graph, options, &deadline));
     if (program_memory(smaller.program).fits) return smaller;
   }
   return first;
@@ -238,9 +243,10 @@ Status check_io_tiles(const Program& program) {
 }
 
 Expected<CompileResult> compile_converted(Converted converted, const CompileOptions& options,
-                                          PhaseClock& clock) {
+                                          const Deadline& deadline, PhaseClock& clock) {
   CompileResult result;
-  Lowered lowered = TRY(clock.run("lower", [&] { return lower_to_fit(converted.graph, options); }));
+  Lowered lowered =
+      TRY(clock.run("lower", [&] { return lower_to_fit(converted.graph, options, deadline); }));
   Executable& executable = result.executable;
   executable.program = std::move(lowered.program);
   executable.program.host = options.host;
@@ -276,7 +282,7 @@ Expected<Converted> convert(const std::string& model_path, const CompileOptions&
     const CompileProgress silent;
     PhaseClock clock(phases, silent);
     const int64_t broken = broken_mappings();
-    Converted converted = TRY(run_converter(model_path, options, clock));
+    Converted converted = TRY(run_converter(model_path, options, Deadline(options.limits), clock));
     TRY(check_files(broken));
     return converted;
   });
@@ -295,7 +301,8 @@ Expected<CompileResult> compile_graph(Converted converted, const CompileOptions&
     TRY(check_options(options));
     std::vector<Phase> phases;
     PhaseClock clock(phases, progress);
-    CompileResult result = TRY(compile_converted(std::move(converted), options, clock));
+    CompileResult result =
+        TRY(compile_converted(std::move(converted), options, Deadline(options.limits), clock));
     result.phases = std::move(phases);
     return result;
   });
@@ -307,8 +314,9 @@ Expected<CompileResult> compile(const std::string& model_path, const CompileOpti
     std::vector<Phase> phases;
     PhaseClock clock(phases, progress);
     const int64_t broken = broken_mappings();
-    Converted converted = TRY(run_converter(model_path, options, clock));
-    CompileResult result = TRY(compile_converted(std::move(converted), options, clock));
+    const Deadline deadline(options.limits);
+    Converted converted = TRY(run_converter(model_path, options, deadline, clock));
+    CompileResult result = TRY(compile_converted(std::move(converted), options, deadline, clock));
     TRY(check_files(broken));
     result.phases = std::move(phases);
     return result;

@@ -20,8 +20,12 @@ Status check_masked(const Packable& model) {
 }  // namespace
 
 Expected<PaddingRule> padding_rule(const std::string& model_path, const CompileOptions& options) {
-  ImportedModel model = TRY(import_onnx(model_path, options.input_shape));
+  const Deadline deadline(options.limits);
+  ImportedModel model =
+      TRY(import_onnx(model_path, options.input_shape, options.limits, &deadline));
   PassState state;
+  state.limits = options.limits;
+  state.deadline = &deadline;
   // Places in a row are not numbers that vary from token to token, once they are an input.
   state.options.position_ids = true;
   const std::set<std::string> skip(options.skip_passes.begin(), options.skip_passes.end());

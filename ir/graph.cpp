@@ -28,10 +28,37 @@ const std::vector<int64_t>& Node::ints(const std::string& key) const {
   return attr<std::vector<int64_t>>(*this, key);
 }
 
+Outputs::Outputs(std::initializer_list<Output> list) {
+  for (const Output& output : list) push_back(output);
+}
+
+void Outputs::push_back(Output output) {
+  of_[output.node].push_back(list_.size());
+  list_.push_back(std::move(output));
+}
+
+void Outputs::set(size_t i, Node* node) {
+  const auto old = of_.find(list_[i].node);
+  std::erase(old->second, i);
+  if (old->second.empty()) of_.erase(old);
+  list_[i].node = node;
+  of_[node].push_back(i);
+}
+
+void Outputs::replace(const Node* from, Node* to) {
+  const auto found = of_.find(from);
+  if (found == of_.end() || from == to) return;
+  const std::vector<size_t> moved = std::move(found->second);
+  of_.erase(found);
+  for (const size_t i : moved) list_[i].node = to;
+  std::vector<size_t>& now = of_[to];
+  now.insert(now.end(), moved.begin(), moved.end());
+}
+
 std::string Graph::unique_name(const std::string& wanted) {
   const auto found = names_.find(wanted);
   if (found == names_.end()) return wanted;
-  int& suffix = found->second;
+  int& suffix = found->second.suffix;
   std::string name;
   do {
     name = wanted + "_" + std::to_string(++suffix);
@@ -39,13 +66,15 @@ std::string Graph::unique_name(const std::string& wanted) {
   return name;
 }
 
-Node* Graph::insert(std::unique_ptr<Node> node, const Node* before) {
-  const auto at = before == nullptr
-                      ? nodes_.end()
-                      : std::ranges::find(nodes_, before, &std::unique_ptr<Node>::get);
-  CHECK(before == nullptr || at != nodes_.end());
-  CHECK(names_.emplace(node->name, 0).second);
-  return nodes_.insert(at, std::move(node))->get();
+Node* Graph::insert(std::unique_ptr<Node> owned, const Node* before) {
+  Node* node = owned.get();
+  CHECK(names_.emplace(node->name, Name{node}).second);
+  node->place_ = nodes_.insert(before == nullptr ? nodes_.end() : before->place_, std::move(owned));
+  if (node->is(Op::Input)) last_input_ = node;
+  node->uses_.clear();
+  if (uses_known_)
+    for (size_t i = 0; i < node->in.size(); ++i) node->in[i]->uses_.push_back({node, i});
+  return node;
 }
 
 Expected<Node*> Graph::add(Op op, std::string name, std::vector<Node*> in,
@@ -60,22 +89,30 @@ Expected<Node*> Graph::add(Op op, std::string name, std::vector<Node*> in,
   return insert(std::move(node), before);
 }
 
+const Node* Graph::first_inside() const {
+  const auto first =
+      last_input_ == nullptr
+          ? nodes_.begin()
+          : std::list<std::unique_ptr<Node>>::const_iterator(std::next(last_input_->place_));
+  return first == nodes_.end() ? nullptr : first->get();
+}
+
 // Inputs stand first, so that one added by a pass is there for every node.
 Node* Graph::add_input(std::string name, TensorType type) {
   // The name is the model's contract: whichever other node has it, yields.
-  for (const auto& other : nodes_) {
-    if (other->name != name || other->is(Op::Input)) continue;
-    other->name = unique_name(name);
-    names_.emplace(other->name, 0);
-    names_.erase(name);
-    break;
+  if (const auto taken = names_.find(name);
+      taken != names_.end() && !taken->second.node->is(Op::Input)) {
+    Node* other = taken->second.node;
+    std::string yielded = unique_name(name);
+    names_.erase(taken);
+    other->name = std::move(yielded);
+    names_.emplace(other->name, Name{other});
   }
   auto node = std::make_unique<Node>();
   node->op = Op::Input;
   node->name = unique_name(name);
   node->type = std::move(type);
-  const auto first = std::ranges::find_if(nodes_, [](const auto& n) { return !n->is(Op::Input); });
-  inputs.push_back(insert(std::move(node), first == nodes_.end() ? nullptr : first->get()));
+  inputs.push_back(insert(std::move(node), first_inside()));
   return inputs.back();
 }
 
@@ -88,21 +125,53 @@ Node* Graph::add_constant(std::string name, Tensor value, const Node* before) {
   return insert(std::move(node), before);
 }
 
-void Graph::replace_uses(Node* from, Node* to) {
-  for (const auto& node : nodes_) std::ranges::replace(node->in, from, to);
-  for (Output& output : outputs)
-    if (output.node == from) output.node = to;
+void Graph::note_uses() {
+  if (uses_known_) return;
+  for (const auto& node : nodes_)
+    for (size_t i = 0; i < node->in.size(); ++i) node->in[i]->uses_.push_back({node.get(), i});
+  uses_known_ = true;
 }
 
-std::vector<Node*> Graph::users(const Node* node) const {
+void Graph::forget_uses() {
+  if (!uses_known_) return;
+  size_t noted = 0, all = 0;
+  for (const auto& node : nodes_) {
+    all += node->in.size();
+    for (const Node::Use& use : node->uses_)
+      noted += use.operand < use.user->in.size() && use.user->in[use.operand] == node.get();
+    std::vector<Node::Use>().swap(node->uses_);
+  }
+  CHECK(noted >= all);
+  uses_known_ = false;
+}
+
+void Graph::set_operand(Node* node, size_t i, Node* to) {
+  node->in[i] = to;
+  if (uses_known_) to->uses_.push_back({node, i});
+}
+
+void Graph::replace_uses(Node* from, Node* to) {
+  if (from == to) return;
+  note_uses();
+  const std::vector<Node::Use> uses = std::exchange(from->uses_, {});
+  for (const Node::Use& use : uses)
+    if (use.user->in[use.operand] == from) set_operand(use.user, use.operand, to);
+  outputs.replace(from, to);
+}
+
+std::vector<Node*> Graph::users(const Node* node) {
+  note_uses();
   std::vector<Node*> users;
-  for (const auto& other : nodes_)
-    if (std::ranges::find(other->in, node) != other->in.end()) users.push_back(other.get());
+  std::unordered_set<const Node*> seen;
+  for (const Node::Use& use : node->uses_)
+    if (use.user->in[use.operand] == node && seen.insert(use.user).second)
+      users.push_back(use.user);
   return users;
 }
 
 std::unordered_map<const Node*, int> Graph::use_counts() const {
   std::unordered_map<const Node*, int> counts;
+  counts.reserve(nodes_.size());
   for (const auto& node : nodes_) {
     counts.try_emplace(node.get(), 0);
     for (const Node* operand : node->in) ++counts[operand];
@@ -111,11 +180,8 @@ std::unordered_map<const Node*, int> Graph::use_counts() const {
   return counts;
 }
 
-bool Graph::is_output(const Node* node) const {
-  return std::ranges::find(outputs, node, &Output::node) != outputs.end();
-}
-
 void Graph::remove_dead() {
+  forget_uses();
   std::unordered_map<const Node*, int> counts = use_counts();
   // From the back, a node's users have gone before it is asked.
   for (auto at = nodes_.end(); at != nodes_.begin();) {
@@ -130,6 +196,7 @@ void Graph::remove_dead() {
 
 // Keeps the order it finds, except that an operand moves to just before its first user.
 void Graph::sort() {
+  last_input_ = nullptr;
   std::unordered_map<const Node*, std::unique_ptr<Node>> waiting;
   std::vector<Node*> order;
   for (auto& node : nodes_) {
@@ -152,7 +219,10 @@ void Graph::sort() {
         if (waiting[operand] != nullptr) path.emplace_back(operand, 0);
         continue;
       }
-      if (place->second != nullptr) nodes_.push_back(std::move(place->second));
+      if (place->second != nullptr) {
+        current->place_ = nodes_.insert(nodes_.end(), std::move(place->second));
+        if (current->is(Op::Input)) last_input_ = current;
+      }
       on_path.erase(current);
       path.pop_back();
     }
@@ -169,7 +239,7 @@ Graph Graph::clone() const {
   }
   for (const Node* input : inputs) copy.inputs.push_back(twin.at(input));
   for (const Output& output : outputs) copy.outputs.push_back({output.name, twin.at(output.node)});
-  copy.names_ = names_;
+  for (auto& [key, entry] : copy.names_) entry.suffix = names_.at(key).suffix;
   return copy;
 }
 

@@ -73,11 +73,43 @@ struct Node {
   const std::string& string_attr(const std::string& key) const;
   const std::vector<int64_t>& ints(const std::string& key) const;
   bool is(Op other) const { return op == other; }
+
+ private:
+  friend class Graph;
+  struct Use {
+    Node* user;
+    size_t operand;
+  };
+  // Who uses it, for the Graph; an entry counts while that operand is still this node.
+  std::vector<Use> uses_;
+  std::list<std::unique_ptr<Node>>::iterator place_;  // in the graph that owns it
 };
 
 struct Output {
   std::string name;  // the anchor's name, as the model gives it
   Node* node = nullptr;
+};
+
+// The outputs in the model's order, read as a vector. They change here alone, so that a node knows
+// at once whether it is one.
+class Outputs {
+ public:
+  Outputs() = default;
+  Outputs(std::initializer_list<Output> list);
+  auto begin() const { return list_.begin(); }
+  auto end() const { return list_.end(); }
+  size_t size() const { return list_.size(); }
+  bool empty() const { return list_.empty(); }
+  const Output& operator[](size_t i) const { return list_[i]; }
+
+  void push_back(Output output);
+  void set(size_t i, Node* node);
+  void replace(const Node* from, Node* to);
+  bool hold(const Node* node) const { return of_.contains(node); }
+
+ private:
+  std::vector<Output> list_;
+  std::unordered_map<const Node*, std::vector<size_t>> of_;  // the outputs that a node is
 };
 
 class Graph {
@@ -89,7 +121,7 @@ class Graph {
 
   std::string name = "main";
   std::vector<Node*> inputs;  // Op::Input nodes, in the model's order; a node's name is the input's
-  std::vector<Output> outputs;  // in the model's order
+  Outputs outputs;
 
   // All nodes, operands before users.
   const std::list<std::unique_ptr<Node>>& nodes() const { return nodes_; }
@@ -102,13 +134,18 @@ class Graph {
   Node* add_constant(std::string name, Tensor value, const Node* before = nullptr);
 
   // Every use of `from`, as operand or output, becomes one of `to`. `to` must stand before the
-  // users. `from` stays, for the runner to remove as dead.
+  // users. `from` stays, for the runner to remove as dead. The first call of a pass is linear in
+  // the graph, every other in the uses of `from`.
   void replace_uses(Node* from, Node* to);
-  // The nodes that use it as an operand, in order, each once. Linear in the graph.
-  std::vector<Node*> users(const Node* node) const;
+  // One operand. Passes write operands through these two, so that the graph knows the users.
+  void set_operand(Node* node, size_t i, Node* to);
+  // The nodes that use it as an operand, each once; as cheap as replace_uses.
+  std::vector<Node*> users(const Node* node);
   // Operand uses plus output uses of every node.
   std::unordered_map<const Node*, int> use_counts() const;
-  bool is_output(const Node* node) const;
+  bool is_output(const Node* node) const { return outputs.hold(node); }
+  // The first node that is not an input; null where all are.
+  const Node* first_inside() const;
   // Inputs stay even when nothing uses them: they are the model's contract.
   void remove_dead();
   // Puts nodes back in operand-first order after a pass that wired a later node into an earlier.
@@ -118,8 +155,17 @@ class Graph {
  private:
   std::string unique_name(const std::string& wanted);
   Node* insert(std::unique_ptr<Node> node, const Node* before);
+  void note_uses();    // of all nodes, where they are not known
+  void forget_uses();  // and checks that no operand was written past them
+
+  struct Name {
+    Node* node;
+    int suffix = 0;  // the last that was given to another node of this name
+  };
   std::list<std::unique_ptr<Node>> nodes_;
-  std::unordered_map<std::string, int> names_;
+  std::unordered_map<std::string_view, Name> names_;  // keys are the nodes' own
+  Node* last_input_ = nullptr;                        // inputs stand first
+  bool uses_known_ = false;
 };
 
 // Per op: the result's type from its operands and attributes, or an error in a user's words that

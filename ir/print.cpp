@@ -93,15 +93,8 @@ std::string value_text(const Tensor& tensor, int64_t i) {
   return "";
 }
 
-bool is_splat(const Tensor& tensor) {
-  const auto bytes = tensor.bytes();
-  const auto size = static_cast<size_t>(size_of(tensor.type().dtype));
-  return bytes.size() >= size &&
-         std::memcmp(bytes.data(), bytes.data() + size, bytes.size() - size) == 0;
-}
-
 std::string constant_text(const Tensor& tensor, const PrintOptions& options) {
-  if (is_splat(tensor) && tensor.type().bytes() <= kMaxSplatBytes)
+  if (tensor.is_uniform() && tensor.type().bytes() <= kMaxSplatBytes)
     return "value=" + value_text(tensor, 0);
   const int64_t count = elements(tensor.type().shape);
   if (count > options.max_values) return "elided=" + quoted(to_hex(sha256(tensor.bytes())));

@@ -60,6 +60,10 @@ static_assert(std::endian::native == std::endian::little, "tensors are little-en
 Tensor::Tensor(TensorType type, std::shared_ptr<const void> owner, std::span<const std::byte> bytes)
     : type_(std::move(type)), owner_(std::move(owner)), bytes_(bytes) {
   CHECK(!owner_ || static_cast<int64_t>(bytes_.size()) == type_.bytes());
+  const auto one = static_cast<size_t>(size_of(type_.dtype));
+  // Equal to itself one element on: then all are the first.
+  is_uniform_ = owner_ && bytes_.size() >= one &&
+                std::memcmp(bytes_.data(), bytes_.data() + one, bytes_.size() - one) == 0;
 }
 
 Tensor Tensor::copy(TensorType type, std::span<const std::byte> bytes) {
@@ -75,6 +79,11 @@ Tensor Tensor::copy(TensorType type, std::span<const std::byte> bytes) {
 bool Tensor::operator==(const Tensor& other) const {
   return type_ == other.type_ && has_data() == other.has_data() &&
          std::ranges::equal(bytes_, other.bytes_);
+}
+
+double Tensor::first() const {
+  CHECK(has_data() && !bytes_.empty());
+  return load_element(type_.dtype, bytes_.data());
 }
 
 Array to_array(const Tensor& tensor) {

@@ -27,12 +27,16 @@ class Tensor {
   const TensorType& type() const { return type_; }
   std::span<const std::byte> bytes() const { return bytes_; }
   bool has_data() const { return owner_ != nullptr; }
+  // Are all elements the same bytes? Not so of a tensor without elements.
+  bool is_uniform() const { return is_uniform_; }
+  double first() const;                        // of its elements, where it has some
   bool operator==(const Tensor& other) const;  // same type and same bytes
 
  private:
   TensorType type_;
   std::shared_ptr<const void> owner_;
   std::span<const std::byte> bytes_;
+  bool is_uniform_ = false;  // found once: patterns ask it of a constant at each of its uses
 };
 
 struct Array {

@@ -64,6 +64,8 @@ Status verify_outputs(const Graph& graph, const std::unordered_set<const Node*>&
 Status verify(const Graph& graph) {
   std::unordered_set<const Node*> above;
   std::unordered_set<std::string_view> names;
+  above.reserve(graph.nodes().size());
+  names.reserve(graph.nodes().size());
   for (const auto& node : graph.nodes()) {
     if (!names.insert(node->name).second)
       return ops::fail(*node, "name is there twice, must be once");

@@ -13,7 +13,7 @@ Expected<bool> cancel_reshapes(Graph& graph, PassState&) {
     Node* node = owned.get();
     if (!node->is(Op::Reshape)) continue;
     while (node->in[0]->is(Op::Reshape)) {
-      node->in[0] = node->in[0]->in[0];
+      graph.set_operand(node, 0, node->in[0]->in[0]);
       changed = true;
     }
     if (node->in[0]->type != node->type) continue;

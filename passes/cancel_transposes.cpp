@@ -19,7 +19,7 @@ Expected<bool> cancel_transposes(Graph& graph, PassState&) {
       std::vector<int64_t> perm = outer->ints("perm");
       for (int64_t& axis : perm) axis = inner->ints("perm")[axis];
       outer->attrs["perm"] = perm;
-      outer->in[0] = inner->in[0];
+      graph.set_operand(outer, 0, inner->in[0]);
       changed = true;
     }
     if (!std::ranges::is_sorted(outer->ints("perm"))) continue;

@@ -5,7 +5,8 @@
 // (1 - mask) · -inf is NaN at every real token, and a row of padding alone is NaN in either case.
 // -65504 says the same: its exponential is 0.
 #include <algorithm>
-#include <set>
+#include <unordered_set>
+#include <vector>
 
 #include "passes/match.h"
 #include "passes/passes.h"
@@ -15,12 +16,16 @@ namespace tessera {
 namespace {
 
 // The constants that reach a value through views and elementwise nodes.
-void collect(Node* node, std::set<const Node*>& seen, std::vector<Node*>& constants) {
-  if (!seen.insert(node).second) return;
-  if (node->is(Op::Constant)) constants.push_back(node);
-  const bool elementwise = info(node->op).traits & kElementwise;
-  if (!is_view(node) && !elementwise) return;
-  for (Node* in : node->in) collect(in, seen, constants);
+void collect(Node* from, std::unordered_set<const Node*>& seen, std::vector<Node*>& constants) {
+  std::vector<Node*> open{from};
+  while (!open.empty()) {
+    Node* node = open.back();
+    open.pop_back();
+    if (!seen.insert(node).second) continue;
+    if (node->is(Op::Constant)) constants.push_back(node);
+    const bool elementwise = info(node->op).traits & kElementwise;
+    if (is_view(node) || elementwise) open.insert(open.end(), node->in.rbegin(), node->in.rend());
+  }
 }
 
 bool out_of_range(const Tensor& tensor) {
@@ -39,7 +44,7 @@ Tensor clamped(const Tensor& tensor) {
 }  // namespace
 
 Expected<bool> clamp_mask_constants(Graph& graph, PassState&) {
-  std::set<const Node*> seen;
+  std::unordered_set<const Node*> seen;
   std::vector<Node*> constants;
   for (const auto& node : graph.nodes()) {
     if (node->is(Op::Softmax)) collect(node->in[0], seen, constants);

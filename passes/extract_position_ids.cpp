@@ -26,16 +26,24 @@ struct Lookup {
   Node* only_in = nullptr;         // null: in all their users
 };
 
-// Values of a constant behind views.
+// Values of a constant behind views. Nothing if they are more than positions can be.
 std::optional<Array> constant_array(const Node* node) {
-  if (node->is(Op::Constant) && node->value.has_data()) return to_array(node->value);
-  if (!is_view(node)) return std::nullopt;
-  const std::optional<Array> source = constant_array(node->in[0]);
-  if (!source) return std::nullopt;
-  Expected<Array> result = eval(*node, {&*source, 1});
-  if (!result) return std::nullopt;
-  result->type = node->type;
-  return result.take();
+  constexpr int64_t kMostPositions = int64_t{1} << 24;
+  std::vector<const Node*> views;
+  for (; is_view(node) && views.size() < kFarthest; node = node->in[0]) views.push_back(node);
+  if (!node->is(Op::Constant) || !node->value.has_data()) return std::nullopt;
+  views.push_back(node);
+  for (const Node* view : views)
+    if (elements(view->type.shape) > kMostPositions) return std::nullopt;
+  Array values = to_array(node->value);
+  views.pop_back();
+  for (; !views.empty(); views.pop_back()) {
+    Expected<Array> result = eval(*views.back(), {&values, 1});
+    if (!result) return std::nullopt;
+    values = result.take();
+    values.type = views.back()->type;
+  }
+  return values;
 }
 
 // offset, offset + 1, … along the last axis, the same in every row.
@@ -51,7 +59,7 @@ std::optional<int64_t> counted_from(const Node* index, int64_t row_length) {
 }
 
 Node* behind_casts(Node* node) {
-  while (node->is(Op::Cast)) node = node->in[0];
+  for (int i = 0; i < kFarthest && node->is(Op::Cast); ++i) node = node->in[0];
   return node;
 }
 
@@ -67,7 +75,7 @@ bool is_token_mask(Node* node, const Node* ids) {
 // What is left of a sum without its numbers, which go into `sum`.
 Node* without_numbers(Node* node, double& sum) {
   node = behind_casts(node);
-  while (node->is(Op::Add)) {
+  for (int i = 0; i < kFarthest && node->is(Op::Add); ++i) {
     std::optional<double> number;
     Node* rest = other_operand(node, [&](Node* in) { return (number = splat(in)).has_value(); });
     if (!rest) break;
@@ -93,8 +101,10 @@ std::optional<int64_t> counted_tokens(Node* index, const Node* ids) {
 
 // The views of a value that have `shape`; false if something else happens to it first. All of them
 // end in the same two axes, so that a position stays one.
-bool find_views(Node* value, const Shape& shape, const UserMap& users, std::vector<Node*>& found) {
+bool find_views(Node* value, const Shape& shape, const UserMap& users, std::vector<Node*>& found,
+                int depth = kFarthest) {
   const Shape& own = value->type.shape;
+  if (depth == 0) return false;
   if (own.size() < 2 || !std::equal(own.end() - 2, own.end(), shape.end() - 2)) return false;
   if (own == shape) {
     found.push_back(value);
@@ -103,7 +113,7 @@ bool find_views(Node* value, const Shape& shape, const UserMap& users, std::vect
   const auto users_of_value = users.find(value);
   if (users_of_value == users.end()) return false;
   return std::ranges::all_of(users_of_value->second, [&](Node* user) {
-    return is_view(user) && find_views(user, shape, users, found);
+    return is_view(user) && find_views(user, shape, users, found, depth - 1);
   });
 }
 
@@ -116,29 +126,38 @@ class Extraction {
         rows_(ids->type.shape[0]),
         row_length_(ids->type.shape[1]) {}
 
-  std::vector<Lookup> find() const;
+  std::vector<Lookup> find();
   // The input of a model that takes positions already: beside the ids, one that is only looked up
   // in a table with a row for every position.
   const Node* given() const;
   void rewrite(const Lookup& lookup, Node* positions);
 
  private:
-  std::optional<Lookup> match_gather(Node* node) const;
+  std::optional<Lookup> match_gather(Node* node);
   std::optional<Lookup> match_added(Node* node) const;
   bool may_be_positions(const Node* input) const;
+  std::optional<int64_t> count_of(const Node* index);
 
   Graph& graph_;
   const Node* ids_;
   UserMap users_;
   int64_t rows_, row_length_;
+  std::unordered_map<const Node*, std::optional<int64_t>> counts_;  // of indices
 };
 
-std::optional<Lookup> Extraction::match_gather(Node* node) const {
+// Many lookups may have one index.
+std::optional<int64_t> Extraction::count_of(const Node* index) {
+  const auto [count, is_new] = counts_.try_emplace(index);
+  if (is_new) count->second = counted_from(index, row_length_);
+  return count->second;
+}
+
+std::optional<Lookup> Extraction::match_gather(Node* node) {
   if (!node->is(Op::Gather) || node->int_attr("axis") != 0) return std::nullopt;
   Node* table = node->in[0];
   if (!table->is(Op::Constant) || !is_float(table->type.dtype) || table->type.shape.size() != 2)
     return std::nullopt;
-  std::optional<int64_t> offset = counted_from(node->in[1], row_length_);
+  std::optional<int64_t> offset = count_of(node->in[1]);
   if (!offset) offset = counted_tokens(node->in[1], ids_);
   if (!offset) return std::nullopt;
   Lookup lookup{.table = table, .offset = *offset, .before = node};
@@ -166,7 +185,7 @@ std::optional<Lookup> Extraction::match_added(Node* node) const {
 }
 
 // All of them before any is rewritten.
-std::vector<Lookup> Extraction::find() const {
+std::vector<Lookup> Extraction::find() {
   std::vector<Lookup> lookups;
   for (const auto& node : graph_.nodes()) {
     if (auto lookup = match_gather(node.get())) lookups.push_back(*lookup);
@@ -214,10 +233,9 @@ void Extraction::rewrite(const Lookup& lookup, Node* positions) {
   },
                     {{"axis", int64_t{0}}});
   for (Node* value : lookup.values) {
-    if (lookup.only_in)
-      std::ranges::replace(lookup.only_in->in, value, found);
-    else
-      graph_.replace_uses(value, found);
+    if (!lookup.only_in) graph_.replace_uses(value, found);
+    for (size_t i = 0; lookup.only_in && i < lookup.only_in->in.size(); ++i)
+      if (lookup.only_in->in[i] == value) graph_.set_operand(lookup.only_in, i, found);
   }
 }
 

@@ -38,14 +38,12 @@ Node* put_cast(Graph& graph, const Node* before, Node* value, DType to) {
 }
 
 void cast_inputs(Graph& graph, DType from, DType to) {
-  const Node* first = nullptr;
-  for (const auto& node : graph.nodes())
-    if (!first && !node->is(Op::Input)) first = node.get();
+  const Node* first = graph.first_inside();
   for (Node* input : graph.inputs) {
     if (input->type.dtype != from) continue;
     Node* inside = put_cast(graph, first, input, to);
     graph.replace_uses(input, inside);
-    inside->in[0] = input;
+    graph.set_operand(inside, 0, input);
   }
 }
 
@@ -84,7 +82,8 @@ void cast_result(Graph& graph, Node* node, DType to, const Nodes& kept) {
   for (Node* user : graph.users(node)) {
     if (kept.contains(user)) continue;
     if (!narrow) narrow = put_cast(graph, nullptr, node, to);
-    std::ranges::replace(user->in, node, narrow);
+    for (size_t i = 0; i < user->in.size(); ++i)
+      if (user->in[i] == node) graph.set_operand(user, i, narrow);
   }
 }
 
@@ -98,7 +97,8 @@ Nodes set_apart(Graph& graph, DType from, DType to, const std::set<Op>& ops) {
     kept.insert(node.get());
   }
   for (Node* node : found)
-    for (Node*& operand : node->in) operand = operand_kept(graph, node, operand, from, kept);
+    for (size_t i = 0; i < node->in.size(); ++i)
+      graph.set_operand(node, i, operand_kept(graph, node, node->in[i], from, kept));
   for (Node* node : found) cast_result(graph, node, to, kept);
   graph.sort();
   return kept;
@@ -120,8 +120,8 @@ Status change_floats(Graph& graph, DType from, DType to, const std::set<Op>& kep
       TRY(change_constant(node.get(), to));
   }
   for (size_t i : outputs) {
-    Node*& value = graph.outputs[i].node;
-    if (value->type.dtype != from) value = put_cast(graph, nullptr, value, from);
+    Node* value = graph.outputs[i].node;
+    if (value->type.dtype != from) graph.outputs.set(i, put_cast(graph, nullptr, value, from));
   }
   return {};
 }

@@ -17,6 +17,29 @@ namespace {
 
 constexpr int64_t kSmall = 4096;
 
+// What one run of the pass may do, by the constants that the graph has: a model folds each a few
+// times at most. What is left over then is computed by the machine.
+class Allowance {
+ public:
+  explicit Allowance(const Graph& graph) {
+    for (const auto& node : graph.nodes()) {
+      if (!node->is(Op::Constant)) continue;
+      steps_ += kStepsEach * elements(node->type.shape);
+      bytes_ += kBytesEach * node->type.bytes();
+    }
+  }
+  bool take(int64_t steps, int64_t bytes) {
+    if (steps > steps_ || bytes > bytes_) return false;
+    steps_ -= steps;
+    bytes_ -= bytes;
+    return true;
+  }
+
+ private:
+  static constexpr int64_t kStepsEach = 64, kBytesEach = 4;  // for each of a constant's
+  int64_t steps_ = int64_t{1} << 27, bytes_ = int64_t{1} << 28;
+};
+
 bool takes_everything(const Node* slice) {
   const auto is = [](const std::vector<int64_t>& values, int64_t all) {
     return std::ranges::all_of(values, [&](int64_t value) { return value == all; });
@@ -42,7 +65,7 @@ Node* same_as(const Node* node) {
 
 // A constant, or broadcasts of one.
 const Node* constant_source(const Node* node) {
-  while (node->is(Op::Broadcast)) node = node->in[0];
+  for (int i = 0; i < kFarthest && node->is(Op::Broadcast); ++i) node = node->in[0];
   return node->is(Op::Constant) && node->value.has_data() ? node : nullptr;
 }
 
@@ -52,14 +75,36 @@ Expected<Array> value_of(const Node* node) {
   return eval(*node, {&source, 1});
 }
 
-bool worth_folding(const Node* node) {
+// Numbers that eval reads and writes, or multiplies. Quadratic ops are no part of what is constant
+// in a model that anybody exported, so theirs is only a bound.
+int64_t steps_of(const Node* node) {
+  int64_t steps = elements(node->type.shape);
+  for (const Node* in : node->in) steps += elements(in->type.shape);
+  if (node->is(Op::MatMul))
+    return steps + elements(node->type.shape) *
+                       std::min(kMaxElements / steps, node->in[0]->type.shape.back());
+  if (node->is(Op::Attention)) return kMaxElements;
+  return steps;
+}
+
+bool worth_folding(const Node* node, Allowance& allowance) {
   if (node->in.empty() || node->is(Op::Broadcast)) return false;
   std::set<const Node*> sources;
-  for (const Node* in : node->in) sources.insert(constant_source(in));
-  if (sources.contains(nullptr)) return false;
-  int64_t bytes = 0;
-  for (const Node* source : sources) bytes += source->type.bytes();
-  return node->type.bytes() <= std::max(bytes, kSmall);
+  for (const Node* in : node->in) {
+    sources.insert(constant_source(in));
+    if (sources.contains(nullptr)) return false;
+  }
+  int64_t bytes = 0, size = 0, stretched = 0;
+  for (const Node* source : sources) {
+    bytes += source->type.bytes();
+    size += elements(source->type.shape);
+  }
+  for (const Node* in : node->in) stretched += elements(in->type.shape);
+  // An operand is held as it is stretched while its node is computed.
+  constexpr int64_t kStretch = 16, kSmallOperands = int64_t{1} << 20;
+  return node->type.bytes() <= std::max(bytes, kSmall) &&
+         stretched <= std::max(kStretch * size, kSmallOperands) &&
+         allowance.take(steps_of(node), node->type.bytes());
 }
 
 // Null where a value is at fault (an index out of range): it is for the run to say so.
@@ -107,7 +152,7 @@ Node* folded_splat(Graph& graph, const Node* node) {
 }
 
 // Rows of one number of a table are that row, repeated.
-Node* folded_gather(Graph& graph, Node* node) {
+Node* folded_gather(Graph& graph, Node* node, Allowance& allowance) {
   if (!node->is(Op::Gather) || node->int_attr("axis") != 0) return nullptr;
   const Node* table = node->in[0];
   const std::optional<double> row = splat(node->in[1]);
@@ -116,6 +161,7 @@ Node* folded_gather(Graph& graph, Node* node) {
     return nullptr;
   TensorType type = table->type;
   type.shape.erase(type.shape.begin());
+  if (!allowance.take(elements(type.shape), type.bytes())) return nullptr;
   const std::span bytes = table->value.bytes().subspan(at * type.bytes(), type.bytes());
   Node* constant = graph.add_constant("", Tensor::copy(type, bytes), node);
   return put_broadcast(graph, node, constant, node->type.shape);
@@ -123,18 +169,23 @@ Node* folded_gather(Graph& graph, Node* node) {
 
 }  // namespace
 
-Expected<bool> fold_constants(Graph& graph, PassState&) {
+Expected<bool> fold_constants(Graph& graph, PassState& state) {
   bool changed = false;
+  Allowance allowance(graph);
   for (const auto& owned : graph.nodes()) {
     Node* node = owned.get();
     if (node->is(Op::Broadcast) && node->in[0]->is(Op::Broadcast)) {
-      node->in[0] = node->in[0]->in[0];
+      graph.set_operand(node, 0, node->in[0]->in[0]);
       changed = true;
     }
     Node* instead = same_as(node);
     if (!instead) instead = folded_splat(graph, node);
-    if (!instead) instead = folded_gather(graph, node);
-    if (!instead && worth_folding(node)) instead = folded(graph, node);
+    if (!instead) instead = folded_gather(graph, node, allowance);
+    if (!instead && worth_folding(node, allowance)) {
+      if (state.deadline) TRY(state.deadline->check("passes: fold_constants"));
+      TRY(make_bytes(state, node->type.bytes()));
+      instead = folded(graph, node);
+    }
     if (!instead) continue;
     graph.replace_uses(node, instead);
     changed = true;

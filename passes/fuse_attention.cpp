@@ -85,7 +85,7 @@ struct Heads {
 std::optional<Heads> match_heads(Node* node, const std::vector<int64_t>& wanted) {
   std::vector<int64_t> perm = {0, 1, 2, 3};
   Heads heads;
-  while (true) {
+  for (int i = 0; i < kFarthest; ++i) {
     const Scaled scaled = peel_scale(node);
     heads.scale *= scaled.scale;
     node = scaled.value;

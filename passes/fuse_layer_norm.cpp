@@ -105,12 +105,13 @@ void put_layer_norm(Graph& graph, Node* root, const LayerNorm& norm) {
 }  // namespace
 
 // Whole ones first: one without a beta may be the inside of one that has it.
-Expected<bool> fuse_layer_norm(Graph& graph, PassState&) {
+Expected<bool> fuse_layer_norm(Graph& graph, PassState& state) {
   bool changed = false;
   for (const auto match : {match_with_beta, match_with_gamma, match_bare}) {
     for (const auto& owned : graph.nodes()) {
       const std::optional<LayerNorm> found = match(owned.get());
-      if (!found) continue;
+      if (!found || !may_put_rows(state, !found->gamma + !found->beta, found->deviation.x->type))
+        continue;
       put_layer_norm(graph, owned.get(), *found);
       changed = true;
     }

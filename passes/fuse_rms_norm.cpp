@@ -22,7 +22,7 @@ std::optional<Normalized> match(Node* root) {
 }  // namespace
 
 // Those with a gamma first: one without may be the inside of one that has it.
-Expected<bool> fuse_rms_norm(Graph& graph, PassState&) {
+Expected<bool> fuse_rms_norm(Graph& graph, PassState& state) {
   bool changed = false;
   for (const bool with_gamma : {true, false}) {
     for (const auto& owned : graph.nodes()) {
@@ -30,6 +30,7 @@ Expected<bool> fuse_rms_norm(Graph& graph, PassState&) {
       const std::optional<Normalized> found = match(root);
       if (!found || (with_gamma && !found->gamma)) continue;
       Node* x = found->squared;
+      if (!may_put_rows(state, !found->gamma, x->type)) continue;
       Node* gamma = put_row(graph, root, found->gamma, 1, x->type);
       Node* fused = put(graph, root, root, Op::RmsNorm,
                         {

@@ -131,12 +131,13 @@ void Packing::make_again(Node* node) {
 }
 
 void Packing::unpack_outputs(PassState& state) {
-  for (Output& output : graph_.outputs) {
-    if (axes(output.node).kind == Kind::Row) {
-      output.node = again_.at(output.node);
-      state.per_request_outputs.insert(output.name);
+  for (size_t i = 0; i < graph_.outputs.size(); ++i) {
+    const auto& [name, node] = graph_.outputs[i];
+    if (axes(node).kind == Kind::Row) {
+      state.per_request_outputs.insert(name);
+      graph_.outputs.set(i, again_.at(node));
     } else {
-      output.node = put_unpack(output.node, nullptr);
+      graph_.outputs.set(i, put_unpack(node, nullptr));
     }
   }
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/key_mask.h"
 
+#include <unordered_map>
+
 #include "passes/match.h"
 
 namespace tessera {
@@ -43,8 +45,21 @@ std::optional<std::vector<int>> reshaped(const std::vector<int>& axes, const Sha
   return result;
 }
 
-std::optional<KeyFunction> through_view(const Node* node) {
-  std::optional<KeyFunction> f = key_function(node->in[0]);
+// One question's answers so far, by node: a mask may use a part of itself again and again.
+class Reader {
+ public:
+  std::optional<KeyFunction> read(Node* node);
+
+ private:
+  std::optional<KeyFunction> through_view(const Node* node);
+  std::optional<KeyFunction> through_elementwise(const Node* node);
+
+  std::unordered_map<const Node*, std::optional<KeyFunction>> known_;
+  int left_ = kMostMaskNodes;
+};
+
+std::optional<KeyFunction> Reader::through_view(const Node* node) {
+  std::optional<KeyFunction> f = read(node->in[0]);
   if (!f) return std::nullopt;
   const Shape& from = node->in[0]->type.shape;
   const Shape& to = node->type.shape;
@@ -63,7 +78,7 @@ std::optional<KeyFunction> through_view(const Node* node) {
   return f;
 }
 
-std::optional<KeyFunction> through_elementwise(const Node* node) {
+std::optional<KeyFunction> Reader::through_elementwise(const Node* node) {
   std::optional<KeyFunction> f;
   std::vector<Array> in;
   for (Node* operand : node->in) {
@@ -74,7 +89,7 @@ std::optional<KeyFunction> through_elementwise(const Node* node) {
       });
       continue;
     }
-    const std::optional<KeyFunction> part = key_function(operand);
+    const std::optional<KeyFunction> part = read(operand);
     if (!part || (f && (f->source != part->source || f->axes != part->axes))) return std::nullopt;
     f = part;
     in.push_back({
@@ -102,17 +117,22 @@ std::optional<KeyFunction> itself(Node* source) {
   return f;
 }
 
-}  // namespace
-
-std::optional<KeyFunction> key_function(Node* node) {
+std::optional<KeyFunction> Reader::read(Node* node) {
+  if (const auto found = known_.find(node); found != known_.end()) return found->second;
+  if (left_-- <= 0) return std::nullopt;
   std::optional<KeyFunction> f;
   if (is_view(node))
     f = through_view(node);
   else if ((info(node->op).traits & kElementwise) && !asks_for_a_number(node))
     f = through_elementwise(node);
-  if (!f && is_source(node)) return itself(node);
+  if (!f && is_source(node)) f = itself(node);
+  known_[node] = f;
   return f;
 }
+
+}  // namespace
+
+std::optional<KeyFunction> key_function(Node* node) { return Reader().read(node); }
 
 std::optional<KeyFunction> key_function_of_scores(Node* node) {
   const Shape& shape = node->type.shape;

@@ -21,8 +21,10 @@ struct KeyFunction {
   std::vector<int> axes;       // per axis of the value: 0 batch, 1 keys, -1 neither or of size 1
 };
 
-// The function of one [batch,keys] source that this value is, if it is one.
+// The function of one [batch,keys] source that this value is, if it is one. Each node that it is
+// made of is looked at once, and at most kMostMaskNodes of them.
 std::optional<KeyFunction> key_function(Node* node);
+inline constexpr int kMostMaskNodes = 256;
 
 // The source of `node`, a value of [batch,heads,queries,keys] (any of them may be 1) that depends
 // on the key alone, and its values at 0 and 1.

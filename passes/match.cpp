@@ -33,18 +33,17 @@ double element(const Tensor& tensor, int64_t i) {
 }
 
 std::optional<double> uniform_value(const Tensor& tensor) {
-  const std::span<const std::byte> bytes = tensor.bytes();
-  if (!tensor.has_data() || bytes.empty()) return std::nullopt;
-  const size_t one = size_of(tensor.type().dtype);
-  // Equal to itself one element on: then all are the first.
-  if (std::memcmp(bytes.data(), bytes.data() + one, bytes.size() - one) != 0) return std::nullopt;
+  if (!tensor.is_uniform()) return std::nullopt;
   return element(tensor, 0);
 }
 
 std::optional<double> splat(const Node* node) {
-  while (is_view(node) ||
-         (node->is(Op::Cast) && is_float(node->type.dtype) && is_float(node->in[0]->type.dtype)))
+  for (int i = 0; i < kFarthest; ++i) {
+    const bool widens =
+        node->is(Op::Cast) && is_float(node->type.dtype) && is_float(node->in[0]->type.dtype);
+    if (!is_view(node) && !widens) break;
     node = node->in[0];
+  }
   if (!node->is(Op::Constant)) return std::nullopt;
   return uniform_value(node->value);
 }
@@ -54,15 +53,16 @@ bool is_view(const Node* node) {
 }
 
 Node* behind_views(Node* node) {
-  while (node->is(Op::Broadcast) || node->is(Op::Reshape)) node = node->in[0];
+  for (int i = 0; i < kFarthest && (node->is(Op::Broadcast) || node->is(Op::Reshape)); ++i)
+    node = node->in[0];
   return node;
 }
 
 Node* repeated_vector(Node* node) {
   if (node->type.shape.empty()) return nullptr;
   const int64_t length = node->type.shape.back();
-  while (elements(node->type.shape) != length) {
-    if (!node->is(Op::Broadcast)) return nullptr;
+  for (int i = 0; elements(node->type.shape) != length; ++i) {
+    if (!node->is(Op::Broadcast) || i == kFarthest) return nullptr;
     node = node->in[0];
     if (node->type.shape.empty() || node->type.shape.back() != length) return nullptr;
   }
@@ -78,19 +78,22 @@ Node* other_operand(const Node* node, const std::function<bool(Node*)>& first) {
 
 namespace {
 
-void take_apart(Node* node, const Node* stop, Product& product) {
+// Numbers are multiplied in the order in which they stand: `left` products are still taken apart.
+void take_apart(Node* node, const Node* stop, int& left, Product& product) {
   if (auto number = splat(node)) {
     product.scale *= *number;
     return;
   }
-  if (node != stop && node->is(Op::Mul)) {
-    take_apart(node->in[0], stop, product);
-    take_apart(node->in[1], stop, product);
+  if (node != stop && node->is(Op::Mul) && left > 0) {
+    --left;
+    take_apart(node->in[0], stop, left, product);
+    take_apart(node->in[1], stop, left, product);
     return;
   }
-  if (node != stop && node->is(Op::Div)) {
+  if (node != stop && node->is(Op::Div) && left > 0) {
     if (auto number = splat(node->in[1])) {
-      take_apart(node->in[0], stop, product);
+      --left;
+      take_apart(node->in[0], stop, left, product);
       product.scale /= *number;
       return;
     }
@@ -102,13 +105,14 @@ void take_apart(Node* node, const Node* stop, Product& product) {
 
 Product product_of(Node* node, const Node* stop) {
   Product product;
-  take_apart(node, stop, product);
+  int left = kMostProducts;
+  take_apart(node, stop, left, product);
   return product;
 }
 
 Scaled peel_scale(Node* node) {
   Scaled scaled{1, node};
-  while (true) {
+  for (int i = 0; i < kFarthest; ++i) {
     Node* value = scaled.value;
     if (value->is(Op::Div)) {
       auto number = splat(value->in[1]);
@@ -123,6 +127,7 @@ Scaled peel_scale(Node* node) {
       return scaled;
     }
   }
+  return scaled;
 }
 
 bool close(double a, double b, double relative) {

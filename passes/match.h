@@ -13,9 +13,15 @@
 
 namespace tessera {
 
+// So many nodes a pattern looks through, one behind another: more than any exporter stacks, and few
+// enough that a pass stays linear in whatever graph it is given.
+inline constexpr int kFarthest = 64;
+// And so many products and quotients a product is taken apart into.
+inline constexpr int kMostProducts = 16;
+
 // Element i of a tensor with data, as a double.
 double element(const Tensor& tensor, int64_t i);
-// The one value of every element, if there is one. Reads until two differ.
+// The one value of every element, if there is one.
 std::optional<double> uniform_value(const Tensor& tensor);
 
 // The number that fills this value: a constant of equal elements behind any reshapes, broadcasts
@@ -33,7 +39,7 @@ Node* repeated_vector(Node* node);
 Node* other_operand(const Node* node, const std::function<bool(Node*)>& first);
 
 // A product taken apart through mul, and through div by one number: scale times the factors.
-// `stop` stays whole.
+// `stop` stays whole, and so is what lies behind kMostProducts.
 struct Product {
   double scale = 1;
   std::vector<Node*> factors;

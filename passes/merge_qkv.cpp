@@ -23,9 +23,13 @@ struct Linear {
 };
 
 Node* behind_row_reshapes(Node* node) {
-  while (node->is(Op::Reshape) && !node->type.shape.empty() && !node->in[0]->type.shape.empty() &&
-         node->in[0]->type.shape.back() == node->type.shape.back())
+  for (int i = 0; i < kFarthest; ++i) {
+    const bool keeps = node->is(Op::Reshape) && !node->type.shape.empty() &&
+                       !node->in[0]->type.shape.empty() &&
+                       node->in[0]->type.shape.back() == node->type.shape.back();
+    if (!keeps) break;
     node = node->in[0];
+  }
   return node;
 }
 
@@ -74,7 +78,18 @@ Tensor zeros(DType dtype, int64_t count) {
 // Layers that share their weights share the merged ones too.
 class Merged {
  public:
-  explicit Merged(Graph& graph) : graph_(graph) {}
+  explicit Merged(Graph& graph) : graph_(graph) {
+    for (const auto& node : graph.nodes())
+      if (node->is(Op::Constant)) room_ += kCopies * node->type.bytes();
+  }
+
+  // Weights merge once each, but for a model that mixes a few in ever new triples.
+  bool has_room(const std::vector<Linear>& maps) {
+    for (const Linear& map : maps)
+      room_ -=
+          map.weight->type.bytes() + map.weight->type.shape[1] * size_of(map.weight->type.dtype);
+    return room_ >= 0;
+  }
 
   Node* weight(const std::vector<Linear>& maps, const Shape& shape) {
     std::vector<const Node*> key;
@@ -106,13 +121,12 @@ class Merged {
                  const Shape& shape) {
     Node*& made = made_[key];
     if (made) return made;
-    const Node* first = nullptr;
-    for (const auto& node : graph_.nodes())
-      if (!first && !node->is(Op::Input)) first = node.get();
-    return made = graph_.add_constant("", beside(parts, shape), first);
+    return made = graph_.add_constant("", beside(parts, shape), graph_.first_inside());
   }
 
+  static constexpr int64_t kCopies = 4;
   Graph& graph_;
+  int64_t room_ = int64_t{1} << 26;
   std::map<std::vector<const Node*>, Node*> made_;
 };
 
@@ -165,7 +179,7 @@ void merge(Graph& graph, Node* attention, const std::vector<Linear>& maps, Merge
     Node* part = put_slice(graph, attention, turned && i < 2 ? turned : value, at, size);
     if (!turned && was->is(Op::Rotary))
       part = put_turned(graph, attention, part, was, was->int_attr("heads"));
-    attention->in[i] = part;
+    graph.set_operand(attention, i, part);
     at += size;
   }
 }
@@ -184,7 +198,7 @@ Expected<bool> merge_qkv(Graph& graph, PassState&) {
     const bool same = maps.size() == 3 && maps[1].tokens == maps[0].tokens &&
                       maps[2].tokens == maps[0].tokens &&
                       attention->in[1]->type == attention->in[0]->type;
-    if (!same) continue;
+    if (!same || !merged.has_room(maps)) continue;
     merge(graph, attention, maps, merged);
     changed = true;
   }

@@ -30,7 +30,8 @@ bool only_adds_last_axis(const Node* node) {
 // What this [rows…,1] value is the mean of, over the last axis.
 Node* argument_of_mean(Node* node) {
   double scale = 1;
-  while (!node->is(Op::ReduceSum)) {
+  for (int i = 0; !node->is(Op::ReduceSum); ++i) {
+    if (i == kFarthest) return nullptr;
     const Scaled scaled = peel_scale(node);
     if (scaled.value != node) {
       scale *= scaled.scale;
@@ -125,6 +126,14 @@ std::optional<Normalized> match_normalized(Node* node) {
   found.squared = square->of;
   found.eps = square->eps;
   return found;
+}
+
+bool may_put_rows(PassState& state, int64_t lacking, const TensorType& x) {
+  constexpr int64_t kMostBytes = int64_t{1} << 28;
+  const int64_t bytes = lacking * x.shape.back() * size_of(x.dtype);
+  if (state.row_bytes + bytes > kMostBytes) return false;
+  state.row_bytes += bytes;
+  return true;
 }
 
 Node* put_row(Graph& graph, Node* before, Node* given, double otherwise, const TensorType& x) {

@@ -5,7 +5,7 @@
 
 #include <optional>
 
-#include "ir/graph.h"
+#include "passes/pipeline.h"
 
 namespace tessera {
 
@@ -21,6 +21,8 @@ struct Normalized {
 };
 std::optional<Normalized> match_normalized(Node* node);
 
+// Whether put_row may make what a norm of x lacks: few rows are as long as to fill the host.
+bool may_put_rows(PassState& state, int64_t lacking, const TensorType& x);
 // The given vector as an operand of a norm of x; null: a constant of this number.
 Node* put_row(Graph& graph, Node* before, Node* given, double otherwise, const TensorType& x);
 

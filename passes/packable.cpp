@@ -11,7 +11,8 @@ namespace {
 
 // The input that an index is, behind casts and reshapes.
 Node* index_input(Node* index) {
-  while (index->is(Op::Reshape) || index->is(Op::Cast)) index = index->in[0];
+  for (int i = 0; i < kFarthest && (index->is(Op::Reshape) || index->is(Op::Cast)); ++i)
+    index = index->in[0];
   const bool fits =
       index->is(Op::Input) && index->type.dtype == DType::I32 && index->type.shape.size() == 2;
   return fits ? index : nullptr;
@@ -36,7 +37,8 @@ Status check_mask(const Node& attention, const Packable& model) {
 
 // In a packed batch the mask holds ordinals 1, 2, 3 …: only attention knows what they mean.
 Status check_mask_users(const Graph& graph, const Node* mask) {
-  for (const Node* user : graph.users(mask)) {
+  UserMap users = users_of(graph);
+  for (const Node* user : users[mask]) {
     const bool as_mask =
         user->is(Op::Attention) &&
         std::find(user->in.begin(), user->in.begin() + 3, mask) == user->in.begin() + 3;

@@ -10,6 +10,7 @@
 
 #include "ir/graph.h"
 #include "support/expected.h"
+#include "support/limits.h"
 
 namespace tessera {
 
@@ -32,7 +33,15 @@ struct PassState {
   std::string mask_input, position_input, unpack_info_input, ids_input;
   std::set<std::string> per_request_outputs;  // form A: outputs with one row per request
   int64_t rows = 0, row_length = 0;
+  Limits limits;
+  const Deadline* deadline = nullptr;  // null: none
+  int64_t made_bytes = 0;              // of constants, by all passes so far
+  int64_t row_bytes = 0;               // of those that norms lack (normalized.h)
 };
+
+// Counts bytes of constants that a pass is about to make; a Refused error where they are more than
+// the memory limit has.
+Status make_bytes(PassState& state, int64_t bytes);
 
 struct Pass {
   const char* name;

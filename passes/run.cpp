@@ -69,6 +69,16 @@ Status dump(const Graph& graph, const std::string& folder, size_t number, const 
                            print(graph, {.origins = true}));
 }
 
+}  // namespace
+
+Status make_bytes(PassState& state, int64_t bytes) {
+  state.made_bytes += bytes;
+  return check_limit(state.limits, &Limits::memory, state.made_bytes,
+                     "passes: the constants that they make");
+}
+
+namespace {
+
 Expected<bool> run_one(const Pass& pass, Graph& graph, PassState& state) {
   if (!TRY(pass.run(graph, state))) return false;
   graph.remove_dead();
@@ -93,6 +103,7 @@ Expected<std::vector<PassTiming>> run_passes(Graph& graph, PassState& state,
     ++number;
     if ((pass.option && !(state.options.*pass.option)) || skip.contains(pass.name)) continue;
     const Clock::time_point start = Clock::now();
+    if (state.deadline) TRY(state.deadline->check(fmt::format("passes: {}", pass.name)));
     const bool changed = TRY(run_one(pass, graph, state));
     const std::chrono::duration<double, std::milli> spent = Clock::now() - start;
     timings.push_back({pass.name, spent.count(), changed});

@@ -18,8 +18,7 @@ namespace {
 
 constexpr size_t kMaxName = 4096;
 constexpr int64_t kMaxTiles = 65'536;
-constexpr int64_t kMaxSteps = int64_t{1} << 26;  // tiles times supersteps
-constexpr double kMaxInteger = 4e9;              // of a target
+constexpr double kMaxInteger = 4e9;  // of a target
 constexpr int64_t kMaxBatchesPerStep = 1'000'000;
 constexpr double kMaxReal = 1e15;
 

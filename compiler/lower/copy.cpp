@@ -6,6 +6,7 @@
 
 #include "compiler/lower/state.h"
 #include "compiler/plan/grid.h"
+#include "program/verify.h"
 #include "support/check.h"
 
 namespace tessera {
@@ -148,6 +149,13 @@ void lower_slice(Lowering& lowering, const Node& node) {
   VariableId id = emit_copy(lowering, node.name, &node, std::move(copy), shape,
                             backward.empty() ? result : temporary);
   for (size_t dim : backward) {
+    constexpr int64_t kMostNumbers = int64_t{1} << 24;
+    if (shape[dim] > kMostNumbers) {
+      lowering.problem =
+          Error{node.name + ": takes " + std::to_string(shape[dim]) +
+                " elements backwards, must take at most " + std::to_string(kMostNumbers)};
+      return;
+    }
     std::vector<int32_t> numbers;
     for (int64_t i = shape[dim]; i-- > 0;) numbers.push_back(static_cast<int32_t>(i));
     id = emit_take(lowering, node.name, &node, all_of(id, shape), dim, numbers,
@@ -156,6 +164,13 @@ void lower_slice(Lowering& lowering, const Node& node) {
 }
 
 void lower_concat(Lowering& lowering, const Node& node) {
+  if (node.in.size() >= kMaxPerSuperstep) {
+    lowering.problem =
+        Error{node.name + ": puts " + std::to_string(node.in.size()) +
+                  " values together, must put fewer than " + std::to_string(kMaxPerSuperstep),
+              ErrorKind::Refused, "limit"};
+    return;
+  }
   const auto axis = static_cast<size_t>(node.int_attr("axis"));
   const auto view_of = [axis](const Shape& shape) {
     Shape view{1, shape[axis], 1};

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <map>
 
 #include "support/check.h"
@@ -17,14 +16,8 @@ const Node* through_broadcast(const Node* node) {
 
 std::optional<double> splat_value(const Node* node) {
   node = through_broadcast(node);
-  if (!node->is(Op::Constant) || !node->value.has_data()) return std::nullopt;
-  const std::span<const std::byte> bytes = node->value.bytes();
-  const auto size = static_cast<size_t>(size_of(node->type.dtype));
-  if (bytes.empty()) return std::nullopt;
-  // Each element equals the next one: the bytes equal themselves, one element on.
-  if (std::memcmp(bytes.data(), bytes.data() + size, bytes.size() - size) != 0) return std::nullopt;
-  const Tensor first = Tensor::copy({node->type.dtype, {}}, bytes.first(size));
-  const double value = to_array(first).data[0];
+  if (!node->is(Op::Constant) || !node->value.is_uniform()) return std::nullopt;
+  const double value = node->value.first();
   if (!std::isfinite(value)) return std::nullopt;
   return value;
 }

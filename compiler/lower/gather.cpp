@@ -67,12 +67,17 @@ void place_table(Lowering& lowering, const Node* table, const Lookup& lookup) {
   lowering.place(table, "table", view, {plan.p, ceil_div(shape.v, v_parts), plan.n});
 }
 
-bool is_never_negative(const Node* indices) {
-  while (indices->is(Op::Reshape) || indices->is(Op::Broadcast)) indices = indices->in[0];
+bool is_never_negative(Lowering& lowering, const Node* indices) {
+  constexpr int kFarthest = 64;  // behind more views they may be anything
+  for (int i = 0; i < kFarthest && (indices->is(Op::Reshape) || indices->is(Op::Broadcast)); ++i)
+    indices = indices->in[0];
   if (indices->is(Op::Input)) return true;  // the runner refuses what is not in the table
   if (!indices->is(Op::Constant)) return false;
-  const Array values = to_array(indices->value);
-  return std::ranges::all_of(values.data, [](double value) { return value >= 0; });
+  const auto [known, is_new] = lowering.never_negative.try_emplace(indices, false);
+  if (is_new)
+    known->second =
+        std::ranges::all_of(to_array(indices->value).data, [](double value) { return value >= 0; });
+  return known->second;
 }
 
 }  // namespace
@@ -87,7 +92,7 @@ void lower_gather(Lowering& lowering, const Node& node) {
   if (stays) place_table(lowering, table, lookup);
   const GatherShape& shape = lookup.shape;
   lookup.table = all_of(lowering.packed(table).variable, {shape.p, shape.v, shape.n});
-  const Value numbers = is_never_negative(indices)
+  const Value numbers = is_never_negative(lowering, indices)
                             ? lowering.packed(indices)
                             : emit_wrap(lowering, node.name + "/indices", indices, shape.v);
   lookup.indices = all_of(numbers.variable, {t});

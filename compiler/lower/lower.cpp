@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "compiler/lower/lower.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "compiler/lower/state.h"
+#include "program/verify.h"
 #include "support/check.h"
 
 namespace tessera {
@@ -28,6 +31,21 @@ Status check_elements(const Graph& graph) {
     if (elements(output.node->type.shape) == 0) return refuse(*output.node);
   }
   return {};
+}
+
+// Of a Program that is made, or will be at least: what verify_program would not take.
+Status check_size(const Lowering& lowering, size_t variables, size_t supersteps) {
+  const auto tiles = static_cast<size_t>(lowering.tiles());
+  const size_t most = std::min(kMaxSupersteps, static_cast<size_t>(kMaxSteps) / tiles);
+  const auto refuse = [](size_t count, const char* what, size_t limit, const std::string& why) {
+    return Error{fmt::format("the model becomes at least {} {}, must be at most {}{}", count, what,
+                             limit, why),
+                 ErrorKind::Refused, "limit"};
+  };
+  if (variables > kMaxVariables) return refuse(variables, "variables", kMaxVariables, "");
+  if (supersteps > most)
+    return refuse(supersteps, "supersteps", most, fmt::format(" on {} tiles", tiles));
+  return check_limit(lowering.options.limits, &Limits::vertices, lowering.vertices, "the model");
 }
 
 void lower_node(Lowering& lowering, const Node& node) {
@@ -61,10 +79,15 @@ void lower_node(Lowering& lowering, const Node& node) {
 
 std::map<std::string, int64_t> index_limits(const Graph& graph) {
   std::map<std::string, int64_t> limits;
+  std::unordered_map<const Node*, const Node*> reshaped;  // what each reshape reshapes in the end
   for (const auto& node : graph.nodes()) {
+    if (node->is(Op::Reshape)) {
+      const auto before = reshaped.find(node->in[0]);
+      reshaped[node.get()] = before == reshaped.end() ? node->in[0] : before->second;
+    }
     if (!node->is(Op::Gather)) continue;
     const Node* indices = node->in[1];
-    while (indices->is(Op::Reshape)) indices = indices->in[0];
+    if (indices->is(Op::Reshape)) indices = reshaped.at(indices);
     if (!indices->is(Op::Input)) continue;
     const auto axis = static_cast<size_t>(node->int_attr("axis"));
     const int64_t rows = node->in[0]->type.shape[axis];
@@ -74,15 +97,29 @@ std::map<std::string, int64_t> index_limits(const Graph& graph) {
   return limits;
 }
 
-Expected<Lowered> lower(const Graph& graph, const CompileOptions& options) {
+Expected<Lowered> lower(const Graph& graph, const CompileOptions& options,
+                        const Deadline* deadline) {
   TRY(check_elements(graph));
   Lowering lowering(graph, options);
+  std::vector<const Node*> computed;
   for (const auto& node : graph.nodes()) {
     if (Lowering::is_lazy(node.get()) || lowering.fusion.absorbed.contains(node.get())) continue;
-    if (elements(node->type.shape) > 0) lower_node(lowering, *node);
+    if (elements(node->type.shape) > 0) computed.push_back(node.get());
+  }
+  // Each makes a superstep and a variable at least, so most of what is too large is known now.
+  const size_t inputs = lowering.program.variables.size();
+  TRY(check_size(lowering, inputs + computed.size(), computed.size()));
+  for (const Node* node : computed) {
+    lower_node(lowering, *node);
+    TRY(lowering.problem);
+    TRY(check_size(lowering, lowering.program.variables.size(),
+                   lowering.program.supersteps.size()));
+    if (deadline) TRY(deadline->check("lower"));
   }
   lowering.finish_outputs();
-  return Lowered{std::move(lowering.program), std::move(lowering.constants)};
+  TRY(check_size(lowering, lowering.program.variables.size(), lowering.program.supersteps.size()));
+  return Lowered{std::move(lowering.program), std::move(lowering.constants),
+                 lowering.plans_by_share};
 }
 
 }  // namespace tessera

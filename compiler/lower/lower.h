@@ -17,10 +17,13 @@ namespace tessera {
 struct Lowered {
   Program program;
   std::vector<Blob> constants;
+  bool plans_by_share = false;  // another available_memory_proportion could give another Program
 };
 
-// Errors name the node: a value without elements, a constant without data.
-Expected<Lowered> lower(const Graph& graph, const CompileOptions& options);
+// Errors name the node: a value without elements, a constant without data. Refused: a Program
+// larger than verify_program takes, as soon as that is known, and what passes the deadline.
+Expected<Lowered> lower(const Graph& graph, const CompileOptions& options,
+                        const Deadline* deadline = nullptr);
 
 // By input whose values number a table's rows: how many there are, in the smallest such table.
 std::map<std::string, int64_t> index_limits(const Graph& graph);

@@ -2,7 +2,7 @@
 #include "compiler/lower/state.h"
 
 #include <algorithm>
-#include <tuple>
+#include <deque>
 
 #include "compiler/plan/grid.h"
 #include "support/check.h"
@@ -18,10 +18,32 @@ int64_t piece_block(int64_t elements, DType dtype, int64_t tiles) {
   return std::min(elements, round_up(ceil_div(elements, pieces), 8));
 }
 
-std::string make_unique(std::set<std::string>& names, const std::string& name) {
-  std::string unique = name;
-  for (int64_t n = 1; !names.insert(unique).second; ++n) unique = name + "_" + std::to_string(n);
+std::string make_unique(UniqueNames& names, const std::string& name) {
+  const auto [found, is_new] = names.try_emplace(name, 0);
+  if (is_new) return name;
+  int64_t& n = found->second;
+  std::string unique;
+  do {
+    unique = name + "_" + std::to_string(++n);
+  } while (names.contains(unique));
+  names.emplace(unique, 0);
   return unique;
+}
+
+// The first of `width` neighbours whose largest load is smallest.
+int64_t least_loaded(const std::vector<int64_t>& load, int64_t width) {
+  std::deque<int64_t> falling;  // places in the window, each of a larger load than those behind it
+  int64_t best = 0, least = INT64_MAX;
+  for (int64_t at = 0; at < std::ssize(load); ++at) {
+    const auto of = [&load](int64_t place) { return load[static_cast<size_t>(place)]; };
+    while (!falling.empty() && of(falling.back()) <= of(at)) falling.pop_back();
+    falling.push_back(at);
+    if (falling.front() <= at - width) falling.pop_front();
+    if (at + 1 < width || of(falling.front()) >= least) continue;
+    least = of(falling.front());
+    best = at + 1 - width;
+  }
+  return best;
 }
 
 // A transpose that moves only dimensions of one element moves nothing.
@@ -49,7 +71,11 @@ Lowering::Lowering(const Graph& graph, const CompileOptions& options)
   program.name = graph.name;
   program.target = planned_target(options);
   load_.resize(static_cast<size_t>(tiles()));
-  for (const Output& output : graph.outputs) variable_names_.insert(output.name);
+  for (const Output& output : graph.outputs) variable_names_.emplace(output.name, 0);
+  for (const auto& node : graph.nodes()) {
+    if (node->is(Op::Constant)) ++constants_alike_[{node->type.dtype, node->type.shape}];
+    if (is_view(node.get())) bases_[node.get()] = base(node->in[0]);
+  }
   for (const Node* input : graph.inputs) {
     const int64_t count = elements(input->type.shape);
     const VariableId id = add_variable({
@@ -66,6 +92,7 @@ Lowering::Lowering(const Graph& graph, const CompileOptions& options)
 }
 
 int64_t Lowering::working_bytes() const {
+  plans_by_share = true;
   return std::max(int64_t{1024},
                   static_cast<int64_t>(options.available_memory_proportion *
                                        static_cast<double>(options.target.bytes_per_tile)));
@@ -82,10 +109,14 @@ bool Lowering::is_lazy(const Node* node) {
 // second anchor of a node, or that of a node which computes nothing, is a copy.
 void Lowering::claim_outputs() {
   for (const Output& output : graph.outputs) {
-    const Node* node = output.node;
-    while (is_view(node)) node = node->in[0];
+    const Node* node = base(output.node);
     if (!is_lazy(node) || node->is(Op::Broadcast)) claims_.emplace(node, &output);
   }
+}
+
+const Node* Lowering::base(const Node* node) const {
+  const auto found = bases_.find(node);
+  return found == bases_.end() ? node : found->second;
 }
 
 VariableId Lowering::add_variable(Variable variable) {
@@ -124,8 +155,8 @@ VariableId Lowering::result(const Node* node, const Shape& view,
   return id;
 }
 
-// Where the tiles that it covers hold least so far. Who comes first under a role decides for all, so
-// its bytes count as often as there are constants like it.
+// Where the tiles that it covers hold least so far. Who comes first under a role decides for all,
+// so its bytes count as often as there are constants like it.
 TileId Lowering::place_of(const std::string& role, const Node* constant, const Mapping& mapping) {
   const TensorType& type = constant->type;
   const std::string key = role + std::string(to_string(type.dtype)) + to_string(mapping.view) +
@@ -134,15 +165,8 @@ TileId Lowering::place_of(const std::string& role, const Node* constant, const M
   if (!is_new) return place->second;
   const int64_t blocks = block_count(mapping);
   CHECK(blocks <= tiles());
-  int64_t best = 0, least = INT64_MAX;
-  for (int64_t first = 0; first + blocks <= tiles(); ++first) {
-    const auto begin = load_.begin() + first;
-    const int64_t most = *std::max_element(begin, begin + blocks);
-    if (most < least) std::tie(best, least) = std::pair(first, most);
-  }
-  place->second = TileId{static_cast<uint32_t>(best)};
-  const int64_t alike = std::ranges::count_if(
-      graph.nodes(), [&](const auto& node) { return node->is(Op::Constant) && node->type == type; });
+  place->second = TileId{static_cast<uint32_t>(least_loaded(load_, blocks))};
+  const int64_t alike = constants_alike_.at({type.dtype, type.shape});
   Mapping placed = mapping;
   placed.first = place->second;
   add_load(placed, alike * size_of(type.dtype));
@@ -186,11 +210,17 @@ void Lowering::place_in_pieces(const Node* constant, const std::string& role) {
 }
 
 Value Lowering::value(const Node* node) {
-  const auto found = values_.find(node);
-  if (found != values_.end()) return found->second;
-  const Value value = lazy_value(node);
-  values_[node] = value;
-  return value;
+  // A chain of views is settled from its end: it may be longer than the stack is deep.
+  std::vector<const Node*> chain;
+  for (const Node* at = node; !values_.contains(at); at = at->in[0]) {
+    chain.push_back(at);
+    if (at->is(Op::Constant)) break;
+  }
+  for (; !chain.empty(); chain.pop_back()) {
+    const Value value = lazy_value(chain.back());
+    values_[chain.back()] = value;
+  }
+  return values_.at(node);
 }
 
 Value Lowering::lazy_value(const Node* node) {
@@ -268,8 +298,7 @@ std::string Lowering::step_name(const std::string& name) { return make_unique(st
 
 void Lowering::finish_outputs() {
   for (const Output& output : graph.outputs) {
-    const Node* base = output.node;
-    while (is_view(base)) base = base->in[0];
+    const Node* base = this->base(output.node);
     const auto claim = claims_.find(base);
     if (claim != claims_.end() && claim->second == &output) {
       program.outputs.push_back(value(base).variable);

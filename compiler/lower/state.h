@@ -9,7 +9,6 @@
 
 #include <functional>
 #include <map>
-#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -23,6 +22,9 @@
 
 namespace tessera {
 
+// Names that are taken, and by name how often it was asked for again.
+using UniqueNames = std::unordered_map<std::string, int64_t>;
+
 struct Lowering {
   Lowering(const Graph& graph, const CompileOptions& options);
 
@@ -32,10 +34,14 @@ struct Lowering {
   Program program;
   std::vector<Blob> constants;
   std::map<MatmulShape, MatmulPlan> matmul_plans;
+  std::unordered_map<const Node*, bool> never_negative;  // constant indices that were looked at
 
   int64_t tiles() const { return program.target.tiles; }
   // Bytes of a tile that one operation may fill with what it works on.
   int64_t working_bytes() const;
+  mutable bool plans_by_share = false;  // somebody has asked for that
+  int64_t vertices = 0;                 // of the supersteps so far, and their transfers' tiles
+  Status problem;                       // what a lowering has met that no Program can have
 
   // Where a node's result lies: in its shape, or with one more dimension of 1 at the end.
   Value value(const Node* node);
@@ -70,6 +76,7 @@ struct Lowering {
   static size_t index(VariableId id) { return static_cast<size_t>(id); }
   VariableId add_variable(Variable variable);
   void claim_outputs();
+  const Node* base(const Node* node) const;
   Value lazy_value(const Node* node);
   Value viewed(const Node* node);
   Value sliced(const Node* node);
@@ -79,7 +86,9 @@ struct Lowering {
 
   std::unordered_map<const Node*, Value> values_, packed_;
   std::unordered_map<const Node*, const Output*> claims_;  // whose result is an anchor's variable
-  std::set<std::string> variable_names_, step_names_;
+  std::unordered_map<const Node*, const Node*> bases_;     // by view: what it is a view of
+  UniqueNames variable_names_, step_names_;
+  std::map<std::pair<DType, Shape>, int64_t> constants_alike_;  // by type: how many
   std::map<std::string, TileId> places_;
   std::vector<int64_t> load_;  // by tile: bytes of constants
 };

@@ -56,6 +56,8 @@ Step& Step::only(size_t dim, int64_t at) {
 void Step::emit() {
   step_.compute.operands.push_back({written_, true});
   step_.name = lowering_.step_name(step_.name);
+  lowering_.vertices += vertex_count(step_.compute.grid);
+  for (const Transfer& transfer : step_.exchange) lowering_.vertices += vertex_count(transfer.grid);
   lowering_.program.supersteps.push_back(std::move(step_));
 }
 

@@ -2,6 +2,7 @@
 // ONNX broadcasts in silence, the Graph never does: here each stretched operand gets a node that
 // says so.
 #include <algorithm>
+#include <span>
 
 #include "compiler/onnx/call.h"
 
@@ -9,10 +10,11 @@ namespace tessera {
 namespace {
 
 std::string listed(const std::vector<Node*>& nodes) {
+  constexpr size_t kMostListed = 16;
   std::string text;
-  for (const Node* node : nodes)
+  for (const Node* node : std::span(nodes).first(std::min(nodes.size(), kMostListed)))
     text += (text.empty() ? "" : node == nodes.back() ? " and " : ", ") + to_string(node->type);
-  return text;
+  return nodes.size() > kMostListed ? text + " …" : text;
 }
 
 // The shape that all broadcast to: aligned at the last axis, a 1 gives way to any size.

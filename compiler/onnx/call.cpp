@@ -56,7 +56,7 @@ Error Call::error(const std::string& what) const {
 }
 
 void Call::warn(const std::string& what) {
-  context_.warnings.push_back(where(context_.path, proto_) + what);
+  add_warning(context_.warnings, where(context_.path, proto_) + what);
 }
 
 std::vector<Node*> Call::all_in() const {
@@ -71,14 +71,16 @@ Expected<Array> Call::constant(size_t i, const char* what) const {
   if (!is_constant(node))
     return error(std::string(what) + " (input " + std::to_string(i) +
                  ") depends on the model's inputs, must be constant");
+  TRY(read_elements(elements(node->type.shape)));
   return to_array(node->value);
 }
 
 Expected<std::vector<int64_t>> Call::constant_ints(size_t i, const char* what) const {
+  const TensorType& type = in(i)->type;
+  if (is_constant(in(i)) && (type.dtype != DType::I32 || type.shape.size() > 1))
+    return error(std::string(what) + " (input " + std::to_string(i) + ") is " + to_string(type) +
+                 ", must be a list of integers");
   const Array array = TRY(constant(i, what));
-  if (array.type.dtype != DType::I32 || array.type.shape.size() > 1)
-    return error(std::string(what) + " (input " + std::to_string(i) + ") is " +
-                 to_string(array.type) + ", must be a list of integers");
   return std::vector<int64_t>(array.data.begin(), array.data.end());
 }
 
@@ -139,6 +141,15 @@ Expected<std::optional<std::vector<int64_t>>> Call::axes(size_t i, int64_t rank)
   if (std::adjacent_find(axes.begin(), axes.end()) != axes.end())
     return error("axes name one axis twice, must differ");
   return std::optional(axes);
+}
+
+Status Call::read_elements(int64_t count) const {
+  context_.readable -= std::min(count, context_.readable + 1);
+  if (context_.readable >= 0) return {};
+  return error(
+      "reads a constant that makes those which import reads element by element larger "
+      "than " +
+      std::to_string(kImportReadable) + " elements in all, must be smaller");
 }
 
 bool Call::spend(int64_t elements) {

@@ -31,9 +31,11 @@ struct CallContext {
   bool settled;  // fold nothing (model_file.h)
   TensorReader& reader;
   int64_t& allowance;  // elements that may still be computed at import, over the whole model
+  int64_t& readable;   // and elements of constants that may still be looked at one by one
   std::vector<std::string>& warnings;
 };
 inline constexpr int64_t kImportAllowance = int64_t{1} << 25;
+inline constexpr int64_t kImportReadable = int64_t{1} << 26;
 
 class Call {
  public:
@@ -71,6 +73,8 @@ class Call {
   Expected<std::optional<std::vector<int64_t>>> axes(size_t i, int64_t rank) const;
   Expected<int64_t> axis(int64_t axis, int64_t rank) const;  // made positive, in range
 
+  // Counts elements of constants that are about to be read one by one, or is an error.
+  Status read_elements(int64_t count) const;
   // Takes so many elements off the allowance, or says that it does not hold them.
   bool spend(int64_t elements);
 

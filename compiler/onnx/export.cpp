@@ -88,9 +88,18 @@ class Exporter {
     }
   }
 
-  std::string unique(std::string name) {
-    while (!taken_.insert(name).second) name += "'";
-    return name;
+  // With a quote behind it, or a few; with a number too where others have those already.
+  std::string unique(const std::string& wanted) {
+    constexpr size_t kMostQuotes = 8;
+    std::string name = wanted;
+    for (size_t quotes = 0; quotes < kMostQuotes; ++quotes, name += "'")
+      if (taken_.insert(name).second) return name;
+    int64_t& number = numbers_[wanted];
+    std::string numbered;
+    do {
+      numbered = name + std::to_string(++number);
+    } while (!taken_.insert(numbered).second);
+    return numbered;
   }
 
   bool is_int64(const std::string& name, const Node& node) const {
@@ -190,9 +199,10 @@ class Exporter {
     for (const Node* operand : node.in) inputs.push_back(value_name_[operand]);
     NodeProto& proto = named_node(onnx_name(node.op), node.name, inputs, value_name_[&node]);
     if (info(node.op).level == Level::Model) proto.set_domain(kGraphcore);
+    std::string origins;
     for (const std::string& origin : node.origin)
-      proto.set_doc_string(proto.doc_string() + (proto.doc_string().empty() ? "from " : ", ") +
-                           origin);
+      origins += (origins.empty() ? "from " : ", ") + origin;
+    if (!origins.empty()) proto.set_doc_string(origins);
     switch (node.op) {
       case Op::Broadcast: add_operand(proto, "shape", node.ints("shape")); break;
       case Op::Reshape:
@@ -242,6 +252,7 @@ class Exporter {
   ::onnx::ModelProto model_;
   std::vector<StreamedTensor> weights_;
   std::set<std::string> taken_;
+  std::unordered_map<std::string, int64_t> numbers_;  // by name: the last that was given
   std::unordered_map<const Node*, std::string> value_name_;
 };
 

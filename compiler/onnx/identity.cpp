@@ -114,13 +114,14 @@ struct ModelIdentity::Impl {
 ModelIdentity::ModelIdentity() : impl_(std::make_unique<Impl>()) {}
 ModelIdentity::~ModelIdentity() = default;
 
-Expected<std::shared_ptr<const ModelIdentity>> ModelIdentity::of(const std::string& path) {
+Expected<std::shared_ptr<const ModelIdentity>> ModelIdentity::of(const std::string& path,
+                                                                 const Limits& limits) {
   std::shared_ptr<ModelIdentity> identity(new ModelIdentity);
   Impl& impl = *identity->impl_;
   impl.path = path;
   // Before the reading: a file that changes meanwhile is then another.
   impl.files.push_back(Stamp::of(path));
-  const ModelFile file = TRY(read_model_file(path));
+  const ModelFile file = TRY(read_model_file(path, limits));
   const GraphProto& graph = file.model->graph();
   const std::string folder = path.substr(0, path.find_last_of('/') + 1);
   for (const std::string& name : external_files(graph))

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "support/expected.h"
+#include "support/limits.h"
 #include "support/type.h"
 
 namespace tessera {
@@ -25,7 +26,8 @@ struct InputSignature {
 class ModelIdentity {
  public:
   // Reads the whole model, its external data included. Errors are those of import_onnx.
-  static Expected<std::shared_ptr<const ModelIdentity>> of(const std::string& path);
+  static Expected<std::shared_ptr<const ModelIdentity>> of(const std::string& path,
+                                                           const Limits& limits = {});
   ~ModelIdentity();
 
   // SHA-256 of nodes, attributes, outputs, and names and types of the weights; not of the inputs,

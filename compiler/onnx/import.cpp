@@ -20,7 +20,14 @@ using ::onnx::NodeProto;
 
 class Importer {
  public:
-  explicit Importer(ModelFile file) : file_(std::move(file)), reader_(file_.path, file_.model) {}
+  Importer(ModelFile file, const Limits& limits, const Deadline* deadline)
+      : file_(std::move(file)),
+        limits_(limits),
+        deadline_(deadline),
+        reader_(file_.path, file_.model, limits) {
+    for (const auto& import : file_.model->opset_import())
+      opsets_.try_emplace(import.domain(), opset_of(*file_.model, import.domain()));
+  }
 
   Expected<ImportedModel> run(const std::map<std::string, Shape>& input_shape) {
     const GraphProto& graph = file_.model->graph();
@@ -59,8 +66,23 @@ class Importer {
     for (const NodeProto* node : order) {
       if (file_.settled) TRY(add_constants_before(*node, places));
       TRY(add_node(*node));
+      TRY(check_cost());
     }
     return {};
+  }
+
+  // An operation may become many: a model of the limit's nodes has room for four each.
+  Status check_cost() const {
+    constexpr int64_t kNodesEach = 4;
+    const auto made = static_cast<int64_t>(out_.graph.nodes().size());
+    if (made > kNodesEach * limits_.nodes)
+      return Error{file_.path + ": its operations and constants become more than " +
+                       to_string(LimitUnit::Count, kNodesEach * limits_.nodes) +
+                       " nodes of the graph, must be at most " + std::to_string(kNodesEach) +
+                       " for each of the nodes that a model may have (--limit nodes=VALUE raises "
+                       "it)",
+                   ErrorKind::Refused, "limit"};
+    return deadline_ ? deadline_->check(file_.path + ": import") : Status{};
   }
 
   // A value by name, which order_nodes has found to exist. An initializer becomes a constant of
@@ -75,8 +97,8 @@ class Importer {
     auto read = reader_.read(*waiting->second);
     if (!read.ok()) return Error{file_.path + ": " + read.error().message, read.error().kind};
     if (read->onnx_type == ::onnx::TensorProto::DOUBLE)
-      out_.warnings.push_back(file_.path + ": tensor '" + printable(name) +
-                              "': is of float64, taken as float32");
+      add_warning(out_.warnings, file_.path + ": tensor '" + printable(name) +
+                                     "': is of float64, taken as float32");
     const Value value{out_.graph.add_constant(name, std::move(read->tensor)), read->onnx_type,
                       read->beyond_int32};
     values_[name] = value;
@@ -111,7 +133,8 @@ class Importer {
     std::vector<std::string> ignored;
     if (auto checked = check_call(*op, node, ignored); !checked.ok())
       return Error{where(file_.path, node) + checked.error().message};
-    for (const std::string& what : ignored) out_.warnings.push_back(where(file_.path, node) + what);
+    for (const std::string& what : ignored)
+      add_warning(out_.warnings, where(file_.path, node) + what);
     Call call(context(), node, opset(node), TRY(operands(node)));
     TRY(check_wide(*op, call));
     TRY(op->handler(call));
@@ -119,13 +142,16 @@ class Importer {
   }
 
   CallContext context() {
-    return {out_.graph, file_.path, file_.settled, reader_, allowance_, out_.warnings};
+    return {out_.graph, file_.path, file_.settled, reader_, allowance_, readable_, out_.warnings};
   }
 
   int opset(const NodeProto& node) const {
-    return node.domain().empty() || node.domain() == "ai.onnx"
-               ? file_.opset
-               : opset_of(*file_.model, node.domain());
+    return node.domain().empty() || node.domain() == "ai.onnx" ? file_.opset
+                                                               : known_opset(node.domain());
+  }
+  int known_opset(const std::string& domain) const {
+    const auto found = opsets_.find(domain);
+    return found == opsets_.end() ? 0 : found->second;
   }
 
   Expected<std::vector<Value>> operands(const NodeProto& node) {
@@ -202,7 +228,7 @@ class Importer {
       out_.graph.outputs.push_back({name, result.node});
       const std::string mismatch = declared_mismatch(declared, result.node->type);
       if (!mismatch.empty())
-        out_.warnings.push_back(file_.path + ": output '" + printable(name) + "': " + mismatch);
+        add_warning(out_.warnings, file_.path + ": output '" + printable(name) + "': " + mismatch);
       const int32_t onnx_type = declared.type().tensor_type().elem_type();
       const bool agrees = dtype_of(onnx_type) == result.node->type.dtype;
       out_.model_dtypes[name] =
@@ -222,8 +248,11 @@ class Importer {
   }
 
   ModelFile file_;
+  Limits limits_;
+  const Deadline* deadline_;  // or null
+  std::map<std::string, int> opsets_;
   TensorReader reader_;
-  int64_t allowance_ = kImportAllowance;
+  int64_t allowance_ = kImportAllowance, readable_ = kImportReadable;
   ImportedModel out_;
   std::unordered_map<std::string, Value> values_;                        // by ONNX name
   std::unordered_map<std::string, const ::onnx::TensorProto*> waiting_;  // initializers, likewise
@@ -232,12 +261,13 @@ class Importer {
 }  // namespace
 
 Expected<ImportedModel> import_onnx(const std::string& path,
-                                    const std::map<std::string, Shape>& input_shape) {
-  return Importer(TRY(read_model_file(path))).run(input_shape);
+                                    const std::map<std::string, Shape>& input_shape,
+                                    const Limits& limits, const Deadline* deadline) {
+  return Importer(TRY(read_model_file(path, limits)), limits, deadline).run(input_shape);
 }
 
-Expected<ModelNames> model_names(const std::string& path) {
-  const ModelFile file = TRY(read_model_file(path));
+Expected<ModelNames> model_names(const std::string& path, const Limits& limits) {
+  const ModelFile file = TRY(read_model_file(path, limits));
   ModelNames names;
   for (const auto* input : declared_inputs(file.model->graph()))
     names.inputs.push_back(input->name());
@@ -245,8 +275,9 @@ Expected<ModelNames> model_names(const std::string& path) {
   return names;
 }
 
-Expected<std::vector<DeclaredInput>> declared_model_inputs(const std::string& path) {
-  const ModelFile file = TRY(read_model_file(path));
+Expected<std::vector<DeclaredInput>> declared_model_inputs(const std::string& path,
+                                                           const Limits& limits) {
+  const ModelFile file = TRY(read_model_file(path, limits));
   std::vector<DeclaredInput> inputs;
   for (const auto* input : declared_inputs(file.model->graph())) {
     const auto& type = input->type().tensor_type();

@@ -14,6 +14,7 @@
 
 #include "ir/graph.h"
 #include "support/expected.h"
+#include "support/limits.h"
 
 namespace tessera {
 
@@ -27,14 +28,17 @@ struct ImportedModel {
 
 // `input_shape` fixes variable dimensions by input name; all must be fixed in the end. Errors start
 // with the path; node errors: "PATH: node 'NAME' (OP): what is, what must be".
+// Above a limit it is Refused: bytes, messages and nodes of the file before protobuf reads it, the
+// time (with a deadline) before each node.
 Expected<ImportedModel> import_onnx(const std::string& path,
-                                    const std::map<std::string, Shape>& input_shape);
+                                    const std::map<std::string, Shape>& input_shape,
+                                    const Limits& limits = {}, const Deadline* deadline = nullptr);
 
 // The names alone, in the model's order; inputs with an initializer are constants and left out.
 struct ModelNames {
   std::vector<std::string> inputs, outputs;
 };
-Expected<ModelNames> model_names(const std::string& path);
+Expected<ModelNames> model_names(const std::string& path, const Limits& limits = {});
 
 // What the model declares of the same inputs, before anything is fixed.
 struct DeclaredInput {
@@ -42,6 +46,7 @@ struct DeclaredInput {
   std::string dtype;  // "int64", "float32" …
   Shape shape;        // -1: a variable dimension
 };
-Expected<std::vector<DeclaredInput>> declared_model_inputs(const std::string& path);
+Expected<std::vector<DeclaredInput>> declared_model_inputs(const std::string& path,
+                                                           const Limits& limits = {});
 
 }  // namespace tessera

@@ -22,10 +22,11 @@ bool is_known(const TensorShapeProto::Dimension& dim) {
 }
 
 std::string list_of(const std::vector<const ValueInfoProto*>& inputs) {
+  constexpr size_t kMostListed = 64;
   std::string names;
-  for (const ValueInfoProto* input : inputs)
-    names += (names.empty() ? "" : ", ") + printable(input->name());
-  return names;
+  for (size_t i = 0; i < std::min(inputs.size(), kMostListed); ++i)
+    names += (i == 0 ? "" : ", ") + printable(inputs[i]->name());
+  return inputs.size() > kMostListed ? names + " …" : names;
 }
 
 // The given shape of an input against what the model says of it.
@@ -63,9 +64,9 @@ void learn_symbols(const std::string& path, const ValueInfoProto& input, const S
     if (is_known(type.shape().dim(axis)) || symbol.empty()) continue;
     const auto [known, added] = symbols.emplace(symbol, given[axis]);
     if (added || known->second == given[axis]) continue;
-    warnings.push_back(called(path, input.name()) + "axis " + std::to_string(axis) + " is '" +
-                       printable(symbol) + "', which is " + std::to_string(known->second) +
-                       " elsewhere and " + std::to_string(given[axis]) + " here");
+    add_warning(warnings, called(path, input.name()) + "axis " + std::to_string(axis) + " is '" +
+                              printable(symbol) + "', which is " + std::to_string(known->second) +
+                              " elsewhere and " + std::to_string(given[axis]) + " here");
   }
 }
 

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "compiler/onnx/model_file.h"
 
+#include "compiler/onnx/wire_scan.h"
 #include "support/file.h"
 
 namespace tessera {
 namespace {
 
-constexpr size_t kMaxModelBytes = (size_t{1} << 31) - 1;  // protobuf's own limit
-constexpr int kMaxNodes = 1'000'000;
 constexpr int kOldestOpset = 7;  // the first with today's broadcasting
 constexpr int kNewestOpset = 21;
 
@@ -26,9 +25,6 @@ Status check_model(const ModelFile& file) {
   if (file.opset < kOldestOpset || file.opset > kNewestOpset)
     return Error{file.path + ": is of opset " + std::to_string(file.opset) + ", must be from " +
                  std::to_string(kOldestOpset) + " to " + std::to_string(kNewestOpset)};
-  if (model.graph().node_size() > kMaxNodes)
-    return Error{file.path + ": has " + std::to_string(model.graph().node_size()) +
-                 " nodes, must have at most " + std::to_string(kMaxNodes)};
   return {};
 }
 
@@ -50,13 +46,17 @@ std::string printable(const std::string& name) {
   return name.size() > 200 ? text + "…" : text;
 }
 
-Expected<ModelFile> read_model_file(const std::string& path) {
+void add_warning(std::vector<std::string>& warnings, std::string what) {
+  constexpr size_t kMostWarnings = 1000;
+  if (warnings.size() > kMostWarnings) return;
+  if (warnings.size() == kMostWarnings) what = "more warnings are left out";
+  warnings.push_back(std::move(what));
+}
+
+Expected<ModelFile> read_model_file(const std::string& path, const Limits& limits) {
   const auto mapped = TRY(MappedFile::open(path));
   const std::span<const std::byte> bytes = mapped->bytes();
-  if (bytes.size() > kMaxModelBytes)
-    return bad_file(path,
-                    "is larger than 2 GiB, which no ONNX file may be: its weights must be "
-                    "external data");
+  TRY(scan_wire(bytes, WireFile::Model, limits, path));
   auto model = std::make_shared<::onnx::ModelProto>();
   if (!model->ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
     return bad_file(path, "cannot be read, must be an ONNX model, whole and undamaged");

@@ -4,9 +4,11 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "onnx.pb.h"
 #include "support/expected.h"
+#include "support/limits.h"
 #include "support/sha256.h"
 
 namespace tessera {
@@ -20,8 +22,9 @@ struct ModelFile {
   std::string packing;   // what kPackingKey holds
 };
 
-// Errors start with the path; of kind BadFile if it is no ONNX model.
-Expected<ModelFile> read_model_file(const std::string& path);
+// Errors start with the path; of kind BadFile if it is no ONNX model, Refused if it is above a
+// limit (wire_scan.h), which is known before protobuf reads it.
+Expected<ModelFile> read_model_file(const std::string& path, const Limits& limits);
 
 // The version of a domain that the model asks for, or 0.
 int opset_of(const ::onnx::ModelProto& model, const std::string& domain);
@@ -33,5 +36,8 @@ inline constexpr char kPackingKey[] = "tessera.packing";
 
 // A name from a file as it may stand in a message: printable, and not endless.
 std::string printable(const std::string& name);
+
+// The first thousand warnings of a model are kept, and one that says that there were more.
+void add_warning(std::vector<std::string>& warnings, std::string what);
 
 }  // namespace tessera

@@ -175,7 +175,7 @@ Status check_attributes(const OnnxOp& op, const ::onnx::NodeProto& node,
     const std::string_view kind = kind_of(op.attrs, attribute.name());
     if (kind.empty() && op.domain.empty()) {
       // ONNX's own attributes are all in the table, so this one is a vendor's or a misspelling.
-      warnings.push_back(name + "is not known, ignored");
+      add_warning(warnings, name + "is not known, ignored");
       continue;
     }
     if (kind.empty()) return Error{name + "is not known, must be left out"};

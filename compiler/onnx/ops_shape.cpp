@@ -81,6 +81,7 @@ Status gather(Call& call) {
   const int64_t axis = TRY(call.axis(call.attr("axis", int64_t{0}), call.rank(0)));
   Node* indices = call.in(1);
   if (indices->is(Op::Constant) && !call.settled() && indices->type.dtype == DType::I32) {
+    TRY(call.read_elements(elements(indices->type.shape)));
     Array array = to_array(indices->value);
     const int64_t size = call.shape(0)[static_cast<size_t>(axis)];
     bool changed = false;

@@ -14,10 +14,6 @@ using ::onnx::TensorProto;
 
 static_assert(std::endian::native == std::endian::little, "ONNX's raw data is little-endian");
 
-// Many tensors may name the same external bytes, so what conversion allocates is bounded apart
-// from the size of the files.
-constexpr int64_t kMaxCopiedBytes = int64_t{8} << 30;
-
 struct ElementType {
   int32_t onnx_type;
   const char* name;
@@ -104,7 +100,13 @@ bool is_aligned(const Source& source) {
          0;
 }
 
-// Copies only what has to change on the way.
+// Has it to change on the way?
+bool must_copy(const TensorType& type, int32_t onnx_type, const Source& source) {
+  return source.element_bytes != size_of(type.dtype) || type.dtype == DType::Bool ||
+         onnx_type == TensorProto::DOUBLE || !is_aligned(source);
+}
+
+// Copies only that.
 ReadTensor to_read_tensor(const TensorType& type, int32_t onnx_type, const Source& source) {
   ReadTensor read{{}, onnx_type, std::nullopt};
   const bool same_width = source.element_bytes == size_of(type.dtype);
@@ -180,11 +182,10 @@ Expected<ReadTensor> TensorReader::read(const TensorProto& proto) {
                      to_string(type.shape),
                  ErrorKind::BadFile};
 
-  ReadTensor read = to_read_tensor(type, proto.data_type(), source);
-  if (read.tensor.bytes().data() != source.bytes.data()) copied_bytes_ += type.bytes();
-  if (copied_bytes_ > kMaxCopiedBytes)
-    return Error{where + "makes the constants that must be converted larger than 8 GiB"};
-  return read;
+  if (must_copy(type, proto.data_type(), source)) copied_bytes_ += type.bytes();
+  TRY(check_limit(limits_, &Limits::memory, copied_bytes_,
+                  where + "with it the constants that must be converted"));
+  return to_read_tensor(type, proto.data_type(), source);
 }
 
 }  // namespace tessera

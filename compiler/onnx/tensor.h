@@ -11,6 +11,7 @@
 #include "ir/tensor.h"
 #include "onnx.pb.h"
 #include "support/expected.h"
+#include "support/limits.h"
 
 namespace tessera {
 
@@ -30,8 +31,11 @@ struct ReadTensor {
 
 class TensorReader {
  public:
-  TensorReader(const std::string& model_path, std::shared_ptr<const void> owner)
-      : owner_(std::move(owner)), external_(model_path) {}
+  // Many tensors may name the same external bytes, so what conversion copies is held against the
+  // memory limit, apart from the size of the files.
+  TensorReader(const std::string& model_path, std::shared_ptr<const void> owner,
+               const Limits& limits)
+      : owner_(std::move(owner)), external_(model_path), limits_(limits) {}
 
   // Errors say `tensor 'NAME': …`. `proto` must belong to the owner.
   Expected<ReadTensor> read(const ::onnx::TensorProto& proto);
@@ -40,6 +44,7 @@ class TensorReader {
  private:
   std::shared_ptr<const void> owner_;
   ExternalData external_;
+  Limits limits_;
   int64_t copied_bytes_ = 0;
 };
 

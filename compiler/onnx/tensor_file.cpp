@@ -2,19 +2,20 @@
 #include "compiler/onnx/tensor_file.h"
 
 #include "compiler/onnx/tensor.h"
+#include "compiler/onnx/wire_scan.h"
 #include "support/file.h"
 
 namespace tessera {
 
-Expected<TensorFile> read_tensor_file(const std::string& path) {
+Expected<TensorFile> read_tensor_file(const std::string& path, const Limits& limits) {
   const auto file = TRY(MappedFile::open(path));
   auto proto = std::make_shared<::onnx::TensorProto>();
   const std::span<const std::byte> bytes = file->bytes();
-  if (bytes.size() > INT32_MAX ||
-      !proto->ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+  TRY(scan_wire(bytes, WireFile::Tensor, limits, path));
+  if (!proto->ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
     return Error{path + ": cannot be read, must be an ONNX tensor", ErrorKind::BadFile};
   TRY(file->check());
-  TensorReader reader(path, proto);
+  TensorReader reader(path, proto, limits);
   auto read = reader.read(*proto);
   if (!read.ok()) return Error{path + ": " + read.error().message, read.error().kind};
   if (read->beyond_int32)

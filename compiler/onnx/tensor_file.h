@@ -6,6 +6,7 @@
 
 #include "ir/tensor.h"
 #include "support/expected.h"
+#include "support/limits.h"
 
 namespace tessera {
 
@@ -15,7 +16,7 @@ struct TensorFile {
   Tensor tensor;
 };
 
-// Errors start with the path.
-Expected<TensorFile> read_tensor_file(const std::string& path);
+// Errors start with the path; Refused above the limits of bytes and messages.
+Expected<TensorFile> read_tensor_file(const std::string& path, const Limits& limits = {});
 
 }  // namespace tessera

@@ -107,6 +107,43 @@ TEST(Graph, replacing_uses_reaches_operands_and_outputs) {
   EXPECT_EQ(graph.outputs[0].name, "y");
 }
 
+TEST(Graph, users_follow_what_is_added_set_and_replaced) {
+  Graph graph;
+  Node* x = graph.add_input("x", kRow);
+  Node* a = add(graph, Op::Exp, "a", {x});
+  Node* b = add(graph, Op::Exp, "b", {x});
+  graph.replace_uses(a, b);
+  Node* c = add(graph, Op::Add, "c", {a, x});
+  EXPECT_THAT(graph.users(a), ElementsAre(c));
+  graph.set_operand(c, 0, b);
+  EXPECT_THAT(graph.users(a), ElementsAre());
+  EXPECT_THAT(graph.users(b), ElementsAre(c));
+  graph.set_operand(c, 0, a);
+  graph.set_operand(c, 0, b);
+  EXPECT_THAT(graph.users(b), ElementsAre(c));
+  graph.outputs = {
+      {"y", c},
+      {"z", c}
+  };
+  graph.replace_uses(c, b);
+  EXPECT_EQ(graph.outputs[1].node, b);
+  graph.outputs.set(0, c);
+  EXPECT_TRUE(graph.is_output(c));
+  EXPECT_TRUE(graph.is_output(b));
+  graph.remove_dead();
+  EXPECT_THAT(names(graph), ElementsAre("x", "b", "c"));
+  EXPECT_THAT(graph.users(b), ElementsAre(c));
+}
+
+TEST(Graph, a_clone_gives_new_names_as_the_original_would) {
+  Graph graph;
+  Node* x = graph.add_input("x", kRow);
+  add(graph, Op::Exp, "", {x});
+  add(graph, Op::Exp, "", {x});
+  Graph copy = graph.clone();
+  EXPECT_EQ(add(copy, Op::Exp, "", {copy.inputs[0]})->name, add(graph, Op::Exp, "", {x})->name);
+}
+
 TEST(Graph, dead_nodes_go_with_what_only_they_used_and_inputs_stay) {
   Graph graph;
   Node* x = graph.add_input("x", kRow);
@@ -129,7 +166,7 @@ TEST(Graph, sorting_moves_an_operand_to_just_before_its_first_user) {
   Node* b = add(graph, Op::Exp, "b", {x});
   Node* c = add(graph, Op::Exp, "c", {x});
   Node* d = add(graph, Op::Exp, "d", {c});
-  a->in[0] = d;
+  graph.set_operand(a, 0, d);
   EXPECT_FALSE(verify(graph).ok());
   graph.sort();
   EXPECT_THAT(names(graph), ElementsAre("x", "c", "d", "a", "b"));

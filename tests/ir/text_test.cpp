@@ -44,7 +44,7 @@ Tensor round_trip(Tensor tensor) {
   };
   PrintOptions options;
   options.max_values = 1 << 20;
-  return parsed(print(graph, options)).outputs.at(0).node->value;
+  return parsed(print(graph, options)).outputs[0].node->value;
 }
 
 std::string text_of(Tensor tensor) {
@@ -109,7 +109,7 @@ TEST(Text, a_large_constant_prints_as_its_digest_and_parses_to_one_without_data)
   const std::string text = print(graph);
   EXPECT_THAT(text, HasSubstr("%c = constant {elided=\""));
   const Graph again = parsed(text);
-  EXPECT_FALSE(again.outputs.at(0).node->value.has_data());
+  EXPECT_FALSE(again.outputs[0].node->value.has_data());
   EXPECT_EQ(print(again), text);
 }
 
@@ -127,7 +127,7 @@ TEST(Text, space_and_comments_are_free_and_commas_between_attributes_too) {
   const Graph graph = parsed(
       "# first\ngraph@f( %x :f32[2 , 2] )  { # here\r\n\t%y=slice %x{start=[0,0]step=[1,1],"
       "size=[1,1]}:f32[1,1]return %y}# last");
-  EXPECT_EQ(graph.outputs.at(0).node->type.shape, (Shape{1, 1}));
+  EXPECT_EQ(graph.outputs[0].node->type.shape, (Shape{1, 1}));
 }
 
 TEST(Text, no_part_of_a_text_does_harm) {
