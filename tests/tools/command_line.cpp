@@ -82,6 +82,12 @@ Result tessera_with_file_limit(const std::vector<std::string>& words, size_t byt
   return result;
 }
 
+pid_t start_tessera(const std::vector<std::string>& words) {
+  const pid_t child = fork();
+  if (child == 0) become_tessera(words, 0, "/dev/null", "/dev/null");
+  return child;
+}
+
 Result tessera(const std::vector<std::string>& words) { return tessera_with_file_limit(words, 0); }
 
 std::string folder() {
