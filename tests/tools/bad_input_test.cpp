@@ -227,16 +227,5 @@ TEST(OutOfMemory, a_model_too_large_for_the_tiles_says_what_takes_the_room) {
                  {"Out of memory on tile "});
 }
 
-TEST(FullDisk, leaves_the_old_file_and_nothing_half_written) {
-  write_file(path("kept.popef"), "old");
-  const Result result =
-      tessera_with_file_limit({"compile", "--input_model", tiny_model(), "--input_shape",
-                               "input_ids=4,16", "--target", "test", "-o", path("kept.popef")},
-                              20000);
-  EXPECT_EQ(result.exit_code, kError);
-  EXPECT_THAT(result.err, HasSubstr("kept.popef"));
-  EXPECT_EQ(read_file(path("kept.popef")), "old");
-}
-
 }  // namespace
 }  // namespace tessera::cli

@@ -111,6 +111,12 @@ Result tessera_with_file_limit(const std::vector<std::string>& words, size_t byt
   return tessera_in(full, words);
 }
 
+pid_t start_tessera(const std::vector<std::string>& words) {
+  const pid_t child = fork();
+  if (child == 0) become_tessera(words, {}, "/dev/null", "/dev/null");
+  return child;
+}
+
 Result tessera(const std::vector<std::string>& words) { return tessera_in({}, words); }
 
 std::string folder() {

@@ -2,6 +2,8 @@
 // Runs the program as a user does: words in, exit code and text out.
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,6 +16,8 @@ struct Result {
 };
 
 Result tessera(const std::vector<std::string>& words);
+// Started, and not waited for; what it says is not kept.
+pid_t start_tessera(const std::vector<std::string>& words);
 // As tessera, where no file may grow past `bytes`: what a full disk looks like.
 Result tessera_with_file_limit(const std::vector<std::string>& words, size_t bytes);
 
