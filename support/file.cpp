@@ -49,14 +49,17 @@ size_t whole_pages(size_t bytes) {
   return (bytes + page_bytes() - 1) / page_bytes() * page_bytes();
 }
 
-// MAP_FAILED with errno where that cannot be.
+// The file, to be read, or without one (-1) memory to be written. MAP_FAILED with errno where that
+// cannot be.
 std::byte* map_between_guards(int descriptor, size_t size) {
   const size_t all = whole_pages(size) + 2 * page_bytes();
   void* const place =
       ::mmap(nullptr, all, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (place == MAP_FAILED) return static_cast<std::byte*>(place);
   std::byte* const data = static_cast<std::byte*>(place) + page_bytes();
-  if (::mmap(data, size, PROT_READ, MAP_PRIVATE | MAP_FIXED, descriptor, 0) != MAP_FAILED)
+  const bool file = descriptor >= 0;
+  if (::mmap(data, size, file ? PROT_READ : PROT_READ | PROT_WRITE,
+             MAP_PRIVATE | MAP_FIXED | (file ? 0 : MAP_ANONYMOUS), descriptor, 0) != MAP_FAILED)
     return data;
   const int reason = errno;
   ::munmap(place, all);
@@ -115,13 +118,12 @@ Expected<std::shared_ptr<const MappedFile>> MappedFile::copy(const std::string& 
   if (size > limit)
     return Error{path + ": is larger than " + std::to_string(limit) +
                  " bytes, which is the most that is copied here"};
-  void* data = nullptr;
-  if (size > 0)
-    data = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  std::byte* data = nullptr;
+  if (size > 0) data = map_between_guards(-1, size);
   if (data == MAP_FAILED) return system_error(path, "cannot copy");
-  std::shared_ptr<const MappedFile> file(new MappedFile(static_cast<const std::byte*>(data), size));
+  std::shared_ptr<const MappedFile> file(new MappedFile(path, data, size));
   for (size_t at = 0; at < size;) {
-    const ssize_t got = ::read(descriptor.get(), static_cast<std::byte*>(data) + at, size - at);
+    const ssize_t got = ::read(descriptor.get(), data + at, size - at);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return system_error(path, "cannot read");
     if (got == 0) return Error{path + ": became shorter while it was read"};
