@@ -8,17 +8,12 @@
 
 #include <functional>
 
+#include "program/bounds.h"
 #include "program/program.h"
 #include "support/expected.h"
 #include "support/limits.h"
 
 namespace tessera {
-
-// A Program has no more of these: all but the last by Program, the last by superstep.
-inline constexpr size_t kMaxVariables = 100'000;
-inline constexpr size_t kMaxSupersteps = 100'000;
-inline constexpr int64_t kMaxSteps = int64_t{1} << 26;  // tiles times supersteps
-inline constexpr size_t kMaxPerSuperstep = 4096;        // transfers, operands, origins, values …
 
 // Asked once per compute set. (codelets/codelet.h: check_compute_set)
 using CheckComputeSet = std::function<Status(const Program&, const ComputeSet&)>;
