@@ -2,6 +2,7 @@
 #include "executor/verification.h"
 
 #include "codelets/codelet.h"
+#include "support/guard.h"
 
 namespace tessera {
 namespace {
@@ -23,9 +24,7 @@ void count_program(const Program& program, Verification& is) {
   }
 }
 
-}  // namespace
-
-Expected<Verification> verify_popef(const PopefFile& file, const Limits& limits) {
+Expected<Verification> verify_unguarded(const PopefFile& file, const Limits& limits) {
   Verification is;
   is.bytes = file.file->bytes().size();
   is.trusted_comment = TRY(check_signature(file));
@@ -45,6 +44,12 @@ Expected<Verification> verify_popef(const PopefFile& file, const Limits& limits)
   is.limits.push_back({"vertices", is.vertices + is.transfers, limits.vertices});
   is.limits.push_back({"blocks", blocks, limits.blocks});
   return is;
+}
+
+}  // namespace
+
+Expected<Verification> verify_popef(const PopefFile& file, const Limits& limits) {
+  return guarded(file.path, [&] { return verify_unguarded(file, limits); });
 }
 
 }  // namespace tessera

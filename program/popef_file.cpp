@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "program/popef_file.h"
 
+#include "support/guard.h"
+
 namespace tessera {
 namespace {
 
@@ -16,16 +18,22 @@ Expected<std::string> read_signature(const std::string& path) {
       ErrorKind::BadFile};
 }
 
-}  // namespace
-
-Expected<PopefFile> open_popef(const std::string& path, const std::optional<PublicKey>& signed_by,
-                               const Limits& limits) {
+Expected<PopefFile> open_unguarded(const std::string& path,
+                                   const std::optional<PublicKey>& signed_by,
+                                   const Limits& limits) {
   PopefFile file{path, TRY(MappedFile::open(path)), signed_by, {}};
   if (!signed_by) return file;
   TRY(check_limit(limits, &Limits::memory, std::ssize(file.file->bytes()), path));
   file.file = TRY(MappedFile::copy(path, static_cast<size_t>(limits.memory)));
   file.signature = TRY(read_signature(path));
   return file;
+}
+
+}  // namespace
+
+Expected<PopefFile> open_popef(const std::string& path, const std::optional<PublicKey>& signed_by,
+                               const Limits& limits) {
+  return guarded(path, [&] { return open_unguarded(path, signed_by, limits); });
 }
 
 Expected<std::string> check_signature(const PopefFile& file) {

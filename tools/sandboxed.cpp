@@ -17,6 +17,7 @@
 #include <string_view>
 #include <utility>
 
+#include "support/guard.h"
 #include "tools/answer_frames.h"
 #include "tools/print.h"
 #include "tools/sandbox.h"
@@ -96,7 +97,7 @@ Status work_locked_up(Pipes& pipes, const std::vector<std::string>& folders, con
   ::signal(SIGPIPE, SIG_IGN);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(1);  // it went before that was asked for
-  const Status done = work_locked_up(pipes, folders, work);
+  const Status done = guarded("--sandbox", [&] { return work_locked_up(pipes, folders, work); });
   std::fflush(stdout);
   std::fflush(stderr);
   // If nobody reads it, nobody asks.
@@ -236,10 +237,12 @@ Status run_in_sandbox(const std::vector<std::string>& folders, const Limits& lim
   for (Pipe* pipe : {&pipes.answers, &pipes.out, &pipes.err}) pipe->close_write();
   Answers answers(folders, limits, write);
   Printed out(print_lines), err(print_error_lines);
-  Status taken = read_all({
-      Reader{pipes.answers.read, [&](std::string_view bytes) { return answers.take(bytes); }},
-      Reader{pipes.out.read,     [&](std::string_view bytes) { return out.take(bytes); }    },
-      Reader{pipes.err.read,     [&](std::string_view bytes) { return err.take(bytes); }    }
+  Status taken = guarded("--sandbox", [&] {
+    return read_all({
+        Reader{pipes.answers.read, [&](std::string_view bytes) { return answers.take(bytes); }},
+        Reader{pipes.out.read,     [&](std::string_view bytes) { return out.take(bytes); }    },
+        Reader{pipes.err.read,     [&](std::string_view bytes) { return err.take(bytes); }    }
+    });
   });
   out.finish();
   err.finish();

@@ -18,6 +18,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <new>
 #include <thread>
 
 #include "tests/tools/command_line.h"
@@ -211,6 +212,7 @@ TEST_F(Sandbox, a_process_that_dies_is_an_error) {
   };
   EXPECT_THAT(died([] { ::raise(SIGSEGV); }), HasSubstr("signal 11"));
   EXPECT_THAT(died([] { ::_exit(0); }), HasSubstr("without an answer"));
+  EXPECT_THAT(died([] { throw std::bad_alloc(); }), HasSubstr("memory"));
 }
 
 TEST_F(Sandbox, what_is_not_an_answer_of_this_run_is_not_believed) {
