@@ -76,7 +76,7 @@ int64_t bytes_of(const JoinedVertex& vertex) {
   for (const Param& param : vertex.params)
     bytes += sizeof param + param.name.capacity() + param.values.size() * sizeof(double);
   for (const JoinedOperand& operand : vertex.operands)
-    bytes += sizeof operand + operand.stride.size() * sizeof(int64_t);
+    bytes += sizeof operand + operand.view.size() * sizeof(int64_t);
   return static_cast<int64_t>(bytes);
 }
 
