@@ -114,10 +114,10 @@ TEST(VerifyLimits, many_classes_of_vertices_take_no_more_than_their_number) {
 std::string field(int number, const std::string& content) {
   const auto varint = [](size_t value) {
     std::string bytes;
-    for (; value > 127; value >>= 7) bytes += static_cast<char>(value & 127 | 128);
+    for (; value > 127; value >>= 7) bytes += static_cast<char>((value & 127) | 128);
     return bytes + static_cast<char>(value);
   };
-  return varint(static_cast<size_t>(number) << 3 | 2) + varint(content.size()) + content;
+  return varint((static_cast<size_t>(number) << 3) | 2) + varint(content.size()) + content;
 }
 
 std::string times(size_t count, const std::string& text) {
