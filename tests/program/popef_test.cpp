@@ -315,7 +315,7 @@ TEST_F(Popef, sizes_in_headers_are_not_believed) {
   EXPECT_EQ(with([](BlobHeader& h) { h.type = 6; }), "blob 0: type is 6, must be 1 to 5");
   EXPECT_EQ(with([](BlobHeader& h) { h.count = 0; }), "blob 0: is number 0 of 0, must be 0 of 1");
   EXPECT_EQ(with([](BlobHeader& h) { h.count = 1u << 31; }),
-            "blob 1: is number 1 of 4, must be 1 of 2147483648");
+            "blob 0: there are 2147483648 blobs, must be at most 100003");
 }
 
 TEST_F(Popef, the_program_is_verified) {
