@@ -77,6 +77,8 @@ Error Session::Impl::refuse(Ask& ask, const std::string& why) {
 Error Session::Impl::refuse_entry(Ask& ask, const DiskLookup& found) {
   RecompileEvent& event = ask.event;
   event.kind = "rejected";
+  event.causes = {"limit"};
+  event.cause = "limit";
   event.policy.action = "rejected";
   event.cache.outcome = "reject";
   event.cache.error = event.error = found.reason;

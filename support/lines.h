@@ -21,14 +21,16 @@ Status check_json(std::string_view text);
 // Errors: "line 7 has 20000000 bytes, must have at most 16777216".
 Status check_line(std::string_view line, size_t number);
 
-// Calls with each line, without its end, and its number from 1, until one gives an error.
+// Calls with each line of a file's text, without its end, and its number from 1, until one gives an
+// error; a line that is refused here is an error that names the file.
 template <class Call>
-Status for_each_line(std::string_view text, const Call& call) {
+Status for_each_line(const std::string& path, std::string_view text, const Call& call) {
   for (size_t number = 1; !text.empty(); ++number) {
     const size_t end = std::min(text.find('\n'), text.size());
     std::string_view line = text.substr(0, end);
     text.remove_prefix(std::min(end + 1, text.size()));
-    TRY(check_line(line, number));
+    if (const Status sound = check_line(line, number); !sound.ok())
+      return Error{path + ": " + sound.error().message, sound.error().kind};
     if (line.ends_with('\r')) line.remove_suffix(1);
     TRY(call(line, number));
   }

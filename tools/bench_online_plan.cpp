@@ -227,7 +227,7 @@ Expected<std::vector<TimedArrival>> read_trace(const std::string& path) {
     return Error{fmt::format("'{}', must be seconds,length[,priority[,deadline_microseconds]]",
                              line.substr(0, kShown))};
   };
-  TRY(for_each_line(text, [&](std::string_view line, size_t number) -> Status {
+  TRY(for_each_line(path, text, [&](std::string_view line, size_t number) -> Status {
     const Status status = read_line(std::string(line), number);
     if (status) return {};
     return Error{fmt::format("{}:{}: {}", path, number, status.error().message)};

@@ -203,7 +203,7 @@ Expected<RecordedRun> read_online_log(const std::string& path) {
     if (!json.is_object()) return Error{"is no JSON object, must be one a line"};
     return number == 1 ? read_header(json, run) : read_event(json, run);
   };
-  TRY(for_each_line(text, [&](std::string_view line, size_t number) -> Status {
+  TRY(for_each_line(path, text, [&](std::string_view line, size_t number) -> Status {
     const Status status = read_line(line, number);
     if (status) return {};
     return Error{fmt::format("{}:{}: {}", path, number, status.error().message)};

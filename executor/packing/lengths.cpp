@@ -59,15 +59,9 @@ Expected<std::vector<int64_t>> read_npy_lengths(const std::string& path) {
 // Calls with each line that is not empty and its number from 1.
 template <class Function>
 Status for_each_full_line(const std::string& path, std::string_view text, const Function& call) {
-  bool own = false;  // an error of the call, which says where it is
-  const Status status = for_each_line(text, [&](std::string_view line, size_t number) -> Status {
-    if (line.empty()) return {};
-    Status done = call(line, number);
-    own = !done.ok();
-    return done;
+  return for_each_line(path, text, [&](std::string_view line, size_t number) -> Status {
+    return line.empty() ? Status() : call(line, number);
   });
-  if (status.ok() || own) return status;
-  return bad(path, status.error().message);
 }
 
 std::string at_line(const std::string& path, size_t number) {

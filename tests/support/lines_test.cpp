@@ -14,17 +14,17 @@ TEST(Lines, each_comes_with_its_number_and_without_its_end) {
     lines.push_back(std::to_string(number) + std::string(line));
     return {};
   };
-  ASSERT_TRUE(for_each_line("a\r\n\nb", add).ok());
+  ASSERT_TRUE(for_each_line("file", "a\r\n\nb", add).ok());
   EXPECT_EQ(lines, (std::vector<std::string>{"1a", "2", "3b"}));
 }
 
 TEST(Lines, a_long_line_and_one_too_many_are_refused) {
   const auto none = [](std::string_view, size_t) -> Status { return {}; };
-  EXPECT_TRUE(for_each_line(std::string(kMaxLineBytes, 'x') + "\n", none).ok());
-  EXPECT_EQ(for_each_line("\n" + std::string(kMaxLineBytes + 1, 'x'), none).error().message,
-            "line 2 has 16777217 bytes, must have at most 16777216");
-  EXPECT_EQ(for_each_line(std::string(kMaxLines + 1, '\n'), none).error().message,
-            "line 16777217: there must be at most 16777216 lines");
+  EXPECT_TRUE(for_each_line("file", std::string(kMaxLineBytes, 'x') + "\n", none).ok());
+  EXPECT_EQ(for_each_line("file", "\n" + std::string(kMaxLineBytes + 1, 'x'), none).error().message,
+            "file: line 2 has 16777217 bytes, must have at most 16777216");
+  EXPECT_EQ(for_each_line("file", std::string(kMaxLines + 1, '\n'), none).error().message,
+            "file: line 16777217: there must be at most 16777216 lines");
 }
 
 TEST(Lines, json_is_bounded_in_depth_and_values) {
