@@ -13,6 +13,7 @@
 #include "bench/command_line.h"
 #include "bench/figures.h"
 #include "bench/modelled.h"
+#include "tools/print.h"
 #include "tools/verb.h"
 
 namespace tessera::figures {

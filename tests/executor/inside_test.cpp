@@ -68,7 +68,9 @@ TEST(Hostile, what_no_verifier_saw_is_refused_when_it_loads) {
 TEST(Inside, a_box_beyond_its_variable_is_an_error_that_names_the_operand) {
   const Executable executable = tiny_executable(kCopy);
   const Program& program = executable.program;
-  JoinedVertex vertex = join_vertices(program, program.supersteps[0].compute)[0];
+  Budget memory({}, &Limits::memory);
+  JoinedVertex vertex =
+      join_vertices(program, program.supersteps[0].compute, memory).take()[0];
   EXPECT_TRUE(check_inside(program, vertex).ok());
   const auto error_after = [&](auto change) {
     JoinedVertex changed = vertex;

@@ -58,7 +58,9 @@ TEST(PackRunnerFailures, memory_that_a_batch_cannot_have_is_its_requests_answer)
     (*runner)->flush();
     const Expected<Answer> answer = taken->answer.get();
     EXPECT_EQ(answer.ok(), where == Throws::Never);
-    if (!answer.ok()) EXPECT_EQ(answer.error().type, kNoHostMemory);
+    if (!answer.ok()) {
+      EXPECT_EQ(answer.error().type, kNoHostMemory);
+    }
   }
   (*runner)->close();
 }

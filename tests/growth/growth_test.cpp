@@ -166,7 +166,8 @@ void lookups(ModelBuilder& model, int n) {
 }
 
 void layers(ModelBuilder& model, int n) {
-  model.input("x", TensorProto::FLOAT, "4,8").floats("eps", {1e-6f}, {}).floats("two", {2}, {});
+  model.input("x", TensorProto::FLOAT, "4,8").floats("eps", {1e-6f}, {});
+  model.floats("two", {2}, {});
   for (int i = 0; i < n; ++i) {
     const auto name = [i](const char* what) { return numbered(what, i); };
     const std::string x = i == 0 ? "x" : numbered("out", i - 1);

@@ -158,7 +158,9 @@ int runs_without_memory(const Words& words) {
     EXPECT_TRUE(result.exit_code == 0 || !result.err.empty());
     if (result.exit_code == kNotLoaded) continue;
     refused += result.exit_code != 0;
-    if (result.exit_code != 0) EXPECT_THAT(result.err, HasSubstr("tessera: "));
+    if (result.exit_code != 0) {
+      EXPECT_THAT(result.err, HasSubstr("tessera: "));
+    }
     EXPECT_THAT(result.err, ::testing::Not(HasSubstr("internal error")));
   }
   return refused;
@@ -195,7 +197,9 @@ TEST(Descriptors, that_run_out_are_an_error_of_every_verb_or_not_needed) {
       };
       const Result result = tessera_in(with, words);
       EXPECT_LT(result.exit_code, kSignal) << most << as_text(words) << result.err;
-      if (result.exit_code != 0) EXPECT_FALSE(result.err.empty()) << as_text(words);
+      if (result.exit_code != 0) {
+        EXPECT_FALSE(result.err.empty()) << as_text(words);
+      }
     }
   }
 }
