@@ -4,12 +4,11 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <cstdio>
 #include <cstring>
 #include <sstream>
-#include <system_error>
 
 #include "support/guard.h"
 #include "tools/print.h"
@@ -94,28 +93,11 @@ void hold_standard_streams() {
   }
 }
 
-int fail_output(const char* reason) {
-  return fail({fmt::format("standard output: cannot write: {}", reason)});
-}
-
 // Nobody may take a part of the output for the whole.
 int flush_output(int code) {
-  const bool failed_before = std::ferror(stdout) != 0;
-  if (std::fflush(stdout) != 0) return fail_output(std::strerror(errno));
-  if (failed_before) return fail_output("a part of it was lost");
-  return code;
-}
-
-// What no verb has made an error of becomes one here.
-int guarded_main(const std::vector<std::string>& words) {
-  try {
-    return flush_output(main_with(words));
-  } catch (const std::system_error& error) {
-    if (std::ferror(stdout)) return fail_output(error.code().message().c_str());
-    return fail(error_of_exception("tessera"));
-  } catch (...) {
-    return fail(error_of_exception("tessera"));
-  }
+  const int reason = output_error();
+  if (reason == 0) return code;
+  return fail({fmt::format("standard output: cannot write: {}", std::strerror(reason))});
 }
 
 }  // namespace
@@ -126,7 +108,7 @@ int main(int argc, char** argv) {
   tools::hold_standard_streams();
   std::signal(SIGPIPE, SIG_IGN);  // a reader that has gone is an error of the write
   const Expected<int> code = guarded("tessera", [&]() -> Expected<int> {
-    return tools::guarded_main({argv + std::min(argc, 1), argv + argc});
+    return tools::flush_output(tools::main_with({argv + std::min(argc, 1), argv + argc}));
   });
-  return code.ok() ? *code : 1;
+  return code.ok() ? *code : tools::fail(code.error());
 }

@@ -3,13 +3,32 @@
 
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 
 #include "tools/verb.h"
 
 namespace tessera::tools {
 
-void write_out(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+namespace {
+
+int failed = 0;  // errno of the first failure of stdout
+
+void note_failure() {
+  if (failed == 0) failed = errno == 0 ? EIO : errno;
+}
+
+}  // namespace
+
+void write_out(std::string_view text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) note_failure();
+}
+
+int output_error() {
+  if (std::fflush(stdout) != 0) note_failure();
+  return failed;
+}
+
 void write_error(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stderr); }
 
 Progress::Progress(std::string what)

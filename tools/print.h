@@ -40,9 +40,11 @@ auto shown(const T& value) {
 template <class T>
 using Shown = decltype(shown(std::declval<const T&>()));
 
-// One write each; what stdout cannot take is told at the end of the process.
+// One write each. What stderr cannot take is lost: it is no reason to stop.
 void write_out(std::string_view text);
 void write_error(std::string_view text);
+// Why stdout could not take all that it was given, as errno has it; 0 if it could. Flushes it.
+int output_error();
 
 template <class... Args>
 void print(fmt::format_string<Shown<Args>...> format, const Args&... args) {
