@@ -316,7 +316,10 @@ Expected<CompileResult> compile(const std::string& model_path, const CompileOpti
     const int64_t broken = broken_mappings();
     const Deadline deadline(options.limits);
     Converted converted = TRY(run_converter(model_path, options, deadline, clock));
-    CompileResult result = TRY(compile_converted(std::move(converted), options, deadline, clock));
+    auto compiled = compile_converted(std::move(converted), options, deadline, clock);
+    if (!compiled && compiled.error().kind == ErrorKind::Failed)
+      return Error{model_path + ": " + compiled.error().message};
+    CompileResult result = TRY(std::move(compiled));
     TRY(check_files(broken));
     result.phases = std::move(phases);
     return result;

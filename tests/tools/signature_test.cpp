@@ -157,8 +157,9 @@ std::vector<Words> loading_verbs(const std::string& file) {
       {"run", file, "--random", "yes", "--sandbox"},
       {"bench", file, "--iterations", "1"},
       {"bench", "--online", file, "--virtual", "--requests", "10", "--rate", "100"},
-      {"pack", "--random", "10", "--executable", file},
-      {"pack", "tune", "--random", "10", "--executables", file},
+      {"pack", "--random", "10", "--avg_seq_len", "8", "--max_seq_len", "16", "--executable", file},
+      {"pack", "tune", "--random", "10", "--avg_seq_len", "8", "--max_seq_len", "16",
+       "--executables", file},
   };
 }
 

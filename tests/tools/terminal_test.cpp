@@ -130,6 +130,10 @@ TEST_F(Terminal, every_verb_prints_plain_text) {
   plain({"recompiles", "list", path("bad.jsonl")});
 
   plain({"make-model", "--preset", kEscape, "-o", path("m.onnx")});
+  plain({"verify", path(kEscape)});
+  plain({"verify", path("m.onnx"), "--json"});
+  plain({"sign", path(kEscape), "--secret-key", path(kTurned)});
+  plain({"keygen", "--no-password", "--secret-key", path("missing/" + kEscape)});
   plain({"version"});
   plain({"version", "--" + kEscape});
   plain({kEscape});
