@@ -17,6 +17,7 @@
 #include <string_view>
 
 #include "support/expected.h"
+#include "support/private_folder.h"
 #include "support/sha256.h"
 
 namespace tessera {
@@ -30,11 +31,10 @@ class ObjectCache {
   static constexpr int64_t kDefaultLimit = int64_t{256} << 20;
 
   // The folder is made, for this user alone, where it is missing. Errors: it cannot be, it belongs
-  // to another user, or others may write to it. `limit` bounds the bytes of all files together.
+  // to another user, or others may write to it or to a folder above it
+  // (support/private_folder.h). `limit` bounds the bytes of all files together.
   static Expected<std::unique_ptr<const ObjectCache>> open(const std::string& folder,
                                                            int64_t limit = kDefaultLimit);
-  ~ObjectCache();
-  ObjectCache(const ObjectCache&) = delete;
 
   // What was stored under this key, if it is there and sound.
   std::optional<std::string> find(const Sha256& key) const;
@@ -43,10 +43,10 @@ class ObjectCache {
   void store(const Sha256& key, std::string_view content) const;
 
  private:
-  ObjectCache(int folder, int64_t limit) : folder_(folder), limit_(limit) {}
+  ObjectCache(PrivateFolder folder, int64_t limit) : folder_(std::move(folder)), limit_(limit) {}
   void trim() const;
 
-  int folder_;  // descriptor: what was checked is what is used, whatever happens to the path
+  PrivateFolder folder_;
   int64_t limit_;
 };
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "program/blobs.h"
 #include "program/messages.h"
@@ -225,7 +226,9 @@ Expected<T> at(const std::string& path, Expected<T> result) {
   return bad(path, result.error());
 }
 
-Expected<uint64_t> write_unguarded(Executable& executable, const std::string& path, Sync sync) {
+// `put` makes a file of what it is given to write.
+Expected<uint64_t> write_unguarded(Executable& executable,
+                                   const std::function<Status(const WriteContent&)>& put) {
   const Program& program = executable.program;
   TRY(check_metadata(program, executable.metadata));
   const auto constants = constants_of(program);
@@ -257,7 +260,7 @@ Expected<uint64_t> write_unguarded(Executable& executable, const std::string& pa
     bytes = file_bytes(file);
     return {};
   };
-  TRY(write_file_atomic(path, write, sync));
+  TRY(put(write));
   return bytes;
 }
 
@@ -285,7 +288,20 @@ Expected<std::vector<BlobInfo>> list_unguarded(const PopefFile& from) {
 }  // namespace
 
 Expected<uint64_t> write_popef(Executable& executable, const std::string& path, Sync sync) {
-  return guarded(path, [&] { return write_unguarded(executable, path, sync); });
+  return guarded(path, [&] {
+    return write_unguarded(executable, [&](const WriteContent& write) {
+      return write_file_atomic(path, write, sync);
+    });
+  });
+}
+
+Expected<uint64_t> write_popef_in(Executable& executable, int folder, const std::string& name,
+                                  const std::string& path, Sync sync, mode_t mode) {
+  return guarded(path, [&] {
+    return write_unguarded(executable, [&](const WriteContent& write) {
+      return write_file_atomic_in(folder, name, path, write, sync, mode);
+    });
+  });
 }
 
 Expected<Executable> read_popef(const PopefFile& from, const CheckComputeSet& check,

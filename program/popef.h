@@ -114,6 +114,9 @@ struct BlobInfo {
 // Total bytes written. Errors: a full disk, a missing folder; the target is then as it was.
 Expected<uint64_t> write_popef(Executable& executable, const std::string& path,
                                Sync sync = Sync::Yes);
+// The same in an open folder; `path` is for messages.
+Expected<uint64_t> write_popef_in(Executable& executable, int folder, const std::string& name,
+                                  const std::string& path, Sync sync, mode_t mode);
 // `check` as for verify_program. Refused: reading or verifying would cost more than the limits say.
 Expected<Executable> read_popef(const std::string& path, const CheckComputeSet& check,
                                 const Limits& limits = {});

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "python/errors.h"
 
+#include <utility>
+
 #include "support/guard.h"
 #include "support/plain_text.h"
 
@@ -59,6 +61,16 @@ void translate_exceptions() {
       PyErr_SetObject(py::type::of(exception).ptr(), exception.ptr());
     }
   });
+}
+
+void warn(const std::string& line) {
+  py::module_::import("logging").attr("getLogger")("tessera").attr("warning")("%s", visible(line));
+}
+
+void warn_of_cache(const std::string& problem) {
+  static bool told = false;  // under the interpreter lock
+  if (!problem.empty() && !std::exchange(told, true))
+    warn("no cache of compiled codelets: " + problem);
 }
 
 void raise(const Error& error) { raise_object(to_exception(error)); }

@@ -21,6 +21,11 @@ py::object to_exception(const Error& error);
 void translate_exceptions();
 [[noreturn]] void raise_object(const py::object& exception);
 
+// To the logger "tessera", through the filter of support/plain_text.h.
+void warn(const std::string& line);
+// Says once in a process why there is no cache of compiled codelets; nothing where `problem` is "".
+void warn_of_cache(const std::string& problem);
+
 template <class T>
 T value_of(Expected<T> expected) {
   if (!expected.ok()) raise(expected.error());

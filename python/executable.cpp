@@ -3,6 +3,8 @@
 
 #include <pybind11/stl.h>
 
+#include <map>
+
 #include "codelets/codelet.h"
 #include "compiler/onnx/import.h"
 #include "passes/pipeline.h"
@@ -12,6 +14,7 @@
 #include "python/errors.h"
 #include "python/gil.h"
 #include "python/options.h"
+#include "support/file_names.h"
 #include "support/plain_text.h"
 
 namespace tessera::python {
@@ -55,7 +58,7 @@ std::vector<std::string> visible_all(const std::vector<std::string>& lines) {
 }
 
 void save(const ExecutableHandle& handle, const py::object& path) {
-  const std::string to = path_of(path);
+  const std::string to = path_of(path, "path");
   // Writing notes the hash in the executable, which others may be running: it writes a copy, whose
   // constants are shared.
   Executable copy = *handle.executable;
@@ -64,7 +67,7 @@ void save(const ExecutableHandle& handle, const py::object& path) {
 
 ExecutableHandle compile_model(const py::object& model, const py::object& output,
                                const py::dict& options) {
-  const std::string path = path_of(model);
+  const std::string path = path_of(model, "model");
   const CompileOptions checked = compile_options(options);
   CompileResult result = value_of(without_gil([&] { return compile(path, checked); }));
   ExecutableHandle handle{std::make_shared<const Executable>(std::move(result.executable)),
@@ -80,21 +83,22 @@ ExecutableHandle compile_model(const py::object& model, const py::object& output
 }
 
 py::dict convert_model(const py::object& model, const py::object& output, const py::dict& options) {
-  const std::string from = path_of(model), to = path_of(output);
+  const std::string from = path_of(model, "model"), to = path_of(output, "output");
   const CompileOptions checked = compile_options(options);
   const Converted converted = value_of(without_gil([&] { return convert(from, checked); }));
   check(without_gil([&] { return write_converted(converted, to); }));
   using namespace py::literals;
-  return py::dict("path"_a = to, "nodes"_a = converted.graph.nodes().size(),
-                  "inputs"_a = converted.graph.inputs.size(),
-                  "outputs"_a = converted.graph.outputs.size(), "passes"_a = converted.passes,
-                  "warnings"_a = visible_all(converted.warnings),
-                  "packing"_a = packing_of(converted.packing));
+  return py::dict(
+      "path"_a = py::reinterpret_steal<py::object>(
+          PyUnicode_DecodeFSDefaultAndSize(to.data(), std::ssize(to))),
+      "nodes"_a = converted.graph.nodes().size(), "inputs"_a = converted.graph.inputs.size(),
+      "outputs"_a = converted.graph.outputs.size(), "passes"_a = converted.passes,
+      "warnings"_a = visible_all(converted.warnings), "packing"_a = packing_of(converted.packing));
 }
 
 ExecutableHandle load_within(const py::handle& path, const Limits& limits,
                              const std::optional<PublicKey>& key) {
-  const std::string from = path_of(path);
+  const std::string from = path_of(path, "path");
   auto executable = value_of(without_gil([&]() -> Expected<Executable> {
     return read_popef(TRY(open_popef(from, key, limits)), check_compute_set, limits);
   }));
@@ -107,7 +111,7 @@ ExecutableHandle load(const py::object& path, const py::object& limits, const py
 
 // ((name, dtype, shape with -1 for variable dimensions), …)
 py::list model_inputs(const py::object& path) {
-  const std::string from = path_of(path);
+  const std::string from = path_of(path, "path");
   py::list list;
   for (const DeclaredInput& input :
        value_of(without_gil([&] { return declared_model_inputs(from); })))
@@ -117,7 +121,7 @@ py::list model_inputs(const py::object& path) {
 
 // ((type, name, offset, bytes, sha256), …) of a file.
 py::list blobs(const py::object& path, const py::object& key) {
-  const std::string from = path_of(path);
+  const std::string from = path_of(path, "path");
   const std::optional<PublicKey> signed_by = required_key(key);
   const auto listed = value_of(without_gil([&]() -> Expected<std::vector<BlobInfo>> {
     return list_blobs(TRY(open_popef(from, signed_by)));
@@ -135,6 +139,15 @@ py::list passes() {
   return list;
 }
 
+// {name: "NAME.npy"}.
+std::map<std::string, std::string> file_names(const std::vector<std::string>& names,
+                                              const std::vector<std::string>& others) {
+  const TensorFiles files(names, others);
+  std::map<std::string, std::string> all;
+  for (const std::string& name : names) all[name] = value_of(files.file_of(name));
+  return all;
+}
+
 }  // namespace
 
 py::tuple tensors_of(const Metadata& metadata, AnchorKind kind) {
@@ -147,14 +160,19 @@ py::tuple tensors_of(const Metadata& metadata, AnchorKind kind) {
   return py::tuple(list);
 }
 
-std::string path_of(const py::handle& path) {
+std::string path_of(const py::handle& path, const char* argument) {
   const auto text = py::reinterpret_steal<py::object>(PyOS_FSPath(path.ptr()));
   if (!text) throw py::error_already_set();
   const auto bytes = PyUnicode_Check(text.ptr())
                          ? py::reinterpret_steal<py::object>(PyUnicode_EncodeFSDefault(text.ptr()))
                          : text;
   if (!bytes) throw py::error_already_set();
-  return py::cast<std::string>(bytes);
+  const auto name = py::cast<std::string>(bytes);
+  if (name.find('\0') != std::string::npos)
+    raise(Error{std::string(argument) + ": is '" + name +
+                    "', must be a path, which cannot hold a NUL character",
+                ErrorKind::Usage});
+  return name;
 }
 
 std::shared_ptr<const Executable> executable_of(const py::handle& executable_or_path,
@@ -208,6 +226,7 @@ void bind_executable(py::module_& module) {
   module.def("convert", convert_model);
   module.def("load", load);
   module.def("passes", passes);
+  module.def("file_names", file_names);
   module.def("visible", [](const std::string& text) { return visible(text); });
   module.def("blobs", blobs);
   module.def("model_inputs", model_inputs);

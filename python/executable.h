@@ -27,6 +27,7 @@ py::tuple tensors_of(const Metadata& metadata, AnchorKind kind);
 // An ExecutableHandle, or the path of a file, which is read and verified.
 std::shared_ptr<const Executable> executable_of(const py::handle& executable_or_path,
                                                 const Limits& limits);
-std::string path_of(const py::handle& path);  // str or os.PathLike
+// str, bytes or os.PathLike, in the file system's encoding; `argument` names it in errors.
+std::string path_of(const py::handle& path, const char* argument);
 
 }  // namespace tessera::python

@@ -15,8 +15,9 @@ std::unique_ptr<ModelRunnerHandle> make_runner(const py::object& executable, int
   const Limits bounds = limits_of(limits);
   const std::shared_ptr<const Executable> program = executable_of(executable, bounds);
   const MachineOptions options = machine_options(threads, isolated, bounds);
-  return std::make_unique<ModelRunnerHandle>(
-      value_of(without_gil([&] { return ModelRunner::create(program, options); })), program);
+  auto runner = value_of(without_gil([&] { return ModelRunner::create(program, options); }));
+  warn_of_cache(runner->machine().cache_problem());
+  return std::make_unique<ModelRunnerHandle>(std::move(runner), program);
 }
 
 // `future` gets the outputs, or the exception; until then the arrays stay alive.

@@ -197,7 +197,8 @@ constexpr Option<SessionOptions> kSessionOptions[] = {
     {"warm_up", set_warm_up},
     {"background",
      [](SessionOptions& o, const py::handle& v) { o.background = truth("background", v); }},
-    {"cache_dir", [](SessionOptions& o, const py::handle& v) { o.cache_dir = path_of(v); }},
+    {"cache_dir",
+     [](SessionOptions& o, const py::handle& v) { o.cache_dir = path_of(v, "cache_dir"); }},
     {"cache_limit_bytes",
      [](SessionOptions& o, const py::handle& v) {
        o.cache_limit_bytes = not_negative("cache_limit_bytes", v);
@@ -305,7 +306,7 @@ Limits limits_of(const py::handle& value) {
 
 std::optional<PublicKey> required_key(const py::handle& key) {
   if (key.is_none()) return {};
-  Expected<PublicKey> read = read_public_key(path_of(key));
+  Expected<PublicKey> read = read_public_key(path_of(key, "require_signature"));
   if (read.ok()) return read.take();
   refuse("require_signature: " + read.error().message);
 }

@@ -63,10 +63,13 @@ std::unique_ptr<PackRunnerHandle> make_runner(const py::object& executable, int 
   const std::shared_ptr<const Executable> program = executable_of(executable, bounds);
   const MachineOptions machine = machine_options(threads, isolated, bounds);
   const PackRunnerConfig config = config_of(options);
+  std::string cache_problem;
   auto runner = value_of(without_gil([&]() -> Expected<std::unique_ptr<PackRunner>> {
     std::shared_ptr<ModelRunner> batches = TRY(ModelRunner::create(program, machine));
+    cache_problem = batches->machine().cache_problem();
     return PackRunner::create(std::move(batches), config);
   }));
+  warn_of_cache(cache_problem);
   return std::make_unique<PackRunnerHandle>(std::move(runner), program);
 }
 

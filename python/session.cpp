@@ -34,10 +34,7 @@ class Told {
       const std::lock_guard lock(mutex_);
       lines.swap(lines_);
     }
-    if (lines.empty()) return;
-    const py::object warn =
-        py::module_::import("logging").attr("getLogger")("tessera").attr("warning");
-    for (const std::string& line : lines) warn("%s", line);
+    for (const std::string& line : lines) warn(line);
   }
 
  private:
@@ -54,12 +51,12 @@ struct SessionHandle {
 
 std::unique_ptr<SessionHandle> open_session(const py::object& model, const py::object& events,
                                             int threads, bool isolated, const py::dict& given) {
-  const std::string path = path_of(model);
+  const std::string path = path_of(model, "model");
   SessionOptions options = session_options(given);
   options.machine = machine_options(threads, isolated, options.compile.limits);
   const auto told = std::make_shared<Told>();
   options.tell = [told](const std::string& line) { told->add(line); };
-  if (!events.is_none()) options.events_path = path_of(events);
+  if (!events.is_none()) options.events_path = path_of(events, "events");
   auto session = without_gil([&] { return Session::open(path, std::move(options)); });
   told->pass_on();
   return std::make_unique<SessionHandle>(value_of(std::move(session)), told);
@@ -141,9 +138,12 @@ void close(SessionHandle& handle) {
 
 // ((JSON line, human line), …) of an events file.
 py::list read_lines(const py::object& path) {
-  const std::string from = path_of(path);
+  const std::string from = path_of(path, "path");
   py::list lines;
-  for (const RecompileEvent& event : value_of(without_gil([&] { return read_events(from); })))
+  std::string warning;
+  const auto events = value_of(without_gil([&] { return read_events(from, &warning); }));
+  if (!warning.empty()) warn(warning);
+  for (const RecompileEvent& event : events)
     lines.append(py::make_tuple(to_json_line(event), to_human_line(event)));
   return lines;
 }

@@ -44,7 +44,7 @@ py::object verification_of(const Verification& is, const std::string& path) {
 }
 
 py::object verify(const py::object& path, const py::object& limits, const py::object& key) {
-  const std::string from = path_of(path);
+  const std::string from = path_of(path, "path");
   const Limits bounds = limits_of(limits);
   const std::optional<PublicKey> signed_by = required_key(key);
   const Verification is = value_of(without_gil([&]() -> Expected<Verification> {

@@ -8,211 +8,159 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
-#include <tuple>
 
 #include "codelets/codelet.h"
+#include "program/popef_file.h"
 #include "support/file.h"
+#include "support/temporary.h"
 
 namespace tessera {
-namespace fs = std::filesystem;
 namespace {
 
-constexpr const char* kKinds[] = {"entries", "writing", "locks", "set_aside", "evicted"};
+using Aged = PrivateFolder::Entry;
+
 constexpr size_t kMostRemembered = 1024;  // evicted keys
 constexpr size_t kMostSetAside = 8;
+constexpr const char *kRecord = "key.json", *kExecutable = "executable.popef";
+constexpr mode_t kOwnersAlone = S_IRUSR | S_IWUSR;
 
-// "" if only its owner, who is us, can write to it; else what is wrong.
-std::string distrust(const std::string& path, mode_t kind) {
-  struct stat status;
-  if (::lstat(path.c_str(), &status) != 0)
-    return "cannot be looked at: " + std::string(std::strerror(errno));
-  if ((status.st_mode & S_IFMT) != kind)
-    return kind == S_IFDIR ? "is no folder, must be one and no link"
-                           : "is no plain file, must be one and no link";
-  if (status.st_uid != ::geteuid())
-    return "is of user " + std::to_string(status.st_uid) + ", must be of user " +
-           std::to_string(::geteuid()) + ", who reads it";
-  if (status.st_mode & (S_IWGRP | S_IWOTH)) return "can be written to by others, must not";
-  return "";
-}
-
-Status make_folder(const std::string& path) {
-  if (::mkdir(path.c_str(), S_IRWXU) == 0 || errno == EEXIST) return {};
-  return Error{path + ": cannot create: " + std::strerror(errno)};
-}
-
-Status check_folder(const std::string& path) {
-  const std::string wrong = distrust(path, S_IFDIR);
-  if (wrong.empty()) return {};
-  return Error{path + ": " + wrong, ErrorKind::BadFile};
-}
-
-void remove_all(const std::string& path) {
-  std::error_code ignored;
-  fs::remove_all(path, ignored);
-}
-
-int64_t bytes_in(const std::string& folder) {
-  std::error_code error;
-  int64_t bytes = 0;
-  for (const fs::directory_entry& file : fs::directory_iterator(folder, error)) {
-    std::error_code gone;
-    const auto size = file.file_size(gone);
-    if (!gone) bytes += static_cast<int64_t>(size);
-  }
-  return bytes;
-}
-
-// What is in a folder, the longest unused first.
-struct Aged {
-  std::string name;
-  timespec used = {};
-  int64_t bytes = 0;
-};
-std::vector<Aged> by_age(const std::string& folder, bool with_bytes) {
-  std::vector<Aged> all;
-  std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
-    struct stat status;
-    if (::lstat(entry.path().c_str(), &status) != 0) continue;
-    all.push_back(
-        {entry.path().filename(), status.st_mtim, with_bytes ? bytes_in(entry.path()) : 0});
-  }
-  std::ranges::sort(all, [](const Aged& a, const Aged& b) {
-    return std::tie(a.used.tv_sec, a.used.tv_nsec, a.name) <
-           std::tie(b.used.tv_sec, b.used.tv_nsec, b.name);
-  });
-  return all;
-}
-
-void mark_used(const std::string& entry) { ::utimensat(AT_FDCWD, entry.c_str(), nullptr, 0); }
-
-Expected<KeyRecord> read_record(const std::string& entry) {
+Expected<KeyRecord> read_record(const Descriptor& file, const std::string& path) {
   constexpr size_t kLargestRecord = size_t{1} << 20;
-  return parse_record(TRY(read_text_file(entry + "/key.json", kLargestRecord)));
+  return parse_record(TRY(read_text(file.get(), path, kLargestRecord)));
 }
 
-Expected<DiskLookup> read_entry(const std::string& entry, const ExecutableKey& key,
-                                const Limits& limits) {
+Expected<KeyRecord> read_record(const PrivateFolder& entries, const std::string& name) {
+  const PrivateFolder entry = TRY(entries.existing(name));
+  return read_record(TRY(entry.open_file(kRecord)), entry.path_of(kRecord));
+}
+
+// The files of an entry, which were opened and are to be trusted as far as their bytes go.
+struct Files {
+  Descriptor record, executable;
+};
+
+Expected<DiskLookup> read_entry(const PrivateFolder& entry, const Files& files,
+                                const ExecutableKey& key, const Limits& limits) {
   DiskLookup found;
-  found.record = TRY(read_record(entry));
+  found.record = TRY(read_record(files.record, entry.path_of(kRecord)));
   if (found.record.key != key) return Error{"key record: is of another key", ErrorKind::BadFile};
-  found.executable = TRY(read_popef(entry + "/executable.popef", check_compute_set, limits));
+  const std::string path = entry.path_of(kExecutable);
+  PopefFile file;
+  file.path = path;
+  file.file = TRY(MappedFile::map(files.executable.get(), path));
+  found.executable = TRY(read_popef(file, check_compute_set, limits));
   if (found.executable->sha256 != found.record.executable_sha256)
     return Error{"executable.popef: is another than the record says", ErrorKind::BadFile};
   found.outcome = DiskLookup::Outcome::Hit;
   return found;
 }
 
-std::string distrust_entry(const std::string& entry) {
-  std::string wrong = distrust(entry, S_IFDIR);
-  for (const char* file : {"key.json", "executable.popef"})
-    if (wrong.empty()) wrong = distrust(entry + "/" + file, S_IFREG);
-  return wrong;
+Expected<Files> open_files(const PrivateFolder& entry) {
+  Descriptor record = TRY(entry.open_file(kRecord));
+  return Files{std::move(record), TRY(entry.open_file(kExecutable))};
 }
 
 }  // namespace
 
 Expected<std::unique_ptr<DiskCache>> DiskCache::open(const std::string& folder,
                                                      int64_t limit_bytes) {
-  std::error_code error;
-  const fs::path parent = fs::absolute(folder, error).parent_path();
-  fs::create_directories(parent, error);
-  TRY(make_folder(folder));
-  TRY(check_folder(folder));
-  const std::string inner = folder + "/v1";
-  TRY(make_folder(inner));
-  TRY(check_folder(inner));
-  for (const char* kind : kKinds) {
-    TRY(make_folder(inner + "/" + kind));
-    TRY(check_folder(inner + "/" + kind));
-  }
-  return std::unique_ptr<DiskCache>(new DiskCache(inner, limit_bytes));
-}
-
-std::string DiskCache::path(const char* kind, const ExecutableKey& key) const {
-  return folder_ + "/" + kind + "/" + key.digests.total;
+  const PrivateFolder outer = TRY(PrivateFolder::open(folder));
+  PrivateFolder top = TRY(outer.make("v1"));
+  PrivateFolder entries = TRY(top.make("entries")), writing = TRY(top.make("writing")),
+                locks = TRY(top.make("locks")), aside = TRY(top.make("set_aside")),
+                evicted = TRY(top.make("evicted"));
+  return std::unique_ptr<DiskCache>(
+      new DiskCache(std::move(top), std::move(entries), std::move(writing), std::move(locks),
+                    std::move(aside), std::move(evicted), limit_bytes));
 }
 
 DiskLookup DiskCache::find(const ExecutableKey& key, const Limits& limits) const {
   using Outcome = DiskLookup::Outcome;
-  const std::string entry = path("entries", key);
-  // An entry that goes while it is read was evicted, not damaged.
-  const auto is_there = [&] { return ::access(entry.c_str(), F_OK) == 0; };
+  const std::string& name = key.digests.total;
   DiskLookup missing;
-  missing.outcome =
-      ::access(path("evicted", key).c_str(), F_OK) == 0 ? Outcome::Evicted : Outcome::Miss;
-  if (!is_there()) return missing;
-  if (const std::string wrong = distrust_entry(entry); !wrong.empty()) {
-    if (!is_there()) return missing;
-    missing.outcome = Outcome::Untrusted;
-    missing.reason = entry + ": " + wrong;
-    return missing;
-  }
-  Expected<DiskLookup> found = read_entry(entry, key, limits);
-  if (found.ok()) {
-    mark_used(entry);
-    return found.take();
-  }
-  if (!is_there()) return missing;
-  missing.outcome =
-      found.error().kind == ErrorKind::Refused ? Outcome::Refused : Outcome::Corrupt;
-  missing.reason = found.error().message;
-  return missing;
+  missing.outcome = evicted_.has(name) ? Outcome::Evicted : Outcome::Miss;
+  if (!entries_.has(name)) return missing;
+  // An entry that goes while it is read was evicted, not damaged.
+  const auto unusable = [&](Outcome outcome, const Error& error) {
+    if (!entries_.has(name)) return missing;
+    DiskLookup found;
+    found.outcome = outcome;
+    found.reason = error.message;
+    return found;
+  };
+  const Expected<PrivateFolder> entry = entries_.existing(name);
+  if (!entry.ok()) return unusable(Outcome::Untrusted, entry.error());
+  const Expected<Files> files = open_files(*entry);
+  if (!files.ok()) return unusable(Outcome::Untrusted, files.error());
+  Expected<DiskLookup> found = read_entry(*entry, *files, key, limits);
+  if (!found.ok())
+    return unusable(found.error().kind == ErrorKind::Refused ? Outcome::Refused : Outcome::Corrupt,
+                    found.error());
+  ::futimens(entry->descriptor(), nullptr);  // used now
+  return found.take();
 }
 
 Expected<KeyLock> DiskCache::lock(const ExecutableKey& key,
                                   std::chrono::milliseconds patience) const {
-  return KeyLock::take(path("locks", key), patience);
+  return KeyLock::take(locks_, key.digests.total, patience);
 }
 
 void DiskCache::set_aside(const ExecutableKey& key) const {
-  const std::string entry = path("entries", key), aside = path("set_aside", key);
-  remove_all(aside);
-  if (::rename(entry.c_str(), aside.c_str()) != 0) remove_all(entry);
-  const std::vector<Aged> all = by_age(folder_ + "/set_aside", false);
-  for (size_t i = 0; i + kMostSetAside < all.size(); ++i)
-    remove_all(folder_ + "/set_aside/" + all[i].name);
+  const std::string& name = key.digests.total;
+  aside_.remove(name);
+  if (!entries_.move(name, aside_, name)) entries_.remove(name);
+  const std::vector<Aged> all = aside_.by_age();
+  for (size_t i = 0; i + kMostSetAside < all.size(); ++i) aside_.remove(all[i].name);
+}
+
+Status DiskCache::write_files(KeyRecord& record, Executable& executable,
+                              const PrivateFolder& entry) const {
+  const RemovedBySignal removed[] = {
+      {entry.descriptor(), kExecutable},
+      {entry.descriptor(), kRecord    }
+  };
+  record.executable_bytes =
+      static_cast<int64_t>(TRY(write_popef_in(executable, entry.descriptor(), kExecutable,
+                                              entry.path_of(kExecutable), Sync::No, kOwnersAlone)));
+  record.executable_sha256 = executable.sha256;
+  if (record.executable_bytes > limit_)
+    return Error{folder() + ": holds " + std::to_string(limit_) +
+                 " bytes at most, the executable has " + std::to_string(record.executable_bytes)};
+  const std::string text = to_text(record);
+  return write_file_atomic_in(
+      entry.descriptor(), kRecord, entry.path_of(kRecord),
+      [&](const Sink& sink) { return sink(std::as_bytes(std::span(text))); }, Sync::No,
+      kOwnersAlone);
 }
 
 Status DiskCache::write_entry(KeyRecord& record, Executable& executable) const {
-  const std::string writing = path("writing", record.key), entry = path("entries", record.key);
-  remove_all(writing);  // what a killed owner of the lock left
-  TRY(make_folder(writing));
+  const std::string& name = record.key.digests.total;
+  writing_.remove(name);  // what a killed owner of the lock left
+  const RemovedBySignal removed(writing_.descriptor(), name, RemovedBySignal::Kind::Folder);
   const auto write = [&]() -> Status {
-    record.executable_bytes =
-        static_cast<int64_t>(TRY(write_popef(executable, writing + "/executable.popef", Sync::No)));
-    record.executable_sha256 = executable.sha256;
-    if (record.executable_bytes > limit_)
-      return Error{folder_ + ": holds " + std::to_string(limit_) +
-                   " bytes at most, the executable has " + std::to_string(record.executable_bytes)};
-    TRY(write_file_atomic(writing + "/key.json", to_text(record), Sync::No));
-    for (const char* file : {"/executable.popef", "/key.json"})
-      if (::chmod((writing + file).c_str(), S_IRUSR | S_IWUSR) != 0)
-        return Error{writing + file + ": cannot be made its owner's: " + std::strerror(errno)};
-    if (::rename(writing.c_str(), entry.c_str()) != 0)
-      return Error{entry + ": cannot be put in place: " + std::strerror(errno)};
+    const PrivateFolder entry = TRY(writing_.make(name));
+    TRY(write_files(record, executable, entry));
+    if (!writing_.move(name, entries_, name))
+      return Error{entries_.path_of(name) + ": cannot be put in place: " + std::strerror(errno)};
     return {};
   };
   Status written = write();
-  if (!written.ok()) remove_all(writing);
+  if (!written.ok()) writing_.remove(name);
   return written;
 }
 
 Expected<StoredEntry> DiskCache::store(KeyRecord record, Executable& executable) const {
   TRY(write_entry(record, executable));
-  ::unlink(path("evicted", record.key).c_str());
+  evicted_.remove(record.key.digests.total);
   return StoredEntry{record.executable_bytes, evict(record.key.digests.total)};
 }
 
 // What killed processes left half written or half removed.
 void DiskCache::sweep() const {
-  for (const Aged& left : by_age(folder_ + "/writing", false)) {
+  for (const Aged& left : writing_.by_age()) {
     // An entry on its way out belongs to whoever evicts, and that is us.
-    if (left.name.ends_with(".evicted") ||
-        KeyLock::try_take(folder_ + "/locks/" + left.name).has_value())
-      remove_all(folder_ + "/writing/" + left.name);
+    if (left.name.ends_with(".evicted") || KeyLock::try_take(locks_, left.name).has_value())
+      writing_.remove(left.name);
   }
 }
 
@@ -220,55 +168,53 @@ void DiskCache::sweep() const {
 // lock makes the room.
 std::vector<KeyRecord> DiskCache::evict(const std::string& keep) const {
   std::vector<KeyRecord> gone;
-  const std::optional<KeyLock> evicting = KeyLock::try_take(folder_ + "/evicting");
+  const std::optional<KeyLock> evicting = KeyLock::try_take(top_, "evicting");
   if (!evicting) return gone;
   sweep();
   int64_t bytes = usage().bytes;
-  for (const Aged& old : by_age(folder_ + "/set_aside", true)) {
+  for (const Aged& old : aside_.by_age()) {
     if (bytes <= limit_) break;
-    remove_all(folder_ + "/set_aside/" + old.name);
+    aside_.remove(old.name);
     bytes -= old.bytes;
   }
-  for (const Aged& old : by_age(folder_ + "/entries", true)) {
+  for (const Aged& old : entries_.by_age()) {
     if (bytes <= limit_) break;
     if (old.name == keep) continue;
-    const std::string entry = folder_ + "/entries/" + old.name;
-    Expected<KeyRecord> record = read_record(entry);
+    Expected<KeyRecord> record = read_record(entries_, old.name);
     // Out of sight at once; whoever has it open keeps what it maps.
-    const std::string leaving = folder_ + "/writing/" + old.name + ".evicted";
-    if (::rename(entry.c_str(), leaving.c_str()) != 0) continue;
-    remove_all(leaving);
+    const std::string leaving = old.name + ".evicted";
+    if (!entries_.move(old.name, writing_, leaving)) continue;
+    writing_.remove(leaving);
     bytes -= old.bytes;
     if (!record.ok()) continue;
-    const Status remembered = write_file_atomic(folder_ + "/evicted/" + old.name, "", Sync::No);
+    const Status remembered = write_file_atomic_in(
+        evicted_.descriptor(), old.name, evicted_.path_of(old.name),
+        [](const Sink&) { return Status(); }, Sync::No, kOwnersAlone);
     (void)remembered;  // without it, the next compile of this key has another cause
     gone.push_back(record.take());
   }
-  const std::vector<Aged> names = by_age(folder_ + "/evicted", false);
-  for (size_t i = 0; i + kMostRemembered < names.size(); ++i)
-    ::unlink((folder_ + "/evicted/" + names[i].name).c_str());
+  const std::vector<Aged> names = evicted_.by_age();
+  for (size_t i = 0; i + kMostRemembered < names.size(); ++i) evicted_.remove(names[i].name);
   return gone;
 }
 
 std::vector<KeyRecord> DiskCache::records() const {
-  std::vector<std::string> names;
-  std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder_ + "/entries", error))
-    names.push_back(entry.path());
-  std::ranges::sort(names);
+  std::vector<Aged> entries = entries_.by_age();
+  std::ranges::sort(entries, {}, &Aged::name);
   std::vector<KeyRecord> records;
-  for (const std::string& name : names)
-    if (auto record = read_record(name); record.ok()) records.push_back(record.take());
+  for (const Aged& entry : entries)
+    if (auto record = read_record(entries_, entry.name); record.ok())
+      records.push_back(record.take());
   return records;
 }
 
 DiskUsage DiskCache::usage() const {
   DiskUsage usage;
-  for (const Aged& entry : by_age(folder_ + "/entries", true)) {
+  for (const Aged& entry : entries_.by_age()) {
     ++usage.entries;
     usage.bytes += entry.bytes;
   }
-  for (const Aged& aside : by_age(folder_ + "/set_aside", true)) usage.bytes += aside.bytes;
+  for (const Aged& aside : aside_.by_age()) usage.bytes += aside.bytes;
   return usage;
 }
 

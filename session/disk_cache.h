@@ -24,6 +24,7 @@
 #include "session/key_lock.h"
 #include "session/key_record.h"
 #include "support/expected.h"
+#include "support/private_folder.h"
 
 namespace tessera {
 
@@ -49,7 +50,8 @@ struct StoredEntry {
 class DiskCache {
  public:
   // Makes the folder, for its owner alone, where it is missing. One that others could write to, or
-  // that is another user's, is a BadFile error; what the system refuses is Failed.
+  // replace, or that is another user's, is a BadFile error; what the system refuses is Failed
+  // (support/private_folder.h).
   static Expected<std::unique_ptr<DiskCache>> open(const std::string& folder, int64_t limit_bytes);
 
   // Marks a hit as used. An entry is read and verified as a stranger's file is, within `limits`.
@@ -65,16 +67,24 @@ class DiskCache {
   // Records of all entries that can be read, by key.
   std::vector<KeyRecord> records() const;
   DiskUsage usage() const;
-  const std::string& folder() const { return folder_; }
+  const std::string& folder() const { return top_.path(); }
 
  private:
-  DiskCache(std::string folder, int64_t limit) : folder_(std::move(folder)), limit_(limit) {}
-  std::string path(const char* kind, const ExecutableKey& key) const;
+  DiskCache(PrivateFolder top, PrivateFolder entries, PrivateFolder writing, PrivateFolder locks,
+            PrivateFolder aside, PrivateFolder evicted, int64_t limit)
+      : top_(std::move(top)),
+        entries_(std::move(entries)),
+        writing_(std::move(writing)),
+        locks_(std::move(locks)),
+        aside_(std::move(aside)),
+        evicted_(std::move(evicted)),
+        limit_(limit) {}
+  Status write_files(KeyRecord& record, Executable& executable, const PrivateFolder& entry) const;
   Status write_entry(KeyRecord& record, Executable& executable) const;
   void sweep() const;
   std::vector<KeyRecord> evict(const std::string& keep) const;
 
-  std::string folder_;
+  PrivateFolder top_, entries_, writing_, locks_, aside_, evicted_;
   int64_t limit_;
 };
 

@@ -6,6 +6,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "support/file.h"
 #include "support/plain_text.h"
@@ -45,6 +46,18 @@ class Sentences {
   };
   std::vector<Sentence> all_;
 };
+
+// A writer that was cut off leaves the front of an object.
+bool is_json(const std::string& line) { return nlohmann::json::accept(line); }
+
+std::string torn_in_words(const std::vector<int64_t>& lines) {
+  constexpr size_t kMostNamed = 10;
+  const size_t named = std::min(lines.size(), kMostNamed);
+  return fmt::format("{} line{} cut off and left out: line {}{}", lines.size(),
+                     lines.size() == 1 ? " was" : "s were",
+                     fmt::join(lines.begin(), lines.begin() + static_cast<ptrdiff_t>(named), ", "),
+                     named < lines.size() ? " …" : "");
+}
 
 }  // namespace
 
@@ -106,9 +119,10 @@ ExecutableKey key_of(const RecompileEvent& event) {
   return key;
 }
 
-Expected<std::vector<RecompileEvent>> read_events(const std::string& path) {
+Expected<std::vector<RecompileEvent>> read_events(const std::string& path, std::string* warning) {
   const std::string text = TRY(read_text_file(path));
   std::vector<RecompileEvent> events;
+  std::vector<int64_t> torn;
   int64_t number = 0;
   for (size_t begin = 0; begin < text.size();) {
     const size_t end = std::min(text.find('\n', begin), text.size());
@@ -117,13 +131,16 @@ Expected<std::vector<RecompileEvent>> read_events(const std::string& path) {
     ++number;
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
     Expected<RecompileEvent> event = parse_event(line);
-    if (!event && end == text.size()) break;  // cut off as it was written
-    if (!event) {
+    if (event.ok()) {
+      events.push_back(event.take());
+    } else if (line.front() == '{' && !is_json(line)) {
+      torn.push_back(number);
+    } else {
       return Error{fmt::format("{}: line {}: {}", path, number, event.error().message),
                    ErrorKind::BadFile};
     }
-    events.push_back(event.take());
   }
+  if (warning) *warning = torn.empty() ? "" : path + ": " + torn_in_words(torn);
   return events;
 }
 

@@ -105,8 +105,9 @@ std::string difference_in_words(const std::vector<ShapeDifference>& shapes,
 std::string to_string(const InputShapes& shapes);  // "input_ids [16,173], …"
 // The key that an event speaks of, as far as it was written.
 ExecutableKey key_of(const RecompileEvent& event);
-// Errors say the line number. A last line without its end, as a killed writer leaves it, is left
-// out.
-Expected<std::vector<RecompileEvent>> read_events(const std::string& path);
+// Errors say the line number. A line that was cut off, as a full disk or a killed writer leaves it,
+// is left out; `warning` then says how many and where, and is "" otherwise.
+Expected<std::vector<RecompileEvent>> read_events(const std::string& path,
+                                                  std::string* warning = nullptr);
 
 }  // namespace tessera

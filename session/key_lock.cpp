@@ -16,37 +16,45 @@ namespace {
 
 // The owner before removed the file when it let go, so what was locked may be a file that nobody
 // else can find any more. Only the one that stands there now counts.
-bool is_file_at(int descriptor, const std::string& path) {
+bool is_file_at(int descriptor, int folder, const std::string& name) {
   struct stat held, there;
-  return ::fstat(descriptor, &held) == 0 && ::lstat(path.c_str(), &there) == 0 &&
+  return ::fstat(descriptor, &held) == 0 &&
+         ::fstatat(folder, name.c_str(), &there, AT_SYMLINK_NOFOLLOW) == 0 &&
          held.st_dev == there.st_dev && held.st_ino == there.st_ino;
 }
 
-// A locked descriptor; -1 with errno, which is EWOULDBLOCK if someone holds it.
-int lock_once(const std::string& path) {
+// Nothing, with errno, which is EWOULDBLOCK if someone holds it.
+Descriptor lock_once(int folder, const std::string& name) {
   for (;;) {
-    const int descriptor =
-        ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR);
-    if (descriptor < 0) return -1;
-    if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+    Descriptor file(::openat(folder, name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
+                             S_IRUSR | S_IWUSR));
+    if (!file.is_open()) return Descriptor();
+    if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
       const int reason = errno;
-      ::close(descriptor);
+      file.close();
       errno = reason;
-      return -1;
+      return Descriptor();
     }
-    if (is_file_at(descriptor, path)) return descriptor;
-    ::close(descriptor);
+    if (is_file_at(file.get(), folder, name)) return file;
   }
+}
+
+// The lock may outlive the folder that it was taken in.
+Descriptor copy_of(const PrivateFolder& folder) {
+  return Descriptor(::fcntl(folder.descriptor(), F_DUPFD_CLOEXEC, 0));
 }
 
 }  // namespace
 
-Expected<KeyLock> KeyLock::take(const std::string& path, std::chrono::milliseconds patience) {
+Expected<KeyLock> KeyLock::take(const PrivateFolder& folder, const std::string& name,
+                                std::chrono::milliseconds patience) {
   const auto end = std::chrono::steady_clock::now() + patience;
+  const std::string path = folder.path_of(name);
+  Descriptor copy = copy_of(folder);
   for (std::chrono::milliseconds pause{1};;
        pause = std::min(2 * pause, std::chrono::milliseconds{20})) {
-    const int descriptor = lock_once(path);
-    if (descriptor >= 0) return KeyLock(path, descriptor);
+    Descriptor file = lock_once(copy.get(), name);
+    if (file.is_open()) return KeyLock(std::move(copy), name, std::move(file));
     if (errno != EWOULDBLOCK) return Error{path + ": cannot lock: " + std::strerror(errno)};
     if (std::chrono::steady_clock::now() >= end)
       return Error{path + ": another process holds the lock, must let go within " +
@@ -55,19 +63,16 @@ Expected<KeyLock> KeyLock::take(const std::string& path, std::chrono::millisecon
   }
 }
 
-std::optional<KeyLock> KeyLock::try_take(const std::string& path) {
-  const int descriptor = lock_once(path);
-  if (descriptor < 0) return std::nullopt;
-  return KeyLock(path, descriptor);
+std::optional<KeyLock> KeyLock::try_take(const PrivateFolder& folder, const std::string& name) {
+  Descriptor copy = copy_of(folder);
+  Descriptor file = lock_once(copy.get(), name);
+  if (!file.is_open()) return std::nullopt;
+  return KeyLock(std::move(copy), name, std::move(file));
 }
 
-KeyLock::KeyLock(KeyLock&& other) noexcept
-    : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)) {}
-
 KeyLock::~KeyLock() {
-  if (descriptor_ < 0) return;
-  ::unlink(path_.c_str());  // while it is held: whoever waits looks whether its file still stands
-  ::close(descriptor_);
+  // While it is held: whoever waits looks whether its file still stands.
+  if (file_.is_open()) ::unlinkat(folder_.get(), name_.c_str(), 0);
 }
 
 }  // namespace tessera

@@ -7,24 +7,34 @@
 #include <optional>
 #include <string>
 
+#include "support/descriptor.h"
 #include "support/expected.h"
+#include "support/private_folder.h"
+#include "support/temporary.h"
 
 namespace tessera {
 
 class KeyLock {
  public:
   // Waits for `patience` at most; an error if the lock is not to be had, or its file cannot be.
-  static Expected<KeyLock> take(const std::string& path, std::chrono::milliseconds patience);
+  static Expected<KeyLock> take(const PrivateFolder& folder, const std::string& name,
+                                std::chrono::milliseconds patience);
   // Nothing if someone holds it.
-  static std::optional<KeyLock> try_take(const std::string& path);
-  KeyLock(KeyLock&& other) noexcept;
+  static std::optional<KeyLock> try_take(const PrivateFolder& folder, const std::string& name);
+  KeyLock(KeyLock&& other) noexcept = default;
   KeyLock& operator=(KeyLock&&) = delete;
   ~KeyLock();  // removes the file and lets go
 
  private:
-  KeyLock(std::string path, int descriptor) : path_(std::move(path)), descriptor_(descriptor) {}
-  std::string path_;
-  int descriptor_;
+  KeyLock(Descriptor folder, std::string name, Descriptor file)
+      : folder_(std::move(folder)),
+        name_(std::move(name)),
+        file_(std::move(file)),
+        removed_(folder_.get(), name_) {}
+  Descriptor folder_;
+  std::string name_;
+  Descriptor file_;
+  RemovedBySignal removed_;
 };
 
 }  // namespace tessera

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "session/session.h"
 
-#include <cerrno>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 
 #include "executor/jit.h"
 #include "session/session_impl.h"
@@ -30,10 +29,14 @@ Expected<std::unique_ptr<DiskCache>> open_cache(const SessionOptions& options, s
 
 Status check_events_file(const std::string& path) {
   if (path.empty()) return {};
-  std::FILE* file = std::fopen(path.c_str(), "ae");
-  if (!file) return Error{path + ": cannot open: " + std::strerror(errno)};
-  std::fclose(file);
-  return {};
+  return check_appendable(path);
+}
+
+// A cache of compiled codelets that cannot be had costs time, which is worth one line.
+void tell_once(const EventLog& log, const std::string& problem) {
+  static std::atomic<bool> told = false;
+  if (!problem.empty() && !told.exchange(true))
+    log.tell("no cache of compiled codelets: " + problem);
 }
 
 }  // namespace
@@ -109,6 +112,7 @@ Expected<std::unique_ptr<Session>> Session::open_unguarded(const std::string& mo
   if (!machine.jit) machine.jit = TRY(Jit::create({machine.cpu, machine.cache_folder}));
   impl.log = std::make_unique<EventLog>(
       EventLogOptions{.path = impl.options.events_path, .tell = impl.options.tell});
+  tell_once(*impl.log, machine.jit->cache_problem());
   if (!impl.disk_error.empty()) impl.log->tell("no cache: " + impl.disk_error);
   for (const InputShapes& shapes : impl.options.warm_up) TRY(impl.serve(shapes, Purpose::WarmUp));
   return session;

@@ -2,32 +2,22 @@
 #include "support/file.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
+#include <climits>
 #include <cstring>
-#include <filesystem>
+#include <optional>
+#include <utility>
+
+#include "support/descriptor.h"
+#include "support/temporary.h"
 
 namespace tessera {
 namespace {
-
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  ~Descriptor() { close(); }
-  Descriptor(const Descriptor&) = delete;
-  int get() const { return number_; }
-  bool close() {
-    const int number = std::exchange(number_, -1);
-    return number < 0 || ::close(number) == 0;
-  }
-
- private:
-  int number_;
-};
 
 Error system_error(const std::string& path, const char* doing) {
   return Error{path + ": " + doing + ": " + std::strerror(errno)};
@@ -67,27 +57,67 @@ std::byte* map_between_guards(int descriptor, size_t size) {
   return static_cast<std::byte*>(MAP_FAILED);
 }
 
-// A rename lives in the folder, so the folder is synced too. Some file systems cannot do that, and
-// then there is nothing more to be had.
-void sync_folder_of(const std::string& path) {
-  std::filesystem::path folder = std::filesystem::path(path).parent_path();
-  if (folder.empty()) folder = ".";
-  Descriptor descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (descriptor.get() >= 0) ::fsync(descriptor.get());
+// Without waiting: opening a pipe that nobody writes to would, for ever, and so would reading a
+// terminal or a device that never ends.
+Expected<Descriptor> open_regular(const std::string& path) {
+  Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!file.is_open()) return system_error(path, "cannot open");
+  struct stat status;
+  if (::fstat(file.get(), &status) != 0) return system_error(path, "cannot open");
+  if (!S_ISREG(status.st_mode)) return Error{path + ": is not a regular file"};
+  return file;
 }
 
-std::string temporary_name(const std::string& path) {
-  static std::atomic<uint64_t> next = 0;
-  return path + ".tmp." + std::to_string(::getpid()) + "." + std::to_string(next++);
+// Folder and name of a path.
+std::pair<std::string, std::string> split(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return {".", path};
+  return {slash == 0 ? "/" : path.substr(0, slash), path.substr(slash + 1)};
+}
+
+// A rename lives in the folder, so the folder is synced too. Some file systems cannot do that, and
+// then there is nothing more to be had.
+void sync_folder(int folder) {
+  const Descriptor again(::openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (again.is_open()) ::fsync(again.get());
+}
+
+// Writers of one log take turns, so that nobody sees the line of another half written. One that
+// does not let go, as only a stranger would, is not waited for.
+void take_turn(int file) {
+  constexpr int kMostTries = 200;
+  for (int i = 0; i < kMostTries && ::flock(file, LOCK_EX | LOCK_NB) != 0; ++i) {
+    if (errno != EWOULDBLOCK && errno != EINTR) return;
+    ::usleep(1000);
+  }
+}
+
+// Whether the file ends within a line: its writer was killed, or the disk was full. A log that this
+// user may not read is taken as whole.
+bool is_torn(int file, const std::string& path) {
+  struct stat written, read;
+  if (::fstat(file, &written) != 0 || !S_ISREG(written.st_mode) || written.st_size == 0)
+    return false;
+  const Descriptor again(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!again.is_open() || ::fstat(again.get(), &read) != 0) return false;
+  if (read.st_dev != written.st_dev || read.st_ino != written.st_ino) return false;
+  char last = '\n';
+  return ::pread(again.get(), &last, 1, written.st_size - 1) == 1 && last != '\n';
+}
+
+// A pipe without a reader is an error, not a wait.
+Expected<Descriptor> open_to_append(const std::string& path) {
+  Descriptor file(
+      ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0666));
+  if (!file.is_open()) return system_error(path, "cannot open");
+  return file;
 }
 
 }  // namespace
 
 Expected<std::shared_ptr<const MappedFile>> MappedFile::open(const std::string& path) {
-  // Without waiting: a pipe is refused, not waited for.
-  Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (descriptor.get() < 0) return system_error(path, "cannot open");
-  return map(descriptor.get(), path);
+  const Descriptor file = TRY(open_regular(path));
+  return map(file.get(), path);
 }
 
 Expected<std::shared_ptr<const MappedFile>> MappedFile::map(int descriptor,
@@ -109,11 +139,9 @@ MappedFile::MappedFile(std::string path, const std::byte* data, size_t size)
 
 Expected<std::shared_ptr<const MappedFile>> MappedFile::copy(const std::string& path,
                                                              size_t limit) {
-  Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (descriptor.get() < 0) return system_error(path, "cannot open");
+  const Descriptor file = TRY(open_regular(path));
   struct stat status;
-  if (::fstat(descriptor.get(), &status) != 0) return system_error(path, "cannot open");
-  if (!S_ISREG(status.st_mode)) return Error{path + ": is not a regular file"};
+  if (::fstat(file.get(), &status) != 0) return system_error(path, "cannot open");
   const auto size = static_cast<size_t>(status.st_size);
   if (size > limit)
     return Error{path + ": is larger than " + std::to_string(limit) +
@@ -121,16 +149,16 @@ Expected<std::shared_ptr<const MappedFile>> MappedFile::copy(const std::string& 
   std::byte* data = nullptr;
   if (size > 0) data = map_between_guards(-1, size);
   if (data == MAP_FAILED) return system_error(path, "cannot copy");
-  std::shared_ptr<const MappedFile> file(new MappedFile(path, data, size));
+  std::shared_ptr<const MappedFile> copied(new MappedFile(path, data, size));
   for (size_t at = 0; at < size;) {
-    const ssize_t got = ::read(descriptor.get(), data + at, size - at);
+    const ssize_t got = ::read(file.get(), data + at, size - at);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return system_error(path, "cannot read");
     if (got == 0) return Error{path + ": became shorter while it was read"};
     at += static_cast<size_t>(got);
   }
   if (size > 0) ::mprotect(data, size, PROT_READ);
-  return file;
+  return copied;
 }
 
 MappedFile::~MappedFile() {
@@ -146,12 +174,15 @@ Status MappedFile::check() const {
 }
 
 Expected<std::string> read_text_file(const std::string& path, size_t limit) {
-  Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (descriptor.get() < 0) return system_error(path, "cannot open");
+  const Descriptor file = TRY(open_regular(path));
+  return read_text(file.get(), path, limit);
+}
+
+Expected<std::string> read_text(int descriptor, const std::string& path, size_t limit) {
   std::string text;
   char part[1 << 16];
   while (true) {
-    const ssize_t got = ::read(descriptor.get(), part, sizeof part);
+    const ssize_t got = ::read(descriptor, part, sizeof part);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return system_error(path, "cannot read");
     if (got == 0) return text;
@@ -162,30 +193,32 @@ Expected<std::string> read_text_file(const std::string& path, size_t limit) {
   }
 }
 
-Status write_file_atomic(const std::string& path, const std::function<Status(const Sink&)>& write,
-                         Sync sync) {
-  std::error_code ignored;
-  const auto there = std::filesystem::status(path, ignored);
-  if (std::filesystem::exists(there) && !std::filesystem::is_regular_file(there))
+Status write_file_atomic_in(int folder, const std::string& name, const std::string& path,
+                            const WriteContent& write, Sync sync, mode_t mode) {
+  struct stat there;
+  if (::fstatat(folder, name.c_str(), &there, 0) == 0 && !S_ISREG(there.st_mode))
     return Error{path + ": is not a regular file, which it must be to be replaced"};
+  if (name.empty() || name.size() > NAME_MAX) {
+    errno = name.empty() ? ENOENT : ENAMETOOLONG;
+    return system_error(path, "cannot create");
+  }
+  std::optional<Temporary> temporary = Temporary::create(folder, mode);
+  if (!temporary) return system_error(path, "cannot create");
+  TRY(write([&](std::span<const std::byte> bytes) {
+    return write_all(temporary->descriptor(), bytes, path);
+  }));
+  if (sync == Sync::Yes && ::fsync(temporary->descriptor()) != 0)
+    return system_error(path, "cannot write");
+  if (!temporary->rename_to(name)) return system_error(path, "cannot replace");
+  if (sync == Sync::Yes) sync_folder(folder);
+  return {};
+}
 
-  const std::string temporary = temporary_name(path);
-  Descriptor descriptor(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
-  if (descriptor.get() < 0) return system_error(path, "cannot create");
-  const auto store = [&]() -> Status {
-    TRY(write([&](std::span<const std::byte> bytes) {
-      return write_all(descriptor.get(), bytes, path);
-    }));
-    if (sync == Sync::Yes && ::fsync(descriptor.get()) != 0)
-      return system_error(path, "cannot write");
-    if (!descriptor.close()) return system_error(path, "cannot write");
-    if (::rename(temporary.c_str(), path.c_str()) != 0) return system_error(path, "cannot replace");
-    return {};
-  };
-  Status stored = store();
-  if (!stored.ok()) ::unlink(temporary.c_str());
-  if (stored.ok() && sync == Sync::Yes) sync_folder_of(path);
-  return stored;
+Status write_file_atomic(const std::string& path, const WriteContent& write, Sync sync) {
+  const auto [parent, name] = split(path);
+  const Descriptor folder(::open(parent.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!folder.is_open()) return system_error(path, "cannot create");
+  return write_file_atomic_in(folder.get(), name, path, write, sync, 0666);
 }
 
 Status write_file_atomic(const std::string& path, std::string_view text, Sync sync) {
@@ -193,12 +226,17 @@ Status write_file_atomic(const std::string& path, std::string_view text, Sync sy
       path, [&](const Sink& sink) { return sink(std::as_bytes(std::span(text))); }, sync);
 }
 
+Status check_appendable(const std::string& path) {
+  TRY(open_to_append(path));
+  return {};
+}
+
 Status append_line(const std::string& path, std::string_view line) {
-  Descriptor descriptor(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
-  if (descriptor.get() < 0) return system_error(path, "cannot open");
-  const std::string whole = std::string(line) + "\n";
-  TRY(write_all(descriptor.get(), std::as_bytes(std::span(whole)), path));
-  if (!descriptor.close()) return system_error(path, "cannot write");
+  Descriptor file = TRY(open_to_append(path));
+  take_turn(file.get());
+  const std::string whole = (is_torn(file.get(), path) ? "\n" : "") + std::string(line) + "\n";
+  TRY(write_all(file.get(), std::as_bytes(std::span(whole)), path));
+  if (!file.close()) return system_error(path, "cannot write");
   return {};
 }
 

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Files, whole: read, mapped, or written so that a reader sees the old content or the new and
-// never a part. Errors say the path and the system's reason.
+// never a part. Errors say the path and the system's reason. What is read is a regular file: a
+// pipe, a terminal or a device could keep a reader waiting for ever, or never end.
 #pragma once
+
+#include <sys/types.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -44,6 +47,8 @@ class MappedFile {
 
 // Refuses more than `limit` bytes.
 Expected<std::string> read_text_file(const std::string& path, size_t limit = size_t{1} << 30);
+// Of an open descriptor; `path` is for messages.
+Expected<std::string> read_text(int descriptor, const std::string& path, size_t limit);
 
 // Whether a file is on the disk when its writer goes on. Without that, a host that loses its power
 // may leave a part of it: for files that say so themselves, and that can be made again.
@@ -51,12 +56,18 @@ enum class Sync : uint8_t { Yes, No };
 
 // Writes to a temporary file in the same folder, syncs unless told not to, renames over `path`.
 // `write` is called with a sink that fails on a full disk; on any failure the temporary file goes
-// and `path` stays.
+// (support/temporary.h) and `path` stays.
 using Sink = std::function<Status(std::span<const std::byte>)>;
-Status write_file_atomic(const std::string& path, const std::function<Status(const Sink&)>& write,
-                         Sync sync = Sync::Yes);
+using WriteContent = std::function<Status(const Sink&)>;
+Status write_file_atomic(const std::string& path, const WriteContent& write, Sync sync = Sync::Yes);
+// The same in an open folder; `path` is for messages.
+Status write_file_atomic_in(int folder, const std::string& name, const std::string& path,
+                            const WriteContent& write, Sync sync, mode_t mode);
 Status write_file_atomic(const std::string& path, std::string_view text, Sync sync = Sync::Yes);
-// One whole line at the end, in one write, made for several writers at once.
+// One whole line at the end, in one write, made for several writers at once. Where a writer before
+// was cut off within its line (a full disk, a kill), a new line begins first.
 Status append_line(const std::string& path, std::string_view line);
+// Whether append_line could open it; makes it where it is missing.
+Status check_appendable(const std::string& path);
 
 }  // namespace tessera

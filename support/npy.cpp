@@ -197,14 +197,4 @@ std::string npy_descr(DType dtype) {
   return "";
 }
 
-std::string file_name_of(std::string_view tensor_name) {
-  std::string name(tensor_name);
-  for (char& c : name) {
-    const bool kept = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                      c == '_' || c == '.' || c == '-';
-    if (!kept) c = '_';
-  }
-  return name;
-}
-
 }  // namespace tessera

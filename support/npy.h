@@ -20,7 +20,5 @@ Expected<NpyArray> read_npy(const std::string& path);
 Status write_npy(const std::string& path, const NpyArray& array);  // atomic
 // NumPy's descr of our types: "<f4", "<f2", "<i4", "|b1".
 std::string npy_descr(DType dtype);
-// A tensor's name as a file name: every character outside [A-Za-z0-9_.-] becomes '_'.
-std::string file_name_of(std::string_view tensor_name);
 
 }  // namespace tessera

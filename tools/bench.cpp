@@ -287,7 +287,7 @@ Status run_executables(const po::variables_map& flags, const std::vector<PopefFi
                        const MachineOptions& machine, const PackRunnerConfig& config) {
   std::vector<std::shared_ptr<ModelRunner>> runners;
   for (const PopefFile& file : files) {
-    runners.push_back(TRY(ModelRunner::load(file, machine)));
+    runners.push_back(TRY(load_runner(file, machine)));
     const PackingForm form = runners.back()->executable().metadata.packing.form;
     if (files.size() > 1 && (form == PackingForm::None) != (runners.size() == 1))
       return Error{file.path + ": must be a padded executable first, packed ones after it",

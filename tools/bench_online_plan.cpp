@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cmath>
 #include <random>
+#include <sstream>
 
 #include "executor/batch_runner.h"
 #include "executor/online/arrivals.h"
@@ -14,6 +15,7 @@
 #include "support/file.h"
 #include "support/lines.h"
 #include "tools/stranger_flags.h"
+#include "tools/tensors.h"
 
 namespace tessera::tools {
 namespace {
@@ -47,7 +49,8 @@ Status choose_contract(const po::variables_map& flags, OnlinePlan& plan) {
   if (paths.size() == 1) {
     MachineOptions machine = TRY(machine_options(flags));
     machine.require_signature = TRY(required_key(flags));
-    plan.runner = TRY(ModelRunner::load(paths[0], machine));
+    plan.runner = TRY(
+        load_runner(TRY(open_popef(paths[0], machine.require_signature, machine.limits)), machine));
     plan.contract = TRY(request_contract(plan.runner->executable().metadata));
     return {};
   }

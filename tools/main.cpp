@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "support/guard.h"
+#include "support/temporary.h"
 #include "tools/print.h"
 #include "tools/verb.h"
 
@@ -106,6 +107,7 @@ int flush_output(int code) {
 int main(int argc, char** argv) {
   using namespace tessera;
   tools::hold_standard_streams();
+  remove_temporaries_on_signals();
   std::signal(SIGPIPE, SIG_IGN);  // a reader that has gone is an error of the write
   const Expected<int> code = guarded("tessera", [&]() -> Expected<int> {
     return tools::flush_output(tools::main_with({argv + std::min(argc, 1), argv + argc}));

@@ -8,6 +8,7 @@
 
 #include "executor/packing/lengths.h"
 #include "executor/packing/workload.h"
+#include "support/file_names.h"
 #include "support/npy.h"
 
 namespace tessera::tools {
@@ -18,8 +19,9 @@ constexpr int64_t kDraw = 8000;
 
 Expected<std::vector<int64_t>> folder_lengths(const std::string& folder, const std::string& ids) {
   std::vector<int64_t> lengths;
+  const TensorFiles files(std::span(&ids, 1));
   for (const std::string& name : TRY(request_folders(folder))) {
-    const std::string path = folder + "/" + name + "/" + file_name_of(ids) + ".npy";
+    const std::string path = TRY(find_tensor_file(folder + "/" + name, files, ids));
     const NpyArray array = TRY(read_npy(path));
     if (array.shape.size() != 1 || array.shape[0] < 1)
       return Error{fmt::format("{}: is {}, must be one-dimensional and not empty", path,

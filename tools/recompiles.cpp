@@ -94,7 +94,9 @@ Status run(const po::variables_map& flags) {
   const Command command =
       TRY(command_of(flags.count("words") ? flags["words"].as<Words>() : Words()));
   const bool json = flags["json"].as<bool>();
-  std::vector<RecompileEvent> events = TRY(read_events(command.file));
+  std::string warning;
+  std::vector<RecompileEvent> events = TRY(read_events(command.file, &warning));
+  if (!warning.empty()) print_error("tessera: warning: {}\n", warning);
   if (command.verb == "list" && json) {
     for (const RecompileEvent& event : events) print("{}\n", to_json_line(event));
     return {};

@@ -71,9 +71,22 @@ struct Sound {
   std::vector<int64_t> lengths;
 };
 
-Sound sound_of(const BatchRunner& runner, std::vector<NamedRequest> requests) {
+// Tokens come by the names of their files, and are here by the inputs' that these stand for.
+Expected<Request> by_input(Request request, const TensorFiles& files) {
+  Request named;
+  for (auto& [stem, tokens] : request.tokens) {
+    const std::string name = files.name_of(stem);
+    if (!named.tokens.emplace(name, std::move(tokens)).second)
+      return Error{"'" + name + "': is there in two spellings, must be in one"};
+  }
+  return named;
+}
+
+Sound sound_of(const BatchRunner& runner, std::vector<NamedRequest> requests,
+               const TensorFiles& files) {
   Sound sound;
-  for (auto& [name, request] : requests) {
+  for (auto& [name, read] : requests) {
+    auto request = read ? by_input(read.take(), files) : std::move(read);
     const auto length = request ? runner.check(*request) : Expected<int64_t>(request.error());
     if (!length) {
       print_error("tessera: request '{}': {}\n", name, length.error().message);
@@ -125,10 +138,12 @@ Status run_requests(ModelRunner& runner, std::vector<NamedRequest> requests,
                     const std::string& outputs, const RequestPacking& packing,
                     const WriteOutputs& write) {
   const Metadata& metadata = runner.executable().metadata;
+  const TensorFiles files = output_files(metadata);
+  if (!outputs.empty()) TRY(files.check());
   const size_t given = requests.size();
   const std::unique_ptr<BatchRunner> batch_runner = TRY(BatchRunner::create(runner));
   const double start = now_seconds();
-  const Sound sound = sound_of(*batch_runner, std::move(requests));
+  const Sound sound = sound_of(*batch_runner, std::move(requests), input_files(metadata));
   const PackingContract& contract = batch_runner->contract();
   const size_t refused = given - sound.names.size();
   if (refused && packing.plan)
@@ -143,7 +158,7 @@ Status run_requests(ModelRunner& runner, std::vector<NamedRequest> requests,
     const std::vector<Answer> answers = TRY(batch_runner->run(batches[number], pointers, number));
     if (outputs.empty()) continue;
     for (size_t i = 0; i < answers.size(); ++i)
-      TRY(write(answer_arrays(answers[i], metadata),
+      TRY(write(TRY(by_file(answer_arrays(answers[i], metadata), files)),
                 outputs + "/" + sound.names[batches[number].placements[i].request]));
   }
   print("answered {} of {} requests in {} batches, {} on the host; modelled {} on the IPU\n",

@@ -6,8 +6,10 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "compiler/onnx/import.h"
 #include "session/session.h"
 #include "support/file.h"
+#include "support/file_names.h"
 #include "tools/pack_flags.h"
 #include "tools/print.h"
 #include "tools/requests.h"
@@ -69,8 +71,10 @@ Status run_batch(const Serving& serving, const std::map<std::string, NpyArray>& 
   const CycleSummary& cycles = serving.runner->executable().metadata.cycles;
   print("ran in {} on the host; modelled {} = {} cycles on the IPU\n", human_seconds(host),
         human_seconds(cycles.seconds_per_batch), human_count(static_cast<int64_t>(cycles.total)));
-  if (!output_folder.empty()) TRY(write(as_arrays(std::move(outputs)), output_folder));
-  return {};
+  if (output_folder.empty()) return {};
+  Metadata metadata;
+  metadata.anchors = serving.anchors();
+  return write(TRY(by_file(as_arrays(std::move(outputs)), output_files(metadata))), output_folder);
 }
 
 // One batch: where its inputs come from.
@@ -79,19 +83,19 @@ struct Source {
   std::map<std::string, Shape> shapes;  // of random ones
 };
 
-Expected<std::vector<Source>> sources(const po::variables_map& flags, bool model_is_onnx,
+// `model`: of an ONNX model, whose names the files have; null for an executable.
+Expected<std::vector<Source>> sources(const po::variables_map& flags, const ModelNames* model,
                                       bool may_be_none) {
   std::vector<Source> all;
   if (flags.count("inputs"))
     for (const std::string& folder : flags["inputs"].as<Words>()) {
       Source source{folder, {}};
-      if (model_is_onnx) source.shapes = TRY(input_shapes_of(folder));
+      if (model) source.shapes = TRY(input_shapes_of(folder, TensorFiles(model->inputs)));
       all.push_back(std::move(source));
     }
   if (flags.count("random"))
     for (const std::string& word : flags["random"].as<Words>())
-      all.push_back(
-          {"", model_is_onnx ? TRY(parse_shapes({word})) : std::map<std::string, Shape>()});
+      all.push_back({"", model ? TRY(parse_shapes({word})) : std::map<std::string, Shape>()});
   if (all.empty() && !may_be_none)
     return Error{"run: no inputs, must be --inputs FOLDER or --random NAME=D,D", ErrorKind::Usage};
   return all;
@@ -121,7 +125,8 @@ struct ExecutableRun {
 };
 
 Status run_executable(const ExecutableRun& is, const ReadArray& read, const WriteOutputs& write) {
-  const Serving serving{TRY(ModelRunner::load(is.file, is.machine)), {}, nullptr};
+  const Serving serving{TRY(load_runner(is.file, is.machine)), {}, nullptr};
+  if (!is.outputs.empty()) TRY(output_files(serving.runner->executable().metadata).check());
   for (size_t i = 0; i < is.batches.size(); ++i)
     TRY(run_batch(serving, TRY(load_inputs(is.batches[i], serving, i, read)), is.folder(i), write));
   return {};
@@ -154,7 +159,7 @@ Status run_packed(const po::variables_map& flags, const PopefFile& file,
   if (!packing.plan_path.empty()) packing.plan = TRY(read_plan(packing.plan_path));
   const auto requests = TRY(read_requests(flags["requests"].as<std::string>()));
   const auto work = [&](const WriteOutputs& write) -> Status {
-    const std::unique_ptr<ModelRunner> runner = TRY(ModelRunner::load(file, machine));
+    const std::unique_ptr<ModelRunner> runner = TRY(load_runner(file, machine));
     return run_requests(*runner, requests, outputs, packing, write);
   };
   if (!flags["sandbox"].as<bool>()) return work(write_outputs);
@@ -169,7 +174,11 @@ Status run_model(const std::string& path, const MachineOptions& machine,
   options.compile = TRY(compile_options(flags));
   options.machine = machine;
   options.call_site = "tessera run";
-  const std::vector<Source> batches = TRY(sources(flags, true, !options.warm_up.empty()));
+  const bool needs_names = flags.count("inputs") || !outputs.empty();
+  const ModelNames names = needs_names ? TRY(model_names(path)) : ModelNames();
+  const std::vector<Source> batches = TRY(sources(flags, &names, !options.warm_up.empty()));
+  // Before anything is compiled for answers that no file could hold.
+  if (!outputs.empty()) TRY(TensorFiles(names.outputs, names.inputs).check());
   const std::unique_ptr<Session> session = TRY(Session::open(path, std::move(options)));
   const Status done = run_batches(*session, batches, outputs);
   if (done.ok()) session->finish_background();
@@ -202,7 +211,7 @@ Status run(const po::variables_map& flags) {
   if (onnx) return run_model(model, machine, flags, outputs);
   const PopefFile file = TRY(open_popef(model, machine.require_signature, machine.limits));
   if (packed) return run_packed(flags, file, machine, outputs);
-  const ExecutableRun is{file, machine, TRY(sources(flags, false, false)), outputs};
+  const ExecutableRun is{file, machine, TRY(sources(flags, nullptr, false)), outputs};
   return sandbox ? run_locked_up(is) : run_executable(is, read_npy, write_outputs);
 }
 

@@ -6,8 +6,10 @@
 #include <cstring>
 #include <filesystem>
 #include <random>
+#include <utility>
 
 #include "support/half.h"
+#include "tools/print.h"
 
 namespace tessera::tools {
 namespace fs = std::filesystem;
@@ -77,6 +79,25 @@ std::vector<std::string> anchor_names(const Metadata& metadata, AnchorKind kind)
   return names;
 }
 
+Expected<std::unique_ptr<ModelRunner>> load_runner(const PopefFile& file,
+                                                   const MachineOptions& machine) {
+  static bool told = false;
+  auto runner = TRY(ModelRunner::load(file, machine));
+  const std::string& problem = runner->machine().cache_problem();
+  if (!problem.empty() && !std::exchange(told, true))
+    print_error("tessera: warning: no cache of compiled codelets: {}\n", problem);
+  return runner;
+}
+
+TensorFiles input_files(const Metadata& metadata) {
+  return TensorFiles(anchor_names(metadata, AnchorKind::Input));
+}
+
+TensorFiles output_files(const Metadata& metadata) {
+  return TensorFiles(anchor_names(metadata, AnchorKind::Output),
+                     anchor_names(metadata, AnchorKind::Input));
+}
+
 ReadArray read_before(const std::vector<std::string>& folders) {
   std::map<fs::path, Expected<NpyArray>> arrays;
   for (const std::string& folder : folders) {
@@ -92,21 +113,43 @@ ReadArray read_before(const std::vector<std::string>& folders) {
   };
 }
 
+// The file has the spelling that the model's names leave it, or the escape.
+Expected<NpyArray> read_tensor(const std::string& folder, const TensorFiles& files,
+                               const std::string& name, const ReadArray& read) {
+  const std::string usual = TRY(files.file_of(name)), other = escaped(name) + ".npy";
+  Expected<NpyArray> array = read(folder + "/" + usual);
+  if (usual == other) return array;
+  Expected<NpyArray> again = read(folder + "/" + other);
+  if (array.ok() && again.ok())
+    return Error{fmt::format("{}: holds {} and {} for '{}', must hold one of them", folder, usual,
+                             other, name)};
+  return again.ok() ? again : array;
+}
+
+Expected<std::map<std::string, NpyArray>> by_file(std::map<std::string, NpyArray> arrays,
+                                                  const TensorFiles& files) {
+  std::map<std::string, NpyArray> named;
+  for (auto& [name, array] : arrays) named[TRY(files.file_of(name))] = std::move(array);
+  return named;
+}
+
 Expected<std::map<std::string, NpyArray>> read_inputs(const std::string& folder,
                                                       const std::vector<std::string>& names,
                                                       const ReadArray& read) {
+  const TensorFiles files(names);
   std::map<std::string, NpyArray> arrays;
   for (const std::string& name : names)
-    arrays.emplace(name, TRY(read(folder + "/" + file_name_of(name) + ".npy")));
+    arrays.emplace(name, TRY(read_tensor(folder, files, name, read)));
   return arrays;
 }
 
-Expected<std::map<std::string, Shape>> input_shapes_of(const std::string& folder) {
+Expected<std::map<std::string, Shape>> input_shapes_of(const std::string& folder,
+                                                       const TensorFiles& files) {
   std::error_code error;
   std::map<std::string, Shape> shapes;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, error))
     if (entry.path().extension() == ".npy")
-      shapes[entry.path().stem()] = TRY(read_npy(entry.path())).shape;
+      shapes[files.name_of(entry.path().filename().string())] = TRY(read_npy(entry.path())).shape;
   if (error) return Error{folder + ": " + error.message() + ", must be a folder of NAME.npy"};
   return shapes;
 }
@@ -165,8 +208,12 @@ Status write_outputs(const std::map<std::string, NpyArray>& arrays, const std::s
   std::error_code error;
   fs::create_directories(folder, error);
   if (error) return Error{folder + ": " + error.message()};
-  for (const auto& [name, array] : arrays)
-    TRY(write_npy(folder + "/" + file_name_of(name) + ".npy", array));
+  for (const auto& [file, array] : arrays) {
+    if (!is_tensor_file(file))
+      return Error{
+          fmt::format("{}: '{}' is not the name of a tensor's file, must be", folder, file)};
+    TRY(write_npy(folder + "/" + file, array));
+  }
   return {};
 }
 

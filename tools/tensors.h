@@ -4,11 +4,13 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "executor/model_runner.h"
 #include "support/expected.h"
+#include "support/file_names.h"
 #include "support/npy.h"
 
 namespace tessera::tools {
@@ -19,16 +21,28 @@ struct Batch {
   std::map<std::string, NpyArray> outputs;
 };
 
+// An executable, ready to run. Says once where there is no cache of compiled codelets, and why.
+Expected<std::unique_ptr<ModelRunner>> load_runner(const PopefFile& file,
+                                                   const MachineOptions& machine);
+
+// Where they are kept, input by input and output by output (support/file_names.h).
+TensorFiles input_files(const Metadata& metadata);
+TensorFiles output_files(const Metadata& metadata);
+
 // How an array is had from its path: by reading the file, or from what was read before.
 using ReadArray = std::function<Expected<NpyArray>(const std::string& path)>;
 // Reads every .npy of the folders now, for a process that will not open anything.
 ReadArray read_before(const std::vector<std::string>& folders);
-// Every .npy of the folder whose name is a file name of one of `names` (all of them must be there).
+// The .npy of each of `names` (all of them must be there).
 Expected<std::map<std::string, NpyArray>> read_inputs(const std::string& folder,
                                                       const std::vector<std::string>& names,
                                                       const ReadArray& read = read_npy);
-// Shapes by file stem, for a model that is not compiled yet.
-Expected<std::map<std::string, Shape>> input_shapes_of(const std::string& folder);
+// Shapes of all .npy there by the names whose files they are, for a model that is not compiled yet.
+Expected<std::map<std::string, Shape>> input_shapes_of(const std::string& folder,
+                                                       const TensorFiles& files);
+// Arrays by the names of their files, as they are written.
+Expected<std::map<std::string, NpyArray>> by_file(std::map<std::string, NpyArray> arrays,
+                                                  const TensorFiles& files);
 // Seeded: i32 below the anchor's limit (1 where there is none: masks), floats in [-1, 1).
 std::map<std::string, NpyArray> random_inputs(const Metadata& metadata, uint64_t seed);
 // Space for every output, in the model's dtype.
@@ -36,7 +50,8 @@ std::map<std::string, NpyArray> empty_outputs(const Metadata& metadata);
 
 Expected<InputViews> input_views(const std::map<std::string, NpyArray>& arrays);
 Expected<OutputViews> output_views(std::map<std::string, NpyArray>& arrays);
-// Makes the folder if need be; one NAME.npy per output.
+// Makes the folder if need be. Arrays by the names of their files, as from by_file; a name that
+// could lead out of the folder is refused, as the arrays may come out of a sandbox.
 Status write_outputs(const std::map<std::string, NpyArray>& arrays, const std::string& folder);
 
 double number_at(std::span<const std::byte> bytes, DType dtype, size_t index);

@@ -13,26 +13,10 @@
 #include <vector>
 
 #include "compiler/onnx/model_file.h"
+#include "support/descriptor.h"
 
 namespace tessera {
 namespace {
-
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  ~Descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  void reset(int number) {
-    if (number_ >= 0) ::close(number_);
-    number_ = number;
-  }
-  int get() const { return number_; }
-
- private:
-  int number_;
-};
 
 std::string called(const std::string& location) {
   return "external data '" + printable(location) + "'";
@@ -76,15 +60,15 @@ Expected<std::shared_ptr<const MappedFile>> ExternalData::open(const std::string
     return Error{called(location) + ": leads out of the model's folder, must be a path below it",
                  ErrorKind::BadFile};
   Descriptor at(::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  for (size_t i = 0; i < parts->size() && at.get() >= 0; ++i) {
+  for (size_t i = 0; i < parts->size() && at.is_open(); ++i) {
     const bool last = i + 1 == parts->size();
     const int kind = last ? O_NONBLOCK : O_DIRECTORY;
     at.reset(::openat(at.get(), (*parts)[i].c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | kind));
   }
-  if (at.get() < 0 && (errno == ELOOP || errno == ENOTDIR))
+  if (!at.is_open() && (errno == ELOOP || errno == ENOTDIR))
     return Error{called(location) + ": is reached through a link, must be a plain file",
                  ErrorKind::BadFile};
-  if (at.get() < 0) return Error{called(location) + ": cannot open: " + std::strerror(errno)};
+  if (!at.is_open()) return Error{called(location) + ": cannot open: " + std::strerror(errno)};
 
   struct stat status;
   if (::fstat(at.get(), &status) == 0 && S_ISREG(status.st_mode) && status.st_nlink > 1)

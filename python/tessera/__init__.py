@@ -11,7 +11,16 @@ Arrays go in and out as NumPy's, or by DLPack. Everything that computes releases
 lock. What goes wrong is a ``tessera.Error`` with the command line's words."""
 
 from tessera._core import Executable, __version__
-from tessera.compiler import compile, convert, inspect, load, model_inputs, passes, verify
+from tessera.compiler import (
+    compile,
+    convert,
+    file_names,
+    inspect,
+    load,
+    model_inputs,
+    passes,
+    verify,
+)
 from tessera.errors import (
     BadFileError,
     Error,
@@ -61,6 +70,7 @@ __all__ = [
     "__version__",
     "compile",
     "convert",
+    "file_names",
     "inspect",
     "load",
     "model_inputs",

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Dict, Iterable, Optional, Tuple, Union
 
 from tessera import _core
 from tessera.errors import UsageError
@@ -15,7 +15,16 @@ if TYPE_CHECKING:
 
     from tessera.types import CompileOptions
 
-__all__ = ["compile", "convert", "inspect", "load", "model_inputs", "passes", "verify"]
+__all__ = [
+    "compile",
+    "convert",
+    "file_names",
+    "inspect",
+    "load",
+    "model_inputs",
+    "passes",
+    "verify",
+]
 
 
 def compile(
@@ -118,3 +127,9 @@ def inspect(
 def model_inputs(model: Path) -> Tuple[ModelInput, ...]:
     """The inputs of an ONNX model, before anything is fixed."""
     return tuple(ModelInput(*row) for row in _core.model_inputs(model))
+
+
+def file_names(names: Iterable[str], others: Iterable[str] = ()) -> Dict[str, str]:
+    """The ``.npy`` file of each tensor, as the command line reads and writes them. ``others`` are
+    tensors of the same model whose files these must not be: the inputs, for outputs."""
+    return _core.file_names(list(names), list(others))

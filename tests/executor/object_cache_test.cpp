@@ -125,14 +125,14 @@ TEST_F(ObjectCacheTest, refuses_a_folder_that_others_may_write) {
   ASSERT_EQ(::chmod(folder().c_str(), 0777), 0);
   const auto cache = ObjectCache::open(folder());
   ASSERT_FALSE(cache);
-  EXPECT_THAT(cache.error().message, HasSubstr("other users may write to it, must be this user's"));
+  EXPECT_THAT(cache.error().message, HasSubstr("can be written to by others, must not"));
 }
 
 TEST_F(ObjectCacheTest, refuses_what_is_no_folder) {
   std::ofstream(path("cache")) << "a file";
   const auto cache = ObjectCache::open(folder());
   ASSERT_FALSE(cache);
-  EXPECT_THAT(cache.error().message, HasSubstr("cannot open as the folder of compiled codelets"));
+  EXPECT_THAT(cache.error().message, HasSubstr("is not a folder, must be one and not a link"));
 }
 
 TEST_F(ObjectCacheTest, removes_what_was_used_longest_ago) {

@@ -98,12 +98,31 @@ TEST_F(DiskCacheTest, a_folder_that_others_can_write_to_is_refused) {
   EXPECT_EQ(cache.error().message, folder_ + ": can be written to by others, must not");
 }
 
+TEST_F(DiskCacheTest, a_folder_that_others_could_replace_is_refused) {
+  ::chmod(parent_.c_str(), 0777);
+  const auto cache = DiskCache::open(folder_, 1000);
+  ASSERT_FALSE(cache.ok());
+  EXPECT_EQ(cache.error().kind, ErrorKind::BadFile);
+  EXPECT_THAT(cache.error().message,
+              HasSubstr(": can be written to by others, must not to have a cache below it"));
+  EXPECT_FALSE(fs::exists(folder_));
+}
+
+TEST_F(DiskCacheTest, what_was_opened_is_what_is_used) {
+  const auto cache = open();
+  fs::rename(folder_, parent_ + "/moved");
+  fs::create_directory(folder_);
+  store(*cache, small_record());
+  EXPECT_EQ(cache->find(small_record().key).outcome, Outcome::Hit);
+  EXPECT_TRUE(fs::is_empty(folder_));
+}
+
 TEST_F(DiskCacheTest, a_link_in_place_of_the_folder_is_refused) {
   fs::create_directory(parent_ + "/real");
   fs::create_directory_symlink(parent_ + "/real", folder_);
   const auto cache = DiskCache::open(folder_, 1000);
   ASSERT_FALSE(cache.ok());
-  EXPECT_THAT(cache.error().message, HasSubstr("is no folder, must be one and no link"));
+  EXPECT_THAT(cache.error().message, HasSubstr("is not a folder, must be one and not a link"));
 }
 
 TEST_F(DiskCacheTest, a_folder_of_another_user_is_refused) {

@@ -263,6 +263,18 @@ TEST_F(EventFile, a_line_cut_off_by_a_kill_is_left_out) {
   EXPECT_EQ(events->size(), 1u);
 }
 
+TEST_F(EventFile, torn_lines_are_left_out_and_told_of) {
+  const std::string line = to_json_line(example());
+  ASSERT_TRUE(write_file_atomic(path_, line + "\n" + line.substr(0, 50)).ok());
+  ASSERT_TRUE(append_line(path_, line).ok());
+  ASSERT_TRUE(append_line(path_, line.substr(0, 1)).ok());
+  std::string warning;
+  const auto events = read_events(path_, &warning);
+  ASSERT_TRUE(events.ok()) << events.error().message;
+  EXPECT_EQ(events->size(), 2u);
+  EXPECT_EQ(warning, path_ + ": 2 lines were cut off and left out: line 2, 4");
+}
+
 TEST_F(EventFile, errors_say_the_line) {
   ASSERT_TRUE(append_line(path_, to_json_line(example())).ok());
   ASSERT_TRUE(append_line(path_, "rubbish").ok());

@@ -82,7 +82,7 @@ TEST_F(File, errors_say_the_path_and_the_reason) {
             path("none") + ": cannot open: No such file or directory");
   EXPECT_EQ(write_file_atomic(path("none/a"), "x").error().message,
             path("none/a") + ": cannot create: No such file or directory");
-  EXPECT_EQ(read_text_file(path("")).error().message, path("") + ": cannot read: Is a directory");
+  EXPECT_EQ(read_text_file(path("")).error().message, path("") + ": is not a regular file");
 }
 
 TEST_F(File, only_a_regular_file_is_mapped_or_replaced) {
@@ -91,6 +91,44 @@ TEST_F(File, only_a_regular_file_is_mapped_or_replaced) {
             path("pipe") + ": is not a regular file");
   EXPECT_EQ(write_file_atomic(path("pipe"), "x").error().message,
             path("pipe") + ": is not a regular file, which it must be to be replaced");
+}
+
+TEST_F(File, no_reader_waits_for_a_pipe_or_reads_a_device) {
+  ASSERT_EQ(::mkfifo(path("pipe").c_str(), 0600), 0);
+  for (const std::string& name :
+       {path("pipe"), std::string("/dev/zero"), std::string("/dev/tty")}) {
+    EXPECT_FALSE(read_text_file(name).ok()) << name;
+    EXPECT_FALSE(MappedFile::open(name).ok()) << name;
+  }
+  EXPECT_EQ(read_text_file(path("pipe")).error().message, path("pipe") + ": is not a regular file");
+}
+
+TEST_F(File, a_log_that_is_a_pipe_nobody_reads_is_an_error) {
+  ASSERT_EQ(::mkfifo(path("pipe").c_str(), 0600), 0);
+  EXPECT_THAT(append_line(path("pipe"), "x").error().message, HasSubstr("cannot open"));
+  EXPECT_FALSE(check_appendable(path("pipe")).ok());
+}
+
+TEST_F(File, a_line_that_was_cut_off_is_ended_by_the_next_writer) {
+  write("log", "whole\n{\"half");
+  ASSERT_TRUE(append_line(path("log"), "next").ok());
+  ASSERT_TRUE(append_line(path("log"), "last").ok());
+  EXPECT_EQ(text("log"), "whole\n{\"half\nnext\nlast\n");
+}
+
+TEST_F(File, a_log_outlives_a_full_disk) {
+  write("log", std::string(4090, 'x') + "\n");
+  rlimit before;
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  auto* const handler = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit small{4096, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  const Status written = append_line(path("log"), "cut off here");
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  std::signal(SIGXFSZ, handler);
+  EXPECT_FALSE(written.ok());
+  ASSERT_TRUE(append_line(path("log"), "next").ok());
+  EXPECT_EQ(text("log"), std::string(4090, 'x') + "\ncut o\nnext\n");
 }
 
 TEST_F(File, more_than_the_limit_is_not_read) {

@@ -149,17 +149,5 @@ TEST_F(Npy, no_changed_byte_does_harm) {
   EXPECT_GT(refused, 100);
 }
 
-TEST(NpyNames, each_of_our_types_has_numpys_name) {
-  EXPECT_EQ(npy_descr(DType::F32), "<f4");
-  EXPECT_EQ(npy_descr(DType::F16), "<f2");
-  EXPECT_EQ(npy_descr(DType::I32), "<i4");
-  EXPECT_EQ(npy_descr(DType::Bool), "|b1");
-}
-
-TEST(NpyNames, a_tensors_name_becomes_a_file_name) {
-  EXPECT_EQ(file_name_of("input_ids.1-x"), "input_ids.1-x");
-  EXPECT_EQ(file_name_of("/encoder/out:0 ä"), "_encoder_out_0___");
-}
-
 }  // namespace
 }  // namespace tessera

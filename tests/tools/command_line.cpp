@@ -48,7 +48,6 @@ void surround(const Surroundings& with) {
   for (const std::string& name : with.unset) unsetenv(name.c_str());
   for (const auto& [name, value] : with.environment) setenv(name.c_str(), value.c_str(), 1);
   for (const int descriptor : with.closed) close(descriptor);
-  signal(SIGXFSZ, SIG_IGN);
   for (const auto& [resource, value] : with.limits) {
     const rlimit limit{value, value};
     if (setrlimit(static_cast<__rlimit_resource>(resource), &limit) != 0) _exit(126);

@@ -60,6 +60,8 @@ void kill_at_random(const Words& words, const std::string& folder, Forget forget
   const Result result = tessera(words);
   EXPECT_EQ(result.exit_code, 0) << result.err;
   expect_readable(folder);
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(folder))
+    EXPECT_NE(entry.path().extension(), ".tmp") << entry.path() << " was left";
 }
 
 TEST(Killed, a_compile_leaves_the_old_executable_or_the_new) {
