@@ -33,26 +33,25 @@ Outputs::Outputs(std::initializer_list<Output> list) {
 }
 
 void Outputs::push_back(Output output) {
-  of_[output.node].push_back(list_.size());
+  of_[output.node].insert(list_.size());
   list_.push_back(std::move(output));
 }
 
 void Outputs::set(size_t i, Node* node) {
   const auto old = of_.find(list_[i].node);
-  std::erase(old->second, i);
+  old->second.erase(i);
   if (old->second.empty()) of_.erase(old);
   list_[i].node = node;
-  of_[node].push_back(i);
+  of_[node].insert(i);
 }
 
 void Outputs::replace(const Node* from, Node* to) {
   const auto found = of_.find(from);
   if (found == of_.end() || from == to) return;
-  const std::vector<size_t> moved = std::move(found->second);
+  std::set<size_t> moved = std::move(found->second);
   of_.erase(found);
   for (const size_t i : moved) list_[i].node = to;
-  std::vector<size_t>& now = of_[to];
-  now.insert(now.end(), moved.begin(), moved.end());
+  of_[to].merge(moved);
 }
 
 std::string Graph::unique_name(const std::string& wanted) {

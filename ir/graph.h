@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -109,7 +110,7 @@ class Outputs {
 
  private:
   std::vector<Output> list_;
-  std::unordered_map<const Node*, std::vector<size_t>> of_;  // the outputs that a node is
+  std::unordered_map<const Node*, std::set<size_t>> of_;  // the outputs that a node is
 };
 
 class Graph {
