@@ -187,7 +187,7 @@ TEST(ReadLimits, a_file_is_refused_with_its_path_and_as_no_bad_file) {
   EXPECT_THAT(refused.error().message,
               testing::AllOf(testing::StartsWith(path + ": blob 0 (executable"),
                              HasSubstr("program: needs vertices = 13,107,200, must be at most "
-                                       "4,194,304 (--limit vertices=VALUE raises it)")));
+                                       "8,388,608 (--limit vertices=VALUE raises it)")));
   limits.memory = 1000;
   EXPECT_THAT(read_popef(path, check_compute_set, limits).error().message,
               HasSubstr("needs memory = "));

@@ -43,7 +43,7 @@ TEST(LimitFlag, what_is_not_a_limit_is_a_usage_error) {
 
 TEST(LimitFlag, a_file_of_too_many_vertices_is_refused_by_every_verb) {
   const std::string said =
-      "program: needs vertices = 13,107,200, must be at most 4,194,304 (--limit vertices=VALUE "
+      "program: needs vertices = 13,107,200, must be at most 8,388,608 (--limit vertices=VALUE "
       "raises it)";
   for (const Words& words : {
            Words{"inspect", kVertices},
