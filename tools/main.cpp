@@ -38,7 +38,7 @@ void print_overview() {
 
 void print_help(const Verb& verb, const po::options_description& flags) {
   print("usage: tessera {} {}\n\n{}\n\nexample:\n  {}\n\n", verb.name, verb.usage, verb.summary,
-        verb.example);
+        Lines{verb.example});
   std::ostringstream text;
   text << flags;
   print("{}", Lines{text.str()});

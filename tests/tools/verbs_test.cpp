@@ -13,17 +13,18 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using Json = nlohmann::json;
 
 TEST(Help, every_verb_teaches_with_an_example) {
   const Result overview = tessera({"--help"});
   EXPECT_EQ(overview.exit_code, 0);
   for (const char* verb : {"compile", "run", "bench", "inspect", "recompiles", "convert",
-                           "make-model", "pack", "version"}) {
+                           "make-model", "pack", "verify", "sign", "keygen", "version"}) {
     EXPECT_THAT(overview.out, HasSubstr(verb));
     const Result help = tessera({verb, "--help"});
     EXPECT_EQ(help.exit_code, 0);
-    EXPECT_THAT(help.out, AllOf(HasSubstr("usage:"), HasSubstr("example:")));
+    EXPECT_THAT(help.out, AllOf(HasSubstr("usage:"), HasSubstr("example:"), Not(HasSubstr("\\n"))));
   }
 }
 
