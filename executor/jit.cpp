@@ -307,7 +307,9 @@ Expected<std::vector<Expected<Object>>> compile_all(
   };
   std::vector<JitThread> workers;
   const size_t wanted = std::min(static_cast<size_t>(std::max(threads, 1)), jobs.size());
-  for (size_t i = 0; i < wanted; ++i) workers.emplace_back(work);
+  while (workers.size() < wanted && (workers.empty() || workers.back().started()))
+    workers.emplace_back(work);
+  if (workers.size() > 1 && !workers.back().started()) workers.pop_back();  // the others do it all
   Status all;
   for (JitThread& worker : workers) {
     if (Status one = worker.wait(); all.ok()) all = std::move(one);

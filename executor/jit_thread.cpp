@@ -116,6 +116,7 @@ JitThread::JitThread(std::function<Status()> work) : call_(std::make_shared<Call
     call->end(std::move(status));
   });
   if (started) thread_ = started.take();
+  if (!started) call_->result = std::move(started.error());
 }
 
 JitThread::~JitThread() {
@@ -124,7 +125,7 @@ JitThread::~JitThread() {
 
 Status JitThread::wait() {
   const std::shared_ptr<Call> call = std::exchange(call_, nullptr);
-  if (!thread_.joinable()) return guarded("jit", call->work);
+  if (!started()) return std::move(call->result);
   if (!call->wait_for_end()) {
     thread_.detach();
     return lost_error(*call);

@@ -17,8 +17,9 @@ namespace tessera {
 class JitThread {
  public:
   // `work` owns what it uses, or uses what is never freed once llvm_failed(). Where the system has
-  // no thread left, wait() does the work; LLVM's failure ends the process then.
+  // no thread left, nothing is done, and wait() says so.
   explicit JitThread(std::function<Status()> work);
+  bool started() const { return thread_.joinable(); }
   ~JitThread();  // waits
   JitThread(JitThread&&) noexcept = default;
   // What the work says, or the error of LLVM.
