@@ -64,7 +64,8 @@ void constants(ModelBuilder& model, int n) {
   model.output(numbered("v", n - 1));
 }
 
-// Constants of n layouts, each placed by itself.
+// Constants of n layouts, each placed by itself. They are few, as each is larger than the one
+// before.
 void layouts(ModelBuilder& model, int n) {
   for (int i = 0; i < n; ++i) {
     const std::string x = numbered("x", i), c = numbered("c", i), y = numbered("y", i);
@@ -203,7 +204,7 @@ constexpr Family kFamilies[] = {
     {"shared_sums", shared_sums},
     {"shared_products", shared_products},
     {"constants", constants},
-    {"layouts", layouts, 500},
+    {"layouts", layouts, 150},
     {"fan_out", fan_out},
     {"fan_in", fan_in},
     {"joined", joined},
