@@ -192,7 +192,8 @@ TEST(OnnxImport, an_unknown_op_is_refused_unless_nothing_needs_it) {
 
   ModelBuilder dead;
   dead.input("x", kFloat, "2").output("y");
-  dead.node("GRU", {"x"}, {"unused"}).node("Relu", {"x"}, {"y"});
+  dead.node("GRU", {"x"}, {"unused"});
+  dead.node("Relu", {"x"}, {"y"});
   EXPECT_THAT(imported(dead), HasSubstr("return %y"));
 }
 
