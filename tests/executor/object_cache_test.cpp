@@ -224,7 +224,7 @@ TEST_F(ObjectCacheTest, a_machine_works_without_the_folder_and_says_why) {
   ASSERT_EQ(::chmod(folder().c_str(), 0777), 0);
   const Ran ran = run_softmax(folder());
   EXPECT_EQ(ran.counts.compiled, 1);
-  EXPECT_THAT(ran.problem, HasSubstr("other users may write to it"));
+  EXPECT_THAT(ran.problem, HasSubstr("can be written to by others, must not"));
   EXPECT_TRUE(objects().empty());
 }
 

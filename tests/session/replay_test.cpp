@@ -278,7 +278,7 @@ TEST_F(ReplayOfProcesses, a_cache_that_works_saves_what_was_promised) {
               return error_of_slip(
                   "cache_failed", [&] { in_turn([](int) {}); },
                   [&](const CompileSlip& failed) {
-                    EXPECT_THAT(failed.text, HasSubstr("/proc/no/such"));
+                    EXPECT_THAT(failed.text, HasSubstr("/proc/no"));
                     options_.cache_dir = cache();
                   },
                   std::ssize(lengths_));  // the first process still compiles
