@@ -31,13 +31,15 @@ struct VertexShape {
 
 // A letter for each dimension of each operand. Dimensions of one letter are cut and joined
 // together: `check` accepts no vertex in which two of them have different sizes, unless one is 1,
-// and serves all. What is written is never that one. Along an upper-case letter vertices do not
-// depend on each other: a vertex of the joined boxes computes, to the bit, what those of the parts
-// do. A dot stands for a dimension that a vertex does not walk through, or not from end to end.
+// and serves all. An operand that is written never has that size of 1. Along an upper-case letter
+// vertices do not depend on each other: a vertex of the joined boxes computes, to the bit, what
+// those of the parts do. A dot stands for a dimension that a vertex does not walk through, or not
+// from end to end.
 struct Extents {
   std::vector<std::string> letters;  // by operand
-  // Letters to cut along, in this order: upper-case, and of what is written. What every piece but
-  // the last is a multiple of, and about how far one goes that is worth a call.
+  // Letters to cut along, in this order. Each is upper-case and a letter of a written operand.
+  // Every piece but the last is a multiple of `step` long; a piece of about `worth` is worth a
+  // call.
   struct Cut {
     char letter;
     int64_t step;

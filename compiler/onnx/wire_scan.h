@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an ONNX file would cost once protobuf has read it, found by walking its bytes, before
-// protobuf builds anything: two bytes of file can ask for an object of three hundred.
+// Counts what an ONNX file would cost once protobuf has read it. The count walks the file's bytes
+// before protobuf builds anything: two bytes of file can ask for an object of three hundred.
 #pragma once
 
 #include <cstddef>
