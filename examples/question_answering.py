@@ -12,19 +12,18 @@ import argparse
 import json
 import sys
 import unicodedata
-from typing import Dict, List, Tuple
 
 import numpy as np
 
 import tessera
 
-Word = Tuple[str, int, int]  # text, begin and end in the source
+Word = tuple[str, int, int]  # text, begin and end in the source
 LONGEST_ANSWER = 30  # tokens
 
 
-def split_words(text: str) -> List[Word]:
+def split_words(text: str) -> list[Word]:
     """At blanks and around punctuation, as BERT's basic tokenizer does."""
-    words: List[Word] = []
+    words: list[Word] = []
     begin = None
     for at, letter in enumerate(text + " "):
         alone = unicodedata.category(letter).startswith("P") or letter in "$+<=>^`|~"
@@ -48,12 +47,12 @@ def normalise(word: str) -> str:
 class WordPiece:
     def __init__(self, path: str) -> None:
         with open(path, encoding="utf-8") as file:
-            self.ids: Dict[str, int] = {line.rstrip("\n"): i for i, line in enumerate(file)}
+            self.ids: dict[str, int] = {line.rstrip("\n"): i for i, line in enumerate(file)}
         for special in ("[CLS]", "[SEP]", "[UNK]"):
             if special not in self.ids:
                 raise SystemExit(f"{path}: has no {special}, must be a WordPiece vocabulary")
 
-    def pieces(self, word: str) -> List[int]:
+    def pieces(self, word: str) -> list[int]:
         """The longest piece that the vocabulary has, then the rest alike; [UNK] if there is
         none."""
         ids, begin = [], 0
@@ -73,20 +72,20 @@ class WordPiece:
         ids = [self.ids["[CLS]"]]
         for word, _, _ in split_words(question):
             ids += self.pieces(normalise(word))
-        ids = ids[: longest // 2] + [self.ids["[SEP]"]]
+        ids = [*ids[: longest // 2], self.ids["[SEP]"]]
         first = len(ids)
-        places: List[Tuple[int, int]] = []
+        places: list[tuple[int, int]] = []
         for word, begin, end in split_words(context):
             pieces = self.pieces(normalise(word))
             ids += pieces
             places += [(begin, end)] * len(pieces)
-        ids = ids[: longest - 1] + [self.ids["[SEP]"]]
+        ids = [*ids[: longest - 1], self.ids["[SEP]"]]
         places = places[: len(ids) - 1 - first]
         types = [0] * first + [1] * (len(ids) - first)
         return np.array(ids, np.int32), np.array(types, np.int32), first, places
 
 
-def best_span(start: np.ndarray, end: np.ndarray, first: int, count: int) -> Tuple[int, int, float]:
+def best_span(start: np.ndarray, end: np.ndarray, first: int, count: int) -> tuple[int, int, float]:
     """The two context tokens with the largest sum of logits, end not before start."""
     best = (0, 0, -np.inf)
     for i in range(count):

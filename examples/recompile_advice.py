@@ -9,12 +9,11 @@ the least padding is added: dynamic programming over the lengths seen. Prints wh
 the buckets, and what they would have cost."""
 
 import argparse
-from typing import List, Tuple
 
 import tessera
 
 
-def choose_buckets(lengths: List[int], count: int) -> Tuple[List[int], int]:
+def choose_buckets(lengths: list[int], count: int) -> tuple[list[int], int]:
     """The `count` bounds, the last the longest length, with the least padding in all; and that
     padding. `lengths` ascend, one entry each time that a length was compiled for."""
     total = len(lengths)

@@ -10,6 +10,7 @@ of one connection come as they are ready. --port 0 takes any free port, and says
 
 import argparse
 import asyncio
+import contextlib
 import json
 
 import numpy as np
@@ -64,11 +65,11 @@ def main() -> None:
     )
     parser.add_argument("--deadline", type=float, help="seconds a request may take")
     args = parser.parse_args()
-    with tessera.PackRunner(args.model, timeout=args.timeout, warm_up=True) as runner:
-        try:
-            asyncio.run(serve(runner, args.port, args.deadline))
-        except KeyboardInterrupt:
-            pass
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        tessera.PackRunner(args.model, timeout=args.timeout, warm_up=True) as runner,
+    ):
+        asyncio.run(serve(runner, args.port, args.deadline))
     print("stopped")
 
 

@@ -16,7 +16,6 @@ from poprt_compat import backend, compiler, converter, passes, runtime
 from poprt_compat.compiler import Compiler, CompilerOptions
 from poprt_compat.converter import Converter
 from poprt_compat.passes import Pass
-
 from tessera import __version__
 
 __all__ = [

@@ -2,7 +2,7 @@
 """poprt.backend: sessions by name of what runs them."""
 
 import os
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Optional
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from poprt_compat.models import fixed_shapes, model_path
 from poprt_compat.runtime import without_positions
 from poprt_compat.warn import no_meaning
 
-IoInfo = Dict[str, Tuple[Tuple[int, ...], np.dtype]]
+IoInfo = dict[str, tuple[tuple[int, ...], np.dtype[Any]]]
 
 
 class Backend:
@@ -24,7 +24,7 @@ class Backend:
         batch: int,
         output_dir: Optional[str],
         export_popef: bool,
-        options: Dict[str, Any],
+        options: dict[str, Any],
     ) -> None:
         self._model, self._batch = model, batch
         self._output_dir, self._export = output_dir or "./", export_popef
@@ -52,7 +52,9 @@ class Backend:
             raise tessera.UsageError("session: is not loaded, must be: call load() first")
         return self._runner
 
-    def run(self, output_names: Optional[List[str]], feed: Dict[str, Any]) -> List[np.ndarray]:
+    def run(
+        self, output_names: Optional[list[str]], feed: dict[str, Any]
+    ) -> list[np.ndarray[Any, Any]]:
         """The outputs by the names asked for, in their order; None: all."""
         runner = self._loaded()
         answers = runner.run(without_positions(feed, self._inputs))
@@ -64,7 +66,7 @@ class Backend:
                 )
         return [answers[name] for name in names]
 
-    def get_io_info(self) -> Tuple[IoInfo, IoInfo]:
+    def get_io_info(self) -> tuple[IoInfo, IoInfo]:
         runner = self._loaded()
         return (
             {t.name: (t.shape, t.dtype) for t in runner.inputs},
@@ -92,16 +94,18 @@ class ORTBackend:
             )
         return self
 
-    def run(self, output_names: Optional[List[str]], feed: Dict[str, Any]) -> List[np.ndarray]:
+    def run(
+        self, output_names: Optional[list[str]], feed: dict[str, Any]
+    ) -> list[np.ndarray[Any, Any]]:
         wanted = {i.name: i.type for i in self._session.get_inputs()}
         feed = {
             name: np.asarray(array, np.int64) if wanted.get(name) == "tensor(int64)" else array
             for name, array in without_positions(feed, wanted).items()
         }
-        result: List[np.ndarray] = self._session.run(output_names, feed)
+        result: list[np.ndarray[Any, Any]] = self._session.run(output_names, feed)
         return result
 
-    def get_io_info(self) -> Tuple[Dict[str, Any], Dict[str, Any]]:
+    def get_io_info(self) -> tuple[dict[str, Any], dict[str, Any]]:
         return (
             {i.name: (tuple(i.shape), i.type) for i in self._session.get_inputs()},
             {o.name: (tuple(o.shape), o.type) for o in self._session.get_outputs()},
@@ -115,7 +119,7 @@ def get_session(
     *,
     output_dir: Optional[str] = None,
     export_popef: bool = False,
-    options: Optional[Dict[str, Any]] = None,
+    options: Optional[dict[str, Any]] = None,
 ) -> Any:
     """``get_session(path or bytes, batch, "poprt" or "onnxruntime", …).load()``."""
     if backend == "poprt":

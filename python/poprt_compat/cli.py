@@ -6,7 +6,8 @@ import argparse
 import os
 import sys
 import time
-from typing import Any, Dict, List, Optional, Sequence
+from collections.abc import Sequence
+from typing import Any, Optional
 
 import numpy as np
 
@@ -112,17 +113,13 @@ def make_parser() -> argparse.ArgumentParser:
         if words == 0:
             add("--" + name, action="store_true", help=argparse.SUPPRESS)
         else:
-            add(
-                "--" + name,
-                nargs="+" if words == "*" else None,
-                default=default,
-                help=argparse.SUPPRESS,
-            )
+            many: dict[str, Any] = {"nargs": "+"} if words == "*" else {}
+            add("--" + name, default=default, help=argparse.SUPPRESS, **many)
     return parser
 
 
-def pairs(words: Sequence[str], flag: str) -> Dict[str, str]:
-    found: Dict[str, str] = {}
+def pairs(words: Sequence[str], flag: str) -> dict[str, str]:
+    found: dict[str, str] = {}
     for word in words:
         key, equals, value = word.partition("=")
         if not equals or not key:
@@ -131,7 +128,7 @@ def pairs(words: Sequence[str], flag: str) -> Dict[str, str]:
     return found
 
 
-def shapes_of(words: Sequence[str]) -> Dict[str, Any]:
+def shapes_of(words: Sequence[str]) -> dict[str, Any]:
     shapes = {}
     for name, dims in pairs(words, "input_shape").items():
         try:
@@ -143,9 +140,9 @@ def shapes_of(words: Sequence[str]) -> Dict[str, Any]:
     return shapes
 
 
-def pack_args_of(words: Sequence[str]) -> Dict[str, str]:
+def pack_args_of(words: Sequence[str]) -> dict[str, str]:
     """head_pattern takes several words: those without `=` belong to the key before."""
-    joined: List[str] = []
+    joined: list[str] = []
     for word in words:
         if joined and joined[-1].startswith("head_pattern") and "=" not in word:
             joined[-1] += "," + word
@@ -154,7 +151,7 @@ def pack_args_of(words: Sequence[str]) -> Dict[str, str]:
     return dict(pairs(joined, "pack_args"))
 
 
-def settings_of(args: argparse.Namespace) -> Dict[str, Any]:
+def settings_of(args: argparse.Namespace) -> dict[str, Any]:
     return {
         **DEFAULTS,
         "input_shape": shapes_of(args.input_shape),
@@ -191,10 +188,10 @@ def value_of(text: str, default: Any, flag: str) -> Any:
     raise tessera.UsageError(f"{flag}: '{text}', must be {must}")
 
 
-def target_options(args: argparse.Namespace) -> Dict[str, Any]:
+def target_options(args: argparse.Namespace) -> dict[str, Any]:
     """What is said to the compiler alone. Names are CompilerOptions', which warns of those without
     a meaning."""
-    settings: Dict[str, Any] = {
+    settings: dict[str, Any] = {
         "ipu_version": args.ipu_version,
         "num_io_tiles": args.num_io_tiles,
         "batches_per_step": args.batches_per_step,
@@ -215,7 +212,7 @@ def show(made: tessera.Executable) -> None:
             print(f"{kind:<7}{visible(tensor.name)} {tensor.dtype} {list(tensor.shape)}")
 
 
-def random_feed(made: tessera.Executable) -> Dict[str, np.ndarray]:
+def random_feed(made: tessera.Executable) -> dict[str, np.ndarray[Any, Any]]:
     random = np.random.default_rng(2023)
     feed = {}
     for tensor in made.inputs:
@@ -269,7 +266,7 @@ def compare_with_onnxruntime(path: str, made: tessera.Executable) -> None:
         print(f"{visible(output.name)}: largest difference to ONNX Runtime {error:.3g}")
 
 
-def read_yaml(path: str) -> List[str]:
+def read_yaml(path: str) -> list[str]:
     """The file's options as words."""
     try:
         import yaml
@@ -284,7 +281,7 @@ def read_yaml(path: str) -> List[str]:
         raise tessera.UsageError(f"{path}: is no YAML: {error}") from None
     if not isinstance(options, dict):
         raise tessera.UsageError(f"{path}: must be options by name")
-    words: List[str] = []
+    words: list[str] = []
     for name, value in options.items():
         if name == "model_fusion":
             raise tessera.UsageError(

@@ -2,14 +2,14 @@
 """poprt.compiler: a model to an executable."""
 
 import json
-from typing import Any, Dict, List, Optional
+from typing import Any, Optional
 
 import tessera
 from poprt_compat.models import fixed_shapes, model_path
 from poprt_compat.warn import no_meaning
 
 #: Every option of PopRT's CompilerOptions, in Python's spelling, with its default.
-DEFAULTS: Dict[str, Any] = {
+DEFAULTS: dict[str, Any] = {
     "num_ipus": 1,
     "ipu_version": "",
     "batches_per_step": 1,
@@ -70,6 +70,16 @@ class CompilerOptions:
     """Options by name; one that PopRT does not have is refused, one that Tessera has no meaning
     for is warned of when it is set to another value than its default."""
 
+    num_ipus: int
+    ipu_version: str
+    batches_per_step: int
+    partials_type: str
+    available_memory_proportion: float
+    num_io_tiles: int
+    enable_prefetch_datastreams: bool
+    use_128bit_conv_unit_load: bool
+    enable_fast_reduce: bool
+
     def __init__(self, **options: Any) -> None:
         for name, value in DEFAULTS.items():
             object.__setattr__(self, name, value.copy() if hasattr(value, "copy") else value)
@@ -83,7 +93,7 @@ class CompilerOptions:
             no_meaning(f"CompilerOptions.{name}")
         object.__setattr__(self, name, value)
 
-    def compile_options(self) -> Dict[str, Any]:
+    def compile_options(self) -> dict[str, Any]:
         if self.num_ipus != 1:
             raise tessera.UsageError(f"num_ipus: {self.num_ipus}, must be 1")
         if self.ipu_version not in TARGETS:
@@ -108,7 +118,7 @@ class Compiler:
 
     @staticmethod
     def compile(
-        model: Any, outputs: Optional[List[str]] = None, options: Optional[CompilerOptions] = None
+        model: Any, outputs: Optional[list[str]] = None, options: Optional[CompilerOptions] = None
     ) -> tessera.Executable:
         with model_path(model) as path:
             made = tessera.compile(
@@ -130,7 +140,7 @@ class Compiler:
     @staticmethod
     def compile_and_export(
         model: Any,
-        outputs: Optional[List[str]],
+        outputs: Optional[list[str]],
         filename: str,
         options: Optional[CompilerOptions] = None,
     ) -> None:
@@ -139,7 +149,7 @@ class Compiler:
     @staticmethod
     def compile_and_get_summary_report(
         model: Any,
-        outputs: Optional[List[str]] = None,
+        outputs: Optional[list[str]] = None,
         options: Optional[CompilerOptions] = None,
         reset_profile: bool = True,
     ) -> str:

@@ -3,7 +3,8 @@
 
 import os
 import tempfile
-from typing import Any, Dict, List, Sequence, Union
+from collections.abc import Sequence
+from typing import Any, Union
 
 import tessera
 from poprt_compat import passes as pass_names
@@ -59,13 +60,13 @@ NO_MEANING = {
 }
 
 
-def names_of(value: Union[str, Sequence[str], None]) -> List[str]:
+def names_of(value: Union[str, Sequence[str], None]) -> list[str]:
     if not value:
         return []
     return [n for n in value.split(",") if n] if isinstance(value, str) else list(value)
 
 
-def pack_args_of(pack_args: Dict[str, Any]) -> Dict[str, int]:
+def pack_args_of(pack_args: dict[str, Any]) -> dict[str, int]:
     """Of PopRT's keys those that say something here; others are found in the graph by structure."""
     kept = {}
     for key, value in pack_args.items():
@@ -86,9 +87,9 @@ def pack_args_of(pack_args: Dict[str, Any]) -> Dict[str, int]:
     return kept
 
 
-def compile_options(path: str, settings: Dict[str, Any]) -> Dict[str, Any]:
+def compile_options(path: str, settings: dict[str, Any]) -> dict[str, Any]:
     """Tessera's options of the settings above."""
-    options: Dict[str, Any] = {
+    options: dict[str, Any] = {
         "input_shape": fixed_shapes(
             path, settings["input_shape"], settings["batch_size"], settings["batch_axis"]
         ),
@@ -119,7 +120,7 @@ class Converter:
                 no_meaning(f"Converter({name}=…)")
         self.settings = {**DEFAULTS, **{n: v for n, v in settings.items() if n in DEFAULTS}}
 
-    def convert_file(self, path: str, output: str) -> Dict[str, Any]:
+    def convert_file(self, path: str, output: str) -> dict[str, Any]:
         return tessera.convert(path, output, **compile_options(path, self.settings))
 
     def convert(self, model: Any) -> Any:

@@ -5,12 +5,13 @@ imported."""
 import contextlib
 import os
 import tempfile
-from typing import Any, Dict, Iterator, Optional, Tuple
+from collections.abc import Iterator
+from typing import Any, Optional
 
 import tessera
 from poprt_compat.warn import no_meaning
 
-Shapes = Dict[str, Tuple[int, ...]]
+Shapes = dict[str, tuple[int, ...]]
 
 
 @contextlib.contextmanager
@@ -34,7 +35,7 @@ def model_path(model: Any) -> Iterator[str]:
 
 def fixed_shapes(
     path: str,
-    input_shape: Optional[Dict[str, Any]] = None,
+    input_shape: Optional[dict[str, Any]] = None,
     batch_size: Optional[int] = None,
     batch_axis: int = 0,
 ) -> Shapes:
@@ -50,8 +51,7 @@ def fixed_shapes(
         for name, shape in declared.items():
             if name in shapes or len(shape) <= batch_axis or shape[batch_axis] >= 0:
                 continue
-            shape = list(shape)
-            shape[batch_axis] = batch_size
-            if min(shape) >= 0:  # else the other dimensions are for input_shape to fix
-                shapes[name] = tuple(shape)
+            fixed = (*shape[:batch_axis], batch_size, *shape[batch_axis + 1 :])
+            if min(fixed) >= 0:  # else the other dimensions are for input_shape to fix
+                shapes[name] = fixed
     return shapes

@@ -6,7 +6,8 @@ differ: a request that fits no batch is an error here, not a batch without an en
 request whose mask holds a zero or whose arrays differ in length, which would be packed into a
 neighbour."""
 
-from typing import Any, Dict, List, NamedTuple, Sequence
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,10 +28,10 @@ class DataSpec(NamedTuple):
 class DataTransfer(NamedTuple):
     """One batch: ``count`` is the index of the first request that is not in it."""
 
-    count: int
-    specs: List[DataSpec]
-    data: Dict[str, np.ndarray]
-    unpack_info: np.ndarray
+    count: int  # type: ignore[assignment]  # PopRT's name, which hides the tuple's method
+    specs: list[DataSpec]
+    data: dict[str, np.ndarray[Any, Any]]
+    unpack_info: np.ndarray[Any, Any]
     last: bool = False
 
 
@@ -83,8 +84,8 @@ def pack_data(
         for name in ("input_ids", "attention_mask", "token_type_ids", "position_ids")
     }
     unpack_info = np.zeros((max_valid_num, segment_num), np.int32)
-    specs: List[DataSpec] = []
-    starts: List[int] = []
+    specs: list[DataSpec] = []
+    starts: list[int] = []
     end = 0  # of the last request, in the flattened batch
     in_row = 0  # requests of the row that is being filled
 

@@ -6,7 +6,8 @@ most of what PopRT does by name is done there, or already at import."""
 
 import os
 import tempfile
-from typing import Any, Iterable, List
+from collections.abc import Iterable
+from typing import Any
 
 import tessera
 from poprt_compat.models import model_path
@@ -57,7 +58,7 @@ NOT_HERE = frozenset(
 )
 
 
-def all_names() -> List[str]:
+def all_names() -> list[str]:
     ours = {p.name for p in tessera.passes()}
     return sorted(set(SAME) | ALWAYS | NOT_HERE | ours)
 
@@ -67,7 +68,7 @@ def _ours(name: str) -> Any:
     return known.get(SAME.get(name, name))
 
 
-def optional_passes(names: Iterable[str]) -> List[str]:
+def optional_passes(names: Iterable[str]) -> list[str]:
     """Those of ``--passes`` that must be asked for here; an unknown name is left for the compiler
     to refuse, with the nearest."""
     asked = []
@@ -82,7 +83,7 @@ def optional_passes(names: Iterable[str]) -> List[str]:
     return asked
 
 
-def skipped_passes(names: Iterable[str]) -> List[str]:
+def skipped_passes(names: Iterable[str]) -> list[str]:
     skipped = []
     for name in names:
         ours = _ours(name)

@@ -5,7 +5,8 @@ import argparse
 import concurrent.futures
 import sys
 import time
-from typing import Optional, Sequence
+from collections.abc import Sequence
+from typing import Optional
 
 import numpy as np
 

@@ -2,14 +2,12 @@
 """poprt.runtime: executables at work. Callers allocate outputs; they are filled in place."""
 
 import enum
-from typing import Any, Dict, List, Optional, Union
+from typing import Any, ClassVar, Optional, Union
 
 import numpy as np
 
 import tessera
 from poprt_compat.warn import no_meaning
-
-Array = np.ndarray
 
 
 class PackAlgorithm(enum.Enum):
@@ -25,8 +23,8 @@ class RunnerType(enum.Enum):
 class _Settings:
     """Attributes with defaults; any other name is refused, and what has no meaning is warned of."""
 
-    DEFAULTS: Dict[str, Any] = {}
-    MEANT: frozenset = frozenset()
+    DEFAULTS: ClassVar[dict[str, Any]] = {}
+    MEANT: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, **settings: Any) -> None:
         for name, value in self.DEFAULTS.items():
@@ -43,14 +41,14 @@ class _Settings:
 
 
 class DeviceWaitConfig(_Settings):
-    DEFAULTS = {"timeout_sec": 1, "sleep_time_sec": 6}
+    DEFAULTS: ClassVar[dict[str, Any]] = {"timeout_sec": 1, "sleep_time_sec": 6}
     MEANT = frozenset(DEFAULTS)
 
 
 class RuntimeConfig(_Settings):
     """PopRT's names and defaults. Tessera's machine is always there and always checked."""
 
-    DEFAULTS = {
+    DEFAULTS: ClassVar[dict[str, Any]] = {
         "runner_type": RunnerType.ModelRunner,
         "device_wait_config": None,
         "thread_safe": True,
@@ -74,7 +72,18 @@ class RuntimeConfig(_Settings):
 class PackRunnerConfig(_Settings):
     """``timeout_microseconds``: the longest wait of a pack's first request; 0 sends at once."""
 
-    DEFAULTS = {
+    timeout_microseconds: int
+    max_valid_num: int
+    dynamic_input_name: str
+    unpack_info_input_name: str
+    mask_name: str
+    dynamic_group: Any
+    algorithm: PackAlgorithm
+    single_row: bool
+    delimiters: int
+    strip_padding: bool
+
+    DEFAULTS: ClassVar[dict[str, Any]] = {
         "runner_type": RunnerType.PackRunner,
         "timeout_microseconds": 0,
         "max_valid_num": 0,
@@ -144,7 +153,7 @@ class DataDesc:
         self.size_in_bytes = int(np.prod(tensor.shape, dtype=np.int64)) * tensor.dtype.itemsize
         self.popef_contains_tensor_data = False
 
-    def numpy_data_type(self) -> np.dtype:
+    def numpy_data_type(self) -> np.dtype[Any]:
         return self.dtype
 
     def __repr__(self) -> str:
@@ -154,7 +163,7 @@ class DataDesc:
 class OutputFuture:
     """``wait()`` returns when the caller's arrays are filled, or raises."""
 
-    def __init__(self, future: tessera.Future, halves: Dict[str, Any]) -> None:
+    def __init__(self, future: tessera.Future, halves: dict[str, Any]) -> None:
         self._future = future
         self._halves = halves
 
@@ -170,26 +179,26 @@ class OutputFuture:
 class _Base:
     _runner: Union[tessera.ModelRunner, tessera.PackRunner]
 
-    def get_execute_inputs(self) -> List[DataDesc]:
+    def get_execute_inputs(self) -> list[DataDesc]:
         return [DataDesc(t) for t in self._runner.inputs]
 
-    def get_execute_outputs(self) -> List[DataDesc]:
+    def get_execute_outputs(self) -> list[DataDesc]:
         return [DataDesc(t) for t in self._runner.outputs]
 
     get_model_inputs = get_execute_inputs
     get_model_outputs = get_execute_outputs
 
-    def execute(self, inputs: Dict[str, Any], outputs: Dict[str, Any]) -> None:
+    def execute(self, inputs: dict[str, Any], outputs: dict[str, Any]) -> None:
         self.execute_async(inputs, outputs).wait()
 
-    def execute_async(self, inputs: Dict[str, Any], outputs: Dict[str, Any]) -> OutputFuture:
+    def execute_async(self, inputs: dict[str, Any], outputs: dict[str, Any]) -> OutputFuture:
         raise NotImplementedError
 
-    def executeAsync(self, inputs: Dict[str, Any], outputs: Dict[str, Any]) -> OutputFuture:
+    def executeAsync(self, inputs: dict[str, Any], outputs: dict[str, Any]) -> OutputFuture:
         return self.execute_async(inputs, outputs)
 
 
-def without_positions(inputs: Dict[str, Any], known: Any) -> Dict[str, Any]:
+def without_positions(inputs: dict[str, Any], known: Any) -> dict[str, Any]:
     """A model that computes its own positions has no such input."""
     if "position_ids" not in inputs or "position_ids" in known:
         return inputs
@@ -205,14 +214,15 @@ class ModelRunner(_Base):
         self._inputs = {t.name for t in self._runner.inputs}
         self._dtypes = {t.name: t.dtype for t in self._runner.outputs}
 
-    def execute_async(self, inputs: Dict[str, Any], outputs: Dict[str, Any]) -> OutputFuture:
+    def execute_async(self, inputs: dict[str, Any], outputs: dict[str, Any]) -> OutputFuture:
         filled, halves = {}, {}
         for name, array in outputs.items():
             # PopRT's fp16 models give float16; here an output stays what the model declares.
             if self._dtypes.get(name) == np.float32 and array.dtype == np.float16:
                 halves[name] = array
-                array = np.empty(array.shape, np.float32)
-            filled[name] = array
+                filled[name] = np.empty(array.shape, np.float32)
+            else:
+                filled[name] = array
         inputs = without_positions(inputs, self._inputs)
         return OutputFuture(self._runner.submit(inputs, filled), halves)
 
@@ -230,12 +240,11 @@ class PackRunner(_Base):
                 "PackRunner: single-row mode is for models with an attention mask, and this one is "
                 "packed end to end"
             )
-        if config.dynamic_input_name and packing is not None:
-            if config.dynamic_input_name not in packing.token_inputs:
-                raise tessera.UsageError(
-                    f"dynamic_input_name: {config.dynamic_input_name}: must be one of "
-                    + ", ".join(packing.token_inputs)
-                )
+        dynamic = config.dynamic_input_name
+        if dynamic and packing is not None and dynamic not in packing.token_inputs:
+            raise tessera.UsageError(
+                f"dynamic_input_name: {dynamic}: must be one of " + ", ".join(packing.token_inputs)
+            )
         most = config.max_valid_num
         if packing is not None and packing.form == "A":
             most = min(most, packing.max_valid_num)
@@ -257,7 +266,7 @@ class PackRunner(_Base):
         mask = packing.mask_input if packing is not None else "attention_mask"
         self._taken = set(taken) | ({mask} if mask else set())
 
-    def execute_async(self, inputs: Dict[str, Any], outputs: Dict[str, Any]) -> OutputFuture:
+    def execute_async(self, inputs: dict[str, Any], outputs: dict[str, Any]) -> OutputFuture:
         made_here = ("position_ids", "unpack_info")
         request = {
             name: array

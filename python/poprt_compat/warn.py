@@ -2,11 +2,12 @@
 """What the commands say on stderr."""
 
 import sys
-from typing import Callable, Optional, Sequence, Set
+from collections.abc import Sequence
+from typing import Callable, Optional
 
 import tessera
 
-_told: Set[str] = set()
+_told: set[str] = set()
 
 
 def no_meaning(what: str, why: str = "Tessera has no such thing") -> None:

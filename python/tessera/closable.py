@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Optional, Protocol, Type, TypeVar
+from typing import Protocol, TypeVar
 
 from tessera.futures import close_at_exit
 
@@ -39,8 +39,8 @@ class Closable:
 
     def __exit__(
         self,
-        kind: Optional[Type[BaseException]],
-        value: Optional[BaseException],
-        trace: Optional[TracebackType],
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Dict, Iterable, Optional, Tuple, Union
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from tessera import _core
 from tessera.errors import UsageError
@@ -28,7 +29,7 @@ __all__ = [
 
 
 def compile(
-    model: Path, output: Optional[Path] = None, **options: Unpack[CompileOptions]
+    model: Path, output: Path | None = None, **options: Unpack[CompileOptions]
 ) -> _core.Executable:
     """Compiles an ONNX model; writes it to ``output`` (a ``.popef`` file) if that is given.
 
@@ -42,7 +43,7 @@ def compile(
     return _core.compile(model, output, dict(options))
 
 
-def convert(model: Path, output: Path, **options: Unpack[CompileOptions]) -> Dict[str, Any]:
+def convert(model: Path, output: Path, **options: Unpack[CompileOptions]) -> dict[str, Any]:
     """Writes the model as it is after the passes, as ONNX. Options and errors as ``compile``.
 
     Gives what was done: ``path``, ``nodes``, ``inputs`` and ``outputs`` (their numbers), ``passes``
@@ -53,22 +54,23 @@ def convert(model: Path, output: Path, **options: Unpack[CompileOptions]) -> Dic
 def load(
     path: Path,
     *,
-    limits: Optional[Limits] = None,
-    require_signature: Optional[Path] = None,
+    limits: Limits | None = None,
+    require_signature: Path | None = None,
 ) -> _core.Executable:
     """Reads a ``.popef`` file and verifies it. ``BadFileError`` if it is damaged, ``RefusedError``
     if that would cost more than ``limits`` (``tessera.types.Limits``) say.
 
     ``require_signature``: a public key, by its file or as text; a file that it did not sign
-    (``tessera sign``, ``minisign -S``) is a ``BadFileError``. What was checked is what is loaded."""
+    (``tessera sign``, ``minisign -S``) is a ``BadFileError``. What was checked is what is
+    loaded."""
     return _core.load(path, limits, require_signature)
 
 
 def verify(
     path: Path,
     *,
-    limits: Optional[Limits] = None,
-    require_signature: Optional[Path] = None,
+    limits: Limits | None = None,
+    require_signature: Path | None = None,
 ) -> Verification:
     """What was checked of a ``.popef`` file, with counts (``tessera.Verification``). Nothing is
     compiled, run or written. Arguments and errors as ``load``: a file that is not sound raises."""
@@ -76,9 +78,9 @@ def verify(
 
 
 def held_executable(
-    executable: Union[Path, _core.Executable],
-    limits: Optional[Limits],
-    require_signature: Optional[Path],
+    executable: Path | _core.Executable,
+    limits: Limits | None,
+    require_signature: Path | None,
 ) -> _core.Executable:
     """An executable as it is, or a file, loaded."""
     if not isinstance(executable, _core.Executable):
@@ -88,26 +90,26 @@ def held_executable(
     return executable
 
 
-def passes() -> Tuple[Pass, ...]:
+def passes() -> tuple[Pass, ...]:
     """The passes in the order in which they run."""
     return tuple(Pass(*row) for row in _core.passes())
 
 
 def inspect(
-    executable: Union[Path, _core.Executable],
+    executable: Path | _core.Executable,
     *,
-    limits: Optional[Limits] = None,
-    require_signature: Optional[Path] = None,
-) -> Dict[str, Any]:
+    limits: Limits | None = None,
+    require_signature: Path | None = None,
+) -> dict[str, Any]:
     """What an executable holds, and where its memory and its modelled cycles go.
 
-    ``model``, ``target``, ``options``; ``inputs`` and ``outputs`` (``tessera.Tensor``), ``packing``;
-    ``memory`` and ``cycles`` of the whole; of a file ``blobs``, each with ``type``, ``name``,
-    ``offset``, ``bytes`` and ``sha256``; and ``report``, what the compiler noted: memory by tile and
-    what takes most of the fullest, cycles by codelet and by superstep. ``limits`` and
+    ``model``, ``target``, ``options``; ``inputs`` and ``outputs`` (``tessera.Tensor``),
+    ``packing``; ``memory`` and ``cycles`` of the whole; of a file ``blobs``, each with ``type``,
+    ``name``, ``offset``, ``bytes`` and ``sha256``; and ``report``, what the compiler noted: memory
+    by tile and what takes most of the fullest, cycles by codelet and by superstep. ``limits`` and
     ``require_signature`` as ``load``; the latter is for files."""
     held = held_executable(executable, limits, require_signature)
-    told: Dict[str, Any] = {
+    told: dict[str, Any] = {
         "model": held.model_name,
         "target": held.target,
         "options": held.options,
@@ -120,16 +122,18 @@ def inspect(
     }
     if not isinstance(executable, _core.Executable):
         names = ("type", "name", "offset", "bytes", "sha256")
-        told["blobs"] = [dict(zip(names, row)) for row in _core.blobs(executable, require_signature)]
+        told["blobs"] = [
+            dict(zip(names, row)) for row in _core.blobs(executable, require_signature)
+        ]
     return told
 
 
-def model_inputs(model: Path) -> Tuple[ModelInput, ...]:
+def model_inputs(model: Path) -> tuple[ModelInput, ...]:
     """The inputs of an ONNX model, before anything is fixed."""
     return tuple(ModelInput(*row) for row in _core.model_inputs(model))
 
 
-def file_names(names: Iterable[str], others: Iterable[str] = ()) -> Dict[str, str]:
+def file_names(names: Iterable[str], others: Iterable[str] = ()) -> dict[str, str]:
     """The ``.npy`` file of each tensor, as the command line reads and writes them. ``others`` are
     tensors of the same model whose files these must not be: the inputs, for outputs."""
     return _core.file_names(list(names), list(others))

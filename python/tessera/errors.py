@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tessera._core import Executable
@@ -35,8 +35,8 @@ class UsageError(Error, ValueError):
 
 
 class RefusedError(Error):
-    """A policy or a limit said no: a recompile that may not happen, a deadline, a full queue, a file
-    that asks for more than ``limits`` allow (``reason`` is then ``"limit"``)."""
+    """A policy or a limit said no: a recompile that may not happen, a deadline, a full queue, a
+    file that asks for more than ``limits`` allow (``reason`` is then ``"limit"``)."""
 
     exit_code = 3
 
@@ -46,7 +46,7 @@ class OutOfMemoryError(Error, MemoryError):
     all the same, for ``tessera.inspect``, or None."""
 
     exit_code = 4
-    executable: Optional[Executable] = None
+    executable: Executable | None = None
 
 
 class HostMemoryError(Error, MemoryError):

@@ -14,7 +14,8 @@ import concurrent.futures
 import os
 import threading
 import weakref
-from typing import Any, Callable, Generator, Optional, Protocol
+from collections.abc import Generator
+from typing import Any, Callable, Protocol
 
 from tessera import _core
 
@@ -31,7 +32,7 @@ class Future(concurrent.futures.Future):  # type: ignore[type-arg]
     ``add_done_callback`` run on one thread that completes all futures: they must be brief, and must
     not wait for another future. Thread-safe."""
 
-    _on_cancel: Optional[Callable[[], object]] = None
+    _on_cancel: Callable[[], object] | None = None
 
     def cancel(self) -> bool:
         cancelled = super().cancel()
@@ -40,7 +41,7 @@ class Future(concurrent.futures.Future):  # type: ignore[type-arg]
             on_cancel()
         return cancelled
 
-    def wait(self, timeout: Optional[float] = None) -> None:
+    def wait(self, timeout: float | None = None) -> None:
         """Returns when the answer is there; raises as ``result`` does."""
         self.result(timeout)
 
@@ -54,7 +55,7 @@ class _Closable(Protocol):
 
 _open: weakref.WeakSet[Any] = weakref.WeakSet()
 _start_lock = threading.Lock()
-_thread: Optional[threading.Thread] = None
+_thread: threading.Thread | None = None
 
 
 def _deliver() -> None:

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, List, NamedTuple, Sequence, Tuple, Union
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from tessera.types import Arrays, Packing
 __all__ = ["PackedBatch", "Placement", "pack", "policies"]
 
 #: next_fit, first_fit, best_fit, window; spfhp and lpfhp must know all requests.
-policies: Tuple[str, ...] = _core.policies
+policies: tuple[str, ...] = _core.policies
 
 
 class Placement(NamedTuple):
@@ -27,11 +28,11 @@ class Placement(NamedTuple):
 class PackedBatch(NamedTuple):
     """The requests of one batch, in the order of their numbers in the mask."""
 
-    placements: Tuple[Placement, ...]
+    placements: tuple[Placement, ...]
     tokens: int
-    packing: Union[Packing, _core.Executable]
+    packing: Packing | _core.Executable
 
-    def inputs(self, requests: Sequence[Arrays]) -> Dict[str, np.ndarray[Any, Any]]:
+    def inputs(self, requests: Sequence[Arrays]) -> dict[str, np.ndarray[Any, Any]]:
         """The batch's tensors for ``ModelRunner.run``: the requests' own, concatenated, with the
         mask, the positions and ``unpack_info`` that packing makes. ``requests`` are all of them;
         each is as ``PackRunner.submit`` has it."""
@@ -40,10 +41,10 @@ class PackedBatch(NamedTuple):
 
 def pack(
     lengths: Iterable[int],
-    packing: Union[Packing, _core.Executable],
+    packing: Packing | _core.Executable,
     *,
     policy: str = "first_fit",
-) -> List[PackedBatch]:
+) -> list[PackedBatch]:
     """Packs requests of these lengths into batches of an executable, or of any ``tessera.Packing``.
 
     Raises ``Error`` naming the request that is empty or too long, ``UsageError`` for an unknown

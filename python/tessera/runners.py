@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Tuple, Union
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,14 +20,14 @@ __all__ = ["BatchRecord", "ModelRunner", "PackRunner"]
 class _Runner(Closable):
     """What both runners have."""
 
-    _inner: Union[_core.ModelRunner, _core.PackRunner]
+    _inner: _core.ModelRunner | _core.PackRunner
 
     @property
-    def inputs(self) -> Tuple[Tensor, ...]:
+    def inputs(self) -> tuple[Tensor, ...]:
         return self.executable.inputs
 
     @property
-    def outputs(self) -> Tuple[Tensor, ...]:
+    def outputs(self) -> tuple[Tensor, ...]:
         return self.executable.outputs
 
     @property
@@ -53,20 +54,18 @@ class ModelRunner(_Runner):
 
     def __init__(
         self,
-        executable: Union[Path, _core.Executable],
+        executable: Path | _core.Executable,
         *,
         threads: int = 0,
         isolated: bool = False,
-        limits: Optional[Limits] = None,
-        require_signature: Optional[Path] = None,
+        limits: Limits | None = None,
+        require_signature: Path | None = None,
     ) -> None:
         held = held_executable(executable, limits, require_signature)
         self._inner: _core.ModelRunner = _core.ModelRunner(held, threads, isolated, limits)
         super().__init__()
 
-    def run(
-        self, inputs: Arrays, outputs: Optional[Arrays] = None
-    ) -> Dict[str, np.ndarray[Any, Any]]:
+    def run(self, inputs: Arrays, outputs: Arrays | None = None) -> dict[str, np.ndarray[Any, Any]]:
         """Runs one batch and gives the outputs by name.
 
         ``inputs``: every input of the executable by name, in its shape: int32 or int64 where it is
@@ -81,7 +80,7 @@ class ModelRunner(_Runner):
         past its table; then nothing has run."""
         return self._inner.run(inputs, outputs)
 
-    def submit(self, inputs: Arrays, outputs: Optional[Arrays] = None) -> Future:
+    def submit(self, inputs: Arrays, outputs: Arrays | None = None) -> Future:
         """As ``run``, but returns at once with a ``Future`` of the outputs. What is wrong with the
         call is raised here. The arrays are kept alive until the batch is done; changing one before
         that changes what is computed."""
@@ -91,7 +90,7 @@ class ModelRunner(_Runner):
 
     def run_requests(
         self, requests: Iterable[Arrays], *, policy: str = "first_fit"
-    ) -> List[Dict[str, np.ndarray[Any, Any]]]:
+    ) -> list[dict[str, np.ndarray[Any, Any]]]:
         """Requests that are all known: packs them, runs the batches, and gives the answers in the
         order of the requests. A request and its answer are as ``PackRunner.submit`` has them. Any
         policy of ``tessera.policies``. Nothing runs unless every request is sound."""
@@ -134,7 +133,7 @@ class PackRunner(_Runner):
 
     def __init__(
         self,
-        executable: Union[Path, _core.Executable],
+        executable: Path | _core.Executable,
         *,
         timeout: float = 0.015,
         policy: str = "window",
@@ -147,8 +146,8 @@ class PackRunner(_Runner):
         warm_up: bool = False,
         threads: int = 0,
         isolated: bool = False,
-        limits: Optional[Limits] = None,
-        require_signature: Optional[Path] = None,
+        limits: Limits | None = None,
+        require_signature: Path | None = None,
     ) -> None:
         held = held_executable(executable, limits, require_signature)
         options = {
@@ -168,11 +167,11 @@ class PackRunner(_Runner):
     def submit(
         self,
         request: Arrays,
-        outputs: Optional[Arrays] = None,
+        outputs: Arrays | None = None,
         *,
         priority: int = 0,
-        deadline: Optional[float] = None,
-        wait: Optional[float] = None,
+        deadline: float | None = None,
+        wait: float | None = None,
     ) -> Future:
         """Takes one request and returns at once with a ``Future`` of its answer.
 
@@ -197,10 +196,10 @@ class PackRunner(_Runner):
         return future
 
     def run(
-        self, request: Arrays, outputs: Optional[Arrays] = None, *, deadline: Optional[float] = None
-    ) -> Dict[str, np.ndarray[Any, Any]]:
+        self, request: Arrays, outputs: Arrays | None = None, *, deadline: float | None = None
+    ) -> dict[str, np.ndarray[Any, Any]]:
         """Waits for the answer of one request; others that come meanwhile share its batch."""
-        result: Dict[str, np.ndarray[Any, Any]] = self.submit(
+        result: dict[str, np.ndarray[Any, Any]] = self.submit(
             request, outputs, deadline=deadline
         ).result()
         return result
@@ -213,10 +212,10 @@ class PackRunner(_Runner):
         """Flushes, and returns when all that were taken before have their answers."""
         self._inner.drain()
 
-    def records(self) -> List[BatchRecord]:
+    def records(self) -> list[BatchRecord]:
         """Of the batches that have ended, in their order (the newest 65,536)."""
         return [BatchRecord(*row) for row in self._inner.records()]
 
-    def metrics(self) -> Dict[str, Any]:
+    def metrics(self) -> dict[str, Any]:
         """Counts so far, both occupancies, and ``"prometheus"``: all of them as its text."""
         return self._inner.metrics()

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Dict, List, Optional
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -43,7 +43,7 @@ class Session(Closable):
         self,
         model: Path,
         *,
-        events: Optional[Path] = None,
+        events: Path | None = None,
         threads: int = 0,
         isolated: bool = False,
         **options: Unpack[SessionOptions],
@@ -51,9 +51,7 @@ class Session(Closable):
         self._inner: _core.Session = _core.Session(model, events, threads, isolated, dict(options))
         super().__init__()
 
-    def run(
-        self, inputs: Arrays, outputs: Optional[Arrays] = None
-    ) -> Dict[str, np.ndarray[Any, Any]]:
+    def run(self, inputs: Arrays, outputs: Arrays | None = None) -> dict[str, np.ndarray[Any, Any]]:
         """As ``ModelRunner.run``, for inputs of any shape of the model's.
 
         What a padded batch adds is cut off again: the answers have the shapes that were asked for.
@@ -61,7 +59,7 @@ class Session(Closable):
         errors where these shapes cannot be compiled."""
         return self._inner.run(inputs, outputs)
 
-    def recompiles(self) -> List[Dict[str, Any]]:
+    def recompiles(self) -> list[dict[str, Any]]:
         """The last 4096 events, oldest first, with the fields of ``docs/recompiles.md``."""
         return [json.loads(line) for line in self._inner.events()]
 
@@ -74,7 +72,7 @@ class Session(Closable):
         self._inner.finish_background()
 
 
-def recompiles(events: Path) -> List[Dict[str, Any]]:
+def recompiles(events: Path) -> list[dict[str, Any]]:
     """The events of a file that a session wrote, oldest first, with the fields of
     ``docs/recompiles.md`` and ``"line"``, the event as ``tessera recompiles list`` prints it.
     Raises ``Error`` with the number of a line that is none."""

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Dict, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 import numpy as np
 
@@ -44,7 +45,7 @@ class Tensor(NamedTuple):
 
     name: str
     dtype: np.dtype[Any]  #: what the machine takes or gives
-    shape: Tuple[int, ...]
+    shape: tuple[int, ...]
     model_dtype: str  #: as the ONNX model declares it, ``"int64"`` for example
     index_limit: int  #: inputs that index a table: each value is in [0, index_limit); 0: no limit
 
@@ -54,7 +55,7 @@ class ModelInput(NamedTuple):
 
     name: str
     dtype: str  #: ``"int64"`` for example
-    shape: Tuple[int, ...]  #: -1: a dimension that ``input_shape`` fixes
+    shape: tuple[int, ...]  #: -1: a dimension that ``input_shape`` fixes
 
 
 class Packing(NamedTuple):
@@ -65,12 +66,12 @@ class Packing(NamedTuple):
     row_length: int
     max_valid_num: int  #: requests in a batch; 0: no limit but the rows
     segment_max_size: int  #: tokens of the longest request
-    token_inputs: Tuple[str, ...]  #: what a request brings
+    token_inputs: tuple[str, ...]  #: what a request brings
     ids_input: str
     mask_input: str  #: "" if the model has none
     position_input: str
     unpack_info_input: str  #: "" in form B
-    per_request: Dict[str, bool]  #: by output: one value a request (True) or one a token
+    per_request: dict[str, bool]  #: by output: one value a request (True) or one a token
 
 
 class Verification(NamedTuple):
@@ -79,7 +80,7 @@ class Verification(NamedTuple):
     path: str
     bytes: int
     sha256: str  #: that of ``tessera inspect``; it stands for the whole file
-    blobs: Tuple[Tuple[str, str, int, str], ...]  #: (type, name, bytes, SHA-256)
+    blobs: tuple[tuple[str, str, int, str], ...]  #: (type, name, bytes, SHA-256)
     target: str
     variables: int
     constants: int  #: variables among them
@@ -94,9 +95,9 @@ class Verification(NamedTuple):
     fits: bool  #: whether the fullest tile holds it; no load takes it if not
     peak_bytes: int  #: of the fullest tile
     bytes_per_tile: int
-    signed_by: Optional[str]  #: the key's number, where ``require_signature`` was given
+    signed_by: str | None  #: the key's number, where ``require_signature`` was given
     trusted_comment: str  #: that the signer wrote; "" without a signature
-    limits: Dict[str, Tuple[int, int]]  #: by name: how much the file takes, and how much it may
+    limits: dict[str, tuple[int, int]]  #: by name: how much the file takes, and how much it may
 
 
 class Pass(NamedTuple):
@@ -122,13 +123,13 @@ class CompileOptions(TypedDict, total=False):
     #: ``"fp32"`` (the default) or ``"fp16"``.
     precision: str
     #: With fp16: types of operations that stay in fp32, ``"Gelu"`` for example.
-    fp16_skip_op_types: Union[str, Sequence[str]]
+    fp16_skip_op_types: str | Sequence[str]
     #: Packing form A.
     pack_args: PackArgs
     #: Optional passes to add, ``"insert_attention_mask"`` (packing form B) for example.
-    passes: Union[str, Sequence[str]]
+    passes: str | Sequence[str]
     #: Passes to leave out.
-    skip_passes: Union[str, Sequence[str]]
+    skip_passes: str | Sequence[str]
     #: What a split fp16 matmul stores of its partial sums: ``"half"`` (the default) or ``"float"``.
     partials_type: str
     #: Share of a tile that one matmul's operands may take, in (0, 1]; 0.6.
@@ -138,7 +139,7 @@ class CompileOptions(TypedDict, total=False):
     compiler_options: Mapping[str, bool]
     #: ``"c600"`` (the default), ``"gc200"``, ``"bow"`` or ``"test"``, and numbers to change in it:
     #: ``"c600,tiles=736,clock_hz=1e9"``; in one word or several.
-    target: Union[str, Sequence[str]]
+    target: str | Sequence[str]
     #: Batches for each start of the engine by the host; 1.
     batches_per_step: int
     #: Tiles that hold streams and do not compute, so that input and output overlap; 0.

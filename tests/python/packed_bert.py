@@ -14,7 +14,6 @@ from multiprocessing.pool import ThreadPool
 
 import numpy as np
 import packing_utils
-
 from poprt import runtime
 from poprt.backend import get_session
 
@@ -85,9 +84,8 @@ def take_rows(outputs, feed, transfer):
     results = []
     for row, mask in enumerate(feed["attention_mask"]):
         for number in range(1, mask.max() + 1):
-            results.append(
-                {name: array[row][mask == number] for name, array in zip(OUTPUTS, outputs)}
-            )
+            answer = {name: array[row][mask == number] for name, array in zip(OUTPUTS, outputs)}
+            results.append(answer)
     return results
 
 

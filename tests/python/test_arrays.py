@@ -4,9 +4,9 @@
 import unittest
 
 import numpy as np
-import tiny
 
 import tessera
+import tiny
 
 
 class Tensor:

@@ -6,9 +6,9 @@ import pickle
 import unittest
 
 import numpy as np
-import tiny
 
 import tessera
+import tiny
 
 
 class Compile(unittest.TestCase):
@@ -117,7 +117,9 @@ class Compile(unittest.TestCase):
 
     def test_passes_are_those_of_the_command_line(self):
         listed = tiny.command_line("compile", "--list_passes").stdout.split("\n")
-        self.assertEqual([p.name for p in tessera.passes()], [l.split()[0] for l in listed if l])
+        self.assertEqual(
+            [p.name for p in tessera.passes()], [line.split()[0] for line in listed if line]
+        )
 
 
 class Errors(unittest.TestCase):
@@ -162,7 +164,7 @@ class Errors(unittest.TestCase):
             )
             self.assertEqual(shown.returncode, tessera.UsageError.exit_code)
             words = shown.stderr.strip().split("tessera: ", 1)[1]
-            words = words[2:] if words.startswith("--") else words
+            words = words.removeprefix("--")
             self.refused(tessera.UsageError, words, input_shape=tiny.SHAPE, **{flag: value})
 
     def test_values_of_another_type_are_refused(self):

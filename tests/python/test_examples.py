@@ -10,9 +10,9 @@ import tempfile
 import unittest
 
 import numpy as np
-import tiny
 
 import tessera
+import tiny
 
 EXAMPLES = os.path.join(tiny.SOURCE, "examples")
 sys.path.insert(0, EXAMPLES)
@@ -58,7 +58,7 @@ class QuestionAnswering(unittest.TestCase):
                 },
             )
             self.assertEqual(done.returncode, 0, done.stderr)
-        answers = [json.loads(l) for l in done.stdout.split("\n") if l.startswith("{")]
+        answers = [json.loads(line) for line in done.stdout.split("\n") if line.startswith("{")]
         self.assertEqual([a["question"] for a in answers], [q for q, _ in TEXTS])
         for answer, (_, context) in zip(answers, TEXTS):
             self.assertIn(answer["answer"], context)
@@ -103,10 +103,10 @@ class Serve(unittest.TestCase):
             lines.append({"id": "long", "input_ids": [1] * 33})
             lines.append({"id": "none"})
             with socket.create_connection(("127.0.0.1", port)) as connection:
-                connection.sendall("".join(json.dumps(l) + "\n" for l in lines).encode())
+                connection.sendall("".join(json.dumps(line) + "\n" for line in lines).encode())
                 connection.sendall(b"no json\n")
                 connection.shutdown(socket.SHUT_WR)
-                replies = [json.loads(l) for l in connection.makefile()]
+                replies = [json.loads(line) for line in connection.makefile()]
             server.send_signal(signal.SIGINT)
             self.assertEqual(server.wait(60), 0)
             self.assertIn("stopped", server.stdout.read())
@@ -129,7 +129,7 @@ class RecompileAdvice(unittest.TestCase):
         with tessera.Session(tiny.model(), events=events) as session:
             for length in (8, 9, 10, 31, 32):
                 ones = np.ones((1, length), np.int32)
-                session.run({n: ones for n in ("input_ids", "attention_mask", "token_type_ids")})
+                session.run(dict.fromkeys(("input_ids", "attention_mask", "token_type_ids"), ones))
         done = subprocess.run(
             [sys.executable, f"{EXAMPLES}/recompile_advice.py", events, "--buckets", "2"],
             capture_output=True,

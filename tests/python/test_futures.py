@@ -9,11 +9,11 @@ import time
 import unittest
 
 import numpy as np
-import tiny
 
 import tessera
+import tiny
 
-COUNT = int(os.environ.get("TESSERA_REQUESTS", 4000))
+COUNT = int(os.environ.get("TESSERA_REQUESTS", "4000"))
 
 
 class Case(unittest.TestCase):
@@ -96,7 +96,7 @@ class InFlight(Case):
         outcomes = []
 
         def use():
-            for i in range(200):
+            for _ in range(200):
                 try:
                     self.runner.run(tiny.batch(0))
                 except tessera.Error as error:

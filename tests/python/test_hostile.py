@@ -7,9 +7,8 @@ import sys
 import textwrap
 import unittest
 
-import tiny
-
 import tessera
+import tiny
 
 
 def run(script):

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import unittest
 
-import tiny
-
 import tessera
+import tiny
 
 
 class LimitsTest(unittest.TestCase):

@@ -5,9 +5,8 @@ import os
 import shutil
 import unittest
 
-import tiny
-
 import tessera
+import tiny
 
 
 class Paths(unittest.TestCase):
@@ -43,9 +42,7 @@ class Paths(unittest.TestCase):
 class FileNames(unittest.TestCase):
     def test_are_the_command_lines(self):
         self.assertEqual(tessera.file_names(["y/0"]), {"y/0": "y_0.npy"})
-        self.assertEqual(
-            tessera.file_names(["y/0", "y_0"]), {"y/0": "y%2F0.npy", "y_0": "y_0.npy"}
-        )
+        self.assertEqual(tessera.file_names(["y/0", "y_0"]), {"y/0": "y%2F0.npy", "y_0": "y_0.npy"})
         self.assertEqual(tessera.file_names(["y/0"], ["y_0"]), {"y/0": "y%2F0.npy"})
         with self.assertRaisesRegex(tessera.Error, "must be at most 255 bytes"):
             tessera.file_names(["y" * 252])

@@ -11,10 +11,10 @@ from contextlib import redirect_stderr, redirect_stdout
 from unittest import mock
 
 import numpy as np
-import tiny
 
 import poprt_compat.install  # noqa: F401
 import tessera
+import tiny
 
 from poprt import cli  # isort: skip
 from poprt.backend import get_session  # isort: skip

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 import asyncio
 import concurrent.futures
-import threading
 import unittest
 
 import numpy as np
-import tiny
 
 import tessera
+import tiny
 
 
 def request(length, seed=0):
@@ -55,11 +54,13 @@ class Answers(unittest.TestCase):
     def test_are_those_of_the_padded_model(self):
         for packing in (None, "A", "B"):
             for policy in ("next_fit", "first_fit", "best_fit", "window"):
-                with self.subTest((packing, policy)):
-                    with tessera.PackRunner(
+                with (
+                    self.subTest((packing, policy)),
+                    tessera.PackRunner(
                         tiny.popef("fp32", packing), policy=policy, threads=1, timeout=0.002
-                    ) as runner:
-                        self.same([f.result() for f in [runner.submit(r) for r in REQUESTS]])
+                    ) as runner,
+                ):
+                    self.same([f.result() for f in [runner.submit(r) for r in REQUESTS]])
 
     def test_offline_too(self):
         for packing in (None, "A", "B"):

@@ -10,10 +10,10 @@ import tempfile
 import unittest
 
 import numpy as np
-import tiny
 
 import poprt_compat.install
 import tessera
+import tiny
 
 PRESET = os.environ.get("TESSERA_PRESET", "tiny")
 # batch, sequence, requests in a batch, vocabulary, batches' worth of requests
@@ -56,7 +56,7 @@ class Chapter(unittest.TestCase):
             f"token_type_ids={shape}",
             f"position_ids={shape}",
         ]
-        told = [
+        return [
             poprt(*common, "--output_model", "padded.onnx", cwd=folder),
             poprt(
                 *common,
@@ -79,7 +79,6 @@ class Chapter(unittest.TestCase):
                 cwd=folder,
             ),
         ]
-        return told
 
     def example(self, folder):
         done = subprocess.run(

@@ -4,9 +4,9 @@ import threading
 import unittest
 
 import numpy as np
-import tiny
 
 import tessera
+import tiny
 
 
 class Runner(unittest.TestCase):

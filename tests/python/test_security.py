@@ -5,17 +5,15 @@ import shutil
 import unittest
 
 import numpy as np
-import tiny
 
 import tessera
+import tiny
 
 
 def keys(name):
     secret, public = tiny.path(name + ".key"), tiny.path(name + ".pub")
     if not os.path.exists(secret):
-        tiny.command_line(
-            "keygen", "--secret-key", secret, "--public-key", public, "--no-password"
-        )
+        tiny.command_line("keygen", "--secret-key", secret, "--public-key", public, "--no-password")
     return secret, public
 
 

@@ -5,9 +5,9 @@ import os
 import unittest
 
 import numpy as np
-import tiny
 
 import tessera
+import tiny
 
 
 def batch(rows, length):

@@ -30,7 +30,7 @@ def path(name):
 
 def command_line(*words, check=True):
     """Runs the installed `tessera`."""
-    return subprocess.run(("tessera",) + words, check=check, capture_output=True, text=True)
+    return subprocess.run(("tessera", *words), check=check, capture_output=True, text=True)
 
 
 @functools.lru_cache(None)

@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
 """`poprt_compat.packing_utils`, by the name that PopRT's examples import."""
 
-from poprt_compat.packing_utils import *  # noqa: F401,F403
+from poprt_compat.packing_utils import *  # noqa: F403
