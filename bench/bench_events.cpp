@@ -11,7 +11,7 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 
-#include "compiler/make_model.h"
+#include "compiler/onnx/make/make_model.h"
 #include "session/session.h"
 
 namespace tessera {

@@ -8,10 +8,10 @@
 #include <string>
 #include <vector>
 
-#include "compiler/make_model.h"
+#include "compiler/onnx/make/make_model.h"
 #include "compiler/options.h"
-#include "executor/packing/pack.h"
-#include "executor/packing/workload.h"
+#include "packing/pack.h"
+#include "packing/workload.h"
 
 namespace tessera::figures {
 

@@ -7,13 +7,13 @@
 #include <chrono>
 
 #include "compiler/compile.h"
-#include "executor/packing/offline.h"
+#include "packing/offline.h"
 
 namespace tessera::figures {
 namespace {
 
 Expected<double> packed_per_batch(PackingContract contract, const Requests& requests) {
-  if (contract.form == PackingForm::AttentionMask) contract.max_valid_num = requests.most_in_batch;
+  if (contract.form == PackingForm::B) contract.max_valid_num = requests.most_in_batch;
   WorkloadOptions asked = requests.lengths;
   if (asked.longest == 0) asked.longest = longest_request(contract);
   const Workload workload = TRY(synthetic_workload(asked));

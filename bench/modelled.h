@@ -8,7 +8,7 @@
 #include <string>
 
 #include "bench/figures.h"
-#include "codelets/cost.h"
+#include "cost/cost.h"
 #include "support/expected.h"
 
 namespace tessera::figures {

@@ -9,8 +9,8 @@
 #include <sstream>
 
 #include "bench/packing.h"
-#include "executor/packing/histogram.h"
-#include "executor/packing/lengths.h"
+#include "packing/histogram.h"
+#include "packing/lengths.h"
 #include "support/file.h"
 
 namespace tessera::packing_bench {

@@ -9,9 +9,9 @@
 #include <array>
 
 #include "bench/packing.h"
-#include "executor/online/arrivals.h"
-#include "executor/online/virtual_run.h"
-#include "executor/packing/workload.h"
+#include "packing/workload.h"
+#include "serving/arrivals.h"
+#include "serving/virtual_run.h"
 
 namespace tessera::packing_bench {
 namespace {
@@ -45,7 +45,7 @@ Expected<std::vector<TimedArrival>> arrivals_at(double rate, uint32_t seed) {
 Expected<Held> run_once(PackPolicy policy, double rate, uint32_t seed) {
   const std::vector<TimedArrival> arrivals = TRY(arrivals_at(rate, seed));
   VirtualOptions options;
-  options.contract.form = PackingForm::AttentionMask;
+  options.contract.form = PackingForm::B;
   options.contract.rows = 16;
   options.contract.row_length = 256;
   options.contract.max_valid_num = 40;

@@ -8,9 +8,9 @@
 #include <chrono>
 
 #include "bench/packing.h"
-#include "executor/packing/occupancy.h"
-#include "executor/packing/offline.h"
-#include "executor/packing/workload.h"
+#include "packing/occupancy.h"
+#include "packing/offline.h"
+#include "packing/workload.h"
 
 namespace tessera::packing_bench {
 namespace {
@@ -27,11 +27,11 @@ struct Case {
 };
 
 constexpr Case kCases[] = {
-    {"next_fit",             PackingForm::AttentionMask, PackPolicy::NextFit,  0.765, 0  },
-    {"first_fit",            PackingForm::AttentionMask, PackPolicy::FirstFit, 0.875, 2e6},
-    {"best_fit",             PackingForm::AttentionMask, PackPolicy::BestFit,  0.88,  0  },
-    {"next_fit across rows", PackingForm::UnpackRepack,  PackPolicy::NextFit,  0.97,  0  },
-    {"window of 64",         PackingForm::AttentionMask, PackPolicy::Window,   0.98,  2e6},
+    {"next_fit",             PackingForm::B, PackPolicy::NextFit,  0.765, 0  },
+    {"first_fit",            PackingForm::B, PackPolicy::FirstFit, 0.875, 2e6},
+    {"best_fit",             PackingForm::B, PackPolicy::BestFit,  0.88,  0  },
+    {"next_fit across rows", PackingForm::A, PackPolicy::NextFit,  0.97,  0  },
+    {"window of 64",         PackingForm::B, PackPolicy::Window,   0.98,  2e6},
 };
 
 PackingContract contract_of(PackingForm form) {

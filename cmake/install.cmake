@@ -1,12 +1,12 @@
 # What a library user gets: headers below include/tessera, one archive a layer, and a package that
-# find_package(Tessera) finds. Link Tessera::session for everything.
+# find_package(Tessera) finds. Link Tessera::session and Tessera::serving for everything.
 include(CMakePackageConfigHelpers)
 
 get_property(libraries GLOBAL PROPERTY TESSERA_LIBRARIES)
 install(TARGETS ${libraries} EXPORT TesseraTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(EXPORT TesseraTargets NAMESPACE Tessera::
   DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/Tessera)
-foreach(folder support ir passes program codelets compiler executor session)
+foreach(folder support ir passes program packing codelets cost compiler executor serving session)
   install(DIRECTORY ${folder} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/tessera
     FILES_MATCHING PATTERN "*.h" PATTERN "*.def" PATTERN "*.tile.h" EXCLUDE)
 endforeach()

@@ -4,13 +4,12 @@
 #include <algorithm>
 
 #include "codelets/rules.h"
+#include "support/math.h"
 
 namespace tessera {
 namespace {
 
 constexpr int64_t kWorkers = 6;
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // How the matrix unit takes a product: columns are loaded as weights, `grain` terms by `units`
 // columns at a time, and all rows stream past each such block.

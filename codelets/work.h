@@ -6,11 +6,10 @@
 
 #include "program/target.h"
 #include "support/ids.h"
+#include "support/math.h"
 #include "support/type.h"
 
 namespace tessera {
-
-constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // The slowest worker's part.
 inline int64_t per_worker(int64_t work, const Target& target) {

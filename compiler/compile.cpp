@@ -6,13 +6,13 @@
 #include <set>
 
 #include "codelets/codelet.h"
-#include "codelets/cost.h"
-#include "codelets/host_io.h"
 #include "compiler/lower/lower.h"
-#include "compiler/onnx/export.h"
-#include "compiler/onnx/import.h"
+#include "compiler/onnx/export/export.h"
+#include "compiler/onnx/import/import.h"
 #include "compiler/packing_text.h"
 #include "compiler/report.h"
+#include "cost/cost.h"
+#include "cost/host_io.h"
 #include "passes/packable.h"
 #include "passes/pipeline.h"
 #include "program/verify.h"
@@ -84,13 +84,13 @@ std::vector<PackingContract::OutputRule> row_outputs(const Graph& graph) {
 
 PackingContract contract_of(const Graph& graph, const PassState& state) {
   PackingContract contract;
-  if (state.options.pack_unpack) contract.form = PackingForm::UnpackRepack;
-  if (state.options.pack_attention_mask) contract.form = PackingForm::AttentionMask;
+  if (state.options.pack_unpack) contract.form = PackingForm::A;
+  if (state.options.pack_attention_mask) contract.form = PackingForm::B;
   if (contract.form == PackingForm::None) {
     contract.outputs = row_outputs(graph);
     return contract;
   }
-  const bool form_a = contract.form == PackingForm::UnpackRepack;
+  const bool form_a = contract.form == PackingForm::A;
   contract.rows = state.rows;
   contract.row_length = state.row_length;
   contract.max_valid_num = form_a ? state.options.max_valid_num : 0;

@@ -27,7 +27,7 @@ Status check_input(const Graph& graph, const std::string& name, const Shape& sha
 }
 
 Status check_contract(const PackingContract& contract, const Graph& graph) {
-  const bool form_a = contract.form == PackingForm::UnpackRepack;
+  const bool form_a = contract.form == PackingForm::A;
   for (const int64_t number : {contract.rows, contract.row_length, contract.segment_max_size})
     if (number < 1) return bad("a size is " + std::to_string(number) + ", must be positive");
   if (contract.segment_max_size > contract.row_length)
@@ -50,7 +50,8 @@ Status check_contract(const PackingContract& contract, const Graph& graph) {
 
 PackingContract from_json(const Json& json) {
   PackingContract contract;
-  contract.form = json.at("form") == "A" ? PackingForm::UnpackRepack : PackingForm::AttentionMask;
+  contract.form =
+      parse_packing_form(json.at("form").get<std::string>()).value_or(PackingForm::None);
   json.at("rows").get_to(contract.rows);
   json.at("row_length").get_to(contract.row_length);
   json.at("max_valid_num").get_to(contract.max_valid_num);
@@ -70,16 +71,16 @@ PackingContract from_json(const Json& json) {
 std::string packing_text(const PackingContract& contract) {
   if (contract.form == PackingForm::None) return "";
   Json json = {
-      {"form",              contract.form == PackingForm::UnpackRepack ? "A" : "B"},
-      {"rows",              contract.rows                                         },
-      {"row_length",        contract.row_length                                   },
-      {"max_valid_num",     contract.max_valid_num                                },
-      {"segment_max_size",  contract.segment_max_size                             },
-      {"token_inputs",      contract.token_inputs                                 },
-      {"ids_input",         contract.ids_input                                    },
-      {"mask_input",        contract.mask_input                                   },
-      {"position_input",    contract.position_input                               },
-      {"unpack_info_input", contract.unpack_info_input                            }
+      {"form",              to_string(contract.form)  },
+      {"rows",              contract.rows             },
+      {"row_length",        contract.row_length       },
+      {"max_valid_num",     contract.max_valid_num    },
+      {"segment_max_size",  contract.segment_max_size },
+      {"token_inputs",      contract.token_inputs     },
+      {"ids_input",         contract.ids_input        },
+      {"mask_input",        contract.mask_input       },
+      {"position_input",    contract.position_input   },
+      {"unpack_info_input", contract.unpack_info_input}
   };
   for (const auto& output : contract.outputs)
     json["outputs"].push_back({

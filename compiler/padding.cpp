@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "compiler/padding.h"
 
-#include "compiler/onnx/import.h"
+#include "compiler/onnx/import/import.h"
 #include "passes/match.h"
 #include "passes/packable.h"
 #include "passes/pipeline.h"

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "codelets/cost.h"
+#include "cost/cost.h"
 #include "program/popef.h"
 
 namespace tessera {

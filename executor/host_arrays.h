@@ -3,14 +3,31 @@
 // in the caller's thread, and converted where they are wider than the machine's.
 #pragma once
 
+#include <map>
+#include <span>
 #include <string>
 #include <vector>
 
-#include "executor/model_runner.h"
 #include "program/popef.h"
 #include "support/expected.h"
 
 namespace tessera {
+
+// A caller's array: dtype as the anchor's, or int64 where the anchor is i32 (`wide`), or float32
+// where the anchor is f16 (`wide`): converted with range checks. Row-major, contiguous.
+struct InputView {
+  DType dtype;
+  bool wide = false;  // int64 in place of i32
+  Shape shape;
+  std::span<const std::byte> bytes;
+};
+struct OutputView {
+  DType dtype;
+  Shape shape;
+  std::span<std::byte> bytes;
+};
+using InputViews = std::map<std::string, InputView>;
+using OutputViews = std::map<std::string, OutputView>;
 
 // An array as the machine takes it: the caller's own bytes, or a converted copy.
 struct HostInput {

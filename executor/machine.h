@@ -7,7 +7,7 @@
 // - Isolated: every tile has a memory of its own, poisoned before use; exchanges copy; a vertex
 //   gets pointers into its own tile alone. For tests and doubters; slow.
 //
-// Time is the Program's (codelets/cost.h), never the host's.
+// Time is the Program's (cost/cost.h), never the host's.
 #pragma once
 
 #include <memory>
@@ -16,7 +16,7 @@
 #include <string>
 #include <vector>
 
-#include "codelets/cost.h"
+#include "cost/cost.h"
 #include "executor/jit.h"
 #include "executor/object_cache.h"
 #include "program/popef.h"
@@ -90,7 +90,7 @@ class Machine {
   // Why the cache folder is not used, "" where it is or none was asked for.
   const std::string& cache_problem() const;
   // Isolated: bytes that came to a tile from another in the last run, by superstep, counted as they
-  // were copied: what codelets/cost.h says they are. Direct moves none: empty.
+  // were copied: what cost/cost.h says they are. Direct moves none: empty.
   std::vector<int64_t> exchanged_bytes() const;
   // Host time by superstep, summed over the runs since the last call; collected once asked for. A
   // superstep that is carried out together with the one before it takes none.

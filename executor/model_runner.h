@@ -5,32 +5,15 @@
 
 #include <functional>
 #include <future>
-#include <map>
 #include <memory>
-#include <span>
 #include <string>
 
+#include "executor/host_arrays.h"
 #include "executor/machine.h"
 #include "program/popef_file.h"
 #include "support/expected.h"
 
 namespace tessera {
-
-// A caller's array: dtype as the anchor's, or int64 where the anchor is i32 (`wide`), or float32
-// where the anchor is f16 (`wide`): converted with range checks. Row-major, contiguous.
-struct InputView {
-  DType dtype;
-  bool wide = false;  // int64 in place of i32
-  Shape shape;
-  std::span<const std::byte> bytes;
-};
-struct OutputView {
-  DType dtype;
-  Shape shape;
-  std::span<std::byte> bytes;
-};
-using InputViews = std::map<std::string, InputView>;
-using OutputViews = std::map<std::string, OutputView>;
 
 class ModelRunner {
  public:

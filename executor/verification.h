@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "codelets/cost.h"
+#include "cost/cost.h"
 #include "program/popef_file.h"
 #include "support/expected.h"
 #include "support/limits.h"

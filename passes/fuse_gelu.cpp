@@ -29,7 +29,7 @@ Node* argument_of_erf(Node* node) {
 
 // 0.044715 · x^exponent, by pow or by products in any order.
 bool is_cubic_term(Node* node, Node* x, size_t exponent) {
-  const Product term = product_of(node, x);
+  const Factors term = product_of(node, x);
   if (!close(term.scale, 0.044715, kNear)) return false;
   if (term.factors == std::vector<Node*>(exponent, x)) return true;
   const Node* power = term.factors.size() == 1 ? term.factors[0] : nullptr;
@@ -40,7 +40,7 @@ bool is_cubic_term(Node* node, Node* x, size_t exponent) {
 // tanh(√(2/π) · (x + 0.044715 x³)), with or without x taken out of the bracket.
 Node* argument_of_tanh(Node* node) {
   if (!node->is(Op::Tanh)) return nullptr;
-  const Product inner = product_of(node->in[0]);
+  const Factors inner = product_of(node->in[0]);
   if (!close(inner.scale, std::sqrt(2 / std::numbers::pi), kNear)) return nullptr;
   if (inner.factors.size() == 1 && inner.factors[0]->is(Op::Add)) {
     Node* sum = inner.factors[0];
@@ -70,7 +70,7 @@ std::optional<Gelu> match(Node* root) {
     Gelu gelu{argument_of_erf(function), "erf"};
     if (!gelu.x) gelu = {argument_of_tanh(function), "tanh"};
     if (!gelu.x) continue;
-    const Product whole = product_of(root, gelu.x);
+    const Factors whole = product_of(root, gelu.x);
     const bool both = whole.factors == std::vector{gelu.x, factor} ||
                       whole.factors == std::vector{factor, gelu.x};
     if (both && whole.scale == 0.5) return gelu;

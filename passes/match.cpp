@@ -79,7 +79,7 @@ Node* other_operand(const Node* node, const std::function<bool(Node*)>& first) {
 namespace {
 
 // Numbers are multiplied in the order in which they stand: `left` products are still taken apart.
-void take_apart(Node* node, const Node* stop, int& left, Product& product) {
+void take_apart(Node* node, const Node* stop, int& left, Factors& product) {
   if (auto number = splat(node)) {
     product.scale *= *number;
     return;
@@ -103,8 +103,8 @@ void take_apart(Node* node, const Node* stop, int& left, Product& product) {
 
 }  // namespace
 
-Product product_of(Node* node, const Node* stop) {
-  Product product;
+Factors product_of(Node* node, const Node* stop) {
+  Factors product;
   int left = kMostProducts;
   take_apart(node, stop, left, product);
   return product;

@@ -40,11 +40,11 @@ Node* other_operand(const Node* node, const std::function<bool(Node*)>& first);
 
 // A product taken apart through mul, and through div by one number: scale times the factors.
 // `stop` stays whole, and so is what lies behind kMostProducts.
-struct Product {
+struct Factors {
   double scale = 1;
   std::vector<Node*> factors;
 };
-Product product_of(Node* node, const Node* stop = nullptr);
+Factors product_of(Node* node, const Node* stop = nullptr);
 // Just the numbers taken off: node is scale times value.
 struct Scaled {
   double scale = 1;

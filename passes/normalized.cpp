@@ -101,7 +101,7 @@ std::optional<MeanSquare> match_mean_square(Node* sum) {
 }  // namespace
 
 std::optional<Normalized> match_normalized(Node* node) {
-  const Product product = product_of(node);
+  const Factors product = product_of(node);
   if (product.scale != 1) return std::nullopt;
   const Shape& shape = node->type.shape;
   Normalized found;

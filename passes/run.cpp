@@ -5,32 +5,16 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
-#include <numeric>
 
 #include "ir/text.h"
 #include "ir/verify.h"
 #include "passes/pipeline.h"
 #include "support/check.h"
 #include "support/file.h"
+#include "support/nearest.h"
 
 namespace tessera {
 namespace {
-
-// Letters to change, add or drop to get from one name to the other.
-size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 0; i < a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (size_t j = 0; j < b.size(); ++j) {
-      const size_t changed = diagonal + (a[i] == b[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({row[j + 1] + 1, row[j] + 1, changed});
-    }
-  }
-  return row.back();
-}
 
 const Pass* find(std::string_view name) {
   for (const Pass& pass : all_passes())

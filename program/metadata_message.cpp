@@ -39,8 +39,8 @@ Expected<Anchor> read(const popef::Anchor& message) {
 popef::Packing::Form to_message(PackingForm form) {
   switch (form) {
     case PackingForm::None: return popef::Packing::NONE;
-    case PackingForm::UnpackRepack: return popef::Packing::UNPACK_REPACK;
-    case PackingForm::AttentionMask: return popef::Packing::ATTENTION_MASK;
+    case PackingForm::A: return popef::Packing::UNPACK_REPACK;
+    case PackingForm::B: return popef::Packing::ATTENTION_MASK;
   }
   return popef::Packing::NONE;
 }
@@ -48,8 +48,8 @@ popef::Packing::Form to_message(PackingForm form) {
 Expected<PackingForm> read(popef::Packing::Form form) {
   switch (static_cast<int>(form)) {
     case popef::Packing::NONE: return PackingForm::None;
-    case popef::Packing::UNPACK_REPACK: return PackingForm::UnpackRepack;
-    case popef::Packing::ATTENTION_MASK: return PackingForm::AttentionMask;
+    case popef::Packing::UNPACK_REPACK: return PackingForm::A;
+    case popef::Packing::ATTENTION_MASK: return PackingForm::B;
     default: return Error{"packing form is " + std::to_string(form) + ", must be 0 to 2"};
   }
 }

@@ -84,7 +84,7 @@ Status check_packed_input(const Metadata& metadata, std::string_view name, int64
 Status check_packed_output(const Metadata& metadata, const PackingContract::OutputRule& rule) {
   const PackingContract& packing = metadata.packing;
   const Anchor* anchor = find_anchor(metadata, AnchorKind::Output, rule.name);
-  const bool unpacked = packing.form == PackingForm::UnpackRepack;
+  const bool unpacked = packing.form == PackingForm::A;
   const int64_t first = unpacked ? packing.max_valid_num : packing.rows;
   const int64_t second = unpacked ? packing.segment_max_size : packing.row_length;
   if (anchor != nullptr && (rule.per_request ? begins_with(anchor->shape, {first})
@@ -113,7 +113,7 @@ Status check_packing(const Metadata& metadata) {
   if (!is_packed) return {};
   for (const std::string& name : {packing.mask_input, packing.position_input})
     if (!name.empty()) TRY(check_packed_input(metadata, name, packing.rows, packing.row_length));
-  if (packing.form != PackingForm::UnpackRepack) return {};
+  if (packing.form != PackingForm::A) return {};
   if (packing.max_valid_num < 1 || packing.segment_max_size < 1)
     return Error{"packing: max_valid_num and segment_max_size must be positive"};
   return check_packed_input(metadata, packing.unpack_info_input, packing.max_valid_num, 1);

@@ -6,11 +6,10 @@
 #include <numeric>
 
 #include "support/check.h"
+#include "support/math.h"
 
 namespace tessera {
 namespace {
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 Range range_at(const RegionDim& dim, int64_t extent, const Position& position) {
   const int64_t at = dim.axis < 0 ? 0 : position[static_cast<size_t>(dim.axis)];

@@ -20,7 +20,7 @@ using CheckComputeSet = std::function<Status(const Program&, const ComputeSet&)>
 
 // Errors: "superstep 'NAME': what is, what must be", kind BadFile; Refused where verifying takes
 // more time or memory than the limits allow, or the Program has more vertices or blocks. What
-// passes may be priced (codelets/cost.h) within the same memory.
+// passes may be priced (cost/cost.h) within the same memory.
 Status verify_program(const Program& program, const CheckComputeSet& check,
                       const Limits& limits = {});
 

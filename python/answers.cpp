@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include "executor/batch_runner.h"
 #include "python/errors.h"
+#include "serving/batch_runner.h"
 #include "support/half.h"
 
 namespace tessera::python {

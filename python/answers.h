@@ -4,9 +4,9 @@
 
 #include <pybind11/pybind11.h>
 
-#include "executor/request.h"
 #include "program/popef.h"
 #include "python/arrays.h"
+#include "serving/request.h"
 
 namespace tessera::python {
 

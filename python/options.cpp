@@ -8,6 +8,7 @@
 #include "compiler/target_text.h"
 #include "python/errors.h"
 #include "python/executable.h"
+#include "support/nearest.h"
 
 namespace tessera::python {
 namespace {
@@ -213,21 +214,6 @@ constexpr Option<SessionOptions> kSessionOptions[] = {
      [](SessionOptions& o, const py::handle& v) { o.call_site = text("call_site", v); }},
 };
 
-// Changes of one letter that lead from one word to the other.
-size_t edit_distance(const std::string& a, const std::string& b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0]++;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t change = diagonal + (a[i - 1] != b[j - 1]);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, change});
-    }
-  }
-  return row[b.size()];
-}
-
 template <class Options>
 bool set_option(std::span<const Option<Options>> table, Options& options, const std::string& name,
                 const py::handle& value) {
@@ -245,11 +231,7 @@ void add_names(std::span<const Option<Options>> table, std::vector<std::string>&
 }
 
 [[noreturn]] void refuse_name(const std::string& name, const std::vector<std::string>& known) {
-  const auto nearest =
-      std::min_element(known.begin(), known.end(), [&](const auto& a, const auto& b) {
-        return edit_distance(name, a) < edit_distance(name, b);
-      });
-  refuse(name + ": is no option; the nearest is '" + *nearest + "'");
+  refuse("'" + name + "' is not an option; did you mean '" + nearest_name(name, known) + "'?");
 }
 
 constexpr std::span<const Option<CompileOptions>> compile_table{kCompileOptions};

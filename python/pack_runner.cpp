@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // tessera.PackRunner.
-#include "executor/pack_runner.h"
+#include "serving/pack_runner.h"
 
 #include <pybind11/stl.h>
 
 #include <cmath>
 
-#include "executor/online/metrics.h"
 #include "python/answers.h"
 #include "python/arrays.h"
 #include "python/bindings.h"
@@ -14,6 +13,7 @@
 #include "python/gil.h"
 #include "python/model_runner.h"
 #include "python/options.h"
+#include "serving/metrics.h"
 
 namespace tessera::python {
 namespace {

@@ -5,10 +5,8 @@
 
 #include <cstring>
 
-#include "executor/batch_runner.h"
-#include "executor/offline_runner.h"
-#include "executor/packing/offline.h"
-#include "executor/packing/pack.h"
+#include "packing/offline.h"
+#include "packing/pack.h"
 #include "python/answers.h"
 #include "python/arrays.h"
 #include "python/bindings.h"
@@ -16,6 +14,8 @@
 #include "python/executable.h"
 #include "python/gil.h"
 #include "python/model_runner.h"
+#include "serving/batch_runner.h"
+#include "serving/offline_runner.h"
 
 namespace tessera::python {
 namespace {
@@ -26,8 +26,11 @@ PackingContract contract_of(const py::object& packing) {
     return value_of(
         request_contract(py::cast<const ExecutableHandle&>(packing).executable->metadata));
   PackingContract contract;
-  contract.form = py::cast<std::string>(packing.attr("form")) == "A" ? PackingForm::UnpackRepack
-                                                                     : PackingForm::AttentionMask;
+  const std::string word = py::cast<std::string>(packing.attr("form"));
+  const std::optional<PackingForm> form = parse_packing_form(word);
+  if (!form || *form == PackingForm::None)
+    raise(Error{"packing: form is '" + word + "', must be A or B", ErrorKind::Usage});
+  contract.form = *form;
   contract.rows = py::cast<int64_t>(packing.attr("rows"));
   contract.row_length = py::cast<int64_t>(packing.attr("row_length"));
   contract.max_valid_num = py::cast<int64_t>(packing.attr("max_valid_num"));
@@ -37,7 +40,7 @@ PackingContract contract_of(const py::object& packing) {
   contract.mask_input = py::cast<std::string>(packing.attr("mask_input"));
   contract.position_input = py::cast<std::string>(packing.attr("position_input"));
   contract.unpack_info_input = py::cast<std::string>(packing.attr("unpack_info_input"));
-  const bool form_a = contract.form == PackingForm::UnpackRepack;
+  const bool form_a = contract.form == PackingForm::A;
   if (contract.rows < 1 || contract.row_length < 1 || contract.segment_max_size < 1 ||
       contract.segment_max_size > contract.row_length || contract.max_valid_num < (form_a ? 1 : 0))
     raise(

@@ -11,15 +11,6 @@
 namespace tessera::python {
 namespace {
 
-const char* packing_name(PackingForm form) {
-  switch (form) {
-    case PackingForm::None: return "";
-    case PackingForm::UnpackRepack: return "A";
-    case PackingForm::AttentionMask: return "B";
-  }
-  return "";
-}
-
 py::object verification_of(const Verification& is, const std::string& path) {
   using py::arg;
   py::list blobs;
@@ -37,7 +28,7 @@ py::object verification_of(const Verification& is, const std::string& path) {
                             arg("supersteps") = is.supersteps, arg("vertices") = is.vertices,
                             arg("operands") = is.operands, arg("transfers") = is.transfers,
                             arg("model_name") = is.model_name, arg("inputs") = is.inputs,
-                            arg("outputs") = is.outputs, arg("packing") = packing_name(is.packing),
+                            arg("outputs") = is.outputs, arg("packing") = to_string(is.packing),
                             arg("fits") = is.fits, arg("peak_bytes") = is.peak_bytes,
                             arg("bytes_per_tile") = is.bytes_per_tile, arg("signed_by") = signer,
                             arg("trusted_comment") = is.trusted_comment, arg("limits") = limits);

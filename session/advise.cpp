@@ -7,7 +7,7 @@
 #include <optional>
 #include <set>
 
-#include "executor/packing/offline.h"
+#include "packing/offline.h"
 #include "session/buckets.h"
 #include "session/compile_slips.h"
 #include "session/spared.h"

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "compiler/onnx/identity.h"
+#include "compiler/onnx/import/identity.h"
 #include "compiler/options.h"
 #include "support/type.h"
 
@@ -23,7 +23,7 @@ struct KeyDigests {
 };
 
 struct ExecutableKey {
-  std::string graph, weights;          // digests of the model (compiler/onnx/identity.h)
+  std::string graph, weights;          // digests of the model (compiler/onnx/import/identity.h)
   std::vector<InputSignature> inputs;  // by name
   std::string options;                 // "precision fp16\n…": one line each
   std::string target;                  // its line

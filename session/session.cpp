@@ -188,7 +188,8 @@ Expected<Serving> Session::Impl::serve_key(const KeyPointer& key, Purpose purpos
   std::unique_lock lock(mutex);
   const int64_t request_id = is_batch ? requests++ : -1;
   std::shared_ptr<Flight> flight;
-  const auto caller = callers.insert(callers.end(), {is_batch ? total : "", Clock::now()});
+  const auto caller =
+      callers.insert(callers.end(), {is_batch ? total : "", std::chrono::steady_clock::now()});
   const auto leave = [&] { callers.erase(caller); };
   for (;;) {
     if (std::optional<Serving> ready = serve_ready(key, purpose, request_id)) {

@@ -51,15 +51,16 @@ int64_t unix_nanoseconds() {
       .count();
 }
 
-double milliseconds_since(Clock::time_point begin) {
-  return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
+double milliseconds_since(std::chrono::steady_clock::time_point begin) {
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin)
+      .count();
 }
 
 Ask Session::Impl::begin(const KeyPointer& key, Purpose purpose, int64_t request_id) {
   Ask ask;
   ask.key = key;
   ask.purpose = purpose;
-  ask.begin = Clock::now();
+  ask.begin = std::chrono::steady_clock::now();
   ask.cpu_begin = process_cpu_ms();
   RecompileEvent& event = ask.event;
   event.ts_unix_ns = unix_nanoseconds();
@@ -127,7 +128,7 @@ void Session::Impl::explain(Ask& ask, const DiskLookup& found,
 
 void Session::Impl::price(Ask& ask) {
   RecompileEvent& event = ask.event;
-  const Clock::time_point now = Clock::now();
+  const std::chrono::steady_clock::time_point now = std::chrono::steady_clock::now();
   event.wall_ms = std::chrono::duration<double, std::milli>(now - ask.begin).count();
   event.cpu_ms = process_cpu_ms() - ask.cpu_begin;
   event.peak_rss_bytes = peak_rss_bytes();

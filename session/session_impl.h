@@ -26,7 +26,6 @@
 
 namespace tessera {
 
-using Clock = std::chrono::steady_clock;
 using KeyPointer = std::shared_ptr<const ExecutableKey>;
 
 // Why someone asks, and so what may be done.
@@ -35,7 +34,7 @@ enum class Purpose : uint8_t { Batch, ExactBatch, WarmUp, Background };
 // A caller who has to wait, for as long as it stands in the list of its session.
 struct Caller {
   std::string total;  // of the key; "": nobody waits for an answer
-  Clock::time_point arrived;
+  std::chrono::steady_clock::time_point arrived;
   bool in_line = false;  // waits for the compile of another key to end
 };
 
@@ -50,7 +49,7 @@ struct Flight {
 struct Ask {
   KeyPointer key;
   Purpose purpose = Purpose::Batch;
-  Clock::time_point begin;
+  std::chrono::steady_clock::time_point begin;
   double cpu_begin = 0;
   RecompileEvent event;
   Caller* caller = nullptr;
@@ -135,7 +134,7 @@ struct Session::Impl {
   void advise(RecompileEvent& event);
 };
 
-double milliseconds_since(Clock::time_point begin);
+double milliseconds_since(std::chrono::steady_clock::time_point begin);
 int64_t unix_nanoseconds();
 
 }  // namespace tessera

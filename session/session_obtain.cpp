@@ -36,7 +36,7 @@ Expected<Serving> Session::Impl::obtain(Ask& ask) {
   DiskLookup found;
   std::vector<KeyRecord> records;
   if (disk) {
-    const Clock::time_point begin = Clock::now();
+    const std::chrono::steady_clock::time_point begin = std::chrono::steady_clock::now();
     found = disk->find(*ask.key, options.machine.limits);
     if (found.outcome != Outcome::Hit) records = disk->records();
     ask.event.cache.lookup_ms = milliseconds_since(begin);
@@ -136,7 +136,7 @@ Expected<Serving> Session::Impl::load(Ask& ask, DiskLookup found) {
   event.artifact.bytes = found.record.executable_bytes;
   auto executable = std::make_shared<const Executable>(std::move(*found.executable));
   const std::unique_lock turn = take_turn(ask);
-  const Clock::time_point begin = Clock::now();
+  const std::chrono::steady_clock::time_point begin = std::chrono::steady_clock::now();
   Expected<std::unique_ptr<ModelRunner>> runner =
       ModelRunner::create(std::move(executable), options.machine);
   event.cache.load_ms = milliseconds_since(begin);
@@ -152,7 +152,7 @@ Expected<Serving> Session::Impl::load(Ask& ask, DiskLookup found) {
 Expected<Serving> Session::Impl::compile(Ask& ask) {
   std::optional<KeyLock> lock;
   if (disk) {
-    const Clock::time_point begin = Clock::now();
+    const std::chrono::steady_clock::time_point begin = std::chrono::steady_clock::now();
     Expected<KeyLock> taken = disk->lock(*ask.key, options.lock_patience);
     ask.event.cache.wait_ms = milliseconds_since(begin);
     if (taken.ok())
@@ -188,7 +188,7 @@ Expected<std::shared_ptr<ModelRunner>> Session::Impl::build(Ask& ask, bool may_s
   RecompileEvent& event = ask.event;
   CompileOptions compile_options = options.compile;
   for (const auto& [name, shape] : shapes_of(*ask.key)) compile_options.input_shape[name] = shape;
-  const Clock::time_point begin = Clock::now();
+  const std::chrono::steady_clock::time_point begin = std::chrono::steady_clock::now();
   CompileResult result = TRY(tessera::compile(model_path, compile_options));
   for (const Phase& phase : result.phases)
     event.phase_ms.emplace_back(phase.name, phase.milliseconds);
@@ -202,7 +202,7 @@ Expected<std::shared_ptr<ModelRunner>> Session::Impl::build(Ask& ask, bool may_s
       return Error{model_path + ": was changed while it was compiled, must stay as it is"};
   }
   if (may_store) store(ask, result.executable, compile_ms);
-  const Clock::time_point load_begin = Clock::now();
+  const std::chrono::steady_clock::time_point load_begin = std::chrono::steady_clock::now();
   auto executable = std::make_shared<const Executable>(std::move(result.executable));
   std::shared_ptr<ModelRunner> runner =
       TRY(ModelRunner::create(std::move(executable), options.machine));
@@ -212,7 +212,7 @@ Expected<std::shared_ptr<ModelRunner>> Session::Impl::build(Ask& ask, bool may_s
 
 void Session::Impl::store(Ask& ask, Executable& executable, double compile_ms) {
   RecompileEvent& event = ask.event;
-  const Clock::time_point begin = Clock::now();
+  const std::chrono::steady_clock::time_point begin = std::chrono::steady_clock::now();
   KeyRecord record{.key = *ask.key,
                    .model = event.model,
                    .executable_sha256 = {},

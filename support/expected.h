@@ -72,9 +72,9 @@ using Status = Expected<void>;
 
 // The value of an Expected, or return its error from this function. A statement expression, as
 // both compilers we build with know it.
-#define TRY(expression)                                                         \
-  ({                                                                            \
-    auto&& tessera_try_ = (expression);                                         \
+#define TRY(expression)                                                               \
+  ({                                                                                  \
+    auto&& tessera_try_ = (expression);                                               \
     if (!tessera_try_.ok()) return ::tessera::Error(std::move(tessera_try_.error())); \
-    tessera_try_.take();                                                        \
+    tessera_try_.take();                                                              \
   })

@@ -9,10 +9,10 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
-#include "executor/batch_runner.h"
-#include "executor/offline_runner.h"
-#include "executor/pack_runner.h"
-#include "executor/packing/workload.h"
+#include "packing/workload.h"
+#include "serving/batch_runner.h"
+#include "serving/offline_runner.h"
+#include "serving/pack_runner.h"
 #include "tools/bench_online.h"
 #include "tools/print.h"
 #include "tools/sandboxed.h"
@@ -197,7 +197,7 @@ Expected<std::vector<Request>> make_requests(const po::variables_map& flags,
 }
 
 std::string form_name(const Metadata& metadata) {
-  return metadata.packing.form == PackingForm::UnpackRepack ? "form A" : "form B";
+  return fmt::format("form {}", to_string(metadata.packing.form));
 }
 
 // The chapter: padded once, then every packed executable offline and online.

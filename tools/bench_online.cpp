@@ -8,8 +8,8 @@
 #include <optional>
 #include <thread>
 
-#include "executor/online/replay.h"
-#include "executor/pack_runner.h"
+#include "serving/pack_runner.h"
+#include "serving/replay.h"
 #include "support/file.h"
 #include "support/guard.h"
 #include "tools/bench_online_plan.h"

@@ -9,9 +9,9 @@
 #include <random>
 #include <sstream>
 
-#include "executor/batch_runner.h"
-#include "executor/online/arrivals.h"
-#include "executor/pack_runner.h"
+#include "serving/arrivals.h"
+#include "serving/batch_runner.h"
+#include "serving/pack_runner.h"
 #include "support/file.h"
 #include "support/lines.h"
 #include "tools/stranger_flags.h"
@@ -60,7 +60,7 @@ Status choose_contract(const po::variables_map& flags, OnlinePlan& plan) {
         "--row_length",
         ErrorKind::Usage};
   }
-  plan.contract.form = PackingForm::AttentionMask;
+  plan.contract.form = PackingForm::B;
   plan.contract.rows = TRY(number(flags, "rows", 1, 1 << 20));
   plan.contract.row_length = TRY(number(flags, "row_length", 1, 1 << 20));
   return {};

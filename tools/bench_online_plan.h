@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "executor/model_runner.h"
-#include "executor/online/virtual_run.h"
-#include "executor/packing/workload.h"
+#include "packing/workload.h"
+#include "serving/virtual_run.h"
 #include "tools/verb.h"
 
 namespace tessera::tools {

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "codelets/codelet.h"
-#include "codelets/cost.h"
+#include "cost/cost.h"
 #include "program/popef_file.h"
 #include "program/text.h"
 #include "tools/inspect_views.h"
@@ -37,18 +37,9 @@ po::options_description flags() {
   return all;
 }
 
-std::string_view name_of(PackingForm form) {
-  switch (form) {
-    case PackingForm::None: return "none";
-    case PackingForm::UnpackRepack: return "A (unpack and repack)";
-    case PackingForm::AttentionMask: return "B (attention mask)";
-  }
-  return "?";
-}
-
 std::string text_of(const PackingContract& packing) {
   if (packing.form == PackingForm::None) return "none: one request a row";
-  std::string text = fmt::format("form {}, {} rows of {} tokens", name_of(packing.form),
+  std::string text = fmt::format("form {}, {} rows of {} tokens", to_string(packing.form),
                                  packing.rows, packing.row_length);
   if (packing.max_valid_num) text += fmt::format(", at most {} requests", packing.max_valid_num);
   return text + fmt::format(" of at most {} tokens", packing.segment_max_size);
@@ -67,7 +58,7 @@ Json anchor_json(const Anchor& anchor) {
 
 Json packing_json(const PackingContract& packing) {
   Json json = {
-      {"form",              name_of(packing.form)    },
+      {"form",              to_string(packing.form)  },
       {"rows",              packing.rows             },
       {"row_length",        packing.row_length       },
       {"max_valid_num",     packing.max_valid_num    },

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "codelets/cost.h"
+#include "cost/cost.h"
 #include "program/program.h"
 #include "support/expected.h"
 

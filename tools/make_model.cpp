@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // tessera make-model: an encoder as an exporter writes it, with seeded weights, because no trained
 // ones come with the project.
-#include "compiler/make_model.h"
+#include "compiler/onnx/make/make_model.h"
 
 #include <fmt/format.h>
 

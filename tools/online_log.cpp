@@ -18,27 +18,26 @@ using Kind = FormerEvent::Kind;
 constexpr std::string_view kSchema = "online/1";
 constexpr std::array<std::string_view, 8> kKinds = {"submit", "cancel", "flush",      "drain",
                                                     "close",  "done",   "batch_time", "poll"};
-constexpr std::array<std::string_view, 3> kForms = {"none", "A", "B"};
 
 Json to_json(const PackingContract& contract, const FormerConfig& config) {
   return {
-      {"schema",           kSchema                                   },
-      {"form",             kForms[static_cast<size_t>(contract.form)]},
-      {"rows",             contract.rows                             },
-      {"row_length",       contract.row_length                       },
-      {"max_valid_num",    contract.max_valid_num                    },
-      {"segment_max_size", contract.segment_max_size                 },
-      {"zero_delimiters",  contract.zero_delimiters                  },
-      {"policy",           to_string(config.rule.policy)             },
-      {"window",           config.rule.window                        },
-      {"pinned",           config.pinned                             },
-      {"timeout",          config.timeout.count()                    },
-      {"most_requests",    config.most_requests                      },
-      {"max_queue",        config.max_queue                          },
-      {"max_queue_tokens", config.max_queue_tokens                   },
-      {"batch_time",       config.batch_time.count()                 },
-      {"margin",           config.margin.count()                     },
-      {"lead",             config.lead.count()                       }
+      {"schema",           kSchema                      },
+      {"form",             to_string(contract.form)     },
+      {"rows",             contract.rows                },
+      {"row_length",       contract.row_length          },
+      {"max_valid_num",    contract.max_valid_num       },
+      {"segment_max_size", contract.segment_max_size    },
+      {"zero_delimiters",  contract.zero_delimiters     },
+      {"policy",           to_string(config.rule.policy)},
+      {"window",           config.rule.window           },
+      {"pinned",           config.pinned                },
+      {"timeout",          config.timeout.count()       },
+      {"most_requests",    config.most_requests         },
+      {"max_queue",        config.max_queue             },
+      {"max_queue_tokens", config.max_queue_tokens      },
+      {"batch_time",       config.batch_time.count()    },
+      {"margin",           config.margin.count()        },
+      {"lead",             config.lead.count()          }
   };
 }
 
@@ -110,6 +109,12 @@ class Fields {
     if (wrong_.empty()) wrong_ = fmt::format("{} is '{}', must be known", name, value);
     return 0;
   }
+  PackingForm form() {
+    const std::string word = text("form");
+    const std::optional<PackingForm> form = parse_packing_form(word);
+    if (!form && wrong_.empty()) wrong_ = fmt::format("form is '{}', must be none, A or B", word);
+    return form.value_or(PackingForm::None);
+  }
   Status status() const { return wrong_.empty() ? Status() : Status(Error{wrong_}); }
 
  private:
@@ -124,7 +129,7 @@ Status read_header(const Json& json, RecordedRun& run) {
   if (const std::string schema = fields.text("schema"); schema != kSchema)
     return Error{fmt::format("schema is '{}', must be {}", schema, kSchema)};
   PackingContract& contract = run.contract;
-  contract.form = static_cast<PackingForm>(fields.word("form", kForms));
+  contract.form = fields.form();
   contract.rows = fields.integer("rows", 1, 1 << 20);
   contract.row_length = fields.integer("row_length", 1, 1 << 20);
   contract.max_valid_num = fields.integer("max_valid_num", 0, kMost);

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "executor/online/batch_former.h"
+#include "serving/batch_former.h"
 #include "support/expected.h"
 
 namespace tessera::tools {

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "executor/packing/picture.h"
+#include "packing/picture.h"
 #include "tools/print.h"
 #include "tools/verb.h"
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "executor/online/batch_former.h"
+#include "serving/batch_former.h"
 
 namespace tessera::tools {
 

@@ -7,9 +7,9 @@
 #include <cstdlib>
 
 #include "codelets/rules.h"
-#include "executor/batch_runner.h"
-#include "executor/packing/offline.h"
-#include "executor/packing/picture.h"
+#include "packing/offline.h"
+#include "packing/picture.h"
+#include "serving/batch_runner.h"
 #include "tools/pack_report.h"
 #include "tools/pack_tune.h"
 #include "tools/print.h"
@@ -30,17 +30,17 @@ po::options_description flags() {
                                                              "draw batch number N of the packing")(
       "json", po::bool_switch(), "print the figures as JSON");
   po::options_description batch("Batch");
-  batch.add_options()("form", po::value<std::string>()->default_value("b"),
-                      "a: end to end; b: no request crosses a row; padded: one a row")(
+  batch.add_options()("form", po::value<std::string>()->default_value("B"),
+                      "A: end to end; B: no request crosses a row; none: one a row")(
       "rows", po::value<int64_t>()->default_value(16), "of a batch")(
       "row_length", po::value<int64_t>()->default_value(0),
       "tokens of a row; 0: the longest request's")(
       "max_valid_num", po::value<int64_t>()->default_value(0),
       "most requests in a batch; 0: no limit but the tokens")(
       "segment_max_size", po::value<int64_t>()->default_value(0),
-      "form a: longest request; 0: the row length")(
+      "form A: longest request; 0: the row length")(
       "delimiters", po::value<int64_t>()->default_value(0),
-      "form b: free tokens between the requests of a row")(
+      "form B: free tokens between the requests of a row")(
       "executable", po::value<std::string>()->default_value(""),
       "take form, sizes and limit from this .popef instead");
   po::options_description all;
@@ -56,10 +56,8 @@ po::options_description flags() {
 }
 
 Expected<PackingForm> parse_form(const std::string& word) {
-  if (word == "a") return PackingForm::UnpackRepack;
-  if (word == "b") return PackingForm::AttentionMask;
-  if (word == "padded") return PackingForm::None;
-  return Error{fmt::format("--form: '{}', must be a, b or padded", word), ErrorKind::Usage};
+  if (const std::optional<PackingForm> form = parse_packing_form(word)) return *form;
+  return Error{fmt::format("--form: '{}', must be A, B or none", word), ErrorKind::Usage};
 }
 
 Expected<PackingContract> contract_from(const po::variables_map& flags, int64_t longest) {
@@ -85,7 +83,7 @@ Expected<PackingContract> contract_from(const po::variables_map& flags, int64_t 
   contract.max_valid_num = TRY(number("max_valid_num", 0, kMostTokens));
   contract.segment_max_size = TRY(number("segment_max_size", 0, contract.row_length));
   contract.zero_delimiters = TRY(number("delimiters", 0, contract.row_length));
-  if (contract.form == PackingForm::UnpackRepack) {
+  if (contract.form == PackingForm::A) {
     if (contract.segment_max_size == 0) contract.segment_max_size = contract.row_length;
     if (contract.max_valid_num == 0) contract.max_valid_num = row_tokens(contract);
   }

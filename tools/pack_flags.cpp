@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "executor/packing/lengths.h"
-#include "executor/packing/workload.h"
+#include "packing/lengths.h"
+#include "packing/workload.h"
 #include "support/file_names.h"
 #include "support/npy.h"
 

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "executor/packing/histogram.h"
-#include "executor/packing/policy.h"
+#include "packing/histogram.h"
+#include "packing/policy.h"
 #include "tools/verb.h"
 
 namespace tessera::tools {

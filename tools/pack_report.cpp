@@ -13,9 +13,9 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 std::string batch_words(const PackingContract& contract) {
-  const char* form = contract.form == PackingForm::UnpackRepack    ? "form A"
-                     : contract.form == PackingForm::AttentionMask ? "form B"
-                                                                   : "padded";
+  const std::string form = contract.form == PackingForm::None
+                               ? "padded"
+                               : fmt::format("form {}", to_string(contract.form));
   const int64_t most = most_requests(contract);
   return fmt::format("{}, {} rows of {} tokens, {}", form, contract.rows, contract.row_length,
                      most < row_tokens(contract) ? fmt::format("at most {} requests", most)

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "executor/packing/occupancy.h"
-#include "executor/packing/plan.h"
+#include "packing/occupancy.h"
+#include "packing/plan.h"
 #include "tools/pack_flags.h"
 
 namespace tessera::tools {

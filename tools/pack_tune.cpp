@@ -11,8 +11,8 @@
 
 #include "codelets/rules.h"
 #include "compiler/compile.h"
-#include "executor/batch_runner.h"
-#include "executor/online/tune.h"
+#include "serving/batch_runner.h"
+#include "serving/tune.h"
 #include "tools/print.h"
 #include "tools/stranger_flags.h"
 
@@ -32,10 +32,6 @@ struct TriedShape {
   std::string failure;           // why there is no cost, "" if there is
   TunedShape tuned;
 };
-
-const char* form_word(PackingForm form) {
-  return form == PackingForm::UnpackRepack ? "A" : form == PackingForm::AttentionMask ? "B" : "-";
-}
 
 // The words of `tessera compile` that stand for an executable's options (compiler/options.h).
 std::string command_of(const std::string& options, const std::string& model,
@@ -57,9 +53,9 @@ std::string command_of(const std::string& options, const std::string& model,
 }
 
 std::string output_name(const PackingContract& contract) {
-  const char* form = contract.form == PackingForm::UnpackRepack    ? "packed_a"
-                     : contract.form == PackingForm::AttentionMask ? "packed_b"
-                                                                   : "padded";
+  const std::string form = contract.form == PackingForm::None
+                               ? "padded"
+                               : fmt::format("packed_{}", to_string(contract.form));
   return fmt::format("{}_{}x{}.popef", form, contract.rows, contract.row_length);
 }
 
@@ -106,11 +102,11 @@ Expected<std::vector<TriedShape>> wanted(const po::variables_map& flags,
       contract.rows = rows;
       contract.row_length = row_length;
       if (row_length == row_lengths.front()) add(contract, base);
-      contract.form = PackingForm::AttentionMask;
+      contract.form = PackingForm::B;
       CompileOptions with_mask = base;
       with_mask.passes.push_back("insert_attention_mask");
       add(contract, with_mask);
-      contract.form = PackingForm::UnpackRepack;
+      contract.form = PackingForm::A;
       contract.segment_max_size = std::min(rounded, row_length);
       for (const int64_t limit : request_limits(contract, lengths)) {
         CompileOptions with_packs = base;
@@ -165,7 +161,7 @@ Expected<std::vector<TriedShape>> compiled(const po::variables_map& flags,
   for (size_t i = 0; i < all.size(); ++i) {
     TriedShape& shape = all[i];
     progress.step(fmt::format("compiling {} of {}: form {} {}x{}", i + 1, all.size(),
-                              form_word(shape.contract.form), shape.contract.rows,
+                              to_string(shape.contract.form), shape.contract.rows,
                               shape.contract.row_length));
     if (is_hopeless(shape, std::span(all).first(i)))
       shape.failure = "not tried: a smaller one does not fit";
@@ -227,7 +223,7 @@ const TriedShape* best_of(std::span<const TriedShape> all, bool rate_given, doub
 Json to_json(const TriedShape& shape) {
   const PackingContract& contract = shape.contract;
   Json json = {
-      {"form",          form_word(contract.form)},
+      {"form",          to_string(contract.form)},
       {"rows",          contract.rows           },
       {"row_length",    contract.row_length     },
       {"max_valid_num", contract.max_valid_num  },
@@ -256,7 +252,7 @@ Json to_json(const TriedShape& shape) {
 
 void print_shape(const TriedShape& shape) {
   const PackingContract& contract = shape.contract;
-  print("{:<4} {:>5} {:>6} {:>6} ", form_word(contract.form), contract.rows, contract.row_length,
+  print("{:<4} {:>5} {:>6} {:>6} ", to_string(contract.form), contract.rows, contract.row_length,
         contract.max_valid_num ? std::to_string(contract.max_valid_num) : "-");
   if (!shape.failure.empty()) {
     print("{}\n", shape.failure);
@@ -284,7 +280,7 @@ void print_best(const TriedShape& best) {
   print(
       "\nbest: form {}, {} rows of {}: {:.0f} requests/s modelled; at {:.0f}/s p50 {}, p99 "
       "{}\n",
-      form_word(best.contract.form), best.contract.rows, best.contract.row_length,
+      to_string(best.contract.form), best.contract.rows, best.contract.row_length,
       tuned.requests_per_second, tuned.rate, human_seconds(seconds(tuned.p50)),
       human_seconds(seconds(tuned.p99)));
   print("compile:  {}\n", best.command);

@@ -7,9 +7,9 @@
 #include <cstring>
 #include <filesystem>
 
-#include "executor/batch_runner.h"
-#include "executor/packing/offline.h"
-#include "executor/packing/plan.h"
+#include "packing/offline.h"
+#include "packing/plan.h"
+#include "serving/batch_runner.h"
 #include "tools/pack_flags.h"
 #include "tools/print.h"
 #include "tools/tensors.h"

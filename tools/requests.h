@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "executor/model_runner.h"
-#include "executor/packing/plan.h"
-#include "executor/packing/policy.h"
-#include "executor/request.h"
+#include "packing/plan.h"
+#include "packing/policy.h"
+#include "serving/request.h"
 #include "support/expected.h"
 #include "tools/sandboxed.h"
 

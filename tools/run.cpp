@@ -6,7 +6,7 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "compiler/onnx/import.h"
+#include "compiler/onnx/import/import.h"
 #include "session/session.h"
 #include "support/file.h"
 #include "support/file_names.h"

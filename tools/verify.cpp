@@ -26,15 +26,6 @@ po::options_description flags() {
   return all;
 }
 
-std::string_view name_of(PackingForm form) {
-  switch (form) {
-    case PackingForm::None: return "none";
-    case PackingForm::UnpackRepack: return "A";
-    case PackingForm::AttentionMask: return "B";
-  }
-  return "?";
-}
-
 // minisign puts tabs between the words of a comment; the filter would show them as \t.
 std::string on_one_line(std::string comment) {
   std::ranges::replace(comment, '\t', ' ');
@@ -64,7 +55,7 @@ void print_text(const std::string& path, const Verification& is) {
       "             each vertex on its own tile, each element written once\n",
       human_count(is.operands), human_count(is.transfers));
   print("  metadata   '{}', {} inputs, {} outputs, packing {}: describes this Program\n",
-        is.model_name, is.inputs, is.outputs, name_of(is.packing));
+        is.model_name, is.inputs, is.outputs, to_string(is.packing));
   print("  memory     {} of {} bytes on the fullest tile: {}\n", human_count(is.peak_bytes),
         human_count(is.bytes_per_tile), is.fits ? "fits" : "does not fit, no run loads it");
   for (const LimitUse& use : is.limits)
@@ -96,10 +87,10 @@ Json to_json(const std::string& path, const Verification& is) {
       {"transfers",  is.transfers }
   };
   json["metadata"] = {
-      {"model",   is.model_name      },
-      {"inputs",  is.inputs          },
-      {"outputs", is.outputs         },
-      {"packing", name_of(is.packing)}
+      {"model",   is.model_name        },
+      {"inputs",  is.inputs            },
+      {"outputs", is.outputs           },
+      {"packing", to_string(is.packing)}
   };
   json["memory"] = {
       {"peak_bytes",     is.peak_bytes    },

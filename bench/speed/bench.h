@@ -13,7 +13,7 @@
 #include "bench/speed/peer.h"
 #include "bench/speed/table.h"
 #include "compiler/compile.h"
-#include "compiler/make_model.h"
+#include "compiler/onnx/make/make_model.h"
 #include "executor/model_runner.h"
 #include "support/expected.h"
 

@@ -12,7 +12,7 @@
 
 #include "bench/speed/bench.h"
 #include "bench/speed/workload.h"
-#include "executor/batch_runner.h"
+#include "serving/batch_runner.h"
 
 namespace tessera::speed {
 namespace {

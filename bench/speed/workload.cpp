@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/speed/workload.h"
 
-#include "executor/packing/offline.h"
-#include "executor/packing/policy.h"
-#include "executor/packing/workload.h"
+#include "packing/offline.h"
+#include "packing/policy.h"
+#include "packing/workload.h"
 
 namespace tessera::speed {
 
@@ -37,7 +37,7 @@ Expected<std::vector<PackedBatch>> pack_best(const PackingContract& contract,
 
 Expected<PackedWorkload> pack_workload() {
   PackedWorkload packed;
-  packed.contract.form = PackingForm::AttentionMask;
+  packed.contract.form = PackingForm::B;
   packed.contract.rows = 16;
   packed.contract.row_length = packed.contract.segment_max_size = 256;
   packed.contract.ids_input = "input_ids";

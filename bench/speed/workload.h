@@ -4,8 +4,8 @@
 
 #include <vector>
 
-#include "executor/packing/pack.h"
-#include "executor/request.h"
+#include "packing/pack.h"
+#include "serving/request.h"
 #include "support/expected.h"
 
 namespace tessera::speed {

@@ -45,9 +45,10 @@ MatmulPlan plan_for(Lowering& lowering, const MatmulShape& shape) {
   return plan->second;
 }
 
-// A weight is cut along n where the vertices cut it, or in equal parts of that, and along k, so that
-// all tiles hold some, and what a vertex receives is whole blocks. Weights fill most of a tile, so
-// the evenest cut is taken; of cuts within a fiftieth of it, the one with the widest blocks.
+// A weight is cut along n where the vertices cut it, or in equal parts of that, and along k, so
+// that all tiles hold some, and what a vertex receives is whole blocks. Weights fill most of a
+// tile, so the evenest cut is taken; of cuts within a fiftieth of it, the one with the widest
+// blocks.
 std::vector<int64_t> weight_block(int64_t k, int64_t n, int64_t plan_n, int64_t tiles) {
   constexpr int64_t kGrain = 16;
   std::vector<int64_t> best{1, k, plan_n};

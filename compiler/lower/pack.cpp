@@ -37,12 +37,12 @@ std::optional<Value> on_few_tiles(Lowering& lowering, const Node& node, const Sh
 
 void lower_unpack(Lowering& lowering, const Node& node) {
   const Shape from = tokens_of(node.in[0]->type.shape), to = tokens_of(node.type.shape);
-  const PackPlan plan = plan_pack({.from_rows = from[0] * from[1],
-                                   .rows = to[0],
-                                   .row_size = to[1],
-                                   .columns = to[2],
-                                   .dtype = node.type.dtype},
-                                  lowering.program.target, lowering.working_bytes());
+  const PackCut plan = plan_pack({.from_rows = from[0] * from[1],
+                                  .rows = to[0],
+                                  .row_size = to[1],
+                                  .columns = to[2],
+                                  .dtype = node.type.dtype},
+                                 lowering.program.target, lowering.working_bytes());
   const Shape rows{from[0] * from[1], from[2]};
   const std::vector<RegionDim> tokens{whole_dim(), along(2, plan.columns)};
   const std::optional<Value> together = on_few_tiles(lowering, node, rows, plan.columns);
@@ -59,11 +59,11 @@ void lower_unpack(Lowering& lowering, const Node& node) {
 void lower_pack(Lowering& lowering, const Node& node) {
   const Shape from = tokens_of(node.in[0]->type.shape), to = tokens_of(node.type.shape);
   const Shape out_rows{to[0] * to[1], to[2]};
-  const PackPlan plan = plan_pack({.from_rows = from[0] * from[1],
-                                   .rows = out_rows[0],
-                                   .columns = out_rows[1],
-                                   .dtype = node.type.dtype},
-                                  lowering.program.target, lowering.working_bytes());
+  const PackCut plan = plan_pack({.from_rows = from[0] * from[1],
+                                  .rows = out_rows[0],
+                                  .columns = out_rows[1],
+                                  .dtype = node.type.dtype},
+                                 lowering.program.target, lowering.working_bytes());
   const VariableId out = lowering.result(&node, out_rows, {plan.rows, plan.columns});
   Step step(lowering, node.name, node.origin, "pack", out);
   step.read(node.in[0], from, {whole_dim(), whole_dim(), along(1, plan.columns)});

@@ -155,8 +155,8 @@ VariableId Lowering::result(const Node* node, const Shape& view,
   return id;
 }
 
-// Picks the run of tiles whose fullest tile holds least so far. The first constant of a role decides
-// for all of them, so its bytes are counted once for each constant like it.
+// Picks the run of tiles whose fullest tile holds least so far. The first constant of a role
+// decides for all of them, so its bytes are counted once for each constant like it.
 TileId Lowering::place_of(const std::string& role, const Node* constant, const Mapping& mapping) {
   const TensorType& type = constant->type;
   const std::string key = role + std::string(to_string(type.dtype)) + to_string(mapping.view) +

@@ -10,8 +10,7 @@ namespace {
 constexpr size_t kLongestName = 2048;
 
 Status check_name(const std::string& name, const char* of, const std::string& path) {
-  const std::string where =
-      path + ": " + of + " '" + visible(name.substr(0, 64)) + "': its name ";
+  const std::string where = path + ": " + of + " '" + visible(name.substr(0, 64)) + "': its name ";
   if (name.size() > kLongestName)
     return Error{where + "has " + std::to_string(name.size()) + " bytes, must have at most " +
                  std::to_string(kLongestName)};

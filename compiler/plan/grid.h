@@ -6,12 +6,10 @@
 #include <cstdint>
 #include <vector>
 
+#include "support/math.h"
 #include "support/type.h"
 
 namespace tessera {
-
-constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-constexpr int64_t round_up(int64_t a, int64_t grain) { return ceil_div(a, grain) * grain; }
 
 // Every block size that some number of equal parts, at most `most_parts`, would have, each rounded
 // up to a multiple of `grain` (or `size` whole); largest first.

@@ -13,9 +13,9 @@ constexpr int64_t kColumns = 8;
 
 }  // namespace
 
-PackPlan plan_pack(const PackShape& shape, const Target& target, int64_t working_bytes) {
+PackCut plan_pack(const PackShape& shape, const Target& target, int64_t working_bytes) {
   const int64_t size = size_of(shape.dtype);
-  PackPlan best;
+  PackCut best;
   int64_t best_cycles = -1;
   for (; best_cycles < 0; working_bytes *= 2) {
     for (int64_t columns : block_sizes(shape.columns, target.tiles, kColumns)) {

@@ -16,9 +16,9 @@ struct PackShape {
   int64_t columns = 1;
   DType dtype = DType::F32;
 };
-struct PackPlan {
+struct PackCut {
   int64_t rows = 1, columns = 1;  // block sizes
 };
-PackPlan plan_pack(const PackShape& shape, const Target& target, int64_t working_bytes);
+PackCut plan_pack(const PackShape& shape, const Target& target, int64_t working_bytes);
 
 }  // namespace tessera

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include "codelets/exchange.h"
 #include "compiler/plan/grid.h"
+#include "cost/exchange.h"
 #include "support/check.h"
 
 namespace tessera {

@@ -23,7 +23,7 @@ std::vector<Param> params(Mask mask, double scale = 0.3) {
 }
 
 struct Qkv {
-  Array q, k, v;
+  VertexArray q, k, v;
 };
 
 Qkv random_qkv(std::mt19937& random, Shape q, int64_t s, DType dtype = F32) {
@@ -63,16 +63,16 @@ std::vector<double> attention_of(const Qkv& is, const Added& added, double scale
 double seen(bool is) { return is ? 0 : -INFINITY; }
 double all(int64_t, int64_t, int64_t, int64_t) { return 0; }
 
-Array attend(const Qkv& is, Mask mask, std::vector<Array> masks, DType out = F32,
-             const std::string& cpu = "") {
-  std::vector<Array> operands = {is.q, is.k, is.v};
-  for (Array& array : masks) operands.push_back(std::move(array));
+VertexArray attend(const Qkv& is, Mask mask, std::vector<VertexArray> masks, DType out = F32,
+                   const std::string& cpu = "") {
+  std::vector<VertexArray> operands = {is.q, is.k, is.v};
+  for (VertexArray& array : masks) operands.push_back(std::move(array));
   operands.push_back(output(out, is.q.size));
   return run_vertex("attention", params(mask), operands, cpu)[0];
 }
 
 TEST(Attention, of_one_key_is_its_value) {
-  const Array one = array(F32, {1, 1, 1, 3}, {1, 2, 3});
+  const VertexArray one = array(F32, {1, 1, 1, 3}, {1, 2, 3});
   EXPECT_EQ(attend({one, one, one}, kNone, {}).values, one.values);
 }
 
@@ -94,7 +94,7 @@ TEST(Attention, agrees_with_doubles_at_any_stride_and_type) {
     is.k = with_gaps(is.k, 5, 2);
     is.v = with_gaps(is.v, 2, 1);
     const DType type = mix & 2 ? F16 : F32;
-    const Array out = with_gaps(output(type, is.q.size), 7, 1);
+    const VertexArray out = with_gaps(output(type, is.q.size), 7, 1);
     expect_close(run_vertex("attention", params(kNone), {is.q, is.k, is.v, out})[0],
                  attention_of(is, all), type == F16 ? 5e-4 : 1e-5);
   }
@@ -103,7 +103,7 @@ TEST(Attention, agrees_with_doubles_at_any_stride_and_type) {
 TEST(Attention, sees_the_keys_that_a_mask_names) {
   std::mt19937 random(3);
   const Qkv is = random_qkv(random, {2, 13, 2, 70}, 35);
-  Array mask = ints({2, 35}, std::vector<int32_t>(70));
+  VertexArray mask = ints({2, 35}, std::vector<int32_t>(70));
   for (double& value : mask.values) value = random() % 3 == 0 ? 5 : 0;
   expect_close(attend(is, kKeys, {mask}),
                attention_of(is, [&](int64_t b, int64_t, int64_t,
@@ -114,7 +114,7 @@ TEST(Attention, sees_the_keys_that_a_mask_names) {
 TEST(Attention, sees_as_many_keys_as_the_length_says) {
   std::mt19937 random(4);
   const Qkv is = random_qkv(random, {4, 5, 1, 8}, 35);
-  const Array lengths = ints({4}, {1, 35, 0, 20});
+  const VertexArray lengths = ints({4}, {1, 35, 0, 20});
   expect_close(attend(is, kLengths, {lengths}),
                attention_of(is, [&](int64_t b, int64_t, int64_t,
                                     int64_t s) { return seen(double(s) < lengths.at({b})); }),
@@ -124,8 +124,9 @@ TEST(Attention, sees_as_many_keys_as_the_length_says) {
 TEST(Attention, sees_its_own_segment_only) {
   std::mt19937 random(5);
   const Qkv is = random_qkv(random, {2, 20, 2, 8}, 20);
-  const Array ids = ints({2, 20}, {1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 3, 4, 4, 4, 4, 0, 0, 0,
-                                   7, 7, 1, 1, 7, 7, 7, 0, 0, 1, 1, 1, 1, 2, 1, 2, 1, 2, 9, 9});
+  const VertexArray ids =
+      ints({2, 20}, {1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 3, 4, 4, 4, 4, 0, 0, 0,
+                     7, 7, 1, 1, 7, 7, 7, 0, 0, 1, 1, 1, 1, 2, 1, 2, 1, 2, 9, 9});
   expect_close(attend(is, kSegments, {ids, ids}),
                attention_of(is,
                             [&](int64_t b, int64_t, int64_t r, int64_t s) {
@@ -138,7 +139,7 @@ TEST(Attention, adds_a_bias_of_any_broadcast_after_the_scale) {
   std::mt19937 random(6);
   const Qkv is = random_qkv(random, {2, 5, 3, 8}, 21);
   for (int shape = 0; shape < 8; ++shape) {
-    const Array bias = with_gaps(
+    const VertexArray bias = with_gaps(
         random_array(shape & 1 ? F16 : F32,
                      {shape & 1 ? 2 : 1, shape & 2 ? 3 : 1, shape & 4 ? 5 : 1, 21}, random),
         3, 1);
@@ -155,8 +156,8 @@ TEST(Attention, adds_a_bias_of_any_broadcast_after_the_scale) {
 TEST(Attention, of_a_query_that_sees_no_key_is_zero) {
   std::mt19937 random(7);
   const Qkv is = random_qkv(random, {1, 3, 1, 8}, 20);
-  const Array nothing = ints({1, 20}, std::vector<int32_t>(20, 0));
-  const Array never = array(F32, {1, 1, 1, 20}, std::vector<double>(20, -INFINITY));
+  const VertexArray nothing = ints({1, 20}, std::vector<int32_t>(20, 0));
+  const VertexArray never = array(F32, {1, 1, 1, 20}, std::vector<double>(20, -INFINITY));
   using ::testing::Each;
   EXPECT_THAT(attend(is, kKeys, {nothing}).values, Each(0));
   EXPECT_THAT(attend(is, kLengths, {ints({1}, {0})}).values, Each(0));
@@ -168,7 +169,7 @@ TEST(Attention, of_a_query_that_sees_no_key_is_zero) {
 // The first `length` positions of every sequence, then others, up to `s`.
 Qkv padded(const Qkv& is, int64_t s, double with, std::mt19937& random) {
   Qkv result = random_qkv(random, {is.q.size[0], s, is.q.size[2], is.q.size[3]}, s);
-  for (Array Qkv::* part : {&Qkv::q, &Qkv::k, &Qkv::v}) {
+  for (VertexArray Qkv::* part : {&Qkv::q, &Qkv::k, &Qkv::v}) {
     const int64_t row = is.q.size[2] * is.q.size[3];
     const int64_t length = (is.*part).size[1];
     for (int64_t b = 0; b < is.q.size[0]; ++b) {
@@ -181,7 +182,7 @@ Qkv padded(const Qkv& is, int64_t s, double with, std::mt19937& random) {
   return result;
 }
 
-void expect_same_rows(const Array& is, const Array& want, const std::string& where) {
+void expect_same_rows(const VertexArray& is, const VertexArray& want, const std::string& where) {
   const int64_t row = want.size[2] * want.size[3];
   for (int64_t b = 0; b < want.size[0]; ++b) {
     for (int64_t i = 0; i < want.size[1] * row; ++i) {
@@ -196,7 +197,7 @@ TEST(Attention, of_a_padded_sequence_has_the_bits_of_the_sequence_alone) {
   std::mt19937 random(8);
   for (const int64_t length : {1, 5, 16, 23, 40}) {
     const Qkv alone = random_qkv(random, {2, length, 2, 8}, length);
-    const Array want = attend(alone, kNone, {});
+    const VertexArray want = attend(alone, kNone, {});
     for (const int64_t s : {length + 1, length + 9, int64_t{64}, int64_t{77}}) {
       const Qkv is = padded(alone, s, NAN, random);
       std::vector<int32_t> mask(size_t(2 * s));
@@ -219,13 +220,13 @@ TEST(Attention, of_a_segment_between_others_has_the_bits_of_the_segment_alone) {
   size_t at = 0;
   for (const int64_t length : lengths) {
     alone.push_back(random_qkv(random, {1, length, 2, 8}, length));
-    for (Array Qkv::* part : {&Qkv::q, &Qkv::k, &Qkv::v}) {
+    for (VertexArray Qkv::* part : {&Qkv::q, &Qkv::k, &Qkv::v}) {
       std::ranges::copy((alone.back().*part).values, (row.*part).values.begin() + long(at) * 16);
     }
     for (int64_t i = 0; i < length; ++i) ids[at++] = int32_t(alone.size());
   }
-  const Array mask = ints({1, 64}, ids);
-  const Array packed = attend(row, kSegments, {mask, mask});
+  const VertexArray mask = ints({1, 64}, ids);
+  const VertexArray packed = attend(row, kSegments, {mask, mask});
   at = 0;
   for (const Qkv& is : alone) {
     const std::vector<double> want = attend(is, kNone, {}).values;
@@ -241,12 +242,12 @@ TEST(Attention, of_a_segment_depends_on_no_other) {
   Qkv is = random_qkv(random, {1, 40, 1, 8}, 40);
   std::vector<int32_t> ids(40, 1);
   for (size_t i = 0; i < 40; i += 3) ids[i] = 2;  // one key in three is another's
-  const Array mask = ints({1, 40}, ids);
-  const Array before = attend(is, kSegments, {mask, mask});
+  const VertexArray mask = ints({1, 40}, ids);
+  const VertexArray before = attend(is, kSegments, {mask, mask});
   for (size_t i = 0; i < 40; i += 3) {
     for (size_t d = 0; d < 8; ++d) is.k.values[8 * i + d] = is.v.values[8 * i + d] = NAN;
   }
-  const Array after = attend(is, kSegments, {mask, mask});
+  const VertexArray after = attend(is, kSegments, {mask, mask});
   for (size_t i = 0; i < 320; ++i) {
     if (i / 8 % 3 == 0) continue;
     ASSERT_EQ(after.values[i], before.values[i]) << i;
@@ -256,7 +257,7 @@ TEST(Attention, of_a_segment_depends_on_no_other) {
 TEST(Attention, of_a_block_of_rows_has_the_bits_of_all_rows) {
   std::mt19937 random(11);
   const Qkv is = random_qkv(random, {1, 23, 2, 8}, 23);
-  const Array want = attend(is, kNone, {});
+  const VertexArray want = attend(is, kNone, {});
   for (const int64_t rows : {1, 4, 7, 22}) {
     Qkv block = is;
     block.q.size[1] = rows;
@@ -279,10 +280,10 @@ TEST(Attention, refuses_shapes_that_do_not_fit) {
   const auto in = [](Shape size) {
     return array(F32, size, std::vector<double>(size_t(elements(size))));
   };
-  const Array q = in({2, 3, 1, 4});
-  const Array k = in({2, 5, 1, 4});
-  const Array out = output(F32, {2, 3, 1, 4});
-  const auto why = [&](Mask mask, std::vector<Array> operands) {
+  const VertexArray q = in({2, 3, 1, 4});
+  const VertexArray k = in({2, 5, 1, 4});
+  const VertexArray out = output(F32, {2, 3, 1, 4});
+  const auto why = [&](Mask mask, std::vector<VertexArray> operands) {
     return refusal("attention", params(mask), operands);
   };
   EXPECT_EQ(why(kNone, {q, in({2, 5, 1, 8}), k, out}),
@@ -325,7 +326,7 @@ TEST(Attention, refuses_more_than_any_tile_could_score) {
 TEST(Attention, cycles_are_two_matmuls_and_three_per_score) {
   const auto cycles = [](const char* codelet, const std::vector<Param>& is,
                          const std::vector<Shape>& sizes) {
-    std::vector<Array> operands;
+    std::vector<VertexArray> operands;
     for (const Shape& size : sizes) operands.push_back(output(F16, size));
     return find_codelet(codelet)->cycles(shape_of(is, operands), Target{}).value;
   };

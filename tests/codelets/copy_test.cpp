@@ -19,26 +19,26 @@ std::vector<Param> params_of(std::vector<double> perm, std::vector<double> step)
 }
 
 TEST(Copy, transposes) {
-  const Array x = array(DType::F32, {2, 3}, {1, 2, 3, 4, 5, 6});
+  const VertexArray x = array(DType::F32, {2, 3}, {1, 2, 3, 4, 5, 6});
   EXPECT_THAT(
       run_vertex("copy", params_of({1, 0}, {1, 1}), {x, output(DType::F32, {3, 2})})[0].values,
       ElementsAre(1, 4, 2, 5, 3, 6));
 }
 
 TEST(Copy, takes_every_so_manieth) {
-  const Array x = ints({8}, {0, 1, 2, 3, 4, 5, 6, 7});
+  const VertexArray x = ints({8}, {0, 1, 2, 3, 4, 5, 6, 7});
   EXPECT_THAT(run_vertex("copy", params_of({0}, {3}), {x, output(DType::I32, {3})})[0].values,
               ElementsAre(0, 3, 6));
 }
 
 TEST(Copy, a_negative_step_runs_from_the_end) {
-  const Array x = ints({5}, {0, 1, 2, 3, 4});
+  const VertexArray x = ints({5}, {0, 1, 2, 3, 4});
   EXPECT_THAT(run_vertex("copy", params_of({0}, {-2}), {x, output(DType::I32, {3})})[0].values,
               ElementsAre(4, 2, 0));
 }
 
 TEST(Copy, a_dimension_of_one_is_repeated) {
-  const Array x = array(DType::Bool, {2, 1}, {1, 0});
+  const VertexArray x = array(DType::Bool, {2, 1}, {1, 0});
   EXPECT_THAT(
       run_vertex("copy", params_of({0, 1}, {1, 1}), {x, output(DType::Bool, {2, 3})})[0].values,
       ElementsAre(1, 1, 1, 0, 0, 0));
@@ -64,9 +64,10 @@ TEST(Copy, every_order_type_and_step_agrees_with_plain_loops) {
     for (size_t d = 0; d < 4; ++d)
       in_size[perm[d]] = (out_size[d] - 1) * static_cast<int64_t>(std::abs(step[d])) + 1;
     if (turn % 5 == 0) in_size[perm[1]] = 1;
-    const Array in = with_gaps(random_array(dtype, in_size, random, 100), turn % 2, 1);
-    const Array out = with_gaps(output(dtype, out_size), turn % 3, 1);
-    const Array is = run_vertex("copy", params_of({perm.begin(), perm.end()}, step), {in, out})[0];
+    const VertexArray in = with_gaps(random_array(dtype, in_size, random, 100), turn % 2, 1);
+    const VertexArray out = with_gaps(output(dtype, out_size), turn % 3, 1);
+    const VertexArray is =
+        run_vertex("copy", params_of({perm.begin(), perm.end()}, step), {in, out})[0];
     for (int64_t i = 0; i < elements(out_size); ++i) {
       int64_t rest = i, from = 0;
       const Shape in_stride = row_major_strides(in_size);
@@ -87,8 +88,8 @@ TEST(Copy, every_order_type_and_step_agrees_with_plain_loops) {
 TEST(Copy, large_transposes_of_every_element_size_are_exact) {
   std::mt19937 random(2);
   for (const DType dtype : {DType::F32, DType::F16, DType::Bool}) {
-    const Array in = with_gaps(random_array(dtype, {2, 70, 133}, random, 100), 1, 1);
-    const Array is =
+    const VertexArray in = with_gaps(random_array(dtype, {2, 70, 133}, random, 100), 1, 1);
+    const VertexArray is =
         run_vertex("copy", params_of({0, 2, 1}, {1, 1, 1}), {in, output(dtype, {2, 133, 70})})[0];
     for (int64_t b = 0; b < 2; ++b)
       for (int64_t r = 0; r < 133; ++r)
@@ -97,8 +98,8 @@ TEST(Copy, large_transposes_of_every_element_size_are_exact) {
 }
 
 TEST(Copy, refuses_what_it_cannot_run) {
-  const Array x = array(DType::F32, {2, 3}, std::vector<double>(6));
-  const Array out = output(DType::F32, {3, 2});
+  const VertexArray x = array(DType::F32, {2, 3}, std::vector<double>(6));
+  const VertexArray out = output(DType::F32, {3, 2});
   EXPECT_EQ(refusal("copy", params_of({0, 1}, {1, 1}), {x, out}),
             "copy: dimension 0 has 3 elements, must have the 2 that operand 0 has in steps of 1");
   EXPECT_EQ(refusal("copy", params_of({1, 0}, {2, 1}), {x, out}),
@@ -124,8 +125,8 @@ TEST(Copy, refuses_what_it_cannot_run) {
 
 TEST(Copy, cycles_follow_the_pieces_that_stay_together) {
   const auto cycles = [](const std::vector<Param>& params, DType dtype, Shape in, Shape out) {
-    const std::vector<Array> operands = {output(dtype, std::move(in)),
-                                         output(dtype, std::move(out))};
+    const std::vector<VertexArray> operands = {output(dtype, std::move(in)),
+                                               output(dtype, std::move(out))};
     return find_codelet("copy")->cycles(shape_of(params, operands), Target{}).value;
   };
   EXPECT_EQ(cycles(params_of({0, 1}, {1, 1}), DType::F32, {4, 8}, {4, 8}), 288u + 16);

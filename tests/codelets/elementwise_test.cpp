@@ -40,13 +40,13 @@ std::vector<Param> tape(std::vector<Row> rows, std::vector<double> constants = {
   };
 }
 
-std::vector<double> run(const std::vector<Param>& params, std::vector<Array> inputs, DType out,
-                        Shape size) {
+std::vector<double> run(const std::vector<Param>& params, std::vector<VertexArray> inputs,
+                        DType out, Shape size) {
   inputs.push_back(output(out, std::move(size)));
   return run_vertex("elementwise", params, std::move(inputs))[0].values;
 }
 
-Array floats(std::vector<double> values) {
+VertexArray floats(std::vector<double> values) {
   const auto size = static_cast<int64_t>(values.size());
   return array(DType::F32, {size}, std::move(values));
 }
@@ -128,8 +128,8 @@ TEST(Elementwise, functions_agree_with_doubles) {
 
 TEST(Elementwise, pow_is_within_a_rounding_of_doubles) {
   std::mt19937 random(1);
-  Array x = random_array(DType::F32, {2000}, random, 40);
-  const Array y = random_array(DType::F32, {2000}, random, 20);
+  VertexArray x = random_array(DType::F32, {2000}, random, 40);
+  const VertexArray y = random_array(DType::F32, {2000}, random, 20);
   for (double& value : x.values) value = std::abs(value);
   const std::vector<double> is = run(tape({
                                          {Tape::Pow, 0, 1}
@@ -203,7 +203,7 @@ TEST(Elementwise, integer_powers_are_whole) {
 // --- Types ---
 
 TEST(Elementwise, an_empty_tape_is_a_cast) {
-  const Array x = floats({1.9, -1.9, 3e9, -3e9, kNan, 0.25, -0.0});
+  const VertexArray x = floats({1.9, -1.9, 3e9, -3e9, kNan, 0.25, -0.0});
   EXPECT_THAT(run(tape({}), {x}, DType::I32, {7}), ElementsAre(1, -1, kHighest, kLowest, 0, 0, 0));
   EXPECT_THAT(run(tape({}), {x}, DType::Bool, {7}), ElementsAre(1, 1, 1, 1, 1, 1, 0));
   EXPECT_THAT(run(tape({}), {floats({2049, 65520, 1e-8})}, DType::F16, {3}),
@@ -246,16 +246,16 @@ TEST(Elementwise, broadcasts_at_odd_sizes_and_strides) {
   },
       {3});
   for (const int64_t n : {1, 2, 15, 16, 17, 255, 256, 257, 700}) {
-    const Array x = with_gaps(random_array(DType::F32, {2, 3, n}, random), 3, 1);
-    const Array scale = with_gaps(random_array(DType::F16, {1, 3, 1}, random), 1, 1);
-    const Array bias = with_gaps(random_array(DType::F32, {1, 1, n}, random), 0, 3);
+    const VertexArray x = with_gaps(random_array(DType::F32, {2, 3, n}, random), 3, 1);
+    const VertexArray scale = with_gaps(random_array(DType::F16, {1, 3, 1}, random), 1, 1);
+    const VertexArray bias = with_gaps(random_array(DType::F32, {1, 1, n}, random), 0, 3);
     for (const DType dtype : {DType::F32, DType::F16}) {
       std::vector<double> want;
       for (int64_t a = 0; a < 2; ++a)
         for (int64_t b = 0; b < 3; ++b)
           for (int64_t c = 0; c < n; ++c)
             want.push_back(x.at({a, b, c}) * scale.at({0, b, 0}) + bias.at({0, 0, c}) + 3);
-      const Array out = with_gaps(output(dtype, {2, 3, n}), 5, 1);
+      const VertexArray out = with_gaps(output(dtype, {2, 3, n}), 5, 1);
       expect_close(run_vertex("elementwise", params, {x, scale, bias, out})[0], want,
                    dtype == DType::F32 ? 2e-7 : 6e-4);
     }
@@ -263,10 +263,10 @@ TEST(Elementwise, broadcasts_at_odd_sizes_and_strides) {
 }
 
 TEST(Elementwise, a_column_of_a_wider_variable_is_walked_by_its_stride) {
-  Array x = floats({1, 2, 3, 4});
+  VertexArray x = floats({1, 2, 3, 4});
   x.size = {4, 1};
   x.stride = {7, 1};
-  Array out = output(DType::F32, {4, 1});
+  VertexArray out = output(DType::F32, {4, 1});
   out.stride = {5, 1};
   EXPECT_THAT(run_vertex("elementwise",
                          tape({
@@ -290,7 +290,7 @@ TEST(Elementwise, the_longest_tape_runs) {
   for (int i = 1; i < kMaxTapeRows; ++i)
     rows[static_cast<size_t>(i)] = {Tape::Add, kMaxTapeInputs + kMaxTapeConstants + i - 1,
                                     kMaxTapeInputs + kMaxTapeConstants - 1};
-  const std::vector<Array> inputs(kMaxTapeInputs, floats({1, 2}));
+  const std::vector<VertexArray> inputs(kMaxTapeInputs, floats({1, 2}));
   EXPECT_THAT(run(tape(rows, std::vector<double>(kMaxTapeConstants, 0.5)), inputs, DType::F32, {2}),
               ElementsAre(33.5, 35.5));
 }
@@ -306,10 +306,10 @@ TEST(Elementwise, has_the_same_bits_on_every_cpu) {
       {Tape::Add, 3, 2},
       {Tape::Add, 7, 6}
   });
-  Array y = random_array(DType::F16, {3, 50}, random, 3);
+  VertexArray y = random_array(DType::F16, {3, 50}, random, 3);
   for (double& value : y.values) value = std::abs(value);
-  const std::vector<Array> operands = {random_array(DType::F32, {3, 50}, random, 3), y,
-                                       output(DType::F32, {3, 50})};
+  const std::vector<VertexArray> operands = {random_array(DType::F32, {3, 50}, random, 3), y,
+                                             output(DType::F32, {3, 50})};
   const std::vector<double> here = run_vertex("elementwise", params, operands)[0].values;
   for (const char* cpu : {"x86-64", "x86-64-v3"}) {
     EXPECT_EQ(run_vertex("elementwise", params, operands, cpu)[0].values, here) << cpu;
@@ -319,8 +319,8 @@ TEST(Elementwise, has_the_same_bits_on_every_cpu) {
 // --- What it refuses ---
 
 TEST(Elementwise, refuses_what_it_cannot_run) {
-  const Array x = floats({1, 2});
-  const Array out = output(DType::F32, {2});
+  const VertexArray x = floats({1, 2});
+  const VertexArray out = output(DType::F32, {2});
   const auto refuse = [&](const std::vector<Param>& params) {
     return refusal("elementwise", params, {x, out});
   };
@@ -371,18 +371,18 @@ TEST(Elementwise, refuses_what_it_cannot_run) {
             "elementwise: operand 1 is read, must be written");
   EXPECT_EQ(refusal("elementwise", tape({}), {out}),
             "elementwise: there are no inputs and no constants");
-  EXPECT_EQ(refusal("elementwise", tape({}), std::vector<Array>(14, x)),
+  EXPECT_EQ(refusal("elementwise", tape({}), std::vector<VertexArray>(14, x)),
             "elementwise: there are 14 operands, must be 1..13");
 }
 
 // --- Cycles ---
 
-uint64_t cycles(const std::vector<Param>& params, const std::vector<Array>& operands) {
+uint64_t cycles(const std::vector<Param>& params, const std::vector<VertexArray>& operands) {
   return find_codelet("elementwise")->cycles(shape_of(params, operands), Target{}).value;
 }
 
 TEST(Elementwise, cycles_are_a_prologue_and_each_workers_vectors) {
-  const Array half = output(DType::F16, {100}), single = output(DType::F32, {100});
+  const VertexArray half = output(DType::F16, {100}), single = output(DType::F32, {100});
   // 17 elements a worker: 5 vectors of 4 halves, 9 of 2 floats.
   EXPECT_EQ(cycles(tape({
                        {Tape::Add, 0, 1}
@@ -416,7 +416,7 @@ TEST(Elementwise, cycles_are_a_prologue_and_each_workers_vectors) {
 }
 
 TEST(Elementwise, an_operand_that_is_one_value_for_all_is_loaded_once) {
-  const Array half = output(DType::F16, {100}), single = output(DType::F32, {100});
+  const VertexArray half = output(DType::F16, {100}), single = output(DType::F32, {100});
   const std::vector<Param> divided = tape(
       {
           {Tape::Div, 0, 1}
@@ -433,8 +433,8 @@ TEST(Elementwise, an_operand_that_is_one_value_for_all_is_loaded_once) {
 }
 
 TEST(Elementwise, a_power_costs_a_call_an_element_but_where_it_is_another_operation) {
-  const Array half = output(DType::F16, {100}), single = output(DType::F32, {100});
-  const auto raised = [&](double exponent, const Array& values) {
+  const VertexArray half = output(DType::F16, {100}), single = output(DType::F32, {100});
+  const auto raised = [&](double exponent, const VertexArray& values) {
     return cycles(tape(
                       {
                           {Tape::Pow, 0, 1}

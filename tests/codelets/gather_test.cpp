@@ -11,7 +11,7 @@ using ::testing::Each;
 using ::testing::ElementsAre;
 
 TEST(Gather, takes_rows_by_number) {
-  const Array table = array(DType::F32, {1, 3, 2}, {1, 2, 3, 4, 5, 6});
+  const VertexArray table = array(DType::F32, {1, 3, 2}, {1, 2, 3, 4, 5, 6});
   EXPECT_THAT(run_vertex("gather", {},
                          {table, ints({4}, {2, 0, 0, 1}), output(DType::F32, {1, 1, 4, 2})})[0]
                   .values,
@@ -19,7 +19,7 @@ TEST(Gather, takes_rows_by_number) {
 }
 
 TEST(Gather, a_row_of_another_block_is_zero) {
-  Array table = array(DType::I32, {1, 2, 1}, {10, 11});
+  VertexArray table = array(DType::I32, {1, 2, 1}, {10, 11});
   table.begin = {0, 100, 0};
   EXPECT_THAT(
       run_vertex("gather", {},
@@ -30,8 +30,8 @@ TEST(Gather, a_row_of_another_block_is_zero) {
 
 // The first block of a table must not give its last rows for negative numbers.
 TEST(Gather, hostile_numbers_read_nothing) {
-  const Array table = array(DType::F32, {1, 2, 3}, {1, 2, 3, 4, 5, 6});
-  const Array indices = ints({6}, {-1, -2, INT32_MIN, INT32_MAX, 2, 1 << 30});
+  const VertexArray table = array(DType::F32, {1, 2, 3}, {1, 2, 3, 4, 5, 6});
+  const VertexArray indices = ints({6}, {-1, -2, INT32_MIN, INT32_MAX, 2, 1 << 30});
   EXPECT_THAT(
       run_vertex("gather", {}, {table, indices, output(DType::F32, {1, 1, 6, 3})})[0].values,
       Each(0));
@@ -41,11 +41,11 @@ TEST(Gather, every_type_at_odd_sizes_and_strides) {
   std::mt19937 random(1);
   for (const DType dtype : {DType::F32, DType::F16, DType::I32, DType::Bool}) {
     for (const int64_t n : {1, 7, 33}) {
-      const Array table = with_gaps(random_array(dtype, {3, 5, n}, random, 100), 2, 1);
-      Array indices = ints({4}, {4, 0, 3, 3});
+      const VertexArray table = with_gaps(random_array(dtype, {3, 5, n}, random, 100), 2, 1);
+      VertexArray indices = ints({4}, {4, 0, 3, 3});
       indices.misalign = 1;
-      const Array out = with_gaps(output(dtype, {1, 3, 4, n}), 3, 1);
-      const Array is = run_vertex("gather", {}, {table, indices, out})[0];
+      const VertexArray out = with_gaps(output(dtype, {1, 3, 4, n}), 3, 1);
+      const VertexArray is = run_vertex("gather", {}, {table, indices, out})[0];
       for (int64_t p = 0; p < 3; ++p)
         for (int64_t t = 0; t < 4; ++t)
           for (int64_t i = 0; i < n; ++i)
@@ -55,9 +55,9 @@ TEST(Gather, every_type_at_odd_sizes_and_strides) {
 }
 
 TEST(Gather, refuses_what_it_cannot_run) {
-  const Array table = output(DType::F32, {2, 3, 4});
-  const Array read = array(DType::F32, {2, 3, 4}, std::vector<double>(24));
-  const Array indices = ints({5}, {0, 0, 0, 0, 0});
+  const VertexArray table = output(DType::F32, {2, 3, 4});
+  const VertexArray read = array(DType::F32, {2, 3, 4}, std::vector<double>(24));
+  const VertexArray indices = ints({5}, {0, 0, 0, 0, 0});
   EXPECT_EQ(refusal("gather", {}, {read, indices, output(DType::F32, {2, 1, 5, 4})}),
             "gather: operand 2 is f32[2,1,5,4], must be any[1,2,5,4]");
   EXPECT_EQ(refusal("gather", {}, {read, indices, output(DType::F16, {1, 2, 5, 4})}),
@@ -70,8 +70,9 @@ TEST(Gather, refuses_what_it_cannot_run) {
 
 TEST(Gather, cycles_charge_every_number_as_a_hit) {
   const std::vector<Param> params;
-  const std::vector<Array> operands = {output(DType::F16, {1, 50, 768}), output(DType::I32, {13}),
-                                       output(DType::F16, {1, 1, 13, 768})};
+  const std::vector<VertexArray> operands = {output(DType::F16, {1, 50, 768}),
+                                             output(DType::I32, {13}),
+                                             output(DType::F16, {1, 1, 13, 768})};
   // 3 rows a worker of 384 words each.
   EXPECT_EQ(find_codelet("gather")->cycles(shape_of(params, operands), Target{}).value,
             6u * (30 + 3 * (19 + 2 * 384)));

@@ -12,7 +12,7 @@ namespace {
 using ::testing::HasSubstr;
 
 Jit::Request softmax_request(DType dtype) {
-  const std::vector<Array> operands = {output(dtype, {1, 1}), output(dtype, {1, 1})};
+  const std::vector<VertexArray> operands = {output(dtype, {1, 1}), output(dtype, {1, 1})};
   const std::vector<Param> params;
   const Codelet* codelet = find_codelet("softmax");
   return {codelet, codelet->constants(shape_of(params, operands))};

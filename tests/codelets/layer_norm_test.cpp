@@ -19,8 +19,8 @@ std::vector<Param> params(double residual, double eps) {
   };
 }
 
-std::vector<double> norm_of(const Array& x, const Array* residual, const Array& gamma,
-                            const Array& beta, double eps) {
+std::vector<double> norm_of(const VertexArray& x, const VertexArray* residual,
+                            const VertexArray& gamma, const VertexArray& beta, double eps) {
   std::vector<double> out(x.values.size());
   const auto n = static_cast<size_t>(x.size[1]);
   for (size_t row = 0; row < out.size(); row += n) {
@@ -40,10 +40,10 @@ std::vector<double> norm_of(const Array& x, const Array* residual, const Array& 
 TEST(LayerNorm, agrees_with_doubles_at_odd_sizes_and_strides) {
   std::mt19937 random(1);
   for (const int64_t n : {1, 2, 8, 15, 16, 17, 32, 100, 768}) {
-    const Array x = with_gaps(random_array(F32, {3, n}, random, 4), 3, 1);
-    const Array gamma = random_array(F32, {n}, random);
-    const Array beta = random_array(F32, {n}, random);
-    const Array out = with_gaps(output(F32, {3, n}), 1, 1);
+    const VertexArray x = with_gaps(random_array(F32, {3, n}, random, 4), 3, 1);
+    const VertexArray gamma = random_array(F32, {n}, random);
+    const VertexArray beta = random_array(F32, {n}, random);
+    const VertexArray out = with_gaps(output(F32, {3, n}), 1, 1);
     expect_close(run_vertex("layer_norm", params(0, 1e-5), {x, gamma, beta, out})[0],
                  norm_of(x, nullptr, gamma, beta, 1e-5), 3e-6);
   }
@@ -51,10 +51,10 @@ TEST(LayerNorm, agrees_with_doubles_at_odd_sizes_and_strides) {
 
 TEST(LayerNorm, adds_the_residual_first_in_every_type) {
   std::mt19937 random(2);
-  const Array x = with_gaps(random_array(F16, {4, 45}, random, 2), 5, 1);
-  const Array residual = with_gaps(random_array(F32, {4, 45}, random, 2), 2, 3);
-  const Array gamma = random_array(F16, {45}, random);
-  const Array beta = random_array(F32, {45}, random);
+  const VertexArray x = with_gaps(random_array(F16, {4, 45}, random, 2), 5, 1);
+  const VertexArray residual = with_gaps(random_array(F32, {4, 45}, random, 2), 2, 3);
+  const VertexArray gamma = random_array(F16, {45}, random);
+  const VertexArray beta = random_array(F32, {45}, random);
   const std::vector<double> want = norm_of(x, &residual, gamma, beta, 1e-12);
   expect_close(run_vertex("layer_norm", params(1, 1e-12),
                           {x, residual, gamma, beta, output(F32, {4, 45})})[0],
@@ -65,17 +65,17 @@ TEST(LayerNorm, adds_the_residual_first_in_every_type) {
 }
 
 TEST(LayerNorm, of_a_large_mean_keeps_its_digits) {
-  const Array x = array(F32, {1, 4}, {10000, 10001, 10002, 10003});
-  const Array ones = array(F32, {4}, {1, 1, 1, 1});
-  const Array zeros = array(F32, {4}, {0, 0, 0, 0});
+  const VertexArray x = array(F32, {1, 4}, {10000, 10001, 10002, 10003});
+  const VertexArray ones = array(F32, {4}, {1, 1, 1, 1});
+  const VertexArray zeros = array(F32, {4}, {0, 0, 0, 0});
   expect_close(run_vertex("layer_norm", params(0, 0), {x, ones, zeros, output(F32, {1, 4})})[0],
                norm_of(x, nullptr, ones, zeros, 0), 1e-6);
 }
 
 TEST(LayerNorm, of_equal_values_is_beta) {
-  const Array x = array(F16, {1, 3}, {5, 5, 5});
-  const Array gamma = array(F32, {3}, {2, 2, 2});
-  const Array beta = array(F32, {3}, {1, 2, 3});
+  const VertexArray x = array(F16, {1, 3}, {5, 5, 5});
+  const VertexArray gamma = array(F32, {3}, {2, 2, 2});
+  const VertexArray beta = array(F32, {3}, {1, 2, 3});
   EXPECT_THAT(
       run_vertex("layer_norm", params(0, 1e-5), {x, gamma, beta, output(F32, {1, 3})})[0].values,
       ::testing::ElementsAre(1, 2, 3));
@@ -83,9 +83,9 @@ TEST(LayerNorm, of_equal_values_is_beta) {
 
 TEST(LayerNorm, has_the_same_bits_on_every_cpu) {
   std::mt19937 random(3);
-  const std::vector<Array> operands = {random_array(F16, {3, 77}, random),
-                                       random_array(F16, {77}, random),
-                                       random_array(F16, {77}, random), output(F32, {3, 77})};
+  const std::vector<VertexArray> operands = {random_array(F16, {3, 77}, random),
+                                             random_array(F16, {77}, random),
+                                             random_array(F16, {77}, random), output(F32, {3, 77})};
   const std::vector<double> here = run_vertex("layer_norm", params(0, 1e-5), operands)[0].values;
   for (const char* cpu : {"x86-64", "x86-64-v3"}) {
     EXPECT_EQ(run_vertex("layer_norm", params(0, 1e-5), operands, cpu)[0].values, here) << cpu;
@@ -93,10 +93,10 @@ TEST(LayerNorm, has_the_same_bits_on_every_cpu) {
 }
 
 TEST(LayerNorm, refuses_shapes_that_do_not_fit) {
-  const Array x = array(F32, {1, 2}, {1, 2});
-  const Array two = array(F32, {2}, {1, 2});
-  const Array three = array(F32, {3}, {1, 2, 3});
-  const Array out = output(F32, {1, 2});
+  const VertexArray x = array(F32, {1, 2}, {1, 2});
+  const VertexArray two = array(F32, {2}, {1, 2});
+  const VertexArray three = array(F32, {3}, {1, 2, 3});
+  const VertexArray out = output(F32, {1, 2});
   EXPECT_EQ(refusal("layer_norm", params(0, 0), {x, three, two, out}),
             "layer_norm: operand 1 is f32[3], must be float[2]");
   EXPECT_EQ(refusal("layer_norm", params(1, 0), {x, two, two, out}),
@@ -115,7 +115,7 @@ TEST(LayerNorm, refuses_shapes_that_do_not_fit) {
 TEST(LayerNorm, cycles_are_four_per_half_and_eight_per_float) {
   const auto cycles = [](DType dtype, double residual) {
     const std::vector<Param> is = params(residual, 0);
-    const std::vector<Array> operands(size_t(4 + residual), output(dtype, {2, 50}));
+    const std::vector<VertexArray> operands(size_t(4 + residual), output(dtype, {2, 50}));
     return find_codelet("layer_norm")->cycles(shape_of(is, operands), Target{}).value;
   };
   EXPECT_EQ(cycles(F16, 0), 400U + 6 * 250);

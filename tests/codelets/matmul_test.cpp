@@ -30,8 +30,8 @@ double activated(int activation, double x) {
   }
 }
 
-std::vector<double> product_of(const Array& a, const Array& b, const Array* bias,
-                               const Array* residual, int activation) {
+std::vector<double> product_of(const VertexArray& a, const VertexArray& b, const VertexArray* bias,
+                               const VertexArray* residual, int activation) {
   std::vector<double> out;
   for (int64_t g = 0; g < a.size[0]; ++g) {
     for (int64_t m = 0; m < a.size[1]; ++m) {
@@ -51,8 +51,8 @@ std::vector<double> product_of(const Array& a, const Array& b, const Array* bias
 }
 
 TEST(MatMul, of_small_integers_is_exact) {
-  const Array a = array(F16, {1, 2, 3}, {1, 2, 3, 4, 5, 6});
-  const Array b = array(F16, {1, 3, 2}, {1, 2, 3, 4, 5, 6});
+  const VertexArray a = array(F16, {1, 2, 3}, {1, 2, 3, 4, 5, 6});
+  const VertexArray b = array(F16, {1, 3, 2}, {1, 2, 3, 4, 5, 6});
   EXPECT_THAT(run_vertex("matmul", params(0, 0, 0), {a, b, output(F16, {1, 2, 2})})[0].values,
               ::testing::ElementsAre(22, 28, 49, 64));
 }
@@ -62,9 +62,9 @@ TEST(MatMul, agrees_with_doubles_at_every_strip_height_and_panel_edge) {
   for (int64_t m = 1; m <= 17; ++m) {
     for (const int64_t n : {1, 15, 16, 17, 50, 96}) {
       const int64_t k = 1 + (m * 7 + n) % 40;
-      const Array a = with_gaps(random_array(F32, {2, m, k}, random), 3, 1);
-      const Array b = with_gaps(random_array(F32, {2, k, n}, random), 2, 1);
-      const Array out = with_gaps(output(F32, {2, m, n}), 5, 3);
+      const VertexArray a = with_gaps(random_array(F32, {2, m, k}, random), 3, 1);
+      const VertexArray b = with_gaps(random_array(F32, {2, k, n}, random), 2, 1);
+      const VertexArray out = with_gaps(output(F32, {2, m, n}), 5, 3);
       expect_close(run_vertex("matmul", params(0, 0, 0), {a, b, out})[0],
                    product_of(a, b, nullptr, nullptr, 0), 4e-6);
     }
@@ -74,8 +74,8 @@ TEST(MatMul, agrees_with_doubles_at_every_strip_height_and_panel_edge) {
 TEST(MatMul, agrees_with_doubles_in_every_mix_of_types) {
   std::mt19937 random(2);
   for (int mix = 0; mix < 8; ++mix) {
-    const Array a = with_gaps(random_array(mix & 1 ? F16 : F32, {2, 13, 37}, random), 1, 1);
-    const Array b = with_gaps(random_array(mix & 2 ? F16 : F32, {1, 37, 35}, random), 1, 1);
+    const VertexArray a = with_gaps(random_array(mix & 1 ? F16 : F32, {2, 13, 37}, random), 1, 1);
+    const VertexArray b = with_gaps(random_array(mix & 2 ? F16 : F32, {1, 37, 35}, random), 1, 1);
     const DType type = mix & 4 ? F16 : F32;
     expect_close(run_vertex("matmul", params(0, 0, 0),
                             {a, b, with_gaps(output(type, {2, 13, 35}), 1, 1)})[0],
@@ -85,10 +85,10 @@ TEST(MatMul, agrees_with_doubles_in_every_mix_of_types) {
 
 TEST(MatMul, adds_bias_then_activates_then_adds_the_residual) {
   std::mt19937 random(3);
-  const Array a = random_array(F16, {1, 9, 20}, random);
-  const Array b = random_array(F16, {1, 20, 21}, random);
-  const Array bias = random_array(F16, {21}, random);
-  const Array residual = with_gaps(random_array(F32, {1, 9, 21}, random), 4, 1);
+  const VertexArray a = random_array(F16, {1, 9, 20}, random);
+  const VertexArray b = random_array(F16, {1, 20, 21}, random);
+  const VertexArray bias = random_array(F16, {21}, random);
+  const VertexArray residual = with_gaps(random_array(F32, {1, 9, 21}, random), 4, 1);
   for (int activation = 0; activation <= 4; ++activation) {
     expect_close(run_vertex("matmul", params(1, 1, activation),
                             {a, b, bias, residual, output(F32, {1, 9, 21})})[0],
@@ -98,13 +98,14 @@ TEST(MatMul, adds_bias_then_activates_then_adds_the_residual) {
 
 TEST(MatMul, gives_a_row_the_same_bits_wherever_it_stands) {
   std::mt19937 random(4);
-  const Array a = random_array(F32, {1, 41, 67}, random);
-  const Array b = random_array(F32, {1, 67, 50}, random);
-  const Array all = run_vertex("matmul", params(0, 0, 0), {a, b, output(F32, {1, 41, 50})})[0];
+  const VertexArray a = random_array(F32, {1, 41, 67}, random);
+  const VertexArray b = random_array(F32, {1, 67, 50}, random);
+  const VertexArray all =
+      run_vertex("matmul", params(0, 0, 0), {a, b, output(F32, {1, 41, 50})})[0];
   for (const int64_t m : {1, 2, 3, 5, 7, 8, 11, 40}) {
     const std::vector<double> rows(a.values.begin(), a.values.begin() + m * 67);
-    const Array some = run_vertex("matmul", params(0, 0, 0),
-                                  {array(F32, {1, m, 67}, rows), b, output(F32, {1, m, 50})})[0];
+    const VertexArray some = run_vertex(
+        "matmul", params(0, 0, 0), {array(F32, {1, m, 67}, rows), b, output(F32, {1, m, 50})})[0];
     const std::vector<double> want(all.values.begin(), all.values.begin() + m * 50);
     EXPECT_EQ(some.values, want) << m << " rows";
   }
@@ -113,12 +114,12 @@ TEST(MatMul, gives_a_row_the_same_bits_wherever_it_stands) {
 TEST(MatMul, gives_equal_rows_what_each_would_get_alone) {
   std::mt19937 random(14);
   for (const DType type : {F32, F16}) {
-    const Array different = random_array(type, {1, 3, 50}, random);
-    const Array b = random_array(F16, {1, 50, 40}, random);
-    Array a = output(type, {1, 290, 50});
+    const VertexArray different = random_array(type, {1, 3, 50}, random);
+    const VertexArray b = random_array(F16, {1, 50, 40}, random);
+    VertexArray a = output(type, {1, 290, 50});
     a.writes = false;
-    Array out = output(F32, {1, 290, 40});
-    const Array residual = random_array(F32, {1, 290, 40}, random);
+    VertexArray out = output(F32, {1, 290, 40});
+    const VertexArray residual = random_array(F32, {1, 290, 40}, random);
     const auto which = [](int64_t row) { return row < 5 ? 0 : row < 280 ? 1 : row % 3; };
     for (int64_t r = 0; r < 290; ++r) {
       for (int64_t k = 0; k < 50; ++k) a.at({0, r, k}) = different.at({0, which(r), k});
@@ -130,17 +131,18 @@ TEST(MatMul, gives_equal_rows_what_each_would_get_alone) {
 
 TEST(MatMul, gives_a_column_the_same_bits_wherever_it_stands) {
   std::mt19937 random(5);
-  const Array a = random_array(F16, {1, 7, 33}, random);
-  const Array b = random_array(F16, {1, 33, 70}, random);
-  const Array all = run_vertex("matmul", params(0, 0, 2), {a, b, output(F32, {1, 7, 70})})[0];
+  const VertexArray a = random_array(F16, {1, 7, 33}, random);
+  const VertexArray b = random_array(F16, {1, 33, 70}, random);
+  const VertexArray all = run_vertex("matmul", params(0, 0, 2), {a, b, output(F32, {1, 7, 70})})[0];
   for (const int64_t first : {1, 16, 37, 69}) {
     const int64_t n = 70 - first;
-    Array part = output(F16, {1, 33, n});
+    VertexArray part = output(F16, {1, 33, n});
     part.writes = false;
     for (int64_t k = 0; k < 33; ++k) {
       for (int64_t i = 0; i < n; ++i) part.at({0, k, i}) = b.at({0, k, first + i});
     }
-    const Array some = run_vertex("matmul", params(0, 0, 2), {a, part, output(F32, {1, 7, n})})[0];
+    const VertexArray some =
+        run_vertex("matmul", params(0, 0, 2), {a, part, output(F32, {1, 7, n})})[0];
     for (int64_t m = 0; m < 7; ++m) {
       for (int64_t i = 0; i < n; ++i) {
         ASSERT_EQ(some.at({0, m, i}), all.at({0, m, first + i})) << m << "," << i;
@@ -151,9 +153,9 @@ TEST(MatMul, gives_a_column_the_same_bits_wherever_it_stands) {
 
 TEST(MatMul, has_the_same_bits_on_every_cpu) {
   std::mt19937 random(6);
-  const std::vector<Array> operands = {random_array(F16, {1, 11, 29}, random),
-                                       random_array(F16, {1, 29, 125}, random),
-                                       random_array(F16, {125}, random), output(F32, {1, 11, 125})};
+  const std::vector<VertexArray> operands = {
+      random_array(F16, {1, 11, 29}, random), random_array(F16, {1, 29, 125}, random),
+      random_array(F16, {125}, random), output(F32, {1, 11, 125})};
   const std::vector<double> here = run_vertex("matmul", params(1, 0, 2), operands)[0].values;
   for (const char* cpu : {"x86-64", "x86-64-v3"}) {
     EXPECT_EQ(run_vertex("matmul", params(1, 0, 2), operands, cpu)[0].values, here) << cpu;
@@ -162,12 +164,12 @@ TEST(MatMul, has_the_same_bits_on_every_cpu) {
 
 TEST(MatMul, refuses_shapes_that_do_not_fit) {
   const auto read = [](Shape size) {
-    Array array = output(F32, std::move(size));
+    VertexArray array = output(F32, std::move(size));
     array.writes = false;
     return array;
   };
-  const Array in = read({2, 3, 4});
-  const Array out = output(F32, {2, 3, 5});
+  const VertexArray in = read({2, 3, 4});
+  const VertexArray out = output(F32, {2, 3, 5});
   EXPECT_EQ(refusal("matmul", params(0, 0, 0), {in, read({2, 5, 5}), out}),
             "matmul: operand 1 is f32[2,5,5], must be float[2,4,*]");
   EXPECT_EQ(refusal("matmul", params(0, 0, 0), {in, read({3, 4, 5}), out}),
@@ -188,7 +190,7 @@ TEST(MatMul, refuses_shapes_that_do_not_fit) {
 uint64_t cycles(Shape a, Shape b, DType in, DType out, int activation) {
   const std::vector<Param> is = params(0, 0, activation);
   const Shape result = {a[0], a[1], b[2]};
-  const std::vector<Array> operands = {output(in, a), output(in, b), output(out, result)};
+  const std::vector<VertexArray> operands = {output(in, a), output(in, b), output(out, result)};
   return find_codelet("matmul")->cycles(shape_of(is, operands), Target{}).value;
 }
 

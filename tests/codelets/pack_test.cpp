@@ -11,7 +11,7 @@ using ::testing::Each;
 using ::testing::ElementsAre;
 
 TEST(Pack, lays_segments_end_to_end) {
-  const Array x = ints({3, 3, 1}, {10, 0, 0, 20, 21, 0, 30, 31, 32});
+  const VertexArray x = ints({3, 3, 1}, {10, 0, 0, 20, 21, 0, 30, 31, 32});
   EXPECT_THAT(
       run_vertex("pack", {}, {x, ints({3}, {1, 2, 3}), output(DType::I32, {8, 1})})[0].values,
       ElementsAre(10, 20, 21, 30, 31, 32, 0, 0));
@@ -21,11 +21,11 @@ TEST(Pack, blocks_of_out_make_up_the_whole) {
   std::mt19937 random(1);
   const std::vector<int32_t> lengths = {3, 0, 5, 1};
   for (const DType dtype : {DType::F32, DType::F16, DType::I32}) {
-    const Array x = with_gaps(random_array(dtype, {4, 5, 7}, random, 50), 2, 1);
+    const VertexArray x = with_gaps(random_array(dtype, {4, 5, 7}, random, 50), 2, 1);
     for (int64_t first = 0; first < 12; first += 3) {
-      Array out = with_gaps(output(dtype, {3, 7}), 3, 1);
+      VertexArray out = with_gaps(output(dtype, {3, 7}), 3, 1);
       out.begin = {first, 0};
-      const Array is = run_vertex("pack", {}, {x, ints({4}, lengths), out})[0];
+      const VertexArray is = run_vertex("pack", {}, {x, ints({4}, lengths), out})[0];
       for (int64_t t = 0; t < 3; ++t) {
         int64_t segment = 0, token = first + t;
         while (segment < 4 && token >= lengths[static_cast<size_t>(segment)])
@@ -39,15 +39,15 @@ TEST(Pack, blocks_of_out_make_up_the_whole) {
 
 TEST(Pack, undoes_unpack) {
   std::mt19937 random(2);
-  const Array info = ints({4}, {2, 4, 1, 3});
-  const Array x = random_array(DType::F16, {10, 5}, random, 9);
-  Array rows = run_vertex("unpack", {}, {x, info, output(DType::F16, {4, 4, 5})})[0];
+  const VertexArray info = ints({4}, {2, 4, 1, 3});
+  const VertexArray x = random_array(DType::F16, {10, 5}, random, 9);
+  VertexArray rows = run_vertex("unpack", {}, {x, info, output(DType::F16, {4, 4, 5})})[0];
   rows.writes = false;
   EXPECT_EQ(run_vertex("pack", {}, {rows, info, output(DType::F16, {10, 5})})[0].values, x.values);
 }
 
 TEST(Pack, hostile_lengths_read_and_write_nothing_outside) {
-  const Array x = ints({2, 2, 1}, {1, 2, 3, 4});
+  const VertexArray x = ints({2, 2, 1}, {1, 2, 3, 4});
   const auto run = [&](std::vector<int32_t> lengths) {
     return run_vertex("pack", {}, {x, ints({3}, std::move(lengths)), output(DType::I32, {5, 1})})[0]
         .values;
@@ -59,8 +59,8 @@ TEST(Pack, hostile_lengths_read_and_write_nothing_outside) {
 }
 
 TEST(Pack, refuses_what_it_cannot_run) {
-  const Array x = ints({2, 2, 1}, {1, 2, 3, 4});
-  const Array info = ints({2}, {1, 1});
+  const VertexArray x = ints({2, 2, 1}, {1, 2, 3, 4});
+  const VertexArray info = ints({2}, {1, 1});
   EXPECT_EQ(refusal("pack", {}, {x, info, output(DType::I32, {5, 2})}),
             "pack: operand 2 is i32[5,2], must be any[*,1]");
   EXPECT_EQ(refusal("pack", {}, {x, info, output(DType::F16, {5, 1})}),
@@ -70,8 +70,8 @@ TEST(Pack, refuses_what_it_cannot_run) {
 
 TEST(Pack, cycles_charge_every_row) {
   const std::vector<Param> params;
-  const std::vector<Array> operands = {output(DType::F32, {40, 16, 64}), output(DType::I32, {40}),
-                                       output(DType::F32, {20, 64})};
+  const std::vector<VertexArray> operands = {
+      output(DType::F32, {40, 16, 64}), output(DType::I32, {40}), output(DType::F32, {20, 64})};
   // 4 rows a worker of 256 bytes.
   EXPECT_EQ(find_codelet("pack")->cycles(shape_of(params, operands), Target{}).value,
             25u + 6 * (39 + 40 + 4 * (24 + 64)));

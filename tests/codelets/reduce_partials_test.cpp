@@ -18,7 +18,7 @@ std::vector<Param> params(double bias, double residual, double activation) {
   };
 }
 
-std::vector<double> sums_of(const Array& partials) {
+std::vector<double> sums_of(const VertexArray& partials) {
   std::vector<double> sums(static_cast<size_t>(partials.size[1] * partials.size[2]));
   for (size_t i = 0; i < partials.values.size(); ++i) sums[i % sums.size()] += partials.values[i];
   return sums;
@@ -28,8 +28,8 @@ TEST(ReducePartials, adds_them_up_at_odd_sizes_and_strides) {
   std::mt19937 random(1);
   for (const DType dtype : {F32, F16}) {
     for (const int64_t n : {1, 16, 31, 256, 300}) {
-      const Array partials = with_gaps(random_array(dtype, {5, 3, n}, random), 3, 1);
-      const Array out = with_gaps(output(F32, {1, 3, n}), 1, 1);
+      const VertexArray partials = with_gaps(random_array(dtype, {5, 3, n}, random), 3, 1);
+      const VertexArray out = with_gaps(output(F32, {1, 3, n}), 1, 1);
       expect_close(run_vertex("reduce_partials", params(0, 0, 0), {partials, out})[0],
                    sums_of(partials), 1e-6);
     }
@@ -38,7 +38,7 @@ TEST(ReducePartials, adds_them_up_at_odd_sizes_and_strides) {
 
 TEST(ReducePartials, of_one_partial_is_that_partial) {
   std::mt19937 random(2);
-  const Array partials = random_array(F16, {1, 2, 20}, random);
+  const VertexArray partials = random_array(F16, {1, 2, 20}, random);
   EXPECT_EQ(
       run_vertex("reduce_partials", params(0, 0, 0), {partials, output(F16, {1, 2, 20})})[0].values,
       partials.values);
@@ -46,7 +46,7 @@ TEST(ReducePartials, of_one_partial_is_that_partial) {
 
 TEST(ReducePartials, adds_in_the_order_of_the_partials) {
   // 1e8 + 1 is 1e8 in f32: only the order from the first to the last gives 1.
-  const Array partials = array(F32, {4, 1, 1}, {1e8, 1, -1e8, 1});
+  const VertexArray partials = array(F32, {4, 1, 1}, {1e8, 1, -1e8, 1});
   EXPECT_THAT(
       run_vertex("reduce_partials", params(0, 0, 0), {partials, output(F32, {1, 1, 1})})[0].values,
       ::testing::ElementsAre(1));
@@ -54,9 +54,9 @@ TEST(ReducePartials, adds_in_the_order_of_the_partials) {
 
 TEST(ReducePartials, ends_as_matmul_does) {
   std::mt19937 random(3);
-  const Array partials = random_array(F32, {3, 4, 21}, random);
-  const Array bias = random_array(F16, {21}, random);
-  const Array residual = with_gaps(random_array(F16, {1, 4, 21}, random), 2, 1);
+  const VertexArray partials = random_array(F32, {3, 4, 21}, random);
+  const VertexArray bias = random_array(F16, {21}, random);
+  const VertexArray residual = with_gaps(random_array(F16, {1, 4, 21}, random), 2, 1);
   std::vector<double> want = sums_of(partials);
   for (size_t i = 0; i < want.size(); ++i) {
     want[i] = std::max(want[i] + bias.values[i % 21], 0.0) + residual.values[i];
@@ -67,7 +67,7 @@ TEST(ReducePartials, ends_as_matmul_does) {
 }
 
 TEST(ReducePartials, refuses_shapes_that_do_not_fit) {
-  const Array partials = array(F32, {2, 1, 2}, {1, 2, 3, 4});
+  const VertexArray partials = array(F32, {2, 1, 2}, {1, 2, 3, 4});
   EXPECT_EQ(refusal("reduce_partials", params(0, 0, 0), {partials, output(F32, {1, 2, 1})}),
             "reduce_partials: operand 1 is f32[1,2,1], must be float[1,1,2]");
   EXPECT_EQ(refusal("reduce_partials", params(2, 0, 0), {partials, output(F32, {1, 1, 2})}),
@@ -76,7 +76,8 @@ TEST(ReducePartials, refuses_shapes_that_do_not_fit) {
 
 uint64_t cycles(DType partials, Shape size, DType out) {
   const std::vector<Param> is = params(0, 0, 0);
-  const std::vector<Array> operands = {output(partials, size), output(out, {1, size[1], size[2]})};
+  const std::vector<VertexArray> operands = {output(partials, size),
+                                             output(out, {1, size[1], size[2]})};
   return find_codelet("reduce_partials")->cycles(shape_of(is, operands), Target{}).value;
 }
 

@@ -19,7 +19,7 @@ const std::vector<Param> kSum =
                          kMax = {{"kind", {1}}};
 
 TEST(Reduce, sums_and_maxima_of_the_middle_dimension) {
-  const Array x = array(DType::F32, {2, 2, 2}, {1, 2, 3, 4, -5, -6, -7, -8});
+  const VertexArray x = array(DType::F32, {2, 2, 2}, {1, 2, 3, 4, -5, -6, -7, -8});
   EXPECT_THAT(run_vertex("reduce", kSum, {x, output(DType::F32, {2, 2})})[0].values,
               ElementsAre(4, 6, -12, -14));
   EXPECT_THAT(run_vertex("reduce", kMax, {x, output(DType::F32, {2, 2})})[0].values,
@@ -31,8 +31,8 @@ TEST(Reduce, agrees_with_plain_loops_at_odd_sizes_and_strides) {
   for (const DType dtype : {DType::F32, DType::F16, DType::I32}) {
     for (const int64_t n : {1, 3, 16, 37}) {
       for (const int64_t rows : {1, 5, 33}) {
-        const Array x = with_gaps(random_array(dtype, {rows, 9, n}, random, 50), 3, 1);
-        const Array out = with_gaps(output(dtype, {rows, n}), 1, 1);
+        const VertexArray x = with_gaps(random_array(dtype, {rows, 9, n}, random, 50), 3, 1);
+        const VertexArray out = with_gaps(output(dtype, {rows, n}), 1, 1);
         std::vector<double> sums, maxima;
         for (int64_t o = 0; o < rows; ++o) {
           for (int64_t c = 0; c < n; ++c) {
@@ -58,13 +58,13 @@ TEST(Reduce, halves_are_summed_as_floats) {
   // In halves, 2048 + 1 is 2048 however often.
   std::vector<double> values(33, 1);
   values[0] = 2048;
-  const Array x = array(DType::F16, {1, 33, 1}, values);
+  const VertexArray x = array(DType::F16, {1, 33, 1}, values);
   EXPECT_THAT(run_vertex("reduce", kSum, {x, output(DType::F16, {1, 1})})[0].values,
               ElementsAre(2080));
 }
 
 TEST(Reduce, integers_are_exact_and_wrap) {
-  const Array x = ints({1, 2, 3}, {16777217, INT32_MAX, -5, 2, 1, -6});
+  const VertexArray x = ints({1, 2, 3}, {16777217, INT32_MAX, -5, 2, 1, -6});
   EXPECT_THAT(run_vertex("reduce", kSum, {x, output(DType::I32, {1, 3})})[0].values,
               ElementsAre(16777219, INT32_MIN, -11));
   EXPECT_THAT(run_vertex("reduce", kMax, {x, output(DType::I32, {1, 3})})[0].values,
@@ -73,14 +73,14 @@ TEST(Reduce, integers_are_exact_and_wrap) {
 
 TEST(Reduce, the_maximum_with_nan_is_nan) {
   const double nan = std::numeric_limits<double>::quiet_NaN();
-  const Array x = array(DType::F32, {1, 3, 2}, {1, nan, nan, 2, 3, 4});
+  const VertexArray x = array(DType::F32, {1, 3, 2}, {1, nan, nan, 2, 3, 4});
   const std::vector<double> is =
       run_vertex("reduce", kMax, {x, output(DType::F32, {1, 2})})[0].values;
   EXPECT_TRUE(std::isnan(is[0]) && std::isnan(is[1]));
 }
 
 TEST(Reduce, refuses_what_it_cannot_run) {
-  const Array x = array(DType::F32, {1, 2, 3}, std::vector<double>(6));
+  const VertexArray x = array(DType::F32, {1, 2, 3}, std::vector<double>(6));
   EXPECT_EQ(refusal("reduce",
                     {
                         {"kind", {2}}
@@ -100,7 +100,7 @@ TEST(Reduce, refuses_what_it_cannot_run) {
 
 TEST(Reduce, cycles_of_rows_and_of_columns) {
   const auto cycles = [](DType dtype, Shape x) {
-    const std::vector<Array> operands = {output(dtype, x), output(dtype, {x[0], x[2]})};
+    const std::vector<VertexArray> operands = {output(dtype, x), output(dtype, {x[0], x[2]})};
     return find_codelet("reduce")->cycles(shape_of(kSum, operands), Target{}).value;
   };
   EXPECT_EQ(cycles(DType::F16, {12, 100, 1}), 6u * (17 + 2 * (25 + 12)));

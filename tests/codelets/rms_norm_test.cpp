@@ -19,7 +19,8 @@ std::vector<Param> params(double residual, double eps) {
   };
 }
 
-std::vector<double> norm_of(const Array& x, const Array* residual, const Array& gamma, double eps) {
+std::vector<double> norm_of(const VertexArray& x, const VertexArray* residual,
+                            const VertexArray& gamma, double eps) {
   std::vector<double> out(x.values.size());
   const auto n = static_cast<size_t>(x.size[1]);
   for (size_t row = 0; row < out.size(); row += n) {
@@ -36,9 +37,9 @@ std::vector<double> norm_of(const Array& x, const Array* residual, const Array& 
 TEST(RmsNorm, agrees_with_doubles_at_odd_sizes_and_strides) {
   std::mt19937 random(1);
   for (const int64_t n : {1, 2, 8, 15, 16, 17, 32, 100, 768}) {
-    const Array x = with_gaps(random_array(F32, {3, n}, random, 4), 3, 1);
-    const Array gamma = random_array(F32, {n}, random);
-    const Array out = with_gaps(output(F32, {3, n}), 1, 1);
+    const VertexArray x = with_gaps(random_array(F32, {3, n}, random, 4), 3, 1);
+    const VertexArray gamma = random_array(F32, {n}, random);
+    const VertexArray out = with_gaps(output(F32, {3, n}), 1, 1);
     expect_close(run_vertex("rms_norm", params(0, 0.25), {x, gamma, out})[0],
                  norm_of(x, nullptr, gamma, 0.25), 3e-6);
   }
@@ -46,9 +47,9 @@ TEST(RmsNorm, agrees_with_doubles_at_odd_sizes_and_strides) {
 
 TEST(RmsNorm, adds_the_residual_first_in_every_type) {
   std::mt19937 random(2);
-  const Array x = with_gaps(random_array(F16, {4, 45}, random, 2), 5, 1);
-  const Array residual = with_gaps(random_array(F32, {4, 45}, random, 2), 2, 3);
-  const Array gamma = random_array(F16, {45}, random);
+  const VertexArray x = with_gaps(random_array(F16, {4, 45}, random, 2), 5, 1);
+  const VertexArray residual = with_gaps(random_array(F32, {4, 45}, random, 2), 2, 3);
+  const VertexArray gamma = random_array(F16, {45}, random);
   expect_close(
       run_vertex("rms_norm", params(1, 1e-12), {x, residual, gamma, output(F32, {4, 45})})[0],
       norm_of(x, &residual, gamma, 1e-12), 3e-6);
@@ -56,17 +57,17 @@ TEST(RmsNorm, adds_the_residual_first_in_every_type) {
 
 // Squares of 1000 are past the end of f16.
 TEST(RmsNorm, of_large_halves_is_finite) {
-  const Array x = array(F16, {1, 2}, {1000, -1000});
-  const Array ones = array(F16, {2}, {1, 1});
+  const VertexArray x = array(F16, {1, 2}, {1000, -1000});
+  const VertexArray ones = array(F16, {2}, {1, 1});
   EXPECT_THAT(run_vertex("rms_norm", params(0, 0), {x, ones, output(F16, {1, 2})})[0].values,
               testing::ElementsAre(1, -1));
 }
 
 TEST(RmsNorm, refuses_shapes_that_do_not_fit) {
-  const Array x = array(F32, {1, 2}, {1, 2});
-  const Array two = array(F32, {2}, {1, 2});
-  const Array three = array(F32, {3}, {1, 2, 3});
-  const Array out = output(F32, {1, 2});
+  const VertexArray x = array(F32, {1, 2}, {1, 2});
+  const VertexArray two = array(F32, {2}, {1, 2});
+  const VertexArray three = array(F32, {3}, {1, 2, 3});
+  const VertexArray out = output(F32, {1, 2});
   EXPECT_EQ(refusal("rms_norm", params(0, 0), {x, three, out}),
             "rms_norm: operand 1 is f32[3], must be float[2]");
   EXPECT_EQ(refusal("rms_norm", params(1, 0), {x, two, out}),
@@ -77,7 +78,7 @@ TEST(RmsNorm, refuses_shapes_that_do_not_fit) {
 TEST(RmsNorm, cycles_are_a_layer_norms_without_mean_and_beta) {
   const auto cycles = [](DType dtype, double residual) {
     const std::vector<Param> is = params(residual, 0);
-    const std::vector<Array> operands(size_t(3 + residual), output(dtype, {2, 50}));
+    const std::vector<VertexArray> operands(size_t(3 + residual), output(dtype, {2, 50}));
     return find_codelet("rms_norm")->cycles(shape_of(is, operands), Target{}).value;
   };
   EXPECT_EQ(cycles(F16, 0), 275U + 4 * 250);

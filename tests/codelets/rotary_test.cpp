@@ -16,7 +16,8 @@ std::vector<Param> params(double halves) {
   };
 }
 
-std::vector<double> turned(const Array& x, const Array& cos, const Array& sin, bool halves) {
+std::vector<double> turned(const VertexArray& x, const VertexArray& cos, const VertexArray& sin,
+                           bool halves) {
   std::vector<double> out;
   const Shape& s = x.size;
   const int64_t depth = s[3];
@@ -35,10 +36,10 @@ TEST(Rotary, agrees_with_doubles_at_odd_sizes_and_strides) {
   for (const bool halves : {false, true})
     for (const int64_t depth : {2, 6, 16, 30, 32, 34, 64})
       for (const int64_t angles : {1, 2}) {
-        const Array x = with_gaps(random_array(F32, {2, 3, 2, depth}, random, 4), 3, 1);
-        const Array cos = with_gaps(random_array(F32, {angles, 3, depth}, random), 2, 1);
-        const Array sin = random_array(F32, {angles, 3, depth}, random);
-        const Array out = with_gaps(output(F32, {2, 3, 2, depth}), 1, 1);
+        const VertexArray x = with_gaps(random_array(F32, {2, 3, 2, depth}, random, 4), 3, 1);
+        const VertexArray cos = with_gaps(random_array(F32, {angles, 3, depth}, random), 2, 1);
+        const VertexArray sin = random_array(F32, {angles, 3, depth}, random);
+        const VertexArray out = with_gaps(output(F32, {2, 3, 2, depth}), 1, 1);
         expect_close(run_vertex("rotary", params(halves), {x, cos, sin, out})[0],
                      turned(x, cos, sin, halves), 1e-6);
       }
@@ -46,9 +47,9 @@ TEST(Rotary, agrees_with_doubles_at_odd_sizes_and_strides) {
 
 TEST(Rotary, takes_every_type) {
   std::mt19937 random(2);
-  const Array x = random_array(F16, {1, 2, 3, 8}, random);
-  const Array cos = random_array(F32, {1, 2, 8}, random);
-  const Array sin = random_array(F16, {1, 2, 8}, random);
+  const VertexArray x = random_array(F16, {1, 2, 3, 8}, random);
+  const VertexArray cos = random_array(F32, {1, 2, 8}, random);
+  const VertexArray sin = random_array(F16, {1, 2, 8}, random);
   expect_close(run_vertex("rotary", params(0), {x, cos, sin, output(F32, {1, 2, 3, 8})})[0],
                turned(x, cos, sin, false), 1e-6);
 }
@@ -71,7 +72,7 @@ TEST(Rotary, refuses_shapes_that_do_not_fit) {
 TEST(Rotary, cycles_are_two_products_a_sum_and_a_swap) {
   const auto cycles = [](DType dtype) {
     const std::vector<Param> is = params(0);
-    const std::vector<Array> operands(4, output(dtype, {1, 3, 4, 8}));
+    const std::vector<VertexArray> operands(4, output(dtype, {1, 3, 4, 8}));
     return find_codelet("rotary")->cycles(shape_of(is, operands), Target{}).value;
   };
   EXPECT_EQ(cycles(F16), 44U + 6 * (4 * 26 + 4 * 11) + 3 * 250);

@@ -11,7 +11,7 @@ using ::testing::Each;
 using ::testing::ElementsAre;
 
 TEST(Unpack, gives_each_segment_a_row) {
-  const Array x = ints({6, 1}, {10, 20, 21, 30, 31, 32});
+  const VertexArray x = ints({6, 1}, {10, 20, 21, 30, 31, 32});
   EXPECT_THAT(
       run_vertex("unpack", {}, {x, ints({4}, {1, 2, 3, 0}), output(DType::I32, {4, 3, 1})})[0]
           .values,
@@ -23,12 +23,12 @@ TEST(Unpack, blocks_of_out_make_up_the_whole) {
   std::mt19937 random(1);
   const std::vector<int32_t> lengths = {3, 0, 5, 1};
   for (const DType dtype : {DType::F32, DType::F16, DType::I32}) {
-    const Array x = with_gaps(random_array(dtype, {12, 7}, random, 50), 2, 1);
+    const VertexArray x = with_gaps(random_array(dtype, {12, 7}, random, 50), 2, 1);
     for (const int64_t s : {0, 1, 2}) {
       for (const int64_t l : {0, 2, 4}) {
-        Array out = with_gaps(output(dtype, {2, 2, 7}), 3, 1);
+        VertexArray out = with_gaps(output(dtype, {2, 2, 7}), 3, 1);
         out.begin = {s, l, 0};
-        const Array is = run_vertex("unpack", {}, {x, ints({4}, lengths), out})[0];
+        const VertexArray is = run_vertex("unpack", {}, {x, ints({4}, lengths), out})[0];
         int64_t start = 0;
         for (int64_t i = 0; i < s; ++i) start += lengths[static_cast<size_t>(i)];
         for (int64_t i = 0; i < 2; start += lengths[static_cast<size_t>(s + i++)])
@@ -42,14 +42,14 @@ TEST(Unpack, blocks_of_out_make_up_the_whole) {
 }
 
 TEST(Unpack, a_segment_longer_than_its_row_is_cut) {
-  const Array x = ints({5, 1}, {1, 2, 3, 4, 5});
+  const VertexArray x = ints({5, 1}, {1, 2, 3, 4, 5});
   EXPECT_THAT(
       run_vertex("unpack", {}, {x, ints({2}, {4, 1}), output(DType::I32, {2, 2, 1})})[0].values,
       ElementsAre(1, 2, 5, 0));
 }
 
 TEST(Unpack, hostile_lengths_read_nothing_outside) {
-  const Array x = ints({3, 2}, {1, 2, 3, 4, 5, 6});
+  const VertexArray x = ints({3, 2}, {1, 2, 3, 4, 5, 6});
   const auto run = [&](std::vector<int32_t> lengths) {
     return run_vertex("unpack", {},
                       {x, ints({3}, std::move(lengths)), output(DType::I32, {3, 2, 2})})[0]
@@ -63,7 +63,7 @@ TEST(Unpack, hostile_lengths_read_nothing_outside) {
 }
 
 TEST(Unpack, a_box_of_the_tokens_gives_what_it_holds) {
-  Array x = ints({2, 1}, {12, 13});
+  VertexArray x = ints({2, 1}, {12, 13});
   x.begin = {2, 0};
   EXPECT_THAT(
       run_vertex("unpack", {}, {x, ints({2}, {3, 3}), output(DType::I32, {2, 3, 1})})[0].values,
@@ -71,8 +71,8 @@ TEST(Unpack, a_box_of_the_tokens_gives_what_it_holds) {
 }
 
 TEST(Unpack, refuses_what_it_cannot_run) {
-  const Array x = ints({3, 2}, {1, 2, 3, 4, 5, 6});
-  const Array info = ints({3}, {1, 1, 1});
+  const VertexArray x = ints({3, 2}, {1, 2, 3, 4, 5, 6});
+  const VertexArray info = ints({3}, {1, 1, 1});
   EXPECT_EQ(refusal("unpack", {}, {x, info, output(DType::I32, {3, 2, 1})}),
             "unpack: operand 2 is i32[3,2,1], must be any[*,*,2]");
   EXPECT_EQ(
@@ -84,8 +84,8 @@ TEST(Unpack, refuses_what_it_cannot_run) {
 
 TEST(Unpack, cycles_charge_every_row) {
   const std::vector<Param> params;
-  const std::vector<Array> operands = {output(DType::F16, {512, 64}), output(DType::I32, {40}),
-                                       output(DType::F16, {2, 10, 64})};
+  const std::vector<VertexArray> operands = {
+      output(DType::F16, {512, 64}), output(DType::I32, {40}), output(DType::F16, {2, 10, 64})};
   // 4 rows a worker of 128 bytes.
   EXPECT_EQ(find_codelet("unpack")->cycles(shape_of(params, operands), Target{}).value,
             25u + 6 * (39 + 40 + 4 * (24 + 32)));

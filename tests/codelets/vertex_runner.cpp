@@ -16,7 +16,7 @@ namespace {
 constexpr std::byte kPoison{0xA5};
 constexpr size_t kMargin = 256;  // poisoned bytes around each buffer
 
-int64_t offset_of(const Array& array, int64_t index) {
+int64_t offset_of(const VertexArray& array, int64_t index) {
   const Shape stride = array.stride.empty() ? row_major_strides(array.size) : array.stride;
   int64_t offset = array.misalign;
   for (size_t d = array.size.size(); d-- > 0; index /= array.size[d]) {
@@ -51,7 +51,7 @@ double get(DType dtype, const std::byte* from) {
 
 // An array's bytes as the vertex sees them, with margins that must stay poisoned.
 struct Buffer {
-  explicit Buffer(const Array& array) {
+  explicit Buffer(const VertexArray& array) {
     const auto item = static_cast<size_t>(size_of(array.dtype));
     const auto last = static_cast<size_t>(offset_of(array, elements(array.size) - 1));
     bytes.assign(2 * kMargin + (last + 1) * item, kPoison);
@@ -78,7 +78,7 @@ struct Buffer {
   size_t first = 0;
 };
 
-VertexOperand operand_of(const Array& array, Buffer& buffer) {
+VertexOperand operand_of(const VertexArray& array, Buffer& buffer) {
   VertexOperand operand{};
   operand.data = &buffer.bytes[buffer.first] + array.misalign * size_of(array.dtype);
   const Shape stride = array.stride.empty() ? row_major_strides(array.size) : array.stride;
@@ -100,8 +100,8 @@ Expected<Kernel> kernel_for(const Codelet& codelet, const VertexShape& shape,
   return TRY(jit->compile({&request, 1}, 1)).front();
 }
 
-Array read_back(const Array& array, const Buffer& buffer) {
-  Array is = array;
+VertexArray read_back(const VertexArray& array, const Buffer& buffer) {
+  VertexArray is = array;
   is.values.clear();
   for (int64_t i = 0; i < elements(array.size); ++i) {
     const int64_t at = offset_of(array, i) * size_of(array.dtype);
@@ -112,14 +112,14 @@ Array read_back(const Array& array, const Buffer& buffer) {
 
 }  // namespace
 
-double Array::at(std::initializer_list<int64_t> index) const {
+double VertexArray::at(std::initializer_list<int64_t> index) const {
   int64_t flat = 0;
   size_t d = 0;
   for (const int64_t i : index) flat = flat * size[d++] + i;
   return values[static_cast<size_t>(flat)];
 }
 
-double& Array::at(std::initializer_list<int64_t> index) {
+double& VertexArray::at(std::initializer_list<int64_t> index) {
   int64_t flat = 0;
   size_t d = 0;
   for (const int64_t i : index) flat = flat * size[d++] + i;
@@ -132,29 +132,29 @@ double rounded(DType dtype, double value) {
   return get(dtype, bytes);
 }
 
-Array array(DType dtype, Shape size, std::vector<double> values) {
+VertexArray array(DType dtype, Shape size, std::vector<double> values) {
   for (double& value : values) value = rounded(dtype, value);
   return {.dtype = dtype, .size = std::move(size), .values = std::move(values)};
 }
 
-Array random_array(DType dtype, Shape size, std::mt19937& random, double scale) {
+VertexArray random_array(DType dtype, Shape size, std::mt19937& random, double scale) {
   std::uniform_real_distribution<double> uniform(-scale, scale);
   std::vector<double> values(static_cast<size_t>(elements(size)));
   for (double& value : values) value = uniform(random);
   return array(dtype, std::move(size), std::move(values));
 }
 
-Array ints(Shape size, std::vector<int32_t> values) {
+VertexArray ints(Shape size, std::vector<int32_t> values) {
   return array(DType::I32, std::move(size), {values.begin(), values.end()});
 }
 
-Array output(DType dtype, Shape size) {
-  Array array{.dtype = dtype, .size = std::move(size), .values = {}, .writes = true};
+VertexArray output(DType dtype, Shape size) {
+  VertexArray array{.dtype = dtype, .size = std::move(size), .values = {}, .writes = true};
   array.values.resize(static_cast<size_t>(elements(array.size)));
   return array;
 }
 
-Array with_gaps(Array array, int64_t gap, int64_t misalign) {
+VertexArray with_gaps(VertexArray array, int64_t gap, int64_t misalign) {
   array.stride = row_major_strides(array.size);
   for (size_t d = array.size.size() - 1; d-- > 0;) {
     array.stride[d] = array.size[d + 1] * array.stride[d + 1] + gap;
@@ -163,22 +163,22 @@ Array with_gaps(Array array, int64_t gap, int64_t misalign) {
   return array;
 }
 
-VertexShape shape_of(const std::vector<Param>& params, const std::vector<Array>& operands) {
+VertexShape shape_of(const std::vector<Param>& params, const std::vector<VertexArray>& operands) {
   VertexShape shape{.params = &params, .operands = {}};
-  for (const Array& array : operands) {
+  for (const VertexArray& array : operands) {
     shape.operands.push_back({.dtype = array.dtype, .size = array.size, .writes = array.writes});
   }
   return shape;
 }
 
 std::string refusal(const std::string& codelet, const std::vector<Param>& params,
-                    const std::vector<Array>& operands) {
+                    const std::vector<VertexArray>& operands) {
   Status status = find_codelet(codelet)->check(shape_of(params, operands));
   return status ? "" : status.error().message;
 }
 
-std::vector<Array> run_vertex(const std::string& name, const std::vector<Param>& params,
-                              std::vector<Array> operands, const std::string& cpu) {
+std::vector<VertexArray> run_vertex(const std::string& name, const std::vector<Param>& params,
+                                    std::vector<VertexArray> operands, const std::string& cpu) {
   const Codelet* codelet = find_codelet(name);
   EXPECT_NE(codelet, nullptr) << name;
   EXPECT_EQ(refusal(name, params, operands), "");
@@ -189,7 +189,7 @@ std::vector<Array> run_vertex(const std::string& name, const std::vector<Param>&
     return {};
   }
   std::vector<Buffer> buffers;
-  for (const Array& array : operands) buffers.emplace_back(array);
+  for (const VertexArray& array : operands) buffers.emplace_back(array);
   std::vector<VertexOperand> vertex;
   for (size_t i = 0; i < operands.size(); ++i) {
     vertex.push_back(operand_of(operands[i], buffers[i]));
@@ -199,7 +199,7 @@ std::vector<Array> run_vertex(const std::string& name, const std::vector<Param>&
   kernel->run(vertex.data(), scratch.data());
   EXPECT_EQ(scratch[scratch.size() - kMargin], kPoison) << "the vertex wrote past its scratch";
 
-  std::vector<Array> written;
+  std::vector<VertexArray> written;
   for (size_t i = 0; i < operands.size(); ++i) {
     buffers[i].expect_only_written_inside(operands[i].writes);
     if (operands[i].writes) written.push_back(read_back(operands[i], buffers[i]));
@@ -207,7 +207,7 @@ std::vector<Array> run_vertex(const std::string& name, const std::vector<Param>&
   return written;
 }
 
-void expect_close(const Array& is, const std::vector<double>& want, double tolerance) {
+void expect_close(const VertexArray& is, const std::vector<double>& want, double tolerance) {
   ASSERT_EQ(is.values.size(), want.size());
   for (size_t i = 0; i < want.size(); ++i) {
     ASSERT_LE(std::abs(is.values[i] - want[i]), tolerance * (1 + std::abs(want[i])))

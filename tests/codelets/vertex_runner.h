@@ -14,7 +14,7 @@
 
 namespace tessera {
 
-struct Array {
+struct VertexArray {
   DType dtype = DType::F32;
   Shape size;
   std::vector<double> values;  // row-major, without gaps; rounded to dtype
@@ -27,26 +27,26 @@ struct Array {
   double at(std::initializer_list<int64_t> index) const;
 };
 
-Array array(DType dtype, Shape size, std::vector<double> values);
-Array random_array(DType dtype, Shape size, std::mt19937& random, double scale = 1);
-Array ints(Shape size, std::vector<int32_t> values);
-Array output(DType dtype, Shape size);
+VertexArray array(DType dtype, Shape size, std::vector<double> values);
+VertexArray random_array(DType dtype, Shape size, std::mt19937& random, double scale = 1);
+VertexArray ints(Shape size, std::vector<int32_t> values);
+VertexArray output(DType dtype, Shape size);
 // The same elements with rows that are further apart and begin off any alignment.
-Array with_gaps(Array array, int64_t gap, int64_t misalign);
+VertexArray with_gaps(VertexArray array, int64_t gap, int64_t misalign);
 
 double rounded(DType dtype, double value);
 
 // The vertex's written operands, in order. Fails the test if check refuses, or if an element
 // outside the written boxes has changed. `cpu` as JitOptions'.
-std::vector<Array> run_vertex(const std::string& codelet, const std::vector<Param>& params,
-                              std::vector<Array> operands, const std::string& cpu = "");
+std::vector<VertexArray> run_vertex(const std::string& codelet, const std::vector<Param>& params,
+                                    std::vector<VertexArray> operands, const std::string& cpu = "");
 
-VertexShape shape_of(const std::vector<Param>& params, const std::vector<Array>& operands);
+VertexShape shape_of(const std::vector<Param>& params, const std::vector<VertexArray>& operands);
 // The message of check, "" if it accepts.
 std::string refusal(const std::string& codelet, const std::vector<Param>& params,
-                    const std::vector<Array>& operands);
+                    const std::vector<VertexArray>& operands);
 
 // |is - want| <= tolerance * (1 + |want|) everywhere.
-void expect_close(const Array& is, const std::vector<double>& want, double tolerance);
+void expect_close(const VertexArray& is, const std::vector<double>& want, double tolerance);
 
 }  // namespace tessera

@@ -3,10 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "compiler/onnx/import.h"
+#include "compiler/onnx/import/import.h"
 #include "ir/interpreter.h"
-#include "tests/compiler/onnx_case.h"
 #include "tests/compiler/requests_by_hand.h"
+#include "tests/helpers/onnx_case.h"
 
 namespace tessera::test {
 namespace {

@@ -6,9 +6,9 @@
 #include <gtest/gtest.h>
 
 #include "compiler/compile.h"
-#include "compiler/make_model.h"
-#include "compiler/onnx/import.h"
-#include "tests/compiler/onnx_builder.h"
+#include "compiler/onnx/import/import.h"
+#include "compiler/onnx/make/make_model.h"
+#include "tests/compiler/onnx/builder.h"
 
 namespace tessera::test {
 namespace {

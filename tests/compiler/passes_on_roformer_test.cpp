@@ -7,11 +7,11 @@
 #include <map>
 #include <random>
 
-#include "compiler/make_model.h"
-#include "compiler/onnx/import.h"
+#include "compiler/onnx/import/import.h"
+#include "compiler/onnx/make/make_model.h"
 #include "ir/interpreter.h"
 #include "passes/pipeline.h"
-#include "tests/compiler/onnx_builder.h"
+#include "tests/compiler/onnx/builder.h"
 
 namespace tessera::test {
 namespace {

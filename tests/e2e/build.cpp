@@ -3,7 +3,7 @@
 
 #include <filesystem>
 
-#include "compiler/make_model.h"
+#include "compiler/onnx/make/make_model.h"
 
 namespace tessera::e2e {
 namespace fs = std::filesystem;

@@ -8,8 +8,8 @@
 
 #include "compiler/options.h"
 #include "passes/pipeline.h"
-#include "tests/compiler/onnx_case.h"
-#include "tests/e2e/on_machine.h"
+#include "tests/helpers/on_machine.h"
+#include "tests/helpers/onnx_case.h"
 
 namespace tessera {
 namespace {

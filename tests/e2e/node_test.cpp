@@ -2,8 +2,8 @@
 // ONNX's node tests on the machine: what the interpreter passes, four tiles pass too.
 #include <gtest/gtest.h>
 
-#include "tests/compiler/onnx_node_tests.h"
-#include "tests/e2e/on_machine.h"
+#include "tests/helpers/on_machine.h"
+#include "tests/helpers/onnx_node_tests.h"
 
 namespace tessera {
 namespace {

@@ -7,8 +7,8 @@
 #include <cstring>
 #include <random>
 
-#include "executor/offline_runner.h"
-#include "executor/pack_runner.h"
+#include "serving/offline_runner.h"
+#include "serving/pack_runner.h"
 #include "support/half.h"
 #include "tests/e2e/build.h"
 
@@ -40,9 +40,8 @@ struct Runs {
 
 Runs build_runs(PackingForm form, Precision precision) {
   const CompileOptions plain = e2e::options_for(kRows, kLength, precision);
-  const CompileOptions packed = form == PackingForm::UnpackRepack
-                                    ? e2e::form_a(plain, kMaxValid, kLength)
-                                    : e2e::form_b(plain);
+  const CompileOptions packed =
+      form == PackingForm::A ? e2e::form_a(plain, kMaxValid, kLength) : e2e::form_b(plain);
   MachineOptions machine;
   machine.threads = 1;
   return {e2e::load(e2e::build(e2e::tiny_bert(), plain), machine),
@@ -76,7 +75,7 @@ double largest_difference(const Answer& a, const Answer& b) {
 constexpr size_t kManyRequests = 9000;
 
 TEST(Packing, form_a_gives_every_request_the_padded_answer_to_the_bit) {
-  const Runs runs = build_runs(PackingForm::UnpackRepack, Precision::Fp32);
+  const Runs runs = build_runs(PackingForm::A, Precision::Fp32);
   ASSERT_TRUE(runs.padded && runs.packed);
   const std::vector<Request> requests = draw_requests(kManyRequests, 1);
   const OfflineResult padded = answer(*runs.padded, requests);
@@ -89,7 +88,7 @@ TEST(Packing, form_a_gives_every_request_the_padded_answer_to_the_bit) {
 }
 
 TEST(Packing, form_b_gives_every_request_the_padded_answer_within_rounding) {
-  const Runs runs = build_runs(PackingForm::AttentionMask, Precision::Fp32);
+  const Runs runs = build_runs(PackingForm::B, Precision::Fp32);
   ASSERT_TRUE(runs.padded && runs.packed);
   const std::vector<Request> requests = draw_requests(kManyRequests, 2);
   const OfflineResult padded = answer(*runs.padded, requests);
@@ -155,10 +154,9 @@ TEST_P(BothForms, online_answers_are_the_offline_ones) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(, BothForms,
-                         ::testing::Values(PackingForm::UnpackRepack, PackingForm::AttentionMask),
+INSTANTIATE_TEST_SUITE_P(, BothForms, ::testing::Values(PackingForm::A, PackingForm::B),
                          [](const auto& form) {
-                           return form.param == PackingForm::UnpackRepack ? "form_a" : "form_b";
+                           return form.param == PackingForm::A ? "form_a" : "form_b";
                          });
 
 }  // namespace

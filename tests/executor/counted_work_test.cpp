@@ -10,7 +10,7 @@
 #include <new>
 
 #include "executor/machine.h"
-#include "tests/executor/tiny_executable.h"
+#include "tests/helpers/tiny_executable.h"
 
 namespace {
 

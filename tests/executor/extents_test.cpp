@@ -9,7 +9,7 @@
 #include <set>
 
 #include "executor/pieces.h"
-#include "tests/codelets/forms.h"
+#include "tests/helpers/forms.h"
 
 namespace tessera {
 namespace {

@@ -11,8 +11,8 @@
 #include "executor/host_memory.h"
 #include "executor/machine.h"
 #include "support/file.h"
-#include "tests/executor/tiny_executable.h"
-#include "tests/support/temporary_folder.h"
+#include "tests/helpers/temporary_folder.h"
+#include "tests/helpers/tiny_executable.h"
 
 namespace tessera {
 namespace {
@@ -69,8 +69,7 @@ TEST(Inside, a_box_beyond_its_variable_is_an_error_that_names_the_operand) {
   const Executable executable = tiny_executable(kCopy);
   const Program& program = executable.program;
   Budget memory({}, &Limits::memory);
-  JoinedVertex vertex =
-      join_vertices(program, program.supersteps[0].compute, memory).take()[0];
+  JoinedVertex vertex = join_vertices(program, program.supersteps[0].compute, memory).take()[0];
   EXPECT_TRUE(check_inside(program, vertex).ok());
   const auto error_after = [&](auto change) {
     JoinedVertex changed = vertex;

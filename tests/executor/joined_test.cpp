@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "executor/pieces.h"
-#include "tests/executor/tiny_executable.h"
+#include "tests/helpers/tiny_executable.h"
 
 namespace tessera {
 namespace {

@@ -10,7 +10,7 @@
 #include "executor/machine.h"
 #include "executor/pieces.h"
 #include "executor/run_work.h"
-#include "tests/executor/tiny_executable.h"
+#include "tests/helpers/tiny_executable.h"
 
 namespace tessera {
 namespace {

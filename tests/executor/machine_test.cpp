@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/executor/tiny_executable.h"
+#include "tests/helpers/tiny_executable.h"
 
 namespace tessera {
 namespace {

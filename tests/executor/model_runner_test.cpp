@@ -10,7 +10,7 @@
 #include <thread>
 
 #include "support/half.h"
-#include "tests/executor/echo.h"
+#include "tests/helpers/echo.h"
 
 namespace tessera {
 namespace {

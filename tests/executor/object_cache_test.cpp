@@ -12,8 +12,8 @@
 #include <fstream>
 
 #include "executor/machine.h"
-#include "tests/executor/tiny_executable.h"
-#include "tests/support/temporary_folder.h"
+#include "tests/helpers/temporary_folder.h"
+#include "tests/helpers/tiny_executable.h"
 
 namespace tessera {
 namespace {

@@ -13,7 +13,7 @@
 #include "program/verify.h"
 #include "support/half.h"
 #include "tests/executor/random_program.h"
-#include "tests/executor/tiny_executable.h"
+#include "tests/helpers/tiny_executable.h"
 
 namespace tessera {
 namespace {

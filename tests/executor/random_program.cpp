@@ -6,7 +6,7 @@
 #include <map>
 #include <optional>
 
-#include "tests/codelets/forms.h"
+#include "tests/helpers/forms.h"
 
 namespace tessera {
 namespace {

@@ -9,8 +9,8 @@
 #include "ir/text.h"
 #include "ir/verify.h"
 #include "passes/pipeline.h"
-#include "tests/e2e/on_machine.h"
 #include "tests/fuzz/random_graph.h"
+#include "tests/helpers/on_machine.h"
 
 namespace tessera {
 namespace {

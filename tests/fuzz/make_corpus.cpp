@@ -10,18 +10,18 @@
 #include "codelets/codelet.h"
 #include "compiler/compile.h"
 #include "compiler/lower/lower.h"
-#include "compiler/make_model.h"
-#include "compiler/onnx/export.h"
-#include "executor/packing/offline.h"
-#include "executor/packing/plan.h"
+#include "compiler/onnx/export/export.h"
+#include "compiler/onnx/make/make_model.h"
 #include "ir/text.h"
+#include "packing/offline.h"
+#include "packing/plan.h"
 #include "program/text.h"
 #include "session/events.h"
 #include "session/key_record.h"
 #include "support/npy.h"
-#include "tests/executor/echo.h"
 #include "tests/fuzz/onnx_seeds.h"
-#include "tests/program/small_program.h"
+#include "tests/helpers/echo.h"
+#include "tests/helpers/small_program.h"
 
 namespace tessera::fuzz {
 namespace {
@@ -51,9 +51,9 @@ struct Story {
   std::string name, text;
 };
 
-// tests/compiler/lower_ops.ir: graphs one after the other.
+// tests/compiler/lower/ops.ir: graphs one after the other.
 Expected<std::vector<Story>> stories(const std::string& source) {
-  const std::string all = TRY(read_text_file(source + "/tests/compiler/lower_ops.ir"));
+  const std::string all = TRY(read_text_file(source + "/tests/compiler/lower/ops.ir"));
   std::vector<Story> found;
   constexpr std::string_view kHead = "graph @";
   for (size_t at = all.find(kHead); at != std::string::npos;) {
@@ -119,14 +119,14 @@ Status write_arrays() {
 
 Status write_plans() {
   PackPlan plan;
-  plan.contract.form = PackingForm::AttentionMask;
+  plan.contract.form = PackingForm::B;
   plan.contract.rows = 2;
   plan.contract.row_length = 16;
   const std::vector<int64_t> lengths = {3, 9, 16, 1, 7, 7, 2};
   plan.requests = std::ssize(lengths);
   plan.batches = TRY(pack_offline(plan.contract, plan.rule, lengths));
   TRY(write_plan(path_of("plan", "form_b.json"), plan));
-  plan.contract.form = PackingForm::UnpackRepack;
+  plan.contract.form = PackingForm::A;
   plan.contract.max_valid_num = 4;
   plan.contract.segment_max_size = 16;
   plan.batches = TRY(pack_offline(plan.contract, plan.rule, lengths));

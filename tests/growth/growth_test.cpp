@@ -7,7 +7,7 @@
 #include <functional>
 
 #include "compiler/compile.h"
-#include "tests/compiler/onnx_builder.h"
+#include "tests/compiler/onnx/builder.h"
 
 namespace {
 int64_t blocks = 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // tests/ir/*.test: a text, and how the graph that it parses to prints; or why it does not parse.
-#include "tests/golden.h"
+#include "tests/helpers/golden.h"
 
 #include "ir/text.h"
 

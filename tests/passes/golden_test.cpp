@@ -3,7 +3,7 @@
 // the passes, in order, and options of theirs: "insert_packing max_valid_num=4".
 //
 // The text after begins with what the packing passes say of inputs and outputs, if they do.
-#include "tests/golden.h"
+#include "tests/helpers/golden.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

@@ -6,11 +6,11 @@
 #include <random>
 
 #include "codelets/codelet.h"
-#include "codelets/cost.h"
+#include "cost/cost.h"
 #include "program/messages.h"
 #include "program/text.h"
 #include "program/verify.h"
-#include "tests/program/small_program.h"
+#include "tests/helpers/small_program.h"
 
 namespace tessera {
 namespace {

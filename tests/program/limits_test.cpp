@@ -8,7 +8,7 @@
 #include <chrono>
 
 #include "codelets/codelet.h"
-#include "codelets/cost.h"
+#include "cost/cost.h"
 #include "program/messages.h"
 #include "program/popef.h"
 #include "program/text.h"

@@ -17,7 +17,7 @@
 #include "program/messages.h"
 #include "program/popef_file.h"
 #include "program/text.h"
-#include "tests/program/small_program.h"
+#include "tests/helpers/small_program.h"
 
 namespace tessera {
 namespace {
@@ -193,13 +193,13 @@ TEST_F(Popef, constants_are_used_where_they_are_mapped) {
 
 TEST_F(Popef, a_packing_contract_survives) {
   Executable executable = small();
-  executable.metadata.packing = {
-      PackingForm::AttentionMask, 4, 6, 5, 8, {"x"}, "x", "x", "x", "u", {{"z", true}}};
+  executable.metadata.packing = {PackingForm::B, 4, 6, 5, 8, {"x"}, "x", "x", "x", "u",
+                                 {{"z", true}}};
   ASSERT_TRUE(write_popef(executable, path_).ok());
   const auto read = read_popef(path_, accept_all);
   ASSERT_TRUE(read.ok()) << read.error().message;
   const PackingContract& packing = read->metadata.packing;
-  EXPECT_EQ(packing.form, PackingForm::AttentionMask);
+  EXPECT_EQ(packing.form, PackingForm::B);
   EXPECT_EQ(packing.rows, 4);
   EXPECT_EQ(packing.row_length, 6);
   EXPECT_EQ(packing.max_valid_num, 5);
@@ -384,8 +384,7 @@ TEST_F(Popef, metadata_describes_the_program) {
 
 TEST_F(Popef, a_packing_contract_names_what_is_there) {
   const std::string where = "blob 1 (metadata 'metadata'): packing: ";
-  const PackingContract sound{
-      PackingForm::AttentionMask, 4, 6, 0, 6, {"x"}, "x", "x", "x", "", {{"z", true}}};
+  const PackingContract sound{PackingForm::B, 4, 6, 0, 6, {"x"}, "x", "x", "x", "", {{"z", true}}};
   const auto with = [&](auto change) {
     Metadata metadata = small().metadata;
     metadata.packing = sound;
@@ -407,10 +406,10 @@ TEST_F(Popef, a_packing_contract_names_what_is_there) {
             where + "'z' must be an output [4,6,…]");
   EXPECT_EQ(with([](PackingContract& p) { p.outputs[0].name = "x"; }),
             where + "'x' must be an output [4,…]");
-  EXPECT_EQ(with([](PackingContract& p) { p.form = PackingForm::UnpackRepack, p.outputs = {}; }),
+  EXPECT_EQ(with([](PackingContract& p) { p.form = PackingForm::A, p.outputs = {}; }),
             where + "max_valid_num and segment_max_size must be positive");
   EXPECT_EQ(with([](PackingContract& p) {
-              p = {PackingForm::UnpackRepack, 4, 6, 3, 6, {"x"}, "x", "x", "x", "x", {}};
+              p = {PackingForm::A, 4, 6, 3, 6, {"x"}, "x", "x", "x", "x", {}};
             }),
             where + "'x' must be an input [3,1]");
 }

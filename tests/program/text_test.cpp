@@ -6,7 +6,7 @@
 #include <cmath>
 #include <limits>
 
-#include "tests/program/small_program.h"
+#include "tests/helpers/small_program.h"
 
 namespace tessera {
 namespace {

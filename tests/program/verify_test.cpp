@@ -8,7 +8,7 @@
 #include <limits>
 
 #include "program/text.h"
-#include "tests/program/small_program.h"
+#include "tests/helpers/small_program.h"
 
 namespace tessera {
 namespace {

@@ -11,7 +11,7 @@
 #include <thread>
 
 #include "compiler/compile.h"
-#include "compiler/make_model.h"
+#include "compiler/onnx/make/make_model.h"
 #include "session/disk_cache.h"
 #include "session/session.h"
 #include "support/file.h"

@@ -7,9 +7,9 @@
 #include <set>
 #include <sstream>
 
-#include "executor/batch_runner.h"
-#include "executor/packing/offline.h"
 #include "onnx.pb.h"
+#include "packing/offline.h"
+#include "serving/batch_runner.h"
 #include "support/file.h"
 #include "tests/session/named_advice.h"
 #include "tests/session/session_fixture.h"

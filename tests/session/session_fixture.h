@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "compiler/make_model.h"
+#include "compiler/onnx/make/make_model.h"
 #include "executor/jit.h"
 #include "session/session.h"
 

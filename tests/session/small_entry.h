@@ -8,7 +8,7 @@
 
 #include "program/text.h"
 #include "session/key_record.h"
-#include "tests/program/small_program.h"
+#include "tests/helpers/small_program.h"
 
 namespace tessera {
 

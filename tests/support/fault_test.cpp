@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "support/file.h"
-#include "tests/support/temporary_folder.h"
+#include "tests/helpers/temporary_folder.h"
 
 namespace tessera {
 namespace {

@@ -8,7 +8,7 @@
 #include <random>
 #include <set>
 
-#include "tests/support/temporary_folder.h"
+#include "tests/helpers/temporary_folder.h"
 
 namespace tessera {
 namespace {

@@ -10,7 +10,7 @@
 #include <fstream>
 #include <thread>
 
-#include "tests/support/temporary_folder.h"
+#include "tests/helpers/temporary_folder.h"
 
 namespace tessera {
 namespace {

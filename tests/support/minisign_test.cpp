@@ -10,7 +10,7 @@
 #include <cstdlib>
 
 #include "support/file.h"
-#include "tests/support/temporary_folder.h"
+#include "tests/helpers/temporary_folder.h"
 
 namespace tessera {
 namespace {

@@ -7,7 +7,7 @@
 #include <random>
 
 #include "support/file.h"
-#include "tests/support/temporary_folder.h"
+#include "tests/helpers/temporary_folder.h"
 
 namespace tessera {
 namespace {

@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "tests/support/temporary_folder.h"
+#include "tests/helpers/temporary_folder.h"
 
 namespace tessera {
 namespace {

@@ -11,7 +11,7 @@
 #include <fstream>
 
 #include "support/file.h"
-#include "tests/support/temporary_folder.h"
+#include "tests/helpers/temporary_folder.h"
 
 namespace tessera {
 namespace {

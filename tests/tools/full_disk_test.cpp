@@ -12,7 +12,7 @@
 #include <set>
 
 #include "codelets/codelet.h"
-#include "executor/packing/plan.h"
+#include "packing/plan.h"
 #include "program/popef.h"
 #include "session/events.h"
 #include "support/npy.h"

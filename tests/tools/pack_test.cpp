@@ -95,7 +95,7 @@ TEST(Pack, tune_chooses_among_executables) {
   ASSERT_EQ(result.exit_code, 0) << result.err;
   const Json json = Json::parse(result.out);
   ASSERT_EQ(json["candidates"].size(), 2u);
-  EXPECT_EQ(json["candidates"][0]["form"], "-");
+  EXPECT_EQ(json["candidates"][0]["form"], "none");
   EXPECT_GT(json["best"]["modelled_requests_per_second"], 0);
 }
 
@@ -175,7 +175,7 @@ TEST(Pack, what_is_wrong_is_said) {
       {{"pack", path("bad.csv")},                                                            5, "bad.csv:1: must be the header" },
       {{"pack", lengths_file(), "--policy", "bestfit"},                                      2, "--policy: 'bestfit', must be"  },
       {{"pack", lengths_file(), "--pinned", "65"},                                           2, "--pinned: 65, must be in 1..64"},
-      {{"pack", lengths_file(), "--form", "c"},                                              2, "--form: 'c', must be a, b or"  },
+      {{"pack", lengths_file(), "--form", "c"},                                              2, "--form: 'c', must be A, B or"  },
       {{"pack", lengths_file(), "--rows", "0"},                                              2, "--rows: 0, must be in 1.."     },
       {{"pack", lengths_file(), "--row_length", "6"},                                        1, "request 3: length is 7"        },
       {{"pack", lengths_file(), "--picture", "9"},                                           2, "--picture: 9, must be in 0..0" },

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Records of requests: lengths as JSON lines, histograms and traces as CSV, told apart by their
 // first characters. What is read is packed.
-#include "executor/packing/lengths.h"
+#include "packing/lengths.h"
 
-#include "executor/packing/offline.h"
+#include "packing/offline.h"
 #include "tests/fuzz/json_mutator.h"
 #include "tests/fuzz/target.h"
 #include "tests/fuzz/text_mutator.h"
@@ -21,7 +21,7 @@ void pack(std::vector<int64_t> lengths) {
   std::erase_if(lengths, [](int64_t length) { return length > kRowLength; });
   lengths.resize(std::min<size_t>(lengths.size(), 4096));
   PackingContract contract;
-  contract.form = PackingForm::AttentionMask;
+  contract.form = PackingForm::B;
   contract.rows = 4;
   contract.row_length = kRowLength;
   note("packed");

@@ -2,7 +2,7 @@
 // The record of an online run: read, and carried out again.
 #include "tools/online_log.h"
 
-#include "executor/online/replay.h"
+#include "serving/replay.h"
 #include "tests/fuzz/json_mutator.h"
 #include "tests/fuzz/target.h"
 

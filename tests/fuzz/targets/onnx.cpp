@@ -5,8 +5,8 @@
 
 #include "codelets/codelet.h"
 #include "compiler/compile.h"
-#include "compiler/onnx/import.h"
-#include "compiler/onnx/op_table.h"
+#include "compiler/onnx/import/import.h"
+#include "compiler/onnx/import/op_table.h"
 #include "onnx.pb.h"
 #include "tests/fuzz/machines.h"
 #include "tests/fuzz/target.h"

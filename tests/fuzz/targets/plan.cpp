@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Packing plans: what is read keeps its promises, and is written and read again to the same.
-#include "executor/packing/plan.h"
+#include "packing/plan.h"
 
-#include "executor/packing/picture.h"
+#include "packing/picture.h"
 #include "support/file.h"
 #include "tests/fuzz/json_mutator.h"
 #include "tests/fuzz/target.h"

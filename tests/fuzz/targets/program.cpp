@@ -2,7 +2,7 @@
 // Programs, as text or as the message of an executable file. What the verifier lets pass is priced,
 // printed, and carried out in every way there is.
 #include "codelets/codelet.h"
-#include "codelets/cost.h"
+#include "cost/cost.h"
 #include "program/messages.h"
 #include "program/text.h"
 #include "program/verify.h"

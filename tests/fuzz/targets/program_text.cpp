@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Programs as text: parsed, printed and parsed again to the same; what verifies is priced.
 #include "codelets/codelet.h"
-#include "codelets/cost.h"
+#include "cost/cost.h"
 #include "program/text.h"
 #include "program/verify.h"
 #include "tests/fuzz/target.h"

@@ -8,15 +8,15 @@
 #include <nlohmann/json.hpp>
 
 #include "codelets/codelet.h"
-#include "executor/pack_runner.h"
-#include "executor/packing/offline.h"
-#include "executor/packing/plan.h"
+#include "packing/offline.h"
+#include "packing/plan.h"
 #include "program/text.h"
 #include "program/verify.h"
-#include "tests/executor/echo.h"
+#include "serving/pack_runner.h"
 #include "tests/fuzz/json_mutator.h"
 #include "tests/fuzz/machines.h"
 #include "tests/fuzz/target.h"
+#include "tests/helpers/echo.h"
 
 namespace tessera::fuzz {
 namespace {
@@ -109,7 +109,7 @@ void pack(const PackingContract& contract, const std::vector<Request>& requests)
     for (const PackedBatch& batch : plan.batches) {
       packed_positions(contract, batch);
       packed_mask(contract, batch);
-      if (contract.form == PackingForm::UnpackRepack) packed_unpack_info(contract, batch);
+      if (contract.form == PackingForm::A) packed_unpack_info(contract, batch);
     }
   }
 }

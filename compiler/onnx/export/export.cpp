@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "compiler/onnx/export/export.h"
+
+#include <algorithm>
+#include <set>
+#include <unordered_map>
+
+#include "compiler/onnx/model_file.h"
+#include "compiler/onnx/model_writer.h"
+#include "compiler/onnx/tensor.h"
+
+namespace tessera {
+namespace {
+
+using ::onnx::NodeProto;
+using ::onnx::TensorProto;
+
+constexpr char kGraphcore[] = "ai.graphcore";
+constexpr int64_t kOpset = 17;
+constexpr int64_t kIrVersion = 8;  // what opset 17 came with
+
+// Each op's name in ONNX. Those whose operands or attributes differ there are seen to in add_node.
+const char* onnx_name(Op op) {
+  switch (op) {
+    case Op::Input: return "";
+    case Op::Constant: return "";
+    case Op::Select: return "Where";
+    case Op::Broadcast: return "Expand";
+    case Op::LayerNorm: return "LayerNormalization";
+    case Op::RmsNorm: return "RMSNormalization";
+    case Op::Rotary: return "RotaryEmbedding";
+    default: return info(op).name.data();  // a literal: it ends in a 0
+  }
+}
+
+class Exporter {
+ public:
+  Exporter(const Graph& graph, const std::map<std::string, std::string>& model_dtypes,
+           const std::string& path)
+      : graph_(graph), model_dtypes_(model_dtypes), path_(path) {}
+
+  Status run(const std::string& packing) {
+    fill_header(packing);
+    choose_names();
+    for (const auto& node : graph_.nodes()) TRY(add(*node));
+    for (const Output& output : graph_.outputs) add_output(output);
+    return write_model(path_, model_, weights_);
+  }
+
+ private:
+  void fill_header(const std::string& packing) {
+    model_.set_ir_version(kIrVersion);
+    model_.set_producer_name("tessera");
+    auto* own = model_.add_opset_import();
+    own->set_domain("");
+    own->set_version(kOpset);
+    auto* graphcore = model_.add_opset_import();
+    graphcore->set_domain(kGraphcore);
+    graphcore->set_version(1);
+    auto* mark = model_.add_metadata_props();
+    mark->set_key(kSettledKey);
+    mark->set_value("1");
+    if (!packing.empty()) {
+      auto* kept = model_.add_metadata_props();
+      kept->set_key(kPackingKey);
+      kept->set_value(packing);
+    }
+    onnx().set_name(graph_.name);
+  }
+
+  ::onnx::GraphProto& onnx() { return *model_.mutable_graph(); }
+
+  // Inputs and outputs have the model's names; a value of the graph yields where it would clash
+  // with one, or where the model has it in int64.
+  void choose_names() {
+    for (const Node* input : graph_.inputs) taken_.insert(input->name);
+    std::map<std::string, const Node*> direct;
+    for (const Output& output : graph_.outputs) {
+      taken_.insert(output.name);
+      if (output.name == output.node->name && !is_int64(output.name, *output.node))
+        direct[output.name] = output.node;
+    }
+    for (const auto& node : graph_.nodes()) {
+      const auto output = direct.find(node->name);
+      const bool keeps = (output != direct.end() && output->second == node.get()) ||
+                         (node->is(Op::Input) && !is_int64(node->name, *node));
+      value_name_[node.get()] = keeps ? node->name : unique(node->name);
+    }
+  }
+
+  // With a quote behind it, or a few; with a number too where others have those already.
+  std::string unique(const std::string& wanted) {
+    constexpr size_t kMostQuotes = 8;
+    std::string name = wanted;
+    for (size_t quotes = 0; quotes < kMostQuotes; ++quotes, name += "'")
+      if (taken_.insert(name).second) return name;
+    int64_t& number = numbers_[wanted];
+    std::string numbered;
+    do {
+      numbered = name + std::to_string(++number);
+    } while (!taken_.insert(numbered).second);
+    return numbered;
+  }
+
+  bool is_int64(const std::string& name, const Node& node) const {
+    const auto dtype = model_dtypes_.find(name);
+    return dtype != model_dtypes_.end() && dtype->second == "int64" &&
+           node.type.dtype == DType::I32;
+  }
+
+  Status add(const Node& node) {
+    switch (node.op) {
+      case Op::Input: add_input(node); break;
+      case Op::Constant: TRY(add_constant(node)); break;
+      default: add_node(node); break;
+    }
+    // In the graph's order, constants included: import puts them back by it.
+    describe(*onnx().add_value_info(), value_name_[&node], onnx_type_of(node.type.dtype),
+             node.type.shape);
+    return {};
+  }
+
+  static void describe(::onnx::ValueInfoProto& info, const std::string& name, int32_t onnx_type,
+                       const Shape& shape) {
+    info.set_name(name);
+    auto* tensor = info.mutable_type()->mutable_tensor_type();
+    tensor->set_elem_type(onnx_type);
+    tensor->mutable_shape();
+    for (const int64_t dim : shape) tensor->mutable_shape()->add_dim()->set_dim_value(dim);
+  }
+
+  void add_input(const Node& node) {
+    const bool wide = is_int64(node.name, node);
+    describe(*onnx().add_input(), node.name,
+             wide ? int32_t{TensorProto::INT64} : onnx_type_of(node.type.dtype), node.type.shape);
+    if (wide) add_cast(node.name, value_name_[&node], TensorProto::INT32);
+  }
+
+  void add_output(const Output& output) {
+    const bool wide = is_int64(output.name, *output.node);
+    const std::string& value = value_name_[output.node];
+    describe(*onnx().add_output(), output.name,
+             wide ? int32_t{TensorProto::INT64} : onnx_type_of(output.node->type.dtype),
+             output.node->type.shape);
+    if (wide) {
+      add_cast(value, output.name, TensorProto::INT64);
+    } else if (value != output.name) {
+      named_node("Identity", output.name + "/output", {value}, output.name);
+    }
+  }
+
+  void add_cast(const std::string& from, const std::string& to, int32_t onnx_type) {
+    NodeProto& cast = named_node("Cast", to + "/cast", {from}, to);
+    set_attribute(cast, "to", int64_t{onnx_type});
+  }
+
+  Status add_constant(const Node& node) {
+    if (!node.value.has_data())
+      return Error{path_ + ": constant '" + node.name + "' has no data, must have them to be " +
+                   "written"};
+    StreamedTensor tensor;
+    tensor.head.set_name(value_name_[&node]);
+    tensor.head.set_data_type(onnx_type_of(node.type.dtype));
+    for (const int64_t dim : node.type.shape) tensor.head.add_dims(dim);
+    if (value_name_[&node] != node.name) {
+      // An initializer has one name alone; a node may have another than its result.
+      NodeProto& proto = named_node("Constant", node.name, {}, value_name_[&node]);
+      tensor.head.set_raw_data(node.value.bytes().data(), node.value.bytes().size());
+      set_attribute(proto, "value", tensor.head);
+      return {};
+    }
+    tensor.bytes = node.value.bytes().size();
+    tensor.write = [&node](const Sink& sink) { return sink(node.value.bytes()); };
+    weights_.push_back(std::move(tensor));
+    return {};
+  }
+
+  NodeProto& named_node(const std::string& op_type, const std::string& name,
+                        const std::vector<std::string>& inputs, const std::string& output) {
+    NodeProto& proto = *onnx().add_node();
+    proto.set_op_type(op_type);
+    proto.set_name(name);
+    for (const std::string& input : inputs) proto.add_input(input);
+    proto.add_output(output);
+    return proto;
+  }
+
+  // An operand that ONNX has where the Graph has an attribute.
+  void add_operand(NodeProto& proto, const char* what, const std::vector<int64_t>& values,
+                   bool scalar = false) {
+    TensorProto tensor = int64_tensor(values, scalar);
+    tensor.set_name(unique(proto.name() + "/" + what));
+    proto.add_input(tensor.name());
+    *onnx().add_initializer() = std::move(tensor);
+  }
+
+  void add_node(const Node& node) {
+    std::vector<std::string> inputs;
+    for (const Node* operand : node.in) inputs.push_back(value_name_[operand]);
+    NodeProto& proto = named_node(onnx_name(node.op), node.name, inputs, value_name_[&node]);
+    if (info(node.op).level == Level::Model) proto.set_domain(kGraphcore);
+    std::string origins;
+    for (const std::string& origin : node.origin)
+      origins += (origins.empty() ? "from " : ", ") + origin;
+    if (!origins.empty()) proto.set_doc_string(origins);
+    switch (node.op) {
+      case Op::Broadcast: add_operand(proto, "shape", node.ints("shape")); break;
+      case Op::Reshape:
+        add_operand(proto, "shape", node.ints("shape"));
+        set_attribute(proto, "allowzero", int64_t{1});
+        break;
+      case Op::Slice: add_slice_bounds(proto, node); break;
+      case Op::CumSum: add_operand(proto, "axis", {node.int_attr("axis")}, true); break;
+      case Op::ReduceSum:
+        add_operand(proto, "axes", node.ints("axes"));
+        set_attribute(proto, "keepdims", int64_t{0});
+        set_attribute(proto, "noop_with_empty_axes", int64_t{1});
+        break;
+      case Op::ReduceMax:
+        set_attribute(proto, "axes", node.ints("axes"));
+        set_attribute(proto, "keepdims", int64_t{0});
+        break;
+      case Op::Cast:
+        set_attribute(proto, "to", int64_t{onnx_type_of(*parse_dtype(node.string_attr("to")))});
+        break;
+      default:
+        for (const auto& [name, value] : node.attrs)
+          std::visit([&](const auto& held) { set_attribute(proto, name, held); }, value);
+    }
+  }
+
+  // ONNX gives an end where the Graph gives a size. Going backwards, an end before the first
+  // element has to be counted from behind the last.
+  void add_slice_bounds(NodeProto& proto, const Node& node) {
+    const auto &start = node.ints("start"), &step = node.ints("step"), &size = node.ints("size");
+    std::vector<int64_t> end, axes;
+    for (size_t d = 0; d < start.size(); ++d) {
+      const int64_t last = start[d] + (size[d] - 1) * step[d];
+      const int64_t past = step[d] > 0 ? last + 1 : last - 1;
+      end.push_back(size[d] == 0 ? start[d] : past < 0 ? -node.in[0]->type.shape[d] - 1 : past);
+      axes.push_back(static_cast<int64_t>(d));
+    }
+    add_operand(proto, "starts", start);
+    add_operand(proto, "ends", end);
+    add_operand(proto, "axes", axes);
+    add_operand(proto, "steps", step);
+  }
+
+  const Graph& graph_;
+  const std::map<std::string, std::string>& model_dtypes_;
+  const std::string& path_;
+  ::onnx::ModelProto model_;
+  std::vector<StreamedTensor> weights_;
+  std::set<std::string> taken_;
+  std::unordered_map<std::string, int64_t> numbers_;  // by name: the last that was given
+  std::unordered_map<const Node*, std::string> value_name_;
+};
+
+}  // namespace
+
+Status export_onnx(const Graph& graph, const std::map<std::string, std::string>& model_dtypes,
+                   const std::string& path, const std::string& packing) {
+  return Exporter(graph, model_dtypes, path).run(packing);
+}
+
+}  // namespace tessera

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "compiler/onnx/import/op_table.h"
+
+#include <cmath>
+#include <set>
+
+#include "compiler/onnx/model_file.h"
+
+namespace tessera {
+namespace {
+
+namespace h = handlers;
+
+constexpr std::string_view kReduceAttrs = "axes:ints keepdims:int noop_with_empty_axes:int";
+constexpr std::string_view kGemmAttrs = "alpha:float beta:float transA:int transB:int";
+
+constexpr std::string_view kMs = "com.microsoft";
+constexpr std::string_view kGc = "ai.graphcore";
+
+// clang-format off
+constexpr OnnxOp kOps[] = {
+    // Elementwise.
+    {"",  "Abs",                1,  1, 1, "",                     kPlain,       h::unary<Op::Abs>},
+    {"",  "Add",                2,  2, 1, "",                     kPlain,       h::binary<Op::Add>},
+    {"",  "And",                2,  2, 1, "",                     kPlain,       h::binary<Op::And>},
+    {"",  "Cast",               1,  1, 1, "to:int saturate:int",  kMovesValues, h::cast},
+    {"",  "Ceil",               1,  1, 1, "",                     kPlain,       h::ceil},
+    {"",  "Clip",               1,  3, 1, "min:real max:real",    kPlain,       h::clip},
+    {"",  "Div",                2,  2, 1, "",                     kPlain,       h::binary<Op::Div>},
+    {"",  "Dropout",            1,  3, 2, "ratio:float seed:int", kPlain,       h::dropout},
+    {"",  "Equal",              2,  2, 1, "",                     kPlain,       h::binary<Op::Equal>},
+    {"",  "Erf",                1,  1, 1, "",                     kPlain,       h::unary<Op::Erf>},
+    {"",  "Exp",                1,  1, 1, "",                     kPlain,       h::unary<Op::Exp>},
+    {"",  "Floor",              1,  1, 1, "",                     kPlain,       h::unary<Op::Floor>},
+    {"",  "Greater",            2,  2, 1, "",                     kPlain,       h::greater},
+    {"",  "GreaterOrEqual",     2,  2, 1, "",                     kPlain,       h::greater_or_equal},
+    {"",  "Identity",           1,  1, 1, "",                     kMovesValues, h::identity},
+    {"",  "Less",               2,  2, 1, "",                     kPlain,       h::binary<Op::Less>},
+    {"",  "LessOrEqual",        2,  2, 1, "",                     kPlain,       h::less_or_equal},
+    {"",  "Log",                1,  1, 1, "",                     kPlain,       h::unary<Op::Log>},
+    {"",  "Max",                1, -1, 1, "",                     kPlain,       h::variadic<Op::Max>},
+    {"",  "Mean",               1, -1, 1, "",                     kPlain,       h::mean},
+    {"",  "Min",                1, -1, 1, "",                     kPlain,       h::variadic<Op::Min>},
+    {"",  "Mul",                2,  2, 1, "",                     kPlain,       h::binary<Op::Mul>},
+    {"",  "Neg",                1,  1, 1, "",                     kPlain,       h::neg},
+    {"",  "Not",                1,  1, 1, "",                     kPlain,       h::unary<Op::Not>},
+    {"",  "Or",                 2,  2, 1, "",                     kPlain,       h::or_},
+    {"",  "Pow",                2,  2, 1, "",                     kPlain,       h::pow},
+    {"",  "Reciprocal",         1,  1, 1, "",                     kPlain,       h::reciprocal},
+    {"",  "Relu",               1,  1, 1, "",                     kPlain,       h::relu},
+    {"",  "Sigmoid",            1,  1, 1, "",                     kPlain,       h::sigmoid},
+    {"",  "Sign",               1,  1, 1, "",                     kPlain,       h::sign},
+    {"",  "Sqrt",               1,  1, 1, "",                     kPlain,       h::unary<Op::Sqrt>},
+    {"",  "Sub",                2,  2, 1, "",                     kPlain,       h::binary<Op::Sub>},
+    {"",  "Sum",                1, -1, 1, "",                     kPlain,       h::variadic<Op::Add>},
+    {"",  "Tanh",               1,  1, 1, "",                     kPlain,       h::unary<Op::Tanh>},
+    {"",  "Where",              3,  3, 1, "",                     kMovesValues, h::where},
+    {"",  "Xor",                2,  2, 1, "",                     kPlain,       h::xor_},
+
+    // Where elements stand.
+    {"",  "Concat",             1, -1, 1, "axis:int",             kMovesValues, h::concat},
+    {"",  "Expand",             2,  2, 1, "",                     kMovesValues, h::expand},
+    {"",  "Flatten",            1,  1, 1, "axis:int",             kMovesValues, h::flatten},
+    {"",  "Gather",             2,  2, 1, "axis:int",             kMovesValues, h::gather},
+    {"",  "Pad",                1,  4, 1, "mode:string pads:ints value:real", kPlain, h::pad},
+    {"",  "Reshape",            2,  2, 1, "allowzero:int",        kMovesValues, h::reshape},
+    {"",  "Slice",              1,  5, 1, "axes:ints starts:ints ends:ints",
+                                                   kMovesValues | kTakesBounds, h::slice},
+    {"",  "Split",              1,  2, -1, "axis:int split:ints num_outputs:int",
+                                                                  kMovesValues, h::split},
+    {"",  "Squeeze",            1,  2, 1, "axes:ints",            kMovesValues, h::squeeze},
+    {"",  "Tile",               2,  2, 1, "",                     kMovesValues, h::tile},
+    {"",  "Transpose",          1,  1, 1, "perm:ints",            kMovesValues, h::transpose},
+    {"",  "Unsqueeze",          1,  2, 1, "axes:ints",            kMovesValues, h::unsqueeze},
+
+    // Known once shapes are.
+    {"",  "Constant",           0,  0, 1, "value:tensor value_float:real value_floats:floats "
+                                          "value_int:int value_ints:ints", kPlain, h::constant},
+    {"",  "ConstantOfShape",    1,  1, 1, "value:tensor",         kPlain,       h::constant_of_shape},
+    {"",  "NonZero",            1,  1, 1, "",                     kPlain,       h::non_zero},
+    {"",  "Range",              3,  3, 1, "",                     kPlain,       h::range},
+    {"",  "Shape",              1,  1, 1, "start:int end:int",    kTakesBounds, h::shape},
+    {"",  "Size",               1,  1, 1, "",                     kTakesBounds, h::size},
+
+    // Sums of many elements.
+    {"",  "CumSum",             2,  2, 1, "exclusive:int reverse:int", kPlain,  h::cum_sum},
+    {"",  "LogSoftmax",         1,  1, 1, "axis:int",             kPlain,       h::log_softmax},
+    {"",  "ReduceL1",           1,  2, 1, kReduceAttrs,           kPlain,       h::reduce},
+    {"",  "ReduceL2",           1,  2, 1, kReduceAttrs,           kPlain,       h::reduce},
+    {"",  "ReduceLogSum",       1,  2, 1, kReduceAttrs,           kPlain,       h::reduce},
+    {"",  "ReduceLogSumExp",    1,  2, 1, kReduceAttrs,           kPlain,       h::reduce},
+    {"",  "ReduceMax",          1,  2, 1, kReduceAttrs,           kPlain,       h::reduce},
+    {"",  "ReduceMean",         1,  2, 1, kReduceAttrs,           kPlain,       h::reduce},
+    {"",  "ReduceMin",          1,  2, 1, kReduceAttrs,           kPlain,       h::reduce},
+    {"",  "ReduceProd",         1,  2, 1, kReduceAttrs,           kPlain,       h::reduce_prod},
+    {"",  "ReduceSum",          1,  2, 1, kReduceAttrs,           kPlain,       h::reduce},
+    {"",  "ReduceSumSquare",    1,  2, 1, kReduceAttrs,           kPlain,       h::reduce},
+    {"",  "Softmax",            1,  1, 1, "axis:int",             kPlain,       h::softmax},
+
+    // Products.
+    {"",  "Conv",               2,  3, 1, "auto_pad:string dilations:ints group:int "
+                                          "kernel_shape:ints pads:ints strides:ints",
+                                                                  kPlain,       h::conv},
+    {"",  "Einsum",             1,  2, 1, "equation:string",      kPlain,       h::einsum},
+    {"",  "Gemm",               2,  3, 1, kGemmAttrs,             kPlain,       h::gemm},
+    {"",  "MatMul",             2,  2, 1, "",                     kPlain,       h::matmul},
+
+    // Fused ones. LayerNormalization stands in ONNX's own domain before its opset 17 too: ONNX
+    // Runtime's optimizer writes it so.
+    {"",  "Gelu",               1,  1, 1, "approximate:string",   kPlain,       h::gelu},
+    {"",  "LayerNormalization", 2,  3, 3, "axis:int epsilon:float stash_type:int",
+                                                                  kPlain,       h::layer_norm},
+    {kMs, "Attention",          3,  6, 2, "num_heads:int unidirectional:int scale:float "
+                                          "mask_filter_value:float", kPlain,    h::attention},
+    {kMs, "BiasGelu",           2,  2, 1, "",                     kPlain,       h::bias_gelu},
+    {kMs, "EmbedLayerNormalization", 7, 9, 3, "epsilon:float mask_index_type:int",
+                                                                  kPlain,       h::embed_layer_norm},
+    {kMs, "FastGelu",           1,  2, 1, "",                     kPlain,       h::fast_gelu},
+    {kMs, "FusedGemm",          2,  3, 1, "alpha:float beta:float transA:int transB:int "
+                                          "activation:string",    kPlain,       h::fused_gemm},
+    {kMs, "FusedMatMul",        2,  2, 1, "alpha:float transA:int transB:int transBatchA:int "
+                                          "transBatchB:int",      kPlain,       h::fused_matmul},
+    {kMs, "Gelu",               1,  1, 1, "",                     kPlain,       h::gelu},
+    {kMs, "LayerNormalization", 2,  3, 3, "axis:int epsilon:float stash_type:int",
+                                                                  kPlain,       h::layer_norm},
+    {kMs, "SkipLayerNormalization", 3, 5, 4, "epsilon:float",     kPlain,       h::skip_layer_norm},
+
+    // The Graph's own, as export_onnx writes them: attributes are those of ir/ops.def.
+    {kGc, "Gelu",               1,  1, 1, "form:string",          kPlain,       h::model_op<Op::Gelu>},
+    {kGc, "LayerNormalization", 3,  3, 1, "eps:number",            kPlain,       h::model_op<Op::LayerNorm>},
+    {kGc, "RMSNormalization",   2,  2, 1, "eps:number",            kPlain,       h::model_op<Op::RmsNorm>},
+    {kGc, "RotaryEmbedding",    3,  3, 1, "heads:int form:string", kPlain,       h::model_op<Op::Rotary>},
+    {kGc, "Attention",          3,  4, 1, "heads:int scale:number mask:string",
+                                                                  kPlain,       h::model_op<Op::Attention>},
+    {kGc, "Pack",               2,  2, 1, "rows:int row_length:int", kPlain,    h::model_op<Op::Pack>},
+    {kGc, "Unpack",             2,  2, 1, "segment_max_size:int", kPlain,       h::model_op<Op::Unpack>},
+};
+// clang-format on
+
+// "int" of "axis:int perm:ints" for "axis"; "" if the list has no such name.
+std::string_view kind_of(std::string_view attrs, const std::string& name) {
+  const std::string wanted = " " + name + ":";
+  const std::string list = " " + std::string(attrs) + " ";
+  const size_t at = list.find(wanted);
+  if (at == std::string::npos || name.empty()) return "";
+  const size_t begin = at + wanted.size() - 1;  // within attrs, which has no leading space
+  return attrs.substr(begin, attrs.find(' ', begin) - begin);
+}
+
+std::string_view kind_name(const ::onnx::AttributeProto& attribute) {
+  switch (attribute.type()) {
+    case ::onnx::AttributeProto::INT: return "int";
+    case ::onnx::AttributeProto::FLOAT: return "float";
+    case ::onnx::AttributeProto::STRING: return "string";
+    case ::onnx::AttributeProto::INTS: return "ints";
+    case ::onnx::AttributeProto::FLOATS: return "floats";
+    case ::onnx::AttributeProto::TENSOR: return "tensor";
+    default: return "another kind";
+  }
+}
+
+Error count_error(const char* what, int has, int least, int most) {
+  const std::string allowed = most < 0 ? "at least " + std::to_string(least)
+                              : least == most
+                                  ? std::to_string(least)
+                                  : "from " + std::to_string(least) + " to " + std::to_string(most);
+  return Error{"has " + std::to_string(has) + " " + what + ", must have " + allowed};
+}
+
+Status check_attributes(const OnnxOp& op, const ::onnx::NodeProto& node,
+                        std::vector<std::string>& warnings) {
+  std::set<std::string> seen;
+  for (const auto& attribute : node.attribute()) {
+    const std::string name = "attribute '" + printable(attribute.name()) + "' ";
+    const std::string_view kind = kind_of(op.attrs, attribute.name());
+    if (kind.empty() && op.domain.empty()) {
+      // ONNX's own attributes are all in the table, so this one is a vendor's or a misspelling.
+      add_warning(warnings, name + "is not known, ignored");
+      continue;
+    }
+    if (kind.empty()) return Error{name + "is not known, must be left out"};
+    // A double that a float does not hold stands in a tensor.
+    const bool is_float = attribute.type() == ::onnx::AttributeProto::FLOAT;
+    const bool number =
+        kind == "number" && (is_float || attribute.type() == ::onnx::AttributeProto::TENSOR);
+    const bool real = kind == "real" && is_float;
+    if (kind != kind_name(attribute) && !number && !real)
+      return Error{name + "is of " + std::string(kind_name(attribute)) + ", must be of " +
+                   std::string(kind == "real" ? "float" : kind)};
+    if (is_float && !real && !std::isfinite(attribute.f()))
+      return Error{name + "is " + std::to_string(attribute.f()) + ", must be finite"};
+    if (!seen.insert(attribute.name()).second) return Error{name + "is given twice"};
+  }
+  return {};
+}
+
+}  // namespace
+
+std::span<const OnnxOp> all_onnx_ops() { return kOps; }
+
+const OnnxOp* find_onnx_op(const std::string& domain, const std::string& name) {
+  for (const OnnxOp& op : kOps)
+    if (op.name == name && (op.domain == domain || (op.domain.empty() && domain == "ai.onnx")))
+      return &op;
+  return nullptr;
+}
+
+Status check_call(const OnnxOp& op, const ::onnx::NodeProto& node,
+                  std::vector<std::string>& warnings) {
+  const int inputs = node.input_size();
+  if (inputs < op.min_inputs || (op.max_inputs >= 0 && inputs > op.max_inputs))
+    return count_error("inputs", inputs, op.min_inputs, op.max_inputs);
+  for (int i = 0; i < op.min_inputs; ++i)
+    if (node.input(i).empty())
+      return Error{"input " + std::to_string(i) + " is left out, must be given"};
+  const int outputs = node.output_size();
+  if (outputs < 1 || (op.max_outputs >= 0 && outputs > op.max_outputs))
+    return count_error("outputs", outputs, 1, op.max_outputs);
+  return check_attributes(op, node, warnings);
+}
+
+}  // namespace tessera

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// The ONNX operations that import understands, each with the function that says it in the Graph's
+// ops: one table (op_table.cpp), looked up by domain and name.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "compiler/onnx/import/call.h"
+
+namespace tessera {
+
+// What a row says beyond its handler.
+enum OpFlags : unsigned {
+  kPlain = 0,
+  kMovesValues = 1,  // results hold elements of the operands and no others
+  kTakesBounds = 2,  // reads operands as positions, where more than int32 means "to the end"
+};
+
+struct OnnxOp {
+  std::string_view domain;  // "": ONNX's own
+  std::string_view name;
+  int min_inputs;
+  int max_inputs;   // -1: any number
+  int max_outputs;  // -1: any number
+  // "axis:int perm:ints eps:float mode:string value:tensor", all optional. A float or number is
+  // finite; one of kind "real" may be infinite or NaN too.
+  std::string_view attrs;
+  unsigned flags;
+  Status (*handler)(Call& call);
+};
+
+std::span<const OnnxOp> all_onnx_ops();
+const OnnxOp* find_onnx_op(const std::string& domain, const std::string& name);
+// Whether the node has as many operands and results as the row allows, and only attributes of it.
+Status check_call(const OnnxOp& op, const ::onnx::NodeProto& node,
+                  std::vector<std::string>& warnings);
+
+// The handlers, by file.
+namespace handlers {
+// ops_arithmetic.cpp
+template <Op op>
+Status unary(Call& call);
+template <Op op>
+Status binary(Call& call);
+template <Op op>
+Status variadic(Call& call);
+Status ceil(Call& call);
+Status clip(Call& call);
+Status greater(Call& call);
+Status greater_or_equal(Call& call);
+Status identity(Call& call);
+Status less_or_equal(Call& call);
+Status mean(Call& call);
+Status neg(Call& call);
+Status or_(Call& call);
+Status pow(Call& call);
+Status reciprocal(Call& call);
+Status relu(Call& call);
+Status sigmoid(Call& call);
+Status sign(Call& call);
+Status where(Call& call);
+Status xor_(Call& call);
+Status cast(Call& call);
+Status dropout(Call& call);
+// ops_shape.cpp
+Status concat(Call& call);
+Status expand(Call& call);
+Status flatten(Call& call);
+Status gather(Call& call);
+Status pad(Call& call);
+Status reshape(Call& call);
+Status slice(Call& call);
+Status split(Call& call);
+Status squeeze(Call& call);
+Status tile(Call& call);
+Status transpose(Call& call);
+Status unsqueeze(Call& call);
+// ops_constant.cpp
+Status constant(Call& call);
+Status constant_of_shape(Call& call);
+Status non_zero(Call& call);
+Status range(Call& call);
+Status shape(Call& call);
+Status size(Call& call);
+// ops_reduce.cpp
+Status cum_sum(Call& call);
+Status log_softmax(Call& call);
+Status reduce(Call& call);
+Status reduce_prod(Call& call);
+Status softmax(Call& call);
+// ops_matmul.cpp
+Status conv(Call& call);
+Status fused_gemm(Call& call);
+Status fused_matmul(Call& call);
+Status gemm(Call& call);
+Status matmul(Call& call);
+// Of ONNX's MatMul: vectors and leading axes that broadcast included.
+Expected<Node*> multiply(Call& call, Node* a, Node* b);
+// The last two axes exchanged.
+Expected<Node*> transposed(Call& call, Node* x);
+// ops_einsum.cpp
+Status einsum(Call& call);
+// ops_fused.cpp
+Status attention(Call& call);
+Status bias_gelu(Call& call);
+Status embed_layer_norm(Call& call);
+Status fast_gelu(Call& call);
+Status gelu(Call& call);
+Status layer_norm(Call& call);
+Status skip_layer_norm(Call& call);
+// ops_graphcore.cpp
+template <Op op>
+Status model_op(Call& call);
+}  // namespace handlers
+
+}  // namespace tessera

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cost/cost.h"
+
+#include <algorithm>
+#include <map>
+
+#include "codelets/charges.h"
+#include "codelets/codelet.h"
+#include "cost/arrangement.h"
+#include "cost/exchange.h"
+#include "cost/host_io.h"
+#include "support/check.h"
+
+namespace tessera {
+namespace {
+
+void add_exchange(const Program& program, const Superstep& step, SuperstepCost& cost) {
+  for (const TileExchange& load : exchange_loads(program, step)) {
+    cost.exchange = std::max(cost.exchange, exchange_cycles(load, program.target));
+    cost.exchange_bytes += load.received_bytes;
+    cost.max_receive_bytes = std::max(cost.max_receive_bytes, load.received_bytes);
+    cost.messages += load.received_messages;
+    if (load.arranged_bytes == 0) continue;
+    cost.rearrange =
+        std::max(cost.rearrange, rearrange_cycles(load.arranged_bytes, load.arranged_piece) +
+                                     launch_cycles(2, program.target));
+  }
+}
+
+void add_compute(const Program& program, const ComputeSet& set, SuperstepCost& cost) {
+  const Codelet* codelet = find_codelet(set.codelet);
+  CHECK(codelet != nullptr);
+  const VertexClasses classes = alike_vertices(set);
+  std::vector<uint64_t> cycles;
+  for (int64_t k : classes.representative)
+    cycles.push_back(codelet->cycles(vertex_shape(program, set, k), program.target).value);
+  double sum = 0;
+  for (int32_t which : classes.of_vertex) sum += static_cast<double>(cycles[which]);
+  cost.compute.value = *std::max_element(cycles.begin(), cycles.end());
+  cost.active_tiles = static_cast<int64_t>(classes.of_vertex.size());
+  if (cost.compute.value > 0)
+    cost.balance =
+        sum / static_cast<double>(cost.active_tiles) / static_cast<double>(cost.compute.value);
+}
+
+// Without the rearrangement that depends on who wrote the operands.
+SuperstepCost own_cost(const Program& program, const Superstep& step) {
+  SuperstepCost cost;
+  cost.sync.value = static_cast<uint64_t>(program.target.sync_cycles + program.target.setup_cycles);
+  add_exchange(program, step, cost);
+  add_compute(program, step.compute, cost);
+  return cost;
+}
+
+}  // namespace
+
+SuperstepCost superstep_cost(const Program& program, const Superstep& step) {
+  SuperstepCost cost = own_cost(program, step);
+  cost.rearrange += arrange_cycles(program, step, written_arrangements(program));
+  return cost;
+}
+
+ProgramCost program_cost(const Program& program) {
+  ProgramCost cost;
+  const std::vector<Arrangement> written = written_arrangements(program);
+  std::map<std::string, SuperstepCost> known;  // a model's layers repeat
+  for (const Superstep& step : program.supersteps) {
+    const auto [at, is_new] =
+        known.try_emplace(exchange_key(program, step) + '|' + compute_key(program, step.compute));
+    if (is_new) at->second = own_cost(program, step);
+    cost.steps.push_back(at->second);
+    cost.steps.back().rearrange += arrange_cycles(program, step, written);
+    cost.rearrange += cost.steps.back().rearrange;
+    cost.exchange += at->second.exchange;
+    cost.compute += at->second.compute;
+    cost.sync += at->second.sync;
+  }
+  cost.total = cost.compute + cost.rearrange + cost.exchange + cost.sync;
+  const double seconds = static_cast<double>(cost.total.value) / program.target.clock_hz;
+  cost.host_seconds = host_seconds(program, seconds);
+  cost.seconds_per_batch = seconds + cost.host_seconds;
+  return cost;
+}
+
+}  // namespace tessera

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cost/exchange.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+#include "program/overlap.h"
+
+namespace tessera {
+namespace {
+
+constexpr int64_t kCyclesPerFragment = 3;  // control instructions: docs/machine.md
+constexpr int64_t kMostFragments = 16;     // of one message
+
+const Variable& variable_of(const Program& program, const Region& region) {
+  return program.variables[static_cast<size_t>(region.variable)];
+}
+
+int64_t fragments_of(const Source& source) {
+  return source.runs > kMostFragments ? 1 : source.runs;
+}
+
+void add_sent(const Source& source, int64_t bytes, TileExchange& load) {
+  load.sent_bytes += source.elements * bytes;
+  load.sent_messages += 1;
+  load.sent_fragments += fragments_of(source);
+  if (source.runs <= kMostFragments) return;
+  const int64_t piece = source.elements / source.runs * bytes;
+  load.arranged_piece = load.arranged_bytes == 0 ? piece : std::min(load.arranged_piece, piece);
+  load.arranged_bytes += source.elements * bytes;
+}
+
+// A distinct box of a transfer: where its parts lie, and how many vertices want it.
+struct SharedBox {
+  std::vector<Source> sources;
+  int64_t elements = 0, runs = 0;
+  int64_t receivers = 0;
+  int64_t last_receiver = 0;  // its tile
+};
+
+std::vector<SharedBox> boxes_of(const Transfer& transfer, const Mapping& mapping,
+                                const VertexClasses& classes) {
+  std::vector<SharedBox> boxes;
+  for (int64_t k : classes.representative) {
+    const Box box = box_at(transfer.region, grid_position(transfer.grid, k));
+    boxes.push_back({sources_of(mapping, transfer.region.view, box), elements(box), 0, 0, 0});
+    for (const Source& source : boxes.back().sources) boxes.back().runs += fragments_of(source);
+  }
+  for (size_t k = 0; k < classes.of_vertex.size(); ++k) {
+    SharedBox& box = boxes[static_cast<size_t>(classes.of_vertex[k])];
+    ++box.receivers;
+    box.last_receiver = transfer.grid.first.value + static_cast<int64_t>(k);
+  }
+  return boxes;
+}
+
+// What of the box lies in a block; none: no elements.
+Source in_block(const SharedBox& box, int64_t block) {
+  const auto at =
+      std::lower_bound(box.sources.begin(), box.sources.end(), block,
+                       [](const Source& source, int64_t number) { return source.block < number; });
+  return at != box.sources.end() && at->block == block ? *at : Source{block, 0, 0};
+}
+
+// Neighbours on one bus that receive the same box: what neither has comes at the sum of their
+// rates.
+void add_shared(const Transfer& transfer, const VertexClasses& classes,
+                const std::vector<SharedBox>& boxes, int64_t first, int64_t bytes, int64_t bus,
+                std::vector<TileExchange>& loads) {
+  const int64_t begin = transfer.grid.first.value;
+  const int64_t end = begin + static_cast<int64_t>(classes.of_vertex.size());
+  for (int64_t tile = (begin + bus - 1) / bus * bus; tile + bus <= end; tile += bus) {
+    const auto which = [&](int64_t t) { return classes.of_vertex[static_cast<size_t>(t - begin)]; };
+    const SharedBox& box = boxes[static_cast<size_t>(which(tile))];
+    int64_t elements = box.elements;
+    for (int64_t t = tile; t < tile + bus; ++t)
+      elements = which(t) == which(tile) ? elements - in_block(box, t - first).elements : 0;
+    if (elements <= 0) continue;
+    for (int64_t t = tile; t < tile + bus; ++t)
+      loads[static_cast<size_t>(t)].shared_bytes += elements * bytes;
+  }
+}
+
+void add_loads(const Transfer& transfer, const Variable& variable, int64_t bus,
+               std::vector<TileExchange>& loads) {
+  const int64_t bytes = size_of(variable.dtype);
+  const int64_t first = variable.mapping.first.value;
+  const VertexClasses classes = shared_boxes(transfer.region, transfer.grid);
+  const std::vector<SharedBox> boxes = boxes_of(transfer, variable.mapping, classes);
+  for (size_t k = 0; k < classes.of_vertex.size(); ++k) {
+    const SharedBox& box = boxes[static_cast<size_t>(classes.of_vertex[k])];
+    const int64_t tile = transfer.grid.first.value + static_cast<int64_t>(k);
+    const Source there = in_block(box, tile - first);
+    if (there.elements == box.elements) continue;
+    TileExchange& load = loads[static_cast<size_t>(tile)];
+    load.received_bytes += (box.elements - there.elements) * bytes;
+    load.received_messages += static_cast<int64_t>(box.sources.size()) - (there.elements > 0);
+    load.received_fragments += box.runs - fragments_of(there);
+    load.buffer_bytes += box.elements * bytes;
+  }
+  add_shared(transfer, classes, boxes, first, bytes, bus, loads);
+  for (const SharedBox& box : boxes) {
+    for (const Source& source : box.sources) {
+      const int64_t tile = first + source.block;
+      if (box.receivers == 1 && box.last_receiver == tile) continue;
+      add_sent(source, bytes, loads[static_cast<size_t>(tile)]);
+    }
+  }
+}
+
+// --- Keys: numbers, each list behind its length, so that different lists never look alike ---
+
+void add(std::string& key, int64_t number) { key += std::to_string(number) + ','; }
+
+void add(std::string& key, const std::vector<int64_t>& numbers) {
+  add(key, static_cast<int64_t>(numbers.size()));
+  for (int64_t number : numbers) add(key, number);
+}
+
+void add(std::string& key, const VertexGrid& grid) {
+  add(key, grid.extent);
+  add(key, grid.first.value);
+}
+
+void add(std::string& key, const Program& program, const Region& region, bool slices = true) {
+  const Variable& variable = variable_of(program, region);
+  add(key, static_cast<int64_t>(variable.dtype));
+  add(key, variable.mapping.view);
+  add(key, variable.mapping.block);
+  add(key, variable.mapping.first.value);
+  add(key, region.view);
+  for (const RegionDim& dim : region.dims) {
+    const int64_t offset = slices || dim.axis >= 0 || dim.size > 1 ? dim.offset : 0;
+    for (int64_t number : {int64_t{dim.axis}, offset, dim.step, dim.size}) add(key, number);
+  }
+}
+
+}  // namespace
+
+std::vector<TileExchange> exchange_loads(const Program& program, const Superstep& step) {
+  std::vector<TileExchange> loads(static_cast<size_t>(program.target.tiles));
+  for (const Transfer& transfer : step.exchange)
+    add_loads(transfer, variable_of(program, transfer.region),
+              program.target.tiles_per_exchange_bus, loads);
+  return loads;
+}
+
+Cycles exchange_cycles(const TileExchange& load, const Target& target) {
+  const auto cycles = [&target](double bytes, int64_t fragments) {
+    const double width =
+        static_cast<double>(target.exchange_bytes_per_cycle) * target.exchange_efficiency;
+    return static_cast<uint64_t>(std::ceil(bytes / width)) +
+           static_cast<uint64_t>(fragments * kCyclesPerFragment);
+  };
+  const double shared = static_cast<double>(load.shared_bytes);
+  const double received = static_cast<double>(load.received_bytes) - shared +
+                          shared / static_cast<double>(target.tiles_per_exchange_bus);
+  return {std::max(cycles(received, load.received_fragments),
+                   cycles(static_cast<double>(load.sent_bytes), load.sent_fragments))};
+}
+
+namespace {
+
+std::string key_of(const Program& program, const Superstep& step, bool slices) {
+  std::string key;
+  for (const Transfer& transfer : step.exchange) {
+    add(key, program, transfer.region, slices);
+    add(key, transfer.grid);
+  }
+  return key;
+}
+
+std::string key_of(const Program& program, const ComputeSet& set, bool slices) {
+  std::string key = set.codelet + ',';
+  for (const Param& param : set.params) {
+    add(key, static_cast<int64_t>(param.values.size()));
+    for (double value : param.values) add(key, std::bit_cast<int64_t>(value));
+  }
+  add(key, set.grid);
+  for (const Operand& operand : set.operands) {
+    add(key, operand.writes);
+    add(key, program, operand.region, slices);
+  }
+  return key;
+}
+
+}  // namespace
+
+std::string exchange_key(const Program& program, const Superstep& step) {
+  return key_of(program, step, true);
+}
+
+std::string exchange_code_key(const Program& program, const Superstep& step) {
+  return key_of(program, step, false);
+}
+
+std::string compute_key(const Program& program, const ComputeSet& set) {
+  return key_of(program, set, true);
+}
+
+std::string compute_code_key(const Program& program, const ComputeSet& set) {
+  return key_of(program, set, false);
+}
+
+}  // namespace tessera

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+// A batch is bins, each filled from its left end: in form B a bin is a row, in form A all rows are
+// one, and a request that meets the end of a row goes on in the next. Delimiters stand before every
+// request of a row but the first: as if each request were longer by them, in rows that are longer
+// by them.
+#include "packing/pack.h"
+
+#include <algorithm>
+
+#include "support/check.h"
+
+namespace tessera {
+
+namespace {
+
+bool is_end_to_end(const PackingContract& contract) { return contract.form == PackingForm::A; }
+
+// A contract may be of a stranger's file. Packers take memory and time by its sizes.
+constexpr int64_t kMostRows = int64_t{1} << 20;  // and tokens of a row
+constexpr int64_t kMostRowTokens = int64_t{1} << 30;
+
+Status check_size(const char* name, int64_t value, int64_t least, int64_t most) {
+  if (value >= least && value <= most) return {};
+  return Error{std::string("packing contract: ") + name + " is " + std::to_string(value) +
+               ", must be in " + std::to_string(least) + ".." + std::to_string(most)};
+}
+
+}  // namespace
+
+int64_t row_tokens(const PackingContract& contract) { return contract.rows * contract.row_length; }
+
+int64_t longest_request(const PackingContract& contract) {
+  if (is_end_to_end(contract)) return std::min(contract.segment_max_size, row_tokens(contract));
+  return contract.row_length;
+}
+
+int64_t most_requests(const PackingContract& contract) {
+  switch (contract.form) {
+    case PackingForm::None: return contract.rows;
+    case PackingForm::A: return contract.max_valid_num;
+    case PackingForm::B: break;
+  }
+  return contract.max_valid_num > 0 ? contract.max_valid_num : row_tokens(contract);
+}
+
+Status check_contract(const PackingContract& contract) {
+  TRY(check_size("rows", contract.rows, 1, kMostRows));
+  TRY(check_size("row_length", contract.row_length, 1, kMostRows));
+  if (row_tokens(contract) > kMostRowTokens)
+    return Error{"packing contract: rows * row_length is " + std::to_string(row_tokens(contract)) +
+                 ", must be at most " + std::to_string(kMostRowTokens)};
+  TRY(check_size("max_valid_num", contract.max_valid_num, 0, kMostRowTokens));
+  TRY(check_size("zero_delimiters", contract.zero_delimiters, 0, contract.row_length - 1));
+  const int64_t longest = longest_request(contract);
+  if (longest >= 1 && most_requests(contract) >= 1) return {};
+  return Error{"packing contract: a batch takes " + std::to_string(most_requests(contract)) +
+               " requests of up to " + std::to_string(longest) + " tokens, both must be >= 1"};
+}
+
+BatchPacker::BatchPacker(const PackingContract& contract, const PackRule& rule)
+    : rule_(rule),
+      longest_(longest_request(contract)),
+      most_requests_(most_requests(contract)),
+      row_tokens_(row_tokens(contract)),
+      row_length_(contract.row_length),
+      delimiters_(is_end_to_end(contract) ? 0 : contract.zero_delimiters),
+      bin_capacity_(is_end_to_end(contract) ? row_tokens_ : row_length_ + delimiters_),
+      one_a_row_(contract.form == PackingForm::None),
+      bins_(is_end_to_end(contract) ? 1 : contract.rows, bin_capacity_, rule.policy) {
+  CHECK(check_rule(rule).ok());
+}
+
+void BatchPacker::clear() {
+  batch_ = {};
+  bins_.clear();
+}
+
+bool BatchPacker::full_of_requests() const {
+  return static_cast<int64_t>(batch_.placements.size()) >= most_requests_;
+}
+
+int64_t BatchPacker::free_tokens() const { return row_tokens_ - batch_.tokens; }
+
+bool BatchPacker::try_add(size_t request, int64_t length) {
+  CHECK(length >= 1 && length <= longest_);
+  if (full_of_requests()) return false;
+  const int64_t need = one_a_row_ ? bin_capacity_ : length + delimiters_;
+  const int64_t bin = bins_.find(need);
+  if (bin < 0) return false;
+  const int64_t start = bin * row_length_ + bin_capacity_ - bins_.room(bin);
+  batch_.placements.push_back({request, start, length});
+  batch_.tokens += length;
+  bins_.take(bin, need);
+  return true;
+}
+
+bool BatchPacker::fill(std::span<const Candidate> waiting) {
+  return rule_.policy == PackPolicy::Window ? fill_window(waiting) : fill_in_order(waiting);
+}
+
+bool BatchPacker::fill_in_order(std::span<const Candidate> waiting) {
+  for (const Candidate& candidate : waiting)
+    if (!try_add(candidate.request, candidate.length)) return false;
+  return true;
+}
+
+// Whoever is passed over stays so in this batch, as room only shrinks; so every candidate is tried
+// once, and a batch costs window + placed searches.
+bool BatchPacker::fill_window(std::span<const Candidate> waiting) {
+  const auto window = static_cast<size_t>(rule_.window);
+  const size_t pinned = std::min(static_cast<size_t>(rule_.pinned), waiting.size());
+  size_t passed_over = 0;
+  for (const Candidate& candidate : waiting.first(pinned))
+    if (!try_add(candidate.request, candidate.length)) ++passed_over;
+  size_t seen = pinned;
+  size_t chunk = window - pinned;
+  while (seen < waiting.size() && !full_of_requests() && passed_over < window) {
+    const std::span<const Candidate> next =
+        waiting.subspan(seen, std::min(chunk, waiting.size() - seen));
+    longest_first_.clear();
+    for (size_t i = 0; i < next.size(); ++i)
+      longest_first_.push_back(static_cast<uint64_t>(longest_ - next[i].length) << 32 | i);
+    std::sort(longest_first_.begin(), longest_first_.end());
+    for (const uint64_t key : longest_first_) {
+      const Candidate& candidate = next[key & UINT32_MAX];
+      if (!try_add(candidate.request, candidate.length)) ++passed_over;
+    }
+    seen += next.size();
+    chunk = window - std::min(window, passed_over);
+  }
+  return seen == waiting.size() && passed_over == 0;
+}
+
+std::vector<int32_t> packed_positions(const PackingContract& contract, const PackedBatch& batch) {
+  std::vector<int32_t> cells(static_cast<size_t>(row_tokens(contract)), 0);
+  for (const Placement& place : batch.placements)
+    for (int64_t i = 0; i < place.length; ++i)
+      cells[static_cast<size_t>(place.start + i)] = static_cast<int32_t>(i);
+  return cells;
+}
+
+std::vector<int32_t> packed_mask(const PackingContract& contract, const PackedBatch& batch) {
+  std::vector<int32_t> cells(static_cast<size_t>(row_tokens(contract)), 0);
+  std::vector<int32_t> seen_in_row(static_cast<size_t>(contract.rows), 0);
+  int32_t seen_in_batch = 0;
+  for (const Placement& place : batch.placements) {
+    const auto row = static_cast<size_t>(place.start / contract.row_length);
+    const int32_t ordinal = is_end_to_end(contract) ? ++seen_in_batch : ++seen_in_row[row];
+    std::fill_n(cells.begin() + place.start, place.length, ordinal);
+  }
+  return cells;
+}
+
+namespace {
+
+// With delimiters, a length takes in the free cells behind the request: those of a used row then
+// add up to the row, so that offsets are running sums.
+int64_t cells_to_next(const PackingContract& contract, const PackedBatch& batch,
+                      const Placement& place) {
+  int64_t end = (place.start / contract.row_length + 1) * contract.row_length;
+  for (const Placement& other : batch.placements)
+    if (other.start > place.start) end = std::min(end, other.start);
+  return end - place.start;
+}
+
+}  // namespace
+
+std::vector<int32_t> packed_unpack_info(const PackingContract& contract, const PackedBatch& batch) {
+  std::vector<int32_t> info(static_cast<size_t>(contract.max_valid_num), 0);
+  CHECK(batch.placements.size() <= info.size());
+  for (size_t i = 0; i < batch.placements.size(); ++i)
+    info[i] = static_cast<int32_t>(contract.zero_delimiters == 0
+                                       ? batch.placements[i].length
+                                       : cells_to_next(contract, batch, batch.placements[i]));
+  return info;
+}
+
+std::vector<int32_t> packed_tokens(const PackingContract& contract, const PackedBatch& batch,
+                                   std::span<const std::span<const int32_t>> tokens) {
+  std::vector<int32_t> cells(static_cast<size_t>(row_tokens(contract)), 0);
+  for (const Placement& place : batch.placements) {
+    CHECK(place.request < tokens.size());
+    const std::span<const int32_t> ids = tokens[place.request];
+    CHECK(static_cast<int64_t>(ids.size()) == place.length);
+    std::copy(ids.begin(), ids.end(), cells.begin() + place.start);
+  }
+  return cells;
+}
+
+OutputSlice output_slice(const PackingContract& contract, const PackingContract::OutputRule& rule,
+                         const PackedBatch& batch, size_t ordinal, int64_t bytes_per_item) {
+  CHECK(ordinal < batch.placements.size());
+  const Placement& place = batch.placements[ordinal];
+  if (!is_end_to_end(contract))
+    return {place.start * bytes_per_item, place.length * bytes_per_item};
+  const auto row = static_cast<int64_t>(ordinal);
+  if (rule.per_request) return {row * bytes_per_item, bytes_per_item};
+  return {row * contract.segment_max_size * bytes_per_item, place.length * bytes_per_item};
+}
+
+}  // namespace tessera

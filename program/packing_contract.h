@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// The vocabulary of packing: in which form an executable takes requests, and which of its inputs and
+// outputs carry what. A runner that has the contract need not know the model.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tessera {
+
+enum class PackingForm : uint8_t {
+  None,
+  A,  // end to end through the rows; unpacked around attention and repacked after it
+  B,  // whole in a row; attention sees a request's own tokens only
+};
+
+std::string_view to_string(PackingForm form);  // "none", "A" or "B"
+// In either case of the letters; nothing for any other word.
+std::optional<PackingForm> parse_packing_form(std::string_view word);
+
+struct PackingContract {
+  PackingForm form = PackingForm::None;
+  int64_t rows = 0;              // batch
+  int64_t row_length = 0;        // sequence
+  int64_t max_valid_num = 0;     // requests per batch: form A's limit; B: 0, no limit but the rows
+  int64_t segment_max_size = 0;  // longest request
+  std::vector<std::string>
+      token_inputs;               // [rows,row_length], concatenated per request: input_ids …
+  std::string ids_input;          // the one whose length is the request's length
+  std::string mask_input;         // attention_mask ("" if the model has none)
+  std::string position_input;     // position_ids ("" in an unpacked model)
+  std::string unpack_info_input;  // form A: unpack_info [max_valid_num,1]
+  // Outputs: form A [max_valid_num, segment_max_size, …] or, where `per_request`,
+  // [max_valid_num,…]; form B [rows, row_length, …]. Without packing only those [rows, row_length,
+  // …] that hold one value of a request all the same.
+  struct OutputRule {
+    std::string name;
+    bool per_request = false;  // one row per request, not one per token
+  };
+  std::vector<OutputRule> outputs;
+  // Form B: free cells between the requests of a row, for models that mix neighbouring tokens.
+  // Asked of the packer (packing/pack.h) and not kept in the file: no model that is packed needs
+  // them yet.
+  int64_t zero_delimiters = 0;
+};
+
+}  // namespace tessera

@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "serving/batch_runner.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "serving/rejection.h"
+
+namespace tessera {
+namespace {
+
+const Anchor* find_anchor(const Metadata& metadata, AnchorKind kind, const std::string& name) {
+  for (const Anchor& anchor : metadata.anchors) {
+    if (anchor.kind == kind && anchor.name == name) return &anchor;
+  }
+  return nullptr;
+}
+
+bool has_name(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+void default_name(std::string& name, const Metadata& metadata, const char* usual) {
+  if (name.empty() && find_anchor(metadata, AnchorKind::Input, usual) != nullptr) name = usual;
+}
+
+std::string join(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+Error wrong(const std::string& what, std::string_view type = rejection::kWrongInput) {
+  return {"request: " + what, ErrorKind::Failed, type};
+}
+
+}  // namespace
+
+Expected<PackingContract> request_contract(const Metadata& metadata) {
+  PackingContract contract = metadata.packing;
+  default_name(contract.ids_input, metadata, "input_ids");
+  default_name(contract.mask_input, metadata, "attention_mask");
+  default_name(contract.position_input, metadata, "position_ids");
+  const Anchor* ids = find_anchor(metadata, AnchorKind::Input, contract.ids_input);
+  if (ids == nullptr || ids->shape.size() != 2) {
+    return Error{metadata.model_name +
+                 ": has no input_ids [rows,row_length], must have one to take requests"};
+  }
+  if (contract.rows == 0) contract.rows = ids->shape[0];
+  if (contract.row_length == 0) contract.row_length = ids->shape[1];
+  if (const Status sound = check_contract(contract); !sound)
+    return Error{metadata.model_name + ": " + sound.error().message};
+  if (!contract.token_inputs.empty()) return contract;
+  for (const Anchor& anchor : metadata.anchors) {
+    const bool made = anchor.name == contract.mask_input || anchor.name == contract.position_input;
+    if (anchor.kind == AnchorKind::Input && !made && anchor.shape == ids->shape)
+      contract.token_inputs.push_back(anchor.name);
+  }
+  return contract;
+}
+
+bool is_per_request(const PackingContract& contract, const Anchor& output) {
+  for (const auto& rule : contract.outputs)
+    if (rule.name == output.name) return rule.per_request;
+  if (contract.form != PackingForm::None) return false;
+  const Shape& shape = output.shape;
+  return shape.size() < 2 || shape[0] != contract.rows || shape[1] != contract.row_length;
+}
+
+BatchRunner::BatchRunner(ModelRunner& runner, PackingContract contract, bool strip_padding)
+    : runner_(runner), contract_(std::move(contract)), strip_padding_(strip_padding) {}
+
+Expected<std::unique_ptr<BatchRunner>> BatchRunner::create(ModelRunner& runner,
+                                                           const BatchRunnerOptions& options) {
+  const Metadata& metadata = runner.executable().metadata;
+  PackingContract contract = TRY(request_contract(metadata));
+  if (options.zero_delimiters != 0) {
+    const int64_t most = contract.form == PackingForm::B ? contract.row_length - 1 : 0;
+    if (options.zero_delimiters < 0 || options.zero_delimiters > most) {
+      return Error{"packing: zero_delimiters is " + std::to_string(options.zero_delimiters) +
+                       ", must be in 0.." + std::to_string(most) +
+                       (most == 0 ? " where requests do not share a row by a mask" : ""),
+                   ErrorKind::Usage};
+    }
+    contract.zero_delimiters = options.zero_delimiters;
+  }
+  std::unique_ptr<BatchRunner> out(
+      new BatchRunner(runner, std::move(contract), options.strip_padding));
+  for (const Anchor& anchor : metadata.anchors) {
+    if (anchor.kind == AnchorKind::Input) out->inputs_.push_back(&anchor);
+  }
+  TRY(out->check_inputs());
+  TRY(out->plan_outputs());
+  return out;
+}
+
+// Every input is one that packing fills, of the type that it fills.
+Status BatchRunner::check_inputs() const {
+  const PackingContract& c = contract_;
+  for (const Anchor* anchor : inputs_) {
+    const bool info = anchor->name == c.unpack_info_input;
+    const bool known = info || anchor->name == c.mask_input || anchor->name == c.position_input ||
+                       has_name(c.token_inputs, anchor->name);
+    if (!known) {
+      return Error{"packing: nothing says what input " + anchor->name +
+                   " carries, must be tokens, mask, positions or unpack_info"};
+    }
+    const TensorType is{anchor->dtype, anchor->shape};
+    const TensorType must{
+        DType::I32, info ? Shape{c.max_valid_num, 1           }
+           : Shape{c.rows,          c.row_length}
+    };
+    if (is == must) continue;
+    return Error{"packing: input " + anchor->name + " is " + to_string(is) + ", must be " +
+                 to_string(must)};
+  }
+  return {};
+}
+
+// An output has leading dimensions that say whose it is, and then one item.
+Status BatchRunner::plan_outputs() {
+  const PackingContract& c = contract_;
+  const bool unpacked = c.form == PackingForm::A;
+  const Shape by_token =
+      unpacked ? Shape{c.max_valid_num, c.segment_max_size} : Shape{c.rows, c.row_length};
+  for (const Anchor& anchor : runner_.executable().metadata.anchors) {
+    if (anchor.kind != AnchorKind::Output) continue;
+    OutputPlan plan{
+        &anchor, {anchor.name, false},
+         0
+    };
+    const Shape& shape = anchor.shape;
+    const auto begins_with = [&](const Shape& lead) {
+      return shape.size() >= lead.size() && std::equal(lead.begin(), lead.end(), shape.begin());
+    };
+    plan.rule.per_request = is_per_request(c, anchor);
+    const Shape lead = plan.rule.per_request ? Shape{by_token[0]} : by_token;
+    if (!begins_with(lead) || (plan.rule.per_request && c.form == PackingForm::B)) {
+      return Error{"packing: output " + anchor.name + " is " + to_string(shape) +
+                   ", must begin with " + to_string(by_token)};
+    }
+    plan.item_bytes =
+        elements(Shape(shape.begin() + std::ssize(lead), shape.end())) * size_of(anchor.dtype);
+    outputs_.push_back(std::move(plan));
+  }
+  return {};
+}
+
+double BatchRunner::modelled_seconds() const {
+  return runner_.executable().metadata.cycles.seconds_per_batch;
+}
+
+bool BatchRunner::is_positions(const std::string& name) const {
+  return !name.empty() && name == contract_.position_input;
+}
+
+Status BatchRunner::check_name(const std::string& name, size_t size, size_t must) const {
+  if (name == contract_.unpack_info_input)
+    return wrong(name + " is given, must be left to packing");
+  if (name != contract_.mask_input && !is_positions(name) &&
+      !has_name(contract_.token_inputs, name))
+    return wrong(name + " is no input, must be one of " + join(contract_.token_inputs));
+  if (size == must) return {};
+  return wrong(name + " has " + std::to_string(size) + " tokens, must have " +
+               std::to_string(must) + " as " + contract_.ids_input);
+}
+
+// Ones, and behind them zeros where padding may be stripped.
+Expected<size_t> BatchRunner::masked_length(const std::vector<int32_t>& mask) const {
+  size_t length = 0;
+  while (length < mask.size() && mask[length] == 1) ++length;
+  size_t end = length;
+  while (strip_padding_ && end < mask.size() && mask[end] == 0) ++end;
+  if (end == mask.size()) return length;
+  return wrong(contract_.mask_input + " has a " + std::to_string(mask[end]) + " at " +
+                   std::to_string(end) + ", must be " +
+                   (strip_padding_ ? "1 for every token and 0 for the padding behind them"
+                                   : "1 for every token of a request"),
+               rejection::kHoleInMask);
+}
+
+Status BatchRunner::check_values(const std::string& name, std::span<const int32_t> tokens) const {
+  const Anchor* anchor = find_anchor(runner_.executable().metadata, AnchorKind::Input, name);
+  const int64_t limit = anchor == nullptr ? 0 : anchor->index_limit;
+  for (size_t i = 0; limit > 0 && i < tokens.size(); ++i) {
+    if (tokens[i] >= 0 && tokens[i] < limit) continue;
+    return wrong(name + " has value " + std::to_string(tokens[i]) + " at " + std::to_string(i) +
+                     ", must be in 0.." + std::to_string(limit - 1),
+                 rejection::kOutOfRange);
+  }
+  return {};
+}
+
+Expected<int64_t> BatchRunner::check(const Request& request) const {
+  const auto ids = request.tokens.find(contract_.ids_input);
+  if (ids == request.tokens.end()) return wrong(contract_.ids_input + " is missing, must be given");
+  size_t length = ids->second.size();
+  for (const auto& [name, tokens] : request.tokens)
+    TRY(check_name(name, tokens.size(), ids->second.size()));
+  const auto mask = request.tokens.find(contract_.mask_input);
+  if (mask != request.tokens.end()) length = TRY(masked_length(mask->second));
+  const int64_t longest = longest_request(contract_);
+  if (length < 1 || static_cast<int64_t>(length) > longest) {
+    return wrong(contract_.ids_input + " has " + std::to_string(length) + " tokens" +
+                     (length == ids->second.size() ? "" : " that the mask keeps") +
+                     ", must be 1.." + std::to_string(longest),
+                 length < 1 ? rejection::kEmpty : rejection::kOverLong);
+  }
+  for (const auto& [name, tokens] : request.tokens) {
+    if (name != contract_.mask_input) TRY(check_values(name, std::span(tokens).first(length)));
+  }
+  return static_cast<int64_t>(length);
+}
+
+std::vector<int32_t> BatchRunner::batch_input(const std::string& name, const PackedBatch& batch,
+                                              std::span<const Request* const> requests) const {
+  if (name == contract_.mask_input) return packed_mask(contract_, batch);
+  if (name == contract_.unpack_info_input) return packed_unpack_info(contract_, batch);
+  std::vector<int32_t> cells;
+  if (is_positions(name)) {
+    cells = packed_positions(contract_, batch);
+  } else {
+    cells.resize(static_cast<size_t>(contract_.rows * contract_.row_length));
+  }
+  for (const Placement& place : batch.placements) {
+    const auto& given = requests[place.request]->tokens;
+    const auto found = given.find(name);
+    if (found != given.end())
+      std::copy_n(found->second.begin(), place.length, cells.begin() + place.start);
+  }
+  return cells;
+}
+
+OutputSlice BatchRunner::slice(const OutputPlan& plan, const PackedBatch& batch,
+                               size_t ordinal) const {
+  if (contract_.form == PackingForm::None && plan.rule.per_request) {
+    const int64_t row = batch.placements[ordinal].start / contract_.row_length;
+    return {row * plan.item_bytes, plan.item_bytes};
+  }
+  return output_slice(contract_, plan.rule, batch, ordinal, plan.item_bytes);
+}
+
+// Owns the tensors that the machine reads and writes.
+class BatchRunner::Running final : public RunningBatch {
+ public:
+  Running(const BatchRunner& runner, const PackedBatch& batch, uint64_t number)
+      : runner_(runner), batch_(batch), number_(number) {}
+  // A caller that drops the batch waits for the machine to have done with its tensors.
+  ~Running() override {
+    if (done_.valid()) done_.wait();
+  }
+
+  void start(std::span<const Request* const> requests);
+  Expected<std::vector<Answer>> finish() override;
+
+ private:
+  const BatchRunner& runner_;
+  PackedBatch batch_;
+  uint64_t number_;
+  std::vector<std::vector<int32_t>> in_;
+  std::vector<std::vector<std::byte>> out_;
+  std::future<Status> done_;
+};
+
+void BatchRunner::Running::start(std::span<const Request* const> requests) {
+  InputViews inputs;
+  OutputViews outputs;
+  for (const Anchor* anchor : runner_.inputs_) {
+    in_.push_back(runner_.batch_input(anchor->name, batch_, requests));
+    inputs[anchor->name] = {anchor->dtype, false, anchor->shape,
+                            std::as_bytes(std::span(in_.back()))};
+  }
+  for (const OutputPlan& plan : runner_.outputs_) {
+    const Anchor& anchor = *plan.anchor;
+    out_.emplace_back(static_cast<size_t>(elements(anchor.shape) * size_of(anchor.dtype)));
+    outputs[anchor.name] = {anchor.dtype, anchor.shape, out_.back()};
+  }
+  done_ = runner_.runner_.run_async(std::move(inputs), std::move(outputs));
+}
+
+Expected<std::vector<Answer>> BatchRunner::Running::finish() {
+  TRY(done_.get());
+  std::vector<Answer> answers(batch_.placements.size());
+  for (size_t i = 0; i < answers.size(); ++i) {
+    answers[i].batch = number_;
+    answers[i].ordinal = static_cast<int64_t>(i);
+    for (size_t o = 0; o < runner_.outputs_.size(); ++o) {
+      const OutputSlice mine = runner_.slice(runner_.outputs_[o], batch_, i);
+      const auto bytes = std::span(out_[o]).subspan(static_cast<size_t>(mine.offset),
+                                                    static_cast<size_t>(mine.bytes));
+      answers[i].outputs[runner_.outputs_[o].anchor->name].assign(bytes.begin(), bytes.end());
+    }
+  }
+  return answers;
+}
+
+std::unique_ptr<RunningBatch> BatchRunner::start(const PackedBatch& batch,
+                                                 std::span<const Request* const> requests,
+                                                 uint64_t number) {
+  auto running = std::make_unique<Running>(*this, batch, number);
+  running->start(requests);
+  return running;
+}
+
+Expected<std::vector<Answer>> BatchRunner::run(const PackedBatch& batch,
+                                               std::span<const Request* const> requests,
+                                               uint64_t number) {
+  return start(batch, requests, number)->finish();
+}
+
+}  // namespace tessera

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// A packed batch through a model: the tensors that packing makes, one run, and for each request its
+// slice of the outputs. What the online and the offline runner share.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "executor/model_runner.h"
+#include "packing/pack.h"
+#include "serving/batch_executor.h"
+#include "serving/request.h"
+#include "support/expected.h"
+
+namespace tessera {
+
+// The contract of an executable, with what its compiler left open taken from the usual names
+// (input_ids, attention_mask, position_ids). An error where it cannot take requests.
+Expected<PackingContract> request_contract(const Metadata& metadata);
+// Whether an output holds one value of a request, and not one of each token. Without packing and
+// without word from the compiler the shape says it: [rows,row_length,…] is one of each token.
+bool is_per_request(const PackingContract& contract, const Anchor& output);
+
+struct BatchRunnerOptions {
+  // Form B: free cells between the requests of a row, for models that mix neighbouring tokens.
+  int64_t zero_delimiters = 0;
+  // A request ends where the zeros of its mask begin, and its answers have no items for the rest.
+  // If not, a zero in a mask is refused.
+  bool strip_padding = false;
+};
+
+// Thread-safe, as its runner is. The runner must outlive it.
+class BatchRunner final : public BatchExecutor {
+ public:
+  static Expected<std::unique_ptr<BatchRunner>> create(ModelRunner& runner,
+                                                       const BatchRunnerOptions& options = {});
+
+  const PackingContract& contract() const override { return contract_; }
+  double modelled_seconds() const override;
+  Expected<int64_t> check(const Request& request) const override;
+  std::unique_ptr<RunningBatch> start(const PackedBatch& batch,
+                                      std::span<const Request* const> requests,
+                                      uint64_t number) override;
+  // start and finish.
+  Expected<std::vector<Answer>> run(const PackedBatch& batch,
+                                    std::span<const Request* const> requests, uint64_t number);
+
+ private:
+  struct OutputPlan {
+    const Anchor* anchor = nullptr;
+    PackingContract::OutputRule rule;
+    int64_t item_bytes = 0;  // of a token, or of a request
+  };
+  class Running;
+  BatchRunner(ModelRunner& runner, PackingContract contract, bool strip_padding);
+  Status check_inputs() const;
+  Status plan_outputs();
+  bool is_positions(const std::string& name) const;
+  Expected<size_t> masked_length(const std::vector<int32_t>& mask) const;
+  Status check_name(const std::string& name, size_t size, size_t must) const;
+  Status check_values(const std::string& name, std::span<const int32_t> tokens) const;
+  std::vector<int32_t> batch_input(const std::string& name, const PackedBatch& batch,
+                                   std::span<const Request* const> requests) const;
+  OutputSlice slice(const OutputPlan& plan, const PackedBatch& batch, size_t ordinal) const;
+
+  ModelRunner& runner_;
+  PackingContract contract_;
+  bool strip_padding_;
+  std::vector<const Anchor*> inputs_;
+  std::vector<OutputPlan> outputs_;
+};
+
+}  // namespace tessera

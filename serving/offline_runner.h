@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// A list of requests through one executable, all known beforehand: packed as the executable takes
+// them, or one a row where it was compiled without packing.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "executor/model_runner.h"
+#include "packing/pack.h"
+#include "serving/request.h"
+#include "support/expected.h"
+
+namespace tessera {
+
+struct OfflineResult {
+  std::vector<Answer> answers;  // in the order of the requests
+  size_t batches = 0;
+};
+
+// Nothing runs unless every request is sound; errors name it: "request 3: what is, what must be".
+Expected<OfflineResult> run_offline(ModelRunner& runner, const PackRule& rule,
+                                    std::span<const Request> requests);
+
+}  // namespace tessera

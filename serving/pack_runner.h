@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// Takes requests of any length from any thread, packs them into the fixed batch of one executable,
+// and hands every caller its own answer. Which requests share a batch and when it is closed is
+// decided by serving/batch_former.h under this host's clock; here are the threads: one
+// packs and starts batches, one waits for them and hands out the answers, so that while a batch
+// runs the next is packed.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <future>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "executor/model_runner.h"
+#include "serving/batch_executor.h"
+#include "serving/batch_former.h"
+#include "serving/request.h"
+
+namespace tessera {
+
+// What a deadline is held against: how long a batch takes, which is a constant of the executable.
+enum class BatchTime : uint8_t {
+  // On this host: the slowest of the last 16 batches; unknown before the first has ended. Each
+  // deadline that an idle machine refuses takes a tenth off it.
+  Measured,
+  Modelled,  // on the simulated target: where an executor keeps the target's pace
+};
+
+struct PackRunnerConfig {
+  std::chrono::microseconds timeout{15000};  // oldest request's wait until its batch is closed
+  PackRule rule = PackPolicy::Window;        // one that packs a stream
+  int64_t pinned = 12;           // so many of the oldest are in each batch: none starves
+  int64_t max_valid_num = 0;     // requests in a batch; 0: the executable's
+  int64_t zero_delimiters = 0;   // form B: free cells between the requests of a row
+  bool strip_padding = false;    // a request ends where the zeros of its mask begin; if not, a zero
+                                 // in a mask is refused
+  size_t max_queue = 4096;       // requests that wait
+  int64_t max_queue_tokens = 0;  // tokens that wait; 0: no limit
+  bool keep_order = false;       // answers are given in the order in which requests were taken
+  BatchTime batch_time = BatchTime::Measured;
+  bool warm_up = false;  // runs batches at the start, so that Measured is known from then on
+  std::chrono::microseconds margin{1000};  // a batch is closed so long before a deadline forces it
+  std::chrono::microseconds lead{500};     // so long before the machine is free the next is packed
+  size_t max_records = 65536;              // the newest are kept
+  FormerRecorder record;  // told of all that decides about batches; called under a lock, in order
+};
+
+struct SubmitOptions {
+  int32_t priority = 0;                   // larger goes first
+  std::chrono::microseconds deadline{0};  // from now to the answer; 0: none
+  std::chrono::microseconds wait{std::chrono::microseconds::max()};  // for room in the queue
+};
+
+struct BatchRecord {
+  uint64_t batch = 0;
+  int64_t requests = 0;
+  int64_t tokens = 0;
+  CloseReason reason = CloseReason::Tokens;
+  double host_seconds = 0;  // from the start of packing to the end of the run
+};
+
+class PackRunner {
+ public:
+  struct Submission {
+    RequestId id = 0;
+    std::future<Expected<Answer>> answer;
+  };
+  using Done = std::function<void(Expected<Answer>)>;
+
+  // The executable must say which inputs carry tokens (PackingContract). One that was compiled
+  // without packing takes one request a row. Errors: numbers of the config that are out of range.
+  static Expected<std::unique_ptr<PackRunner>> create(std::shared_ptr<ModelRunner> runner,
+                                                      const PackRunnerConfig& config = {});
+  // zero_delimiters and strip_padding are the executor's own, and must be left alone here.
+  static Expected<std::unique_ptr<PackRunner>> create(std::shared_ptr<BatchExecutor> executor,
+                                                      const PackRunnerConfig& config = {});
+  ~PackRunner();  // close()
+
+  // All functions are thread-safe.
+  //
+  // A request is refused at once, with Error::type (request.h) telling why, and no batch sees it:
+  // it is unsound; its deadline cannot be met; the queue is full for as long as it would wait; the
+  // runner is closed. Whoever is taken gets one result: its answer, or an error: its deadline went
+  // out of reach while it waited, it was cancelled, its batch failed.
+  Expected<Submission> submit(Request request, const SubmitOptions& options = {});
+  // The same with a callback: called once, by a thread of the runner or by that which cancels,
+  // without locks. It may submit (which then never waits) and cancel; it must not flush for an
+  // answer it waits for, drain or close. A refused request's callback is not called.
+  Expected<RequestId> submit(Request request, const SubmitOptions& options, Done done);
+  // From arrays (request_from), whose refusals count among the runner's.
+  Expected<RequestId> submit_arrays(const InputViews& arrays, const SubmitOptions& options,
+                                    Done done);
+  // True if the request gets the result "cancelled": it was not answered yet. What is in a batch
+  // already keeps its place there.
+  bool cancel(RequestId id);
+  void flush();  // who waits now waits for no others
+  void drain();  // flush, and returns when all that were taken before have their results
+  void close();  // refuses new requests, gives all that were taken their results
+
+  std::vector<BatchRecord> records() const;  // of batches that have ended, in their order
+  OnlineMetrics metrics() const;
+
+ private:
+  static Expected<std::unique_ptr<PackRunner>> create_unguarded(
+      std::shared_ptr<BatchExecutor> executor, const PackRunnerConfig& config);
+  PackRunner();
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tessera

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// A recorded run again: the same events into a new former give the same batches.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "serving/batch_former.h"
+
+namespace tessera {
+
+// The batches of these events, in order. Errors: what BatchFormer::create refuses; "event 12: what
+// is, what must be", where time goes back, or a request is not given the id that was recorded.
+Expected<std::vector<FormedBatch>> replay(const PackingContract& contract,
+                                          const FormerConfig& config,
+                                          std::span<const FormerEvent> events);
+
+}  // namespace tessera

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// One caller's text, and what the model said of it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "executor/host_arrays.h"
+#include "support/expected.h"
+
+namespace tessera {
+
+// One request: its token inputs, 1-D, all of one length, by name. The ids must be there; other
+// token inputs are 0 where they are left out, positions 0, 1, 2 …, the mask 1.
+struct Request {
+  std::map<std::string, std::vector<int32_t>> tokens;
+};
+
+// From a caller's arrays, copied: [length] or [1,length], i32 or int64 (InputView::wide). Refused
+// by name: another dtype or shape, a value that does not fit 32 bits.
+Expected<Request> request_from(const InputViews& arrays);
+
+struct Answer {
+  // By output: the request's own items only, row-major bytes in the anchor's dtype.
+  std::map<std::string, std::vector<std::byte>> outputs;
+  uint64_t batch = 0;   // which batch it rode in
+  int64_t ordinal = 0;  // its place there, from 0
+};
+
+}  // namespace tessera

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every story of ops.ir computes what the interpreter does, on four tiles that see nothing of
+// each other but what the exchange brings.
+#include "tests/helpers/on_machine.h"
+
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <random>
+
+#include "ir/interpreter.h"
+#include "ir/text.h"
+#include "tests/compiler/lower/stories.h"
+
+namespace tessera {
+namespace {
+
+// Integers are small enough to be lengths, and to number the rows of any table here.
+Array random_array(const TensorType& type, std::mt19937& random) {
+  Array array{type, {}};
+  for (int64_t i = 0; i < elements(type.shape); ++i) {
+    const double uniform = static_cast<double>(random()) / 4294967296.0;
+    const bool whole = !is_float(type.dtype);
+    array.data.push_back(whole ? std::floor(uniform * (type.dtype == DType::Bool ? 2 : 3))
+                               : 4 * uniform - 2);
+  }
+  round_to_dtype(array);
+  return array;
+}
+
+// The largest difference, relative where the numbers are large; NaN is equal to NaN.
+double difference(const Array& a, const Array& b) {
+  double worst = 0;
+  for (size_t i = 0; i < a.data.size(); ++i) {
+    const double x = a.data[i], y = b.data[i];
+    if (x == y || (std::isnan(x) && std::isnan(y))) continue;
+    worst = std::max(worst, std::abs(x - y) / (1 + std::abs(y)));
+  }
+  return worst;
+}
+
+class LowerOpsOnMachine : public ::testing::TestWithParam<Story> {};
+
+TEST_P(LowerOpsOnMachine, compute_what_the_interpreter_does) {
+  Expected<Graph> graph = parse_graph(GetParam().text);
+  ASSERT_TRUE(graph.ok()) << graph.error().message;
+  std::mt19937 random(7);
+  std::map<std::string, Array> inputs;
+  for (const Node* input : graph->inputs) inputs[input->name] = random_array(input->type, random);
+  const auto wanted = interpret(*graph, inputs);
+  ASSERT_TRUE(wanted.ok()) << wanted.error().message;
+
+  MachineOptions options;
+  options.kind = MachineKind::Isolated;
+  options.threads = 1;
+  const auto got = e2e::run_on_machine(*graph, inputs, *target_preset("test"), options);
+  ASSERT_TRUE(got.ok()) << got.error().message;
+  for (size_t i = 0; i < wanted->size(); ++i) {
+    const bool half = (*wanted)[i].type.dtype == DType::F16;
+    EXPECT_LE(difference((*got)[i], (*wanted)[i]), half ? 2e-2 : 3e-5) << "output " << i;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(, LowerOpsOnMachine, ::testing::ValuesIn(read_stories()),
+                         [](const auto& info) { return info.param.name; });
+
+}  // namespace
+}  // namespace tessera
