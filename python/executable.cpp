@@ -7,6 +7,8 @@
 
 #include "codelets/codelet.h"
 #include "compiler/onnx/import/import.h"
+#include "cost/inspection.h"
+#include "cost/profile.h"
 #include "passes/pipeline.h"
 #include "program/popef_file.h"
 #include "python/arrays.h"
@@ -118,17 +120,27 @@ py::list model_inputs(const py::object& path) {
   return list;
 }
 
-// ((type, name, offset, bytes, sha256), …) of a file.
-py::list blobs(const py::object& path, const py::object& key) {
-  const std::string from = path_of(path, "path");
+// JSON: what the executable holds and takes; with `profile`, where its cycles and memory go.
+std::string inspect(const py::object& executable_or_path, const py::object& limits,
+                    const py::object& key, bool profile) {
+  const auto told = [profile](const Executable& executable, const std::vector<BlobInfo>& blobs) {
+    const ProgramCost cost = program_cost(executable.program);
+    const MemoryReport memory = program_memory(executable.program);
+    return profile ? profile_json({executable.program, cost, memory}).dump()
+                   : inspection_json(executable, blobs, cost, memory).dump();
+  };
+  if (py::isinstance<ExecutableHandle>(executable_or_path)) {
+    const auto executable = py::cast<ExecutableHandle&>(executable_or_path).executable;
+    return without_gil([&] { return told(*executable, {}); });
+  }
+  const std::string from = path_of(executable_or_path, "executable");
+  const Limits most = limits_of(limits);
   const std::optional<PublicKey> signed_by = required_key(key);
-  const auto listed = value_of(without_gil([&]() -> Expected<std::vector<BlobInfo>> {
-    return list_blobs(TRY(open_popef(from, signed_by)));
+  return value_of(without_gil([&]() -> Expected<std::string> {
+    const PopefFile file = TRY(open_popef(from, signed_by, most));
+    const Executable executable = TRY(read_popef(file, check_compute_set, most));
+    return told(executable, TRY(list_blobs(file)));
   }));
-  py::list list;
-  for (const BlobInfo& blob : listed)
-    list.append(py::make_tuple(blob.type, blob.name, blob.offset, blob.bytes, blob.sha256));
-  return list;
 }
 
 py::list passes() {
@@ -227,7 +239,7 @@ void bind_executable(py::module_& module) {
   module.def("passes", passes);
   module.def("file_names", file_names);
   module.def("visible", [](const std::string& text) { return visible(text); });
-  module.def("blobs", blobs);
+  module.def("inspect", inspect);
   module.def("model_inputs", model_inputs);
 }
 

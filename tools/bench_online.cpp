@@ -8,12 +8,12 @@
 #include <optional>
 #include <thread>
 
+#include "serving/online_record.h"
 #include "serving/pack_runner.h"
 #include "serving/replay.h"
 #include "support/file.h"
 #include "support/guard.h"
 #include "tools/bench_online_plan.h"
-#include "tools/online_log.h"
 #include "tools/online_report.h"
 #include "tools/print.h"
 

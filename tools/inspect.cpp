@@ -2,10 +2,8 @@
 // tessera inspect: what is in an executable, and where its memory and cycles go.
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "codelets/codelet.h"
-#include "cost/cost.h"
+#include "cost/inspection.h"
 #include "program/popef_file.h"
 #include "program/text.h"
 #include "tools/inspect_views.h"
@@ -16,13 +14,11 @@
 namespace tessera::tools {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 po::options_description flags() {
   po::options_description flags("Inspecting");
   flags.add_options()("executable", po::value<std::string>(), "the .popef file")(
       "cycles", po::bool_switch(), "where the time goes: a line for every superstep")(
-      "ops", po::bool_switch(), "the same by ONNX nodes, dearest first")(
+      "ops", po::bool_switch(), "the same by ONNX nodes, most cycles first")(
       "memory", po::bool_switch(), "what is on the fullest tile")(
       "liveness", po::bool_switch(), "bytes that are not always live, by superstep")(
       "node", po::value<std::string>(), "the supersteps that this ONNX node became")(
@@ -43,111 +39,6 @@ std::string text_of(const PackingContract& packing) {
                                  packing.rows, packing.row_length);
   if (packing.max_valid_num) text += fmt::format(", at most {} requests", packing.max_valid_num);
   return text + fmt::format(" of at most {} tokens", packing.segment_max_size);
-}
-
-Json anchor_json(const Anchor& anchor) {
-  return {
-      {"name",        anchor.name                                          },
-      {"type",        anchor.kind == AnchorKind::Input ? "INPUT" : "OUTPUT"},
-      {"dtype",       to_string(anchor.dtype)                              },
-      {"shape",       anchor.shape                                         },
-      {"model_dtype", anchor.model_dtype                                   },
-      {"index_limit", anchor.index_limit                                   }
-  };
-}
-
-Json packing_json(const PackingContract& packing) {
-  Json json = {
-      {"form",              to_string(packing.form)  },
-      {"rows",              packing.rows             },
-      {"row_length",        packing.row_length       },
-      {"max_valid_num",     packing.max_valid_num    },
-      {"segment_max_size",  packing.segment_max_size },
-      {"token_inputs",      packing.token_inputs     },
-      {"ids_input",         packing.ids_input        },
-      {"mask_input",        packing.mask_input       },
-      {"position_input",    packing.position_input   },
-      {"unpack_info_input", packing.unpack_info_input}
-  };
-  for (const auto& output : packing.outputs)
-    json["outputs"].push_back({
-        {"name",        output.name       },
-        {"per_request", output.per_request}
-    });
-  return json;
-}
-
-Json supersteps_json(const Program& program, const ProgramCost& cost, const MemoryReport& memory) {
-  Json all = Json::array();
-  for (size_t i = 0; i < program.supersteps.size(); ++i) {
-    const Superstep& step = program.supersteps[i];
-    const SuperstepCost& one = cost.steps[i];
-    all.push_back({
-        {"name",                  step.name                      },
-        {"origin",                step.origin                    },
-        {"codelet",               step.compute.codelet           },
-        {"vertices",              vertex_count(step.compute.grid)},
-        {"exchange_cycles",       one.exchange.value             },
-        {"compute_cycles",        one.compute.value              },
-        {"sync_cycles",           one.sync.value                 },
-        {"exchange_bytes",        one.exchange_bytes             },
-        {"balance",               one.balance                    },
-        {"not_always_live_bytes", memory.live_by_superstep[i]    }
-    });
-  }
-  return all;
-}
-
-Json memory_json(const MemoryReport& memory) {
-  Json json = {
-      {"peak_bytes",        memory.peak_by_tile[memory.fullest.value]       },
-      {"peak_tile",         memory.fullest.value                            },
-      {"peak_superstep",    memory.peak_superstep                           },
-      {"always_live_bytes", memory.always_live_by_tile[memory.fullest.value]},
-      {"fits",              memory.fits                                     }
-  };
-  for (const MemoryHolder& holder : memory.largest)
-    json["largest"].push_back({
-        {"what",  holder.what },
-        {"bytes", holder.bytes}
-    });
-  return json;
-}
-
-void print_whole_json(const Executable& executable, const std::vector<BlobInfo>& blobs,
-                      const ProgramCost& cost, const MemoryReport& memory) {
-  const Metadata& metadata = executable.metadata;
-  Json json = {
-      {"model",            metadata.model_name               },
-      {"compiler_version", metadata.compiler_version         },
-      {"source_sha256",    metadata.source_sha256            },
-      {"options",          metadata.options                  },
-      {"options_sha256",   metadata.options_sha256           },
-      {"sha256",           executable.sha256                 },
-      {"target",           executable.program.target.name    },
-      {"tiles",            executable.program.target.tiles   },
-      {"clock_hz",         executable.program.target.clock_hz}
-  };
-  for (const Anchor& anchor : metadata.anchors) json["anchors"].push_back(anchor_json(anchor));
-  json["packing"] = packing_json(metadata.packing);
-  json["memory"] = memory_json(memory);
-  json["cycles"] = {
-      {"total",             cost.total.value      },
-      {"compute",           cost.compute.value    },
-      {"exchange",          cost.exchange.value   },
-      {"sync",              cost.sync.value       },
-      {"seconds_per_batch", cost.seconds_per_batch}
-  };
-  json["supersteps"] = supersteps_json(executable.program, cost, memory);
-  for (const BlobInfo& blob : blobs)
-    json["blobs"].push_back({
-        {"type",   blob.type  },
-        {"name",   blob.name  },
-        {"offset", blob.offset},
-        {"bytes",  blob.bytes },
-        {"sha256", blob.sha256}
-    });
-  print_json(json, 2);
 }
 
 void print_supersteps(const Program& program, const ProgramCost& cost) {
@@ -201,7 +92,7 @@ bool asks_for_views(const po::variables_map& flags) {
   return flags.count("node") || flags.count("superstep");
 }
 
-Status print_views(const po::variables_map& flags, const Inspected& is) {
+Status print_views(const po::variables_map& flags, const Profiled& is) {
   if (flags["json"].as<bool>()) {
     print_json(profile_json(is), 1);
     return {};
@@ -227,7 +118,7 @@ Status run(const po::variables_map& flags) {
   const MemoryReport memory = program_memory(executable.program);
   if (asks_for_views(flags)) return print_views(flags, {executable.program, cost, memory});
   if (flags["json"].as<bool>()) {
-    print_whole_json(executable, blobs, cost, memory);
+    print_json(inspection_json(executable, blobs, cost, memory), 2);
     return {};
   }
   if (flags["program"].as<bool>()) {

@@ -100,31 +100,21 @@ def inspect(
     *,
     limits: Limits | None = None,
     require_signature: Path | None = None,
+    profile: bool = False,
 ) -> dict[str, Any]:
-    """What an executable holds, and where its memory and its modelled cycles go.
+    """What an executable holds, and what it takes: the JSON of ``tessera inspect --json``.
 
-    ``model``, ``target``, ``options``; ``inputs`` and ``outputs`` (``tessera.Tensor``),
-    ``packing``; ``memory`` and ``cycles`` of the whole; of a file ``blobs``, each with ``type``,
-    ``name``, ``offset``, ``bytes`` and ``sha256``; and ``report``, what the compiler noted: memory
-    by tile and what takes most of the fullest, cycles by codelet and by superstep. ``limits`` and
-    ``require_signature`` as ``load``; the latter is for files."""
-    held = held_executable(executable, limits, require_signature)
-    told: dict[str, Any] = {
-        "model": held.model_name,
-        "target": held.target,
-        "options": held.options,
-        "inputs": held.inputs,
-        "outputs": held.outputs,
-        "packing": held.packing,
-        "memory": held.memory,
-        "cycles": held.cycles,
-        "report": json.loads(held.report or "{}"),
-    }
-    if not isinstance(executable, _core.Executable):
-        names = ("type", "name", "offset", "bytes", "sha256")
-        told["blobs"] = [
-            dict(zip(names, row)) for row in _core.blobs(executable, require_signature)
-        ]
+    Among its fields are ``model``, ``target``, ``options``, ``anchors``, ``packing``, ``memory``
+    (bytes on the fullest tile, and what takes most of them), ``cycles`` (modelled, a batch),
+    ``supersteps``, and of a file ``blobs``. With ``profile=True`` it is the JSON of
+    ``tessera inspect --cycles --json``: cycles and memory by superstep and by tile, with the field
+    names of Poplar's profiles. ``limits`` and ``require_signature`` as ``load``; the latter is for
+    files."""
+    if require_signature is not None and isinstance(executable, _core.Executable):
+        raise UsageError("require_signature: is for files, must not be given with an Executable")
+    told: dict[str, Any] = json.loads(
+        _core.inspect(executable, limits, require_signature, profile)
+    )
     return told
 
 

@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/helpers/paths.h"
+
 namespace fs = std::filesystem;
 using Names = std::set<std::string>;
 
@@ -32,7 +34,7 @@ const Rooms& rooms() {
     Rooms rooms;
     const std::regex pattern(R"re(^([a-z/]+):((?: +[a-z/]+)*)$)re");
     for (const std::string& line :
-         lines_of(fs::path(TESSERA_SOURCE_DIR) / "docs/architecture.md")) {
+         lines_of(fs::path(tessera::test::source_dir()) / "docs/architecture.md")) {
       std::smatch match;
       if (!std::regex_match(line, match, pattern)) continue;
       std::istringstream words(match[2]);
@@ -85,7 +87,7 @@ Names top_folders() {
 }
 
 std::vector<Include> all_includes() {
-  const fs::path root = TESSERA_SOURCE_DIR;
+  const fs::path root = tessera::test::source_dir();
   const std::regex pattern(R"re(^\s*#\s*include\s*[<"]([^>"]+)[>"])re");
   std::vector<Include> all;
   for (const std::string& folder : top_folders()) {
@@ -118,11 +120,12 @@ TEST(Layers, the_picture_has_no_arrow_that_nothing_uses) {
 }
 
 TEST(Layers, every_folder_of_sources_is_in_the_picture) {
-  const fs::path root = TESSERA_SOURCE_DIR;
+  const fs::path root = tessera::test::source_dir();
   for (const auto& entry : fs::directory_iterator(root)) {
     const std::string name = entry.path().filename();
-    if (entry.is_directory() && fs::exists(entry.path() / "CMakeLists.txt"))
+    if (entry.is_directory() && fs::exists(entry.path() / "CMakeLists.txt")) {
       EXPECT_TRUE(top_folders().contains(name)) << name;
+    }
   }
 }
 
@@ -143,7 +146,7 @@ TEST(Layers, a_third_party_stays_behind_its_door) {
 TEST(Printing, the_verbs_print_through_the_filter_alone) {
   const std::regex pattern(
       R"re(fmt::v?print\b|std::cout|std::cerr|std::clog|\bf?printf\(|\bf?puts\(|\bfwrite\(|\bputc)re");
-  for (const fs::path& path : sources_of(fs::path(TESSERA_SOURCE_DIR) / "tools")) {
+  for (const fs::path& path : sources_of(fs::path(tessera::test::source_dir()) / "tools")) {
     if (path.filename() == "print.cpp") continue;
     std::ifstream file(path);
     for (std::string line; std::getline(file, line);)
@@ -154,7 +157,7 @@ TEST(Printing, the_verbs_print_through_the_filter_alone) {
 TEST(Sizes, no_source_is_longer_than_two_ideas_allow) {
   for (const std::string& folder : top_folders()) {
     if (folder == "tests") continue;
-    for (const fs::path& path : sources_of(fs::path(TESSERA_SOURCE_DIR) / folder)) {
+    for (const fs::path& path : sources_of(fs::path(tessera::test::source_dir()) / folder)) {
       std::ifstream file(path);
       int lines = 0;
       for (std::string line; std::getline(file, line);) ++lines;

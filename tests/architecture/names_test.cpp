@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/helpers/paths.h"
+
 namespace fs = std::filesystem;
 
 namespace {
@@ -54,7 +56,7 @@ void collect(const std::string& file, const std::string& source, Places& places)
 }
 
 Places all_types() {
-  const fs::path root = TESSERA_SOURCE_DIR;
+  const fs::path root = tessera::test::source_dir();
   Places places;
   for (const char* folder :
        {"support", "ir", "passes", "program", "packing", "codelets", "cost", "compiler", "executor",

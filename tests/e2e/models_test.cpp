@@ -10,6 +10,7 @@
 #include "passes/pipeline.h"
 #include "tests/helpers/on_machine.h"
 #include "tests/helpers/onnx_case.h"
+#include "tests/helpers/paths.h"
 
 namespace tessera {
 namespace {
@@ -35,10 +36,11 @@ test::Runner through_passes(Precision precision, const std::string& target) {
 
 // Folders of models that must run: those of tests/data, and of the shared folder where it is there.
 std::vector<fs::path> models() {
-  std::vector<fs::path> all = test::cases_in(fs::path(TESSERA_SOURCE_DIR) / "tests" / "data");
+  std::vector<fs::path> all =
+      test::cases_in(fs::path(tessera::test::source_dir()) / "tests" / "data");
   if (const auto shared = test::shared_folder())
     for (const fs::path& path : test::cases_in(*shared / "models" / "generated"))
-      if (!fs::exists(fs::path(TESSERA_SOURCE_DIR) / "tests" / "data" / path.filename()))
+      if (!fs::exists(fs::path(tessera::test::source_dir()) / "tests" / "data" / path.filename()))
         all.push_back(path);
   return all;
 }

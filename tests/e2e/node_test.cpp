@@ -4,13 +4,14 @@
 
 #include "tests/helpers/on_machine.h"
 #include "tests/helpers/onnx_node_tests.h"
+#include "tests/helpers/paths.h"
 
 namespace tessera {
 namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kReports = TESSERA_BUILD_DIR;
+const fs::path kReports = tessera::test::build_dir();
 constexpr test::Tolerance kTolerance = {1e-5, 1e-5, 1e-5};
 
 constexpr char kEmpty[] = "a variable has at least one element: an empty one lies on no tile";

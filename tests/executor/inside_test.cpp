@@ -11,6 +11,7 @@
 #include "executor/host_memory.h"
 #include "executor/machine.h"
 #include "support/file.h"
+#include "tests/helpers/paths.h"
 #include "tests/helpers/temporary_folder.h"
 #include "tests/helpers/tiny_executable.h"
 
@@ -20,7 +21,7 @@ namespace {
 using ::testing::HasSubstr;
 
 std::string hostile(const std::string& name) {
-  return read_text_file(std::string(TESSERA_SOURCE_DIR) + "/tests/data/hostile/" + name).take();
+  return read_text_file(tessera::test::source_dir() + "/tests/data/hostile/" + name).take();
 }
 
 constexpr std::string_view kCopy = R"(program small {

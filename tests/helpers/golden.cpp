@@ -7,6 +7,7 @@
 #include <ostream>
 
 #include "support/file.h"
+#include "tests/helpers/paths.h"
 
 namespace tessera {
 namespace {
@@ -60,7 +61,7 @@ void PrintTo(const GoldenCase& golden, std::ostream* out) { *out << golden.path;
 
 std::vector<GoldenCase> read_goldens(const std::string& folder) {
   std::vector<GoldenCase> goldens;
-  const std::string root = std::string(TESSERA_SOURCE_DIR) + "/tests/" + folder;
+  const std::string root = tessera::test::source_dir() + "/tests/" + folder;
   for (const auto& entry : std::filesystem::directory_iterator(root)) {
     if (entry.path().extension() != ".test") continue;
     GoldenCase golden;

@@ -11,6 +11,7 @@
 #include <set>
 
 #include "compiler/onnx/tensor_file.h"
+#include "tests/helpers/paths.h"
 
 namespace tessera::test {
 namespace {
@@ -159,9 +160,7 @@ Verdict compare_outputs(const Graph& graph, const std::vector<Array>& got, const
 }  // namespace
 
 std::optional<fs::path> shared_folder() {
-  const char* given = std::getenv("TESSERA_SHARED");
-  const fs::path folder =
-      given ? fs::path(given) : fs::path(TESSERA_SOURCE_DIR).parent_path() / "shared";
+  const fs::path folder = tessera::test::shared_dir();
   if (fs::is_directory(folder / "models")) return folder;
   return std::nullopt;
 }

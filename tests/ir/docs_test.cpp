@@ -8,6 +8,7 @@
 
 #include "ir/text.h"
 #include "support/file.h"
+#include "tests/helpers/paths.h"
 
 namespace tessera {
 namespace {
@@ -19,7 +20,7 @@ constexpr std::string_view kOps[] = {
 };
 
 std::vector<std::string> lines_of_page() {
-  const auto text = read_text_file(std::string(TESSERA_SOURCE_DIR) + "/docs/ir.md");
+  const auto text = read_text_file(tessera::test::source_dir() + "/docs/ir.md");
   EXPECT_TRUE(text.ok()) << text.error().message;
   std::vector<std::string> lines;
   std::istringstream stream(text.ok() ? *text : "");

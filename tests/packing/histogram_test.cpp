@@ -17,6 +17,7 @@
 #include "packing/occupancy.h"
 #include "packing/offline.h"
 #include "tests/helpers/contracts.h"
+#include "tests/helpers/paths.h"
 
 namespace tessera {
 namespace {
@@ -186,11 +187,7 @@ std::vector<Reference> read_references(const std::filesystem::path& path) {
 }
 
 TEST(HistogramTest, pack_counts_are_those_of_the_published_packers) {
-  const char* given = std::getenv("TESSERA_SHARED");
-  const std::filesystem::path data =
-      (given ? std::filesystem::path(given)
-             : std::filesystem::path(TESSERA_SOURCE_DIR).parent_path() / "shared") /
-      "data";
+  const std::filesystem::path data = tessera::test::shared_dir() / "data";
   if (!std::filesystem::exists(data / "packing_reference.csv"))
     GTEST_SKIP() << "no shared folder: the published packers' results are left out";
   const std::vector<Reference> references = read_references(data / "packing_reference.csv");

@@ -114,7 +114,7 @@ TEST_F(PackPlanTest, damage_is_refused_by_name) {
     return refusal(json);
   };
   EXPECT_EQ(with("/schema", "\"plan/2\""), "\"schema\" must be tessera-pack-plan/1");
-  EXPECT_EQ(with("/form", "\"c\""), "\"form\" is 'c', must be a, b or padded");
+  EXPECT_EQ(with("/form", "\"c\""), "\"form\" is 'c', must be none, A or B");
   EXPECT_EQ(with("/rows", "0"), "\"rows\" is 0, must be a whole number in 1..268435456");
   EXPECT_EQ(with("/policy", "\"x\""),
             "'x', must be next_fit, first_fit, best_fit, window, spfhp or lpfhp");

@@ -5,12 +5,14 @@
 
 #include "passes/pipeline.h"
 #include "support/file.h"
+#include "tests/helpers/paths.h"
 
 namespace tessera {
 namespace {
 
 TEST(PassesDoc, has_each_pass_in_order_with_its_words) {
-  const Expected<std::string> page = read_text_file(TESSERA_SOURCE_DIR "/docs/passes.md");
+  const Expected<std::string> page =
+      read_text_file(tessera::test::source_dir() + "/docs/passes.md");
   ASSERT_TRUE(page.ok()) << page.error().message;
   size_t last = 0;
   for (const Pass& pass : all_passes()) {

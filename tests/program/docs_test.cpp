@@ -11,6 +11,7 @@
 #include "program/text.h"
 #include "program/verify.h"
 #include "support/file.h"
+#include "tests/helpers/paths.h"
 
 namespace tessera {
 namespace {
@@ -18,7 +19,7 @@ namespace {
 using ::testing::HasSubstr;
 
 std::string page(const std::string& name) {
-  auto text = read_text_file(std::string(TESSERA_SOURCE_DIR) + "/docs/" + name);
+  auto text = read_text_file(tessera::test::source_dir() + "/docs/" + name);
   EXPECT_TRUE(text.ok()) << text.error().message;
   return text.ok() ? text.take() : "";
 }

@@ -13,6 +13,7 @@
 #include "program/popef.h"
 #include "program/text.h"
 #include "program/verify.h"
+#include "tests/helpers/paths.h"
 
 namespace tessera {
 namespace {
@@ -180,7 +181,7 @@ TEST(MessageBounds, all_messages_together_stay_within_the_limits) {
 TEST(ReadLimits, a_file_is_refused_with_its_path_and_as_no_bad_file) {
   Limits limits;
   limits.vertices = 1000;
-  const std::string path = std::string(TESSERA_SOURCE_DIR) + "/tests/data/hostile/vertices.popef";
+  const std::string path = tessera::test::source_dir() + "/tests/data/hostile/vertices.popef";
   const auto refused = read_popef(path, check_compute_set);
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.error().kind, ErrorKind::Refused);

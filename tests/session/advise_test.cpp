@@ -9,6 +9,7 @@
 #include <random>
 
 #include "session/buckets.h"
+#include "tests/helpers/paths.h"
 #include "tests/session/named_advice.h"
 
 namespace tessera {
@@ -319,9 +320,7 @@ TEST(Advise, inputs_that_are_no_batches_of_tokens_have_no_options) {
 // SQuAD 1.1 at 384, as published: four buckets fitted to it use 0.835 of their tokens, eight 0.911,
 // padding 0.448; a row of packed requests 0.976.
 TEST(Advise, shares_of_a_published_histogram) {
-  const char* given = std::getenv("TESSERA_SHARED");
-  std::ifstream file(std::string(given ? given : TESSERA_SOURCE_DIR "/../shared") +
-                     "/data/length_histogram_squad_1_1_384.csv");
+  std::ifstream file(tessera::test::shared_dir() / "data/length_histogram_squad_1_1_384.csv");
   if (!file) GTEST_SKIP() << "the shared folder is not here";
   Log log;
   std::string line;

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "support/file.h"
+#include "tests/helpers/paths.h"
 
 namespace tessera {
 namespace {
@@ -175,7 +176,7 @@ void collect(const nlohmann::json& object, const std::string& where, std::set<st
 
 TEST(Events, every_field_is_in_the_docs) {
   const std::string page =
-      read_text_file(std::string(TESSERA_SOURCE_DIR) + "/docs/recompiles.md").take();
+      read_text_file(tessera::test::source_dir() + "/docs/recompiles.md").take();
   std::set<std::string> names;
   collect(nlohmann::json::parse(to_json_line(example())), "", names);
   EXPECT_GE(names.size(), 60u);

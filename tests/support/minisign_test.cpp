@@ -10,6 +10,7 @@
 #include <cstdlib>
 
 #include "support/file.h"
+#include "tests/helpers/paths.h"
 #include "tests/helpers/temporary_folder.h"
 
 namespace tessera {
@@ -18,7 +19,7 @@ namespace {
 using ::testing::HasSubstr;
 
 std::string data(const std::string& name) {
-  auto text = read_text_file(std::string(TESSERA_SOURCE_DIR) + "/tests/data/minisign/" + name);
+  auto text = read_text_file(tessera::test::source_dir() + "/tests/data/minisign/" + name);
   EXPECT_TRUE(text.ok()) << text.error().message;
   return text.ok() ? text.take() : "";
 }
@@ -55,7 +56,7 @@ TEST(Minisign, a_public_key_is_a_file_its_text_or_its_second_line) {
   const std::string line = text.substr(text.find('\n') + 1, 56);
   EXPECT_EQ(parse_public_key(line)->key, parse_public_key(text)->key);
   EXPECT_EQ(read_public_key(line)->key, parse_public_key(text)->key);
-  const std::string path = std::string(TESSERA_SOURCE_DIR) + "/tests/data/minisign/plain.pub";
+  const std::string path = tessera::test::source_dir() + "/tests/data/minisign/plain.pub";
   EXPECT_EQ(read_public_key(path)->key, parse_public_key(text)->key);
   EXPECT_EQ(parse_public_key(public_key_text(*parse_public_key(text)))->key,
             parse_public_key(text)->key);

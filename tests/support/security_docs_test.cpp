@@ -8,6 +8,7 @@
 
 #include "support/file.h"
 #include "support/limits.h"
+#include "tests/helpers/paths.h"
 
 namespace tessera {
 namespace {
@@ -23,7 +24,7 @@ std::vector<std::string> rows_below(const std::string& text, const std::string& 
 }
 
 TEST(SecurityDocs, every_limit_stands_there_with_its_default_and_no_other) {
-  const auto page = read_text_file(std::string(TESSERA_SOURCE_DIR) + "/docs/security.md");
+  const auto page = read_text_file(tessera::test::source_dir() + "/docs/security.md");
   ASSERT_TRUE(page.ok()) << page.error().message;
   std::vector<std::string> rows;
   for (const LimitRow& row : limit_rows())

@@ -15,6 +15,7 @@
 #include <sstream>
 
 #include "support/npy.h"
+#include "tests/helpers/paths.h"
 
 namespace tessera::cli {
 namespace fs = std::filesystem;
@@ -57,7 +58,7 @@ void surround(const Surroundings& with) {
 [[noreturn]] void become_tessera(const std::vector<std::string>& words, const Surroundings& with,
                                  const std::string& out, const std::string& err) {
   if (!freopen(out.c_str(), "w", stdout) || !freopen(err.c_str(), "w", stderr)) _exit(126);
-  const std::string program = std::string(TESSERA_BUILD_DIR) + "/bin/tessera";
+  const std::string program = tessera::test::build_dir() + "/bin/tessera";
   std::vector<char*> arguments{const_cast<char*>(program.c_str())};
   for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/helpers/paths.h"
 #include "tests/tools/command_line.h"
 
 namespace tessera::cli {
@@ -15,8 +16,7 @@ using ::testing::HasSubstr;
 using Words = std::vector<std::string>;
 
 constexpr int kUsage = 2, kRefused = 3;
-const std::string kVertices =
-    std::string(TESSERA_SOURCE_DIR) + "/tests/data/hostile/vertices.popef";
+const std::string kVertices = tessera::test::source_dir() + "/tests/data/hostile/vertices.popef";
 
 Words with(Words words, const Words& more) {
   words.insert(words.end(), more.begin(), more.end());

@@ -2,12 +2,13 @@
 #include "tests/compiler/lower/stories.h"
 
 #include "support/file.h"
+#include "tests/helpers/paths.h"
 
 namespace tessera {
 
 std::vector<Story> read_stories() {
   const Expected<std::string> file =
-      read_text_file(std::string(TESSERA_SOURCE_DIR) + "/tests/compiler/lower/ops.ir");
+      read_text_file(tessera::test::source_dir() + "/tests/compiler/lower/ops.ir");
   if (!file.ok()) return {};
   const std::string& text = *file;
   const std::string begin = "graph @";

@@ -7,13 +7,14 @@
 #include "ir/interpreter.h"
 #include "ir/verify.h"
 #include "tests/helpers/onnx_node_tests.h"
+#include "tests/helpers/paths.h"
 
 namespace tessera::test {
 namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path kReports = TESSERA_BUILD_DIR;
+const fs::path kReports = tessera::test::build_dir();
 
 constexpr Tolerance kTolerance = {1e-5, 1e-5, 1e-5};
 

@@ -9,6 +9,7 @@
 #include "ir/interpreter.h"
 #include "ir/verify.h"
 #include "tests/helpers/onnx_case.h"
+#include "tests/helpers/paths.h"
 
 namespace tessera::test {
 namespace {
@@ -53,7 +54,7 @@ fs::path shared_models(const char* folder) {
   if (!shared_folder()) GTEST_SKIP() << "no shared folder: the models of " folder " are left out"
 
 TEST(Conformance, models_in_the_tests_own_folder_agree) {
-  expect_verdicts(fs::path(TESSERA_SOURCE_DIR) / "tests" / "data", kFp32, {});
+  expect_verdicts(fs::path(tessera::test::source_dir()) / "tests" / "data", kFp32, {});
 }
 
 TEST(Conformance, exported_models_agree_with_pytorch) {

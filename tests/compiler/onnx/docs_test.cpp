@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "compiler/onnx/import/op_table.h"
+#include "tests/helpers/paths.h"
 
 namespace tessera {
 namespace {
@@ -15,7 +16,7 @@ using Ops = std::set<std::pair<std::string, std::string>>;  // domain and name
 
 // The first cells of the table below "## Operations": "com.microsoft: Gelu BiasGelu".
 Ops documented() {
-  std::ifstream page(std::string(TESSERA_SOURCE_DIR) + "/docs/onnx.md");
+  std::ifstream page(tessera::test::source_dir() + "/docs/onnx.md");
   Ops ops;
   bool here = false;
   for (std::string line; std::getline(page, line);) {

@@ -8,6 +8,7 @@
 #include "passes/pipeline.h"
 #include "tests/compiler/onnx/builder.h"
 #include "tests/helpers/onnx_case.h"
+#include "tests/helpers/paths.h"
 
 namespace tessera::test {
 namespace {
@@ -120,7 +121,7 @@ class Converted : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(Converted, reads_back_to_the_same_graph) {
   const std::string path =
-      std::string(TESSERA_SOURCE_DIR) + "/tests/data/" + GetParam() + "/model.onnx";
+      tessera::test::source_dir() + "/tests/data/" + GetParam() + "/model.onnx";
   std::map<std::string, Shape> shapes = {
       {"input_ids", {3, 8}}
   };

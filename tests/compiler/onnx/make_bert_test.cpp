@@ -8,6 +8,7 @@
 #include "compiler/onnx/make/make_model.h"
 #include "ir/interpreter.h"
 #include "tests/compiler/onnx/builder.h"
+#include "tests/helpers/paths.h"
 
 namespace tessera::test {
 namespace {
@@ -48,7 +49,7 @@ TEST(MakeBert, writes_the_graph_that_the_hugging_face_exporter_writes) {
   const TempFolder folder;
   ASSERT_TRUE(make_model({2, 64, 4, 128, 512, 128, 1}, folder / "m.onnx").ok());
   const std::string exported =
-      std::string(TESSERA_SOURCE_DIR) + "/tests/data/hf_bert_qa_op11_oldnames/model.onnx";
+      tessera::test::source_dir() + "/tests/data/hf_bert_qa_op11_oldnames/model.onnx";
   EXPECT_TRUE(structure(parsed(folder / "m.onnx")) == structure(parsed(exported)));
 }
 

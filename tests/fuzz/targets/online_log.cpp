@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The record of an online run: read, and carried out again.
-#include "tools/online_log.h"
-
+#include "serving/online_record.h"
 #include "serving/replay.h"
 #include "tests/fuzz/json_mutator.h"
 #include "tests/fuzz/target.h"
@@ -9,14 +8,14 @@
 namespace tessera::fuzz {
 
 void run(std::string_view input) {
-  const auto run = tools::read_online_log(file_of(input, ".jsonl"));
+  const auto run = read_online_log(file_of(input, ".jsonl"));
   if (!run) return demand(!run.error().message.empty(), "an error without words");
   const auto batches = replay(run->contract, run->config, run->events);
   if (!batches) return demand(!batches.error().message.empty(), "an error without words");
   note("replayed");
   for (const FormedBatch& batch : *batches) {
     demand(batch.riders.size() == batch.packed.placements.size(), "a rider without a place");
-    tools::recorded(batch);
+    recorded(batch);
   }
 }
 

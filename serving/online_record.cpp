@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tools/online_log.h"
+#include "serving/online_record.h"
 
 #include <fmt/format.h>
 
@@ -9,7 +9,7 @@
 #include "support/file.h"
 #include "support/lines.h"
 
-namespace tessera::tools {
+namespace tessera {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -217,4 +217,4 @@ Expected<RecordedRun> read_online_log(const std::string& path) {
   return run;
 }
 
-}  // namespace tessera::tools
+}  // namespace tessera

@@ -10,7 +10,7 @@
 #include "serving/batch_former.h"
 #include "support/expected.h"
 
-namespace tessera::tools {
+namespace tessera {
 
 // Writes as the run goes on. Times are nanoseconds since its start.
 class OnlineLog {
@@ -46,4 +46,4 @@ struct RecordedRun {
 Expected<RecordedRun> read_online_log(const std::string& path);
 RecordedBatch recorded(const FormedBatch& batch);
 
-}  // namespace tessera::tools
+}  // namespace tessera

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where a Program's cycles and memory go: by superstep, by ONNX nodes, and as JSON with the field
+// names of Poplar's profiles (libpva) wherever those have the notion.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "cost/cost.h"
+#include "program/program.h"
+
+namespace tessera {
+
+// A Program and what it takes; refers to all three.
+struct Profiled {
+  const Program& program;
+  const ProgramCost& cost;
+  const MemoryReport& memory;
+};
+
+// Cycles of one or several supersteps.
+struct CycleLine {
+  std::string name;
+  uint64_t rearrange = 0, exchange = 0, compute = 0, sync = 0;
+  // What the matrix units of all tiles would need at their best.
+  double ideal = 0;
+  double weighted_balance = 0;  // balance of each superstep times its compute cycles, summed
+  int64_t supersteps = 0;
+
+  uint64_t total() const { return rearrange + exchange + compute + sync; }
+  void add(const Profiled& profiled, size_t superstep);
+};
+
+CycleLine cycles_of_all(const Profiled& profiled);
+// Supersteps that come from the same ONNX nodes are one line; most cycles first.
+std::vector<CycleLine> cycles_by_nodes(const Profiled& profiled);
+
+// {"compilation": {target, graph, tiles, livenessProgramSteps}, "execution": {"steps": [...]}}.
+nlohmann::ordered_json profile_json(const Profiled& profiled);
+
+}  // namespace tessera
