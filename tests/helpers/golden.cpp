@@ -55,6 +55,11 @@ void rewrite(const GoldenCase& golden, bool failed, const std::string& actual) {
   EXPECT_TRUE(written.ok()) << written.error().message;
 }
 
+bool updating() {
+  const char* update = std::getenv("UPDATE_GOLDENS");
+  return update != nullptr && std::string_view(update) == "1";
+}
+
 }  // namespace
 
 void PrintTo(const GoldenCase& golden, std::ostream* out) { *out << golden.path; }
@@ -86,13 +91,26 @@ void check_golden(const GoldenCase& golden, const GoldenRun& run) {
   const Expected<std::string> result = run(golden);
   const bool failed = !result.ok();
   const std::string actual = failed ? result.error().message + "\n" : *result;
-  const char* update = std::getenv("UPDATE_GOLDENS");
-  if (update != nullptr && std::string_view(update) == "1") {
+  if (updating()) {
     if (failed != golden.fails || actual != golden.expected) rewrite(golden, failed, actual);
     return;
   }
   EXPECT_EQ(golden.fails ? "error" : "after", failed ? "error" : "after") << golden.title << actual;
   EXPECT_EQ(golden.expected, actual) << golden.title << golden.path;
+}
+
+void check_text_golden(const std::string& file, const std::string& actual) {
+  const std::string path = tessera::test::source_dir() + "/tests/" + file;
+  const Expected<std::string> expected = read_text_file(path);
+  if (updating()) {
+    if (expected.ok() && *expected == actual) return;
+    std::filesystem::create_directories(std::filesystem::path(path).parent_path());
+    const Status written = write_file_atomic(path, actual);
+    EXPECT_TRUE(written.ok()) << written.error().message;
+    return;
+  }
+  ASSERT_TRUE(expected.ok()) << expected.error().message << "; UPDATE_GOLDENS=1 writes it";
+  EXPECT_EQ(*expected, actual) << path << ": UPDATE_GOLDENS=1 takes what is new";
 }
 
 }  // namespace tessera

@@ -48,4 +48,7 @@ std::string golden_name(const ::testing::TestParamInfo<GoldenCase>& info);
 using GoldenRun = std::function<Expected<std::string>(const GoldenCase& golden)>;
 void check_golden(const GoldenCase& golden, const GoldenRun& run);
 
+// The same for a text of its own: fails the test unless `actual` is what tests/<file> holds.
+void check_text_golden(const std::string& file, const std::string& actual);
+
 }  // namespace tessera

@@ -13,6 +13,7 @@
 #include "program/text.h"
 #include "program/verify.h"
 #include "tests/compiler/lower/stories.h"
+#include "tests/helpers/golden.h"
 
 namespace tessera {
 namespace {
@@ -55,6 +56,11 @@ TEST_P(LowerOps, verify_on_four_tiles_and_on_many) {
 
 TEST_P(LowerOps, give_the_same_program_every_time) {
   EXPECT_EQ(print(program_of(GetParam().text)), print(program_of(GetParam().text)));
+}
+
+TEST_P(LowerOps, give_the_program_that_is_written_down) {
+  check_text_golden("compiler/lower/programs/" + GetParam().name + ".txt",
+                    print(program_of(GetParam().text)));
 }
 
 INSTANTIATE_TEST_SUITE_P(, LowerOps, ::testing::ValuesIn(read_stories()),

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the verbs say, word for word, as it was when somebody last read it
+// (tests/tools/texts/*.txt).
+#include <gtest/gtest.h>
+
+#include <regex>
+
+#include "tests/helpers/golden.h"
+#include "tests/tools/command_line.h"
+
+namespace tessera::cli {
+namespace {
+
+// Versions and hashes differ from build to build.
+std::string without_hashes(const std::string& text) {
+  static const std::regex version(R"re(\d+\.\d+\.\d+\+[0-9a-f]{16})re"),
+      hash(R"re(\b[0-9a-f]{16,64})re");
+  return std::regex_replace(std::regex_replace(text, version, "VERSION"), hash, "HASH");
+}
+
+TEST(Texts, help_of_every_verb) {
+  check_text_golden("tools/texts/help.txt", tessera({"--help"}).out);
+  for (const std::string verb : {"compile", "run", "bench", "inspect", "recompiles", "convert",
+                                 "make-model", "pack", "verify", "sign", "keygen", "version"})
+    check_text_golden("tools/texts/help_" + verb + ".txt", tessera({verb, "--help"}).out);
+}
+
+TEST(Texts, what_inspect_shows) {
+  for (const std::string view :
+       {"supersteps", "cycles", "ops", "memory", "liveness", "blobs", "program"})
+    check_text_golden("tools/texts/inspect_" + view + ".txt",
+                      without_hashes(tessera({"inspect", packed_executable(), "--" + view}).out));
+}
+
+}  // namespace
+}  // namespace tessera::cli
