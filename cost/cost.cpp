@@ -14,16 +14,19 @@
 namespace tessera {
 namespace {
 
+// What a tile takes to put together, before the exchange, the parts of many runs that it sends.
+Cycles arranged_cycles(const TileExchange& load, const Target& target) {
+  if (load.arranged_bytes == 0) return {};
+  return rearrange_cycles(load.arranged_bytes, load.arranged_piece) + launch_cycles(2, target);
+}
+
 void add_exchange(const Program& program, const Superstep& step, SuperstepCost& cost) {
   for (const TileExchange& load : exchange_loads(program, step)) {
     cost.exchange = std::max(cost.exchange, exchange_cycles(load, program.target));
     cost.exchange_bytes += load.received_bytes;
     cost.max_receive_bytes = std::max(cost.max_receive_bytes, load.received_bytes);
     cost.messages += load.received_messages;
-    if (load.arranged_bytes == 0) continue;
-    cost.rearrange =
-        std::max(cost.rearrange, rearrange_cycles(load.arranged_bytes, load.arranged_piece) +
-                                     launch_cycles(2, program.target));
+    cost.rearrange = std::max(cost.rearrange, arranged_cycles(load, program.target));
   }
 }
 
@@ -58,6 +61,21 @@ SuperstepCost superstep_cost(const Program& program, const Superstep& step) {
   SuperstepCost cost = own_cost(program, step);
   cost.rearrange += arrange_cycles(program, step, written_arrangements(program));
   return cost;
+}
+
+std::vector<TileCycles> cycles_by_tile(const Program& program, const Superstep& step) {
+  const Cycles alike = arrange_cycles(program, step, written_arrangements(program));
+  std::vector<TileCycles> tiles;
+  for (const TileExchange& load : exchange_loads(program, step))
+    tiles.push_back({.rearrange = alike + arranged_cycles(load, program.target),
+                     .exchange = exchange_cycles(load, program.target),
+                     .compute = {}});
+  const Codelet* codelet = find_codelet(step.compute.codelet);
+  CHECK(codelet != nullptr);
+  for (int64_t k = 0; k < vertex_count(step.compute.grid); ++k)
+    tiles[static_cast<size_t>(step.compute.grid.first.value + k)].compute =
+        codelet->cycles(vertex_shape(program, step.compute, k), program.target);
+  return tiles;
 }
 
 ProgramCost program_cost(const Program& program) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Time and memory of a Program on its target, from the Program alone: the planner, the machine and
-// the reports all ask here, so that they cannot disagree. Formulas and sources: docs/machine.md.
+// the reports all ask here, so that they cannot disagree. Formulas and sources: docs/model.md.
 // The Program must be verified, codelets included.
 #pragma once
 
@@ -24,6 +24,12 @@ struct SuperstepCost {
   double balance = 0;  // mean over max of the active tiles' compute cycles
 };
 SuperstepCost superstep_cost(const Program& program, const Superstep& step);
+
+// What each tile does in a superstep. The largest of each part is the superstep's own.
+struct TileCycles {
+  Cycles rearrange, exchange, compute;
+};
+std::vector<TileCycles> cycles_by_tile(const Program& program, const Superstep& step);
 
 struct ProgramCost {
   std::vector<SuperstepCost> steps;

@@ -243,4 +243,15 @@ Json profile_json(const Profiled& is) {
   };
 }
 
+Json profile_json(const Profiled& is, size_t superstep) {
+  Json profile = profile_json(is);
+  Json& ipu = profile["execution"]["steps"][superstep]["ipus"][0];
+  for (const TileCycles& tile : cycles_by_tile(is.program, is.program.supersteps[superstep])) {
+    ipu["rearrangeCyclesByTile"].push_back(tile.rearrange.value);
+    ipu["exchangeCyclesByTile"].push_back(tile.exchange.value);
+    ipu["computeSetCyclesByTile"].push_back(tile.compute.value);
+  }
+  return profile;
+}
+
 }  // namespace tessera

@@ -3,6 +3,7 @@
 // names of Poplar's profiles (libpva) wherever those have the notion.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -39,5 +40,7 @@ std::vector<CycleLine> cycles_by_nodes(const Profiled& profiled);
 
 // {"compilation": {target, graph, tiles, livenessProgramSteps}, "execution": {"steps": [...]}}.
 nlohmann::ordered_json profile_json(const Profiled& profiled);
+// The same, and in one superstep what each tile does: exchangeCyclesByTile ….
+nlohmann::ordered_json profile_json(const Profiled& profiled, size_t superstep);
 
 }  // namespace tessera

@@ -94,7 +94,10 @@ bool asks_for_views(const po::variables_map& flags) {
 
 Status print_views(const po::variables_map& flags, const Profiled& is) {
   if (flags["json"].as<bool>()) {
-    print_json(profile_json(is), 1);
+    if (flags.count("superstep"))
+      print_json(profile_json(is, TRY(superstep_of(is, flags["superstep"].as<std::string>()))), 1);
+    else
+      print_json(profile_json(is), 1);
     return {};
   }
   if (flags["cycles"].as<bool>()) print_cycles(is);

@@ -119,12 +119,18 @@ Status print_node(const Profiled& is, const std::string& node) {
   return {};
 }
 
-Status print_superstep(const Profiled& is, const std::string& name) {
+Expected<size_t> superstep_of(const Profiled& is, const std::string& name) {
   const auto& steps = is.program.supersteps;
   const auto found = std::ranges::find(steps, name, &Superstep::name);
   if (found == steps.end())
     return Error{fmt::format("--superstep: there is no '{}'", name), ErrorKind::Usage};
-  const SuperstepCost& cost = is.cost.steps[static_cast<size_t>(found - steps.begin())];
+  return static_cast<size_t>(found - steps.begin());
+}
+
+Status print_superstep(const Profiled& is, const std::string& name) {
+  const size_t which = TRY(superstep_of(is, name));
+  const Superstep* found = &is.program.supersteps[which];
+  const SuperstepCost& cost = is.cost.steps[which];
   const auto variable_of = [&](const Region& region) -> const Variable& {
     return is.program.variables[static_cast<size_t>(region.variable)];
   };

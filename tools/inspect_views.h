@@ -19,6 +19,8 @@ void print_memory(const Profiled& profiled);
 void print_liveness(const Profiled& profiled);
 // Supersteps that an ONNX node became. Usage error: no superstep comes from a node of that name.
 Status print_node(const Profiled& profiled, const std::string& node);
+// The number of a superstep. Usage error: there is none of this name.
+Expected<size_t> superstep_of(const Profiled& profiled, const std::string& name);
 // One superstep: its nodes, what it exchanges, reads and writes. Usage error: there is none.
 Status print_superstep(const Profiled& profiled, const std::string& name);
 

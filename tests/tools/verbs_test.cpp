@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "support/npy.h"
@@ -144,6 +145,19 @@ TEST(Inspect, views_add_up_and_lead_from_nodes_to_supersteps_and_back) {
     most = std::max(most, bytes);
   }
   EXPECT_EQ(most, peak);
+
+  // Of one superstep, what each tile does: the largest is the superstep's.
+  const std::string last = profile["execution"]["steps"].back()["program"]["name"];
+  const Json by_tile =
+      Json::parse(tessera({"inspect", padded_executable(), "--superstep", last, "--json"}).out);
+  const Json& ipu = by_tile["execution"]["steps"].back()["ipus"][0];
+  for (const std::string part : {"rearrangeCycles", "exchangeCycles", "computeSetCycles"}) {
+    const auto tiles = ipu[part + "ByTile"].get<std::vector<int64_t>>();
+    ASSERT_EQ(tiles.size(), 4u);
+    EXPECT_EQ(*std::ranges::max_element(tiles), ipu[part]) << part;
+  }
+  EXPECT_EQ(tessera({"inspect", padded_executable(), "--superstep", "nobody", "--json"}).exit_code,
+            2);
 
   const Json& step = profile["execution"]["steps"].back()["program"];
   const Result one =
