@@ -141,10 +141,25 @@ double share(const Row& row, Cycles part, double clock_hz) {
   return 100 * static_cast<double>(part.value) / clock_hz / row.modelled.cost.seconds_per_batch;
 }
 
+// By choice: its mark in the table, its word in JSON, and what the mark means.
+struct ChoiceText {
+  const char *mark, *word, *meaning;
+};
+ChoiceText text_of(Chosen chosen) {
+  switch (chosen) {
+    case Chosen::Nothing: return {"", "", ""};
+    case Chosen::Knobs: return {" k", "knobs", "the knobs were chosen"};
+    case Chosen::Transposition:
+      return {" t", "transposition", "the cost of transposing scores was chosen"};
+    case Chosen::Power: return {" p", "power", "the cost of a power was chosen"};
+  }
+  return {};
+}
+
 void print_row(const Row& row) {
   const Modelled& is = row.modelled;
   const double clock = row.figure.options.target.clock_hz;
-  const std::string name = row.figure.row + (row.figure.fitted ? " *" : "");
+  const std::string name = row.figure.row + text_of(row.figure.in_view_for).mark;
   const std::string published =
       row.figure.published > 0 ? fmt::format("{:.1f}", row.figure.published) : "-";
   const std::string ratio = row.figure.published > 0 ? fmt::format("{:.3f}", row.ratio()) : "-";
@@ -171,12 +186,13 @@ struct Summary {
   std::string worst_row;
 };
 
-// Of the rows that have a published figure; `unseen`: of those that no constant was fitted to.
+// Of the rows that have a published figure; `unseen`: of those that were in view of no choice.
 Summary summary_of(const std::vector<Row>& rows, bool unseen) {
   std::vector<double> deviations;
   Summary summary;
   for (const Row& row : rows) {
-    if (row.figure.published <= 0 || (unseen && row.figure.fitted)) continue;
+    if (row.figure.published <= 0 || (unseen && row.figure.in_view_for != Chosen::Nothing))
+      continue;
     deviations.push_back(row.deviation());
     if (row.deviation() < summary.worst) continue;
     summary.worst = row.deviation();
@@ -229,33 +245,36 @@ void print_table(const std::vector<Row>& rows) {
   for (const Row& row : rows) print_row(row);
   fmt::print("\n");
   print_summary("rows", summary_of(rows, false));
-  print_summary("rows not fitted to", summary_of(rows, true));
+  print_summary("in view of no choice", summary_of(rows, true));
   print_gains(rows);
   print_notes(rows);
-  if (std::ranges::any_of(rows, [](const Row& row) { return row.figure.fitted; }))
-    fmt::print("\n* the machine's constants were chosen with this row in view\n");
+  fmt::print("\n");
+  for (Chosen chosen : {Chosen::Knobs, Chosen::Transposition, Chosen::Power})
+    if (std::ranges::any_of(rows, [&](const Row& row) { return row.figure.in_view_for == chosen; }))
+      fmt::print("{}: the row was in view when {}\n", text_of(chosen).mark + 1,
+                 text_of(chosen).meaning);
 }
 
 Json row_json(const Row& row, const Row* padded) {
   const Modelled& is = row.modelled;
   Json json = {
-      {"row",                         row.figure.row               },
-      {"configuration",               row.figure.what              },
-      {"options",                     to_string(row.figure.options)},
-      {"fitted",                      row.figure.fitted            },
-      {"modelled_samples_per_second", is.samples_per_second()      },
-      {"modelled_seconds_per_batch",  is.cost.seconds_per_batch    },
-      {"requests_per_batch",          is.requests_per_batch        },
+      {"row",                         row.figure.row                      },
+      {"configuration",               row.figure.what                     },
+      {"options",                     to_string(row.figure.options)       },
+      {"in_view",                     text_of(row.figure.in_view_for).word},
+      {"modelled_samples_per_second", is.samples_per_second()             },
+      {"modelled_seconds_per_batch",  is.cost.seconds_per_batch           },
+      {"requests_per_batch",          is.requests_per_batch               },
       {"cycles",
        {{"total", is.cost.total.value},
         {"compute", is.cost.compute.value},
         {"rearrange", is.cost.rearrange.value},
         {"exchange", is.cost.exchange.value},
-        {"sync", is.cost.sync.value}}                              },
-      {"host_seconds",                is.cost.host_seconds         },
-      {"peak_tile_bytes",             is.peak_bytes                },
-      {"fits",                        is.fits                      },
-      {"compile_seconds",             is.compile_seconds           }
+        {"sync", is.cost.sync.value}}                                     },
+      {"host_seconds",                is.cost.host_seconds                },
+      {"peak_tile_bytes",             is.peak_bytes                       },
+      {"fits",                        is.fits                             },
+      {"compile_seconds",             is.compile_seconds                  }
   };
   if (row.figure.published > 0) {
     json["published_samples_per_second"] = row.figure.published;
@@ -285,7 +304,7 @@ void print_json(const std::vector<Row>& rows) {
   Json json;
   for (const Row& row : rows) json["rows"].push_back(row_json(row, padded_row(rows, row)));
   json["all"] = summary_json(summary_of(rows, false));
-  json["not_fitted"] = summary_json(summary_of(rows, true));
+  json["not_in_view"] = summary_json(summary_of(rows, true));
   fmt::print("{}\n", json.dump(2));
 }
 

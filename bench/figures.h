@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Throughput that was measured on a C600 and published, with the configuration of each: what the
-// model of the machine is held against. Sources of the rows: docs/machine.md.
+// model of the machine is held against. Sources of the rows: docs/validation.md.
 #pragma once
 
 #include <cstdint>
@@ -22,14 +22,23 @@ struct Requests {
   int64_t most_in_batch = 0;  // form B: 0 is no limit
 };
 
+// What of the model was chosen while the modelled throughput of a row was looked at: a row in view
+// of a choice says little of how well the model predicts. docs/validation.md has the choices.
+enum class Chosen {
+  Nothing,
+  Knobs,          // the five numbers that are judgements
+  Transposition,  // which of the sourced costs of transposing scores is charged
+  Power,          // that a power is charged a sixth of poplibs' cost
+};
+
 struct Figure {
   std::string row;   // the table's number and, where it has several, which
   std::string what;  // model, sequence, batch, precision
   MakeModelOptions model;
   CompileOptions options;  // input_shape included
   Requests requests = {};
-  double published = 0;      // samples per second
-  bool fitted = false;       // the machine's constants were chosen with this row in view
+  double published = 0;  // samples per second
+  Chosen in_view_for = Chosen::Nothing;
   std::string against = "";  // the row of the same model without packing
   std::string note = "";     // what of the published configuration is not known or not modelled
 };
