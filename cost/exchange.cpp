@@ -10,7 +10,7 @@
 namespace tessera {
 namespace {
 
-constexpr int64_t kCyclesPerFragment = 3;  // control instructions: docs/machine.md
+constexpr int64_t kCyclesPerFragment = 3;  // control instructions: docs/model.md
 constexpr int64_t kMostFragments = 16;     // of one message
 
 const Variable& variable_of(const Program& program, const Region& region) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a batch waits for beside its supersteps: the host that starts the engine, and its streams.
-// Formulas and sources: docs/machine.md.
+// Formulas and sources: docs/model.md.
 #pragma once
 
 #include <cstdint>

@@ -21,7 +21,7 @@
 namespace tessera {
 namespace {
 
-// Sources: docs/machine.md.
+// Sources: docs/model.md.
 constexpr int64_t kCodePerFragment = 12;  // three instructions
 constexpr int64_t kCodePerExchange = 100;
 constexpr int64_t kControlPerSuperstep = 100;  // of those that differ

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The machine's numbers. The planner that chooses and the machine that counts read this one struct.
-// Sources of each value: docs/machine.md.
+// Sources of each value: docs/model.md.
 #pragma once
 
 #include <cstdint>

@@ -59,7 +59,7 @@ TEST(Docs, header_fields_stand_where_the_page_says) {
 }
 
 TEST(Docs, every_number_of_a_target_has_its_source) {
-  const std::string text = page("machine.md");
+  const std::string text = page("model.md");
   const Target target;
   for_each_field(target, [&text](const char* name, auto) {
     EXPECT_THAT(text, HasSubstr(fmt::format("\n| `{}` | ", name)));
