@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What matmul and reduce_partials do to a sum before they store it:
 //   out = activation(sum + bias) + residual
-// Both sides share these constants; the host's functions are in epilogue.cpp.
+// Both sides share these constants; the host's functions are in charges.cpp.
 #pragma once
 
 #include "codelets/abi.h"

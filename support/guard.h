@@ -3,7 +3,7 @@
 // cannot have, a thread that cannot be started, a library's own exceptions. At a door, which is
 // every function that a host calls and the start of every thread of ours, they become an Error.
 //
-// LLVM is built without exceptions, so nothing may unwind through it: executor/llvm_memory.h.
+// LLVM is built without exceptions, so nothing may unwind through it: executor/jit_thread.h.
 #pragma once
 
 #include <cxxabi.h>

@@ -126,7 +126,8 @@ class PackRunner(_Runner):
     - ``strip_padding``: a request ends where the zeros of its mask begin; if not, a zero is refused
     - ``max_queue``, ``max_queue_tokens``: what may wait; 0 tokens: no limit
     - ``keep_order``: answers come in the order in which requests were taken
-    - ``warm_up``: runs one batch at the start, so that deadlines are judged from the first request
+    - ``warm_up``: runs three batches at the start, so that deadlines are judged from the first
+      request on
     - ``limits``, ``require_signature``: as ``ModelRunner``
 
     Thread-safe, and of the process that made it, as ``ModelRunner``."""
