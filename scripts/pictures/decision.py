@@ -81,7 +81,9 @@ def draw(tessera):
     middle = x + width / 2
     for upper, lower in zip(ys[:3], ys[1:]):
         chart.way(middle, upper + 46, middle, lower, "no", down=True)
-    chart.way(middle, ys[3] + 46, middle, ys[4], "allow, warn; pad where none is as large", down=True)
+    chart.way(
+        middle, ys[3] + 46, middle, ys[4], "allow, warn; pad where none is as large", down=True
+    )
     for y in ys[:3]:
         chart.way(x + width, y + 23, out, y + 23, "yes")
     served = "no event of its own: the closing event counts its batches"

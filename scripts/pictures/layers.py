@@ -141,9 +141,7 @@ def free_place(points, header, taken):
     half = 3.4 * len(header) + 4
 
     def covers(x, y):
-        return sum(
-            abs(x - tx) < half + tw and abs(y - 4 - ty) < 8 + th for tx, ty, tw, th in taken
-        )
+        return sum(abs(x - tx) < half + tw and abs(y - 4 - ty) < 8 + th for tx, ty, tw, th in taken)
 
     x, y = min(places_on(points), key=lambda at: covers(*at))
     taken.append((x, y - 4, half, 8))

@@ -54,7 +54,7 @@ def draw(tessera):
     picture.text(28, top + high / 2, "KiB on the tile", "muted", "middle", turn=-90)
     for i, (name, use) in enumerate(columns):
         x, y = left + i * width, bottom
-        for categories, colour, word in LAYERS:
+        for categories, colour, _ in LAYERS:
             height = sum(use[c] for c in categories) * scale
             if height <= 0:
                 continue

@@ -62,7 +62,7 @@ class Tessera:
             *("--rows", str(ROWS), "--row_length", str(ROW_LENGTH), "-o", "plan.json"),
             *(("--max_valid_num", "16") if form == "a" else ()),
         )
-        plan = json.loads("".join(json.dumps(line) for line in [self.whole("plan.json")]))
+        plan = self.whole("plan.json")
         plan["fill"] = json.loads(printed)["policies"][0]["token_fill"]
         return plan
 

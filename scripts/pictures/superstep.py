@@ -21,12 +21,12 @@ def steps_of(tessera):
         yield name, step["program"]["codelet"], step["ipus"][0]
 
 
-def draw_step(picture, ipu, start, scale):
+def draw_step(picture, ipu, tiles, start, scale):
     """Gives the cycle at which it ends."""
     for field, colour, _ in PARTS:
         by_tile = ipu.get(field + "ByTile")
         x = LEFT + start * scale
-        for tile in range(picture.tiles):
+        for tile in range(tiles):
             y = TOP + tile * ROW
             picture.rect(x, y + 1, ipu[field] * scale, ROW - 2, "panel")
             cycles = by_tile[tile] if by_tile else ipu[field]
@@ -52,7 +52,6 @@ def draw(tessera):
         "All tiles sync, rearrange what lies in another order, exchange data and compute. Each "
         "part\nlasts as long as its slowest tile needs; a tile that is done waits (pale).",
     )
-    picture.tiles = tiles
     scale = WIDE / total
     x = picture.key(LEFT, 102, [(colour, word) for _, colour, word in PARTS])
     picture.key(x, 102, [("panel", "wait")])
@@ -61,7 +60,7 @@ def draw(tessera):
         left = LEFT + start * scale
         words = f"{name} ({codelet}): {thousands(ipu['cycles'])} cycles"
         picture.text(left + 6, TOP - 12, words, kind="small bold")
-        start = draw_step(picture, ipu, start, scale)
+        start = draw_step(picture, ipu, tiles, start, scale)
         picture.line(left, TOP - 24, left, bottom + 5, "ink", "line dash")
     picture.line(LEFT + WIDE, TOP - 24, LEFT + WIDE, bottom + 5, "ink", "line dash")
     for tile in [*range(0, tiles - 1, 5), tiles - 1]:

@@ -58,8 +58,7 @@ def is_there(path):
 
 def mentioned_paths(text):
     """Paths that begin with a folder of this tree."""
-    for path in PATH.findall(text):
-        path = path.rstrip(".")
+    for path in (found.rstrip(".") for found in PATH.findall(text)):
         if path.split("/")[0] in ROOTS and path not in FOREIGN and not EXAMPLE.search(path):
             yield path
 

@@ -17,9 +17,7 @@ def text_of(*path):
 
 class Readme(unittest.TestCase):
     def test_the_page_prints_the_source_that_is_compiled(self):
-        blocks = re.findall(
-            r"^```cpp\n(.*?)^```$", text_of("README.md"), re.DOTALL | re.MULTILINE
-        )
+        blocks = re.findall(r"^```cpp\n(.*?)^```$", text_of("README.md"), re.DOTALL | re.MULTILINE)
         self.assertEqual(len(blocks), 1)
         source = text_of("tests", "docs", "readme_example.cpp")
         self.assertEqual(blocks[0], source[source.index("#include") :])
