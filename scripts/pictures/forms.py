@@ -7,9 +7,9 @@ from .svg import Picture
 CELL, GAP = 26, 5
 COLOURS = ("blue", "orange", "green", "pink", "violet", "yellow", "sky")
 PANELS = (
-    ("padded", "Padded", "a request a row"),
-    ("a", "Form A: unpack and repack", "end to end, across rows"),
-    ("b", "Form B: attention mask", "never across a row"),
+    ("none", "Padded", "a request a row"),
+    ("A", "Form A: unpack and repack", "end to end, across rows"),
+    ("B", "Form B: attention mask", "never across a row"),
 )
 
 

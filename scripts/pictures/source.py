@@ -56,11 +56,11 @@ class Tessera:
         """The batches of LENGTHS in one form (`tessera pack -o`)."""
         with open(os.path.join(self.folder, "lengths.jsonl"), "w", encoding="utf-8") as file:
             file.writelines(json.dumps({"length": length}) + "\n" for length in LENGTHS)
-        policy = "next_fit" if form == "a" else "first_fit"
+        policy = "next_fit" if form == "A" else "first_fit"
         printed = self.run(
             *("pack", "lengths.jsonl", "--form", form, "--policy", policy, "--json"),
             *("--rows", str(ROWS), "--row_length", str(ROW_LENGTH), "-o", "plan.json"),
-            *(("--max_valid_num", "16") if form == "a" else ()),
+            *(("--max_valid_num", "16") if form == "A" else ()),
         )
         plan = self.whole("plan.json")
         plan["fill"] = json.loads(printed)["policies"][0]["token_fill"]

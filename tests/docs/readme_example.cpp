@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What README.md prints for C++, line by line.
+// clang-format off: the page prints it in a narrow column.
 #include <iostream>
 #include <memory>
 #include <vector>
