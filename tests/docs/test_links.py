@@ -11,7 +11,7 @@ LINK = re.compile(r"!?\[([^\]]*)\]\(([^)\s]+)\)")
 CODE = re.compile(r"`([^`\n]+)`")
 PATH = re.compile(r"\b((?:[A-Za-z0-9_.-]+/)+[A-Za-z0-9_*.-]+)")
 FILE = re.compile(r"(?<![\w./-])([a-z0-9_]+\.(?:tile\.cpp|tile\.h|cpp|h|def|md))\b")
-SKIPPED = {"build", "out", ".git", ".cache", "corpus"}
+SKIPPED = {"build", "out", ".git", ".cache", "corpus", "shared"}
 # Folders of PopRT's, whose names begin as ours do.
 FOREIGN = {"examples/bert", "examples/packed_bert_example"}
 # Names that stand for whatever the reader adds.
@@ -23,6 +23,9 @@ SOURCES = {"erfx.cpp"}
 def files_of_tree():
     for folder, folders, names in os.walk(SOURCE):
         folders[:] = sorted(f for f in folders if f not in SKIPPED)
+        if "pyvenv.cfg" in names:  # a virtual environment, as README.md makes one
+            folders.clear()
+            continue
         for name in sorted(names):
             yield os.path.relpath(os.path.join(folder, name), SOURCE)
 
@@ -87,6 +90,12 @@ class Pages(unittest.TestCase):
                 for path in mentioned_paths(code):
                     with self.subTest(page=page, path=path):
                         self.assertTrue(path.startswith("build/") or is_there(path))
+
+    def test_the_words_of_the_glossary_are_sorted_and_stand_once(self):
+        table = text_of("docs/glossary.md").split("| word | what it means here |")[1]
+        words = [line.split("|")[1].strip().lower() for line in table.splitlines()[2:]]
+        self.assertGreater(len(words), 80)
+        self.assertEqual(words, sorted(set(words)))
 
     def test_every_picture_is_on_a_page(self):
         pages = "".join(text_of(page) for page in PAGES)
