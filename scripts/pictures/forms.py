@@ -48,7 +48,7 @@ def draw(tessera):
             for form, title, _ in PANELS
         ),
         f"A batch has {ROWS} rows. Each colour is a request, its number stands where a row of it "
-        "begins;\npale cells hold no request, and are computed all the same.",
+        "begins;\nempty cells hold no request, and are computed nevertheless.",
     )
     for i, (form, title, how) in enumerate(PANELS):
         x, y = 40 + i * (wide + 66), 112

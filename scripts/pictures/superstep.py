@@ -28,7 +28,7 @@ def draw_step(picture, ipu, tiles, start, scale):
         x = LEFT + start * scale
         for tile in range(tiles):
             y = TOP + tile * ROW
-            picture.rect(x, y + 1, ipu[field] * scale, ROW - 2, "panel")
+            picture.rect(x, y + 1, ipu[field] * scale, ROW - 2, "rule")
             cycles = by_tile[tile] if by_tile else ipu[field]
             if cycles:
                 picture.rect(x, y + 1, cycles * scale, ROW - 2, colour)
@@ -50,11 +50,11 @@ def draw(tessera):
         f"In each, all tiles synchronise, rearrange, exchange and compute; every part lasts until "
         f"its slowest tile is done, and the others wait.",
         "All tiles sync, rearrange what lies in another order, exchange data and compute. Each "
-        "part\nlasts as long as its slowest tile needs; a tile that is done waits (pale).",
+        "part\nlasts as long as its slowest tile needs; a tile that is done waits.",
     )
     scale = WIDE / total
     x = picture.key(LEFT, 102, [(colour, word) for _, colour, word in PARTS])
-    picture.key(x, 102, [("panel", "wait")])
+    picture.key(x, 102, [("rule", "wait")])
     start = 0
     for name, codelet, ipu in steps:
         left = LEFT + start * scale
