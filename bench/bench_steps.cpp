@@ -22,7 +22,7 @@ struct Row {
   double seconds = 0, macs = 0;
 };
 
-// Products of all vertices of a superstep; 0 where it is no matmul.
+// Products of all vertices of a superstep; 0 where it is not a matmul.
 double macs_of(const Program& program, const Superstep& step) {
   if (step.compute.codelet != "matmul") return 0;
   const VertexClasses alike = alike_vertices(step.compute);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Loops over several boxes at once, each walked by its own strides.
 //
-// Dimensions are added from the outside in. One of size 1 is no loop, and one that every box walks
-// on from where the dimension outside it steps is the same loop: whole tensors become a single run,
-// whatever their rank.
+// Dimensions are added from the outside in. One of size 1 is not a loop, and one that every box
+// walks on from where the dimension outside it steps is the same loop: whole tensors become a
+// single run, whatever their rank.
 #pragma once
 
 #include "codelets/vector.tile.h"

@@ -20,7 +20,7 @@ const Node* find_input(const Graph& graph, const std::string& name) {
 
 Status check_input(const Graph& graph, const std::string& name, const Shape& shape) {
   const Node* input = find_input(graph, name);
-  if (input == nullptr) return bad("'" + name + "' is no input of the graph, must be one");
+  if (input == nullptr) return bad("'" + name + "' is not an input of the graph, must be one");
   const TensorType must{DType::I32, shape};
   if (input->type == must) return {};
   return bad("input '" + name + "' is " + to_string(input->type) + ", must be " + to_string(must));

@@ -55,7 +55,7 @@ Status check_names(const Views& views, const std::vector<const Anchor*>& anchors
     bool known = false;
     for (const Anchor* anchor : anchors) known |= anchor->name == name;
     if (!known) {
-      return Error{name + ": is no " + what + " of this model, must be " + list_names(anchors)};
+      return Error{name + ": is not an " + what + " of this model, must be " + list_names(anchors)};
     }
   }
   return {};

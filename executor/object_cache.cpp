@@ -98,7 +98,7 @@ void ObjectCache::store(const Sha256& key, std::string_view content) const {
         return sink(std::as_bytes(std::span(content)));
       },
       Sync::Yes, S_IRUSR | S_IWUSR);
-  (void)written;  // a full disk is no error: the next load compiles again
+  (void)written;  // a full disk is not an error: the next load compiles again
   trim();
 }
 

@@ -39,7 +39,7 @@ class ObjectCache {
   // What was stored under this key, if it is there and sound.
   std::optional<std::string> find(const Sha256& key) const;
   // Keeps the content, and removes what was used longest ago where there is now too much. A full
-  // disk is no error: the next load compiles again.
+  // disk is not an error: the next load compiles again.
   void store(const Sha256& key, std::string_view content) const;
 
  private:

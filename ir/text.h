@@ -11,7 +11,7 @@
 // _ . / - stands in quotes with \" \\ \xHH. A constant's data are its values, row-major; one value
 // without brackets fills the tensor (splat). Floats are printed so that they read back to the same
 // bits (nan, inf, -inf included; any other NaN as its bits, 0xffc00000). A constant larger than
-// `max_values` that is no splat prints as {elided="<sha256>"}: it parses to a constant without
+// `max_values` that is not a splat prints as {elided="<sha256>"}: it parses to a constant without
 // data, which verifies but does not evaluate. An output prints `as "name"` unless the name is the
 // node's.
 #pragma once

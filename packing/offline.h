@@ -16,7 +16,7 @@ namespace tessera {
 // Spfhp and Lpfhp fill rows (pack_rows), give each place of a length to the earliest request that
 // has it, and send rows in the order of their earliest request; where the request limit of a batch
 // would be passed, a later row of fewer requests goes first. In form A rows stand end to end, so
-// that what a row had left over is no gap.
+// that what a row had left over is not a gap.
 // Errors: the rule, the contract, a request by number that is empty or too long.
 Expected<std::vector<PackedBatch>> pack_offline(const PackingContract& contract,
                                                 const PackRule& rule,

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Positions that a model makes for itself become an input, position_ids.
 //
-// In a packed row a request starts anywhere, so the place in the row is no position. Exporters bake
-// it in: a table of floats looked up at 0, 1, 2 … (whatever subgraph made those, it has folded to a
-// constant by now), the rows of that table as a constant that is added, or RoBERTa's running count
-// of tokens that are not padding. Each becomes a lookup at position_ids, which restarts at 0 for
-// each request; what the model adds to a position stays in the graph. A model that takes positions
-// as an input already keeps its own.
+// In a packed row a request starts anywhere, so the place in the row is not a position. Exporters
+// bake it in: a table of floats looked up at 0, 1, 2 … (whatever subgraph made those, it has folded
+// to a constant by now), the rows of that table as a constant that is added, or RoBERTa's running
+// count of tokens that are not padding. Each becomes a lookup at position_ids, which restarts at 0
+// for each request; what the model adds to a position stays in the graph. A model that takes
+// positions as an input already keeps its own.
 #include <algorithm>
 #include <optional>
 

@@ -75,7 +75,7 @@ Expected<Array> value_of(const Node* node) {
   return eval(*node, {&source, 1});
 }
 
-// Numbers that eval reads and writes, or multiplies. Quadratic ops are no part of what is constant
+// Numbers that eval reads and writes, or multiplies. Quadratic ops are not part of what is constant
 // in a model that anybody exported, so theirs is only a bound.
 int64_t steps_of(const Node* node) {
   int64_t steps = elements(node->type.shape);

@@ -2,7 +2,7 @@
 // softmax(scale · q·kᵀ + mask) · v, with its heads split and joined again, becomes attention.
 //
 // The scores are the largest values of an encoder and nobody else reads them: as one node they
-// never leave a tile. A mask that hides keys is no sum of large negative numbers then but a
+// never leave a tile. A mask that hides keys is not a sum of large negative numbers then but a
 // question asked of each key, the same in every precision; and packing has an op to speak of.
 //
 // Found from `softmax · v` outwards. The scale may stand on the scores, on the query or on the

@@ -164,7 +164,7 @@ TokenAxes Analysis::transpose() const {
   });
 }
 
-// Row-major order is kept, so axes that are no part of a change can be told by what stands before
+// Row-major order is kept, so axes that are not part of a change can be told by what stands before
 // them: the number of elements outside.
 struct Place {
   int64_t outside = 1, size = 1;

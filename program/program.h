@@ -152,7 +152,8 @@ struct Program {
 
 // --- Reading it ---
 
-// The slice of the first dimension that the region is at every grid position; -1: it is no slice.
+// The slice of the first dimension that the region is at every grid position; -1: it is not a
+// slice.
 int64_t slice_of(const Region& region);
 int64_t vertex_count(const VertexGrid& grid);
 // Position of vertex k in the grid, row-major.

@@ -75,7 +75,7 @@ void fill_answer(const Answer& answer, const Metadata& metadata, const OutputVie
 void check_room(const OutputViews& outputs, const Metadata& metadata, int64_t length) {
   for (const auto& [name, view] : outputs) {
     const Anchor* anchor = find_output(metadata, name);
-    if (anchor == nullptr) raise(Error{name + ": is no output of this model"});
+    if (anchor == nullptr) raise(Error{name + ": is not an output of this model"});
     const bool fits =
         view.dtype == anchor->dtype || (is_float(view.dtype) && is_float(anchor->dtype));
     if (!fits)

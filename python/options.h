@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keyword arguments as options. A name that is no option is refused, with the nearest that is.
+// Keyword arguments as options. A name that is not an option is refused, with the nearest that is.
 #pragma once
 
 #include <pybind11/pybind11.h>

@@ -71,7 +71,7 @@ Status check_outputs(const OutputViews& views, const Metadata& asked) {
     const auto anchor = std::find_if(outputs.begin(), outputs.end(),
                                      [&, &n = name](const Anchor* a) { return a->name == n; });
     if (anchor == outputs.end())
-      return Error{name + ": is no output of this model, must be " + list_names(outputs)};
+      return Error{name + ": is not an output of this model, must be " + list_names(outputs)};
     TRY(check_output(**anchor, view));
   }
   return {};

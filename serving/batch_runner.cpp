@@ -159,7 +159,7 @@ Status BatchRunner::check_name(const std::string& name, size_t size, size_t must
     return wrong(name + " is given, must be left to packing");
   if (name != contract_.mask_input && !is_positions(name) &&
       !has_name(contract_.token_inputs, name))
-    return wrong(name + " is no input, must be one of " + join(contract_.token_inputs));
+    return wrong(name + " is not an input, must be one of " + join(contract_.token_inputs));
   if (size == must) return {};
   return wrong(name + " has " + std::to_string(size) + " tokens, must have " +
                std::to_string(must) + " as " + contract_.ids_input);

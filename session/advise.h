@@ -39,8 +39,9 @@ struct Advice {
   std::string model;  // the log's name of it
   int64_t batches = 0, compiles = 0, lengths = 0;
   double compile_seconds = 0, blocked_seconds = 0;
-  std::vector<ServingOption> options;  // the first is the log's own; empty if shapes are no batches
-  int64_t recommended = -1;            // of `options`; -1: nothing is better than the log
+  std::vector<ServingOption>
+      options;               // the first is the log's own; empty if shapes are not batches
+  int64_t recommended = -1;  // of `options`; -1: nothing is better than the log
   std::vector<CompileSlip> slips;
 };
 

@@ -51,7 +51,7 @@ struct RecompileEvent {
   // first_seen | input_set | input_dtype | input_shape | graph | weights | options | target |
   // compiler_version | evicted | corrupt | untrusted | limit
   std::vector<std::string> causes;
-  std::vector<KeyChange> changes;             // what differs from the nearest and is no dimension
+  std::vector<KeyChange> changes;  // what differs from the nearest and is not a dimension
   std::map<std::string, std::string> dtypes;  // of the inputs, as the model declares them
   std::string options, target, compiler;      // of the key, in its words
   KeyDigests key;

@@ -53,7 +53,7 @@ struct ShapeDifference {
   bool operator==(const ShapeDifference&) const = default;
 };
 
-// One difference that is no dimension: {"options", "precision", "fp16", "fp32"}.
+// One difference that is not a dimension: {"options", "precision", "fp16", "fp32"}.
 struct KeyChange {
   std::string component;  // inputs | graph | weights | options | target | compiler
   std::string what;       // input or option; "" where the component is one thing

@@ -213,7 +213,7 @@ void Session::Impl::record_evicted(const char* tier, const ExecutableKey& key, i
   record(std::move(event));
 }
 
-// Shapes that are no key: what import would say of them.
+// Shapes that are not a key: what import would say of them.
 void Session::Impl::record_failure(const InputShapes& asked, const Error& error) {
   RecompileEvent event = begin(nullptr, Purpose::Batch, -1).event;
   event.kind = "cold_compile";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a request is spared when a compile is not made, from the phases that its event tells. What
-// takes its place is no gift: an executable is loaded, an entry is written, padding is proved
+// takes its place is not a gift: an executable is loaded, an entry is written, padding is proved
 // exact.
 //
 // Where a log cannot know a number, it stands as measured on a local disk: writing and reading an

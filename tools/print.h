@@ -40,7 +40,7 @@ auto shown(const T& value) {
 template <class T>
 using Shown = decltype(shown(std::declval<const T&>()));
 
-// One write each. What stderr cannot take is lost: it is no reason to stop.
+// One write each. What stderr cannot take is lost: it is not a reason to stop.
 void write_out(std::string_view text);
 void write_error(std::string_view text);
 // Why stdout could not take all that it was given, as errno has it; 0 if it could. Flushes it.

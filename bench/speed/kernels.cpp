@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Single operations beside the machine's limit: BERT-base's matmuls, attention on the
-// lengths of real batches, and what a batch spends on everything that is no product.
+// lengths of real batches, and what a batch spends on everything that is not a product.
 #include <fmt/format.h>
 
 #include <numeric>
@@ -194,7 +194,7 @@ Expected<double> extra_seconds(Runner& plain, Runner& with, int rounds) {
 Status run_share(Bench& bench) {
   constexpr int kRounds = 15;
   const int threads = bench.options().threads;
-  bench.progress("share of what is no product");
+  bench.progress("share of what is not a product");
   double epilogues = 0;
   for (const MatMul& is : kMatMuls) {
     const bool gelu = is.n == 3072, residual = is.n == 768;

@@ -233,7 +233,7 @@ Value Lowering::lazy_value(const Node* node) {
   return values_.at(node);
 }
 
-// One column of many is no box of any shape that drops its dimension, so that may stay.
+// One column of many is not a box of any shape that drops its dimension, so that may stay.
 Value Lowering::viewed(const Node* node) {
   const Value from = value(node->in[0]);
   Shape shape = node->type.shape;

@@ -62,7 +62,7 @@ class Backend:
         for name in names:
             if name not in answers:
                 raise tessera.UsageError(
-                    f"{name}: is no output of this model, must be one of " + ", ".join(answers)
+                    f"{name}: is not an output of this model, must be one of " + ", ".join(answers)
                 )
         return [answers[name] for name in names]
 

@@ -278,7 +278,7 @@ def read_yaml(path: str) -> list[str]:
     except OSError as error:
         raise tessera.Error(f"{path}: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise tessera.UsageError(f"{path}: is no YAML: {error}") from None
+        raise tessera.UsageError(f"{path}: is not YAML: {error}") from None
     if not isinstance(options, dict):
         raise tessera.UsageError(f"{path}: must be options by name")
     words: list[str] = []

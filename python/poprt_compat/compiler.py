@@ -88,7 +88,7 @@ class CompilerOptions:
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in DEFAULTS:
-            raise AttributeError(f"CompilerOptions: {name}: is no option")
+            raise AttributeError(f"CompilerOptions: {name}: is not an option")
         if name not in MEANT and value != DEFAULTS[name]:
             no_meaning(f"CompilerOptions.{name}")
         object.__setattr__(self, name, value)
@@ -130,7 +130,7 @@ class Compiler:
         for name in outputs or ():
             if name not in known:
                 raise tessera.UsageError(
-                    f"outputs: {name}: is no output of this model, must be one of "
+                    f"outputs: {name}: is not an output of this model, must be one of "
                     + ", ".join(known)
                 )
         if outputs and set(outputs) != set(known):

@@ -115,7 +115,7 @@ class Converter:
     def __init__(self, **settings: Any) -> None:
         for name, value in settings.items():
             if name not in DEFAULTS and name not in NO_MEANING:
-                raise tessera.UsageError(f"Converter: {name}: is no option")
+                raise tessera.UsageError(f"Converter: {name}: is not an option")
             if name in NO_MEANING and value != NO_MEANING[name]:
                 no_meaning(f"Converter({name}=…)")
         self.settings = {**DEFAULTS, **{n: v for n, v in settings.items() if n in DEFAULTS}}

@@ -34,7 +34,7 @@ class _Settings:
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in self.DEFAULTS:
-            raise AttributeError(f"{type(self).__name__}: {name}: is no setting")
+            raise AttributeError(f"{type(self).__name__}: {name}: is not a setting")
         if name not in self.MEANT and value != self.DEFAULTS[name]:
             no_meaning(f"{type(self).__name__}.{name}")
         object.__setattr__(self, name, value)

@@ -68,7 +68,7 @@ TEST_F(Packed, a_contract_that_does_not_fit_its_graph_is_refused) {
   EXPECT_THAT(refusal([](auto& c) { c.max_valid_num = 6; }),
               HasSubstr("input 'unpack_info' is i32[5,1], must be i32[6,1]"));
   EXPECT_THAT(refusal([](auto& c) { c.mask_input = "mask"; }),
-              HasSubstr("'mask' is no input of the graph"));
+              HasSubstr("'mask' is not an input of the graph"));
   EXPECT_THAT(refusal([](auto& c) { c.outputs.pop_back(); }), HasSubstr("its outputs are not"));
 }
 

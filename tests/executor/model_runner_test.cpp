@@ -88,14 +88,14 @@ TEST_F(ModelRunnerTest, names_are_checked) {
   InputViews in = inputs();
   in["ids"] = view(ids_);
   EXPECT_EQ(error(in, outputs()),
-            "ids: is no input of this model, must be one of input_ids, attention_mask, "
+            "ids: is not an input of this model, must be one of input_ids, attention_mask, "
             "position_ids");
   in = inputs();
   in.erase("attention_mask");
   EXPECT_EQ(error(in, outputs()), "attention_mask: is missing, must be given");
   OutputViews out = outputs();
   out["logits"] = out["echo"];
-  EXPECT_EQ(error(inputs(), out), "logits: is no output of this model, must be one of echo");
+  EXPECT_EQ(error(inputs(), out), "logits: is not an output of this model, must be one of echo");
 }
 
 TEST_F(ModelRunnerTest, types_shapes_and_sizes_are_checked) {

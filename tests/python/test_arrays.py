@@ -71,7 +71,7 @@ class Inputs(Case):
 
     def test_names(self):
         self.refused(
-            "ids: is no input of this model, must be one of input_ids,",
+            "ids: is not an input of this model, must be one of input_ids,",
             {"ids": np.zeros(3, np.int32)},
         )
         with self.assertRaisesRegex(tessera.Error, "token_type_ids: is missing, must be given"):
@@ -168,7 +168,7 @@ class Outputs(Case):
             with self.subTest(words):
                 self.refused(words, outputs={"start_logits": array})
         self.refused(
-            "logits: is no output of this model, must be one of start_logits, end_logits",
+            "logits: is not an output of this model, must be one of start_logits, end_logits",
             outputs={"logits": good},
         )
         self.refused("outputs: is a int, must be a dict", outputs=3, kind=tessera.UsageError)

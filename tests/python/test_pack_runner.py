@@ -138,7 +138,7 @@ class Refusals(unittest.TestCase):
             "output has room for 3 values, must have room for 4",
             outputs={"end_logits": np.zeros(3, np.float32)},
         )
-        self.refused("", "logits: is no output", outputs={"logits": np.zeros(4, np.float32)})
+        self.refused("", "logits: is not an output", outputs={"logits": np.zeros(4, np.float32)})
         self.refused("", "read-only", outputs={"end_logits": np.broadcast_to(np.float32(0), (1,))})
         self.assertEqual(self.runner.metrics()["admitted"], 0)
 

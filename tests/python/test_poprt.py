@@ -402,7 +402,7 @@ class Api(unittest.TestCase):
             self.assertEqual(answers[0].shape, outputs["end_logits"][0])
             with tessera.ModelRunner(tiny.popef()) as runner:
                 np.testing.assert_array_equal(answers[1], runner.run(tiny.batch())["start_logits"])
-            with self.assertRaisesRegex(tessera.UsageError, "logits: is no output"):
+            with self.assertRaisesRegex(tessera.UsageError, "logits: is not an output"):
                 session.run(["logits"], tiny.batch())
         with self.assertRaisesRegex(tessera.UsageError, "must be poprt or onnxruntime"):
             get_session(tiny.model(), 1, "tensorrt")
@@ -413,11 +413,11 @@ class Api(unittest.TestCase):
         from poprt.converter import Converter
         from poprt.passes import Pass
 
-        with self.assertRaisesRegex(AttributeError, "num_ipu: is no option"):
+        with self.assertRaisesRegex(AttributeError, "num_ipu: is not an option"):
             CompilerOptions().num_ipu = 1
-        with self.assertRaisesRegex(AttributeError, "timeout: is no setting"):
+        with self.assertRaisesRegex(AttributeError, "timeout: is not a setting"):
             runtime.PackRunnerConfig(timeout=3)
-        with self.assertRaisesRegex(tessera.UsageError, "precison: is no option"):
+        with self.assertRaisesRegex(tessera.UsageError, "precison: is not an option"):
             Converter(precison="fp16")
         with self.assertRaisesRegex(tessera.UsageError, "is none of"):
             Pass.get_pass("gelu_patern")

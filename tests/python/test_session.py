@@ -116,7 +116,7 @@ class Options(unittest.TestCase):
         for name, array, words in (
             ("end_logits", np.zeros((4, 32), np.float32), "end_logits: "),
             ("end_logits", np.zeros((3, 20), np.int32), "end_logits: "),
-            ("logits", np.zeros((3, 20), np.float32), "logits: is no output of this model"),
+            ("logits", np.zeros((3, 20), np.float32), "logits: is not an output of this model"),
         ):
             with self.assertRaisesRegex(tessera.Error, words):
                 session.run(inputs, {name: array})

@@ -205,7 +205,7 @@ TEST(PackRunner, what_is_wrong_with_a_request_comes_back_by_name) {
   EXPECT_EQ(refusal(*runner, request), "request: unpack_info is given, must be left to packing");
   request = request_of({1});
   request.tokens["labels"] = {0};
-  EXPECT_EQ(refusal(*runner, request), "request: labels is no input, must be one of input_ids");
+  EXPECT_EQ(refusal(*runner, request), "request: labels is not an input, must be one of input_ids");
   EXPECT_TRUE(runner->records().empty());
 }
 

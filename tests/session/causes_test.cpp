@@ -88,7 +88,7 @@ TEST_F(Causes, axis_0) {
   expect_recompile(
       event, "input_shape",
       "input_ids axis 0 (batch) 2 -> 3 (attention_mask, token_type_ids too)  nearest ");
-  EXPECT_EQ(event.nearest, -1) << "it is no event of this session";
+  EXPECT_EQ(event.nearest, -1) << "it is not an event of this session";
   EXPECT_EQ(event.nearest_key.size(), 64u);
   EXPECT_EQ(event.distance, 1);
 }

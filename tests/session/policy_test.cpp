@@ -139,7 +139,7 @@ TEST_F(Policy, what_the_disk_has_is_no_recompile) {
   run(*session, 2, 8);
   EXPECT_THAT(kinds(*session), ElementsAre("cache_load"));
   EXPECT_EQ(error(*session, shapes(2, 9)).kind, ErrorKind::Refused)
-      << "the disk knows the model: this is no first compile";
+      << "the disk knows the model: this is not a first compile";
 }
 
 TEST_F(Policy, a_limit_refuses_what_goes_past_it) {

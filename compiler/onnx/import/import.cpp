@@ -165,7 +165,7 @@ class Importer {
   // An int64 that int32 does not hold may pass through and end as a bound; to compute with it
   // would be wrong.
   static std::optional<int64_t> wide_operand(const OnnxOp& op, const Call& call) {
-    const size_t values = op.flags & kTakesBounds ? 1 : call.inputs();  // bounds are no result
+    const size_t values = op.flags & kTakesBounds ? 1 : call.inputs();  // bounds are not results
     for (size_t i = 0; i < std::min(values, call.inputs()); ++i)
       if (call.value(i).beyond_int32) return call.value(i).beyond_int32;
     return std::nullopt;

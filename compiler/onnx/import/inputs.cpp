@@ -108,7 +108,7 @@ Expected<ModelInput> read_input(const std::string& path, const ValueInfoProto& i
                                 const std::map<std::string, Shape>& given, const Symbols& symbols) {
   const std::string where = called(path, input.name());
   if (input.name().empty()) return Error{where + "has no name, must have one"};
-  if (!input.type().has_tensor_type()) return Error{where + "is no tensor, must be one"};
+  if (!input.type().has_tensor_type()) return Error{where + "is not a tensor, must be one"};
   const int32_t onnx_type = input.type().tensor_type().elem_type();
   const auto dtype = dtype_of(onnx_type);
   // A float64 constant may lose bits, a caller's data may not.
