@@ -37,7 +37,7 @@ struct Buffers {
   }
 };
 
-// Seconds a call, of so many threads that call at once: the median of five rounds.
+// Seconds a call takes when `threads` threads call at once: the median of five rounds.
 double seconds_per_call(ModelRunner& runner, int threads, int calls) {
   std::vector<double> rounds;
   for (int round = 0; round < 5; ++round) {

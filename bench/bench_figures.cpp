@@ -136,7 +136,7 @@ Gain gain_over(const Row& padded, const Row& packed) {
           packed.modelled.samples_per_second() / padded.modelled.samples_per_second()};
 }
 
-// Of a batch's time, in percent.
+// This part of a batch's time, in percent.
 double share(const Row& row, Cycles part, double clock_hz) {
   return 100 * static_cast<double>(part.value) / clock_hz / row.modelled.cost.seconds_per_batch;
 }
@@ -186,7 +186,7 @@ struct Summary {
   std::string worst_row;
 };
 
-// Of the rows that have a published figure; `unseen`: of those that were in view of no choice.
+// Sums up the rows that have a published figure; `unseen`: only rows that no choice had in view.
 Summary summary_of(const std::vector<Row>& rows, bool unseen) {
   std::vector<double> deviations;
   Summary summary;

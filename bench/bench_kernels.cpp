@@ -101,7 +101,8 @@ Case matmul(int64_t m, int64_t k, int64_t n, DType dtype, double activation = 0)
   };
 }
 
-// With the sum in parts of so many terms, as the direct machine joins it with its reduce_partials.
+// The sum is taken in parts of this many terms, as the direct machine joins it with
+// reduce_partials.
 Case in_parts(Case is, int64_t terms) {
   is.params.push_back({kPartTerms, {static_cast<double>(terms)}});
   is.params.push_back({kPartElement, {static_cast<double>(DType::F16)}});

@@ -69,7 +69,7 @@ Expected<Held> run_worst(PackPolicy policy, double rate, bool holds) {
   return worst;
 }
 
-// A promise: at least, or at most, so many requests a second, and a 99th percentile. 0: none.
+// A promise: a least or greatest rate in requests a second, and a 99th percentile. 0: none.
 struct Case {
   PackPolicy policy;
   double rate, least_per_second, most_per_second, most_p99;

@@ -35,7 +35,7 @@ class Peak {
     run_ = must(jit.compile({&request, 1}, 1)).front().run;
   }
 
-  // GFLOP/s of that many threads at once, the best of some repetitions.
+  // GFLOP/s of `threads` threads at once, the best of some repetitions.
   double gflops(int threads) const {
     double best = 0;
     for (int repetition = 0; repetition < 20; ++repetition) best = std::max(best, once(threads));

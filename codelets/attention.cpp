@@ -91,9 +91,9 @@ Status check(const VertexShape& shape) {
 
 // Two products on the matrix unit, as matmul's; between them a score of f16 takes 0.5 cycles to be
 // scaled, 0.75 to be masked and 3 of softmax, and is put in order twice. The unit streams the keys
-// past the queries (poplin plans products with swapped operands first), so scores come out turned,
-// and softmax reads rows of them; the unit then reads those in groups of sixteen. Compute sets in
-// turn: the two products, scale, mask, softmax and those two.
+// past the queries (poplin plans products with swapped operands first), so scores come out
+// transposed; softmax reads rows of them, and the unit then reads those in groups of sixteen. The
+// compute sets are the two products, scale, mask, softmax and the two rearrangements.
 Cycles cycles(const VertexShape& shape, const Target& target) {
   const Sizes is = sizes_of(shape);
   const DType in = shape.operands[kQ].dtype;

@@ -17,8 +17,8 @@ struct MatMulConstants {
   EpilogueConstants end;
 };
 
-// Pieces that are worth a call: a's rows become f32 once a piece, b's columns once for so many
-// rows. Rows are multiplied in strips of so many at most.
+// Pieces that are worth a call: a's rows become f32 once a piece, b's columns once for kMatMulRows
+// rows. Rows are multiplied in strips of at most kMatMulStrip.
 inline constexpr int64_t kMatMulRows = 192, kMatMulColumns = 64, kMatMulStrip = 6;
 
 // Scratch, in floats. Rows of a stand there as f32, in blocks of terms, and one group of b's panels

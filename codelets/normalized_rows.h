@@ -11,8 +11,8 @@ namespace tessera::codelets {
 
 bool has_residual(const VertexShape& shape);
 Status check_normalized_rows(std::string_view codelet, const VertexShape& shape, size_t vectors);
-// So many quarters of a cycle an element of f16 in so many compute sets; the residual's beside
-// them.
+// `quarters`: quarter cycles for each f16 element; `sets`: Poplar's compute sets. A residual adds
+// its own.
 Cycles normalized_rows_cycles(const VertexShape& shape, const Target& target, int64_t quarters,
                               int64_t sets);
 // A row in f32, in whole lanes.

@@ -31,8 +31,8 @@ TILE_INLINE StripSize largest_strip() {
   return {3, 1};
 }
 
-// Panels of the next strips where so many are left: the most, half or a quarter of it. (Each size
-// is code to compile.)
+// How many panels the next strips take when `left` are left: the largest strip's, half or a quarter
+// of them. (Each size is code to compile.)
 TILE_INLINE int64_t strip_panels(int64_t left) {
   int64_t panels = largest_strip().panels;
   while (panels > left) panels /= 2;
@@ -161,9 +161,9 @@ TILE_INLINE void multiply(StripSize size, const Strip& strip) {
   }
 }
 
-// The first strip for which b is a matrix of so many columns; it leaves their panels for the strips
-// after it. (Only the largest strip does both at once, so the sizes below are those of
-// largest_strip: code for all sizes is not worth its time.)
+// Multiplies the first strip, with b as a matrix, and leaves b's panels for the strips after it.
+// (Only the largest strip does both at once, so the sizes below are those of largest_strip: code
+// for all sizes is not worth its time.)
 template <class Sum = OneSum, class Matrix>
 TILE_INLINE void multiply_first(StripSize size, const Strip& strip, const Matrix& matrix,
                                 int64_t columns) {

@@ -52,7 +52,7 @@ PassState pass_state(const CompileOptions& options) {
   state.limits = options.limits;
   state.options.fp16 = options.precision == Precision::Fp16;
   for (const std::string& type : options.fp16_skip_op_types)
-    state.options.fp32_ops.insert(op_of_type(type).value());  // check_options has seen to it
+    state.options.fp32_ops.insert(op_of_type(type).value());  // check_options has checked it
   if (options.pack_args) {
     state.options.pack_unpack = true;
     state.options.max_valid_num = options.pack_args->max_valid_num;
@@ -61,9 +61,9 @@ PassState pass_state(const CompileOptions& options) {
   return state;
 }
 
-// Of a padded model: outputs [rows,row_length,…] that hold a row's first token and not one value
-// for each, as a pooler's does whose size is the row length. No shape tells, so the graph must;
-// where it cannot be followed, the shape decides.
+// In a padded model, the outputs [rows,row_length,…] that hold one value for each row (a pooler
+// whose width happens to be the row length), not one for each token. The shape cannot tell them
+// apart, so the graph is analysed; where that fails, the shape decides.
 std::vector<PackingContract::OutputRule> row_outputs(const Graph& graph) {
   const Node* ids = find_ids(graph);
   if (!ids) return {};

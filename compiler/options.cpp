@@ -17,7 +17,7 @@ std::string target_text(const Target& target) {
   return text;
 }
 
-// In any order and any number of times, names ask for the same.
+// Order and repetition of names do not matter.
 std::string names_text(std::vector<std::string> names) {
   std::ranges::sort(names);
   names.erase(std::unique(names.begin(), names.end()), names.end());

@@ -35,7 +35,7 @@ Json superstep_json(const Program& program, size_t i, const ProgramCost& cost,
   };
 }
 
-// By codelet, dearest first.
+// By codelet, most cycles first.
 Json codelets_json(const Program& program, const ProgramCost& cost) {
   struct Sum {
     uint64_t cycles = 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A preset, and numbers of it that are to be other ones: what would a machine with half the tiles
-// do? The name of such a target is its spelling, so that reports say what was asked.
+// A preset with some of its numbers replaced, to ask what a machine with half the tiles would do.
+// The name of such a target is its spelling, so that reports say what was asked.
 #include "compiler/target_text.h"
 
 #include <fmt/format.h>

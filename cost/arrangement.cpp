@@ -20,8 +20,8 @@ bool wants_rows(std::string_view codelet) {
   return codelet == "layer_norm" || codelet == "rms_norm" || codelet == "softmax";
 }
 
-// What a codelet that is neither keeps: the arrangement of the operand that it passes on, which is
-// the first of the largest; what is stretched over it follows.
+// A codelet that is neither a product nor row-wise keeps the arrangement of its largest input (the
+// first, on a tie); operands that are broadcast follow it.
 Arrangement kept(const Program& program, const ComputeSet& set,
                  const std::vector<Arrangement>& written) {
   const bool keeps = set.codelet == "elementwise" || set.codelet == "rotary" ||
@@ -40,8 +40,8 @@ Arrangement kept(const Program& program, const ComputeSet& set,
   return kept;
 }
 
-// Bytes of the pieces that stay together when operand `i` is put as the codelet reads it; 0: it
-// lies so already.
+// Contiguous bytes of each piece when operand `i` is rearranged for this codelet; 0 if it need not
+// be.
 int64_t piece_bytes(std::string_view codelet, size_t i, Arrangement written, DType dtype) {
   if (written == Arrangement::Any) return 0;
   const int64_t item = size_of(dtype);

@@ -95,8 +95,8 @@ struct MemoryReport {
 };
 MemoryReport program_memory(const Program& program);
 
-// Of a report that does not fit: Poplar's sentence ("Out of memory on tile N: X bytes used but
-// tiles only have Y bytes of memory"), what takes the room there and what would help. Kind
+// The error of a report that does not fit: Poplar's sentence ("Out of memory on tile N: X bytes
+// used but tiles only have Y bytes of memory"), what takes the room there and what would help. Kind
 // OutOfMemory.
 Error out_of_memory_error(const Program& program, const MemoryReport& report);
 

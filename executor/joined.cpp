@@ -80,7 +80,7 @@ int64_t bytes_of(const JoinedVertex& vertex) {
   return static_cast<int64_t>(bytes);
 }
 
-// Of a vertex, its piece and what the call of that is handed.
+// A piece of a vertex, and what its call is handed.
 Status ask_for(int64_t count, const JoinedVertex& one, Budget& memory) {
   const auto handed = static_cast<int64_t>(one.operands.size() * sizeof(VertexOperand));
   return memory.spend(count * (2 * bytes_of(one) + handed), "loading its vertices");

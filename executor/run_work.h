@@ -13,7 +13,7 @@ namespace tessera {
 
 class RunWork {
  public:
-  // One call of a kernel that walks through so many elements; `times` such calls.
+  // Adds `times` calls of a kernel that each walk through `elements` elements.
   void add(int64_t elements, int64_t times = 1);
   // Errors: "run: walks through 1e+18 elements, must be at most …".
   Status check(int threads, const Limits& limits) const;

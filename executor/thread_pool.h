@@ -13,7 +13,7 @@ namespace tessera {
 
 class ThreadPool {
  public:
-  // threads >= 1; that many minus one are started. Fewer where the system has no more: see size().
+  // Starts `threads` - 1 threads (threads >= 1), or as many as the system has left: see size().
   explicit ThreadPool(int threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;

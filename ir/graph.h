@@ -81,7 +81,8 @@ struct Node {
     Node* user;
     size_t operand;
   };
-  // Who uses it, for the Graph; an entry counts while that operand is still this node.
+  // The nodes that use it, kept by the Graph; an entry counts while that operand is still this
+  // node.
   std::vector<Use> uses_;
   std::list<std::unique_ptr<Node>>::iterator place_;  // in the graph that owns it
 };

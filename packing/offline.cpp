@@ -93,8 +93,8 @@ class RowQueue {
   bool empty() const { return left_ == 0; }
   int64_t tokens(size_t row) const { return tokens_[row]; }
 
-  // Takes the earliest row of at most so many requests and tokens, as far as the first of each
-  // number of requests goes.
+  // Takes the earliest row that has at most `most_requests` requests and `most_tokens` tokens; of
+  // rows with one number of requests only the first is looked at.
   std::optional<size_t> take(int64_t most_requests, int64_t most_tokens) {
     Waiting* best = nullptr;
     for (auto& [requests, waiting] : by_requests_) {

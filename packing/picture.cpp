@@ -13,7 +13,7 @@ namespace tessera {
 namespace {
 
 constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-// Of the 256 that terminals have: light enough for black letters, neighbours far apart.
+// Colours of a terminal's 256: light enough for black letters, neighbours far apart.
 constexpr std::array kColours = {117, 222, 151, 218, 189, 209, 158, 183, 186, 110, 216, 153};
 
 // The owner of most cells: a placement's index, or -1 for free cells. The first of equals.

@@ -24,7 +24,7 @@ struct PackPlan {
   std::vector<PackedBatch> batches;  // in the order of sending
 };
 
-// Of a histogram, which has no single requests: rows by what they hold.
+// The packing of a histogram, which has no single requests: rows by what they hold.
 struct RowPlan {
   PackingContract contract;
   PackRule rule;

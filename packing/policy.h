@@ -28,10 +28,10 @@ struct PackRule {
   PackPolicy policy = PackPolicy::FirstFit;
   // Window: a batch is closed when this many requests were passed over because none of them fits.
   int64_t window = 64;
-  // Window: so many of the requests that have waited longest are placed, in order, before any
-  // other. Where it is at most the batch's rows and its request limit they always fit, so that a
-  // request with n others before it rides in batch n / pinned (counted from 0) at the latest. More
-  // of them cost fill: at 16x256 about 1 % from 1 to 8.
+  // Window: the requests that have waited longest, `pinned` of them, are placed in order before any
+  // other. Where `pinned` is at most the batch's rows and its request limit they always fit, so
+  // that a request with n others before it rides in batch n / pinned (counted from 0) at the
+  // latest. More of them cost fill: at 16x256 about 1 % from 1 to 8.
   int64_t pinned = 1;
   // Spfhp, Lpfhp: most requests in a bin; 0: as many as fit.
   int64_t depth = 0;

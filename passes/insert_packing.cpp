@@ -6,7 +6,8 @@
 // Everything else runs on the packed tokens, where no row is padding. Attention runs over
 // max_valid_num rows of segment_max_size and is told their lengths by the input unpack_info; the
 // mask input stays in the contract, as PopRT's callers send it. What a pooler makes of the first
-// token of each row becomes one row per request: those nodes are made again for that many rows.
+// token of each row becomes one row per request: those nodes are made again with one row per
+// request.
 #include <map>
 #include <unordered_map>
 

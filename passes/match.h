@@ -13,10 +13,10 @@
 
 namespace tessera {
 
-// So many nodes a pattern looks through, one behind another: more than any exporter stacks, and few
-// enough that a pass stays linear in whatever graph it is given.
+// How many nodes, one behind another, a pattern looks through: more than any exporter stacks, and
+// few enough that a pass stays linear in the graph.
 inline constexpr int kFarthest = 64;
-// And so many products and quotients a product is taken apart into.
+// How many products and quotients a product is taken apart into.
 inline constexpr int kMostProducts = 16;
 
 // Element i of a tensor with data, as a double.
@@ -35,7 +35,8 @@ Node* behind_views(Node* node);
 // last axis as long. Null if there is none.
 Node* repeated_vector(Node* node);
 
-// Of a node with two operands in either order: the one beside the first for which `first` holds.
+// The other operand of a node with two, in either order: the one beside that for which `first`
+// holds.
 Node* other_operand(const Node* node, const std::function<bool(Node*)>& first);
 
 // A product taken apart through mul, and through div by one number: scale times the factors.
@@ -54,7 +55,7 @@ Scaled peel_scale(Node* node);
 
 bool close(double a, double b, double relative);
 
-// Who uses each node, in the graph's order: one walk for a whole pass.
+// The users of each node, in the graph's order: one walk for a whole pass.
 using UserMap = std::unordered_map<const Node*, std::vector<Node*>>;
 UserMap users_of(const Graph& graph);
 

@@ -15,7 +15,7 @@
 namespace tessera {
 namespace {
 
-// Of a large constant the key holds the end, where tables of one model differ.
+// The key of a large constant holds its end, where the tables of one model differ.
 constexpr size_t kCompared = 1024;
 
 std::string_view end_of(const Tensor& tensor) {

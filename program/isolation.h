@@ -28,7 +28,7 @@ class WorkLimit {
   const Limits& limits_;
   const Deadline& deadline_;
   Budget steps_;
-  int64_t next_look_ = 0;  // at the clock, once so many steps are spent
+  int64_t next_look_ = 0;  // the clock is read once this many steps are spent
 };
 
 // Errors begin with the operand, not with the superstep.

@@ -17,7 +17,7 @@ using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
 
 constexpr size_t kMostFields = 32;  // of one message type
-// Of a message and of what we make of it, at most.
+// The most that a message and what we make of it may take.
 constexpr int64_t kBytesPerMessage = 512;
 
 struct Bound {

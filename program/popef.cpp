@@ -73,7 +73,7 @@ bool begins_with(const Shape& shape, std::initializer_list<int64_t> front) {
   return shape.size() >= front.size() && std::equal(front.begin(), front.end(), shape.begin());
 }
 
-// An input that must hold `rows` times `columns` values, for a runner will write that many there.
+// A runner will write rows x columns values into this input, so it must hold them.
 Status check_packed_input(const Metadata& metadata, std::string_view name, int64_t rows,
                           int64_t columns) {
   const Anchor* anchor = find_anchor(metadata, AnchorKind::Input, name);
@@ -168,7 +168,7 @@ class Reader {
   }
 
  private:
-  // Of the blob at hand; then on to the next.
+  // Reads the blob at hand, and goes on to the next.
   Status in_blob(const Status& status) {
     const size_t index = next_++;
     if (status.ok()) return {};

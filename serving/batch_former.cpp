@@ -23,7 +23,7 @@ double in_seconds(Time time) { return std::chrono::duration<double>(time).count(
 
 std::string in_milliseconds(Time time) { return fmt::format("{:.3f} ms", 1e3 * in_seconds(time)); }
 
-// So many requests fit one batch whatever their lengths.
+// How many requests fit one batch, whatever their lengths.
 int64_t always_fit(const PackingContract& contract) {
   int64_t most = contract.rows;
   if (contract.form == PackingForm::A)
@@ -45,7 +45,7 @@ PackRule rule_without_pins(PackRule rule) {
   return rule;
 }
 
-// The same rows, but for so many requests at most.
+// The same rows, for at most this number of requests.
 PackingContract limited(PackingContract contract, int64_t most) {
   (contract.form == PackingForm::None ? contract.rows : contract.max_valid_num) = most;
   return contract;

@@ -141,13 +141,13 @@ class BatchFormer {
 
   FormerConfig config_;
   int64_t longest_ = 0, most_requests_ = 0, pinned_ = 0, row_tokens_ = 0, delimiters_ = 0;
-  int64_t no_overflow_tokens_ = 0;  // up to so many, whatever waits fits one batch
+  int64_t no_overflow_tokens_ = 0;  // while at most this many tokens wait, they fit one batch
 
   WaitingQueue queue_;
   BatchPacker packer_;
   std::vector<const Waiting*> candidates_;  // as packer_'s placements number them
   std::vector<Candidate> lengths_;
-  size_t pack_again_at_ = 0;  // a busy machine: not worth packing before so many wait
+  size_t pack_again_at_ = 0;  // a busy machine: packing is not worth while before this many wait
 
   RequestId next_id_ = 0;
   RequestId flush_below_ = 0, drain_below_ = 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Events as JSON lines, out and in. The fields are said once (each_field) and carried out by a
-// Writer or a Reader. Who reads a log may meet anything in it, so every field is looked at before
+// Writer or a Reader. A log may hold anything, so every field is checked before
 // it is used; fields that this version does not know are passed over, and those that earlier ones
 // did not write may be missing.
 #include <limits>

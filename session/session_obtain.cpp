@@ -147,8 +147,8 @@ Expected<Serving> Session::Impl::load(Ask& ask, DiskLookup found) {
   return runner.error();
 }
 
-// One process compiles a key, the others wait for it and load. Who cannot have the lock compiles
-// for itself: the cache may cost time, never the answer.
+// One process compiles a key; the others wait for it and load. A process that cannot get the lock
+// compiles for itself: the cache may cost time, never the answer.
 Expected<Serving> Session::Impl::compile(Ask& ask) {
   std::optional<KeyLock> lock;
   if (disk) {

@@ -14,8 +14,8 @@
 
 namespace tessera {
 
-// Of the list of watched mappings, which the handler walks without a lock. Entries are used again
-// and never freed.
+// An entry of the list of watched mappings, which the handler walks without a lock. Entries are
+// used again and never freed.
 struct Entry {
   std::atomic<uintptr_t> begin{0}, end{0};  // begin 0: free
   std::atomic<bool> broken{false};

@@ -150,7 +150,7 @@ class Answers {
     }
     return {};
   }
-  // Of the work, once all was taken.
+  // What the work said, once all of it was taken.
   const std::optional<Status>& done() const { return done_; }
 
  private:

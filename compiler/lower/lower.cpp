@@ -12,7 +12,7 @@
 namespace tessera {
 namespace {
 
-// A concat may be given nothing by some operand; nothing else has a use for no elements.
+// Only concat may have an empty operand; every other op rejects values without elements.
 Status check_elements(const Graph& graph) {
   const auto refuse = [](const Node& node) {
     return Error{node.name + ": is " + to_string(node.type) + ", must have at least 1 element"};
@@ -33,7 +33,7 @@ Status check_elements(const Graph& graph) {
   return {};
 }
 
-// Of a Program that is made, or will be at least: what verify_program would not take.
+// Whether the Program is already larger than verify_program takes.
 Status check_size(const Lowering& lowering, size_t variables, size_t supersteps) {
   const auto tiles = static_cast<size_t>(lowering.tiles());
   const size_t most = std::min(kMaxSupersteps, static_cast<size_t>(kMaxSteps) / tiles);

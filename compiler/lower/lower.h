@@ -25,7 +25,7 @@ struct Lowered {
 Expected<Lowered> lower(const Graph& graph, const CompileOptions& options,
                         const Deadline* deadline = nullptr);
 
-// By input whose values number a table's rows: how many there are, in the smallest such table.
+// For each input whose values index a table: the number of rows of the smallest such table.
 std::map<std::string, int64_t> index_limits(const Graph& graph);
 
 }  // namespace tessera

@@ -210,7 +210,7 @@ void Lowering::place_in_pieces(const Node* constant, const std::string& role) {
 }
 
 Value Lowering::value(const Node* node) {
-  // A chain of views is settled from its end: it may be longer than the stack is deep.
+  // A chain of views is resolved from its end: it may be longer than the stack is deep.
   std::vector<const Node*> chain;
   for (const Node* at = node; !values_.contains(at); at = at->in[0]) {
     chain.push_back(at);
@@ -233,7 +233,8 @@ Value Lowering::lazy_value(const Node* node) {
   return values_.at(node);
 }
 
-// One column of many is not a box of any shape that drops its dimension, so that may stay.
+// A single column is not a box once its dimension is dropped, so a trailing dimension of 1 may
+// stay.
 Value Lowering::viewed(const Node* node) {
   const Value from = value(node->in[0]);
   Shape shape = node->type.shape;

@@ -71,7 +71,7 @@ std::vector<int64_t> choose_blocks(const Shape& view,
 
 namespace {
 
-// To launch a vertex takes as long as it does to work on so many elements; and who reads a tensor
+// Launching a vertex costs about as much as work on this many elements; and the reader of a tensor
 // of many small blocks has as many messages to receive.
 constexpr int64_t kSmallBlock = 64;
 constexpr int64_t kFewTiles = 4;

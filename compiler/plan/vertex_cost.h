@@ -14,7 +14,7 @@ namespace tessera {
 // Cycles of one vertex.
 uint64_t vertex_cycles(std::string_view codelet, const std::vector<Param>& params,
                        std::vector<OperandShape> operands, const Target& target);
-// Cycles to receive so many bytes on one tile, `shared` of them with its neighbour on the bus.
+// Cycles to receive `bytes` on one tile, `shared` of which its neighbour on the bus receives too.
 uint64_t receive_cycles(int64_t bytes, const Target& target, int64_t shared = 0);
 // What a superstep costs before it does anything.
 uint64_t step_cycles(const Target& target);

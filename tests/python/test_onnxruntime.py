@@ -149,7 +149,7 @@ class ConfigYaml(unittest.TestCase):
         for text in ("a: [", "\x00"):
             code, _, err = poprt("--config_yaml", self.write(text))
             self.assertEqual(code, 2)
-            self.assertIn("options.yaml: is no YAML", err)
+            self.assertIn("options.yaml: is not YAML", err)
         code, _, err = poprt("--config_yaml", tiny.path("nothere.yaml"))
         self.assertEqual(code, 1)
         self.assertIn("nothere.yaml", err)

@@ -19,7 +19,7 @@ constexpr char kGraphcore[] = "ai.graphcore";
 constexpr int64_t kOpset = 17;
 constexpr int64_t kIrVersion = 8;  // what opset 17 came with
 
-// Each op's name in ONNX. Those whose operands or attributes differ there are seen to in add_node.
+// Ops whose operands or attributes differ in ONNX are handled in add_node.
 const char* onnx_name(Op op) {
   switch (op) {
     case Op::Input: return "";

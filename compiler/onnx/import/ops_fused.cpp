@@ -122,7 +122,7 @@ Status layer_norm(Call& call) {
   return bind_statistics(call, norm);
 }
 
-// Of the sum of two values (and a bias), which is a result of its own.
+// Normalizes the sum of two values (and a bias); the sum is a result of its own.
 Status skip_layer_norm(Call& call) {
   Node* x = TRY(sum(call, call.in(0), call.in(1)));
   if (call.in(4)) x = TRY(sum(call, x, call.in(4)));
