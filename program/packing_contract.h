@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The vocabulary of packing: in which form an executable takes requests, and which of its inputs and
-// outputs carry what. A runner that has the contract need not know the model.
+// The vocabulary of packing: in which form an executable takes requests, and which of its inputs
+// and outputs carry what. A runner that has the contract need not know the model.
 #pragma once
 
 #include <cstdint>

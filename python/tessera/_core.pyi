@@ -41,7 +41,8 @@ class Executable:
     def target(self) -> str: ...
     @property
     def report(self) -> str:
-        """What the compiler noted, as JSON: passes, and cycles by codelet; "" if the file has none."""
+        """What the compiler noted, as JSON: passes, and cycles by codelet; "" if the file has
+        none."""
 
     @property
     def phases_ms(self) -> dict[str, float]:

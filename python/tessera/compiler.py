@@ -112,9 +112,7 @@ def inspect(
     files."""
     if require_signature is not None and isinstance(executable, _core.Executable):
         raise UsageError("require_signature: is for files, must not be given with an Executable")
-    told: dict[str, Any] = json.loads(
-        _core.inspect(executable, limits, require_signature, profile)
-    )
+    told: dict[str, Any] = json.loads(_core.inspect(executable, limits, require_signature, profile))
     return told
 
 

@@ -187,7 +187,10 @@ class Options(unittest.TestCase):
 
     def test_what_is_no_option_is_refused(self):
         for options, words in (
-            ({"on_recompil": "pad"}, "'on_recompil' is not an option; did you mean 'on_recompile'?"),
+            (
+                {"on_recompil": "pad"},
+                "'on_recompil' is not an option; did you mean 'on_recompile'?",
+            ),
             ({"precison": "fp16"}, "'precison' is not an option; did you mean 'precision'?"),
             ({"on_recompile": "ask"}, "on_recompile: 'ask', must be allow, warn, pad or fail"),
             ({"background": True}, "background: needs on_recompile='pad'"),

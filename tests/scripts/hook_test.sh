@@ -38,6 +38,7 @@ refused 'a.cpp:1' # what is staged counts, not what the file has become
 git add a.cpp
 taken
 
+# shellcheck disable=SC2016 # the script's own $1
 printf '#!/usr/bin/env bash\nset -euo pipefail\necho $1\n' >script
 git add script
 refused SC2086
