@@ -158,7 +158,7 @@ std::string list_names(const std::vector<const Anchor*>& anchors) {
 Status check_unpack_info(const PackingContract& packing, std::span<const std::byte> lengths) {
   const std::string& name = packing.unpack_info_input;
   int64_t sum = 0;
-  for (size_t i = 0; i * sizeof(int32_t) < lengths.size(); ++i) {
+  for (size_t i = 0; i < lengths.size() / sizeof(int32_t); ++i) {
     int32_t length;
     std::memcpy(&length, lengths.data() + i * sizeof length, sizeof length);
     if (length < 0 || length > packing.segment_max_size)

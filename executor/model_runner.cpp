@@ -92,7 +92,7 @@ Expected<std::unique_ptr<Job>> ModelRunner::Impl::prepare(const InputViews& in,
     if (view == in.end()) return Error{anchor->name + ": is missing, must be given"};
     job->inputs.push_back(TRY(take_input(*anchor, view->second)));
     const PackingContract& packing = executable->metadata.packing;
-    if (anchor->name == packing.unpack_info_input)
+    if (anchor->name == packing.unpack_info_input && anchor->dtype == DType::I32)
       TRY(check_unpack_info(packing, job->inputs.back().bytes));
   }
   job->views = std::move(out);

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 
 #include "program/blobs.h"
@@ -81,6 +82,30 @@ Status check_packed_input(const Metadata& metadata, std::string_view name, int64
   return Error{fmt::format("packing: '{}' must be an input [{},{}]", name, rows, columns)};
 }
 
+// Lengths, which are looked at as integers before every run.
+Status check_unpack_info(const Metadata& metadata) {
+  const PackingContract& packing = metadata.packing;
+  TRY(check_packed_input(metadata, packing.unpack_info_input, packing.max_valid_num, 1));
+  const Anchor* anchor = find_anchor(metadata, AnchorKind::Input, packing.unpack_info_input);
+  if (anchor->dtype == DType::I32) return {};
+  return Error{fmt::format("packing: '{}' is {}, must be i32", packing.unpack_info_input,
+                           to_string(anchor->dtype))};
+}
+
+Status check_packing_names(const PackingContract& packing) {
+  std::vector<std::string_view> names = {packing.ids_input, packing.mask_input,
+                                         packing.position_input, packing.unpack_info_input};
+  for (const std::string& name : packing.token_inputs) names.push_back(name);
+  for (const PackingContract::OutputRule& rule : packing.outputs) names.push_back(rule.name);
+  for (const std::string_view name : names)
+    if (!is_plain_text(name))
+      return Error{"packing: a name is not UTF-8 without control characters, must be"};
+  if (packing.form == PackingForm::A || packing.unpack_info_input.empty()) return {};
+  return Error{
+      fmt::format("packing: '{}' is an unpack_info, must be none where nothing is unpacked",
+                  packing.unpack_info_input)};
+}
+
 Status check_packed_output(const Metadata& metadata, const PackingContract::OutputRule& rule) {
   const PackingContract& packing = metadata.packing;
   const Anchor* anchor = find_anchor(metadata, AnchorKind::Output, rule.name);
@@ -100,6 +125,7 @@ Status check_packing(const Metadata& metadata) {
        {packing.rows, packing.row_length, packing.max_valid_num, packing.segment_max_size})
     if (size < 0 || size > kMaxElements)
       return Error{fmt::format("packing: a size is {}, must be 0 to 2^40", size)};
+  TRY(check_packing_names(packing));
   const bool is_packed = packing.form != PackingForm::None;
   if (!is_packed && packing.ids_input.empty()) return {};  // no request to speak of
   if (packing.rows < 1 || packing.row_length < 1)
@@ -116,7 +142,7 @@ Status check_packing(const Metadata& metadata) {
   if (packing.form != PackingForm::A) return {};
   if (packing.max_valid_num < 1 || packing.segment_max_size < 1)
     return Error{"packing: max_valid_num and segment_max_size must be positive"};
-  return check_packed_input(metadata, packing.unpack_info_input, packing.max_valid_num, 1);
+  return check_unpack_info(metadata);
 }
 
 Status check_text(std::string_view text) {
@@ -137,6 +163,9 @@ Status check_metadata(const Program& program, const Metadata& metadata) {
   for (const Anchor& anchor : metadata.anchors) TRY(check_text(anchor.model_dtype));
   for (int64_t count : {metadata.num_ipus, metadata.replication_factor, metadata.device_iterations})
     if (count != 1) return Error{"numIpus, replicationFactor and deviceIterations must be 1"};
+  if (const double seconds = metadata.cycles.seconds_per_batch;
+      !(seconds >= 0 && std::isfinite(seconds)))
+    return Error{fmt::format("a batch takes {} s, must be finite and not negative", seconds)};
   TRY(check_anchors(program, metadata.anchors));
   return check_packing(metadata);
 }
@@ -277,7 +306,9 @@ Expected<Executable> read_unguarded(const PopefFile& from, const CheckComputeSet
 
 Expected<std::vector<BlobInfo>> list_unguarded(const PopefFile& from) {
   TRY(check_signature(from));
-  const BlobFile file = TRY(at(from.path, walk_blobs(from.file->bytes())));
+  Expected<BlobFile> walked = at(from.path, walk_blobs(from.file->bytes()));
+  TRY(from.file->check());  // what was cut off reads as zeros, and is no fault of its maker
+  const BlobFile file = TRY(walked);
   std::vector<BlobInfo> infos;
   for (const BlobView& blob : file.blobs)
     infos.push_back({std::string(to_string(blob.type)), blob.name, to_hex(blob.content_sha256),

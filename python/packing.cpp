@@ -47,6 +47,10 @@ PackingContract contract_of(const py::object& packing) {
         Error{"packing: rows, row_length and segment_max_size must be positive, segment_max_size "
               "at most row_length, and form A must have a max_valid_num",
               ErrorKind::Usage});
+  if (!form_a && !contract.unpack_info_input.empty())
+    raise(
+        Error{"packing: form B unpacks nothing, must have no unpack_info_input", ErrorKind::Usage});
+  check(check_contract(contract));
   return contract;
 }
 
@@ -106,8 +110,12 @@ py::dict packed_inputs(const py::object& packing, const py::tuple& placements,
       raise(Error{"request " + std::to_string(at) + ": " + what, ErrorKind::Usage});
     };
     if (request >= all.size()) bad("is not there, must be one of the requests");
-    if (length < 1 || start < 0 || start + length > contract.rows * contract.row_length)
+    const int64_t room = contract.rows * contract.row_length;
+    if (length < 1 || length > room || start < 0 || start > room - length)
       bad("is placed outside of the batch");
+    if (std::ssize(chosen) == most_requests(contract))
+      bad("is one too many, must be one of at most " + std::to_string(most_requests(contract)) +
+          " in a batch");
     for (const auto& [name, tokens] : all[request].tokens)
       if (std::ssize(tokens) != length)
         bad(name + " has " + std::to_string(tokens.size()) + " tokens, must have " +
@@ -136,7 +144,7 @@ py::dict packed_inputs(const py::object& packing, const py::tuple& placements,
   if (!contract.position_input.empty())
     inputs[py::str(contract.position_input)] =
         int32_array(packed_positions(contract, batch), shape);
-  if (!contract.unpack_info_input.empty())
+  if (contract.form == PackingForm::A && !contract.unpack_info_input.empty())
     inputs[py::str(contract.unpack_info_input)] =
         int32_array(packed_unpack_info(contract, batch), {contract.max_valid_num, 1});
   return inputs;

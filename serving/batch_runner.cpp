@@ -98,7 +98,7 @@ Expected<std::unique_ptr<BatchRunner>> BatchRunner::create(ModelRunner& runner,
 Status BatchRunner::check_inputs() const {
   const PackingContract& c = contract_;
   for (const Anchor* anchor : inputs_) {
-    const bool info = anchor->name == c.unpack_info_input;
+    const bool info = c.form == PackingForm::A && anchor->name == c.unpack_info_input;
     const bool known = info || anchor->name == c.mask_input || anchor->name == c.position_input ||
                        has_name(c.token_inputs, anchor->name);
     if (!known) {

@@ -190,6 +190,38 @@ TEST(ModelRunner, takes_and_gives_float32_for_halves) {
             "x: value 70000.000000 at [1,1], must be in -65504..65504");
 }
 
+// Of an executable that no file was read for.
+TEST(ModelRunner, an_unpack_info_that_is_not_of_integers_is_not_read_as_lengths) {
+  Executable executable = tiny_executable(R"(program odd {
+  target test
+  input info: bool[5,1] = by [5,1] at 0
+  output y: bool[5,1] = by [5,1] at 0
+  inputs info
+  outputs y
+  step s {
+    copy on [1] at 0 perm=[0,1] step=[1,1]
+    read info [*, *]
+    write y [*, *]
+  }
+}
+)");
+  executable.metadata.packing.unpack_info_input = "info";
+  auto runner = ModelRunner::create(std::make_shared<const Executable>(std::move(executable)),
+                                    {.threads = 1, .jit = shared_jit()});
+  ASSERT_TRUE(runner.ok()) << runner.error().message;
+  const Bytes in(5, std::byte{1});
+  Bytes out(5);
+  const InputViews inputs = {
+      {"info", {DType::Bool, false, {5, 1}, in}}
+  };
+  const OutputViews outputs = {
+      {"y", {DType::Bool, {5, 1}, out}}
+  };
+  const Status ran = (*runner)->run(inputs, outputs);
+  EXPECT_TRUE(ran.ok()) << ran.error().message;
+  EXPECT_EQ(out, in);
+}
+
 TEST(ModelRunner, an_executable_whose_metadata_names_other_anchors_is_refused) {
   Executable executable = tiny_executable(kHalves);
   executable.metadata.anchors[0].shape = {3, 2};

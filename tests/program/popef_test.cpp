@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <csignal>
 #include <cstring>
 #include <filesystem>
@@ -193,7 +194,7 @@ TEST_F(Popef, constants_are_used_where_they_are_mapped) {
 
 TEST_F(Popef, a_packing_contract_survives) {
   Executable executable = small();
-  executable.metadata.packing = {PackingForm::B, 4, 6, 5, 8, {"x"}, "x", "x", "x", "u",
+  executable.metadata.packing = {PackingForm::B, 4, 6, 5, 8, {"x"}, "x", "x", "x", "",
                                  {{"z", true}}};
   ASSERT_TRUE(write_popef(executable, path_).ok());
   const auto read = read_popef(path_, accept_all);
@@ -205,7 +206,7 @@ TEST_F(Popef, a_packing_contract_survives) {
   EXPECT_EQ(packing.max_valid_num, 5);
   EXPECT_EQ(packing.segment_max_size, 8);
   EXPECT_EQ(packing.token_inputs, std::vector<std::string>{"x"});
-  EXPECT_EQ(packing.unpack_info_input, "u");
+  EXPECT_EQ(packing.unpack_info_input, "");
   EXPECT_TRUE(packing.outputs[0].per_request);
 }
 
@@ -246,6 +247,16 @@ TEST_F(Popef, a_file_cut_off_anywhere_is_refused) {
   }
   store(content + '\0');
   EXPECT_EQ(fault(), "1 bytes follow the last blob, must be none");
+}
+
+TEST_F(Popef, a_file_cut_off_while_it_is_listed_is_told_from_a_bad_one) {
+  written(small());
+  const auto file = open_popef(path_);
+  ASSERT_TRUE(file.ok());
+  std::filesystem::resize_file(path_, 0);
+  const auto blobs = list_blobs(*file);
+  ASSERT_FALSE(blobs.ok());
+  EXPECT_THAT(blobs.error().message, HasSubstr("was cut off while it was read"));
 }
 
 TEST_F(Popef, a_changed_byte_is_blamed_on_its_blob) {
@@ -375,6 +386,9 @@ TEST_F(Popef, metadata_describes_the_program) {
             where + "anchor 'x': index limit is -1, must not be negative");
   EXPECT_EQ(with([](Metadata& m) { m.num_ipus = 2; }),
             where + "numIpus, replicationFactor and deviceIterations must be 1");
+  for (const double seconds : {-1.0, HUGE_VAL, std::nan("")})
+    EXPECT_THAT(with([&](Metadata& m) { m.cycles.seconds_per_batch = seconds; }),
+                EndsWith("s, must be finite and not negative"));
   EXPECT_EQ(with([](Metadata& m) { m.model_name = "\x1b[2J"; }),
             where + "a text is not UTF-8 without control characters, must be");
   Blobs blobs = blobs_of(small());
@@ -412,6 +426,42 @@ TEST_F(Popef, a_packing_contract_names_what_is_there) {
               p = {PackingForm::A, 4, 6, 3, 6, {"x"}, "x", "x", "x", "x", {}};
             }),
             where + "'x' must be an input [3,1]");
+  EXPECT_EQ(with([](PackingContract& p) { p.unpack_info_input = "x"; }),
+            where + "'x' is an unpack_info, must be none where nothing is unpacked");
+  EXPECT_EQ(with([](PackingContract& p) { p.form = PackingForm::None, p.unpack_info_input = "x"; }),
+            where + "'x' is an unpack_info, must be none where nothing is unpacked");
+  EXPECT_EQ(with([](PackingContract& p) {
+              p = {};
+              p.mask_input = "\x1b[2J";
+            }),
+            where + "a name is not UTF-8 without control characters, must be");
+}
+
+TEST_F(Popef, lengths_of_an_unpack_are_integers) {
+  Executable executable;
+  executable.program = parse_program(R"(program lengths {
+  target test
+  input ids: i32[1,4] = by [1,4] at 0
+  input info: bool[5,1] = by [5,1] at 0
+  output z: i32[1,4] = by [1,4] at 0
+  inputs ids info
+  outputs z
+  step s {
+    copy on [1] at 0 perm=[0,1] step=[1,1]
+    read ids [*, *]
+    write z [*, *]
+  }
+}
+)")
+                           .take();
+  executable.metadata.anchors = {
+      {"ids",  AnchorKind::Input,  DType::I32,  {1, 4}, "int32", 0},
+      {"info", AnchorKind::Input,  DType::Bool, {5, 1}, "bool",  0},
+      {"z",    AnchorKind::Output, DType::I32,  {1, 4}, "int32", 0}
+  };
+  executable.metadata.packing = {PackingForm::A, 1, 4, 5, 4, {"ids"}, "ids", "", "", "info", {}};
+  EXPECT_EQ(fault(blobs_of(executable)),
+            "blob 1 (metadata 'metadata'): packing: 'info' is bool, must be i32");
 }
 
 TEST_F(Popef, messages_have_one_spelling) {

@@ -85,6 +85,29 @@ class Answers(unittest.TestCase):
                         }
             self.same(answers)
 
+    def test_a_batch_made_by_hand_stays_inside_its_tensors(self):
+        one = {"input_ids": np.array([7], np.int32)}
+        contract = tessera.Packing(
+            "B", 2, 8, 0, 8, ("input_ids",), "input_ids", "mask", "positions", "", {}
+        )
+        form_a = contract._replace(form="A", max_valid_num=1, unpack_info_input="info")
+
+        def inputs(packing, *places):
+            batch = tessera.PackedBatch(places, len(places), packing)
+            return batch.inputs([one] * len(places))
+
+        self.assertEqual(inputs(contract, (0, 15, 1))["input_ids"][1, 7], 7)
+        for start in (16, 2**63 - 1, -1):
+            with self.assertRaisesRegex(tessera.UsageError, "outside of the batch"):
+                inputs(contract, (0, start, 1))
+        self.assertEqual(inputs(form_a, (0, 0, 1))["info"][0, 0], 1)
+        with self.assertRaisesRegex(tessera.UsageError, "request 1: is one too many"):
+            inputs(form_a, (0, 0, 1), (1, 1, 1))
+        with self.assertRaisesRegex(tessera.UsageError, "unpacks nothing"):
+            inputs(contract._replace(unpack_info_input="info"), (0, 0, 1))
+        with self.assertRaisesRegex(tessera.Error, "rows is"):
+            inputs(contract._replace(rows=2**62), (0, 0, 1))
+
     def test_fill_the_callers_arrays_and_leave_the_rest(self):
         with tessera.PackRunner(tiny.popef("fp32", "A"), timeout=0, threads=1) as runner:
             for dtype, tolerance in ((np.float32, 2e-6), (np.float16, 2e-3)):

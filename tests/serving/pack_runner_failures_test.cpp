@@ -77,5 +77,32 @@ TEST(PackRunnerFailures, what_a_callback_throws_is_lost) {
   (*runner)->close();
 }
 
+// More requests may come than it has lengths.
+TEST(PackRunnerFailures, lengths_where_nothing_is_unpacked_are_refused) {
+  Executable executable = tiny_executable(R"(program odd {
+  target test
+  input ids: i32[2,4] = by [2,4] at 0
+  input info: i32[1,1] = by [1,1] at 0
+  output y: i32[2,4] = by [2,4] at 0
+  inputs ids info
+  outputs y
+  step s {
+    copy on [1] at 0 perm=[0,1] step=[1,1]
+    read ids [*, *]
+    write y [*, *]
+  }
+}
+)");
+  executable.metadata.packing = {PackingForm::None, 2, 4, 1, 4, {"ids"}, "ids", "", "", "info", {}};
+  auto model = ModelRunner::create(std::make_shared<const Executable>(std::move(executable)),
+                                   {.threads = 1, .jit = shared_jit()});
+  ASSERT_TRUE(model.ok()) << model.error().message;
+  const auto runner = PackRunner::create(std::shared_ptr<ModelRunner>(model.take()), {});
+  ASSERT_FALSE(runner.ok());
+  EXPECT_EQ(runner.error().message,
+            "packing: nothing says what input info carries, must be tokens, mask, positions or "
+            "unpack_info");
+}
+
 }  // namespace
 }  // namespace tessera
