@@ -2,6 +2,7 @@
 #include "packing/histogram.h"
 
 #include <algorithm>
+#include <map>
 
 #include "support/check.h"
 
@@ -47,28 +48,33 @@ namespace {
 // Bins that are being filled, by the room they have left; and those that are closed.
 class OpenBins {
  public:
-  OpenBins(int64_t capacity, int64_t depth)
-      : capacity_(capacity), depth_(depth), by_room_(static_cast<size_t>(capacity) + 1) {}
+  OpenBins(int64_t capacity, int64_t depth) : capacity_(capacity), depth_(depth) {}
 
   // A room >= length that some open bin has: the most or the least; -1 if there is none.
   int64_t most_room(int64_t length) const {
-    for (int64_t room = capacity_; room >= length; --room)
-      if (!at(room).empty()) return room;
-    return -1;
+    return by_room_.empty() || by_room_.rbegin()->first < length ? -1 : by_room_.rbegin()->first;
   }
   int64_t least_room(int64_t length) const {
-    for (int64_t room = length; room <= capacity_; ++room)
-      if (!at(room).empty()) return room;
-    return -1;
+    const auto found = by_room_.lower_bound(length);
+    return found == by_room_.end() ? -1 : found->first;
   }
-  const BinGroup& last(int64_t room) const { return at(room).back(); }
+  const BinGroup& last(int64_t room) const { return by_room_.find(room)->second.back(); }
 
   // Adds `times` requests of `length` to each of `count` bins: of the last group of this room, or
   // new ones.
   void extend(int64_t room, int64_t count, int64_t length, int64_t times) {
-    BinGroup group = at(room).back();
-    group.count = count;
-    if ((at(room).back().count -= count) == 0) at(room).pop_back();
+    const auto found = by_room_.find(room);
+    std::vector<BinGroup>& groups = found->second;
+    BinGroup group;
+    if (groups.back().count == count) {
+      group = std::move(groups.back());
+      groups.pop_back();
+    } else {
+      group = groups.back();
+      group.count = count;
+      groups.back().count -= count;
+    }
+    if (groups.empty()) by_room_.erase(found);
     add(std::move(group), room, length, times);
   }
   void open(int64_t count, int64_t length, int64_t times) {
@@ -76,26 +82,21 @@ class OpenBins {
   }
 
   std::vector<BinGroup> take_all() {
-    for (int64_t room = 0; room <= capacity_; ++room)
-      for (BinGroup& group : at(room)) closed_.push_back(std::move(group));
+    for (auto& [room, groups] : by_room_)
+      for (BinGroup& group : groups) closed_.push_back(std::move(group));
     return std::move(closed_);
   }
 
  private:
-  std::vector<BinGroup>& at(int64_t room) { return by_room_[static_cast<size_t>(room)]; }
-  const std::vector<BinGroup>& at(int64_t room) const {
-    return by_room_[static_cast<size_t>(room)];
-  }
-
   void add(BinGroup group, int64_t room, int64_t length, int64_t times) {
     group.lengths.insert(group.lengths.end(), static_cast<size_t>(times), length);
     room -= length * times;
     const bool full = room == 0 || static_cast<int64_t>(group.lengths.size()) == depth_;
-    (full ? closed_ : at(room)).push_back(std::move(group));
+    (full ? closed_ : by_room_[room]).push_back(std::move(group));
   }
 
   int64_t capacity_, depth_;
-  std::vector<std::vector<BinGroup>> by_room_;
+  std::map<int64_t, std::vector<BinGroup>> by_room_;  // none is empty
   std::vector<BinGroup> closed_;
 };
 

@@ -7,9 +7,11 @@
 #include <optional>
 #include <set>
 
+#include "packing/lengths.h"
 #include "packing/offline.h"
 #include "session/buckets.h"
 #include "session/compile_slips.h"
+#include "session/log_sum.h"
 #include "session/spared.h"
 #include "support/plain_text.h"
 
@@ -40,19 +42,24 @@ struct Demand {
   int64_t useful_tokens = 0;  // of batches or, where they are none, elements
   bool all_are_batches = true;
   std::map<int64_t, int64_t> requests;  // rows by length
+  int64_t all_requests = 0;
   std::map<InputShapes, int64_t> shapes;
 
   void add(const InputShapes& asked, int64_t count) {
-    shapes[asked] += count;
-    number += count;
-    useful_tokens += count * elements_of(asked);
+    int64_t& of_shapes = shapes[asked];
+    of_shapes = add_times(of_shapes, count, 1);
+    number = add_times(number, count, 1);
+    useful_tokens = add_times(useful_tokens, count, elements_of(asked));
     const std::optional<Batch> batch = batch_of(asked);
     if (!batch) {
       all_are_batches = false;
       return;
     }
-    batches[batch->tokens] += count;
-    requests[batch->tokens] += count * batch->rows;
+    int64_t& of_length = batches[batch->tokens];
+    of_length = add_times(of_length, count, 1);
+    int64_t& rows_of_length = requests[batch->tokens];
+    rows_of_length = add_times(rows_of_length, count, batch->rows);
+    all_requests = add_times(all_requests, count, batch->rows);
     rows = std::max(rows, batch->rows);
   }
 };
@@ -72,9 +79,7 @@ Demand demand_of(const Events& events) {
 // `proof` if it pads.
 struct CompileCost {
   double constant = 0, slope = 0, first = 0, proof = 0;
-  double of(int64_t elements) const {
-    return std::max(0.0, constant + slope * static_cast<double>(elements));
-  }
+  double of(double elements) const { return std::max(0.0, constant + slope * elements); }
 };
 
 CompileCost fit_cost(const Events& compiles) {
@@ -106,7 +111,7 @@ CompileCost fit_cost(const Events& compiles) {
     cost.slope = y / x;
   }
   for (const RecompileEvent* event : cold)
-    cost.first += event->wall_ms / 1e3 - cost.of(elements_of(event->shapes));
+    cost.first += event->wall_ms / 1e3 - cost.of(static_cast<double>(elements_of(event->shapes)));
   cost.first = cold.empty() ? 0 : std::max(0.0, cost.first / static_cast<double>(cold.size()));
   return cost;
 }
@@ -123,8 +128,8 @@ class Options {
     option.name =
         lengths.size() == 1 ? "pad to one shape" : fmt::format("{} fitted buckets", lengths.size());
     for (const int64_t length : lengths) option.shapes.push_back(with_length(length));
-    const auto computed =
-        static_cast<double>(demand_.rows * padded_tokens(demand_.batches, lengths));
+    const double computed =
+        static_cast<double>(demand_.rows) * padded_tokens(demand_.batches, lengths);
     option.useful_share = static_cast<double>(demand_.useful_tokens) / computed;
     option.command =
         fmt::format("tessera run {}{} --on-recompile pad --recompile-limit 0 --warm-up",
@@ -134,6 +139,11 @@ class Options {
     return option;
   }
 
+  // Not where a log speaks of lengths or counts that no requests have: a histogram has room for
+  // each length up to the longest.
+  bool can_pack() const {
+    return demand_.batches.rbegin()->first <= kLongestLength && demand_.all_requests < kMostOfLog;
+  }
   // Rows of the longest length, filled by the histogram: what form B of packing would do, had it
   // all requests at hand.
   ServingOption packing() const {
@@ -148,7 +158,8 @@ class Options {
     option.name = "packing";
     option.shapes = {with_length(longest)};
     option.useful_share = static_cast<double>(demand_.useful_tokens) /
-                          static_cast<double>(batches * demand_.rows * longest);
+                          (static_cast<double>(batches) * static_cast<double>(demand_.rows) *
+                           static_cast<double>(longest));
     option.command = fmt::format(
         "tessera compile --input_model {}{} --input_shape {} --passes insert_attention_mask -o "
         "packed.popef && tessera run packed.popef --policy lpfhp --requests FOLDER --outputs "
@@ -173,7 +184,11 @@ class Options {
   void price(ServingOption& option, double proof) const {
     option.executables = static_cast<int64_t>(option.shapes.size());
     double seconds = cost_.first + proof;
-    for (const InputShapes& shapes : option.shapes) seconds += cost_.of(elements_of(shapes));
+    for (const InputShapes& shapes :
+         option.shapes) {  // the most rows and the longest may be of two
+      const Shape& batch = shapes.begin()->second;
+      seconds += cost_.of(static_cast<double>(batch[0]) * static_cast<double>(batch[1]));
+    }
     option.compile_seconds = seconds * static_cast<double>(runs_);
   }
 
@@ -224,7 +239,7 @@ void add_options(Advice& advice, const Demand& demand, const Events& compiles) {
   const Options options(advice.model, flags, demand, cost, shared ? 1 : std::ssize(runs));
   for (const int64_t most : {1, 2, 3, 4, 6, 8})
     if (most <= advice.lengths) advice.options.push_back(options.buckets(most));
-  advice.options.push_back(options.packing());
+  if (options.can_pack()) advice.options.push_back(options.packing());
   for (ServingOption& option : advice.options)
     option.saved_seconds = advice.compile_seconds - option.compile_seconds;
   advice.recommended = recommend(advice.options);
@@ -234,7 +249,8 @@ LogTokens tokens_of(const Events& events, int64_t useful) {
   LogTokens tokens{.useful = useful, .added = 0};
   for (const RecompileEvent* event : events)
     if (event->policy.action == "padded_to")
-      tokens.added += elements_of(event->policy.padded_to) - elements_of(event->shapes);
+      tokens.added = add_times(tokens.added, 1,
+                               elements_of(event->policy.padded_to) - elements_of(event->shapes));
   return tokens;
 }
 

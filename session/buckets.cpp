@@ -11,16 +11,16 @@ constexpr size_t kMostLengths = 2048;
 
 struct Length {
   int64_t length = 0;
-  int64_t batches_up_to = 0;  // of this length and all shorter ones
+  double batches_up_to = 0;  // of this length and all shorter ones
 };
 
 std::vector<Length> cumulated(const BatchesByLength& batches) {
   const size_t group = (batches.size() + kMostLengths - 1) / kMostLengths;
   std::vector<Length> lengths;
-  int64_t sum = 0;
+  double sum = 0;
   size_t at = 0;
   for (const auto& [length, count] : batches) {
-    sum += count;
+    sum += static_cast<double>(count);
     const bool starts = at++ % std::max<size_t>(group, 1) == 0;
     if (starts) lengths.emplace_back();
     lengths.back() = {length, sum};  // a group is padded to its longest
@@ -36,17 +36,18 @@ std::vector<int64_t> fit_buckets(const BatchesByLength& batches, int64_t most) {
   const auto k = static_cast<size_t>(std::clamp<int64_t>(most, 0, static_cast<int64_t>(n)));
   if (n == 0 || k == 0) return {};
   // least[j][i]: the first i lengths in j buckets; from[j][i]: where the last of them begins.
-  constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
-  std::vector<std::vector<int64_t>> least(k + 1, std::vector<int64_t>(n + 1, kNever));
+  constexpr double kNever = std::numeric_limits<double>::infinity();
+  std::vector<std::vector<double>> least(k + 1, std::vector<double>(n + 1, kNever));
   std::vector<std::vector<size_t>> from(k + 1, std::vector<size_t>(n + 1, 0));
   least[0][0] = 0;
-  const auto up_to = [&](size_t i) { return i == 0 ? 0 : lengths[i - 1].batches_up_to; };
+  const auto up_to = [&](size_t i) { return i == 0 ? 0.0 : lengths[i - 1].batches_up_to; };
   for (size_t j = 1; j <= k; ++j)
     for (size_t i = 1; i <= n; ++i)
       for (size_t first = j - 1; first < i; ++first) {
         if (least[j - 1][first] == kNever) continue;
-        const int64_t padded = (up_to(i) - up_to(first)) * lengths[i - 1].length;
-        const int64_t sum = least[j - 1][first] + padded;
+        const double padded =
+            (up_to(i) - up_to(first)) * static_cast<double>(lengths[i - 1].length);
+        const double sum = least[j - 1][first] + padded;
         if (sum >= least[j][i]) continue;
         least[j][i] = sum;
         from[j][i] = first;
@@ -60,10 +61,11 @@ std::vector<int64_t> fit_buckets(const BatchesByLength& batches, int64_t most) {
   return buckets;
 }
 
-int64_t padded_tokens(const BatchesByLength& batches, const std::vector<int64_t>& buckets) {
-  int64_t tokens = 0;
+double padded_tokens(const BatchesByLength& batches, const std::vector<int64_t>& buckets) {
+  double tokens = 0;
   for (const auto& [length, count] : batches)
-    tokens += count * *std::ranges::lower_bound(buckets, length);
+    tokens += static_cast<double>(count) *
+              static_cast<double>(*std::ranges::lower_bound(buckets, length));
   return tokens;
 }
 

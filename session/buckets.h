@@ -18,6 +18,6 @@ using BatchesByLength = std::map<int64_t, int64_t>;
 std::vector<int64_t> fit_buckets(const BatchesByLength& batches, int64_t most);
 
 // The sum that fit_buckets makes least: tokens of one row of every batch, padded.
-int64_t padded_tokens(const BatchesByLength& batches, const std::vector<int64_t>& buckets);
+double padded_tokens(const BatchesByLength& batches, const std::vector<int64_t>& buckets);
 
 }  // namespace tessera

@@ -8,6 +8,7 @@
 #include <map>
 #include <set>
 
+#include "session/log_sum.h"
 #include "session/padding.h"
 #include "session/spared.h"
 #include "support/plain_text.h"
@@ -123,7 +124,7 @@ CompileSlip cache_size_slip(const std::string& model, const Events& events) {
     disk |= event->kind == "evicted" && event->cache.tier == "disk";
   }
   int64_t total = 0;
-  for (const auto& [key, size] : bytes) total += size;
+  for (const auto& [key, size] : bytes) total = add_times(total, 1, size);
   slip.executables = executables_of(events);  // kept, not compiled again
   slip.text = "executables had to go and were compiled again";
   slip.command = run_as(model, last_compile(events)) +
@@ -196,13 +197,15 @@ class Padded {
   void add(const RecompileEvent& event) {
     for (const ServedShapes& other : event.served)
       if (const auto found = padding_.find({event.run_id, other.shapes}); found != padding_.end())
-        added_tokens += other.batches * found->second;
+        added_tokens = add_times(added_tokens, other.batches, found->second);
     if (compiled(event) || event.kind == "cache_load") obtain(event);
   }
 
   int64_t spared = 0, partial = 0;  // partial: only rows were missing
   double seconds = 0;
   int64_t added_tokens = 0;
+  // A log of very many compiles would keep its reader busy for hours.
+  bool gave_up() const { return comparisons_ > kMostComparisons; }
   int64_t executables() const {
     std::set<std::string> keys;
     for (const Made& one : made_) keys.insert(one.event->key.total);
@@ -215,7 +218,10 @@ class Padded {
     ExecutableKey key;
   };
 
+  static constexpr size_t kMostComparisons = size_t{1} << 24;
+
   void obtain(const RecompileEvent& event) {
+    if (gave_up()) return;
     const ExecutableKey key = key_of(event);
     const bool by_shape = event.cause == "input_shape" && event.request_id >= 0;
     const RecompileEvent* larger = compiled(event) && by_shape ? smallest_for(event, key) : nullptr;
@@ -233,11 +239,12 @@ class Padded {
     if (tokens(*larger) == tokens(event)) ++partial;
     const int64_t padding = elements_of(larger->shapes) - elements_of(event.shapes);
     padding_.insert_or_assign({event.run_id, event.shapes}, padding);
-    added_tokens += padding;
+    added_tokens = add_times(added_tokens, 1, padding);
   }
 
   // Of the run itself, or of the cache that it shares.
-  const RecompileEvent* smallest_for(const RecompileEvent& event, const ExecutableKey& key) const {
+  const RecompileEvent* smallest_for(const RecompileEvent& event, const ExecutableKey& key) {
+    comparisons_ += made_.size();
     std::vector<const ExecutableKey*> keys;
     for (const Made& one : made_) {
       const std::string& cache = one.event->cache.path;
@@ -250,6 +257,7 @@ class Padded {
   }
 
   std::vector<Made> made_;
+  size_t comparisons_ = 0;
   std::set<std::pair<std::string, std::string>> at_hand_;           // run and key
   std::set<std::string> proved_;                                    // runs
   std::map<std::pair<std::string, InputShapes>, int64_t> padding_;  // of a batch, by run and shapes
@@ -259,6 +267,7 @@ CompileSlip partial_batch_slip(const std::string& model, const Events& events,
                                const LogTokens& tokens) {
   Padded padded;
   for (const RecompileEvent* event : events) padded.add(*event);
+  if (padded.gave_up()) return {};
   CompileSlip slip;
   slip.rule = "partial_batch";
   slip.executables = padded.executables();

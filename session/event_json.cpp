@@ -168,6 +168,9 @@ class Reader {
     const auto is_size = [](int64_t n) { return n >= -1 && n <= kMaxElements; };
     if (!is_size(d.before) || !is_size(d.after)) fail(where, "must be between two sizes");
   }
+  void check(const std::string& where, const ServedShapes& served) {
+    if (served.batches < 0) fail(where + ".batches", "must not be negative");
+  }
   template <class T>
   void check(const std::string&, const T&) {}
 

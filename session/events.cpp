@@ -119,8 +119,23 @@ ExecutableKey key_of(const RecompileEvent& event) {
   return key;
 }
 
-Expected<std::vector<RecompileEvent>> read_events(const std::string& path, std::string* warning) {
+namespace {
+
+// At most: the vector has grown to twice what it holds, and a name and its numbers are nodes of
+// maps.
+int64_t bytes_of_event(std::string_view line) {
+  constexpr int64_t kBytesOfByte = 16;
+  return static_cast<int64_t>(2 * sizeof(RecompileEvent)) + kBytesOfByte * std::ssize(line);
+}
+
+}  // namespace
+
+Expected<std::vector<RecompileEvent>> read_events(const std::string& path, std::string* warning,
+                                                  const Limits& limits) {
   const std::string text = TRY(read_text_file(path));
+  const Deadline deadline(limits);
+  Budget memory(limits, &Limits::memory);
+  TRY(memory.spend(std::ssize(text), path));
   std::vector<RecompileEvent> events;
   std::vector<int64_t> torn;
   int64_t number = 0;
@@ -130,6 +145,8 @@ Expected<std::vector<RecompileEvent>> read_events(const std::string& path, std::
     begin = end + 1;
     ++number;
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+    TRY(memory.spend(bytes_of_event(line), path));
+    TRY(deadline.check(path));
     Expected<RecompileEvent> event = parse_event(line);
     if (event.ok()) {
       events.push_back(event.take());

@@ -106,8 +106,10 @@ std::string to_string(const InputShapes& shapes);  // "input_ids [16,173], …"
 // The key that an event speaks of, as far as it was written.
 ExecutableKey key_of(const RecompileEvent& event);
 // Errors say the line number. A line that was cut off, as a full disk or a killed writer leaves it,
-// is left out; `warning` then says how many and where, and is "" otherwise.
+// is left out; `warning` then says how many and where, and is "" otherwise. A log takes time and
+// memory, which it is refused past their limits.
 Expected<std::vector<RecompileEvent>> read_events(const std::string& path,
-                                                  std::string* warning = nullptr);
+                                                  std::string* warning = nullptr,
+                                                  const Limits& limits = {});
 
 }  // namespace tessera

@@ -95,7 +95,8 @@ Status run(const po::variables_map& flags) {
       TRY(command_of(flags.count("words") ? flags["words"].as<Words>() : Words()));
   const bool json = flags["json"].as<bool>();
   std::string warning;
-  std::vector<RecompileEvent> events = TRY(read_events(command.file, &warning));
+  std::vector<RecompileEvent> events =
+      TRY(read_events(command.file, &warning, TRY(limits_of(flags))));
   if (!warning.empty()) print_error("tessera: warning: {}\n", warning);
   if (command.verb == "list" && json) {
     for (const RecompileEvent& event : events) print("{}\n", to_json_line(event));

@@ -69,6 +69,15 @@ TEST(HistogramTest, longest_pack_first_repeats_a_length_in_a_bin) {
               UnorderedElementsAre(bins(1, {4, 2, 2}), bins(1, {1})));
 }
 
+TEST(HistogramTest, a_bin_takes_memory_for_what_it_holds_and_not_for_its_room) {
+  LengthHistogram histogram;
+  histogram.counts = {0, 0, 0, 2};
+  for (const PackPolicy policy : {PackPolicy::Spfhp, PackPolicy::Lpfhp}) {
+    const std::vector<BinGroup> bins = pack_histogram(histogram, int64_t{1} << 40, 0, policy);
+    EXPECT_EQ(bin_count(bins), policy == PackPolicy::Lpfhp ? 1 : 2);
+  }
+}
+
 TEST(HistogramTest, a_bin_is_closed_at_its_depth) {
   EXPECT_THAT(packed({2, 2, 2, 2, 2, 2, 2}, 8, 2, PackPolicy::Lpfhp),
               UnorderedElementsAre(bins(3, {2, 2}), bins(1, {2})));

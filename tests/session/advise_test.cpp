@@ -29,7 +29,8 @@ int64_t least_by_trying(const BatchesByLength& batches, size_t most) {
     for (size_t i = 0; i + 1 < lengths.size(); ++i)
       if (subset >> i & 1) buckets.push_back(lengths[i]);
     buckets.push_back(lengths.back());
-    if (buckets.size() <= most) least = std::min(least, padded_tokens(batches, buckets));
+    if (buckets.size() <= most)
+      least = std::min(least, static_cast<int64_t>(padded_tokens(batches, buckets)));
   }
   return least;
 }
@@ -43,7 +44,9 @@ TEST(Buckets, none_waste_less) {
     for (size_t most = 1; most <= 5; ++most) {
       const std::vector<int64_t> buckets = fit_buckets(batches, static_cast<int64_t>(most));
       EXPECT_LE(buckets.size(), most);
-      EXPECT_EQ(padded_tokens(batches, buckets), least_by_trying(batches, most)) << round;
+      EXPECT_EQ(static_cast<int64_t>(padded_tokens(batches, buckets)),
+                least_by_trying(batches, most))
+          << round;
     }
   }
 }
@@ -111,6 +114,46 @@ TEST(Advise, seconds_are_those_of_the_line_through_the_log) {
   EXPECT_DOUBLE_EQ(option(advice, "pad to one shape").useful_share, 100.0 / 160);
   EXPECT_DOUBLE_EQ(option(advice, "2 fitted buckets").useful_share, 100.0 / 120);
   EXPECT_DOUBLE_EQ(option(advice, "as in the log").useful_share, 1);
+}
+
+// What these counts take in tokens wraps around to INT64_MAX, which once meant that there was no
+// such choice.
+TEST(Buckets, of_counts_past_all_measure_are_chosen_all_the_same) {
+  const BatchesByLength batches = {
+      {7,  1317624576693539401},
+      {11, 4551793992214045204}
+  };
+  EXPECT_THAT(fit_buckets(batches, 2), ElementsAre(7, 11));
+  EXPECT_GT(padded_tokens(batches, {7, 11}), 5.9e19);
+}
+
+TEST(Advise, a_log_may_say_any_number) {
+  Log log;
+  log.compile(1, 7, 1).served = {
+      {{{"input_ids", {1, 7}}},                               INT64_MAX},
+      {{{"input_ids", {int64_t{1} << 20, int64_t{1} << 20}}}, INT64_MAX},
+      {{{"input_ids", {1, 11}}},                              INT64_MAX}
+  };
+  log.compile(1, 11, 1).artifact.bytes = INT64_MAX;
+  RecompileEvent& evicted = log.compile(1, 11, 1, "evicted");
+  evicted.key.total = "other";
+  evicted.artifact.bytes = INT64_MAX;
+  log.compile(int64_t{1} << 40, 1, 1);
+  log.compile(1, int64_t{1} << 40, 1);
+  const Advice advice = log.advice();
+  EXPECT_EQ(advice.batches, int64_t{1} << 53);
+  EXPECT_GT(option(advice, "pad to one shape").compile_seconds, 0);
+  for (const ServingOption& one : advice.options) EXPECT_NE(one.name, "packing");
+}
+
+// A histogram of such lengths would take 16 TiB.
+TEST(Advise, lengths_that_no_request_has_are_not_packed) {
+  Log log;
+  log.compile(1, int64_t{1} << 39, 1);
+  log.compile(1, 12, 1);
+  const Advice advice = log.advice();
+  ASSERT_FALSE(advice.options.empty());
+  for (const ServingOption& one : advice.options) EXPECT_NE(one.name, "packing");
 }
 
 TEST(Advise, batches_without_an_event_of_their_own_count) {

@@ -293,6 +293,29 @@ TEST_F(EventFile, a_line_is_bounded_before_it_is_parsed) {
             "line 1 has 16777217 bytes, must have at most 16777216");
 }
 
+TEST_F(EventFile, a_log_is_read_within_the_limits) {
+  ASSERT_TRUE(append_line(path_, to_json_line(example())).ok());
+  Limits limits;
+  limits.memory = 10'000;
+  const auto refused = read_events(path_, nullptr, limits);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().kind, ErrorKind::Refused);
+  EXPECT_THAT(refused.error().message, HasSubstr(path_ + ": needs memory = "));
+  limits.memory = 1'000'000;
+  EXPECT_TRUE(read_events(path_, nullptr, limits).ok());
+  limits.time = 0;
+  EXPECT_THAT(read_events(path_, nullptr, limits).error().message, HasSubstr("took longer than"));
+}
+
+TEST_F(EventFile, counts_are_not_negative) {
+  RecompileEvent event = example();
+  event.served = {
+      {{{"x", {1}}}, -1}
+  };
+  EXPECT_THAT(parse_event(to_json_line(event)).error().message,
+              HasSubstr("batches must not be negative"));
+}
+
 TEST_F(EventFile, that_is_missing_is_an_error_with_its_path) {
   const auto events = read_events(path_);
   ASSERT_FALSE(events.ok());
