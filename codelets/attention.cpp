@@ -153,7 +153,8 @@ Extents extents(const VertexShape& shape) {
   }
   letters.push_back("BRHd");
   return {
-      std::move(letters), {{'B', 1}, {'H', 1}, {'R', 64}}
+      std::move(letters), {{'B', 1}, {'H', 1}, {'R', 64}},
+       1
   };
 }
 

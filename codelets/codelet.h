@@ -36,6 +36,9 @@ struct VertexShape {
 // those of the parts do. A dot stands for a dimension that a vertex does not walk through, or not
 // from end to end.
 struct Extents {
+  // Of an element that is moved, on its own at the worst, or takes a few operations.
+  static constexpr int64_t kElementWeight = 16;
+
   std::vector<std::string> letters;  // by operand
   // Letters to cut along, in this order. Each is upper-case and a letter of a written operand.
   // Every piece but the last is a multiple of `step` long; a piece of about `worth` is worth a
@@ -46,6 +49,9 @@ struct Extents {
     int64_t worth = step;
   };
   std::vector<Cut> cuts;
+  // What the host takes at most for an element, where a term of a product takes 1: what keeps a
+  // call from taking longer than a run may.
+  int64_t weight = kElementWeight;
 };
 
 struct Codelet {

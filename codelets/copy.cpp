@@ -102,7 +102,8 @@ std::string constants(const VertexShape& shape) {
 Extents extents(const VertexShape& shape) {
   const std::vector<double>& perm = values(shape, "perm");
   const std::vector<double>& step = values(shape, "step");
-  Extents extents{std::vector<std::string>(2, std::string(perm.size(), '.')), {}};
+  Extents extents{
+      std::vector<std::string>(2, std::string(perm.size(), '.')), {}, Extents::kElementWeight};
   for (size_t d = 0; d < perm.size(); ++d) {
     const auto letter = static_cast<char>((step[d] == 1 ? 'A' : 'a') + d);
     if (std::abs(step[d]) == 1) extents.letters[0][static_cast<size_t>(perm[d])] = letter;

@@ -267,11 +267,22 @@ int64_t scratch_bytes(const VertexShape& shape) {
   return static_cast<int64_t>(registers) * kTapeChunk * 4;
 }
 
+// A vector of floats takes the host about half as long as it takes the tile.
+int64_t weight(const VertexShape& shape) {
+  const std::vector<double>& tape = values(shape, "tape");
+  int64_t weight = Extents::kElementWeight;
+  for (size_t row = 0; row < tape.size() / 4; ++row)
+    weight += kOpcodes[static_cast<size_t>(tape[4 * row])].single / 2;
+  return weight;
+}
+
 Extents extents(const VertexShape& shape) {
   constexpr std::string_view kLetters = "ABCDEFGH";
   const size_t rank = shape.operands.back().size.size();
   Extents extents{
-      std::vector<std::string>(shape.operands.size(), std::string(kLetters.substr(0, rank))), {}};
+      std::vector<std::string>(shape.operands.size(), std::string(kLetters.substr(0, rank))),
+      {},
+      weight(shape)};
   for (size_t d = 0; d < rank; ++d) {
     extents.cuts.push_back({kLetters[d], d + 1 < rank ? 1 : kTapeChunk});
   }

@@ -64,7 +64,8 @@ Extents extents(const VertexShape& shape) {
   std::vector<std::string> letters = {"GMk", "GkN"};
   append_epilogue_letters(shape, "GMN", letters);
   return {
-      std::move(letters), {{'G', 1}, {'M', kMatMulStrip, kMatMulRows}, {'N', kMatMulColumns}}
+      std::move(letters), {{'G', 1}, {'M', kMatMulStrip, kMatMulRows}, {'N', kMatMulColumns}},
+       1
   };
 }
 

@@ -34,7 +34,8 @@ Extents extents(const VertexShape& shape) {
   std::vector<std::string> letters = {"pMN"};
   append_epilogue_letters(shape, ".MN", letters);
   return {
-      std::move(letters), {{'M', 1}, {'N', 64}}
+      std::move(letters), {{'M', 1}, {'N', 64}},
+       1
   };
 }
 

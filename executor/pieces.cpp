@@ -12,8 +12,12 @@ namespace {
 // Pieces for each thread, so that one that is held up does not keep the others waiting.
 constexpr int64_t kPiecesPerThread = 16;
 
-// What takes some seconds at most: between two pieces a run looks at the clock.
+// What takes some seconds at most, in terms of products: between two pieces a run looks at the
+// clock.
 constexpr int64_t kMostWork = int64_t{1} << 34;
+
+// What is counted at most: no run ends that has more.
+constexpr int64_t kMostCounted = int64_t{1} << 47;
 
 // How far each letter goes: an operand with size 1 there serves all of it.
 std::map<char, int64_t> extents_of(const JoinedVertex& vertex) {
@@ -28,11 +32,11 @@ std::map<char, int64_t> extents_of(const JoinedVertex& vertex) {
   return extents;
 }
 
-int64_t product_of(const std::map<char, int64_t>& extents) {
-  int64_t work = 1;
+int64_t product_of(const std::map<char, int64_t>& extents, int64_t weight) {
+  int64_t work = weight;
   for (const auto& [letter, extent] : extents) {
     if (extent == 0) return 0;
-    if (extent > kMaxElements / work) return kMaxElements;
+    if (extent > kMostCounted / work) return kMostCounted;
     work *= extent;
   }
   return work;
@@ -69,7 +73,9 @@ void cut(const JoinedVertex& vertex, std::span<const Extents::Cut> cuts, int64_t
 
 }  // namespace
 
-int64_t work_of(const JoinedVertex& vertex) { return product_of(extents_of(vertex)); }
+int64_t work_of(const JoinedVertex& vertex) {
+  return product_of(extents_of(vertex), vertex.codelet->extents(vertex.shape()).weight);
+}
 
 int64_t work_of(const VertexShape& vertex, const Extents& letters) {
   std::map<char, int64_t> extents;
@@ -80,16 +86,16 @@ int64_t work_of(const VertexShape& vertex, const Extents& letters) {
       extent = std::max(extent, vertex.operands[i].size[d]);
     }
   }
-  return product_of(extents);
+  return product_of(extents, letters.weight);
 }
 
 std::vector<JoinedVertex> cut_into_pieces(const std::vector<JoinedVertex>& vertices, int threads,
                                           int64_t least_work) {
-  const int64_t work = work_of(vertices[0]);
+  const int64_t elements = product_of(extents_of(vertices[0]), 1);
   const auto count = static_cast<int64_t>(vertices.size());
   const int64_t most = ceil_div(kPiecesPerThread * threads, count);
-  const int64_t worth = threads == 1 ? 1 : std::min(most, work / least_work);
-  const int64_t wanted = std::max(worth, ceil_div(work, kMostWork));
+  const int64_t worth = threads == 1 ? 1 : std::min(most, elements / least_work);
+  const int64_t wanted = std::max(worth, ceil_div(work_of(vertices[0]), kMostWork));
   std::vector<JoinedVertex> pieces;
   for (const JoinedVertex& vertex : vertices) {
     const Extents extents = vertex.codelet->extents(vertex.shape());

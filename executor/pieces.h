@@ -22,7 +22,8 @@ inline constexpr int64_t kLeastWork = int64_t{1} << 17;
 std::vector<JoinedVertex> cut_into_pieces(const std::vector<JoinedVertex>& vertices, int threads,
                                           int64_t least_work = kLeastWork);
 
-// Elements that a vertex walks through, terms of products among them; 2^40 for more.
+// Elements that a vertex walks through, terms of products among them, each by its weight (Extents);
+// 2^47 for more.
 int64_t work_of(const JoinedVertex& vertex);
 int64_t work_of(const VertexShape& vertex, const Extents& extents);
 

@@ -13,9 +13,9 @@ namespace tessera {
 
 class RunWork {
  public:
-  // Adds `times` calls of a kernel that each walk through `elements` elements.
-  void add(int64_t elements, int64_t times = 1);
-  // Errors: "run: walks through 1e+18 elements, must be at most …".
+  // Adds `times` calls of a kernel whose work (pieces.h) is `terms` terms of products.
+  void add(int64_t terms, int64_t times = 1);
+  // Errors: "run: takes as long as 1e+18 terms, must be at most …".
   Status check(int threads, const Limits& limits) const;
 
  private:

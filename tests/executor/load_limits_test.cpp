@@ -138,7 +138,7 @@ TEST(RunLimits, a_run_that_no_host_could_end_in_its_time_is_refused) {
   const Status refused = work.check(1, limits);
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.error().message,
-            "run: walks through 3.87e+12 elements, must be at most 2e+12 in its time (--limit "
+            "run: takes as long as 3.87e+12 terms, must be at most 2e+12 in its time (--limit "
             "time=SECONDS raises it)");
   EXPECT_EQ(refused.error().kind, ErrorKind::Refused);
 }
@@ -150,7 +150,7 @@ TEST(RunLimits, one_call_that_could_not_be_stopped_is_refused) {
   limits.time = 1;
   EXPECT_THAT(
       load(executable, limits, MachineKind::Isolated).error().message,
-      HasSubstr("run: one call of a kernel walks through 1.33e+10 elements, must be at most "
+      HasSubstr("run: one call of a kernel takes as long as 1.33e+10 terms, must be at most "
                 "1e+10 in its time"));
   limits.time = 60;
   EXPECT_TRUE(load(executable, limits, MachineKind::Isolated).ok());
@@ -164,6 +164,35 @@ TEST(RunLimits, a_long_superstep_is_cut_for_one_thread_too) {
   const std::vector<JoinedVertex> pieces = cut_into_pieces(*joined, 1);
   EXPECT_GE(pieces.size(), 4U);
   for (const JoinedVertex& piece : pieces) EXPECT_LE(work_of(piece), int64_t{1} << 35);
+}
+
+// 64 powers of one number, `count` times over.
+std::shared_ptr<const Executable> powers(int64_t count) {
+  std::string tape = "4,0,1,0";
+  for (int row = 1; row < 64; ++row) tape += fmt::format(",4,{},1,0", row + 1);
+  return std::make_shared<const Executable>(tiny_executable(
+      fmt::format("program powers {{\n  {}\n  input x: f32[1] = by [1] at 0\n  output y: "
+                  "bool[{}] = by [{}] at 0\n  inputs x\n  outputs y\n  step s {{\n    elementwise "
+                  "on [1] at 0 domain=0 tape=[{}] constants=[1.5]\n    read x [*]\n    write y "
+                  "[*]\n  }}\n}}\n",
+                  kLargeTiles, count, count, tape)));
+}
+
+TEST(RunLimits, an_element_counts_by_what_is_done_to_it) {
+  const auto pieces_of = [](const std::shared_ptr<const Executable>& executable) {
+    Budget memory({}, &Limits::memory);
+    const Program& program = executable->program;
+    const auto joined = join_vertices(program, program.supersteps[0].compute, memory);
+    return cut_into_pieces(*joined, 1);
+  };
+  EXPECT_EQ(pieces_of(powers(1 << 20)).size(), 1U);
+  const std::vector<JoinedVertex> pieces = pieces_of(powers(int64_t{1} << 31));
+  EXPECT_GE(pieces.size(), 256U);
+  for (const JoinedVertex& piece : pieces) EXPECT_LE(work_of(piece), int64_t{1} << 35);
+  Limits limits;
+  limits.time = 1;
+  EXPECT_THAT(load(powers(1 << 22), limits, MachineKind::Isolated).error().message,
+              HasSubstr("run: one call of a kernel takes as long as 1.4e+10 terms"));
 }
 
 TEST(RunLimits, a_run_ends_when_its_time_is_over) {
