@@ -34,7 +34,7 @@ Status check_count(const std::string& path, int64_t count) {
 }
 
 Expected<std::vector<int64_t>> read_npy_lengths(const std::string& path) {
-  const NpyArray array = TRY(read_npy(path));
+  const NpyArray array = TRY(read_npy(path, kMostRequests * 8));
   const bool wide = array.descr == "<i8";
   if (array.shape.size() != 1 || (!wide && array.descr != "<i4"))
     return bad(path, "is " + array.descr + " " + to_string(array.shape) +

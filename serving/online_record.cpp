@@ -185,19 +185,14 @@ RecordedBatch recorded(const FormedBatch& batch) {
 
 Expected<OnlineLog> OnlineLog::create(const std::string& path, const PackingContract& contract,
                                       const FormerConfig& config) {
-  std::ofstream file(path);
-  if (!file) return Error{path + ": cannot be written, must be a file in a folder that exists"};
-  file << to_json(contract, config).dump() << '\n';
-  return OnlineLog(path, std::move(file));
+  OnlineLog log(TRY(GrowingFile::create(path)));
+  log.file_.write(to_json(contract, config).dump() + '\n');
+  return log;
 }
 
-void OnlineLog::write(const FormerEvent& event) { file_ << to_json(event).dump() << '\n'; }
+void OnlineLog::write(const FormerEvent& event) { file_.write(to_json(event).dump() + '\n'); }
 
-Status OnlineLog::close() {
-  file_.close();
-  if (file_) return {};
-  return Error{path_ + ": was not written to its end, must have room on its disk"};
-}
+Status OnlineLog::close() { return file_.close(); }
 
 Expected<RecordedRun> read_online_log(const std::string& path) {
   const std::string text = TRY(read_text_file(path));

@@ -3,12 +3,12 @@
 // then an event a line, as docs/runtime.md lists them.
 #pragma once
 
-#include <fstream>
 #include <string>
 #include <vector>
 
 #include "serving/batch_former.h"
 #include "support/expected.h"
+#include "support/file.h"
 
 namespace tessera {
 
@@ -22,10 +22,8 @@ class OnlineLog {
   Status close();
 
  private:
-  OnlineLog(std::string path, std::ofstream file)
-      : path_(std::move(path)), file_(std::move(file)) {}
-  std::string path_;
-  std::ofstream file_;
+  explicit OnlineLog(GrowingFile file) : file_(std::move(file)) {}
+  GrowingFile file_;
 };
 
 // A batch as it was recorded.

@@ -226,6 +226,33 @@ Status write_file_atomic(const std::string& path, std::string_view text, Sync sy
       path, [&](const Sink& sink) { return sink(std::as_bytes(std::span(text))); }, sync);
 }
 
+Expected<GrowingFile> GrowingFile::create(const std::string& path) {
+  Descriptor file(
+      ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK, 0666));
+  if (!file.is_open()) return system_error(path, "cannot create");
+  struct stat status;
+  if (::fstat(file.get(), &status) != 0) return system_error(path, "cannot create");
+  if (!S_ISREG(status.st_mode)) return Error{path + ": is not a regular file, must be one or new"};
+  return GrowingFile(path, std::move(file));
+}
+
+void GrowingFile::write(std::string_view text) {
+  constexpr size_t kAtOnce = size_t{1} << 16;
+  waiting_ += text;
+  if (waiting_.size() >= kAtOnce) flush();
+}
+
+void GrowingFile::flush() {
+  if (status_.ok()) status_ = write_all(file_.get(), std::as_bytes(std::span(waiting_)), path_);
+  waiting_.clear();
+}
+
+Status GrowingFile::close() {
+  flush();
+  if (!file_.close() && status_.ok()) status_ = system_error(path_, "cannot write");
+  return status_;
+}
+
 Status check_appendable(const std::string& path) {
   TRY(open_to_append(path));
   return {};

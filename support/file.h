@@ -13,8 +13,10 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "support/descriptor.h"
 #include "support/expected.h"
 #include "support/fault.h"
 
@@ -67,6 +69,23 @@ Status write_file_atomic(const std::string& path, std::string_view text, Sync sy
 // One whole line at the end, in one write, made for several writers at once. Where a writer before
 // was cut off within its line (a full disk, a kill), a new line begins first.
 Status append_line(const std::string& path, std::string_view line);
+// A file that grows from nothing while its writer works, for a record of what goes on: whoever
+// looks sees how far it came. A pipe or a device is refused, and not waited for.
+class GrowingFile {
+ public:
+  static Expected<GrowingFile> create(const std::string& path);
+  // What goes wrong is remembered, and close says it.
+  void write(std::string_view text);
+  Status close();
+
+ private:
+  GrowingFile(std::string path, Descriptor file) : path_(std::move(path)), file_(std::move(file)) {}
+  void flush();
+  std::string path_;
+  Descriptor file_;
+  std::string waiting_;
+  Status status_;
+};
 // Whether append_line could open it; makes it where it is missing.
 Status check_appendable(const std::string& path);
 

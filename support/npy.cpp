@@ -137,7 +137,7 @@ Expected<std::string_view> take_header(std::span<const std::byte>& file, const s
 
 }  // namespace
 
-Expected<NpyArray> read_npy(const std::string& path) {
+Expected<NpyArray> read_npy(const std::string& path, int64_t most) {
   const auto file = TRY(MappedFile::open(path));
   std::span<const std::byte> data = file->bytes();
   const std::string_view text = TRY(take_header(data, path));
@@ -155,6 +155,10 @@ Expected<NpyArray> read_npy(const std::string& path) {
     return bad(path, "holds " + std::to_string(data.size()) + " bytes of data, but " +
                          header->descr + to_string(header->shape) + " takes " +
                          std::to_string(wanted));
+  if (wanted > most)
+    return Error{path + ": is " + header->descr + to_string(header->shape) + " of " +
+                     std::to_string(wanted) + " bytes, must have at most " + std::to_string(most),
+                 ErrorKind::Refused, "limit"};
   NpyArray array{
       header->descr, header->shape, {data.begin(), data.end()}
   };

@@ -16,7 +16,9 @@ struct NpyArray {
   std::vector<std::byte> bytes;
 };
 
-Expected<NpyArray> read_npy(const std::string& path);
+// Refuses data of more than `most` bytes before it takes memory for them.
+inline constexpr int64_t kMostArrayBytes = int64_t{16} << 30;
+Expected<NpyArray> read_npy(const std::string& path, int64_t most = kMostArrayBytes);
 Status write_npy(const std::string& path, const NpyArray& array);  // atomic
 // NumPy's descr of our types: "<f4", "<f2", "<i4", "|b1".
 std::string npy_descr(DType dtype);

@@ -11,32 +11,33 @@
 #include <functional>
 #include <tuple>
 
+#include "support/own_group.h"
+
 namespace tessera {
 namespace fs = std::filesystem;
 namespace {
 
 constexpr int kFolder = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-constexpr mode_t kOthersWrite = S_IWGRP | S_IWOTH;
 
 Error system_error(const std::string& path, const char* doing) {
   return Error{path + ": " + doing + ": " + std::strerror(errno)};
 }
 
 // "" if only its owner, who is us, can write to it; else what is wrong.
-std::string distrust(const struct stat& status) {
+std::string distrust(int descriptor, const struct stat& status) {
   if (status.st_uid != ::geteuid())
     return "is of user " + std::to_string(status.st_uid) + ", must be of user " +
            std::to_string(::geteuid()) + ", who reads it";
-  if (status.st_mode & kOthersWrite) return "can be written to by others, must not";
+  if (!only_owner_writes(descriptor, status)) return "can be written to by others, must not";
   return "";
 }
 
 // Whoever can write to a folder can put another in the place of what it holds.
-std::string distrust_above(const struct stat& status) {
+std::string distrust_above(int descriptor, const struct stat& status) {
   if (status.st_uid != ::geteuid() && status.st_uid != 0)
     return "is of user " + std::to_string(status.st_uid) + ", must be of user " +
            std::to_string(::geteuid()) + " or root to have a cache below it";
-  if ((status.st_mode & kOthersWrite) && !(status.st_mode & S_ISVTX))
+  if (!(status.st_mode & S_ISVTX) && !only_owner_writes(descriptor, status))
     return "can be written to by others, must not to have a cache below it";
   return "";
 }
@@ -54,10 +55,10 @@ Expected<Descriptor> enter(int folder, const std::string& name, const std::strin
 }
 
 Status check(int descriptor, const std::string& path,
-             const std::function<std::string(const struct stat&)>& distrust_it) {
+             const std::function<std::string(int, const struct stat&)>& distrust_it) {
   struct stat status;
   if (::fstat(descriptor, &status) != 0) return system_error(path, "cannot be looked at");
-  const std::string wrong = distrust_it(status);
+  const std::string wrong = distrust_it(descriptor, status);
   if (wrong.empty()) return {};
   return Error{path + ": " + wrong, ErrorKind::BadFile};
 }
@@ -160,7 +161,7 @@ Expected<Descriptor> PrivateFolder::open_file(const std::string& name) const {
     return system_error(path, "cannot be looked at");
   if (!file.is_open() || !S_ISREG(status.st_mode))
     return Error{path + ": is not a plain file, must be one and not a link", ErrorKind::BadFile};
-  if (const std::string wrong = distrust(status); !wrong.empty())
+  if (const std::string wrong = distrust(file.get(), status); !wrong.empty())
     return Error{path + ": " + wrong, ErrorKind::BadFile};
   return file;
 }

@@ -20,7 +20,8 @@ class PrivateFolder {
  public:
   // Makes the folder, for its owner alone, and those above it, where they are missing. BadFile: it
   // is a link, another user's, or others may write to it or to a folder above it (one where only
-  // owners remove, as /tmp, may be), and then nothing was made. Failed: the system says no.
+  // owners remove, as /tmp, may be), and then nothing was made. A group of this user's own
+  // (support/own_group.h) is not others. Failed: the system says no.
   static Expected<PrivateFolder> open(const std::string& path);
   // One in it.
   Expected<PrivateFolder> make(const std::string& name) const;      // where it is missing

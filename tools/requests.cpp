@@ -20,7 +20,8 @@ namespace fs = std::filesystem;
 namespace {
 
 Expected<std::vector<int32_t>> read_tokens(const std::string& path) {
-  const NpyArray array = TRY(read_npy(path));
+  constexpr int64_t kMostBytes = int64_t{64} << 20;  // of one request: no row has as many tokens
+  const NpyArray array = TRY(read_npy(path, kMostBytes));
   if (array.shape.size() != 1 || (array.descr != "<i4" && array.descr != "<i8"))
     return Error{fmt::format("{}: is {} {}, must be one-dimensional <i4 or <i8", path, array.descr,
                              to_string(array.shape))};

@@ -138,16 +138,16 @@ Status run_locked_up(const ExecutableRun& is) {
     if (!is.batches[i].folder.empty()) inputs.push_back(is.batches[i].folder);
     if (!is.outputs.empty()) outputs.push_back(is.folder(i));
   }
-  const ReadArray read = read_before(inputs);
+  const ReadArray read = read_before(inputs, is.machine.limits);
   return run_in_sandbox(outputs, is.machine.limits, write_outputs,
                         [&](const WriteOutputs& write) { return run_executable(is, read, write); });
 }
 
-Status run_batches(Session& session, const std::vector<Source>& batches,
-                   const std::string& outputs) {
+Status run_batches(Session& session, const std::vector<Source>& batches, const std::string& outputs,
+                   const ReadArray& read) {
   for (size_t i = 0; i < batches.size(); ++i) {
     const Serving serving = TRY(session.serve(batches[i].shapes));
-    TRY(run_batch(serving, TRY(load_inputs(batches[i], serving, i, read_npy)),
+    TRY(run_batch(serving, TRY(load_inputs(batches[i], serving, i, read)),
                   folder_of_batch(outputs, i, batches.size()), write_outputs));
   }
   return {};
@@ -180,7 +180,7 @@ Status run_model(const std::string& path, const MachineOptions& machine,
   // Before anything is compiled for answers that no file could hold.
   if (!outputs.empty()) TRY(TensorFiles(names.outputs, names.inputs).check());
   const std::unique_ptr<Session> session = TRY(Session::open(path, std::move(options)));
-  const Status done = run_batches(*session, batches, outputs);
+  const Status done = run_batches(*session, batches, outputs, read_within(machine.limits));
   if (done.ok()) session->finish_background();
   // A refusal is counted too.
   const std::string metrics = flags["metrics"].as<std::string>();
@@ -212,7 +212,8 @@ Status run(const po::variables_map& flags) {
   const PopefFile file = TRY(open_popef(model, machine.require_signature, machine.limits));
   if (packed) return run_packed(flags, file, machine, outputs);
   const ExecutableRun is{file, machine, TRY(sources(flags, nullptr, false)), outputs};
-  return sandbox ? run_locked_up(is) : run_executable(is, read_npy, write_outputs);
+  return sandbox ? run_locked_up(is)
+                 : run_executable(is, read_within(machine.limits), write_outputs);
 }
 
 }  // namespace

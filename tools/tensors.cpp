@@ -98,13 +98,21 @@ TensorFiles output_files(const Metadata& metadata) {
                      anchor_names(metadata, AnchorKind::Input));
 }
 
-ReadArray read_before(const std::vector<std::string>& folders) {
+ReadArray read_within(const Limits& limits) {
+  return [most = limits.memory](const std::string& path) { return read_npy(path, most); };
+}
+
+ReadArray read_before(const std::vector<std::string>& folders, const Limits& limits) {
   std::map<fs::path, Expected<NpyArray>> arrays;
+  int64_t left = limits.memory;
   for (const std::string& folder : folders) {
     std::error_code error;
-    for (const fs::directory_entry& entry : fs::directory_iterator(folder, error))
-      if (entry.path().extension() == ".npy")
-        arrays.emplace(entry.path().lexically_normal(), read_npy(entry.path()));
+    for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
+      if (entry.path().extension() != ".npy") continue;
+      Expected<NpyArray> array = read_npy(entry.path(), left);
+      if (array) left -= std::ssize(array->bytes);
+      arrays.emplace(entry.path().lexically_normal(), std::move(array));
+    }
   }
   return [arrays = std::move(arrays)](const std::string& path) -> Expected<NpyArray> {
     const auto found = arrays.find(fs::path(path).lexically_normal());

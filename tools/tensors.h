@@ -11,6 +11,7 @@
 #include "executor/model_runner.h"
 #include "support/expected.h"
 #include "support/file_names.h"
+#include "support/limits.h"
 #include "support/npy.h"
 
 namespace tessera::tools {
@@ -31,12 +32,15 @@ TensorFiles output_files(const Metadata& metadata);
 
 // How an array is had from its path: by reading the file, or from what was read before.
 using ReadArray = std::function<Expected<NpyArray>(const std::string& path)>;
-// Reads every .npy of the folders now, for a process that will not open anything.
-ReadArray read_before(const std::vector<std::string>& folders);
+// A file of at most limits.memory.
+ReadArray read_within(const Limits& limits);
+// Reads every .npy of the folders now, for a process that will not open anything: within
+// limits.memory, all together.
+ReadArray read_before(const std::vector<std::string>& folders, const Limits& limits);
 // The .npy of each of `names` (all of them must be there).
 Expected<std::map<std::string, NpyArray>> read_inputs(const std::string& folder,
                                                       const std::vector<std::string>& names,
-                                                      const ReadArray& read = read_npy);
+                                                      const ReadArray& read);
 // Shapes of all .npy there by the names whose files they are, for a model that is not compiled yet.
 Expected<std::map<std::string, Shape>> input_shapes_of(const std::string& folder,
                                                        const TensorFiles& files);

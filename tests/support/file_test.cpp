@@ -131,6 +131,38 @@ TEST_F(File, a_log_outlives_a_full_disk) {
   EXPECT_EQ(text("log"), std::string(4090, 'x') + "\ncut o\nnext\n");
 }
 
+TEST_F(File, a_growing_file_does_not_wait_for_a_pipe) {
+  ASSERT_EQ(::mkfifo(path("pipe").c_str(), 0600), 0);
+  EXPECT_FALSE(GrowingFile::create(path("pipe")).ok());
+  EXPECT_THAT(GrowingFile::create("/dev/null").error().message, HasSubstr("is not a regular file"));
+}
+
+TEST_F(File, a_growing_file_tells_of_a_full_disk) {
+  auto file = GrowingFile::create(path("record"));
+  ASSERT_TRUE(file.ok()) << file.error().message;
+  rlimit before;
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  auto* const handler = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit small{4096, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  for (int i = 0; i < 100; ++i) file->write(std::string(1000, 'x'));
+  const Status closed = file->close();
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  std::signal(SIGXFSZ, handler);
+  ASSERT_FALSE(closed.ok());
+  EXPECT_EQ(closed.error().message, path("record") + ": cannot write: File too large");
+}
+
+TEST_F(File, a_growing_file_holds_what_was_written) {
+  write("record", "old and longer");
+  auto file = GrowingFile::create(path("record"));
+  ASSERT_TRUE(file.ok());
+  file->write("a\n");
+  file->write("b\n");
+  ASSERT_TRUE(file->close().ok());
+  EXPECT_EQ(text("record"), "a\nb\n");
+}
+
 TEST_F(File, more_than_the_limit_is_not_read) {
   write("a", "12345");
   EXPECT_TRUE(read_text_file(path("a"), 5).ok());

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include <filesystem>
 #include <fstream>
 #include <random>
 
@@ -108,6 +109,24 @@ TEST_F(Npy, data_must_be_as_long_as_the_shape_says) {
   EXPECT_EQ(error(file_of_four("|u1", "(3,)")), "holds 4 bytes of data, but |u1[3] takes 3");
   EXPECT_EQ(error(file_of_four("<i8", "(1099511627776,)")),
             "holds 4 bytes of data, but <i8[1099511627776] takes 8796093022208");
+}
+
+// A file may be long and hold nothing: it is looked at before memory is taken for it.
+TEST_F(Npy, more_than_the_limit_is_not_read) {
+  std::ofstream(path("a.npy"), std::ios::binary)
+      << file_of("{'descr': '<f4', 'fortran_order': False, 'shape': (10000000000,), }", "");
+  std::filesystem::resize_file(path("a.npy"),
+                               std::filesystem::file_size(path("a.npy")) + 40'000'000'000);
+  const Expected<NpyArray> array = read_npy(path("a.npy"));
+  ASSERT_FALSE(array.ok());
+  EXPECT_EQ(array.error().kind, ErrorKind::Refused);
+  EXPECT_EQ(array.error().message,
+            path("a.npy") +
+                ": is <f4[10000000000] of 40000000000 bytes, must have at most "
+                "17179869184");
+  std::ofstream(path("a.npy"), std::ios::binary) << file_of_four("<f4", "(1,)");
+  EXPECT_FALSE(read_npy(path("a.npy"), 3).ok());
+  EXPECT_TRUE(read_npy(path("a.npy"), 4).ok());
 }
 
 TEST_F(Npy, what_is_not_such_a_file_is_refused) {

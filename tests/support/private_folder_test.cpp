@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "support/own_group.h"
 #include "tests/helpers/temporary_folder.h"
 
 namespace tessera {
@@ -31,6 +32,19 @@ TEST_F(PrivateFolderTest, is_made_for_its_owner_with_those_above_it) {
     ASSERT_EQ(::stat(path(name).c_str(), &status), 0);
     EXPECT_EQ(status.st_mode & 0777, 0700u) << name;
   }
+}
+
+TEST(OwnGroup, is_the_users_first_of_the_users_name_and_holds_nobody_else) {
+  const GroupEntry own{"ada", {}};
+  EXPECT_TRUE(is_own_group(1000, "ada", 1000, 1000, own));
+  EXPECT_TRUE(is_own_group(1000, "ada", 1000, 1000, {"ada", {"ada"}}));
+  EXPECT_FALSE(is_own_group(1000, "ada", 1000, 1000,
+                            {
+                                "ada", {"ada", "bob"}
+  }));
+  EXPECT_FALSE(is_own_group(1000, "ada", 1000, 1000, {"users", {}}));
+  EXPECT_FALSE(is_own_group(1000, "ada", 100, 1000, own));
+  EXPECT_FALSE(is_own_group(0, "root", 0, 0, {"root", {}}));
 }
 
 TEST_F(PrivateFolderTest, below_a_folder_that_others_can_write_to_is_refused) {
