@@ -102,7 +102,7 @@ Status PackRunner::Impl::start(const FormerConfig& former_config) {
   former->record(config.record);
   outbox = Outbox(config.keep_order);
   if (config.batch_time == BatchTime::Modelled) {
-    const double seconds = executor->modelled_seconds();
+    const double seconds = seconds_of_batch(executor->modelled_seconds());
     if (seconds <= 0) {
       return Error{
           "pack runner: batch_time is modelled, must be measured where the executor has "

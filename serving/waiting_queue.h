@@ -2,6 +2,7 @@
 // Admitted requests that no batch has taken yet, by age, by rank and by deadline.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -13,6 +14,11 @@ namespace tessera {
 // Since the start of the run, on the clock of whoever calls.
 using Time = std::chrono::nanoseconds;
 inline constexpr Time kNever = Time::max();
+// Seconds that a file gives, as a batch can take: neither less than none nor more than a year.
+inline double seconds_of_batch(double seconds) {
+  constexpr double kYear = 365.0 * 24 * 3600;
+  return seconds > 0 ? std::min(seconds, kYear) : 0;
+}
 
 using RequestId = uint64_t;
 

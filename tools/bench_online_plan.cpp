@@ -97,7 +97,8 @@ Status choose_config(const po::variables_map& flags, OnlinePlan& plan) {
   config.batch_time = TRY(microseconds(flags, "batch_microseconds"));
   plan.batch_time = "given";
   if (config.batch_time == Time(0) && plan.runner != nullptr) {
-    const double modelled = plan.runner->executable().metadata.cycles.seconds_per_batch;
+    const double modelled =
+        seconds_of_batch(plan.runner->executable().metadata.cycles.seconds_per_batch);
     config.batch_time = Time(std::llround(modelled * 1e9));
     plan.batch_time = "modelled";
   }

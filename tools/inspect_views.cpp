@@ -91,10 +91,11 @@ void print_memory(const Profiled& is) {
 void print_liveness(const Profiled& is) {
   const std::vector<int64_t>& live = is.memory.live_by_superstep;
   const int64_t most = live.empty() ? 0 : *std::ranges::max_element(live);
-  constexpr int64_t kWidth = 40;
+  constexpr double kWidth = 40;
   print("{:<44} {:>16}\n", "superstep", "not always live");
   for (size_t i = 0; i < live.size(); ++i) {
-    const int64_t bar = most == 0 ? 0 : live[i] * kWidth / most;
+    const double bar =
+        most == 0 ? 0 : kWidth * static_cast<double>(live[i]) / static_cast<double>(most);
     print("{:<44} {:>16} {}\n", shortened(is.program.supersteps[i].name), human_count(live[i]),
           std::string(static_cast<size_t>(bar), '#'));
   }

@@ -199,8 +199,8 @@ Status tune_tried(TriedShape& shape, std::span<const int64_t> lengths, const Tun
                                 longest_request(shape.contract), longest);
     return {};
   }
-  const auto batch_time =
-      std::chrono::duration_cast<Time>(std::chrono::duration<double>(shape.seconds_per_batch));
+  const auto batch_time = std::chrono::duration_cast<Time>(
+      std::chrono::duration<double>(seconds_of_batch(shape.seconds_per_batch)));
   shape.tuned = TRY(tune_shape(shape.contract, std::max(batch_time, Time(1)), lengths, options));
   return {};
 }

@@ -117,11 +117,13 @@ class Printed {
     bytes_ += bytes.size();
     if (bytes_ > kMostPrinted)
       return Error{fmt::format("--sandbox: more than {} bytes were printed", kMostPrinted)};
-    waiting_ += bytes;
-    const size_t end = waiting_.rfind('\n');
-    if (end == std::string::npos) return {};
-    print_(std::string_view(waiting_).substr(0, end + 1));
-    waiting_.erase(0, end + 1);
+    const size_t end = bytes.rfind('\n');  // what waits has none
+    if (end == std::string::npos) {
+      waiting_ += bytes;
+      return {};
+    }
+    print_(waiting_.append(bytes.substr(0, end + 1)));
+    waiting_ = bytes.substr(end + 1);
     return {};
   }
   void finish() const { print_(waiting_); }
