@@ -185,7 +185,7 @@ void set_warm_up(SessionOptions& options, const py::handle& value) {
 void set_on_recompile(SessionOptions& options, const py::handle& value) {
   const std::string word = text("on_recompile", value);
   auto policy = parse_on_recompile(word);
-  if (!policy.ok()) refuse("on_recompile: '" + word + "', must be allow, warn, pad or fail");
+  if (!policy.ok()) refuse("on_recompile: '" + word + "', must be " + list_of_words<OnRecompile>());
   options.on_recompile = *policy;
 }
 

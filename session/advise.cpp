@@ -68,8 +68,8 @@ Demand demand_of(const Events& events) {
   Demand demand;
   for (const RecompileEvent* event : events) {
     const bool asked = event->request_id >= 0 || event->requests_blocked > 0;
-    const bool served = event->error.empty() || event->kind == "rejected";
-    if (asked && served && event->kind != "evicted") demand.add(event->shapes, 1);
+    const bool served = event->error.empty() || event->kind == EventKind::Rejected;
+    if (asked && served && event->kind != EventKind::Evicted) demand.add(event->shapes, 1);
     for (const ServedShapes& other : event->served) demand.add(other.shapes, other.batches);
   }
   return demand;
@@ -248,7 +248,7 @@ void add_options(Advice& advice, const Demand& demand, const Events& compiles) {
 LogTokens tokens_of(const Events& events, int64_t useful) {
   LogTokens tokens{.useful = useful, .added = 0};
   for (const RecompileEvent* event : events)
-    if (event->policy.action == "padded_to")
+    if (event->policy.action == PolicyAction::PaddedTo)
       tokens.added = add_times(tokens.added, 1,
                                elements_of(event->policy.padded_to) - elements_of(event->shapes));
   return tokens;

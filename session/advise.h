@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What to do about the recompiles in a log, computed from the log: ways to serve the same batches
-// with fewer executables, and slips that made some of them, each with its price.
+// with fewer executables, and slips, i.e. habits that caused compiles; each with its price.
 #pragma once
 
 #include <cstdint>
@@ -17,22 +17,21 @@ struct ServingOption {
   std::string name;  // "as in the log", "pad to one shape", "2 fitted buckets", "packing" …
   int64_t executables = 0;
   double compile_seconds = 0;       // of the log: measured; of the others: predicted
-  double saved_seconds = 0;         // compile_seconds of the log less its own
-  double useful_share = 0;          // tokens that were asked for, of those that are computed
+  double saved_seconds = 0;         // compile_seconds of the log minus this option's
+  double useful_share = 0;          // share of the computed tokens that requests asked for
   std::vector<InputShapes> shapes;  // of its executables; empty for the log's own
   std::string command;
 };
 
-// Something that made compiles and need not have; and what the log is once it has ended.
+// A habit that caused compiles that were not needed, and what the log would be without it.
 struct CompileSlip {
-  std::string rule;  // dtype | option | baked_constant | cache_too_small | no_cache | cache_failed
-                     // | partial_batch
+  AdviceRule rule = AdviceRule::ManyShapes;
   std::string text;
   int64_t compiles = 0;
-  double seconds = 0;       // that requests would have waited less, what the remedy takes deducted
-  int64_t executables = 0;  // that are left
-  double useful_share = 0;  // as of a ServingOption, padding that the remedy adds included
-  std::string command;      // the remedy; "" where it is none
+  double seconds = 0;       // waiting that the remedy would have saved, less what it costs
+  int64_t executables = 0;  // that are still needed with the remedy
+  double useful_share = 0;  // as of a ServingOption, with the padding that the remedy adds
+  std::string command;      // the remedy; "" where no command is one
 };
 
 struct Advice {
@@ -45,9 +44,9 @@ struct Advice {
   std::vector<CompileSlip> slips;
 };
 
-// One for each model of the log, by name. Compile seconds are predicted by a line through those of
-// the log against the tokens of a batch, and what the first compile of a process takes on top.
-// A batch of the log is taken for full: every row one request of the batch's length.
+// One for each model of the log, by name. Compile seconds are predicted by a line fitted to the
+// log's compiles, seconds against tokens of a batch, plus the extra time of a process's first
+// compile. Every row of a batch counts as one request of the batch's length.
 std::vector<Advice> advise(const std::vector<RecompileEvent>& events);
 
 }  // namespace tessera

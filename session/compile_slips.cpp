@@ -18,12 +18,12 @@ namespace {
 
 using Events = std::vector<const RecompileEvent*>;
 
-// As many weights as this that no two runs share are hardly trained ones.
+// This many versions of a model in one log are a number that changes, rather than new training.
 constexpr size_t kManyVersions = 3;
 
 bool compiled(const RecompileEvent& event) { return event.is_compile() && event.error.empty(); }
 
-// Keys, each once, of the compiles that are `left`.
+// The number of keys among the compiles that are `left`.
 int64_t executables_of(const Events& events,
                        const std::function<bool(const RecompileEvent&)>& left) {
   std::set<std::string> keys;
@@ -35,12 +35,16 @@ int64_t executables_of(const Events& events) {
   return executables_of(events, [](const auto&) { return true; });
 }
 
-// Whether this cause is all there was: a batch of a new shape is compiled for in any case.
-bool is_only(const RecompileEvent& event, const std::string& cause) {
-  return event.cause == cause && event.causes.size() <= 1;
+// Whether this is the only cause. A batch whose shape is new too would be compiled in any case.
+bool is_only(const RecompileEvent& event, Cause cause) {
+  return event.causes.size() == 1 && event.causes[0] == cause;
+}
+// Whether its only cause is one that the table has this rule for.
+bool is_slip(const RecompileEvent& event, AdviceRule rule) {
+  return event.causes.size() == 1 && rule_of(event.causes[0]) == rule;
 }
 
-CompileSlip sum_of(const char* rule, const Events& events,
+CompileSlip sum_of(AdviceRule rule, const Events& events,
                    const std::function<bool(const RecompileEvent&)>& belongs) {
   CompileSlip slip;
   slip.rule = rule;
@@ -53,8 +57,8 @@ CompileSlip sum_of(const char* rule, const Events& events,
   return slip;
 }
 
-// The changes that such events name, each once.
-std::string changes_of(const Events& events, const std::string& cause) {
+// The changes that compiles of this cause name, each once.
+std::string changes_of(const Events& events, Cause cause) {
   std::set<std::string> changes;
   for (const RecompileEvent* event : events)
     if (compiled(*event) && is_only(*event, cause))
@@ -64,7 +68,7 @@ std::string changes_of(const Events& events, const std::string& cause) {
   return text;
 }
 
-// `tessera run` with the flags of that compile.
+// `tessera run` with the flags of the compile.
 std::string run_as(const std::string& model, const RecompileEvent* compile) {
   return "tessera run " + shell_word(model) + (compile ? flags_of(*compile) : "");
 }
@@ -80,20 +84,21 @@ const RecompileEvent* last_compile(const Events& events) {
 }
 
 CompileSlip dtype_slip(const std::string& model, const Events& events) {
-  CompileSlip slip =
-      sum_of("dtype", events, [](const auto& event) { return is_only(event, "input_dtype"); });
+  CompileSlip slip = sum_of(AdviceRule::DtypeSlip, events, [](const auto& event) {
+    return is_slip(event, AdviceRule::DtypeSlip);
+  });
   slip.text = "the model was exported with other input dtypes (" +
-              changes_of(events, "input_dtype") +
+              changes_of(events, Cause::InputDtype) +
               "); give all runs the first export, callers may send int32 or int64 to either";
   slip.command = run_as(model, first_compile(events));
   return slip;
 }
 
-CompileSlip option_slip(const std::string& model, const Events& events, const char* cause) {
-  CompileSlip slip =
-      sum_of("option", events, [&](const auto& event) { return is_only(event, cause); });
-  slip.text = fmt::format("the {} changed ({}); give all runs the same, as the first had", cause,
-                          changes_of(events, cause));
+CompileSlip option_slip(const std::string& model, const Events& events, Cause cause) {
+  CompileSlip slip = sum_of(AdviceRule::OptionSlip, events,
+                            [&](const auto& event) { return is_only(event, cause); });
+  slip.text = fmt::format("the {} changed ({}); give all runs the same, as the first had",
+                          to_string(cause), changes_of(events, cause));
   slip.command = run_as(model, first_compile(events));
   return slip;
 }
@@ -102,8 +107,8 @@ CompileSlip baked_constant_slip(const Events& events) {
   std::set<std::string> versions;
   for (const RecompileEvent* event : events)
     if (!event->key.weights.empty()) versions.insert(event->key.graph + event->key.weights);
-  CompileSlip slip = sum_of("baked_constant", events, [](const auto& event) {
-    return is_only(event, "weights") || is_only(event, "graph");
+  CompileSlip slip = sum_of(AdviceRule::BakedConstant, events, [](const auto& event) {
+    return is_slip(event, AdviceRule::BakedConstant);
   });
   if (versions.size() < kManyVersions) slip.compiles = 0;
   slip.text = fmt::format(
@@ -114,30 +119,31 @@ CompileSlip baked_constant_slip(const Events& events) {
 }
 
 CompileSlip cache_size_slip(const std::string& model, const Events& events) {
-  CompileSlip slip =
-      sum_of("cache_too_small", events, [](const auto& event) { return event.cause == "evicted"; });
+  CompileSlip slip = sum_of(AdviceRule::CacheTooSmall, events,
+                            [](const auto& event) { return event.cause() == Cause::Evicted; });
   std::map<std::string, int64_t> bytes;  // by key
   bool disk = false;
   for (const RecompileEvent* event : events) {
-    if (!event->key.total.empty() && event->kind != "evicted")
+    if (!event->key.total.empty() && event->kind != EventKind::Evicted)
       bytes[event->key.total] = std::max(bytes[event->key.total], event->artifact.bytes);
-    disk |= event->kind == "evicted" && event->cache.tier == "disk";
+    disk |= event->kind == EventKind::Evicted && event->cache.tier == CacheTier::Disk;
   }
   int64_t total = 0;
   for (const auto& [key, size] : bytes) total = add_times(total, 1, size);
   slip.executables = executables_of(events);  // kept, not compiled again
-  slip.text = "executables had to go and were compiled again";
+  slip.text = "executables were removed to make room and were compiled again";
   slip.command = run_as(model, last_compile(events)) +
                  (disk ? fmt::format(" --cache-limit {}", total + total / 8)
                        : fmt::format(" --memory-entries {}", bytes.size()));
   return slip;
 }
 
-// Compiles that shared nothing, as if through a cache: the first of a key writes its entry, those
-// after it load that, and who begins before it is there waits for it.
+// Replays independent compiles as if they had shared a cache: the first compile of a key writes the
+// entry, later ones load it, and one that starts before the entry exists waits for it.
 class Shared {
  public:
-  // What the cache would have spared; nothing for the first of its key.
+  // Whether this compile would have been a load. Adds to `seconds` what the cache would have saved,
+  // and for the first compile of a key subtracts the write of its entry.
   bool spares(const RecompileEvent& compile, double& seconds) {
     const auto end = static_cast<double>(compile.ts_unix_ns) / 1e9 + compile.wall_ms / 1e3;
     const auto [first, is_first] =
@@ -153,18 +159,18 @@ class Shared {
   }
 
  private:
-  std::map<std::string, double> there_;  // since when, by key
+  std::map<std::string, double> there_;  // when the entry exists, by key
 };
 
-// One key compiled by several processes, or by one again and again.
+// One key compiled by several processes, or by one process repeatedly.
 CompileSlip no_cache_slip(const std::string& model, const Events& events) {
   CompileSlip slip;
-  slip.rule = "no_cache";
+  slip.rule = AdviceRule::NoCache;
   Shared shared;
   for (const RecompileEvent* event : events) {
     const bool had_none = event->cache.path.empty() && event->cache.error.empty();
-    if (!compiled(*event) || !had_none || event->key.total.empty() || event->cause == "evicted")
-      continue;
+    const bool was_evicted = event->cause() == Cause::Evicted;
+    if (!compiled(*event) || !had_none || event->key.total.empty() || was_evicted) continue;
     if (shared.spares(*event, slip.seconds)) ++slip.compiles;
   }
   if (slip.seconds <= 0) slip.compiles = 0;
@@ -176,10 +182,10 @@ CompileSlip no_cache_slip(const std::string& model, const Events& events) {
 
 CompileSlip cache_failed_slip(const Events& events) {
   CompileSlip slip;
-  slip.rule = "cache_failed";
+  slip.rule = AdviceRule::CacheFailed;
   Shared shared;
   for (const RecompileEvent* event : events) {
-    const bool failed = !event->cache.error.empty() && event->cache.outcome != "reject";
+    const bool failed = !event->cache.error.empty() && event->cache.outcome != CacheOutcome::Reject;
     if (!compiled(*event) || !failed) continue;
     ++slip.compiles;
     slip.text = "the cache could not keep executables: " + event->cache.error;
@@ -190,18 +196,18 @@ CompileSlip cache_failed_slip(const Events& events) {
   return slip;
 }
 
-// The log once more, under the policy pad: a batch for which a larger executable is at hand needs
-// none of its own, whether it has fewer rows or fewer tokens.
+// Replays the log under the policy Pad: a batch that fits a larger executable of the session or its
+// cache needs none of its own, whether it has fewer rows or fewer tokens.
 class Padded {
  public:
   void add(const RecompileEvent& event) {
     for (const ServedShapes& other : event.served)
       if (const auto found = padding_.find({event.run_id, other.shapes}); found != padding_.end())
         added_tokens = add_times(added_tokens, other.batches, found->second);
-    if (compiled(event) || event.kind == "cache_load") obtain(event);
+    if (compiled(event) || event.kind == EventKind::CacheLoad) obtain(event);
   }
 
-  int64_t spared = 0, partial = 0;  // partial: only rows were missing
+  int64_t spared = 0, partial = 0;  // compiles not needed; of these, with only rows missing
   double seconds = 0;
   int64_t added_tokens = 0;
   // A log of very many compiles would keep its reader busy for hours.
@@ -223,7 +229,7 @@ class Padded {
   void obtain(const RecompileEvent& event) {
     if (gave_up()) return;
     const ExecutableKey key = key_of(event);
-    const bool by_shape = event.cause == "input_shape" && event.request_id >= 0;
+    const bool by_shape = event.cause() == Cause::InputShape && event.request_id >= 0;
     const RecompileEvent* larger = compiled(event) && by_shape ? smallest_for(event, key) : nullptr;
     if (!larger) {
       made_.push_back({&event, key});
@@ -231,7 +237,7 @@ class Padded {
       return;
     }
     ++spared;
-    seconds += (event.wall_ms - event.cache.lookup_ms) / 1e3;  // it is looked up all the same
+    seconds += (event.wall_ms - event.cache.lookup_ms) / 1e3;  // the lookup is still needed
     if (proved_.insert(event.run_id).second) seconds -= seconds_of_proof(event);
     if (at_hand_.insert({event.run_id, larger->key.total}).second)
       seconds -= seconds_of_load(*larger);
@@ -242,7 +248,7 @@ class Padded {
     added_tokens = add_times(added_tokens, 1, padding);
   }
 
-  // Of the run itself, or of the cache that it shares.
+  // The smallest executable that serves the key, of the same run or of the cache that it shares.
   const RecompileEvent* smallest_for(const RecompileEvent& event, const ExecutableKey& key) {
     comparisons_ += made_.size();
     std::vector<const ExecutableKey*> keys;
@@ -260,7 +266,7 @@ class Padded {
   size_t comparisons_ = 0;
   std::set<std::pair<std::string, std::string>> at_hand_;           // run and key
   std::set<std::string> proved_;                                    // runs
-  std::map<std::pair<std::string, InputShapes>, int64_t> padding_;  // of a batch, by run and shapes
+  std::map<std::pair<std::string, InputShapes>, int64_t> padding_;  // tokens, by run and shapes
 };
 
 CompileSlip partial_batch_slip(const std::string& model, const Events& events,
@@ -269,11 +275,11 @@ CompileSlip partial_batch_slip(const std::string& model, const Events& events,
   for (const RecompileEvent* event : events) padded.add(*event);
   if (padded.gave_up()) return {};
   CompileSlip slip;
-  slip.rule = "partial_batch";
+  slip.rule = AdviceRule::PartialBatch;
   slip.executables = padded.executables();
   slip.useful_share = LogTokens{tokens.useful, tokens.added + padded.added_tokens}.useful_share();
   const bool refused = std::ranges::any_of(events, [](const RecompileEvent* event) {
-    return event->kind == "rejected" && !event->policy.why_not_padded.empty();
+    return event->kind == EventKind::Rejected && !event->policy.why_not_padded.empty();
   });
   if (padded.partial > 0 && padded.seconds > 0 && !refused) slip.compiles = padded.spared;
   slip.seconds = padded.seconds;
@@ -288,13 +294,13 @@ CompileSlip partial_batch_slip(const std::string& model, const Events& events,
 
 std::vector<CompileSlip> find_slips(const std::string& model, const Events& events,
                                     const LogTokens& tokens) {
-  std::vector<CompileSlip> slips = {dtype_slip(model, events),
-                                    option_slip(model, events, "options"),
-                                    option_slip(model, events, "target"),
-                                    baked_constant_slip(events),
-                                    cache_size_slip(model, events),
-                                    no_cache_slip(model, events),
-                                    cache_failed_slip(events)};
+  std::vector<CompileSlip> slips = {dtype_slip(model, events)};
+  for (const EventWord<Cause>& row : words_of(Cause{}))
+    if (row.rule == AdviceRule::OptionSlip) slips.push_back(option_slip(model, events, row.value));
+  slips.push_back(baked_constant_slip(events));
+  slips.push_back(cache_size_slip(model, events));
+  slips.push_back(no_cache_slip(model, events));
+  slips.push_back(cache_failed_slip(events));
   for (CompileSlip& slip : slips) slip.useful_share = tokens.useful_share();
   slips.push_back(partial_batch_slip(model, events, tokens));
   std::erase_if(slips, [](const CompileSlip& slip) { return slip.compiles == 0; });

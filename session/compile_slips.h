@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Slips: habits that caused compiles, each by a rule of session/events.def.
 #pragma once
 
 #include <string>
@@ -8,7 +9,7 @@
 
 namespace tessera {
 
-// Tokens that a log was asked for, and those that padding added.
+// Tokens that the requests of a log had, and those that padding added.
 struct LogTokens {
   int64_t useful = 0, added = 0;
   double useful_share() const {
@@ -17,12 +18,12 @@ struct LogTokens {
   }
 };
 
-// The compiles of one model that a change of habit would have spared, by rule.
+// The compiles of one model that a change of habit would have avoided, by rule.
 std::vector<CompileSlip> find_slips(const std::string& model,
                                     const std::vector<const RecompileEvent*>& events,
                                     const LogTokens& tokens);
 
-// The flags that an event's compile was made with, where they are not the command line's own.
+// The flags of the event's compile that differ from the command line's defaults.
 std::string flags_of(const RecompileEvent& event);
 
 }  // namespace tessera

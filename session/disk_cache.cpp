@@ -78,24 +78,25 @@ DiskLookup DiskCache::find(const ExecutableKey& key, const Limits& limits) const
   using Outcome = DiskLookup::Outcome;
   const std::string& name = key.digests.total;
   DiskLookup missing;
-  missing.outcome = evicted_.has(name) ? Outcome::Evicted : Outcome::Miss;
+  if (evicted_.has(name)) missing.cause = Cause::Evicted;
   if (!entries_.has(name)) return missing;
-  // An entry that goes while it is read was evicted, not damaged.
-  const auto unusable = [&](Outcome outcome, const Error& error) {
+  // An entry that disappears while it is read was evicted, not damaged.
+  const auto unusable = [&](Outcome outcome, std::optional<Cause> cause, const Error& error) {
     if (!entries_.has(name)) return missing;
     DiskLookup found;
     found.outcome = outcome;
+    found.cause = cause;
     found.reason = error.message;
     return found;
   };
   const Expected<PrivateFolder> entry = entries_.existing(name);
-  if (!entry.ok()) return unusable(Outcome::Untrusted, entry.error());
+  if (!entry.ok()) return unusable(Outcome::Rejected, Cause::Untrusted, entry.error());
   const Expected<Files> files = open_files(*entry);
-  if (!files.ok()) return unusable(Outcome::Untrusted, files.error());
+  if (!files.ok()) return unusable(Outcome::Rejected, Cause::Untrusted, files.error());
   Expected<DiskLookup> found = read_entry(*entry, *files, key, limits);
-  if (!found.ok())
-    return unusable(found.error().kind == ErrorKind::Refused ? Outcome::Refused : Outcome::Corrupt,
-                    found.error());
+  if (!found.ok() && found.error().kind == ErrorKind::Refused)
+    return unusable(Outcome::Refused, std::nullopt, found.error());
+  if (!found.ok()) return unusable(Outcome::Rejected, Cause::Corrupt, found.error());
   ::futimens(entry->descriptor(), nullptr);  // used now
   return found.take();
 }

@@ -29,12 +29,17 @@
 namespace tessera {
 
 struct DiskLookup {
-  // Refused: to read it takes more than the reader's limits; another's may be higher.
-  enum class Outcome : uint8_t { Hit, Miss, Evicted, Corrupt, Untrusted, Refused };
+  enum class Outcome : uint8_t {
+    Hit,
+    Miss,      // there is no entry
+    Rejected,  // there is one that cannot be used by anybody
+    Refused    // reading it takes more than the reader's limits; another reader's may be higher
+  };
   Outcome outcome = Outcome::Miss;
+  std::optional<Cause> cause;            // of a miss, if known: evicted; of an entry rejected
   std::optional<Executable> executable;  // of a hit
   KeyRecord record;                      // of a hit
-  std::string reason;                    // why an entry is corrupt, untrusted or refused
+  std::string reason;                    // why an entry is rejected or refused
 };
 
 struct DiskUsage {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Events as JSON lines, out and in. The fields are said once (each_field) and carried out by a
-// Writer or a Reader. A log may hold anything, so every field is checked before
-// it is used; fields that this version does not know are passed over, and those that earlier ones
-// did not write may be missing.
+// Events as JSON lines, written and read. each_field lists the fields once, for a Writer and for a
+// Reader. A log may contain anything, so the Reader checks every field before it is used. It skips
+// fields that this version does not know, and lets those be missing that earlier versions did not
+// write.
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -16,6 +16,12 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr const char* kSchema = "recompile/1";
+
+// Enough of a word to recognise it.
+std::string in_quotes(const std::string& word) {
+  constexpr size_t kMostShown = 40;
+  return "'" + word.substr(0, kMostShown) + (word.size() > kMostShown ? "…" : "") + "'";
+}
 
 class Writer {
  public:
@@ -42,6 +48,12 @@ class Writer {
   static Json json_of(const T& value) {
     return Json(value);
   }
+  template <EventEnum T>
+  static Json json_of(const T& value) {
+    return std::string(to_string(value));
+  }
+  static Json json_of(const std::optional<Cause>& cause) { return std::string(to_string(cause)); }
+  static Json json_of(const std::vector<Cause>& causes) { return Json(to_words(causes)); }
   static Json json_of(const InputShapes& shapes) {
     Json json = Json::object();
     for (const auto& [name, shape] : shapes) json[name] = shape;
@@ -95,8 +107,8 @@ class Reader {
 
  private:
   std::string path(const char* name) const { return where_.empty() ? name : where_ + "." + name; }
-  void fail(const std::string& field, const std::string& what) {
-    if (!error_) error_ = Error{field + " " + what, ErrorKind::BadFile};
+  void fail(const std::string& field, const std::string& what, std::string_view type = {}) {
+    if (!error_) error_ = Error{field + " " + what, ErrorKind::BadFile, type};
   }
   void take_error(const Reader& reader) {
     if (!error_) error_ = reader.error_;
@@ -112,6 +124,21 @@ class Reader {
   void read(const Json& json, const std::string& field, std::string& value) {
     if (!json.is_string()) return fail(field, "must be a string");
     value = json.get<std::string>();
+  }
+  template <EventEnum T>
+  void read(const Json& json, const std::string& field, T& value) {
+    std::string word;
+    read(json, field, word);
+    if (error_) return;
+    const std::optional<T> known = parse_word<T>(word);
+    if (!known)
+      return fail(field, "is " + in_quotes(word) + ", must be " + list_of_words<T>(), kUnknownWord);
+    value = *known;
+  }
+  // "" for none.
+  void read(const Json& json, const std::string& field, std::optional<Cause>& cause) {
+    if (json == "") return;
+    read(json, field, cause.emplace());
   }
   void read(const Json& json, const std::string& field, double& value) {
     if (!json.is_number()) return fail(field, "must be a number");
@@ -159,14 +186,19 @@ class Reader {
       read_item(json[i], where, items.back());
     }
   }
-  void read_item(const Json& json, const std::string& where, std::string& item) {
-    read(json, where, item);
+  void read(const Json& json, const std::string& field, std::vector<Cause>& causes) {
+    if (!json.is_array()) return fail(field, "must be a list");
+    std::vector<Cause> listed(json.size());
+    for (size_t i = 0; i < json.size() && !error_; ++i)
+      read(json[i], field + "[" + std::to_string(i) + "]", listed[i]);
+    if (!listed.empty()) causes = std::move(listed);
   }
   template <class T>
   void read_item(const Json& json, const std::string& where, T& item);
   void check(const std::string& where, const ShapeDifference& d) {
     const auto is_size = [](int64_t n) { return n >= -1 && n <= kMaxElements; };
-    if (!is_size(d.before) || !is_size(d.after)) fail(where, "must be between two sizes");
+    if (!is_size(d.before) || !is_size(d.after))
+      fail(where, "must have sizes of at least 0, or -1 for none");
   }
   void check(const std::string& where, const ServedShapes& served) {
     if (served.batches < 0) fail(where + ".batches", "must not be negative");
@@ -214,6 +246,18 @@ void each_field(Io& io, E& advice) {
   io("saved_s", advice.saved_s);
 }
 
+// The first of the causes. The earliest versions wrote no others. A log that has `causes` too is
+// read by these.
+template <class Io>
+void cause_field(Io& io, const RecompileEvent& event) {
+  io("cause", event.cause());
+}
+void cause_field(Reader& reader, RecompileEvent& event) {
+  std::optional<Cause> cause;
+  reader("cause", cause);
+  if (cause) event.causes = {*cause};
+}
+
 // The fields that every version has written, in their places.
 template <class Io, class E>
 void first_fields(Io& io, E& event) {
@@ -224,7 +268,7 @@ void first_fields(Io& io, E& event) {
     model("sha256", event.model_sha256);
   });
   io("kind", event.kind);
-  io("cause", event.cause);
+  cause_field(io, event);
   io("shapes", event.shapes);
   io.id_or_null("nearest", event.nearest);
   io("diff", event.difference);

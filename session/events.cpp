@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Events for people: what differs from what was there, and one line that says so.
+// Events for people: the difference to the nearest executable, and the event in one line; and logs.
 #include "session/events.h"
 
 #include <fmt/format.h>
@@ -20,7 +20,7 @@ std::string human_time(double ms) {
 
 std::string human_size(int64_t size) { return size < 0 ? "none" : std::to_string(size); }
 
-// Inputs of which the same is said are said once, the one that everyone knows first:
+// Inputs that differ in the same way share one sentence, input_ids first:
 // "input_ids axis 1 (seq) 171 -> 173 (attention_mask, token_type_ids too)".
 class Sentences {
  public:
@@ -50,14 +50,28 @@ class Sentences {
 // A writer that was cut off leaves the front of an object.
 bool is_json(const std::string& line) { return nlohmann::json::accept(line); }
 
-std::string torn_in_words(const std::vector<int64_t>& lines) {
+// "2 lines were cut off and left out: line 2, 4"
+std::string left_out_in_words(const std::vector<std::string>& lines, const std::string& why) {
   constexpr size_t kMostNamed = 10;
   const size_t named = std::min(lines.size(), kMostNamed);
-  return fmt::format("{} line{} cut off and left out: line {}{}", lines.size(),
-                     lines.size() == 1 ? " was" : "s were",
+  return fmt::format("{} line{} {} and left out: line {}{}", lines.size(),
+                     lines.size() == 1 ? " was" : "s were", why,
                      fmt::join(lines.begin(), lines.begin() + static_cast<ptrdiff_t>(named), ", "),
                      named < lines.size() ? " …" : "");
 }
+
+// Lines of a log that are no events to this version, and that is not the log's fault.
+struct LeftOut {
+  std::vector<std::string> torn, foreign;
+
+  std::string in_words(const std::string& path) const {
+    std::string words;
+    if (!torn.empty()) words = path + ": " + left_out_in_words(torn, "cut off");
+    if (foreign.empty()) return words;
+    if (!words.empty()) words += "; ";
+    return words + path + ": " + left_out_in_words(foreign, "of another version");
+  }
+};
 
 }  // namespace
 
@@ -76,22 +90,22 @@ std::string difference_in_words(const std::vector<ShapeDifference>& shapes,
                                        human_size(d.before), human_size(d.after)));
   std::vector<std::string> parts = sentences.take();
   for (const KeyChange& change : changes)
-    parts.push_back(fmt::format("{}{} {} -> {}", change.component,
+    parts.push_back(fmt::format("{}{} {} -> {}", to_string(change.component),
                                 change.what.empty() ? "" : " " + change.what, change.before,
                                 change.after));
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 
 std::string to_human_line(const RecompileEvent& event) {
-  std::string line = fmt::format("{} #{} {}  {}  cause={}", event.kind, event.id, event.model,
-                                 human_time(event.wall_ms), event.cause);
+  std::string line = fmt::format("{} #{} {}  {}  cause={}", to_string(event.kind), event.id,
+                                 event.model, human_time(event.wall_ms), to_string(event.cause()));
   const std::string difference = difference_in_words(event.difference, event.changes);
   line += "  " + (difference.empty() ? to_string(event.shapes) : difference);
   if (event.nearest >= 0)
     line += fmt::format("  nearest #{}", event.nearest);
   else if (!event.nearest_key.empty())
     line += fmt::format("  nearest {} in the cache", event.nearest_key.substr(0, 12));
-  if (event.policy.action == "padded_to")
+  if (event.policy.action == PolicyAction::PaddedTo)
     line += "  padded to " + to_string(event.policy.padded_to);
   if (event.requests_blocked > 0)
     line += fmt::format("  blocked {} request{}", event.requests_blocked,
@@ -137,7 +151,7 @@ Expected<std::vector<RecompileEvent>> read_events(const std::string& path, std::
   Budget memory(limits, &Limits::memory);
   TRY(memory.spend(std::ssize(text), path));
   std::vector<RecompileEvent> events;
-  std::vector<int64_t> torn;
+  LeftOut left_out;
   int64_t number = 0;
   for (size_t begin = 0; begin < text.size();) {
     const size_t end = std::min(text.find('\n', begin), text.size());
@@ -151,13 +165,15 @@ Expected<std::vector<RecompileEvent>> read_events(const std::string& path, std::
     if (event.ok()) {
       events.push_back(event.take());
     } else if (line.front() == '{' && !is_json(line)) {
-      torn.push_back(number);
+      left_out.torn.push_back(std::to_string(number));
+    } else if (event.error().type == kUnknownWord) {
+      left_out.foreign.push_back(fmt::format("{} ({})", number, event.error().message));
     } else {
       return Error{fmt::format("{}: line {}: {}", path, number, event.error().message),
                    ErrorKind::BadFile};
     }
   }
-  if (warning) *warning = torn.empty() ? "" : path + ": " + torn_in_words(torn);
+  if (warning) *warning = visible(left_out.in_words(path));
   return events;
 }
 

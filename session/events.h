@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Recompile events: one JSON object a line (schema "recompile/1", docs/recompiles.md).
+// Recompile events: one JSON object a line (schema "recompile/1", docs/recompiles.md). The words
+// that they say are in session/events.def.
 #pragma once
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "session/event_words.h"
 #include "session/key.h"
 #include "support/expected.h"
 #include "support/type.h"
@@ -23,7 +26,7 @@ struct ServedShapes {
 
 // What may be done about an event, in words; computed from the session so far.
 struct EventAdvice {
-  std::string rule;  // many_shapes | cache_too_small | option_slip | dtype_slip
+  AdviceRule rule = AdviceRule::ManyShapes;
   std::string text;
   double saved_s = 0;
   bool operator==(const EventAdvice&) const = default;
@@ -34,31 +37,27 @@ struct RecompileEvent {
   int64_t ts_unix_ns = 0;
   std::string model;  // file name
   std::string model_sha256;
-  std::string kind;   // cold_compile | recompile | cache_load | bucket_hit | rejected | evicted |
-                      // closed
-  std::string cause;  // the first of `causes`
+  EventKind kind = EventKind::ColdCompile;
   InputShapes shapes;
   int64_t nearest = -1;  // id of the nearest known compile; -1: none of this session
   std::vector<ShapeDifference> difference;
   std::vector<std::pair<std::string, double>> phase_ms;
   double wall_ms = 0;
-  int64_t requests_blocked = 0;  // that waited for it to end, the one that caused it included
+  int64_t requests_blocked = 0;  // callers that waited for it, including the one that caused it
   std::string error;             // "" if it went well
 
   std::string run_id;  // 16 hex digits, one for each session
   int64_t pid = 0;
-  std::string compile_id;  // "model/n": the nth compile of the session; "" if it is none
-  // first_seen | input_set | input_dtype | input_shape | graph | weights | options | target |
-  // compiler_version | evicted | corrupt | untrusted | limit
-  std::vector<std::string> causes;
-  std::vector<KeyChange> changes;  // what differs from the nearest and is not a dimension
+  std::string compile_id;          // "model/n": the nth compile of the session; "" for other kinds
+  std::vector<Cause> causes;       // the deciding one first; none if the session only closed
+  std::vector<KeyChange> changes;  // what differs from the nearest, but for dimensions
   std::map<std::string, std::string> dtypes;  // of the inputs, as the model declares them
   std::string options, target, compiler;      // of the key, in its words
   KeyDigests key;
   std::string nearest_key;     // its total digest; "" if there is none
   int64_t distance = 0;        // ingredients in which the nearest differs
-  double blocked_ms = 0;       // that requests_blocked waited, summed
-  int64_t queue_depth = 0;     // callers in the session as it ended, those of other shapes included
+  double blocked_ms = 0;       // time that these callers waited, summed
+  int64_t queue_depth = 0;     // callers that waited in the session as it ended, for any shape
   int64_t request_id = -1;     // which request of the session caused it; -1: none (background)
   std::string call_site;       // as the session's owner calls itself
   double cpu_ms = 0;           // of the process, meanwhile
@@ -70,32 +69,38 @@ struct RecompileEvent {
     bool operator==(const Artifact&) const = default;
   } artifact;
   struct Cache {
-    std::string tier = "none";       // memory | disk | none: where it was looked for last
-    std::string outcome = "miss";    // hit | miss | reject | evict | off
-    int64_t entries = 0, bytes = 0;  // of that tier, afterwards
-    std::string path;                // of the folder; "" without one
+    CacheTier tier = CacheTier::None;  // where it was looked for last
+    CacheOutcome outcome = CacheOutcome::Miss;
+    int64_t entries = 0, bytes = 0;                  // of that tier, afterwards
+    std::string path;                                // of the folder; "" without one
     double lookup_ms = 0, load_ms = 0, wait_ms = 0;  // wait: for another process that compiled
-    double saved_s = 0;                              // what compiling took whoever did
-    std::string error;                               // why it could not keep or give the entry
+    double saved_s = 0;                              // of a load: the time its compile had taken
+    std::string error;  // why the cache could not keep the entry, or not return it
     bool operator==(const Cache&) const = default;
   } cache;
   struct Policy {
-    std::string stance = "warn";      // allow | warn | pad | fail
-    std::string action = "compiled";  // compiled | loaded | padded_to | rejected | evicted | none
+    OnRecompile stance = OnRecompile::Warn;
+    PolicyAction action = PolicyAction::Compiled;
     InputShapes padded_to;
     int64_t budget_used = 0, budget = -1;  // recompiles; -1: no limit
-    std::string why_not_padded;            // under pad, where it compiled all the same
+    std::string why_not_padded;            // under Pad: why it was compiled or refused instead
     bool operator==(const Policy&) const = default;
   } policy;
   std::vector<ServedShapes> served;  // since the event before
   std::vector<EventAdvice> advice;
   bool operator==(const RecompileEvent&) const = default;
 
-  bool is_compile() const { return kind == "cold_compile" || kind == "recompile"; }
+  std::optional<Cause> cause() const {
+    return causes.empty() ? std::nullopt : std::optional(causes.front());
+  }
+  bool is_compile() const { return kind == EventKind::ColdCompile || kind == EventKind::Recompile; }
 };
 
 std::string to_json_line(const RecompileEvent& event);
-Expected<RecompileEvent> parse_event(const std::string& line);  // errors name the field
+// Errors name the field. A word that the tables of session/events.def lack is an error of the type
+// kUnknownWord: another version wrote the line, and it is not damaged.
+inline constexpr std::string_view kUnknownWord = "unknown_word";
+Expected<RecompileEvent> parse_event(const std::string& line);
 // For people, through the filter of support/plain_text.h:
 // "recompile #3 model.onnx  27.4 s  cause=input_shape  input_ids axis 1 (seq) 171 -> 173 …"
 std::string to_human_line(const RecompileEvent& event);
@@ -103,11 +108,12 @@ std::string to_human_line(const RecompileEvent& event);
 std::string difference_in_words(const std::vector<ShapeDifference>& shapes,
                                 const std::vector<KeyChange>& changes);
 std::string to_string(const InputShapes& shapes);  // "input_ids [16,173], …"
-// The key that an event speaks of, as far as it was written.
+// The key that an event is about; parts that the log does not have are empty.
 ExecutableKey key_of(const RecompileEvent& event);
-// Errors say the line number. A line that was cut off, as a full disk or a killed writer leaves it,
-// is left out; `warning` then says how many and where, and is "" otherwise. A log takes time and
-// memory, which it is refused past their limits.
+// Errors say the line number. Two kinds of lines are left out instead: one that was cut off, as a
+// full disk or a killed writer leaves it, and one with a word that this version does not know.
+// `warning` then says how many and where; otherwise it is "". A log that takes more time or memory
+// than `limits` admit is refused.
 Expected<std::vector<RecompileEvent>> read_events(const std::string& path,
                                                   std::string* warning = nullptr,
                                                   const Limits& limits = {});

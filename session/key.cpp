@@ -40,7 +40,7 @@ std::map<std::string, std::string> by_first_word(const std::string& text) {
   return lines;
 }
 
-void compare_texts(const std::string& component, const std::map<std::string, std::string>& before,
+void compare_texts(Ingredient component, const std::map<std::string, std::string>& before,
                    const std::map<std::string, std::string>& after,
                    std::vector<KeyChange>& changes) {
   std::set<std::string> names;
@@ -81,7 +81,7 @@ void compare_inputs(const ExecutableKey& before, const ExecutableKey& after,
   const bool same_set = std::ranges::equal(
       was, is, {}, [](const auto& input) { return input.first; },
       [](const auto& input) { return input.first; });
-  compare_texts("inputs", was, is, difference.changes);
+  compare_texts(Ingredient::Inputs, was, is, difference.changes);
   difference.shapes = compare_shapes(shapes_of(before), shapes_of(after));
   const bool same_dtypes = std::ranges::none_of(was, [&](const auto& input) {
     const auto other = is.find(input.first);
@@ -90,9 +90,9 @@ void compare_inputs(const ExecutableKey& before, const ExecutableKey& after,
   const bool same_shapes = std::ranges::none_of(difference.shapes, [&](const ShapeDifference& d) {
     return was.contains(d.input) && is.contains(d.input);
   });
-  if (!same_set) difference.causes.push_back("input_set");
-  if (!same_dtypes) difference.causes.push_back("input_dtype");
-  if (!same_shapes) difference.causes.push_back("input_shape");
+  if (!same_set) difference.causes.push_back(Cause::InputSet);
+  if (!same_dtypes) difference.causes.push_back(Cause::InputDtype);
+  if (!same_shapes) difference.causes.push_back(Cause::InputShape);
 }
 
 // The start of a digest is enough to tell two apart.
@@ -174,27 +174,27 @@ std::vector<ShapeDifference> compare_shapes(const InputShapes& before, const Inp
 KeyDifference compare_keys(const ExecutableKey& before, const ExecutableKey& after) {
   KeyDifference difference;
   compare_inputs(before, after, difference);
-  const auto whole = [&](const char* component, const char* cause, const std::string& was,
+  const auto whole = [&](Ingredient component, Cause cause, const std::string& was,
                          const std::string& is) {
     if (was == is) return;
     difference.causes.push_back(cause);
     difference.changes.push_back({component, "", short_digest(was), short_digest(is)});
   };
-  whole("graph", "graph", before.graph, after.graph);
-  whole("weights", "weights", before.weights, after.weights);
+  whole(Ingredient::Graph, Cause::Graph, before.graph, after.graph);
+  whole(Ingredient::Weights, Cause::Weights, before.weights, after.weights);
   if (before.options != after.options) {
-    difference.causes.push_back("options");
-    compare_texts("options", by_first_word(before.options), by_first_word(after.options),
+    difference.causes.push_back(Cause::Options);
+    compare_texts(Ingredient::Options, by_first_word(before.options), by_first_word(after.options),
                   difference.changes);
   }
   if (before.target != after.target) {
-    difference.causes.push_back("target");
-    compare_texts("target", target_fields(before.target), target_fields(after.target),
+    difference.causes.push_back(Cause::Target);
+    compare_texts(Ingredient::Target, target_fields(before.target), target_fields(after.target),
                   difference.changes);
   }
   if (before.compiler != after.compiler) {
-    difference.causes.push_back("compiler_version");
-    difference.changes.push_back({"compiler", "", before.compiler, after.compiler});
+    difference.causes.push_back(Cause::CompilerVersion);
+    difference.changes.push_back({Ingredient::Compiler, "", before.compiler, after.compiler});
   }
   const KeyDigests &a = before.digests, &b = after.digests;
   difference.components = (a.graph != b.graph) + (a.weights != b.weights) + (a.inputs != b.inputs) +

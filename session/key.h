@@ -9,6 +9,7 @@
 
 #include "compiler/onnx/import/identity.h"
 #include "compiler/options.h"
+#include "session/event_words.h"
 #include "support/type.h"
 
 namespace tessera {
@@ -53,21 +54,19 @@ struct ShapeDifference {
   bool operator==(const ShapeDifference&) const = default;
 };
 
-// One difference that is not a dimension: {"options", "precision", "fp16", "fp32"}.
+// One difference other than a dimension: {Ingredient::Options, "precision", "fp16", "fp32"}.
 struct KeyChange {
-  std::string component;  // inputs | graph | weights | options | target | compiler
-  std::string what;       // input or option; "" where the component is one thing
+  Ingredient component = Ingredient::Graph;
+  std::string what;  // input, option or field of the target; "" where the component has no parts
   std::string before, after;
   bool operator==(const KeyChange&) const = default;
 };
 
 struct KeyDifference {
-  // input_set | input_dtype | input_shape | graph | weights | options | target | compiler_version,
-  // in this order; empty if the keys are equal.
-  std::vector<std::string> causes;
+  std::vector<Cause> causes;  // in the table's order; empty if the keys are equal
   std::vector<ShapeDifference> shapes;
   std::vector<KeyChange> changes;
-  int64_t components = 0;  // how many of the six differ
+  int64_t components = 0;  // number of ingredients that differ
 };
 KeyDifference compare_keys(const ExecutableKey& before, const ExecutableKey& after);
 

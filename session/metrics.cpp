@@ -29,29 +29,36 @@ void Metrics::answered(const InputShapes& shapes) {
   if (shapes_.size() < kMostShapes) shapes_.insert(shapes);
 }
 
+void Metrics::add_compile(const RecompileEvent& event) {
+  ++misses_;
+  ++compiles_[to_string(event.cause())];
+  const double seconds = event.wall_ms / 1e3;
+  seconds_ += seconds;
+  ++seconds_buckets_[static_cast<size_t>(std::ranges::lower_bound(kBuckets, seconds) -
+                                         kBuckets.begin())];
+}
+
 void Metrics::add(const RecompileEvent& event) {
   model_ = event.model;
-  if (!event.shapes.empty() && event.kind != "evicted" && shapes_.size() < kMostShapes)
-    shapes_.insert(event.shapes);
+  const bool was_asked_for = event.kind != EventKind::Evicted && !event.shapes.empty();
+  if (was_asked_for && shapes_.size() < kMostShapes) shapes_.insert(event.shapes);
   blocked_seconds_ += event.blocked_ms / 1e3;
   saved_seconds_ += event.cache.saved_s;
-  if (event.kind == "evicted") ++evictions_;
-  if (event.kind == "rejected") ++refused_;
-  if (event.kind == "cache_load" || event.kind == "bucket_hit") ++hits_;
-  if (event.cache.outcome == "reject") ++rejects_;
-  if (event.is_compile()) {
-    ++misses_;
-    ++compiles_[event.cause];
-    if (event.kind == "recompile") ++recompiles_[event.cause];
-    const double seconds = event.wall_ms / 1e3;
-    seconds_ += seconds;
-    ++seconds_buckets_[static_cast<size_t>(std::ranges::lower_bound(kBuckets, seconds) -
-                                           kBuckets.begin())];
+  if (event.cache.outcome == CacheOutcome::Reject) ++rejects_;
+  switch (event.kind) {
+    case EventKind::Recompile: ++recompiles_[to_string(event.cause())]; [[fallthrough]];
+    case EventKind::ColdCompile: add_compile(event); break;
+    case EventKind::CacheLoad:
+    case EventKind::BucketHit: ++hits_; break;
+    case EventKind::Rejected: ++refused_; break;
+    case EventKind::Evicted: ++evictions_; break;
+    case EventKind::Closed: break;
   }
-  const bool answered = event.error.empty() && event.request_id >= 0 && event.kind != "rejected";
+  const bool answered =
+      event.error.empty() && event.request_id >= 0 && event.kind != EventKind::Rejected;
   if (!answered) return;
   valid_tokens_ += elements_of(event.shapes);
-  if (event.policy.action == "padded_to")
+  if (event.policy.action == PolicyAction::PaddedTo)
     pad_tokens_ += elements_of(event.policy.padded_to) - elements_of(event.shapes);
 }
 
@@ -66,10 +73,10 @@ std::string Metrics::text() const {
     text += fmt::format("{}{{{}}} {}\n", name, model, value);
   };
   const auto by_cause = [&](const char* name, const char* help,
-                            const std::map<std::string, int64_t>& counts) {
+                            const std::map<std::string_view, int64_t>& counts) {
     head(name, "counter", help);
     for (const auto& [cause, count] : counts)
-      text += fmt::format("{}{{{},cause=\"{}\"}} {}\n", name, model, label(cause), count);
+      text += fmt::format("{}{{{},cause=\"{}\"}} {}\n", name, model, cause, count);
   };
   by_cause("tessera_compiles_total", "Compiles, the first included.", compiles_);
   by_cause("tessera_recompiles_total", "Compiles of a model that had an executable.", recompiles_);

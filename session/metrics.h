@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <string_view>
 
 #include "session/events.h"
 
@@ -16,7 +17,7 @@ namespace tessera {
 class Metrics {
  public:
   void add(const RecompileEvent& event);
-  void answered(const InputShapes& shapes);  // a batch that runs as it comes
+  void answered(const InputShapes& shapes);  // a batch whose executable was ready
   void set_cache_bytes(int64_t bytes) { cache_bytes_ = bytes; }
   std::string text() const;
 
@@ -24,9 +25,11 @@ class Metrics {
   static constexpr std::array kBuckets{0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0};
 
  private:
+  void add_compile(const RecompileEvent& event);
+
   std::string model_;
-  std::map<std::string, int64_t> compiles_;    // by cause
-  std::map<std::string, int64_t> recompiles_;  // by cause
+  // By the word of the cause, which is the order in which they are printed.
+  std::map<std::string_view, int64_t> compiles_, recompiles_;
   std::array<int64_t, kBuckets.size() + 1> seconds_buckets_{};
   double seconds_ = 0, blocked_seconds_ = 0, saved_seconds_ = 0;
   int64_t hits_ = 0, misses_ = 0, evictions_ = 0, rejects_ = 0, refused_ = 0;

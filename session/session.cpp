@@ -41,22 +41,11 @@ void tell_once(const EventLog& log, const std::string& problem) {
 
 }  // namespace
 
-std::string_view to_string(OnRecompile policy) {
-  switch (policy) {
-    case OnRecompile::Allow: return "allow";
-    case OnRecompile::Warn: return "warn";
-    case OnRecompile::Pad: return "pad";
-    case OnRecompile::Fail: return "fail";
-  }
-  return "?";
-}
-
 Expected<OnRecompile> parse_on_recompile(std::string_view text) {
-  for (const OnRecompile policy :
-       {OnRecompile::Allow, OnRecompile::Warn, OnRecompile::Pad, OnRecompile::Fail})
-    if (to_string(policy) == text) return policy;
-  return Error{"on_recompile: is '" + std::string(text) + "', must be allow, warn, pad or fail",
-               ErrorKind::Usage};
+  if (const auto policy = parse_word<OnRecompile>(text)) return *policy;
+  return Error{
+      "on_recompile: is '" + std::string(text) + "', must be " + list_of_words<OnRecompile>(),
+      ErrorKind::Usage};
 }
 
 std::string default_cache_dir() {
@@ -78,9 +67,9 @@ Session::~Session() {
   const auto record_close = [&]() -> Status {
     if (!impl_->log->has_counts()) return {};
     RecompileEvent event = impl_->begin(nullptr, Purpose::Background, -1).event;
-    event.kind = "closed";
-    event.policy.action = "none";
-    event.cache.outcome = impl_->disk ? "miss" : "off";
+    event.kind = EventKind::Closed;
+    event.policy.action = PolicyAction::None;
+    event.cache.outcome = impl_->disk ? CacheOutcome::Miss : CacheOutcome::Off;
     impl_->record(std::move(event));
     return {};
   };

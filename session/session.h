@@ -20,16 +20,9 @@
 
 namespace tessera {
 
-// What may happen when a recompile is due: a compile of a model of which an executable is known.
-// The first compile is always made.
-enum class OnRecompile : uint8_t {
-  Allow,  // compile
-  Warn,   // compile, and tell
-  Pad,    // run on the nearest larger executable; compile where there is none, and tell
-  Fail    // refuse
-};
-std::string_view to_string(OnRecompile policy);
-Expected<OnRecompile> parse_on_recompile(std::string_view text);  // Usage errors list the names
+// What to do when a recompile is due, i.e. when a model that already has an executable must be
+// compiled again: OnRecompile (session/events.def). The first compile is always made.
+Expected<OnRecompile> parse_on_recompile(std::string_view text);  // Usage errors list the words
 
 struct SessionOptions {
   CompileOptions compile;  // input_shape is what each run brings

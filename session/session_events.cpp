@@ -13,8 +13,6 @@
 namespace tessera {
 namespace {
 
-using Outcome = DiskLookup::Outcome;
-
 double process_cpu_ms() {
   timespec now{};
   ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
@@ -25,19 +23,6 @@ int64_t peak_rss_bytes() {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
   return usage.ru_maxrss * 1024;  // Linux counts in KiB
-}
-
-// Why an entry of this very key did not serve; "" if there was none.
-std::string cause_of(Outcome outcome) {
-  switch (outcome) {
-    case Outcome::Hit:
-    case Outcome::Miss:
-    case Outcome::Refused: return "";
-    case Outcome::Evicted: return "evicted";
-    case Outcome::Corrupt: return "corrupt";
-    case Outcome::Untrusted: return "untrusted";
-  }
-  return "";
 }
 
 // How many shapes make a pattern that is worth a word.
@@ -67,7 +52,7 @@ Ask Session::Impl::begin(const KeyPointer& key, Purpose purpose, int64_t request
   event.model = std::filesystem::path(model_path).filename();
   event.call_site = options.call_site;
   event.request_id = request_id;
-  event.policy.stance = to_string(options.on_recompile);
+  event.policy.stance = options.on_recompile;
   event.policy.budget = options.recompile_limit;
   if (disk) event.cache.path = options.cache_dir;
   event.cache.error = disk_error;
@@ -85,45 +70,42 @@ Ask Session::Impl::begin(const KeyPointer& key, Purpose purpose, int64_t request
 void Session::Impl::explain(Ask& ask, const DiskLookup& found,
                             const std::vector<KeyRecord>& records) {
   RecompileEvent& event = ask.event;
-  event.cache.tier = disk ? "disk" : "memory";
-  event.cache.outcome = "miss";
+  event.cache.tier = disk ? CacheTier::Disk : CacheTier::Memory;
+  event.cache.outcome = CacheOutcome::Miss;
   event.difference.clear();
   event.changes.clear();
   event.nearest = -1;
   event.nearest_key.clear();
   event.distance = 0;
-  event.kind = "recompile";
-  std::string own = cause_of(found.outcome);
-  if (own == "corrupt" || own == "untrusted") {
-    event.cache.outcome = "reject";
+  event.kind = EventKind::Recompile;
+  if (found.outcome == DiskLookup::Outcome::Rejected) {
+    event.cache.outcome = CacheOutcome::Reject;
     event.cache.error = found.reason;
   }
   const std::lock_guard lock(mutex);
-  if (evicted.contains(ask.key->digests.total) && own.empty()) own = "evicted";
-  if (!own.empty()) {
-    event.causes = {own};
-    event.cause = own;
+  std::optional<Cause> own = found.cause;
+  if (!own && evicted.contains(ask.key->digests.total)) own = Cause::Evicted;
+  if (own) {
+    event.causes = {*own};
     return;
   }
   std::vector<const ExecutableKey*> candidates;
   for (const auto& [key, id] : known) candidates.push_back(&key);
   for (const KeyRecord& record : records) candidates.push_back(&record.key);
   const int64_t nearest = nearest_key(candidates, *ask.key);
+  event.causes = {Cause::FirstSeen};
   if (nearest < 0) {
-    event.kind = "cold_compile";
-    event.causes = {"first_seen"};
-  } else {
-    const ExecutableKey& other = *candidates[static_cast<size_t>(nearest)];
-    KeyDifference difference = compare_keys(other, *ask.key);
-    event.causes = std::move(difference.causes);
-    event.difference = std::move(difference.shapes);
-    event.changes = std::move(difference.changes);
-    event.distance = difference.components;
-    event.nearest_key = other.digests.total;
-    if (nearest < std::ssize(known)) event.nearest = known[static_cast<size_t>(nearest)].second;
-    if (event.causes.empty()) event.causes = {"first_seen"};  // compiled before, and not kept
+    event.kind = EventKind::ColdCompile;
+    return;
   }
-  event.cause = event.causes.front();
+  const ExecutableKey& other = *candidates[static_cast<size_t>(nearest)];
+  KeyDifference difference = compare_keys(other, *ask.key);
+  if (!difference.causes.empty()) event.causes = std::move(difference.causes);
+  event.difference = std::move(difference.shapes);
+  event.changes = std::move(difference.changes);
+  event.distance = difference.components;
+  event.nearest_key = other.digests.total;
+  if (nearest < std::ssize(known)) event.nearest = known[static_cast<size_t>(nearest)].second;
 }
 
 void Session::Impl::price(Ask& ask) {
@@ -153,44 +135,56 @@ void Session::Impl::price(Ask& ask) {
 
 // What the session so far suggests. `tessera recompiles advise` computes the whole answer.
 void Session::Impl::advise(RecompileEvent& event) {
-  if (!event.is_compile() || event.kind != "recompile") return;
-  const auto add = [&](const char* rule, std::string text, double saved_s) {
-    event.advice.push_back({rule, std::move(text), saved_s});
+  if (event.kind != EventKind::Recompile || !event.cause()) return;
+  const std::optional<AdviceRule> rule = rule_of(*event.cause());
+  if (!rule) return;
+  const auto add = [&](std::string text, double saved_s) {
+    event.advice.push_back({*rule, std::move(text), saved_s});
   };
-  if (event.cause == "input_shape") {
-    const std::lock_guard lock(mutex);
-    recompiled.insert(to_string(event.shapes));
-    recompile_ms += event.wall_ms;
-    if (recompiled.size() >= kManyShapes)
-      add("many_shapes",
-          fmt::format("{} shapes were compiled for; padding to fewer or packing saves most of it, "
-                      "'tessera recompiles advise' says how",
-                      recompiled.size()),
-          recompile_ms / 1e3);
-  } else if (event.cause == "evicted") {
-    add("cache_too_small", "was compiled before and had to go: keep more executables",
-        spared_seconds(event));
-  } else if (event.cause == "options" || event.cause == "target") {
-    add("option_slip",
-        "compiled again for another " + event.cause + ": " + difference_in_words({}, event.changes),
-        spared_seconds(event));
-  } else if (event.cause == "input_dtype") {
-    add("dtype_slip", "the model declares another dtype: " + difference_in_words({}, event.changes),
-        spared_seconds(event));
+  switch (*rule) {
+    case AdviceRule::ManyShapes: {
+      const std::lock_guard lock(mutex);
+      recompiled.insert(to_string(event.shapes));
+      recompile_ms += event.wall_ms;
+      if (recompiled.size() >= kManyShapes)
+        add(fmt::format(
+                "{} shapes were compiled for; padding to fewer or packing saves most of it, "
+                "'tessera recompiles advise' says how",
+                recompiled.size()),
+            recompile_ms / 1e3);
+      break;
+    }
+    case AdviceRule::CacheTooSmall:
+      add("was compiled before and had to go: keep more executables", spared_seconds(event));
+      break;
+    case AdviceRule::OptionSlip:
+      add(fmt::format("compiled again for another {}: {}", to_string(event.cause()),
+                      difference_in_words({}, event.changes)),
+          spared_seconds(event));
+      break;
+    case AdviceRule::DtypeSlip:
+      add("the model declares another dtype: " + difference_in_words({}, event.changes),
+          spared_seconds(event));
+      break;
+    case AdviceRule::BakedConstant:  // a whole log shows these
+    case AdviceRule::NoCache:
+    case AdviceRule::CacheFailed:
+    case AdviceRule::PartialBatch: break;
   }
 }
 
 int64_t Session::Impl::finish(Ask& ask) {
   price(ask);
   const int64_t id = record(std::move(ask.event));
-  for (const KeyRecord& gone : ask.evicted) record_evicted("disk", gone.key, gone.executable_bytes);
+  for (const KeyRecord& gone : ask.evicted)
+    record_evicted(CacheTier::Disk, gone.key, gone.executable_bytes);
   return id;
 }
 
 int64_t Session::Impl::record(RecompileEvent event) {
   advise(event);
-  const bool tells = options.on_recompile != OnRecompile::Allow && event.kind != "closed" &&
-                     event.kind != "evicted";
+  const bool tells = options.on_recompile != OnRecompile::Allow &&
+                     event.kind != EventKind::Closed && event.kind != EventKind::Evicted;
   const RecompileEvent copy = event;
   const int64_t id = log->record(std::move(event));
   if (!tells) return id;
@@ -200,15 +194,14 @@ int64_t Session::Impl::record(RecompileEvent event) {
   return id;
 }
 
-void Session::Impl::record_evicted(const char* tier, const ExecutableKey& key, int64_t bytes) {
+void Session::Impl::record_evicted(CacheTier tier, const ExecutableKey& key, int64_t bytes) {
   RecompileEvent event =
       begin(std::make_shared<const ExecutableKey>(key), Purpose::Background, -1).event;
-  event.kind = "evicted";
-  event.cause = "limit";
-  event.causes = {"limit"};
-  event.policy.action = "evicted";
+  event.kind = EventKind::Evicted;
+  event.causes = {Cause::Limit};
+  event.policy.action = PolicyAction::Evicted;
   event.cache.tier = tier;
-  event.cache.outcome = "evict";
+  event.cache.outcome = CacheOutcome::Evict;
   event.artifact.bytes = bytes;
   record(std::move(event));
 }
@@ -216,12 +209,10 @@ void Session::Impl::record_evicted(const char* tier, const ExecutableKey& key, i
 // Shapes that are not a key: what import would say of them.
 void Session::Impl::record_failure(const InputShapes& asked, const Error& error) {
   RecompileEvent event = begin(nullptr, Purpose::Batch, -1).event;
-  event.kind = "cold_compile";
-  event.cause = "first_seen";
-  event.causes = {"first_seen"};
+  event.causes = {Cause::FirstSeen};
   event.shapes = asked;
   event.error = error.message;
-  event.policy.action = "none";
+  event.policy.action = PolicyAction::None;
   event.requests_blocked = 1;
   record(std::move(event));
 }

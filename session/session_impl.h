@@ -129,7 +129,7 @@ struct Session::Impl {
   void price(Ask& ask);      // times, waiters, budget: just before it is recorded
   int64_t finish(Ask& ask);  // price, record, and what had to go for it
   int64_t record(RecompileEvent event);
-  void record_evicted(const char* tier, const ExecutableKey& key, int64_t bytes);
+  void record_evicted(CacheTier tier, const ExecutableKey& key, int64_t bytes);
   void record_failure(const InputShapes& asked, const Error& error);
   void advise(RecompileEvent& event);
 };

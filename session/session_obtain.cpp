@@ -45,15 +45,14 @@ Expected<Serving> Session::Impl::obtain(Ask& ask) {
   if (found.outcome == Outcome::Hit) return load(ask, std::move(found));
   if (found.outcome == Outcome::Refused) return refuse_entry(ask, found);
 
-  const bool recompile = ask.event.kind == "recompile";
+  const bool recompile = ask.event.kind == EventKind::Recompile;
   const bool by_policy = recompile && ask.purpose != Purpose::WarmUp;
   if (by_policy && options.on_recompile == OnRecompile::Pad && ask.purpose == Purpose::Batch)
     if (std::optional<Serving> padded = TRY(pad(ask, records))) return *padded;
   if (by_policy && options.on_recompile == OnRecompile::Fail)
     return refuse(ask, "recompiles are refused (on_recompile is fail)");
   if (by_policy && over_budget()) {
-    ask.event.causes.insert(ask.event.causes.begin(), "limit");
-    ask.event.cause = "limit";
+    ask.event.causes.insert(ask.event.causes.begin(), Cause::Limit);
     return refuse(ask,
                   fmt::format("the limit of {} recompiles is reached", options.recompile_limit));
   }
@@ -62,8 +61,8 @@ Expected<Serving> Session::Impl::obtain(Ask& ask) {
 
 Error Session::Impl::refuse(Ask& ask, const std::string& why) {
   RecompileEvent& event = ask.event;
-  event.kind = "rejected";
-  event.policy.action = "rejected";
+  event.kind = EventKind::Rejected;
+  event.policy.action = PolicyAction::Rejected;
   const std::string difference = difference_in_words(event.difference, event.changes);
   const Error error{fmt::format("{}: {}: has no executable yet, and {}", model_path,
                                 difference.empty() ? to_string(event.shapes) : difference, why),
@@ -76,11 +75,10 @@ Error Session::Impl::refuse(Ask& ask, const std::string& why) {
 // What this session's limits do not admit stays for others. To compile it would take as much.
 Error Session::Impl::refuse_entry(Ask& ask, const DiskLookup& found) {
   RecompileEvent& event = ask.event;
-  event.kind = "rejected";
-  event.causes = {"limit"};
-  event.cause = "limit";
-  event.policy.action = "rejected";
-  event.cache.outcome = "reject";
+  event.kind = EventKind::Rejected;
+  event.causes = {Cause::Limit};
+  event.policy.action = PolicyAction::Rejected;
+  event.cache.outcome = CacheOutcome::Reject;
   event.cache.error = event.error = found.reason;
   finish(ask);
   return Error{found.reason, ErrorKind::Refused, "limit"};
@@ -122,16 +120,16 @@ Serving Session::Impl::keep(Ask& ask, std::shared_ptr<ModelRunner> runner) {
     known.emplace_back(*ask.key, id);
     if (known.size() > kMostKnown) known.erase(known.begin());
   }
-  for (const ReadyExecutable& one : gone) record_evicted("memory", one.key, one.bytes);
+  for (const ReadyExecutable& one : gone) record_evicted(CacheTier::Memory, one.key, one.bytes);
   return Serving{std::move(runner), shapes_of(*ask.key), nullptr};
 }
 
 Expected<Serving> Session::Impl::load(Ask& ask, DiskLookup found) {
   RecompileEvent& event = ask.event;
-  event.kind = "cache_load";
-  event.policy.action = "loaded";
-  event.cache.tier = "disk";
-  event.cache.outcome = "hit";
+  event.kind = EventKind::CacheLoad;
+  event.policy.action = PolicyAction::Loaded;
+  event.cache.tier = CacheTier::Disk;
+  event.cache.outcome = CacheOutcome::Hit;
   event.cache.saved_s = found.record.compile_ms / 1e3;
   event.artifact.bytes = found.record.executable_bytes;
   auto executable = std::make_shared<const Executable>(std::move(*found.executable));
@@ -169,11 +167,10 @@ Expected<Serving> Session::Impl::compile(Ask& ask) {
       return load(ask, std::move(found));
     }
     if (found.outcome == Outcome::Refused) return refuse_entry(ask, found);
-    if (found.outcome == Outcome::Corrupt || found.outcome == Outcome::Untrusted)
-      disk->set_aside(*ask.key);
+    if (found.outcome == Outcome::Rejected) disk->set_aside(*ask.key);
   }
   const std::unique_lock turn = take_turn(ask);
-  if (ask.event.kind == "recompile" && ask.purpose != Purpose::WarmUp) {
+  if (ask.event.kind == EventKind::Recompile && ask.purpose != Purpose::WarmUp) {
     const std::lock_guard counting(mutex);
     ++recompiles;
   }

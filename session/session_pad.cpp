@@ -46,10 +46,10 @@ Expected<std::optional<Serving>> Session::Impl::pad(Ask& ask,
       serve_key(std::make_shared<const ExecutableKey>(*larger), Purpose::WarmUp);
   if (!serving.ok()) return serving.error();
 
-  event.kind = "bucket_hit";
-  event.cache.tier = "memory";
-  event.cache.outcome = "hit";
-  event.policy.action = "padded_to";
+  event.kind = EventKind::BucketHit;
+  event.cache.tier = CacheTier::Memory;
+  event.cache.outcome = CacheOutcome::Hit;
+  event.policy.action = PolicyAction::PaddedTo;
   event.policy.padded_to = shapes_of(*larger);
   PadDecision decision{event, larger->digests.total, *rule};
   finish(ask);

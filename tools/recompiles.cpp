@@ -80,7 +80,7 @@ void list(const std::vector<RecompileEvent>& events) {
   double seconds = 0;
   size_t compiles = 0, shown = 0;
   for (const RecompileEvent& event : events) {
-    if (event.kind == "closed") continue;  // it only tells what was served
+    if (event.kind == EventKind::Closed) continue;  // it only tells what was served
     print("{}\n", to_human_line(event));
     ++shown;
     if (!event.is_compile()) continue;

@@ -33,7 +33,8 @@ std::string blocked(const RecompileEvent& event) {
 }
 
 std::string policy(const RecompileEvent& event) {
-  std::string text = fmt::format("{}: {}", event.policy.stance, event.policy.action);
+  std::string text =
+      fmt::format("{}: {}", to_string(event.policy.stance), to_string(event.policy.action));
   if (!event.policy.padded_to.empty()) text += " " + to_string(event.policy.padded_to);
   if (event.policy.budget >= 0)
     text += fmt::format(", {} of {} recompiles", event.policy.budget_used, event.policy.budget);
@@ -43,8 +44,8 @@ std::string policy(const RecompileEvent& event) {
 
 std::string cache(const RecompileEvent& event) {
   const RecompileEvent::Cache& cache = event.cache;
-  std::string text = fmt::format("{} of {}: {} entries, {}", cache.outcome, cache.tier,
-                                 cache.entries, human_bytes(cache.bytes));
+  std::string text = fmt::format("{} of {}: {} entries, {}", to_string(cache.outcome),
+                                 to_string(cache.tier), cache.entries, human_bytes(cache.bytes));
   if (!cache.path.empty()) text += " in " + cache.path;
   if (cache.wait_ms > 1)
     text += fmt::format(", waited {} for another process", human_seconds(cache.wait_ms / 1e3));
@@ -77,13 +78,13 @@ Json advice_json(const Advice& advice) {
   for (const ServingOption& option : advice.options) options.push_back(option_json(option));
   for (const CompileSlip& slip : advice.slips)
     slips.push_back({
-        {"rule",         slip.rule        },
-        {"text",         slip.text        },
-        {"compiles",     slip.compiles    },
-        {"seconds",      slip.seconds     },
-        {"executables",  slip.executables },
-        {"useful_share", slip.useful_share},
-        {"command",      slip.command     }
+        {"rule",         to_string(slip.rule)},
+        {"text",         slip.text           },
+        {"compiles",     slip.compiles       },
+        {"seconds",      slip.seconds        },
+        {"executables",  slip.executables    },
+        {"useful_share", slip.useful_share   },
+        {"command",      slip.command        }
     });
   return {
       {"model",           advice.model                                              },
@@ -122,8 +123,8 @@ void print_one(const Advice& advice) {
       human_seconds(advice.compile_seconds), human_seconds(advice.blocked_seconds));
   if (!advice.options.empty()) print_options(advice);
   for (const CompileSlip& slip : advice.slips) {
-    print("\n{}: {} compile{}, {}: {}\n", slip.rule, slip.compiles, slip.compiles == 1 ? "" : "s",
-          human_seconds(slip.seconds), slip.text);
+    print("\n{}: {} compile{}, {}: {}\n", to_string(slip.rule), slip.compiles,
+          slip.compiles == 1 ? "" : "s", human_seconds(slip.seconds), slip.text);
     print("  leaves {} executable{}, {:.1f}% useful tokens\n", slip.executables,
           slip.executables == 1 ? "" : "s", 100 * slip.useful_share);
     if (!slip.command.empty()) print("  {}\n", slip.command);
@@ -134,8 +135,8 @@ void print_one(const Advice& advice) {
 
 void print_event(const RecompileEvent& event, bool json) {
   if (json) return print("{}\n", to_json_line(event));
-  row("event", fmt::format("#{} {} of {}", event.id, event.kind, event.model));
-  row("cause", fmt::format("{}", fmt::join(event.causes, ", ")));
+  row("event", fmt::format("#{} {} of {}", event.id, to_string(event.kind), event.model));
+  row("cause", fmt::format("{}", fmt::join(to_words(event.causes), ", ")));
   row("difference", difference_in_words(event.difference, event.changes));
   row("shapes", to_string(event.shapes));
   if (event.nearest >= 0)
@@ -165,17 +166,17 @@ void print_difference(const RecompileEvent& before, const RecompileEvent& after,
   const std::string words = difference_in_words(difference.shapes, difference.changes);
   if (json) {
     const Json object = {
-        {"before",     before.id        },
-        {"after",      after.id         },
-        {"causes",     difference.causes},
-        {"difference", words            }
+        {"before",     before.id                  },
+        {"after",      after.id                   },
+        {"causes",     to_words(difference.causes)},
+        {"difference", words                      }
     };
     return print_json(object, -1);
   }
   if (difference.causes.empty())
     return print("#{} -> #{}: the same executable\n", before.id, after.id);
   print("#{} -> #{}: {}: {}\n", before.id, after.id,
-        fmt::format("{}", fmt::join(difference.causes, ", ")), words);
+        fmt::format("{}", fmt::join(to_words(difference.causes), ", ")), words);
 }
 
 void print_advice(const std::vector<Advice>& all, bool json) {

@@ -48,6 +48,14 @@ std::string cache_dir(const po::variables_map& flags) {
   return flags["no-cache"].as<bool>() ? "" : default_cache_dir();
 }
 
+std::string on_recompile_help() {
+  std::string help = "for a shape without an executable: ";
+  for (const EventWord<OnRecompile>& row : words_of(OnRecompile{}))
+    help += fmt::format("{} ({}), ", row.word, row.sentence);
+  help.replace(help.size() - 2, 2, "; ");
+  return help + "the first compile is always made";
+}
+
 }  // namespace
 
 po::options_description session_flags() {
@@ -57,9 +65,7 @@ po::options_description session_flags() {
                       "file")(
       "metrics", po::value<std::string>()->default_value(""),
       "write the counters to this file at the end, in Prometheus' text format")(
-      "on-recompile", po::value<std::string>()->default_value("warn"),
-      "for a shape without an executable: allow (compile), warn (compile and tell), pad (run on "
-      "the nearest larger one), or fail (exit code 3); the first compile is always made")(
+      "on-recompile", po::value<std::string>()->default_value("warn"), on_recompile_help().c_str())(
       "recompile-limit", po::value<int64_t>()->default_value(-1),
       "refuse more recompiles than this (exit code 3); -1: no limit")(
       "warm-up", po::value<Words>()->multitoken()->composing(),
@@ -93,8 +99,8 @@ Expected<SessionOptions> session_options(const po::variables_map& flags) {
   options.events_path = flags["events"].as<std::string>();
   auto policy = parse_on_recompile(flags["on-recompile"].as<std::string>());
   if (!policy.ok())
-    return Error{fmt::format("--on-recompile: '{}', must be allow, warn, pad or fail",
-                             flags["on-recompile"].as<std::string>()),
+    return Error{fmt::format("--on-recompile: '{}', must be {}",
+                             flags["on-recompile"].as<std::string>(), list_of_words<OnRecompile>()),
                  ErrorKind::Usage};
   options.on_recompile = *policy;
   options.recompile_limit = flags["recompile-limit"].as<int64_t>();

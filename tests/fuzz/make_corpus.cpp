@@ -151,9 +151,8 @@ Status write_records() {
 
   RecompileEvent event;
   event.model = "bert.onnx";
-  event.kind = event.policy.action = "cold_compile";
-  event.cause = "first_seen";
-  event.causes = {"first_seen"};
+  event.kind = EventKind::ColdCompile;
+  event.causes = {Cause::FirstSeen};
   event.shapes = shapes_of(record.key);
   event.phase_ms = {
       {"import", 12.5},
@@ -164,9 +163,8 @@ Status write_records() {
   event.key = record.key.digests;
   std::string log = to_json_line(event) + "\n";
   event.id = 1;
-  event.kind = "recompile";
-  event.cause = "input_shape";
-  event.causes = {"input_shape"};
+  event.kind = EventKind::Recompile;
+  event.causes = {Cause::InputShape};
   event.shapes["input_ids"] = {4, 100};
   event.nearest = 0;
   event.difference = {

@@ -75,16 +75,16 @@ TEST(Buckets, of_thousands_of_lengths_are_close) {
 class Log {
  public:
   RecompileEvent& compile(int64_t rows, int64_t length, double seconds,
-                          const std::string& cause = "input_shape") {
+                          Cause cause = Cause::InputShape) {
     RecompileEvent event;
     event.model = "bert.onnx";
-    event.kind = events.empty() ? "cold_compile" : "recompile";
-    event.cause = events.empty() ? "first_seen" : cause;
-    event.causes = {event.cause};
+    event.kind = events.empty() ? EventKind::ColdCompile : EventKind::Recompile;
+    event.causes = {events.empty() ? Cause::FirstSeen : cause};
     event.shapes = {
         {"input_ids", {rows, length}}
     };
-    event.key.total = std::to_string(rows) + "x" + std::to_string(length) + cause;
+    event.key.total =
+        std::to_string(rows) + "x" + std::to_string(length) + std::string(to_string(cause));
     event.wall_ms = seconds * 1e3;
     event.requests_blocked = 1;
     event.blocked_ms = seconds * 1e3;
@@ -135,7 +135,7 @@ TEST(Advise, a_log_may_say_any_number) {
       {{{"input_ids", {1, 11}}},                              INT64_MAX}
   };
   log.compile(1, 11, 1).artifact.bytes = INT64_MAX;
-  RecompileEvent& evicted = log.compile(1, 11, 1, "evicted");
+  RecompileEvent& evicted = log.compile(1, 11, 1, Cause::Evicted);
   evicted.key.total = "other";
   evicted.artifact.bytes = INT64_MAX;
   log.compile(int64_t{1} << 40, 1, 1);
@@ -195,48 +195,49 @@ TEST(Advise, commands_carry_the_flags_of_the_log) {
 TEST(Advise, slips_are_named_and_priced) {
   Log log;
   log.compile(4, 10, 1);
-  log.compile(4, 10, 2, "input_dtype").changes = {
-      {"inputs", "input_ids", "int64", "int32"}
+  log.compile(4, 10, 2, Cause::InputDtype).changes = {
+      {Ingredient::Inputs, "input_ids", "int64", "int32"}
   };
-  log.compile(4, 10, 3, "options").changes = {
-      {"options", "precision", "fp16", "fp32"}
+  log.compile(4, 10, 3, Cause::Options).changes = {
+      {Ingredient::Options, "precision", "fp16", "fp32"}
   };
-  log.compile(4, 10, 4, "evicted").artifact.bytes = 800;
+  log.compile(4, 10, 4, Cause::Evicted).artifact.bytes = 800;
   log.compile(3, 10, 5).difference = {
       {"input_ids", 0, "batch", 4, 3}
   };
   const Advice advice = log.advice();
-  ASSERT_TRUE(slip(advice, "dtype"));
-  EXPECT_EQ(slip(advice, "dtype")->seconds, 2);
-  EXPECT_EQ(slip(advice, "dtype")->command, "tessera run bert.onnx");
-  EXPECT_EQ(slip(advice, "option")->command, "tessera run bert.onnx");
-  EXPECT_THAT(slip(advice, "dtype")->text, HasSubstr("input_ids int64 -> int32"));
-  ASSERT_TRUE(slip(advice, "option"));
-  EXPECT_EQ(slip(advice, "option")->seconds, 3);
-  ASSERT_TRUE(slip(advice, "cache_too_small"));
-  EXPECT_EQ(slip(advice, "cache_too_small")->seconds, 4);
-  EXPECT_EQ(slip(advice, "cache_too_small")->command, "tessera run bert.onnx --memory-entries 5");
-  ASSERT_TRUE(slip(advice, "partial_batch"));
-  EXPECT_EQ(slip(advice, "partial_batch")->seconds, 5);
+  ASSERT_TRUE(slip(advice, AdviceRule::DtypeSlip));
+  EXPECT_EQ(slip(advice, AdviceRule::DtypeSlip)->seconds, 2);
+  EXPECT_EQ(slip(advice, AdviceRule::DtypeSlip)->command, "tessera run bert.onnx");
+  EXPECT_EQ(slip(advice, AdviceRule::OptionSlip)->command, "tessera run bert.onnx");
+  EXPECT_THAT(slip(advice, AdviceRule::DtypeSlip)->text, HasSubstr("input_ids int64 -> int32"));
+  ASSERT_TRUE(slip(advice, AdviceRule::OptionSlip));
+  EXPECT_EQ(slip(advice, AdviceRule::OptionSlip)->seconds, 3);
+  ASSERT_TRUE(slip(advice, AdviceRule::CacheTooSmall));
+  EXPECT_EQ(slip(advice, AdviceRule::CacheTooSmall)->seconds, 4);
+  EXPECT_EQ(slip(advice, AdviceRule::CacheTooSmall)->command,
+            "tessera run bert.onnx --memory-entries 5");
+  ASSERT_TRUE(slip(advice, AdviceRule::PartialBatch));
+  EXPECT_EQ(slip(advice, AdviceRule::PartialBatch)->seconds, 5);
   // Five keys: each slip's own compile goes; the larger cache keeps all; and padding computes four
   // rows where three are asked for.
-  EXPECT_EQ(slip(advice, "dtype")->executables, 4);
-  EXPECT_EQ(slip(advice, "cache_too_small")->executables, 5);
-  EXPECT_EQ(slip(advice, "partial_batch")->executables, 4);
-  EXPECT_EQ(slip(advice, "dtype")->useful_share, 1);
-  EXPECT_DOUBLE_EQ(slip(advice, "partial_batch")->useful_share, 190.0 / 200);
-  EXPECT_FALSE(slip(advice, "no_cache"));
-  EXPECT_FALSE(slip(advice, "baked_constant"));
+  EXPECT_EQ(slip(advice, AdviceRule::DtypeSlip)->executables, 4);
+  EXPECT_EQ(slip(advice, AdviceRule::CacheTooSmall)->executables, 5);
+  EXPECT_EQ(slip(advice, AdviceRule::PartialBatch)->executables, 4);
+  EXPECT_EQ(slip(advice, AdviceRule::DtypeSlip)->useful_share, 1);
+  EXPECT_DOUBLE_EQ(slip(advice, AdviceRule::PartialBatch)->useful_share, 190.0 / 200);
+  EXPECT_FALSE(slip(advice, AdviceRule::NoCache));
+  EXPECT_FALSE(slip(advice, AdviceRule::BakedConstant));
 }
 
 TEST(Advise, a_disk_that_was_too_small_is_told_its_size) {
   Log log;
   log.compile(4, 10, 1).artifact.bytes = 800;
   RecompileEvent& gone = log.compile(4, 20, 0);
-  gone.kind = "evicted";
-  gone.cache.tier = "disk";
-  log.compile(4, 10, 1, "evicted").artifact.bytes = 800;
-  EXPECT_EQ(slip(log.advice(), "cache_too_small")->command,
+  gone.kind = EventKind::Evicted;
+  gone.cache.tier = CacheTier::Disk;
+  log.compile(4, 10, 1, Cause::Evicted).artifact.bytes = 800;
+  EXPECT_EQ(slip(log.advice(), AdviceRule::CacheTooSmall)->command,
             "tessera run bert.onnx --cache-limit 1800");
 }
 
@@ -261,9 +262,9 @@ TEST(Advise, processes_that_compile_the_same_are_told_of_the_cache) {
   log.events[1].run_id = "two";
   set_begin(log.events[1], 1);
   const Advice advice = log.advice();
-  ASSERT_TRUE(slip(advice, "no_cache"));
-  EXPECT_EQ(slip(advice, "no_cache")->seconds, 1);
-  EXPECT_THAT(slip(advice, "no_cache")->command, HasSubstr("--cache-dir"));
+  ASSERT_TRUE(slip(advice, AdviceRule::NoCache));
+  EXPECT_EQ(slip(advice, AdviceRule::NoCache)->seconds, 1);
+  EXPECT_THAT(slip(advice, AdviceRule::NoCache)->command, HasSubstr("--cache-dir"));
 }
 
 TEST(Advise, what_a_cache_takes_itself_is_not_promised) {
@@ -274,10 +275,11 @@ TEST(Advise, what_a_cache_takes_itself_is_not_promised) {
     set_begin(log.events.back(), begin);
   }
   const double load = 2.36 + 0.0003, write = 0.5 + 0.001;
-  EXPECT_NEAR(slip(log.advice(), "no_cache")->seconds, 2 * (5 - load) - write, 1e-9);
+  EXPECT_NEAR(slip(log.advice(), AdviceRule::NoCache)->seconds, 2 * (5 - load) - write, 1e-9);
   // Who begins a second before the first is done waits for that, and for the write.
   set_begin(log.events[1], 4);
-  EXPECT_NEAR(slip(log.advice(), "no_cache")->seconds, 2 * (5 - load) - 1 - 2 * write, 1e-9);
+  EXPECT_NEAR(slip(log.advice(), AdviceRule::NoCache)->seconds, 2 * (5 - load) - 1 - 2 * write,
+              1e-9);
 }
 
 TEST(Advise, a_cache_that_saves_nothing_is_not_advised) {
@@ -285,25 +287,25 @@ TEST(Advise, a_cache_that_saves_nothing_is_not_advised) {
   set_phases(log.compile(4, 10, 2.8));  // less than a load and a write
   log.events.push_back(log.events[0]);
   set_begin(log.events[1], 100);
-  EXPECT_FALSE(slip(log.advice(), "no_cache"));
+  EXPECT_FALSE(slip(log.advice(), AdviceRule::NoCache));
 }
 
 TEST(Advise, of_a_slip_on_disk_the_load_is_left) {
   Log log;
   log.compile(4, 10, 5);
-  RecompileEvent& other = log.compile(4, 10, 5, "options");
+  RecompileEvent& other = log.compile(4, 10, 5, Cause::Options);
   set_phases(other);
   other.cache.path = "cache";
-  EXPECT_NEAR(slip(log.advice(), "option")->seconds, 5 - 2.36 - 0.0003, 1e-9);
+  EXPECT_NEAR(slip(log.advice(), AdviceRule::OptionSlip)->seconds, 5 - 2.36 - 0.0003, 1e-9);
   other.nearest = 0;  // of the session itself: it had the executable
-  EXPECT_EQ(slip(log.advice(), "option")->seconds, 5);
+  EXPECT_EQ(slip(log.advice(), AdviceRule::OptionSlip)->seconds, 5);
 }
 
 TEST(Advise, a_new_shape_is_no_part_of_a_slip) {
   Log log;
   log.compile(4, 10, 5);
-  log.compile(4, 20, 5, "input_dtype").causes = {"input_dtype", "input_shape"};
-  EXPECT_FALSE(slip(log.advice(), "dtype"));
+  log.compile(4, 20, 5, Cause::InputDtype).causes = {Cause::InputDtype, Cause::InputShape};
+  EXPECT_FALSE(slip(log.advice(), AdviceRule::DtypeSlip));
 }
 
 TEST(Advise, batches_that_follow_a_padded_one_are_padded_too) {
@@ -314,7 +316,7 @@ TEST(Advise, batches_that_follow_a_padded_one_are_padded_too) {
       {{{"input_ids", {3, 10}}}, 2},
       {{{"input_ids", {4, 10}}}, 7}
   };
-  const CompileSlip partial = *slip(log.advice(), "partial_batch");
+  const CompileSlip partial = *slip(log.advice(), AdviceRule::PartialBatch);
   EXPECT_EQ(partial.executables, 2);
   EXPECT_DOUBLE_EQ(partial.useful_share, (8 * 40 + 3 * 30 + 80) / (8 * 40 + 3 * 40 + 80.0));
 }
@@ -327,21 +329,22 @@ TEST(Advise, padding_serves_what_is_smaller_than_was_seen_before) {
   log.compile(4, 25, 5);
   log.compile(1, 25, 5).target = "another";
   const Advice advice = log.advice();
-  ASSERT_TRUE(slip(advice, "partial_batch"));
-  EXPECT_EQ(slip(advice, "partial_batch")->compiles, 3);
-  EXPECT_EQ(slip(advice, "partial_batch")->seconds, 15);
-  EXPECT_THAT(slip(advice, "partial_batch")->text, HasSubstr("with them 1 of fewer tokens"));
+  ASSERT_TRUE(slip(advice, AdviceRule::PartialBatch));
+  EXPECT_EQ(slip(advice, AdviceRule::PartialBatch)->compiles, 3);
+  EXPECT_EQ(slip(advice, AdviceRule::PartialBatch)->seconds, 15);
+  EXPECT_THAT(slip(advice, AdviceRule::PartialBatch)->text,
+              HasSubstr("with them 1 of fewer tokens"));
   for (RecompileEvent& event : log.events)
     event.phase_ms = {
         {"import", 1000},
         {"passes", 500 }
     };
-  EXPECT_EQ(slip(log.advice(), "partial_batch")->seconds, 15 - 1.5) << "it is proved once";
+  EXPECT_EQ(slip(log.advice(), AdviceRule::PartialBatch)->seconds, 15 - 1.5) << "it is proved once";
   // A session that tried was refused: padding would not be exact.
   RecompileEvent& refused = log.compile(3, 20, 0);
-  refused.kind = "rejected";
+  refused.kind = EventKind::Rejected;
   refused.policy.why_not_padded = "tokens see each other";
-  EXPECT_FALSE(slip(log.advice(), "partial_batch"));
+  EXPECT_FALSE(slip(log.advice(), AdviceRule::PartialBatch));
 }
 
 TEST(Advise, every_model_has_its_own) {

@@ -34,10 +34,8 @@ class Causes : public SessionTest {
     EXPECT_EQ(events.size(), 1u);
     return events.empty() ? RecompileEvent() : events[0];
   }
-  void expect_recompile(const RecompileEvent& event, const std::string& cause,
-                        const std::string& words) {
-    EXPECT_EQ(event.kind, "recompile");
-    EXPECT_EQ(event.cause, cause);
+  void expect_recompile(const RecompileEvent& event, Cause cause, const std::string& words) {
+    EXPECT_EQ(event.kind, EventKind::Recompile);
     EXPECT_THAT(event.causes, ElementsAre(cause));
     EXPECT_THAT(to_human_line(event), HasSubstr(words));
     EXPECT_EQ(event.error, "");
@@ -52,11 +50,11 @@ class Causes : public SessionTest {
 
 TEST_F(Causes, nothing_known_is_first_seen) {
   const RecompileEvent event = one_event(shapes(2, 8));
-  EXPECT_EQ(event.kind, "cold_compile");
-  EXPECT_EQ(event.cause, "first_seen");
+  EXPECT_EQ(event.kind, EventKind::ColdCompile);
+  EXPECT_EQ(event.cause(), Cause::FirstSeen);
   EXPECT_EQ(event.nearest_key, "");
-  EXPECT_EQ(event.cache.tier, "disk");
-  EXPECT_EQ(event.cache.outcome, "miss");
+  EXPECT_EQ(event.cache.tier, CacheTier::Disk);
+  EXPECT_EQ(event.cache.outcome, CacheOutcome::Miss);
   EXPECT_EQ(event.cache.entries, 1);
   EXPECT_GT(event.cache.bytes, 0);
 }
@@ -64,8 +62,8 @@ TEST_F(Causes, nothing_known_is_first_seen) {
 TEST_F(Causes, nothing_changed_is_a_load_that_says_what_it_saved) {
   const RecompileEvent compiled = one_event(shapes(2, 8));
   const RecompileEvent loaded = one_event(shapes(2, 8));
-  EXPECT_EQ(loaded.kind, "cache_load");
-  EXPECT_EQ(loaded.cache.outcome, "hit");
+  EXPECT_EQ(loaded.kind, EventKind::CacheLoad);
+  EXPECT_EQ(loaded.cache.outcome, CacheOutcome::Hit);
   EXPECT_EQ(loaded.key, compiled.key);
   EXPECT_GT(loaded.cache.saved_s, 0);
   EXPECT_LT(loaded.cache.saved_s, compiled.wall_ms / 1e3);
@@ -79,14 +77,14 @@ TEST_F(Causes, inputs_that_follow_by_symbol_are_the_same_key) {
                           {"input_ids", {2, 8}}
   })
                 .kind,
-            "cache_load");
+            EventKind::CacheLoad);
 }
 
 TEST_F(Causes, axis_0) {
   one_event(shapes(2, 8));
   const RecompileEvent event = one_event(shapes(3, 8));
   expect_recompile(
-      event, "input_shape",
+      event, Cause::InputShape,
       "input_ids axis 0 (batch) 2 -> 3 (attention_mask, token_type_ids too)  nearest ");
   EXPECT_EQ(event.nearest, -1) << "it is not an event of this session";
   EXPECT_EQ(event.nearest_key.size(), 64u);
@@ -95,7 +93,7 @@ TEST_F(Causes, axis_0) {
 
 TEST_F(Causes, axis_1) {
   one_event(shapes(2, 8));
-  expect_recompile(one_event(shapes(2, 9)), "input_shape", "input_ids axis 1 (seq) 8 -> 9");
+  expect_recompile(one_event(shapes(2, 9)), Cause::InputShape, "input_ids axis 1 (seq) 8 -> 9");
 }
 
 TEST_F(Causes, dtype) {
@@ -108,7 +106,7 @@ TEST_F(Causes, dtype) {
   ASSERT_NE(name, std::string::npos);
   model[name + 14] = 6;
   ASSERT_TRUE(write_file_atomic(model_, model).ok());
-  expect_recompile(one_event(shapes(2, 8)), "input_dtype", "inputs input_ids int64 -> int32");
+  expect_recompile(one_event(shapes(2, 8)), Cause::InputDtype, "inputs input_ids int64 -> int32");
 }
 
 TEST_F(Causes, input_set) {
@@ -119,7 +117,7 @@ TEST_F(Causes, input_set) {
   const std::string graph = std::string("\x5a\x16") + input;
   const std::string model = read_text_file(model_).take();
   ASSERT_TRUE(write_file_atomic(model_, model + "\x3a\x18" + graph).ok());
-  expect_recompile(one_event(shapes(2, 8)), "input_set", "more axis 0 (batch) none -> 2");
+  expect_recompile(one_event(shapes(2, 8)), Cause::InputSet, "more axis 0 (batch) none -> 2");
 }
 
 TEST_F(Causes, graph) {
@@ -129,14 +127,14 @@ TEST_F(Causes, graph) {
   ASSERT_NE(name, std::string::npos);
   model.replace(name + 2, 10, "Another_80");
   ASSERT_TRUE(write_file_atomic(model_, model).ok());
-  expect_recompile(one_event(shapes(2, 8)), "graph", "graph ");
+  expect_recompile(one_event(shapes(2, 8)), Cause::Graph, "graph ");
 }
 
 TEST_F(Causes, weights) {
   const RecompileEvent before = one_event(shapes(2, 8));
   make_model(7);
   const RecompileEvent event = one_event(shapes(2, 8));
-  expect_recompile(event, "weights", "weights " + before.key.weights.substr(0, 12) + " -> ");
+  expect_recompile(event, Cause::Weights, "weights " + before.key.weights.substr(0, 12) + " -> ");
   EXPECT_NE(event.model_sha256, before.model_sha256);
 }
 
@@ -147,7 +145,7 @@ TEST_F(Causes, weights_that_change_below_an_open_session) {
   runner(*session, shapes(2, 8));
   const std::vector<RecompileEvent> events = session->events();
   ASSERT_EQ(events.size(), 2u);
-  expect_recompile(events[1], "weights", "nearest #0");
+  expect_recompile(events[1], Cause::Weights, "nearest #0");
 }
 
 TEST_F(Causes, each_option) {
@@ -158,7 +156,7 @@ TEST_F(Causes, each_option) {
     options_.compile = before;
     change(options_.compile);
     const RecompileEvent event = one_event(shapes(2, 8));
-    expect_recompile(event, "options", "options " + words);
+    expect_recompile(event, Cause::Options, "options " + words);
     fs::remove_all(folder_ + "/cache/v1/entries/" + event.key.total);  // the base stays nearest
   };
   using Options = CompileOptions;
@@ -178,7 +176,7 @@ TEST_F(Causes, each_option) {
 TEST_F(Causes, target) {
   one_event(shapes(2, 8));
   options_.compile.target.sync_cycles += 1;
-  expect_recompile(one_event(shapes(2, 8)), "target", "target sync_cycles 130 -> 131");
+  expect_recompile(one_event(shapes(2, 8)), Cause::Target, "target sync_cycles 130 -> 131");
 }
 
 TEST_F(Causes, compiler_version) {
@@ -196,7 +194,7 @@ TEST_F(Causes, compiler_version) {
   }
   const RecompileEvent event = one_event(shapes(2, 8));
   EXPECT_EQ(event.key, now.key);
-  expect_recompile(event, "compiler_version", "compiler 0.0.9+old -> " + compiler_id());
+  expect_recompile(event, Cause::CompilerVersion, "compiler 0.0.9+old -> " + compiler_id());
 }
 
 TEST_F(Causes, evicted_from_memory) {
@@ -206,11 +204,11 @@ TEST_F(Causes, evicted_from_memory) {
   for (int64_t length : {8, 9, 8}) runner(*session, shapes(2, length));
   const std::vector<RecompileEvent> events = session->events();
   ASSERT_EQ(events.size(), 5u);
-  EXPECT_EQ(events[2].kind, "evicted");
+  EXPECT_EQ(events[2].kind, EventKind::Evicted);
   EXPECT_EQ(events[2].shapes, shapes(2, 8));
-  EXPECT_EQ(events[2].cache.tier, "memory");
-  expect_recompile(events[3], "evicted", "input_ids [2,8]");
-  EXPECT_EQ(events[4].kind, "evicted");
+  EXPECT_EQ(events[2].cache.tier, CacheTier::Memory);
+  expect_recompile(events[3], Cause::Evicted, "input_ids [2,8]");
+  EXPECT_EQ(events[4].kind, EventKind::Evicted);
 }
 
 TEST_F(Causes, evicted_from_disk) {
@@ -218,12 +216,12 @@ TEST_F(Causes, evicted_from_disk) {
   options_.cache_limit_bytes = first.cache.bytes * 3 / 2;
   const std::vector<RecompileEvent> second = ask(shapes(2, 9));
   ASSERT_EQ(second.size(), 2u);
-  EXPECT_EQ(second[0].cause, "input_shape");
-  EXPECT_EQ(second[1].kind, "evicted");
-  EXPECT_EQ(second[1].cache.tier, "disk");
+  EXPECT_EQ(second[0].cause(), Cause::InputShape);
+  EXPECT_EQ(second[1].kind, EventKind::Evicted);
+  EXPECT_EQ(second[1].cache.tier, CacheTier::Disk);
   EXPECT_EQ(second[1].key, first.key);
   options_.cache_limit_bytes *= 4;
-  expect_recompile(one_event(shapes(2, 8)), "evicted", "input_ids [2,8]");
+  expect_recompile(one_event(shapes(2, 8)), Cause::Evicted, "input_ids [2,8]");
 }
 
 TEST_F(Causes, corrupt) {
@@ -234,18 +232,19 @@ TEST_F(Causes, corrupt) {
     file.seekp(200).put('\x5a');
   }
   const RecompileEvent event = one_event(shapes(2, 8));
-  expect_recompile(event, "corrupt", "executable.popef");
-  EXPECT_EQ(event.cache.outcome, "reject");
+  expect_recompile(event, Cause::Corrupt, "executable.popef");
+  EXPECT_EQ(event.cache.outcome, CacheOutcome::Reject);
   EXPECT_FALSE(fs::is_empty(folder_ + "/cache/v1/set_aside"));
-  EXPECT_EQ(one_event(shapes(2, 8)).kind, "cache_load") << "it was compiled and stored again";
+  EXPECT_EQ(one_event(shapes(2, 8)).kind, EventKind::CacheLoad)
+      << "it was compiled and stored again";
 }
 
 TEST_F(Causes, untrusted) {
   one_event(shapes(2, 8));
   ::chmod((entry() + "/executable.popef").c_str(), 0666);
   const RecompileEvent event = one_event(shapes(2, 8));
-  expect_recompile(event, "untrusted", "can be written to by others");
-  EXPECT_EQ(event.cache.outcome, "reject");
+  expect_recompile(event, Cause::Untrusted, "can be written to by others");
+  EXPECT_EQ(event.cache.outcome, CacheOutcome::Reject);
 }
 
 TEST_F(Causes, another_model_in_the_same_cache_is_no_relative) {
@@ -254,7 +253,7 @@ TEST_F(Causes, another_model_in_the_same_cache_is_no_relative) {
   other.layers = 1;
   other.seed = 3;
   ASSERT_TRUE(tessera::make_model(other, model_).ok());
-  EXPECT_EQ(one_event(shapes(2, 8)).cause, "first_seen");
+  EXPECT_EQ(one_event(shapes(2, 8)).cause(), Cause::FirstSeen);
 }
 
 }  // namespace

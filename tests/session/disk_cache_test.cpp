@@ -141,7 +141,8 @@ TEST_F(DiskCacheTest, an_entry_that_others_can_write_to_is_not_trusted) {
     store(*cache, small_record());
     ::chmod((entry(small_record()) + file).c_str(), 0722);
     const DiskLookup found = cache->find(small_record().key);
-    EXPECT_EQ(found.outcome, Outcome::Untrusted) << file;
+    EXPECT_EQ(found.outcome, Outcome::Rejected) << file;
+    EXPECT_EQ(found.cause, Cause::Untrusted) << file;
     EXPECT_THAT(found.reason, HasSubstr("can be written to by others"));
     cache->set_aside(small_record().key);
   }
@@ -153,7 +154,7 @@ TEST_F(DiskCacheTest, a_link_in_place_of_a_file_is_not_followed) {
   const std::string file = entry(small_record()) + "/executable.popef";
   fs::rename(file, parent_ + "/elsewhere");
   fs::create_symlink(parent_ + "/elsewhere", file);
-  EXPECT_EQ(cache->find(small_record().key).outcome, Outcome::Untrusted);
+  EXPECT_EQ(cache->find(small_record().key).cause, Cause::Untrusted);
 }
 
 TEST_F(DiskCacheTest, every_changed_byte_of_an_entry_is_caught) {
@@ -167,7 +168,7 @@ TEST_F(DiskCacheTest, every_changed_byte_of_an_entry_is_caught) {
     for (size_t i = 0; i < whole.size(); ++i, ++changed) {
       const auto put = [&](char c) { stream.seekp(static_cast<long>(i)).put(c).flush(); };
       put(static_cast<char>(whole[i] ^ (1 << (i % 8))));
-      ASSERT_EQ(cache->find(small_record().key).outcome, Outcome::Corrupt) << file << " " << i;
+      ASSERT_EQ(cache->find(small_record().key).cause, Cause::Corrupt) << file << " " << i;
       put(whole[i]);
     }
   }
@@ -180,7 +181,8 @@ TEST_F(DiskCacheTest, a_sound_executable_under_another_key_is_caught) {
   store(*cache, small_record(8));
   fs::rename(entry(small_record(8)), entry(small_record(9)));
   const DiskLookup found = cache->find(small_record(9).key);
-  EXPECT_EQ(found.outcome, Outcome::Corrupt);
+  EXPECT_EQ(found.outcome, Outcome::Rejected);
+  EXPECT_EQ(found.cause, Cause::Corrupt);
   EXPECT_EQ(found.reason, "key record: is of another key");
 }
 
@@ -199,7 +201,7 @@ TEST_F(DiskCacheTest, what_is_corrupt_is_set_aside_and_can_be_stored_again) {
   const auto cache = open();
   store(*cache, small_record());
   fs::resize_file(entry(small_record()) + "/executable.popef", 100);
-  EXPECT_EQ(cache->find(small_record().key).outcome, Outcome::Corrupt);
+  EXPECT_EQ(cache->find(small_record().key).cause, Cause::Corrupt);
   cache->set_aside(small_record().key);
   EXPECT_EQ(cache->find(small_record().key).outcome, Outcome::Miss);
   EXPECT_TRUE(fs::exists(folder_ + "/v1/set_aside/" + small_record().key.digests.total));
@@ -213,7 +215,7 @@ TEST_F(DiskCacheTest, what_a_loss_of_power_left_is_corrupt) {
   for (const char* file : {"/key.json", "/executable.popef"}) {
     store(*cache, small_record());
     fs::resize_file(entry(small_record()) + file, 0);
-    EXPECT_EQ(cache->find(small_record().key).outcome, Outcome::Corrupt) << file;
+    EXPECT_EQ(cache->find(small_record().key).cause, Cause::Corrupt) << file;
     cache->set_aside(small_record().key);
   }
 }
@@ -230,7 +232,7 @@ TEST_F(DiskCacheTest, the_longest_unused_go_when_it_is_full) {
   const std::vector<KeyRecord> gone = store(*cache, small_record(4));
   ASSERT_EQ(gone.size(), 1u);
   EXPECT_EQ(gone[0].key, small_record(2).key);
-  EXPECT_EQ(cache->find(small_record(2).key).outcome, Outcome::Evicted);
+  EXPECT_EQ(cache->find(small_record(2).key).cause, Cause::Evicted);
   for (int64_t rows : {1, 3, 4})
     EXPECT_EQ(cache->find(small_record(rows).key).outcome, Outcome::Hit) << rows;
   EXPECT_LE(cache->usage().bytes, 3 * one + one / 2);

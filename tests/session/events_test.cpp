@@ -14,6 +14,7 @@
 namespace tessera {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 RecompileEvent example() {
@@ -22,8 +23,7 @@ RecompileEvent example() {
   event.ts_unix_ns = 1700000000123456789;
   event.model = "bert.onnx";
   event.model_sha256 = "00ff";
-  event.kind = "recompile";
-  event.cause = "input_shape";
+  event.kind = EventKind::Recompile;
   event.shapes = {
       {"attention_mask", {16, 173}},
       {"input_ids",      {16, 173}}
@@ -43,7 +43,7 @@ RecompileEvent example() {
   event.run_id = "0123456789abcdef";
   event.pid = 12;
   event.compile_id = "bert.onnx/11";
-  event.causes = {"input_shape", "options"};
+  event.causes = {Cause::InputShape, Cause::Options};
   event.dtypes = {
       {"input_ids", "int64"}
   };
@@ -60,13 +60,18 @@ RecompileEvent example() {
   event.cpu_ms = 30000;
   event.peak_rss_bytes = 1 << 30;
   event.artifact = {100, 1472, 500, 12345678901234};
-  event.cache = {"disk", "miss", 3, 4096, "/cache", 0.5, 0.25, 1.5, 0, ""};
-  event.policy = {"pad", "compiled", {}, 2, 8, "no executable has as many rows and tokens"};
+  event.cache = {CacheTier::Disk, CacheOutcome::Miss, 3, 4096, "/cache", 0.5, 0.25, 1.5, 0, ""};
+  event.policy = {OnRecompile::Pad,
+                  PolicyAction::Compiled,
+                  {},
+                  2,
+                  8,
+                  "no executable has as many rows and tokens"};
   event.served = {
       {{{"input_ids", {16, 171}}}, 9}
   };
   event.advice = {
-      {"many_shapes", "pad", 12.5}
+      {AdviceRule::ManyShapes, "pad", 12.5}
   };
   return event;
 }
@@ -125,7 +130,7 @@ TEST(Events, errors_name_the_field) {
   EXPECT_EQ(error_of(changed(R"("input_ids":[16,173])", R"("input_ids":{})")),
             "shapes.input_ids must be a list of sizes");
   EXPECT_EQ(error_of(changed(R"("before":171)", R"("before":-9223372036854775808)")),
-            "diff[0] must be between two sizes");
+            "diff[0] must have sizes of at least 0, or -1 for none");
   EXPECT_EQ(error_of(changed(R"("axis":1)", R"("axis":1.5)")), "diff[0].axis must be an integer");
   EXPECT_EQ(error_of(changed(R"("import":12.5)", R"("import":null)")),
             "time.phases_ms.import must be a number");
@@ -135,7 +140,7 @@ TEST(Events, errors_name_the_field) {
 TEST(Events, a_change_that_is_no_dimension_is_said_too) {
   RecompileEvent event = example();
   event.changes = {
-      {"options", "precision", "fp16", "fp32"}
+      {Ingredient::Options, "precision", "fp16", "fp32"}
   };
   EXPECT_THAT(to_human_line(event),
               HasSubstr("(attention_mask too), options precision fp16 -> fp32"));
@@ -149,7 +154,8 @@ TEST(Events, a_line_of_an_earlier_version_is_read) {
       R"("time":{"phases_ms":{},"wall_ms":1.5},"impact":{"requests_blocked":1},"error":""})");
   ASSERT_TRUE(event.ok()) << event.error().message;
   EXPECT_EQ(event->wall_ms, 1.5);
-  EXPECT_EQ(event->policy.stance, "warn");
+  EXPECT_THAT(event->causes, ElementsAre(Cause::InputShape));
+  EXPECT_EQ(event->policy.stance, OnRecompile::Warn);
 }
 
 TEST(Events, errors_name_later_fields_too) {
@@ -202,8 +208,8 @@ TEST(Events, people_read_cause_difference_and_price) {
             "(attention_mask too)  nearest #1  blocked 4 requests 61.2 s");
   RecompileEvent first;
   first.model = "bert.onnx";
-  first.kind = "cold_compile";
-  first.cause = "first_seen";
+  first.kind = EventKind::ColdCompile;
+  first.causes = {Cause::FirstSeen};
   first.shapes = {
       {"input_ids", {4, 8}}
   };
@@ -274,6 +280,23 @@ TEST_F(EventFile, torn_lines_are_left_out_and_told_of) {
   ASSERT_TRUE(events.ok()) << events.error().message;
   EXPECT_EQ(events->size(), 2u);
   EXPECT_EQ(warning, path_ + ": 2 lines were cut off and left out: line 2, 4");
+}
+
+TEST_F(EventFile, an_event_of_another_version_is_left_out_and_told_of) {
+  ASSERT_TRUE(append_line(path_, to_json_line(example())).ok());
+  ASSERT_TRUE(append_line(path_, changed(R"("rule":"many_shapes")", R"("rule":"brew")")).ok());
+  ASSERT_TRUE(append_line(path_, R"({"schema":)").ok());
+  ASSERT_TRUE(append_line(path_, changed(R"("action":"compiled")", R"("action":"\u001b")")).ok());
+  std::string warning;
+  const auto events = read_events(path_, &warning);
+  ASSERT_TRUE(events.ok()) << events.error().message;
+  EXPECT_EQ(*events, std::vector<RecompileEvent>{example()});
+  EXPECT_EQ(warning,
+            path_ + ": 1 line was cut off and left out: line 3; " + path_ +
+                ": 2 lines were of another version and left out: line 2 (advice[0].rule is 'brew', "
+                "must be " +
+                list_of_words<AdviceRule>() + "), 4 (policy.action is '\\x1b', must be " +
+                list_of_words<PolicyAction>() + ")");
 }
 
 TEST_F(EventFile, errors_say_the_line) {

@@ -48,32 +48,32 @@ TEST(Key, equal_keys_have_equal_digests_and_no_difference) {
 
 TEST(Key, each_ingredient_moves_its_own_digest_and_names_its_cause) {
   using Change = void (*)(ExecutableKey&);
-  const std::vector<std::pair<std::string, Change>> changes = {
-      {"input_shape",      [](ExecutableKey& k) { k.inputs[0].shape = {4, 9}; }    },
-      {"input_dtype",      [](ExecutableKey& k) { k.inputs[0].dtype = "int32"; }   },
-      {"input_set",        [](ExecutableKey& k) { k.inputs[0].name = "ids"; }      },
-      {"graph",            [](ExecutableKey& k) { k.graph = "other"; }             },
-      {"weights",          [](ExecutableKey& k) { k.weights = "other"; }           },
-      {"options",          [](ExecutableKey& k) { k.options = "precision fp32\n"; }},
-      {"target",           [](ExecutableKey& k) { k.target = "test tiles=8"; }     },
-      {"compiler_version", [](ExecutableKey& k) { k.compiler = "0.2.0"; }          },
+  const std::vector<std::pair<Cause, Change>> changes = {
+      {Cause::InputShape,      [](ExecutableKey& k) { k.inputs[0].shape = {4, 9}; }    },
+      {Cause::InputDtype,      [](ExecutableKey& k) { k.inputs[0].dtype = "int32"; }   },
+      {Cause::InputSet,        [](ExecutableKey& k) { k.inputs[0].name = "ids"; }      },
+      {Cause::Graph,           [](ExecutableKey& k) { k.graph = "other"; }             },
+      {Cause::Weights,         [](ExecutableKey& k) { k.weights = "other"; }           },
+      {Cause::Options,         [](ExecutableKey& k) { k.options = "precision fp32\n"; }},
+      {Cause::Target,          [](ExecutableKey& k) { k.target = "test tiles=8"; }     },
+      {Cause::CompilerVersion, [](ExecutableKey& k) { k.compiler = "0.2.0"; }          },
   };
   for (const auto& [cause, change] : changes) {
     const KeyDifference difference = after(change);
     EXPECT_THAT(difference.causes, ElementsAre(cause));
-    EXPECT_EQ(difference.components, 1) << cause;
+    EXPECT_EQ(difference.components, 1) << to_string(cause);
   }
 }
 
 TEST(Key, changes_are_named_by_input_option_and_field) {
   EXPECT_THAT(after([](ExecutableKey& k) { k.inputs[0].dtype = "int32"; }).changes,
-              ElementsAre(KeyChange{"inputs", "input_ids", "int64", "int32"}));
+              ElementsAre(KeyChange{Ingredient::Inputs, "input_ids", "int64", "int32"}));
   EXPECT_THAT(after([](ExecutableKey& k) { k.options = "precision fp32\npasses a,b\n"; }).changes,
-              ElementsAre(KeyChange{"options", "passes", "none", "a,b"},
-                          KeyChange{"options", "precision", "fp16", "fp32"}));
+              ElementsAre(KeyChange{Ingredient::Options, "passes", "none", "a,b"},
+                          KeyChange{Ingredient::Options, "precision", "fp16", "fp32"}));
   EXPECT_THAT(
       after([](ExecutableKey& k) { k.target = "test tiles=8 clock_hz=1500000000"; }).changes,
-      ElementsAre(KeyChange{"target", "tiles", "4", "8"}));
+      ElementsAre(KeyChange{Ingredient::Target, "tiles", "4", "8"}));
 }
 
 TEST(Key, every_cause_is_listed_and_the_inputs_come_first) {
@@ -82,7 +82,7 @@ TEST(Key, every_cause_is_listed_and_the_inputs_come_first) {
     k.options = "precision fp32\n";
     k.inputs[0].shape = {5, 9};
   });
-  EXPECT_THAT(difference.causes, ElementsAre("input_shape", "weights", "options"));
+  EXPECT_THAT(difference.causes, ElementsAre(Cause::InputShape, Cause::Weights, Cause::Options));
   EXPECT_EQ(difference.shapes.size(), 2u);
   EXPECT_EQ(difference.components, 3);
 }

@@ -16,7 +16,7 @@ inline const ServingOption& option(const Advice& advice, const std::string& name
   ADD_FAILURE() << "no option " << name;
   return advice.options.at(0);
 }
-inline const CompileSlip* slip(const Advice& advice, const std::string& rule) {
+inline const CompileSlip* slip(const Advice& advice, AdviceRule rule) {
   for (const CompileSlip& one : advice.slips)
     if (one.rule == rule) return &one;
   return nullptr;

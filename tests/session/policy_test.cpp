@@ -57,8 +57,8 @@ class Policy : public SessionTest {
     EXPECT_FALSE(serving.ok());
     return serving.ok() ? Error() : serving.error();
   }
-  static std::vector<std::string> kinds(const Session& session) {
-    std::vector<std::string> kinds;
+  static std::vector<EventKind> kinds(const Session& session) {
+    std::vector<EventKind> kinds;
     for (const RecompileEvent& event : session.events()) kinds.push_back(event.kind);
     return kinds;
   }
@@ -95,7 +95,7 @@ TEST_F(Policy, warn_tells_and_allow_does_not) {
     const auto session = open();
     run(*session, 2, 8);
     run(*session, 2, 9);
-    EXPECT_THAT(kinds(*session), ElementsAre("cold_compile", "recompile"));
+    EXPECT_THAT(kinds(*session), ElementsAre(EventKind::ColdCompile, EventKind::Recompile));
     EXPECT_EQ(told_.size(), policy == OnRecompile::Warn ? 2u : 0u);
   }
 }
@@ -111,11 +111,12 @@ TEST_F(Policy, fail_makes_the_first_compile_and_refuses_the_next) {
                         "no executable yet, and recompiles are refused"));
   error(*session, shapes(2, 9));
   run(*session, 2, 8);
-  EXPECT_THAT(kinds(*session), ElementsAre("cold_compile", "rejected", "rejected"));
+  EXPECT_THAT(kinds(*session),
+              ElementsAre(EventKind::ColdCompile, EventKind::Rejected, EventKind::Rejected));
   const RecompileEvent event = session->events()[1];
-  EXPECT_EQ(event.cause, "input_shape");
-  EXPECT_EQ(event.policy.stance, "fail");
-  EXPECT_EQ(event.policy.action, "rejected");
+  EXPECT_EQ(event.cause(), Cause::InputShape);
+  EXPECT_EQ(event.policy.stance, OnRecompile::Fail);
+  EXPECT_EQ(event.policy.action, PolicyAction::Rejected);
   EXPECT_EQ(event.error, refused.message);
 }
 
@@ -124,7 +125,7 @@ TEST_F(Policy, warm_up_compiles_whatever_the_policy) {
   options_.recompile_limit = 0;
   options_.warm_up = {shapes(2, 8), shapes(2, 9)};
   const auto session = open();
-  EXPECT_THAT(kinds(*session), ElementsAre("cold_compile", "recompile"));
+  EXPECT_THAT(kinds(*session), ElementsAre(EventKind::ColdCompile, EventKind::Recompile));
   EXPECT_EQ(session->events()[1].requests_blocked, 0);
   EXPECT_EQ(session->events()[1].request_id, -1);
   run(*session, 2, 9);
@@ -137,7 +138,7 @@ TEST_F(Policy, what_the_disk_has_is_no_recompile) {
   options_.on_recompile = OnRecompile::Fail;
   const auto session = open();
   run(*session, 2, 8);
-  EXPECT_THAT(kinds(*session), ElementsAre("cache_load"));
+  EXPECT_THAT(kinds(*session), ElementsAre(EventKind::CacheLoad));
   EXPECT_EQ(error(*session, shapes(2, 9)).kind, ErrorKind::Refused)
       << "the disk knows the model: this is not a first compile";
 }
@@ -151,8 +152,8 @@ TEST_F(Policy, a_limit_refuses_what_goes_past_it) {
   EXPECT_EQ(refused.kind, ErrorKind::Refused);
   EXPECT_THAT(refused.message, HasSubstr("the limit of 1 recompiles is reached"));
   const RecompileEvent event = session->events().back();
-  EXPECT_EQ(event.cause, "limit");
-  EXPECT_THAT(event.causes, ElementsAre("limit", "input_shape"));
+  EXPECT_EQ(event.cause(), Cause::Limit);
+  EXPECT_THAT(event.causes, ElementsAre(Cause::Limit, Cause::InputShape));
   EXPECT_EQ(event.policy.budget, 1);
   EXPECT_EQ(event.policy.budget_used, 1);
 }
@@ -175,8 +176,8 @@ TEST_F(Policy, pad_runs_on_the_nearest_larger_and_answers_in_the_callers_shape) 
   const std::vector<InputShapes> larger = {shapes(4, 12), shapes(4, 16), shapes(4, 16),
                                            shapes(4, 12), shapes(8, 32)};
   for (size_t i = 0; i < larger.size(); ++i) {
-    EXPECT_EQ(events[3 + i].kind, "bucket_hit");
-    EXPECT_EQ(events[3 + i].policy.action, "padded_to");
+    EXPECT_EQ(events[3 + i].kind, EventKind::BucketHit);
+    EXPECT_EQ(events[3 + i].policy.action, PolicyAction::PaddedTo);
     EXPECT_EQ(events[3 + i].policy.padded_to, larger[i]) << i;
     EXPECT_EQ(events[3 + i].request_id, static_cast<int64_t>(i));
   }
@@ -199,7 +200,8 @@ TEST_F(Policy, pad_compiles_where_nothing_is_large_enough) {
   run(*session, 2, 8);
   run(*session, 2, 9);
   run(*session, 1, 9);
-  EXPECT_THAT(kinds(*session), ElementsAre("cold_compile", "recompile", "bucket_hit"));
+  EXPECT_THAT(kinds(*session),
+              ElementsAre(EventKind::ColdCompile, EventKind::Recompile, EventKind::BucketHit));
   EXPECT_EQ(session->events()[1].policy.why_not_padded,
             "no executable has as many rows and tokens");
 }
@@ -210,7 +212,7 @@ TEST_F(Policy, pad_takes_a_larger_one_from_the_disk) {
   options_.on_recompile = OnRecompile::Pad;
   const auto session = open();
   run(*session, 2, 9);
-  EXPECT_THAT(kinds(*session), ElementsAre("cache_load", "bucket_hit"));
+  EXPECT_THAT(kinds(*session), ElementsAre(EventKind::CacheLoad, EventKind::BucketHit));
 }
 
 TEST_F(Policy, pad_refuses_a_model_for_which_it_is_not_exact) {
@@ -229,7 +231,7 @@ TEST_F(Policy, a_runner_for_exactly_these_shapes_is_compiled_under_pad) {
   options_.warm_up = {shapes(4, 16)};
   const auto session = open();
   runner(*session, shapes(4, 9));
-  EXPECT_THAT(kinds(*session), ElementsAre("cold_compile", "recompile"));
+  EXPECT_THAT(kinds(*session), ElementsAre(EventKind::ColdCompile, EventKind::Recompile));
 }
 
 TEST_F(Policy, padded_input_of_a_wrong_size_is_named) {
@@ -252,7 +254,8 @@ TEST_F(Policy, the_exact_executable_is_compiled_in_the_background) {
   run(*session, 2, 9);
   session->finish_background();
   run(*session, 2, 9);
-  EXPECT_THAT(kinds(*session), ElementsAre("cold_compile", "bucket_hit", "recompile"));
+  EXPECT_THAT(kinds(*session),
+              ElementsAre(EventKind::ColdCompile, EventKind::BucketHit, EventKind::Recompile));
   const RecompileEvent event = session->events()[2];
   EXPECT_EQ(event.request_id, -1);
   EXPECT_EQ(event.requests_blocked, 0);
@@ -270,7 +273,8 @@ TEST_F(Policy, the_background_stays_within_the_limit) {
     session->finish_background();
   }
   EXPECT_THAT(kinds(*session),
-              ElementsAre("cold_compile", "bucket_hit", "recompile", "bucket_hit", "bucket_hit"));
+              ElementsAre(EventKind::ColdCompile, EventKind::BucketHit, EventKind::Recompile,
+                          EventKind::BucketHit, EventKind::BucketHit));
 }
 
 TEST_F(Policy, closing_says_what_no_event_has_said) {
@@ -281,7 +285,7 @@ TEST_F(Policy, closing_says_what_no_event_has_said) {
   const auto events = read_events(options_.events_path);
   ASSERT_TRUE(events.ok()) << events.error().message;
   ASSERT_EQ(events->size(), 2u);
-  EXPECT_EQ((*events)[1].kind, "closed");
+  EXPECT_EQ((*events)[1].kind, EventKind::Closed);
   EXPECT_THAT((*events)[1].served, ElementsAre(ServedShapes{shapes(2, 8), 3}));
 }
 
@@ -350,7 +354,7 @@ TEST_F(Policy, a_full_disk_costs_the_cache_and_not_the_answer) {
   std::signal(SIGXFSZ, old);
   EXPECT_FALSE(answer.empty());
   const RecompileEvent event = session->events().at(0);
-  EXPECT_EQ(event.kind, "cold_compile");
+  EXPECT_EQ(event.kind, EventKind::ColdCompile);
   EXPECT_EQ(event.error, "");
   EXPECT_THAT(event.cache.error, HasSubstr("cannot write"));
   EXPECT_EQ(event.cache.entries, 0);

@@ -77,7 +77,7 @@ TEST_F(Processes, racing_for_one_key_compile_once) {
   const auto events = read_events(folder_ + "/events.jsonl");
   ASSERT_TRUE(events.ok()) << events.error().message;
   const auto compiles = std::ranges::count_if(*events, &RecompileEvent::is_compile);
-  const auto loads = std::ranges::count(*events, std::string("cache_load"), &RecompileEvent::kind);
+  const auto loads = std::ranges::count(*events, EventKind::CacheLoad, &RecompileEvent::kind);
   EXPECT_EQ(compiles, 1);
   EXPECT_EQ(loads, processes - 1);
 }
@@ -183,7 +183,7 @@ TEST_F(Processes, readers_beside_writers_and_evictions_see_whole_entries) {
     for (int i = 0; i < rounds; ++i) {
       const KeyRecord record = small_record(1 + random() % 6);
       const Outcome outcome = cache->find(record.key).outcome;
-      if (outcome == Outcome::Corrupt || outcome == Outcome::Untrusted) return false;
+      if (outcome == Outcome::Rejected) return false;
       if (outcome == Outcome::Hit) continue;
       const auto lock = cache->lock(record.key, std::chrono::seconds(60));
       if (!lock.ok()) return false;

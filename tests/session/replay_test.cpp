@@ -54,7 +54,7 @@ double useful_share(const Log& log) {
     for (const ServedShapes& served : event.served)
       asked += served.batches * elements_of(served.shapes);
     if (event.request_id >= 0) asked += elements_of(event.shapes);
-    if (event.kind == "bucket_hit")
+    if (event.kind == EventKind::BucketHit)
       added += elements_of(event.policy.padded_to) - elements_of(event.shapes);
   }
   return static_cast<double>(asked) / static_cast<double>(asked + added);
@@ -148,13 +148,13 @@ class Replay : public SessionTest {
   // Sessions leave a log, in which `rule` is found; `follow_it` does what the slip says; the same
   // sessions follow, and those of its compiles are gone that are not `made_all_the_same`. How far
   // the promise was from what came of it.
-  double error_of_slip(const std::string& rule, const std::function<void()>& sessions,
+  double error_of_slip(AdviceRule rule, const std::function<void()>& sessions,
                        const std::function<void(const CompileSlip&)>& follow_it,
                        int64_t made_all_the_same = 0) {
     const Log before = log_of(sessions);
     const Advice advice = advise(before).at(0);
     const CompileSlip* found = slip(advice, rule);
-    EXPECT_TRUE(found) << rule;
+    EXPECT_TRUE(found) << to_string(rule);
     if (!found) return 1;
     follow_it(*found);
     const Log after = log_of(sessions);
@@ -231,7 +231,7 @@ TEST_F(Replay, a_larger_cache_saves_what_was_promised) {
               options_ = plain_;
               options_.memory_entries = 1;
               return error_of_slip(
-                  "cache_too_small", [&] { serve(lengths); },
+                  AdviceRule::CacheTooSmall, [&] { serve(lengths); },
                   [&](const CompileSlip& small) {
                     EXPECT_THAT(small.command, EndsWith("--memory-entries 3"));
                     follow(small.command);
@@ -260,7 +260,7 @@ TEST_F(ReplayOfProcesses, a_cache_saves_what_was_promised) {
   EXPECT_LE(best_of_ten([&] {
               options_ = plain_;
               return error_of_slip(
-                  "no_cache", [&] { in_turn([](int) {}); },
+                  AdviceRule::NoCache, [&] { in_turn([](int) {}); },
                   [&](const CompileSlip& without) {
                     EXPECT_THAT(without.command, EndsWith("--cache-dir FOLDER"));
                     follow(without.command);
@@ -276,7 +276,7 @@ TEST_F(ReplayOfProcesses, a_cache_that_works_saves_what_was_promised) {
               options_ = plain_;
               options_.cache_dir = "/proc/no/such/cache";
               return error_of_slip(
-                  "cache_failed", [&] { in_turn([](int) {}); },
+                  AdviceRule::CacheFailed, [&] { in_turn([](int) {}); },
                   [&](const CompileSlip& failed) {
                     EXPECT_THAT(failed.text, HasSubstr("/proc/no"));
                     options_.cache_dir = cache();
@@ -305,10 +305,11 @@ TEST_F(ReplayOfProcesses, the_same_flags_for_all_save_what_was_promised) {
                     advised.empty() ? other(n, options_.compile) : follow(advised);
                   });
                 };
-                return error_of_slip("option", sessions, [&](const CompileSlip& option) {
-                  EXPECT_EQ(option.command, "tessera run bert.onnx --target test");
-                  advised = option.command;
-                });
+                return error_of_slip(
+                    AdviceRule::OptionSlip, sessions, [&](const CompileSlip& option) {
+                      EXPECT_EQ(option.command, "tessera run bert.onnx --target test");
+                      advised = option.command;
+                    });
               }),
               0.1);
 }
@@ -363,7 +364,7 @@ TEST_F(ReplayOfExports, one_dtype_saves_what_was_promised) {
               const auto sessions = [&] {
                 in_turn([&](int n) { export_model(one_dtype ? exported_ : other(n)); });
               };
-              return error_of_slip("dtype", sessions, [&](const CompileSlip& dtype) {
+              return error_of_slip(AdviceRule::DtypeSlip, sessions, [&](const CompileSlip& dtype) {
                 EXPECT_THAT(dtype.text, HasSubstr("input_ids int64 -> int32"));
                 EXPECT_EQ(dtype.command, "tessera run bert.onnx --target test");
                 one_dtype = true;
@@ -399,10 +400,11 @@ TEST_F(ReplayOfExports, an_input_in_place_of_a_baked_constant_saves_what_was_pro
                   export_model(as_input ? with_input(model, name) : model);
                 });
               };
-              return error_of_slip("baked_constant", sessions, [&](const CompileSlip& baked) {
-                EXPECT_THAT(baked.text, HasSubstr("changed 3 times"));
-                as_input = true;
-              });
+              return error_of_slip(AdviceRule::BakedConstant, sessions,
+                                   [&](const CompileSlip& baked) {
+                                     EXPECT_THAT(baked.text, HasSubstr("changed 3 times"));
+                                     as_input = true;
+                                   });
             }),
             0.1);
 }
@@ -415,7 +417,7 @@ TEST_F(Replay, padding_of_partial_batches_saves_what_was_promised) {
     EXPECT_LE(best_of_ten([&] {
                 options_ = plain_;
                 return error_of_slip(
-                    "partial_batch", [&] { serve(lengths, {4, 3, 1}); },
+                    AdviceRule::PartialBatch, [&] { serve(lengths, {4, 3, 1}); },
                     [&](const CompileSlip& partial) {
                       EXPECT_THAT(partial.command, EndsWith("--on-recompile pad"));
                       follow(partial.command);
@@ -436,7 +438,7 @@ TEST_F(Replay, padding_to_what_others_compiled_saves_what_was_promised) {
               const auto sessions = [&] {
                 for (const int64_t rows : {4, 3, 2, 1}) serve(lengths_between(20, 29), {rows});
               };
-              return error_of_slip("partial_batch", sessions,
+              return error_of_slip(AdviceRule::PartialBatch, sessions,
                                    [&](const CompileSlip& partial) { follow(partial.command); });
             }),
             0.1);

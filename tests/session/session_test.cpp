@@ -32,16 +32,16 @@ TEST_F(SessionTest, a_new_shape_compiles_and_a_known_one_does_not) {
   const std::vector<RecompileEvent> events = session->events();
   ASSERT_EQ(events.size(), 2u);
 
-  EXPECT_EQ(events[0].kind, "cold_compile");
-  EXPECT_EQ(events[0].cause, "first_seen");
+  EXPECT_EQ(events[0].kind, EventKind::ColdCompile);
+  EXPECT_EQ(events[0].cause(), Cause::FirstSeen);
   EXPECT_EQ(events[0].nearest, -1);
   EXPECT_EQ(events[0].shapes, shapes(2, 8));
   EXPECT_EQ(events[0].model, "bert.onnx");
   EXPECT_EQ(events[0].model_sha256, first->executable().metadata.source_sha256);
 
   EXPECT_EQ(events[1].id, 1);
-  EXPECT_EQ(events[1].kind, "recompile");
-  EXPECT_EQ(events[1].cause, "input_shape");
+  EXPECT_EQ(events[1].kind, EventKind::Recompile);
+  EXPECT_EQ(events[1].cause(), Cause::InputShape);
   EXPECT_EQ(events[1].nearest, 0);
   ASSERT_EQ(events[1].difference.size(), 3u);
   EXPECT_EQ(events[1].difference[1], (ShapeDifference{"input_ids", 1, "seq", 8, 9}));
@@ -84,7 +84,7 @@ TEST_F(SessionTest, a_compile_that_fails_leaves_an_event_and_is_nobodys_nearest)
   const std::vector<RecompileEvent> events = session->events();
   ASSERT_EQ(events.size(), 2u);
   EXPECT_EQ(events[0].error, failed.error().message);
-  EXPECT_EQ(events[1].kind, "cold_compile");
+  EXPECT_EQ(events[1].kind, EventKind::ColdCompile);
   EXPECT_EQ(events[1].error, "");
 }
 

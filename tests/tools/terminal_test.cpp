@@ -56,9 +56,9 @@ class Terminal : public ::testing::Test {
   std::set<std::string> verbs_;
 };
 
-std::string log_with(const std::string& field) {
+std::string log_with(const std::string& field, const std::string& cause = "first_seen") {
   return R"({"schema":"recompile/1","event_id":0,"ts_unix_ns":1,"model":{"name":")" + field +
-         R"(","sha256":""},"kind":"cold_compile","cause":")" + field + R"(","shapes":{")" + field +
+         R"(","sha256":""},"kind":"cold_compile","cause":")" + cause + R"(","shapes":{")" + field +
          R"(":[4,16]},"nearest":null,"diff":[{"input":")" + field + R"(","axis":1,"axis_name":")" +
          field + R"(","before":1,"after":2}],"time":{"phases_ms":{")" + field +
          R"(":1},"wall_ms":5},"impact":{"requests_blocked":1},"error":")" + field + "\"}\n";
@@ -109,7 +109,7 @@ TEST_F(Terminal, every_verb_prints_plain_text) {
   for (const std::string& field :
        {std::string("\\u001b[31m\\u009b\\u202e\\n\\u0000"), "\u202e\u200b\uc2a0" + kTurned}) {
     const std::string log = path("hostile.jsonl");
-    write_file(log, log_with(field) + log_with(field + "2"));
+    write_file(log, log_with(field) + log_with(field + "2") + log_with(field, field));
     for (const Words& words : {
              Words{"list"},
              {"show", "0"},
