@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 
 #include "executor/jit.h"
 #include "session/session_impl.h"
@@ -12,8 +13,6 @@
 
 namespace tessera {
 namespace {
-
-constexpr size_t kMostKeys = 65'536;
 
 void print_to_stderr(const std::string& line) {
   std::fprintf(stderr, "tessera: %s\n", line.c_str());
@@ -32,7 +31,17 @@ Status check_events_file(const std::string& path) {
   return check_appendable(path);
 }
 
-// A cache of compiled codelets that cannot be had costs time, which is worth one line.
+SessionFacts facts_of(const std::string& model_path, const SessionOptions& options, bool has_cache,
+                      const std::string& cache_error) {
+  return {.model = std::filesystem::path(model_path).filename(),
+          .call_site = options.call_site,
+          .cache_path = has_cache ? options.cache_dir : "",
+          .cache_error = cache_error,
+          .stance = options.on_recompile,
+          .budget = options.recompile_limit};
+}
+
+// Without a cache of compiled codelets, loads take longer. One line per process says so.
 void tell_once(const EventLog& log, const std::string& problem) {
   static std::atomic<bool> told = false;
   if (!problem.empty() && !told.exchange(true))
@@ -53,27 +62,26 @@ std::string default_cache_dir() {
   return folder ? folder : "";
 }
 
-Session::Session() : impl_(std::make_unique<Impl>()) {}
+Session::Impl::Impl(const std::string& path, SessionOptions given, std::unique_ptr<DiskCache> cache,
+                    const std::string& cache_error)
+    : model_path(path),
+      options(std::move(given)),
+      disk(std::move(cache)),
+      log({.path = options.events_path, .tell = options.tell}),
+      keys(path, options.compile),
+      proof(path, options.compile),
+      known(options.memory_entries, options.memory_bytes),
+      builder(facts_of(path, options, disk != nullptr, cache_error)),
+      background([this](const KeyPointer& key) { compile_now(key); }) {}
+
+Session::Session(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Session::~Session() {
-  if (!impl_->log) return;
-  {
-    const std::lock_guard lock(impl_->mutex);
-    impl_->stop = true;
-    impl_->queue.clear();
-    impl_->wake.notify_all();
-  }
-  if (impl_->worker.joinable()) impl_->worker.join();
-  const auto record_close = [&]() -> Status {
-    if (!impl_->log->has_counts()) return {};
-    RecompileEvent event = impl_->begin(nullptr, Purpose::Background, -1).event;
-    event.kind = EventKind::Closed;
-    event.policy.action = PolicyAction::None;
-    event.cache.outcome = impl_->disk ? CacheOutcome::Miss : CacheOutcome::Off;
-    impl_->record(std::move(event));
+  impl_->background.stop();
+  static_cast<void>(guarded(impl_->model_path, [&]() -> Status {
+    impl_->record_close();
     return {};
-  };
-  static_cast<void>(guarded(impl_->model_path, record_close));
+  }));
 }
 
 Expected<std::unique_ptr<Session>> Session::open(const std::string& model_path,
@@ -90,19 +98,16 @@ Expected<std::unique_ptr<Session>> Session::open_unguarded(const std::string& mo
         "session: require_signature is for executables that are loaded from a file, must "
         "not be given: a session makes its own",
         ErrorKind::Usage};
-  std::unique_ptr<Session> session(new Session);
-  Impl& impl = *session->impl_;
-  impl.model_path = model_path;
-  impl.options = std::move(options);
-  if (!impl.options.tell) impl.options.tell = print_to_stderr;
-  impl.disk = TRY(open_cache(impl.options, impl.disk_error));
-  impl.memory.emplace(impl.options.memory_entries, impl.options.memory_bytes);
-  MachineOptions& machine = impl.options.machine;
+  if (!options.tell) options.tell = print_to_stderr;
+  std::string cache_error;
+  std::unique_ptr<DiskCache> cache = TRY(open_cache(options, cache_error));
+  MachineOptions& machine = options.machine;
   if (!machine.jit) machine.jit = TRY(Jit::create({machine.cpu, machine.cache_folder}));
-  impl.log = std::make_unique<EventLog>(
-      EventLogOptions{.path = impl.options.events_path, .tell = impl.options.tell});
-  tell_once(*impl.log, machine.jit->cache_problem());
-  if (!impl.disk_error.empty()) impl.log->tell("no cache: " + impl.disk_error);
+  std::unique_ptr<Session> session(new Session(
+      std::make_unique<Impl>(model_path, std::move(options), std::move(cache), cache_error)));
+  Impl& impl = *session->impl_;
+  tell_once(impl.log, impl.options.machine.jit->cache_problem());
+  if (!cache_error.empty()) impl.log.tell("no cache: " + cache_error);
   for (const InputShapes& shapes : impl.options.warm_up) TRY(impl.serve(shapes, Purpose::WarmUp));
   return session;
 }
@@ -123,49 +128,29 @@ Expected<HostTensors> Session::run(const InputViews& inputs) {
   });
 }
 
-std::vector<RecompileEvent> Session::events() const { return impl_->log->events(); }
-std::string Session::metrics() const { return impl_->log->metrics_text(); }
+std::vector<RecompileEvent> Session::events() const { return impl_->log.events(); }
+std::string Session::metrics() const { return impl_->log.metrics_text(); }
 
-void Session::finish_background() {
-  std::unique_lock lock(impl_->mutex);
-  impl_->idle.wait(lock, [&] { return impl_->queue.empty() && !impl_->working; });
-}
-
-// The key of these shapes. The model is read when it is first needed, and again when its file has
-// changed: then every key is another.
-Expected<KeyPointer> Session::Impl::key_of(const InputShapes& asked) {
-  const std::lock_guard lock(identifying);
-  if (!identity || !identity->is_current()) {
-    keys.clear();
-    identity = TRY(ModelIdentity::of(model_path));
-  }
-  if (const auto found = keys.find(asked); found != keys.end()) return found->second;
-  CompileOptions compile_options = options.compile;
-  TRY(check_options(compile_options));
-  for (const auto& [name, shape] : asked) compile_options.input_shape[name] = shape;
-  std::vector<InputSignature> inputs = TRY(identity->signature(compile_options.input_shape));
-  if (keys.size() >= kMostKeys) keys.clear();
-  auto key = std::make_shared<const ExecutableKey>(
-      make_key(*identity, std::move(inputs), compile_options));
-  keys[asked] = key;
-  return KeyPointer(key);
-}
+void Session::finish_background() { impl_->background.finish(); }
 
 Expected<Serving> Session::Impl::serve(const InputShapes& asked, Purpose purpose) {
   return guarded(model_path, [&]() -> Expected<Serving> {
-    Expected<KeyPointer> key = key_of(asked);
+    const Expected<KeyPointer> key = [&] {
+      const std::lock_guard lock(identifying);
+      return keys.key_of(asked);
+    }();
     if (key.ok()) return serve_key(*key, purpose);
     record_failure(asked, key.error());
     return key.error();
   });
 }
 
-// What is in memory, for which no work is needed. The caller holds `mutex`.
+// An executable that is ready, for which no work is needed. The caller holds `mutex`.
 std::optional<Serving> Session::Impl::serve_ready(const KeyPointer& key, Purpose purpose,
                                                   int64_t request_id) {
-  if (const ReadyExecutable* ready = memory->find(key->digests.total)) {
+  if (const ReadyExecutable* ready = known.find(key->digests.total)) {
     const InputShapes shapes = shapes_of(*key);
-    if (request_id >= 0) log->count(shapes);
+    if (request_id >= 0) log.count(shapes);
     return Serving{ready->runner, shapes, nullptr};
   }
   return purpose == Purpose::Batch ? pad_again(*key, request_id) : std::nullopt;
@@ -177,12 +162,10 @@ Expected<Serving> Session::Impl::serve_key(const KeyPointer& key, Purpose purpos
   std::unique_lock lock(mutex);
   const int64_t request_id = is_batch ? requests++ : -1;
   std::shared_ptr<Flight> flight;
-  const auto caller =
-      callers.insert(callers.end(), {is_batch ? total : "", std::chrono::steady_clock::now()});
-  const auto leave = [&] { callers.erase(caller); };
+  Caller* const caller = callers.enter(is_batch ? total : "");
   for (;;) {
     if (std::optional<Serving> ready = serve_ready(key, purpose, request_id)) {
-      leave();
+      callers.leave(caller);
       return *ready;
     }
     const auto other = flights.find(total);
@@ -190,18 +173,22 @@ Expected<Serving> Session::Impl::serve_key(const KeyPointer& key, Purpose purpos
     flight = other->second;
     landed.wait(lock, [&] { return flight->landed; });
     if (!flight->failed) continue;
-    leave();
+    callers.leave(caller);
     return *flight->failed;
   }
   flight = flights[total] = std::make_shared<Flight>();
   lock.unlock();
   Expected<Serving> serving = guarded(model_path, [&] {
-    Ask ask = begin(key, purpose, request_id);
-    ask.caller = &*caller;
+    Ask ask{.key = key,
+            .purpose = purpose,
+            .start = WorkStart::now(),
+            .event = builder.begin(key.get(), request_id),
+            .caller = caller,
+            .evicted = {}};
     return obtain(ask);
   });
   lock.lock();
-  leave();
+  callers.leave(caller);
   flight->landed = true;
   // A refusal is each caller's own.
   if (!serving.ok() && serving.error().kind != ErrorKind::Refused) flight->failed = serving.error();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A Session owns a model and its executables by input shape, in memory and, if it is given a
-// folder, on disk. A shape it has not seen is compiled, loaded, padded to a larger one or refused,
-// as its policy says, and each of these leaves one event: its cause, the difference to the nearest
-// known executable, its price (docs/recompiles.md).
+// folder, on disk. A shape that it meets for the first time is compiled, loaded, padded to a larger
+// one or refused, as its policy says. Each of these leaves one event with its cause, the difference
+// to the nearest known executable, and its price (docs/recompiles.md).
 #pragma once
 
 #include <chrono>
@@ -25,14 +25,14 @@ namespace tessera {
 Expected<OnRecompile> parse_on_recompile(std::string_view text);  // Usage errors list the words
 
 struct SessionOptions {
-  CompileOptions compile;  // input_shape is what each run brings
+  CompileOptions compile;  // each run adds its own input_shape
   MachineOptions machine;
   std::string events_path;  // JSON lines are appended here; "": kept in memory only
 
   OnRecompile on_recompile = OnRecompile::Warn;
   int64_t recompile_limit = -1;      // more recompiles than this are refused; -1: no limit
   std::vector<InputShapes> warm_up;  // compiled by open, whatever the policy
-  bool background = false;  // Pad: compile the shape itself meanwhile, for the batches to come
+  bool background = false;           // Pad: compile the exact shape meanwhile, for later batches
 
   std::string cache_dir;  // executables on disk, shared by processes; "": none
   int64_t cache_limit_bytes = int64_t{16} << 30;
@@ -41,8 +41,8 @@ struct SessionOptions {
   // How long to wait for another process that compiles the same before compiling it too.
   std::chrono::milliseconds lock_patience{600'000};
 
-  std::string call_site;  // what events say of who asked
-  // Told of events in one line each, unless the policy is Allow; null: standard error.
+  std::string call_site;  // the name that events give the session's owner
+  // Called with one line for each event, unless the policy is Allow; null: standard error.
   std::function<void(const std::string&)> tell;
 };
 
@@ -54,15 +54,15 @@ std::string default_cache_dir();
 class Session {
  public:
   // Errors: no such model; a cache folder that others can write to (BadFile); an events file that
-  // cannot be written; what warm_up meets. A cache that cannot be had for any other reason is told
-  // of, and does without.
+  // cannot be written; an error of warm_up. If the cache cannot be opened for any other reason, the
+  // session says so and runs without one.
   static Expected<std::unique_ptr<Session>> open(const std::string& model_path,
                                                  SessionOptions options);
-  ~Session();  // ends the background compile; the file gets what no event has said yet
+  ~Session();  // waits for the background compile; records the batches that no event has counted
 
-  // What answers batches of these shapes; inputs that are left out follow by their symbolic
-  // dimensions. What is wrong with the shapes or the model comes back as the compiler's error, and
-  // leaves its event all the same; a refusal is of kind Refused.
+  // What answers batches of these shapes. Shapes of inputs that are left out follow from their
+  // symbolic dimensions. If the shapes or the model are wrong, the compiler's error comes back, and
+  // an event is recorded too. A refusal is of kind Refused.
   Expected<Serving> serve(const InputShapes& input_shapes);
   // The runner for inputs of exactly these shapes: as serve, but Pad compiles.
   Expected<std::shared_ptr<ModelRunner>> runner(const InputShapes& input_shapes);
@@ -77,8 +77,8 @@ class Session {
  private:
   static Expected<std::unique_ptr<Session>> open_unguarded(const std::string& model_path,
                                                            SessionOptions options);
-  Session();
   struct Impl;
+  explicit Session(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
 

@@ -10,11 +10,9 @@ namespace {
 
 using Outcome = DiskLookup::Outcome;
 
-constexpr size_t kMostKnown = 4096;
-
 }  // namespace
 
-// Stands in line for `building`, seen by those who count who waits.
+// Locks `building`. While it waits, the caller is counted as in line.
 std::unique_lock<std::mutex> Session::Impl::take_turn(const Ask& ask) {
   const auto in_line = [&](bool waits) {
     const std::lock_guard lock(mutex);
@@ -26,7 +24,7 @@ std::unique_lock<std::mutex> Session::Impl::take_turn(const Ask& ask) {
   return turn;
 }
 
-// Recompiles that were made count, whatever came of them.
+// A recompile counts even if it failed.
 bool Session::Impl::over_budget() {
   const std::lock_guard lock(mutex);
   return options.recompile_limit >= 0 && recompiles >= options.recompile_limit;
@@ -59,34 +57,10 @@ Expected<Serving> Session::Impl::obtain(Ask& ask) {
   return compile(ask);
 }
 
-Error Session::Impl::refuse(Ask& ask, const std::string& why) {
-  RecompileEvent& event = ask.event;
-  event.kind = EventKind::Rejected;
-  event.policy.action = PolicyAction::Rejected;
-  const std::string difference = difference_in_words(event.difference, event.changes);
-  const Error error{fmt::format("{}: {}: has no executable yet, and {}", model_path,
-                                difference.empty() ? to_string(event.shapes) : difference, why),
-                    ErrorKind::Refused};
-  event.error = error.message;
-  finish(ask);
-  return error;
-}
-
-// What this session's limits do not admit stays for others. To compile it would take as much.
-Error Session::Impl::refuse_entry(Ask& ask, const DiskLookup& found) {
-  RecompileEvent& event = ask.event;
-  event.kind = EventKind::Rejected;
-  event.causes = {Cause::Limit};
-  event.policy.action = PolicyAction::Rejected;
-  event.cache.outcome = CacheOutcome::Reject;
-  event.cache.error = event.error = found.reason;
-  finish(ask);
-  return Error{found.reason, ErrorKind::Refused, "limit"};
-}
-
-// Puts a runner into memory, and says what it took.
+// Puts a runner into memory and records its event.
 Serving Session::Impl::keep(Ask& ask, std::shared_ptr<ModelRunner> runner) {
   const Executable& executable = runner->executable();
+  const InputShapes shapes = shapes_of(*ask.key);
   RecompileEvent& event = ask.event;
   event.model_sha256 = executable.metadata.source_sha256;
   event.artifact.tiles = executable.program.target.tiles;
@@ -98,30 +72,20 @@ Serving Session::Impl::keep(Ask& ask, std::shared_ptr<ModelRunner> runner) {
   std::vector<ReadyExecutable> gone;
   {
     const std::lock_guard lock(mutex);
-    gone = memory->insert({*ask.key, runner, runner->machine().host_bytes()});
-    evicted.erase(ask.key->digests.total);
-    for (const ReadyExecutable& one : gone) evicted.insert(one.key.digests.total);
-    // What this one serves with less padding is decided again.
-    const InputShapes shapes = shapes_of(*ask.key);
-    std::erase_if(pads, [&](const auto& decision) {
-      const RecompileEvent& padded = decision.second.event;
-      return covers(shapes, padded.shapes) &&
-             elements_of(shapes) < elements_of(padded.policy.padded_to);
-    });
+    gone = known.insert({*ask.key, runner, runner->machine().host_bytes()});
+    padder.forget_wider_than(shapes);
     if (!disk) {
-      event.cache.entries = static_cast<int64_t>(memory->all().size());
-      event.cache.bytes = memory->bytes();
+      event.cache.entries = static_cast<int64_t>(known.ready().all().size());
+      event.cache.bytes = known.ready().bytes();
     }
   }
   const int64_t id = finish(ask);
   {
     const std::lock_guard lock(mutex);
-    std::erase_if(known, [&](const auto& one) { return one.first == *ask.key; });
-    known.emplace_back(*ask.key, id);
-    if (known.size() > kMostKnown) known.erase(known.begin());
+    known.set_event(*ask.key, id);
   }
   for (const ReadyExecutable& one : gone) record_evicted(CacheTier::Memory, one.key, one.bytes);
-  return Serving{std::move(runner), shapes_of(*ask.key), nullptr};
+  return Serving{std::move(runner), shapes, nullptr};
 }
 
 Expected<Serving> Session::Impl::load(Ask& ask, DiskLookup found) {
@@ -145,8 +109,8 @@ Expected<Serving> Session::Impl::load(Ask& ask, DiskLookup found) {
   return runner.error();
 }
 
-// One process compiles a key; the others wait for it and load. A process that cannot get the lock
-// compiles for itself: the cache may cost time, never the answer.
+// One process compiles a key, and the others wait for it and load. A process that cannot get the
+// lock compiles for itself: the cache may cost time, never the answer.
 Expected<Serving> Session::Impl::compile(Ask& ask) {
   std::optional<KeyLock> lock;
   if (disk) {
@@ -161,7 +125,7 @@ Expected<Serving> Session::Impl::compile(Ask& ask) {
   if (lock) {
     DiskLookup found = disk->find(*ask.key, options.machine.limits);
     if (found.outcome == Outcome::Hit) {
-      // Someone else compiled it meanwhile: nothing was wrong with the cache.
+      // Another process compiled it meanwhile, so this is a load and nothing was wrong.
       explain(ask, found, {});
       lock.reset();
       return load(ask, std::move(found));
@@ -183,10 +147,9 @@ Expected<Serving> Session::Impl::compile(Ask& ask) {
 
 Expected<std::shared_ptr<ModelRunner>> Session::Impl::build(Ask& ask, bool may_store) {
   RecompileEvent& event = ask.event;
-  CompileOptions compile_options = options.compile;
-  for (const auto& [name, shape] : shapes_of(*ask.key)) compile_options.input_shape[name] = shape;
   const std::chrono::steady_clock::time_point begin = std::chrono::steady_clock::now();
-  CompileResult result = TRY(tessera::compile(model_path, compile_options));
+  CompileResult result =
+      TRY(tessera::compile(model_path, with_shapes(options.compile, shapes_of(*ask.key))));
   for (const Phase& phase : result.phases)
     event.phase_ms.emplace_back(phase.name, phase.milliseconds);
   event.model_sha256 = result.executable.metadata.source_sha256;
@@ -194,8 +157,7 @@ Expected<std::shared_ptr<ModelRunner>> Session::Impl::build(Ask& ask, bool may_s
   const double compile_ms = milliseconds_since(begin);
   {
     const std::lock_guard lock(identifying);
-    if (!identity->is_current() || identity->graph() != ask.key->graph ||
-        identity->weights() != ask.key->weights)
+    if (!keys.is_current(*ask.key))
       return Error{model_path + ": was changed while it was compiled, must stay as it is"};
   }
   if (may_store) store(ask, result.executable, compile_ms);

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a session decides under the policy Pad: whether batches of its model may be padded, and
+// which executable each shape is padded to.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "compiler/options.h"
+#include "compiler/padding.h"
+#include "session/events.h"
+#include "session/key_record.h"
+#include "session/known_executables.h"
+
+namespace tessera {
+
+// The proof that padding is exact, made once for each graph. It takes as long as import and passes.
+// Not thread-safe: a session holds `proving` around each call.
+class PaddingProof {
+ public:
+  PaddingProof(std::string model_path, CompileOptions options)
+      : model_path_(std::move(model_path)), options_(std::move(options)) {}
+
+  // The rule, or why padding would not be exact.
+  Expected<std::shared_ptr<const PaddingRule>> rule_of(const ExecutableKey& key);
+
+ private:
+  const std::string model_path_;
+  const CompileOptions options_;
+  std::string graph_;  // of which `rule_` is
+  std::optional<Expected<std::shared_ptr<const PaddingRule>>> rule_;
+};
+
+// Not thread-safe: a session holds `mutex` around each call.
+class Padder {
+ public:
+  struct Decision {
+    RecompileEvent event;  // that each such batch leaves
+    std::string larger;    // total digest of the executable that it runs on
+    std::shared_ptr<const PaddingRule> rule;
+  };
+
+  void decide(const std::string& total, Decision decision) {
+    decisions_[total] = std::move(decision);
+  }
+  // Null if nothing was decided for this key. A decision whose executable is not ready any more is
+  // forgotten.
+  const Decision* find(const std::string& total, KnownExecutables& known);
+  // An executable of these shapes has become ready: what it serves with less padding than was
+  // decided is decided again.
+  void forget_wider_than(const InputShapes& shapes);
+
+ private:
+  std::map<std::string, Decision> decisions_;  // by total digest
+};
+
+// The smallest executable, ready or in the cache, that serves batches of this key.
+std::optional<ExecutableKey> larger_for(const ExecutableKey& asked, const MemoryCache& ready,
+                                        const std::vector<KeyRecord>& in_cache);
+
+}  // namespace tessera
