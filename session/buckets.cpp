@@ -35,7 +35,8 @@ std::vector<int64_t> fit_buckets(const BatchesByLength& batches, int64_t most) {
   const size_t n = lengths.size();
   const auto k = static_cast<size_t>(std::clamp<int64_t>(most, 0, static_cast<int64_t>(n)));
   if (n == 0 || k == 0) return {};
-  // least[j][i]: the first i lengths in j buckets; from[j][i]: where the last of them begins.
+  // least[j][i]: the sum for the first i lengths in j buckets; from[j][i]: the first length of the
+  // last of these buckets.
   constexpr double kNever = std::numeric_limits<double>::infinity();
   std::vector<std::vector<double>> least(k + 1, std::vector<double>(n + 1, kNever));
   std::vector<std::vector<size_t>> from(k + 1, std::vector<size_t>(n + 1, 0));

@@ -34,7 +34,7 @@ Expected<KeyRecord> read_record(const PrivateFolder& entries, const std::string&
   return read_record(TRY(entry.open_file(kRecord)), entry.path_of(kRecord));
 }
 
-// The files of an entry, which were opened and are to be trusted as far as their bytes go.
+// The open files of an entry. Their folder was checked; their bytes are still to be verified.
 struct Files {
   Descriptor record, executable;
 };
@@ -43,14 +43,19 @@ Expected<DiskLookup> read_entry(const PrivateFolder& entry, const Files& files,
                                 const ExecutableKey& key, const Limits& limits) {
   DiskLookup found;
   found.record = TRY(read_record(files.record, entry.path_of(kRecord)));
-  if (found.record.key != key) return Error{"key record: is of another key", ErrorKind::BadFile};
+  if (found.record.key != key)
+    return Error{"key record: is of the key " + found.record.key.digests.total + ", must be of " +
+                     key.digests.total,
+                 ErrorKind::BadFile};
   const std::string path = entry.path_of(kExecutable);
   PopefFile file;
   file.path = path;
   file.file = TRY(MappedFile::map(files.executable.get(), path));
   found.executable = TRY(read_popef(file, check_compute_set, limits));
   if (found.executable->sha256 != found.record.executable_sha256)
-    return Error{"executable.popef: is another than the record says", ErrorKind::BadFile};
+    return Error{"executable.popef: has the SHA-256 " + found.executable->sha256 +
+                     ", must have that of its record, " + found.record.executable_sha256,
+                 ErrorKind::BadFile};
   found.outcome = DiskLookup::Outcome::Hit;
   return found;
 }
@@ -125,8 +130,8 @@ Status DiskCache::write_files(KeyRecord& record, Executable& executable,
                                               entry.path_of(kExecutable), Sync::No, kOwnersAlone)));
   record.executable_sha256 = executable.sha256;
   if (record.executable_bytes > limit_)
-    return Error{folder() + ": holds " + std::to_string(limit_) +
-                 " bytes at most, the executable has " + std::to_string(record.executable_bytes)};
+    return Error{folder() + ": the executable has " + std::to_string(record.executable_bytes) +
+                 " bytes, must have at most the cache's limit of " + std::to_string(limit_)};
   const std::string text = to_text(record);
   return write_file_atomic_in(
       entry.descriptor(), kRecord, entry.path_of(kRecord),
@@ -136,7 +141,7 @@ Status DiskCache::write_files(KeyRecord& record, Executable& executable,
 
 Status DiskCache::write_entry(KeyRecord& record, Executable& executable) const {
   const std::string& name = record.key.digests.total;
-  writing_.remove(name);  // what a killed owner of the lock left
+  writing_.remove(name);  // a killed owner of the lock may have left it
   const RemovedBySignal removed(writing_.descriptor(), name, RemovedBySignal::Kind::Folder);
   const auto write = [&]() -> Status {
     const PrivateFolder entry = TRY(writing_.make(name));
@@ -156,17 +161,17 @@ Expected<StoredEntry> DiskCache::store(KeyRecord record, Executable& executable)
   return StoredEntry{record.executable_bytes, evict(record.key.digests.total)};
 }
 
-// What killed processes left half written or half removed.
+// Removes what killed processes left half written or half removed.
 void DiskCache::sweep() const {
   for (const Aged& left : writing_.by_age()) {
-    // An entry on its way out belongs to whoever evicts, and that is us.
+    // An entry that is being removed belongs to the holder of the lock "evicting": this process.
     if (left.name.ends_with(".evicted") || KeyLock::try_take(locks_, left.name).has_value())
       writing_.remove(left.name);
   }
 }
 
-// One process at a time, so that two do not both make room. Nobody waits for it: whoever holds the
-// lock makes the room.
+// One process at a time evicts, so that two do not both make room. A process that does not get the
+// lock leaves it to the one that has it.
 std::vector<KeyRecord> DiskCache::evict(const std::string& keep) const {
   std::vector<KeyRecord> gone;
   const std::optional<KeyLock> evicting = KeyLock::try_take(top_, "evicting");
@@ -182,7 +187,7 @@ std::vector<KeyRecord> DiskCache::evict(const std::string& keep) const {
     if (bytes <= limit_) break;
     if (old.name == keep) continue;
     Expected<KeyRecord> record = read_record(entries_, old.name);
-    // Out of sight at once; whoever has it open keeps what it maps.
+    // The rename hides it at once. A process that has it open keeps its mapping.
     const std::string leaving = old.name + ".evicted";
     if (!entries_.move(old.name, writing_, leaving)) continue;
     writing_.remove(leaving);
@@ -191,7 +196,7 @@ std::vector<KeyRecord> DiskCache::evict(const std::string& keep) const {
     const Status remembered = write_file_atomic_in(
         evicted_.descriptor(), old.name, evicted_.path_of(old.name),
         [](const Sink&) { return Status(); }, Sync::No, kOwnersAlone);
-    (void)remembered;  // without it, the next compile of this key has another cause
+    (void)remembered;  // if this failed, the next compile of the key has another cause
     gone.push_back(record.take());
   }
   const std::vector<Aged> names = evicted_.by_age();

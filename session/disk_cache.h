@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// Executables on disk, for many processes at once. An entry is the verified executable file and the
-// record of its key; it is data, never machine code, and it is trusted only as far as its digests
-// and the program verifier go.
+// Executables on disk, shared by many processes. An entry is an executable file and the record of
+// its key. It is data, never machine code; every read checks its digests and runs the program
+// verifier.
 //
 //   FOLDER/v1/entries/KEY/{executable.popef,key.json}    KEY: the key's SHA-256
-//   FOLDER/v1/writing/KEY/     being written; only the holder of KEY's lock does
-//   FOLDER/v1/locks/KEY        held by whoever compiles KEY
-//   FOLDER/v1/set_aside/KEY    what could not be used, for its owner to look at
-//   FOLDER/v1/evicted/KEY      empty; that there was such an entry
+//   FOLDER/v1/writing/KEY/     being written by the holder of KEY's lock
+//   FOLDER/v1/locks/KEY        held by the process that compiles KEY
+//   FOLDER/v1/set_aside/KEY    an entry that could not be used, for its owner to look at
+//   FOLDER/v1/evicted/KEY      an empty file: there was such an entry
 //
-// An entry appears whole, by one rename. Nobody waits until it is on the disk: what a host that
-// lost its power left of it is told by the digests, as all else that is damaged. Its time of
-// modification is that of its last use: the oldest go when the folder holds more than its limit.
+// An entry appears whole, by one rename. It is not flushed to the disk: if the host loses power
+// before that, the digests show the damage, as they show any other. The time of modification of an
+// entry is that of its last use. When the folder holds more than its limit, the least recently used
+// entries are removed.
 #pragma once
 
 #include <chrono>
@@ -43,33 +44,34 @@ struct DiskLookup {
 };
 
 struct DiskUsage {
-  int64_t entries = 0, bytes = 0;  // what is set aside counts as bytes
+  int64_t entries = 0, bytes = 0;  // bytes include the entries that were set aside
 };
 
 struct StoredEntry {
   int64_t bytes = 0;               // of the executable file
-  std::vector<KeyRecord> evicted;  // what had to go for it
+  std::vector<KeyRecord> evicted;  // entries that were removed to make room for it
 };
 
-// Thread-safe, as far as the folder itself is.
+// Thread-safe, and safe between processes: everything goes through the folder.
 class DiskCache {
  public:
-  // Makes the folder, for its owner alone, where it is missing. One that others could write to, or
-  // replace, or that is another user's, is a BadFile error; what the system refuses is Failed
-  // (support/private_folder.h).
+  // Makes the folder, for its owner alone, if it is missing. A folder that another user owns, can
+  // write to or could replace is a BadFile error; a folder that the system refuses to make or open
+  // is Failed (support/private_folder.h).
   static Expected<std::unique_ptr<DiskCache>> open(const std::string& folder, int64_t limit_bytes);
 
-  // Marks a hit as used. An entry is read and verified as a stranger's file is, within `limits`.
+  // Marks a hit as used. An entry is verified like any file, within `limits`.
   DiskLookup find(const ExecutableKey& key, const Limits& limits = {}) const;
-  // Held while a key is compiled and stored: others of the same key wait here, then find it.
+  // To be held while a key is compiled and stored. Other processes that want the same key wait here
+  // and find the entry afterwards.
   Expected<KeyLock> lock(const ExecutableKey& key, std::chrono::milliseconds patience) const;
-  // All below: the caller holds the key's lock.
+  // For set_aside and store, the caller holds the key's lock.
   void set_aside(const ExecutableKey& key) const;
-  // Sets the record's facts of the executable. Errors (a full disk, an executable larger than the
-  // limit) leave the cache as it was.
+  // Fills in the size and SHA-256 of the executable in the record. Errors (a full disk, an
+  // executable larger than the limit) leave the cache as it was.
   Expected<StoredEntry> store(KeyRecord record, Executable& executable) const;
 
-  // Records of all entries that can be read, by key.
+  // Records of all entries that can be read, in the order of their keys.
   std::vector<KeyRecord> records() const;
   DiskUsage usage() const;
   const std::string& folder() const { return top_.path(); }

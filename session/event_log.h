@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where the events of a session go: a bounded memory, a file, counters, and a line for people.
+// Where the events of a session go: a bounded memory, a file, counters, and one line for people.
 #pragma once
 
 #include <cstdint>
@@ -17,19 +17,21 @@ namespace tessera {
 
 struct EventLogOptions {
   std::string path;           // "": no file
-  size_t most_events = 4096;  // kept in memory; the oldest go
-  // Called with one line for people; null: nobody is told.
+  size_t most_events = 4096;  // kept in memory; the oldest are dropped
+  // Called with one line for people; null: nothing is called.
   std::function<void(const std::string&)> tell;
 };
 
-// Thread-safe. A file that cannot be written costs its lines and is told of once: never an answer.
+// Thread-safe, by a lock of its own. If the file cannot be written, its lines are lost and one line
+// says so; batches are still answered.
 class EventLog {
  public:
   explicit EventLog(EventLogOptions options);
 
-  // A batch that leaves no event of its own: the next event says how many there were.
+  // Counts a batch without an event of its own. The next event says how many there were.
   void count(const InputShapes& shapes);
-  // Numbers the event, completes it with what was counted, and sends it everywhere. Its number.
+  // Numbers the event, adds the batches that were counted, and sends it everywhere. Returns its
+  // number.
   int64_t record(RecompileEvent event);
   // The last events, oldest first.
   std::vector<RecompileEvent> events() const;

@@ -11,7 +11,7 @@
 namespace tessera {
 namespace {
 
-// The axes of token inputs have names that everyone uses.
+// The usual names of the axes of token inputs.
 std::string axis_name(size_t axis, size_t rank) {
   if (rank < 2) return "";
   if (axis == 0) return "batch";
@@ -95,7 +95,7 @@ void compare_inputs(const ExecutableKey& before, const ExecutableKey& after,
   if (!same_shapes) difference.causes.push_back(Cause::InputShape);
 }
 
-// The start of a digest is enough to tell two apart.
+// The beginning of a digest is enough to tell two of them apart.
 std::string short_digest(const std::string& digest) { return digest.substr(0, 12); }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an executable depends on, ingredient by ingredient, each with a digest of its own: two keys
-// that differ say in which, and the difference reads as words.
+// What an executable depends on: six ingredients, each with a digest of its own, so that two keys
+// can be compared by ingredient and the difference put into words.
 #pragma once
 
 #include <map>
@@ -16,7 +16,7 @@ namespace tessera {
 
 using InputShapes = std::map<std::string, Shape>;
 
-// SHA-256 in hex: of each ingredient, and of all of these.
+// SHA-256 in hex: of each ingredient, and of all six together.
 struct KeyDigests {
   std::string graph, weights, inputs, options, target, compiler;
   std::string total;
@@ -29,7 +29,7 @@ struct ExecutableKey {
   std::string options;                 // "precision fp16\n…": one line each
   std::string target;                  // its line
   std::string compiler;                // compiler_id()
-  KeyDigests digests;                  // of the above, by make_key
+  KeyDigests digests;                  // of the members above; make_key computes them
   bool operator==(const ExecutableKey&) const = default;
 };
 
@@ -39,7 +39,7 @@ ExecutableKey make_key(const ModelIdentity& model, std::vector<InputSignature> i
 // Computes the digests of a key whose other members are set.
 void set_digests(ExecutableKey& key);
 InputShapes shapes_of(const ExecutableKey& key);
-// Elements of input_ids, or of the first input: rows times tokens, where it has both.
+// Elements of input_ids, or of the first input if there are none: rows times tokens of a batch.
 int64_t elements_of(const InputShapes& shapes);
 
 // The compiler's version, and the digest of the sources that decide what it makes.
@@ -49,7 +49,7 @@ std::string compiler_id();
 struct ShapeDifference {
   std::string input;
   int64_t axis = 0;
-  std::string axis_name;          // "batch", "seq" where known by position, else ""
+  std::string axis_name;          // "batch" or "seq" where the position tells it, else ""
   int64_t before = 0, after = 0;  // -1 where there is no such axis or input
   bool operator==(const ShapeDifference&) const = default;
 };

@@ -14,8 +14,8 @@
 namespace tessera {
 namespace {
 
-// The owner before removed the file when it let go, so what was locked may be a file that nobody
-// else can find any more. Only the one that stands there now counts.
+// The previous owner removed the file when it released the lock, so this process may have locked a
+// file that is no longer in the folder. Only a lock of the file in the folder counts.
 bool is_file_at(int descriptor, int folder, const std::string& name) {
   struct stat held, there;
   return ::fstat(descriptor, &held) == 0 &&
@@ -23,7 +23,7 @@ bool is_file_at(int descriptor, int folder, const std::string& name) {
          held.st_dev == there.st_dev && held.st_ino == there.st_ino;
 }
 
-// Nothing, with errno, which is EWOULDBLOCK if someone holds it.
+// A closed descriptor on failure; errno is EWOULDBLOCK then if the lock is held.
 Descriptor lock_once(int folder, const std::string& name) {
   for (;;) {
     Descriptor file(::openat(folder, name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
@@ -71,7 +71,7 @@ std::optional<KeyLock> KeyLock::try_take(const PrivateFolder& folder, const std:
 }
 
 KeyLock::~KeyLock() {
-  // While it is held: whoever waits looks whether its file still stands.
+  // Removed while the lock is held: a process that gets it next sees that its file is gone.
   if (file_.is_open()) ::unlinkat(folder_.get(), name_.c_str(), 0);
 }
 

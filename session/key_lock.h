@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A lock between processes, and between threads of one: a file that is held by flock. The system
-// releases it when its owner ends, however that happens.
+// A lock between processes, and between the threads of one: a file that is held by flock. The
+// system releases it when its owner ends, even by a kill.
 #pragma once
 
 #include <chrono>
@@ -16,14 +16,15 @@ namespace tessera {
 
 class KeyLock {
  public:
-  // Waits for `patience` at most; an error if the lock is not to be had, or its file cannot be.
+  // Waits for at most `patience`. An error if the lock is still held then, or if its file cannot be
+  // made.
   static Expected<KeyLock> take(const PrivateFolder& folder, const std::string& name,
                                 std::chrono::milliseconds patience);
-  // Nothing if someone holds it.
+  // Nothing if it is held.
   static std::optional<KeyLock> try_take(const PrivateFolder& folder, const std::string& name);
   KeyLock(KeyLock&& other) noexcept = default;
   KeyLock& operator=(KeyLock&&) = delete;
-  ~KeyLock();  // removes the file and lets go
+  ~KeyLock();  // removes the file and releases the lock
 
  private:
   KeyLock(Descriptor folder, std::string name, Descriptor file)

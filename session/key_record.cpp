@@ -15,7 +15,7 @@ constexpr const char* kSchema = "tessera-cache-entry/1";
 
 Error damaged(const std::string& what) { return Error{"key record: " + what, ErrorKind::BadFile}; }
 
-// Whether the record has the fields of its schema; what was hashed by this program has.
+// Whether the record has the fields of its schema. Another program may have written the digest.
 bool has_fields(const Json& json) {
   const auto all = [](const Json& object, const std::vector<const char*>& names, auto is) {
     return std::ranges::all_of(
@@ -67,13 +67,15 @@ std::string to_text(const KeyRecord& record) {
 
 Expected<KeyRecord> parse_record(const std::string& text) {
   const size_t end = text.find('\n');
-  if (end == std::string::npos) return damaged("is cut off");
+  if (end == std::string::npos)
+    return damaged("has one line, must have a second one with its SHA-256");
   const std::string line = text.substr(0, end + 1);
   if (text.substr(end + 1) != to_hex(sha256(line)) + "\n")
-    return damaged("was changed, its SHA-256 is another");
+    return damaged("was changed, must have the SHA-256 of its second line");
   TRY(check_json(line));
   const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-  if (json.is_discarded() || !has_fields(json)) return damaged("lacks fields of its schema");
+  if (json.is_discarded() || !has_fields(json))
+    return damaged("lacks fields, must have those of " + std::string(kSchema));
   if (json["schema"] != kSchema)
     return damaged("is of schema '" + json["schema"].get<std::string>() + "', must be '" + kSchema +
                    "'");
@@ -91,7 +93,7 @@ Expected<KeyRecord> parse_record(const std::string& text) {
   record.compile_ms = json["compile_ms"];
   set_digests(record.key);
   if (record.key.digests.total != json["sha256"].get<std::string>())
-    return damaged("its key's digest is another");
+    return damaged("has another digest than its key, must have the key's");
   return record;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Executables that are ready to run, the least recently used of which go when there are too many.
+// Executables that are ready to run. When there are too many, the least recently used are removed.
 #pragma once
 
 #include <list>
@@ -18,17 +18,19 @@ struct ReadyExecutable {
   int64_t bytes = 0;  // of host memory
 };
 
-// Not thread-safe. What has gone lives on for as long as someone runs it.
+// Not thread-safe. A runner that was removed lives on for as long as somebody runs it.
 class MemoryCache {
  public:
   MemoryCache(size_t most_entries, int64_t most_bytes)
       : most_entries_(most_entries), most_bytes_(most_bytes) {}
 
-  // Marks it as used; null if there is none of this total digest.
+  // The executable of this total digest, which is marked as used; null if there is none.
   const ReadyExecutable* find(const std::string& total);
-  // What had to go, the longest unused first; never the one that was just put in.
+  // Returns what was removed, the least recently used first; never the one that was just inserted.
   std::vector<ReadyExecutable> insert(ReadyExecutable ready);
-  const std::list<ReadyExecutable>& all() const { return entries_; }  // the last used first
+  const std::list<ReadyExecutable>& all() const {
+    return entries_;
+  }  // the most recently used first
   int64_t bytes() const;
 
  private:

@@ -78,7 +78,7 @@ std::string Metrics::text() const {
     for (const auto& [cause, count] : counts)
       text += fmt::format("{}{{{},cause=\"{}\"}} {}\n", name, model, cause, count);
   };
-  by_cause("tessera_compiles_total", "Compiles, the first included.", compiles_);
+  by_cause("tessera_compiles_total", "All compiles, including the first.", compiles_);
   by_cause("tessera_recompiles_total", "Compiles of a model that had an executable.", recompiles_);
   head("tessera_compile_seconds", "histogram", "Host time from the call to a runner.");
   int64_t below = 0;
@@ -96,11 +96,12 @@ std::string Metrics::text() const {
       "Time that callers waited for compiles and loads.", blocked_seconds_);
   one("tessera_cache_hits_total", "counter",
       "Batches served by an executable in memory or on disk.", hits_);
-  one("tessera_cache_misses_total", "counter", "Compiles that no cache could spare.", misses_);
-  one("tessera_cache_evictions_total", "counter", "Executables that had to go for others.",
+  one("tessera_cache_misses_total", "counter", "Compiles of executables that no cache had.",
+      misses_);
+  one("tessera_cache_evictions_total", "counter", "Executables that were removed to make room.",
       evictions_);
-  one("tessera_cache_rejects_total", "counter", "Entries that were damaged or not to be trusted.",
-      rejects_);
+  one("tessera_cache_rejects_total", "counter",
+      "Entries that were damaged, untrusted or past a limit.", rejects_);
   one("tessera_cache_bytes", "gauge", "Bytes of the cache on disk.", cache_bytes_);
   one("tessera_cache_saved_seconds_total", "counter",
       "Compile time of the executables that were loaded.", saved_seconds_);
@@ -108,7 +109,7 @@ std::string Metrics::text() const {
   one("tessera_distinct_shapes", "gauge", "Different input shapes so far.", shapes_.size());
   one("tessera_pad_tokens_total", "counter", "Elements of the first input that padding added.",
       pad_tokens_);
-  one("tessera_valid_tokens_total", "counter", "Elements of the first input as they came.",
+  one("tessera_valid_tokens_total", "counter", "Elements of the first input as callers sent them.",
       valid_tokens_);
   return text;
 }

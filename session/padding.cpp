@@ -17,15 +17,15 @@ Batch batch_of(const InputShapes& shapes) {
   return {first[0], first[1]};
 }
 
-// All inputs are [rows,tokens] of one size.
+// Whether all inputs are [rows,tokens] of one size.
 bool is_batch(const InputShapes& shapes) {
   return !shapes.empty() && std::ranges::all_of(shapes, [&](const auto& input) {
     return input.second.size() == 2 && input.second == shapes.begin()->second;
   });
 }
 
-// Added tokens are 0, which the mask means by "not there" and every table has. Added rows are the
-// first again: a row without a token has no key to attend to.
+// Added tokens are 0: a mask of 0 hides them, and every table has an entry 0. Added rows repeat the
+// first row, because a row without tokens would leave attention without keys.
 std::vector<std::byte> padded(std::span<const std::byte> bytes, Batch from, Batch to) {
   const size_t item = bytes.size() / static_cast<size_t>(from.rows * from.tokens);
   const size_t row = item * static_cast<size_t>(from.tokens);
@@ -51,7 +51,7 @@ Expected<std::vector<std::byte>> padded_input(const std::string& name, const Inp
   return padded(view.bytes, from, to);
 }
 
-// The first rows, and of each the first tokens where the output has some.
+// The first rows, and in each the first tokens if the output has one value per token.
 HostTensor cut(const HostTensor& whole, const Shape& shape) {
   HostTensor part{whole.dtype, shape, {}};
   part.bytes.resize(static_cast<size_t>(elements(shape) * size_of(whole.dtype)));
@@ -78,7 +78,7 @@ Expected<HostTensors> run_exact(ModelRunner& runner, const InputViews& inputs) {
   return outputs;
 }
 
-// Whether the two differ in nothing but the sizes of inputs, and batches of the second fit.
+// Whether the two differ only in the sizes of inputs, and batches of the second fit.
 bool can_serve(const ExecutableKey& larger, const ExecutableKey& asked) {
   const bool same_dtypes = std::ranges::equal(
       larger.inputs, asked.inputs,

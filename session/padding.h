@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Batches of one shape on an executable of a larger one: rows and tokens are added before the run
-// and cut off after it (what may be added, and why that is exact: compiler/padding.h).
+// Runs batches of one shape on an executable of a larger shape: rows and tokens are added before
+// the run and cut off after it. compiler/padding.h says what may be added and why that is exact.
 #pragma once
 
 #include <map>
@@ -25,22 +25,22 @@ using HostTensors = std::map<std::string, HostTensor>;
 // What answers the batches of one shape.
 struct Serving {
   std::shared_ptr<ModelRunner> runner;
-  InputShapes asked;                           // every input's
-  std::shared_ptr<const PaddingRule> padding;  // null: the runner has these shapes itself
+  InputShapes asked;                           // of every input, as the caller has it
+  std::shared_ptr<const PaddingRule> padding;  // null: the runner has exactly these shapes
 
   // The runner's anchors, with the shapes that were asked for.
   std::vector<Anchor> anchors() const;
-  // One batch; every output, of the shapes asked for, in its anchor's dtype. Errors as of
-  // ModelRunner::run.
+  // Runs one batch. Returns every output in its anchor's dtype, cut to the shapes that were asked
+  // for. Errors as of ModelRunner::run.
   Expected<HostTensors> run(const InputViews& inputs) const;
 };
 
-// Whether every input of `larger` is [rows,tokens] and at least as large as that of `asked`, all by
-// the same numbers.
+// Whether the inputs of both are [rows,tokens], of one size within each, and those of `larger` have
+// at least as many rows and tokens.
 bool covers(const InputShapes& larger, const InputShapes& asked);
 
-// The smallest of `keys` that differs from `asked` in nothing but the sizes of inputs and covers
-// them, then the first in order of shapes; null if there is none.
+// The smallest of `keys` that differs from `asked` only in the sizes of inputs and covers them; of
+// equally small ones the first in the order of shapes. Null if there is none.
 const ExecutableKey* smallest_that_serves(const std::vector<const ExecutableKey*>& keys,
                                           const ExecutableKey& asked);
 

@@ -1,25 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a request is spared when a compile is not made, from the phases that its event tells. What
-// takes its place is not a gift: an executable is loaded, an entry is written, padding is proved
-// exact.
+// The seconds that requests wait less when a compile is avoided, from the phases in its event. What
+// replaces the compile takes time too: an executable is loaded, an entry is written, or padding is
+// proved exact.
 //
-// Where a log cannot know a number, it stands as measured on a local disk: writing and reading an
-// entry go over the same bytes as importing the model, and over the same Program as verifying it.
+// A log without a cache does not have the times of reading and writing an entry. They are estimated
+// by measurements on a local disk: both go over the same bytes as importing the model, and over the
+// same Program as verifying it.
 #pragma once
 
 #include "session/events.h"
 
 namespace tessera {
 
-// To have the executable from the cache in place of this compile: to read the entry and load it.
-// Of an event that did, as it was.
+// Reading the cache entry of this compile's executable and loading it. If the event is a load, the
+// time that it took.
 double seconds_of_load(const RecompileEvent& compile);
-// To put this compile's executable into the cache, where that is not in its time already.
+// Writing this compile's executable into the cache; 0 if the event already includes that.
 double seconds_of_write(const RecompileEvent& compile);
-// That batches of this model may be padded, once a session: the model's import and the passes.
+// Proving that batches of this model may be padded, once in a session: import and the passes.
 double seconds_of_proof(const RecompileEvent& compile);
-// By asking again for what there was instead of this compile: for an executable that the session
-// had, all that it took; for one that only the cache had, that less its load.
+// Seconds saved if the existing executable had been used instead: the whole compile if the session
+// held it, the compile minus a load if only the cache did.
 double spared_seconds(const RecompileEvent& compile);
 
 }  // namespace tessera

@@ -183,7 +183,8 @@ TEST_F(DiskCacheTest, a_sound_executable_under_another_key_is_caught) {
   const DiskLookup found = cache->find(small_record(9).key);
   EXPECT_EQ(found.outcome, Outcome::Rejected);
   EXPECT_EQ(found.cause, Cause::Corrupt);
-  EXPECT_EQ(found.reason, "key record: is of another key");
+  EXPECT_EQ(found.reason, "key record: is of the key " + small_record(8).key.digests.total +
+                              ", must be of " + small_record(9).key.digests.total);
 }
 
 TEST_F(DiskCacheTest, what_is_past_the_limits_of_one_reader_stays_for_others) {
@@ -259,7 +260,8 @@ TEST_F(DiskCacheTest, an_executable_larger_than_the_limit_is_not_kept) {
   Executable executable = small_executable();
   const auto stored = cache->store(small_record(), executable);
   ASSERT_FALSE(stored.ok());
-  EXPECT_THAT(stored.error().message, HasSubstr("holds 100 bytes at most"));
+  EXPECT_THAT(stored.error().message,
+              HasSubstr("bytes, must have at most the cache's limit of 100"));
   EXPECT_EQ(cache->usage().bytes, 0);
   EXPECT_TRUE(fs::is_empty(folder_ + "/v1/writing"));
 }
