@@ -17,7 +17,6 @@ using Json = nlohmann::ordered_json;
 
 constexpr const char* kSchema = "recompile/1";
 
-// Enough of a word to recognise it.
 std::string in_quotes(const std::string& word) {
   constexpr size_t kMostShown = 40;
   return "'" + word.substr(0, kMostShown) + (word.size() > kMostShown ? "…" : "") + "'";
@@ -135,7 +134,6 @@ class Reader {
       return fail(field, "is " + in_quotes(word) + ", must be " + list_of_words<T>(), kUnknownWord);
     value = *known;
   }
-  // "" for none.
   void read(const Json& json, const std::string& field, std::optional<Cause>& cause) {
     if (json == "") return;
     read(json, field, cause.emplace());
@@ -246,8 +244,7 @@ void each_field(Io& io, E& advice) {
   io("saved_s", advice.saved_s);
 }
 
-// The first of the causes. The earliest versions wrote no others. A log that has `causes` too is
-// read by these.
+// The earliest versions wrote only the first cause. If a log has `causes` too, they count.
 template <class Io>
 void cause_field(Io& io, const RecompileEvent& event) {
   io("cause", event.cause());
