@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The passes, in their order, as a table; and the runner that cleans up, verifies, times and dumps
+// The passes, in their order, as a table (passes.def); and the runner that cleans up, verifies, times and dumps
 // after each. A pass is a plain function that returns whether it changed the graph.
 #pragma once
 
@@ -47,8 +47,8 @@ struct Pass {
   const char* name;
   const char* what;  // one line, for --list_passes
   Expected<bool> (*run)(Graph&, PassState&);
-  bool PassOptions::* option = nullptr;  // runs only where this is set, by option or by name
-  bool optional = option != nullptr;
+  // An optional pass runs only where this is set, by option or by name; null: it always runs.
+  bool PassOptions::* option = nullptr;
 };
 std::span<const Pass> all_passes();
 

@@ -146,7 +146,7 @@ std::string inspect(const py::object& executable_or_path, const py::object& limi
 py::list passes() {
   py::list list;
   for (const Pass& pass : all_passes())
-    list.append(py::make_tuple(pass.name, pass.what, pass.optional));
+    list.append(py::make_tuple(pass.name, pass.what, pass.option != nullptr));
   return list;
 }
 

@@ -30,7 +30,7 @@ po::options_description flags() {
 
 void list_passes() {
   for (const Pass& pass : all_passes())
-    print("{:<24} {}{}\n", pass.name, pass.what, pass.optional ? " (optional)" : "");
+    print("{:<24} {}{}\n", pass.name, pass.what, pass.option ? " (optional)" : "");
 }
 
 nlohmann::ordered_json summary_json(const CompileResult& result, const std::string& path,

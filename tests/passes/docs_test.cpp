@@ -19,7 +19,7 @@ TEST(PassesDoc, has_each_pass_in_order_with_its_words) {
     const std::string row = fmt::format("| `{}` | {} |", pass.name, pass.what);
     const size_t at = page->find(row);
     ASSERT_NE(at, std::string::npos) << "docs/passes.md must have the row " << row;
-    EXPECT_GT(at, last) << pass.name << " stands in another order than in passes/pipeline.cpp";
+    EXPECT_GT(at, last) << pass.name << " stands in another order than in passes/passes.def";
     last = at;
   }
 }

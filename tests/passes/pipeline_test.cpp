@@ -38,7 +38,7 @@ TEST(Pipeline, runs_only_what_is_not_optional) {
   const auto timings = run_passes(graph, state, {}, {}, "");
   ASSERT_TRUE(timings.ok());
   for (const Pass& pass : all_passes()) {
-    if (pass.optional)
+    if (pass.option)
       EXPECT_THAT(names(*timings), Not(Contains(pass.name)));
     else
       EXPECT_THAT(names(*timings), Contains(pass.name));
