@@ -19,43 +19,23 @@ namespace {
 struct OpcodeInfo {
   Tape opcode;
   int operands;
-  bool in_i32;  // the i32 domain has it
-  int half;     // issues for a vector of 4 halves, loads and store included
-  int single;   // issues for a vector of 2 floats or integers
-  int sets;     // compute sets that Poplar's library takes for it
+  bool in_i32;             // the i32 domain has it
+  int half, single, sets;  // issues and compute sets
 };
 
-// Issues: poplibs popops popopsCycleEstimators.hpp, the inner loops of the 1D vertices. Log is
-// charged as Exp; Erf as the 22 operations of popart's erfx.cpp (signum, abs, a reciprocal, a
-// polynomial of degree 5 by Horner, exp of the negated square), in place where those are; GeluErf
-// as the kernel that ipu-stack measured. Pow is C's, one element at a time, at a sixth of poplibs'
-// 325 issues for a half and 312 for a float (docs/codelets.md has why).
+enum class Domains { Float, Both };
+
 constexpr auto kOpcodes = std::to_array<OpcodeInfo>({
-    {Tape::Add,      2, true,  3,   3,   1 },
-    {Tape::Sub,      2, true,  3,   3,   1 },
-    {Tape::Mul,      2, true,  3,   3,   1 },
-    {Tape::Div,      2, true,  21,  10,  1 },
-    {Tape::Pow,      2, true,  217, 104, 1 },
-    {Tape::Max,      2, true,  4,   3,   1 },
-    {Tape::Min,      2, true,  4,   3,   1 },
-    {Tape::Equal,    2, true,  3,   3,   1 },
-    {Tape::Less,     2, true,  3,   3,   1 },
-    {Tape::And,      2, true,  3,   3,   1 },
-    {Tape::Not,      1, true,  2,   2,   1 },
-    {Tape::Abs,      1, true,  2,   2,   1 },
-    {Tape::Exp,      1, false, 4,   6,   1 },
-    {Tape::Log,      1, false, 4,   6,   1 },
-    {Tape::Sqrt,     1, false, 23,  10,  1 },
-    {Tape::Floor,    1, true,  2,   2,   1 },
-    {Tape::Erf,      1, false, 63,  56,  22},
-    {Tape::Tanh,     1, false, 4,   12,  1 },
-    {Tape::GeluErf,  1, false, 20,  20,  1 },
-    {Tape::GeluTanh, 1, false, 8,   21,  1 },
-    {Tape::Select,   3, true,  20,  10,  1 },
-    {Tape::Truncate, 1, true,  2,   2,   1 },
-    {Tape::NotZero,  1, true,  2,   2,   1 },
+#define OPCODE(name, number, operands, domains, half, single, sets, ...) \
+  {Tape::name, operands, Domains::domains == Domains::Both, half, single, sets},
+#include "codelets/opcodes.def"
+#undef OPCODE
 });
-static_assert(kOpcodes.size() == kTapeOpcodes);
+#define OPCODE(name, number, ...)                                                          \
+  static_assert(kOpcodes[number].opcode == Tape::name, "rows stand in the order of their " \
+                                                       "numbers");
+#include "codelets/opcodes.def"
+#undef OPCODE
 
 const std::vector<double>& values(const VertexShape& shape, std::string_view name) {
   return *find_param(*shape.params, name);

@@ -57,39 +57,6 @@ TILE_INLINE void when(Tape opcode, const Step<V>& step, F f) {
 TILE_INLINE v16 one_if(i16 mask, v16) { return mask ? splat(1.0f) : splat(0.0f); }
 TILE_INLINE i16 one_if(i16 mask, i16) { return mask & 1; }
 
-// What both domains have.
-template <class V>
-TILE_INLINE void run_shared(const Step<V>& step) {
-  // NaN if either is.
-  when(Tape::Max, step, [](V a, V b, V) { return ((a > b) | (a != a)) ? a : b; });
-  when(Tape::Min, step, [](V a, V b, V) { return ((a < b) | (a != a)) ? a : b; });
-  when(Tape::Equal, step, [](V a, V b, V) { return one_if(a == b, a); });
-  when(Tape::Less, step, [](V a, V b, V) { return one_if(a < b, a); });
-  when(Tape::And, step, [](V a, V b, V) { return one_if((a != 0) & (b != 0), a); });
-  when(Tape::Not, step, [](V a, V, V) { return one_if(a == 0, a); });
-  when(Tape::Select, step, [](V a, V b, V c) { return a != 0 ? b : c; });
-  when(Tape::NotZero, step, [](V a, V, V) { return one_if(a != 0, a); });
-}
-
-TILE_INLINE void run(const Step<v16>& step) {
-  run_shared(step);
-  when(Tape::Add, step, [](v16 a, v16 b, v16) { return a + b; });
-  when(Tape::Sub, step, [](v16 a, v16 b, v16) { return a - b; });
-  when(Tape::Mul, step, [](v16 a, v16 b, v16) { return a * b; });
-  when(Tape::Div, step, [](v16 a, v16 b, v16) { return a / b; });
-  when(Tape::Pow, step, [](v16 a, v16 b, v16) { return pow(a, b); });
-  when(Tape::Abs, step, [](v16 a, v16, v16) { return __builtin_elementwise_abs(a); });
-  when(Tape::Exp, step, [](v16 a, v16, v16) { return exp(a); });
-  when(Tape::Log, step, [](v16 a, v16, v16) { return log(a); });
-  when(Tape::Sqrt, step, [](v16 a, v16, v16) { return __builtin_elementwise_sqrt(a); });
-  when(Tape::Floor, step, [](v16 a, v16, v16) { return __builtin_elementwise_floor(a); });
-  when(Tape::Erf, step, [](v16 a, v16, v16) { return erf(a); });
-  when(Tape::Tanh, step, [](v16 a, v16, v16) { return tanh(a); });
-  when(Tape::GeluErf, step, [](v16 a, v16, v16) { return gelu_erf(a); });
-  when(Tape::GeluTanh, step, [](v16 a, v16, v16) { return gelu_tanh(a); });
-  when(Tape::Truncate, step, [](v16 a, v16, v16) { return __builtin_elementwise_trunc(a); });
-}
-
 // --- Integers ---
 
 using u16 = unsigned __attribute__((ext_vector_type(16)));
@@ -120,17 +87,28 @@ int power(int base, int exponent) {
   return static_cast<int>(result);
 }
 
-TILE_INLINE void run(const Step<i16>& step) {
-  run_shared(step);
-  when(Tape::Add, step, [](i16 a, i16 b, i16) { return wrapped(bits(a) + bits(b)); });
-  when(Tape::Sub, step, [](i16 a, i16 b, i16) { return wrapped(bits(a) - bits(b)); });
-  when(Tape::Mul, step, [](i16 a, i16 b, i16) { return wrapped(bits(a) * bits(b)); });
-  when(Tape::Div, step, [](i16 a, i16 b, i16) { return by_lane(a, b, divide); });
-  when(Tape::Pow, step, [](i16 a, i16 b, i16) { return by_lane(a, b, power); });
-  when(Tape::Abs, step, [](i16 a, i16, i16) { return a < 0 ? wrapped(0 - bits(a)) : a; });
-  when(Tape::Floor, step, [](i16 a, i16, i16) { return a; });
-  when(Tape::Truncate, step, [](i16 a, i16, i16) { return a; });
+// --- Every opcode, as codelets/opcodes.def says ---
+
+TILE_INLINE void run(const Step<v16>& step) {
+#define OPCODE(name, number, operands, domains, half, single, sets, in_f32, in_i32) \
+  when(Tape::name, step,                                                            \
+       [](v16 a, [[maybe_unused]] v16 b, [[maybe_unused]] v16 c) -> v16 { return in_f32; });
+#include "codelets/opcodes.def"
+#undef OPCODE
 }
+
+#define IN_I32_Float(name, in_i32)
+#define IN_I32_Both(name, in_i32) \
+  when(Tape::name, step,          \
+       [](i16 a, [[maybe_unused]] i16 b, [[maybe_unused]] i16 c) -> i16 { return in_i32; });
+TILE_INLINE void run(const Step<i16>& step) {
+#define OPCODE(name, number, operands, domains, half, single, sets, in_f32, in_i32) \
+  IN_I32_##domains(name, in_i32)
+#include "codelets/opcodes.def"
+#undef OPCODE
+}
+#undef IN_I32_Float
+#undef IN_I32_Both
 
 // --- A vertex ---
 

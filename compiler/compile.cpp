@@ -9,6 +9,7 @@
 #include "compiler/lower/lower.h"
 #include "compiler/onnx/export/export.h"
 #include "compiler/onnx/import/import.h"
+#include "compiler/op_types.h"
 #include "compiler/packing_text.h"
 #include "compiler/report.h"
 #include "cost/cost.h"

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include "compiler/op_types.h"
+
 namespace tessera {
 namespace {
 
@@ -37,12 +39,6 @@ Status check_host(const CompileOptions& options) {
       ErrorKind::Usage};
 }
 
-constexpr Op kOps[] = {
-#define OP(id, ...) Op::id,
-#include "ir/ops.def"
-#undef OP
-};
-
 Status check_skipped(const std::vector<std::string>& types) {
   for (const std::string& type : types) {
     if (op_of_type(type)) continue;
@@ -55,15 +51,6 @@ Status check_skipped(const std::vector<std::string>& types) {
 }
 
 }  // namespace
-
-std::optional<Op> op_of_type(const std::string& type) {
-  if (type == "LayerNormalization" || type == "GroupNormalization") return Op::LayerNorm;
-  if (type == "RMSNormalization") return Op::RmsNorm;
-  if (type == "RotaryEmbedding") return Op::Rotary;
-  for (Op op : kOps)
-    if (info(op).name == type) return op;
-  return std::nullopt;
-}
 
 Target planned_target(const CompileOptions& options) {
   constexpr int64_t kInterleavedBytes = 16;

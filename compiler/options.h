@@ -28,7 +28,7 @@ struct PackArgs {
 struct CompileOptions {
   std::map<std::string, Shape> input_shape;  // fixes variable dimensions
   Precision precision = Precision::Fp32;
-  std::vector<std::string> fp16_skip_op_types;      // stay in fp32: names that op_of_type knows
+  std::vector<std::string> fp16_skip_op_types;      // stay in fp32: names for op_of_type
   PartialsType partials_type = PartialsType::Half;  // of fp16 matmuls; PopRT's default
   double available_memory_proportion = 0.6;         // of a tile, for a matmul's temporaries
   // Weights and partials in interleaved memory, which the matrix unit and a sum of partials load
@@ -43,10 +43,6 @@ struct CompileOptions {
   std::string dump_dir;  // a numbered .ir file after each pass that changed something; "": none
   Limits limits;         // of the import and of the compile
 };
-
-// The op that a type of ONNX operations becomes: "Gelu", "LayerNormalization" (or PopRT's
-// "GroupNormalization"), "Softmax", and all whose name is that of the Graph's op.
-std::optional<Op> op_of_type(const std::string& type);
 
 // The target as the options make its code use it: the one that a Program is planned for.
 Target planned_target(const CompileOptions& options);

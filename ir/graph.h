@@ -31,21 +31,12 @@ enum class Op : uint8_t {
 #undef OP
 };
 
-// Model ops are what networks are written in; Core ops are what every one of them can be said in.
-enum class Level : uint8_t { Core, Model };
-
-enum Traits : uint32_t {
-  kNone = 0,
-  kElementwise = 1,  // all operands and the result have one shape; element i depends on elements i
-};
-
 struct OpInfo {
   std::string_view name;  // of the C++ id: "LayerNorm"
   std::string_view text;  // in printed graphs: "layer_norm"
-  Level level;
   int min_inputs;
-  int max_inputs;  // -1: any number
-  uint32_t traits;
+  int max_inputs;          // -1: any number
+  bool elementwise;        // one shape for all; element i of the result depends on elements i
   std::string_view attrs;  // "perm:ints axis:int eps:float mode:string", every one mandatory
 };
 const OpInfo& info(Op op);

@@ -10,8 +10,8 @@ namespace tessera {
 namespace {
 
 constexpr OpInfo kOps[] = {
-#define OP(id, text, level, min, max, traits, attrs) \
-  {#id, text, Level::level, min, max, traits, attrs},
+#define OP(id, text, min, max, elements, how, form, onnx, attrs) \
+  {#id, text, min, max, std::string_view(#elements) == "elementwise", attrs},
 #include "ir/ops.def"
 #undef OP
 };

@@ -23,8 +23,8 @@ void collect(Node* from, std::unordered_set<const Node*>& seen, std::vector<Node
     open.pop_back();
     if (!seen.insert(node).second) continue;
     if (node->is(Op::Constant)) constants.push_back(node);
-    const bool elementwise = info(node->op).traits & kElementwise;
-    if (is_view(node) || elementwise) open.insert(open.end(), node->in.rbegin(), node->in.rend());
+    if (is_view(node) || info(node->op).elementwise)
+      open.insert(open.end(), node->in.rbegin(), node->in.rend());
   }
 }
 

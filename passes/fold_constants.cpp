@@ -127,7 +127,7 @@ Node* folded(Graph& graph, const Node* node) {
 
 // One number everywhere in, one number everywhere out.
 Node* folded_splat(Graph& graph, const Node* node) {
-  const bool elementwise = info(node->op).traits & kElementwise;
+  const bool elementwise = info(node->op).elementwise;
   const bool moves = is_view(node) || node->is(Op::Slice);
   if (node->in.empty() || !(elementwise || moves) || elements(node->type.shape) == 0)
     return nullptr;

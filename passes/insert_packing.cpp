@@ -116,7 +116,7 @@ Node* Packing::stretched_again(Node* free, size_t axis, const Node* before) {
 
 void Packing::make_again(Node* node) {
   const auto axis = static_cast<size_t>(axes(node).batch);
-  const bool in_step = (info(node->op).traits & kElementwise) || node->is(Op::Concat) ||
+  const bool in_step = info(node->op).elementwise || node->is(Op::Concat) ||
                        (node->is(Op::MatMul) && axis + 2 < node->type.shape.size());
   std::vector<Node*> in;
   for (Node* operand : node->in) {

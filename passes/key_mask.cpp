@@ -123,7 +123,7 @@ std::optional<KeyFunction> Reader::read(Node* node) {
   std::optional<KeyFunction> f;
   if (is_view(node))
     f = through_view(node);
-  else if ((info(node->op).traits & kElementwise) && !asks_for_a_number(node))
+  else if (info(node->op).elementwise && !asks_for_a_number(node))
     f = through_elementwise(node);
   if (!f && is_source(node)) f = itself(node);
   known_[node] = f;

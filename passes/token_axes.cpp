@@ -34,7 +34,7 @@ class Analysis {
 
   Status visit(const Node* node) {
     node_ = node;
-    TokenAxes axes = TRY(of(node));
+    TokenAxes axes = TRY(of(node->op));
     map_[node] = std::move(axes);
     return {};
   }
@@ -68,8 +68,9 @@ class Analysis {
     return axes;
   }
 
-  Expected<TokenAxes> of(const Node* node);
+  Expected<TokenAxes> of(Op op) const;
   Expected<TokenAxes> input() const;
+  TokenAxes constant() const { return {.uniform = uniform_axes(node_->value)}; }
   Expected<TokenAxes> elementwise() const;
   Expected<TokenAxes> broadcast() const;
   Expected<TokenAxes> reshape() const;
@@ -80,9 +81,14 @@ class Analysis {
   Expected<TokenAxes> matmul() const;
   Expected<TokenAxes> reduce() const;
   Expected<TokenAxes> along(int64_t axis, const char* how) const;
+  Expected<TokenAxes> cumsum() const { return along(node_->int_attr("axis"), "runs a sum along "); }
+  Expected<TokenAxes> softmax() const {
+    return along(node_->int_attr("axis"), "takes a softmax along ");
+  }
   Expected<TokenAxes> norm() const;
   Expected<TokenAxes> rotary() const;
   Expected<TokenAxes> attention() const;
+  Expected<TokenAxes> packed() const { return refuse("stands in a model that is packed already"); }
   Expected<TokenAxes> combine(const std::vector<const TokenAxes*>& all) const;
   TokenAxes rows_of(const TokenAxes& token, bool drops_axis) const;
 
@@ -326,48 +332,13 @@ Expected<TokenAxes> Analysis::attention() const {
   return wanted;
 }
 
-Expected<TokenAxes> Analysis::of(const Node* node) {
-  switch (node->op) {
-    case Op::Input: return input();
-    case Op::Constant: return TokenAxes{.uniform = uniform_axes(node->value)};
-    case Op::Broadcast: return broadcast();
-    case Op::Reshape: return reshape();
-    case Op::Transpose: return transpose();
-    case Op::Slice: return slice();
-    case Op::Concat: return concat();
-    case Op::Gather: return gather();
-    case Op::MatMul: return matmul();
-    case Op::ReduceSum:
-    case Op::ReduceMax: return reduce();
-    case Op::CumSum: return along(node->int_attr("axis"), "runs a sum along ");
-    case Op::Softmax: return along(node->int_attr("axis"), "takes a softmax along ");
-    case Op::LayerNorm:
-    case Op::RmsNorm: return norm();
-    case Op::Rotary: return rotary();
-    case Op::Attention: return attention();
-    case Op::Pack:
-    case Op::Unpack: return refuse("stands in a model that is packed already");
-    case Op::Add:
-    case Op::Sub:
-    case Op::Mul:
-    case Op::Div:
-    case Op::Pow:
-    case Op::Max:
-    case Op::Min:
-    case Op::Equal:
-    case Op::Less:
-    case Op::And:
-    case Op::Not:
-    case Op::Abs:
-    case Op::Exp:
-    case Op::Log:
-    case Op::Sqrt:
-    case Op::Floor:
-    case Op::Erf:
-    case Op::Tanh:
-    case Op::Select:
-    case Op::Cast:
-    case Op::Gelu: return elementwise();
+// The function of each op is what ir/ops.def says of its elements.
+Expected<TokenAxes> Analysis::of(Op op) const {
+  switch (op) {
+#define OP(id, text, min, max, elements, ...) \
+  case Op::id: return elements();
+#include "ir/ops.def"
+#undef OP
   }
   return refuse("is unknown to packing");
 }

@@ -127,8 +127,8 @@ Place choose_place(Lowering& lowering, const Dims& dims, const std::vector<Input
 
 }  // namespace
 
-void lower_elementwise(Lowering& lowering, const TapeGroup& group) {
-  const Node& root = *group.root();
+void lower_tape(Lowering& lowering, const Node& root) {
+  const TapeGroup& group = lowering.fusion.tapes.at(&root);
   const TapeProgram tape = write_tape(group);
   std::vector<Input> inputs;
   for (const Node* input : tape.inputs)

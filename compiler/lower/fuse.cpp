@@ -24,7 +24,7 @@ std::optional<double> splat_value(const Node* node) {
 
 namespace {
 
-bool is_elementwise(const Node* node) { return (info(node->op).traits & kElementwise) != 0; }
+bool is_elementwise(const Node* node) { return info(node->op).elementwise; }
 
 // Whether a register of a tape holds what this node means, and in which arithmetic.
 Domain domain_of(const Node* node) {

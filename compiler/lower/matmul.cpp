@@ -178,7 +178,8 @@ class MatmulSteps {
 
 }  // namespace
 
-void lower_matmul(Lowering& lowering, const MatmulChain& chain) {
+void lower_matmul(Lowering& lowering, const Node& last) {
+  const MatmulChain& chain = lowering.fusion.matmuls.at(&last);
   const Sizes sizes = sizes_of(lowering, chain);
   const MatmulPlan plan = plan_for(lowering, sizes.shape);
   place_weight(lowering, chain.matmul->in[1], sizes, plan);

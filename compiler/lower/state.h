@@ -45,7 +45,8 @@ struct Lowering {
 
   // Where a node's result lies: in its shape, or with one more dimension of 1 at the end.
   Value value(const Node* node);
-  // Does the node stand for part of another variable until its bytes are asked for?
+  // Does the node stand for part of another variable until its bytes are asked for? All that
+  // ir/ops.def calls lazy do, and those transposes and slices that need not move anything.
   static bool is_lazy(const Node* node);
   // The same, in one piece: a variable of its own, all of it.
   Value packed(const Node* node);
@@ -138,20 +139,10 @@ VariableId emit_take(Lowering& lowering, const std::string& name, const Node* no
 // Indices that count from the end when they are negative, as ones that count from the start.
 Value emit_wrap(Lowering& lowering, const std::string& name, const Node* indices, int64_t size);
 
-// One function a family of ops, each in a file of its own.
-void lower_matmul(Lowering& lowering, const MatmulChain& chain);
-void lower_elementwise(Lowering& lowering, const TapeGroup& group);
-void lower_norm(Lowering& lowering, const Node& node);  // layer_norm and rms_norm
-void lower_rotary(Lowering& lowering, const Node& node);
-void lower_softmax(Lowering& lowering, const Node& node);
-void lower_attention(Lowering& lowering, const Node& node);
-void lower_gather(Lowering& lowering, const Node& node);
-void lower_transpose(Lowering& lowering, const Node& node);
-void lower_slice(Lowering& lowering, const Node& node);
-void lower_concat(Lowering& lowering, const Node& node);
-void lower_reduce(Lowering& lowering, const Node& node);
-void lower_cumsum(Lowering& lowering, const Node& node);
-void lower_pack(Lowering& lowering, const Node& node);
-void lower_unpack(Lowering& lowering, const Node& node);
+// The functions that ir/ops.def names, each in the file of its family: lower_attention and so on.
+#define OP(id, text, min, max, elements, how, ...) \
+  void lower_##how(Lowering& lowering, const Node& node);
+#include "ir/ops.def"
+#undef OP
 
 }  // namespace tessera

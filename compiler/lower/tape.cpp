@@ -4,8 +4,6 @@
 #include <algorithm>
 #include <bit>
 
-#include "support/check.h"
-
 namespace tessera {
 namespace {
 
@@ -13,6 +11,14 @@ struct Row {
   Tape opcode;
   int operands[3];
 };
+
+constexpr std::optional<Tape> opcode_named(std::string_view op) {
+#define OPCODE(name, ...) \
+  if (op == #name) return Tape::name;
+#include "codelets/opcodes.def"
+#undef OPCODE
+  return std::nullopt;
+}
 
 // Casts are loads and stores, except where they lose what the tape's arithmetic would keep.
 std::optional<Tape> opcode_of_cast(const Node& cast) {
@@ -22,34 +28,18 @@ std::optional<Tape> opcode_of_cast(const Node& cast) {
   return std::nullopt;
 }
 
+// None: the operand as it is.
 std::optional<Tape> opcode_of(const Node& node) {
-  switch (node.op) {
-    case Op::Add: return Tape::Add;
-    case Op::Sub: return Tape::Sub;
-    case Op::Mul: return Tape::Mul;
-    case Op::Div: return Tape::Div;
-    case Op::Pow: return Tape::Pow;
-    case Op::Max: return Tape::Max;
-    case Op::Min: return Tape::Min;
-    case Op::Equal: return Tape::Equal;
-    case Op::Less: return Tape::Less;
-    case Op::And: return Tape::And;
-    case Op::Not: return Tape::Not;
-    case Op::Abs: return Tape::Abs;
-    case Op::Exp: return Tape::Exp;
-    case Op::Log: return Tape::Log;
-    case Op::Sqrt: return Tape::Sqrt;
-    case Op::Floor: return Tape::Floor;
-    case Op::Erf: return Tape::Erf;
-    case Op::Tanh: return Tape::Tanh;
-    case Op::Select: return Tape::Select;
-    case Op::Gelu: return node.string_attr("form") == "erf" ? Tape::GeluErf : Tape::GeluTanh;
-    case Op::Cast: return opcode_of_cast(node);
-    default: break;
-  }
-  CHECK(false);
-  return std::nullopt;
+  if (node.is(Op::Cast)) return opcode_of_cast(node);
+  if (node.is(Op::Gelu)) return node.string_attr("form") == "erf" ? Tape::GeluErf : Tape::GeluTanh;
+  return opcode_named(info(node.op).name);
 }
+#define OP(id, text, min, max, elements, how, ...)                                              \
+  static_assert(std::string_view(#how) != "tape" || Op::id == Op::Cast || Op::id == Op::Gelu || \
+                    opcode_named(#id).has_value(),                                              \
+                "an op that is lowered to a tape needs an opcode of its name");
+#include "ir/ops.def"
+#undef OP
 
 class Writer {
  public:

@@ -19,19 +19,22 @@ constexpr char kGraphcore[] = "ai.graphcore";
 constexpr int64_t kOpset = 17;
 constexpr int64_t kIrVersion = 8;  // what opset 17 came with
 
-// Ops whose operands or attributes differ in ONNX are handled in add_node.
-const char* onnx_name(Op op) {
-  switch (op) {
-    case Op::Input: return "";
-    case Op::Constant: return "";
-    case Op::Select: return "Where";
-    case Op::Broadcast: return "Expand";
-    case Op::LayerNorm: return "LayerNormalization";
-    case Op::RmsNorm: return "RMSNormalization";
-    case Op::Rotary: return "RotaryEmbedding";
-    default: return info(op).name.data();  // a literal: it ends in a 0
-  }
-}
+// How far an operation of ONNX is the op, and its name there: ir/ops.def.
+enum class Form : uint8_t { None, Same, Wider, Different, Own };
+struct Exported {
+  Form form;
+  const char* name;
+};
+constexpr Exported kExported[] = {
+#define OP(id, text, min, max, elements, how, form, onnx, ...) {Form::form, onnx},
+#include "ir/ops.def"
+#undef OP
+};
+
+// The operands and attributes of an op of form Different, each below.
+class Exporter;
+template <Op op>
+void write(Exporter& exporter, NodeProto& proto, const Node& node);
 
 class Exporter {
  public:
@@ -45,6 +48,15 @@ class Exporter {
     for (const auto& node : graph_.nodes()) TRY(add(*node));
     for (const Output& output : graph_.outputs) add_output(output);
     return write_model(path_, model_, weights_);
+  }
+
+  // An operand that ONNX has where the Graph has an attribute.
+  void add_operand(NodeProto& proto, const char* what, const std::vector<int64_t>& values,
+                   bool scalar = false) {
+    TensorProto tensor = int64_tensor(values, scalar);
+    tensor.set_name(unique(proto.name() + "/" + what));
+    proto.add_input(tensor.name());
+    *onnx().add_initializer() = std::move(tensor);
   }
 
  private:
@@ -109,10 +121,12 @@ class Exporter {
   }
 
   Status add(const Node& node) {
-    switch (node.op) {
-      case Op::Input: add_input(node); break;
-      case Op::Constant: TRY(add_constant(node)); break;
-      default: add_node(node); break;
+    if (node.is(Op::Input)) {
+      add_input(node);
+    } else if (node.is(Op::Constant)) {
+      TRY(add_constant(node));
+    } else {
+      add_node(node);
     }
     // In the graph's order, constants included: import puts them back by it.
     describe(*onnx().add_value_info(), value_name_[&node], onnx_type_of(node.type.dtype),
@@ -185,66 +199,7 @@ class Exporter {
     return proto;
   }
 
-  // An operand that ONNX has where the Graph has an attribute.
-  void add_operand(NodeProto& proto, const char* what, const std::vector<int64_t>& values,
-                   bool scalar = false) {
-    TensorProto tensor = int64_tensor(values, scalar);
-    tensor.set_name(unique(proto.name() + "/" + what));
-    proto.add_input(tensor.name());
-    *onnx().add_initializer() = std::move(tensor);
-  }
-
-  void add_node(const Node& node) {
-    std::vector<std::string> inputs;
-    for (const Node* operand : node.in) inputs.push_back(value_name_[operand]);
-    NodeProto& proto = named_node(onnx_name(node.op), node.name, inputs, value_name_[&node]);
-    if (info(node.op).level == Level::Model) proto.set_domain(kGraphcore);
-    std::string origins;
-    for (const std::string& origin : node.origin)
-      origins += (origins.empty() ? "from " : ", ") + origin;
-    if (!origins.empty()) proto.set_doc_string(origins);
-    switch (node.op) {
-      case Op::Broadcast: add_operand(proto, "shape", node.ints("shape")); break;
-      case Op::Reshape:
-        add_operand(proto, "shape", node.ints("shape"));
-        set_attribute(proto, "allowzero", int64_t{1});
-        break;
-      case Op::Slice: add_slice_bounds(proto, node); break;
-      case Op::CumSum: add_operand(proto, "axis", {node.int_attr("axis")}, true); break;
-      case Op::ReduceSum:
-        add_operand(proto, "axes", node.ints("axes"));
-        set_attribute(proto, "keepdims", int64_t{0});
-        set_attribute(proto, "noop_with_empty_axes", int64_t{1});
-        break;
-      case Op::ReduceMax:
-        set_attribute(proto, "axes", node.ints("axes"));
-        set_attribute(proto, "keepdims", int64_t{0});
-        break;
-      case Op::Cast:
-        set_attribute(proto, "to", int64_t{onnx_type_of(*parse_dtype(node.string_attr("to")))});
-        break;
-      default:
-        for (const auto& [name, value] : node.attrs)
-          std::visit([&](const auto& held) { set_attribute(proto, name, held); }, value);
-    }
-  }
-
-  // ONNX gives an end where the Graph gives a size. Going backwards, an end before the first
-  // element has to be counted from behind the last.
-  void add_slice_bounds(NodeProto& proto, const Node& node) {
-    const auto &start = node.ints("start"), &step = node.ints("step"), &size = node.ints("size");
-    std::vector<int64_t> end, axes;
-    for (size_t d = 0; d < start.size(); ++d) {
-      const int64_t last = start[d] + (size[d] - 1) * step[d];
-      const int64_t past = step[d] > 0 ? last + 1 : last - 1;
-      end.push_back(size[d] == 0 ? start[d] : past < 0 ? -node.in[0]->type.shape[d] - 1 : past);
-      axes.push_back(static_cast<int64_t>(d));
-    }
-    add_operand(proto, "starts", start);
-    add_operand(proto, "ends", end);
-    add_operand(proto, "axes", axes);
-    add_operand(proto, "steps", step);
-  }
+  void add_node(const Node& node);
 
   const Graph& graph_;
   const std::map<std::string, std::string>& model_dtypes_;
@@ -255,6 +210,90 @@ class Exporter {
   std::unordered_map<std::string, int64_t> numbers_;  // by name: the last that was given
   std::unordered_map<const Node*, std::string> value_name_;
 };
+
+template <>
+void write<Op::Broadcast>(Exporter& exporter, NodeProto& proto, const Node& node) {
+  exporter.add_operand(proto, "shape", node.ints("shape"));
+}
+
+template <>
+void write<Op::Reshape>(Exporter& exporter, NodeProto& proto, const Node& node) {
+  exporter.add_operand(proto, "shape", node.ints("shape"));
+  set_attribute(proto, "allowzero", int64_t{1});
+}
+
+// ONNX gives an end where the Graph gives a size. Going backwards, an end before the first element
+// has to be counted from behind the last.
+template <>
+void write<Op::Slice>(Exporter& exporter, NodeProto& proto, const Node& node) {
+  const auto &start = node.ints("start"), &step = node.ints("step"), &size = node.ints("size");
+  std::vector<int64_t> end, axes;
+  for (size_t d = 0; d < start.size(); ++d) {
+    const int64_t last = start[d] + (size[d] - 1) * step[d];
+    const int64_t past = step[d] > 0 ? last + 1 : last - 1;
+    end.push_back(size[d] == 0 ? start[d] : past < 0 ? -node.in[0]->type.shape[d] - 1 : past);
+    axes.push_back(static_cast<int64_t>(d));
+  }
+  exporter.add_operand(proto, "starts", start);
+  exporter.add_operand(proto, "ends", end);
+  exporter.add_operand(proto, "axes", axes);
+  exporter.add_operand(proto, "steps", step);
+}
+
+template <>
+void write<Op::CumSum>(Exporter& exporter, NodeProto& proto, const Node& node) {
+  exporter.add_operand(proto, "axis", {node.int_attr("axis")}, true);
+}
+
+template <>
+void write<Op::ReduceSum>(Exporter& exporter, NodeProto& proto, const Node& node) {
+  exporter.add_operand(proto, "axes", node.ints("axes"));
+  set_attribute(proto, "keepdims", int64_t{0});
+  set_attribute(proto, "noop_with_empty_axes", int64_t{1});
+}
+
+template <>
+void write<Op::ReduceMax>(Exporter&, NodeProto& proto, const Node& node) {
+  set_attribute(proto, "axes", node.ints("axes"));
+  set_attribute(proto, "keepdims", int64_t{0});
+}
+
+template <>
+void write<Op::Cast>(Exporter&, NodeProto& proto, const Node& node) {
+  set_attribute(proto, "to", int64_t{onnx_type_of(*parse_dtype(node.string_attr("to")))});
+}
+
+void write_attributes(NodeProto& proto, const Node& node) {
+  for (const auto& [name, value] : node.attrs)
+    std::visit([&](const auto& held) { set_attribute(proto, name, held); }, value);
+}
+
+template <Op op>
+void write_op(Exporter& exporter, NodeProto& proto, const Node& node) {
+  if constexpr (kExported[static_cast<size_t>(op)].form == Form::Different) {
+    write<op>(exporter, proto, node);
+  } else {
+    write_attributes(proto, node);
+  }
+}
+
+void Exporter::add_node(const Node& node) {
+  std::vector<std::string> inputs;
+  for (const Node* operand : node.in) inputs.push_back(value_name_[operand]);
+  const Exported& as = kExported[static_cast<size_t>(node.op)];
+  NodeProto& proto = named_node(as.name, node.name, inputs, value_name_[&node]);
+  if (as.form == Form::Own) proto.set_domain(kGraphcore);
+  std::string origins;
+  for (const std::string& origin : node.origin)
+    origins += (origins.empty() ? "from " : ", ") + origin;
+  if (!origins.empty()) proto.set_doc_string(origins);
+  switch (node.op) {
+#define OP(id, ...) \
+  case Op::id: return write_op<Op::id>(*this, proto, node);
+#include "ir/ops.def"
+#undef OP
+  }
+}
 
 }  // namespace
 

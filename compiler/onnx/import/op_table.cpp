@@ -19,41 +19,26 @@ constexpr std::string_view kGc = "ai.graphcore";
 
 // clang-format off
 constexpr OnnxOp kOps[] = {
-    // Elementwise.
-    {"",  "Abs",                1,  1, 1, "",                     kPlain,       h::unary<Op::Abs>},
-    {"",  "Add",                2,  2, 1, "",                     kPlain,       h::binary<Op::Add>},
-    {"",  "And",                2,  2, 1, "",                     kPlain,       h::binary<Op::And>},
+    // Elementwise; those that the Graph has too follow at the end.
     {"",  "Cast",               1,  1, 1, "to:int saturate:int",  kMovesValues, h::cast},
     {"",  "Ceil",               1,  1, 1, "",                     kPlain,       h::ceil},
     {"",  "Clip",               1,  3, 1, "min:real max:real",    kPlain,       h::clip},
-    {"",  "Div",                2,  2, 1, "",                     kPlain,       h::binary<Op::Div>},
     {"",  "Dropout",            1,  3, 2, "ratio:float seed:int", kPlain,       h::dropout},
-    {"",  "Equal",              2,  2, 1, "",                     kPlain,       h::binary<Op::Equal>},
-    {"",  "Erf",                1,  1, 1, "",                     kPlain,       h::unary<Op::Erf>},
-    {"",  "Exp",                1,  1, 1, "",                     kPlain,       h::unary<Op::Exp>},
-    {"",  "Floor",              1,  1, 1, "",                     kPlain,       h::unary<Op::Floor>},
     {"",  "Greater",            2,  2, 1, "",                     kPlain,       h::greater},
     {"",  "GreaterOrEqual",     2,  2, 1, "",                     kPlain,       h::greater_or_equal},
     {"",  "Identity",           1,  1, 1, "",                     kMovesValues, h::identity},
-    {"",  "Less",               2,  2, 1, "",                     kPlain,       h::binary<Op::Less>},
     {"",  "LessOrEqual",        2,  2, 1, "",                     kPlain,       h::less_or_equal},
-    {"",  "Log",                1,  1, 1, "",                     kPlain,       h::unary<Op::Log>},
     {"",  "Max",                1, -1, 1, "",                     kPlain,       h::variadic<Op::Max>},
     {"",  "Mean",               1, -1, 1, "",                     kPlain,       h::mean},
     {"",  "Min",                1, -1, 1, "",                     kPlain,       h::variadic<Op::Min>},
-    {"",  "Mul",                2,  2, 1, "",                     kPlain,       h::binary<Op::Mul>},
     {"",  "Neg",                1,  1, 1, "",                     kPlain,       h::neg},
-    {"",  "Not",                1,  1, 1, "",                     kPlain,       h::unary<Op::Not>},
     {"",  "Or",                 2,  2, 1, "",                     kPlain,       h::or_},
     {"",  "Pow",                2,  2, 1, "",                     kPlain,       h::pow},
     {"",  "Reciprocal",         1,  1, 1, "",                     kPlain,       h::reciprocal},
     {"",  "Relu",               1,  1, 1, "",                     kPlain,       h::relu},
     {"",  "Sigmoid",            1,  1, 1, "",                     kPlain,       h::sigmoid},
     {"",  "Sign",               1,  1, 1, "",                     kPlain,       h::sign},
-    {"",  "Sqrt",               1,  1, 1, "",                     kPlain,       h::unary<Op::Sqrt>},
-    {"",  "Sub",                2,  2, 1, "",                     kPlain,       h::binary<Op::Sub>},
     {"",  "Sum",                1, -1, 1, "",                     kPlain,       h::variadic<Op::Add>},
-    {"",  "Tanh",               1,  1, 1, "",                     kPlain,       h::unary<Op::Tanh>},
     {"",  "Where",              3,  3, 1, "",                     kMovesValues, h::where},
     {"",  "Xor",                2,  2, 1, "",                     kPlain,       h::xor_},
 
@@ -125,17 +110,31 @@ constexpr OnnxOp kOps[] = {
                                                                   kPlain,       h::layer_norm},
     {kMs, "SkipLayerNormalization", 3, 5, 4, "epsilon:float",     kPlain,       h::skip_layer_norm},
 
-    // The Graph's own, as export_onnx writes them: attributes are those of ir/ops.def.
-    {kGc, "Gelu",               1,  1, 1, "form:string",          kPlain,       h::model_op<Op::Gelu>},
-    {kGc, "LayerNormalization", 3,  3, 1, "eps:number",            kPlain,       h::model_op<Op::LayerNorm>},
-    {kGc, "RMSNormalization",   2,  2, 1, "eps:number",            kPlain,       h::model_op<Op::RmsNorm>},
-    {kGc, "RotaryEmbedding",    3,  3, 1, "heads:int form:string", kPlain,       h::model_op<Op::Rotary>},
-    {kGc, "Attention",          3,  4, 1, "heads:int scale:number mask:string",
-                                                                  kPlain,       h::model_op<Op::Attention>},
-    {kGc, "Pack",               2,  2, 1, "rows:int row_length:int", kPlain,    h::model_op<Op::Pack>},
-    {kGc, "Unpack",             2,  2, 1, "segment_max_size:int", kPlain,       h::model_op<Op::Unpack>},
+    // From ir/ops.def: operations that are an op of the Graph in every respect, and the Graph's own,
+    // as export_onnx writes them.
+#define ROW_None(...)
+#define ROW_Wider(...)
+#define ROW_Different(...)
+#define ROW_Same(id, name, min, max, attrs) {"",  name, min, max, 1, attrs, kPlain, h::same<Op::id>},
+#define ROW_Own(id, name, min, max, attrs)  {kGc, name, min, max, 1, attrs, kPlain, h::own<Op::id>},
+#define OP(id, text, min, max, elements, how, form, name, attrs) ROW_##form(id, name, min, max, attrs)
+#include "ir/ops.def"
+#undef OP
+#undef ROW_None
+#undef ROW_Wider
+#undef ROW_Different
+#undef ROW_Same
+#undef ROW_Own
 };
 // clang-format on
+
+// What the rows of form Same take for granted: no attributes, and operands of one shape.
+#define OP(id, text, min, max, elements, how, form, name, attrs) \
+  static_assert(                                                 \
+      std::string_view(#form) != "Same" ||                       \
+      (std::string_view(#elements) == "elementwise" && std::string_view(attrs).empty()));
+#include "ir/ops.def"
+#undef OP
 
 // "int" of "axis:int perm:ints" for "axis"; "" if the list has no such name.
 std::string_view kind_of(std::string_view attrs, const std::string& name) {
@@ -172,7 +171,8 @@ Status check_attributes(const OnnxOp& op, const ::onnx::NodeProto& node,
   std::set<std::string> seen;
   for (const auto& attribute : node.attribute()) {
     const std::string name = "attribute '" + printable(attribute.name()) + "' ";
-    const std::string_view kind = kind_of(op.attrs, attribute.name());
+    std::string_view kind = kind_of(op.attrs, attribute.name());
+    if (kind == "float" && op.domain == kGc) kind = "number";
     if (kind.empty() && op.domain.empty()) {
       // ONNX's own attributes are all in the table, so this one is a vendor's or a misspelling.
       add_warning(warnings, name + "is not known, ignored");

@@ -25,7 +25,8 @@ struct OnnxOp {
   int max_inputs;   // -1: any number
   int max_outputs;  // -1: any number
   // "axis:int perm:ints eps:float mode:string value:tensor", all optional. A float or number is
-  // finite; one of kind "real" may be infinite or NaN too.
+  // finite; one of kind "real" may be infinite or NaN too. A number, as every float of domain
+  // ai.graphcore, may also be a tensor of one double.
   std::string_view attrs;
   unsigned flags;
   Status (*handler)(Call& call);
@@ -40,12 +41,16 @@ Status check_call(const OnnxOp& op, const ::onnx::NodeProto& node,
 // The handlers, by file.
 namespace handlers {
 // ops_arithmetic.cpp
+Status same(Call& call, Op op);
 template <Op op>
-Status unary(Call& call);
+Status same(Call& call) {
+  return same(call, op);
+}
+Status variadic(Call& call, Op op);
 template <Op op>
-Status binary(Call& call);
-template <Op op>
-Status variadic(Call& call);
+Status variadic(Call& call) {
+  return variadic(call, op);
+}
 Status ceil(Call& call);
 Status clip(Call& call);
 Status greater(Call& call);
@@ -111,8 +116,11 @@ Status gelu(Call& call);
 Status layer_norm(Call& call);
 Status skip_layer_norm(Call& call);
 // ops_graphcore.cpp
+Status own(Call& call, Op op);
 template <Op op>
-Status model_op(Call& call);
+Status own(Call& call) {
+  return own(call, op);
+}
 }  // namespace handlers
 
 }  // namespace tessera

@@ -7,34 +7,11 @@
 
 namespace tessera::handlers {
 
-template <Op op>
-Status unary(Call& call) {
-  return call.result(op, {call.in(0)});
-}
-template Status unary<Op::Abs>(Call&);
-template Status unary<Op::Erf>(Call&);
-template Status unary<Op::Exp>(Call&);
-template Status unary<Op::Floor>(Call&);
-template Status unary<Op::Log>(Call&);
-template Status unary<Op::Not>(Call&);
-template Status unary<Op::Sqrt>(Call&);
-template Status unary<Op::Tanh>(Call&);
-
-template <Op op>
-Status binary(Call& call) {
-  return call.result_broadcast(op, {call.in(0), call.in(1)});
-}
-template Status binary<Op::Add>(Call&);
-template Status binary<Op::And>(Call&);
-template Status binary<Op::Div>(Call&);
-template Status binary<Op::Equal>(Call&);
-template Status binary<Op::Less>(Call&);
-template Status binary<Op::Mul>(Call&);
-template Status binary<Op::Sub>(Call&);
+// The Graph's op of the same meaning.
+Status same(Call& call, Op op) { return call.result_broadcast(op, call.all_in()); }
 
 // One after another, from the left.
-template <Op op>
-Status variadic(Call& call) {
+Status variadic(Call& call, Op op) {
   std::vector<Node*> in = TRY(call.broadcast_together(call.all_in()));
   if (in.size() == 1) {
     call.bind(0, in[0]);
@@ -44,9 +21,6 @@ Status variadic(Call& call) {
   for (size_t i = 1; i + 1 < in.size(); ++i) so_far = TRY(call.add(op, {so_far, in[i]}));
   return call.result(op, {so_far, in.back()});
 }
-template Status variadic<Op::Add>(Call&);
-template Status variadic<Op::Max>(Call&);
-template Status variadic<Op::Min>(Call&);
 
 Status mean(Call& call) {
   std::vector<Node*> in = TRY(call.broadcast_together(call.all_in()));

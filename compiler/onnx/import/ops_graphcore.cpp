@@ -19,8 +19,7 @@ Expected<Attr> read_attr(Call& call, const std::string& name, std::string_view k
 
 }  // namespace
 
-template <Op op>
-Status model_op(Call& call) {
+Status own(Call& call, Op op) {
   Call::Attrs attrs;
   for (const AttrSpec& spec : attr_specs(info(op).attrs)) {
     const std::string name(spec.name);
@@ -28,12 +27,5 @@ Status model_op(Call& call) {
   }
   return call.result(op, call.all_in(), std::move(attrs));
 }
-template Status model_op<Op::Gelu>(Call&);
-template Status model_op<Op::LayerNorm>(Call&);
-template Status model_op<Op::RmsNorm>(Call&);
-template Status model_op<Op::Rotary>(Call&);
-template Status model_op<Op::Attention>(Call&);
-template Status model_op<Op::Pack>(Call&);
-template Status model_op<Op::Unpack>(Call&);
 
 }  // namespace tessera::handlers
