@@ -4,11 +4,19 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
+#include <set>
 
 namespace tessera::fuzz {
 namespace {
 
 using Ints = std::vector<int64_t>;
+
+constexpr Op kOps[] = {
+#define OP(id, ...) Op::id,
+#include "ir/ops.def"
+#undef OP
+};
 
 class Generator {
  public:
@@ -76,73 +84,107 @@ class Generator {
 
   Node* bounded(Node* node) { return add(Op::Tanh, {node}); }
 
-  void step() {
-    if (below(6) == 0) return integer_step();
-    Node* a = any(values_);
-    Node* result = nullptr;
-    switch (below(24)) {
-      case 0: result = add(Op::Add, {a, partner(a)}); break;
-      case 1: result = add(Op::Sub, {a, partner(a)}); break;
-      case 2: result = add(Op::Mul, {bounded(a), partner(a)}); break;
-      case 3: result = add(Op::Max, {a, partner(a)}); break;
-      case 4: result = add(Op::Min, {a, partner(a)}); break;
-      case 5: result = add(Op::Exp, {bounded(a)}); break;
-      case 6: result = add(Op::Erf, {a}); break;
-      case 7:
-        result = add(Op::Gelu,
-                     {
-                         a
-        },
-                     {{"form", std::string(below(2) ? "erf" : "tanh")}});
-        break;
-      case 8: result = positive_step(a); break;
-      case 9: result = slice(a); break;
-      case 10: result = transpose(a); break;
-      case 11:
-        result = add(Op::Reshape,
-                     {
-                         a
-        },
-                     {{"shape", Shape{elements(a->type.shape)}}});
-        break;
-      case 12: result = reduce(a); break;
-      case 13: result = scan(a); break;
-      case 14: result = linear(a); break;
-      case 15: result = layer_norm(a); break;
-      case 16: result = concat(a); break;
-      case 17: result = gather(a); break;
-      case 18: result = select(a); break;
-      case 19: result = stretch(a); break;
-      case 20: result = attention(a); break;
-      case 21: result = repack(); break;
-      case 22: result = rms_norm(a); break;
-      case 23: result = rotary(); break;
-    }
-    if (elements(result->type.shape) <= 4096) values_.push_back(result);
-  }
-
-  Node* positive_step(Node* a) {
+  Node* above_one(Node* node) {
     Node* one = add(Op::Broadcast,
                     {
                         constant(DType::F32, {},
                          1, 1.5)
     },
-                    {{"shape", a->type.shape}});
-    Node* positive = add(Op::Add, {add(Op::Abs, {a}), one});
-    switch (below(4)) {
-      case 0: return add(Op::Sqrt, {positive});
-      case 1: return add(Op::Log, {positive});
-      case 2:
-        return add(Op::Pow, {
-                                positive, add(Op::Broadcast, {constant(DType::F32, {}, -1, 1)},
-                                              {{"shape", a->type.shape}}
-                                  )
-        });
-      default: return add(Op::Div, {a, positive});
+                    {{"shape", node->type.shape}});
+    return add(Op::Add, {add(Op::Abs, {node}), one});
+  }
+
+  Node* truth(const Shape& shape) {
+    std::vector<Node*> same;
+    for (Node* node : bools_)
+      if (node->type.shape == shape) same.push_back(node);
+    if (below(2) && !same.empty()) return any(same);
+    return add(Op::Less, {constant(DType::I32, shape, -5, 5), constant(DType::I32, shape, -5, 5)});
+  }
+
+  void step() {
+    Op op = kOps[below(std::size(kOps))];
+    while (info(op).max_inputs == 0) op = kOps[below(std::size(kOps))];
+    Node* result = make(op, any(values_));
+    if (elements(result->type.shape) > 4096) return;
+    switch (result->type.dtype) {
+      case DType::F32: values_.push_back(result); break;
+      case DType::I32: integers_.push_back(result); break;
+      case DType::Bool: bools_.push_back(result); break;
+      case DType::F16: break;
     }
   }
 
-  Node* slice(Node* a) {
+  // A node of the op, of the value `a` where it can be: by what ir/ops.def says of its elements.
+  Node* make(Op op, Node* a) {
+    switch (op) {
+#define OP(id, text, min, max, elements, ...) \
+  case Op::id: return elements(op, a);
+#include "ir/ops.def"
+#undef OP
+    }
+    return a;
+  }
+
+  Node* input(Op, Node* a) { return a; }
+  Node* constant(Op, Node* a) { return a; }
+
+  // Of floats, integers or bools, whichever the op takes.
+  Node* elementwise(Op op, Node* a) {
+    std::array<DType, 3> dtypes = {DType::F32, DType::I32, DType::Bool};
+    std::shuffle(dtypes.begin(), dtypes.end(), random_);
+    for (const DType dtype : dtypes) {
+      Node* of = dtype == DType::I32 ? any(integers_) : a;
+      std::vector<Node*> in;
+      for (int i = 0; i < info(op).min_inputs; ++i) in.push_back(operand(op, i, dtype, of));
+      if (op == Op::Select) in[0] = truth(of->type.shape);
+      auto node = graph_.add(op, "", std::move(in), attributes(op));
+      if (node.ok()) return *node;
+    }
+    ADD_FAILURE() << info(op).text << " takes none of the operands that are made for it";
+    return a;
+  }
+
+  std::map<std::string, Attr> attributes(Op op) {
+    std::map<std::string, Attr> attrs;
+    static const char* const kTypes[] = {"f32", "i32", "bool"};
+    for (const AttrSpec& spec : attr_specs(info(op).attrs)) {
+      if (spec.name == "to") attrs["to"] = std::string(kTypes[below(3)]);
+      if (spec.name == "form") attrs["form"] = std::string(below(2) ? "erf" : "tanh");
+    }
+    return attrs;
+  }
+
+  // Numbers that keep every result small, and exact where a step or a comparison would make much of
+  // a last bit.
+  Node* operand(Op op, int i, DType dtype, Node* a) {
+    static const std::set<Op> kSteps = {Op::Equal, Op::Less, Op::Floor, Op::Cast};
+    static const std::set<Op> kOfAnySize = {Op::Add, Op::Sub,  Op::Max,  Op::Min,   Op::Abs,
+                                            Op::Erf, Op::Tanh, Op::Gelu, Op::Select};
+    const Shape& shape = a->type.shape;
+    const bool divisor = op == Op::Div && i == 1;
+    if (dtype == DType::Bool) return truth(shape);
+    if (dtype == DType::I32) {
+      if (divisor || op == Op::Pow) return constant(DType::I32, shape, 1, 4);
+      if (op == Op::Mul) return constant(DType::I32, shape, -3, 4);
+      return i == 0 ? a : partner(a);
+    }
+    if (kSteps.contains(op)) return constant(DType::F32, shape, -2, 3);
+    if (op == Op::Pow && i == 1) return constant(DType::F32, shape, -1, 1);
+    Node* of = i == 0 ? a : partner(a);
+    if (divisor || op == Op::Log || op == Op::Sqrt || op == Op::Pow) return above_one(of);
+    return kOfAnySize.contains(op) || i > 0 ? of : bounded(of);
+  }
+
+  Node* reshape(Op op, Node* a) {
+    return add(op,
+               {
+                   a
+    },
+               {{"shape", Shape{elements(a->type.shape)}}});
+  }
+
+  Node* slice(Op op, Node* a) {
     Ints start, step, size;
     for (int64_t dim : a->type.shape) {
       const int64_t stride = 1 + below(2);
@@ -151,52 +193,51 @@ class Generator {
       step.push_back(stride);
       size.push_back(count);
     }
-    return add(Op::Slice,
+    return add(op,
                {
                    a
     },
                {{"start", start}, {"step", step}, {"size", size}});
   }
 
-  Node* transpose(Node* a) {
+  Node* transpose(Op op, Node* a) {
     Ints perm(a->type.shape.size());
     for (size_t i = 0; i < perm.size(); ++i) perm[i] = static_cast<int64_t>(i);
     std::shuffle(perm.begin(), perm.end(), random_);
-    return add(Op::Transpose,
+    return add(op,
                {
                    a
     },
                {{"perm", perm}});
   }
 
-  Node* reduce(Node* a) {
+  Node* reduce(Op op, Node* a) {
     Ints axes;
     for (size_t i = 0; i < a->type.shape.size(); ++i)
       if (below(2)) axes.push_back(static_cast<int64_t>(i));
     if (axes.empty()) return bounded(a);
-    return add(below(2) ? Op::ReduceSum : Op::ReduceMax,
+    return add(op,
                {
                    bounded(a)
     },
                {{"axes", axes}});
   }
 
-  Node* scan(Node* a) {
+  Node* softmax(Op op, Node* a) {
     if (a->type.shape.empty()) return bounded(a);
-    const int64_t axis = below(static_cast<int64_t>(a->type.shape.size()));
-    return below(2) ? add(Op::Softmax,
-                          {
-                              a
+    return add(op,
+               {
+                   bounded(a)
     },
-                          {{"axis", axis}})
-                    : add(Op::CumSum, {bounded(a)}, {{"axis", axis}});
+               {{"axis", below(static_cast<int64_t>(a->type.shape.size()))}});
   }
+  Node* cumsum(Op op, Node* a) { return softmax(op, a); }
 
-  Node* linear(Node* a) {
+  Node* matmul(Op op, Node* a) {
     if (a->type.shape.size() < 2) return bounded(a);
     const int64_t n = 1 + below(20);
     Node* weights = constant(DType::F32, {a->type.shape.back(), n}, -0.3, 0.3);
-    Node* product = add(Op::MatMul, {bounded(a), weights});
+    Node* product = add(op, {bounded(a), weights});
     if (below(2)) return product;
     Node* bias = add(Op::Broadcast,
                      {
@@ -207,71 +248,57 @@ class Generator {
     return add(Op::Add, {product, bias});
   }
 
-  Node* layer_norm(Node* a) {
+  Node* norm(Op op, Node* a) {
     if (a->type.shape.empty()) return bounded(a);
     const Shape last = {a->type.shape.back()};
-    return add(Op::LayerNorm,
+    std::vector<Node*> in = {a, constant(DType::F32, last, 0.5, 1.5)};
+    while (in.size() < static_cast<size_t>(info(op).min_inputs))
+      in.push_back(constant(DType::F32, last, -1, 1));
+    return add(op, std::move(in),
                {
-                   a, constant(DType::F32, last, 0.5, 1.5), constant(DType::F32, last, -1, 1)
-    },
-               {{"eps", 0.1}});
-  }
-
-  Node* rms_norm(Node* a) {
-    if (a->type.shape.empty()) return bounded(a);
-    return add(Op::RmsNorm,
-               {
-                   a, constant(DType::F32, {a->type.shape.back()},
-                     0.5, 1.5)
-    },
-               {{"eps", 0.1}});
+                   {"eps", 0.1}
+    });
   }
 
   // The input x, whose last dimension is 8, as one head, two or four.
-  Node* rotary() {
+  Node* rotary(Op op, Node*) {
     Node* x = graph_.inputs[0];
     const int64_t heads = int64_t{1} << below(3);
     const Shape angles = {below(2) ? 1 : x->type.shape[0], x->type.shape[1], 8 / heads};
-    return add(Op::Rotary,
+    return add(op,
                {
                    x, constant(DType::F32, angles, -1, 1), constant(DType::F32, angles, -1, 1)
     },
                {{"heads", heads}, {"form", std::string(below(2) ? "pairs" : "halves")}});
   }
 
-  Node* concat(Node* a) {
+  Node* concat(Op op, Node* a) {
     if (a->type.shape.empty()) return bounded(a);
     const int64_t axis = below(static_cast<int64_t>(a->type.shape.size()));
-    return add(Op::Concat,
+    return add(op,
                {
                    a, partner(a)
     },
                {{"axis", axis}});
   }
 
-  Node* gather(Node* a) {
+  Node* gather(Op op, Node* a) {
     if (a->type.shape.empty()) return bounded(a);
     const int64_t axis = below(static_cast<int64_t>(a->type.shape.size()));
     const int64_t size = a->type.shape[static_cast<size_t>(axis)];
     Node* indices = constant(DType::I32, {1 + below(4)}, 0, static_cast<double>(size));
-    return add(Op::Gather,
+    return add(op,
                {
                    a, indices
     },
                {{"axis", axis}});
   }
 
-  Node* select(Node* a) {
-    Node* condition = add(Op::Less, {constant(DType::I32, a->type.shape, -5, 5),
-                                     constant(DType::I32, a->type.shape, -5, 5)});
-    return add(Op::Select, {condition, a, partner(a)});
-  }
-
-  Node* stretch(Node* a) {
+  Node* broadcast(Op op, Node* a) {
     if (a->type.shape.size() >= 4) return bounded(a);
     Shape wider = a->type.shape;
     wider.insert(wider.begin(), 1 + below(3));
-    return add(Op::Broadcast,
+    return add(op,
                {
                    a
     },
@@ -279,7 +306,7 @@ class Generator {
   }
 
   // Attention over the input x, whose last dimension is 8: two heads of 4.
-  Node* attention(Node*) {
+  Node* attention(Op op, Node*) {
     Node* x = graph_.inputs[0];
     const auto project = [&] {
       return add(Op::MatMul, {x, constant(DType::F32, {8, 8}, -0.5, 0.5)});
@@ -292,7 +319,7 @@ class Generator {
     if (mask == "lengths")
       in.push_back(constant(DType::I32, {tokens[0]}, 0, static_cast<double>(tokens[1]) + 1));
     if (mask == "bias") in.push_back(constant(DType::F32, {1, 2, 1, tokens[1]}, -2, 2));
-    return add(Op::Attention, in,
+    return add(op, in,
                {
                    {"heads", int64_t{2}},
                    {"scale", 0.5       },
@@ -301,7 +328,7 @@ class Generator {
   }
 
   // Unpack of x and Pack again.
-  Node* repack() {
+  Node* packed(Op op, Node*) {
     Node* x = graph_.inputs[0];
     const int64_t rows = x->type.shape[0], length = x->type.shape[1];
     Node* info = constant(DType::I32, {rows, 1}, 0, static_cast<double>(length) + 1);
@@ -310,7 +337,7 @@ class Generator {
                              x, info
     },
                          {{"segment_max_size", length}});
-    if (below(2)) return unpacked;
+    if (op == Op::Unpack) return unpacked;
     return add(Op::Pack,
                {
                    unpacked, info
@@ -318,38 +345,11 @@ class Generator {
                {{"rows", rows}, {"row_length", length}});
   }
 
-  void integer_step() {
-    Node* a = any(integers_);
-    Node* b = partner(a);
-    switch (below(6)) {
-      case 0: integers_.push_back(add(Op::Add, {a, b})); break;
-      case 1: integers_.push_back(add(Op::Max, {a, b})); break;
-      case 2: integers_.push_back(add(Op::Min, {a, b})); break;
-      case 3: integers_.push_back(add(Op::Select, {add(Op::Equal, {a, b}), a, b})); break;
-      case 4: {
-        Node* less = add(Op::Less, {a, b});
-        Node* both = add(Op::And, {less, add(Op::Not, {add(Op::Equal, {a, b})})});
-        integers_.push_back(add(Op::Cast,
-                                {
-                                    both
-        },
-                                {{"to", std::string("i32")}}));
-        break;
-      }
-      case 5:
-        values_.push_back(add(Op::Cast,
-                              {
-                                  a
-        },
-                              {{"to", std::string("f32")}}));
-        break;
-    }
-  }
-
   std::mt19937 random_;
   Graph graph_;
   std::vector<Node*> values_;    // f32
   std::vector<Node*> integers_;  // i32
+  std::vector<Node*> bools_;
 };
 
 }  // namespace
