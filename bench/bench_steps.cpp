@@ -12,6 +12,7 @@
 #include <string>
 
 #include "bench/peak.h"
+#include "codelets/codelet.h"
 #include "executor/machine.h"
 #include "program/popef.h"
 
@@ -24,13 +25,12 @@ struct Row {
 
 // Products of all vertices of a superstep; 0 where it is not a matmul.
 double macs_of(const Program& program, const Superstep& step) {
-  if (step.compute.codelet != "matmul") return 0;
+  const Codelet* codelet = find_codelet(step.compute.codelet);
+  if (codelet->role != Role::Product) return 0;
   const VertexClasses alike = alike_vertices(step.compute);
   std::vector<double> macs;
   for (const int64_t k : alike.representative) {
-    const VertexShape shape = vertex_shape(program, step.compute, k);
-    macs.push_back(
-        static_cast<double>(elements(shape.operands[0].size) * shape.operands[1].size[2]));
+    macs.push_back(static_cast<double>(codelet->products(vertex_shape(program, step.compute, k))));
   }
   double sum = 0;
   for (const int32_t c : alike.of_vertex) sum += macs[static_cast<size_t>(c)];

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "codelets/charges.h"
+#include "codelets/constants.h"
 #include "codelets/rows.h"
 #include "codelets/rules.h"
 
@@ -110,6 +111,12 @@ Cycles cycles(const VertexShape& shape, const Target& target) {
          launch_cycles(5 + masked + kSoftmaxSets, target);
 }
 
+// Scores, and then values.
+int64_t products(const VertexShape& shape) {
+  const Sizes is = sizes_of(shape);
+  return 2 * is.b * is.r * is.h * is.d * is.s;
+}
+
 int64_t state_bytes(const VertexShape& shape) {
   const Sizes is = sizes_of(shape);
   const DType in = shape.operands[kQ].dtype;
@@ -161,8 +168,7 @@ Extents extents(const VertexShape& shape) {
 }  // namespace
 
 Codelet attention() {
-  return {.name = "attention",
-          .check = check,
+  return {.check = check,
           .cycles = cycles,
           .code_bytes = 4096,
           .state_bytes = state_bytes,
@@ -170,7 +176,7 @@ Codelet attention() {
           .constants = constants,
           .scratch_bytes = scratch_bytes,
           .extents = extents,
-          .bitcode = {}};
+          .products = products};
 }
 
 }  // namespace tessera::codelets

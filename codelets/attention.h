@@ -8,12 +8,6 @@ namespace tessera {
 // Which keys a query sees; numbered as the param.
 enum class Mask : int64_t { None = 0, Keys = 1, Segments = 2, Lengths = 3, Bias = 4 };
 
-struct AttentionConstants {
-  Element q, k, v, bias, out;
-  Mask mask;
-  double scale;
-};
-
 // Rows of queries that are worked on at once, at most.
 inline constexpr int64_t kAttentionRows = 6;
 

@@ -13,6 +13,7 @@
 #include "codelets/attention.h"
 
 #include "codelets/ahead.tile.h"
+#include "codelets/constants.h"
 #include "codelets/math.tile.h"
 #include "codelets/strip.tile.h"
 #include "codelets/transpose.tile.h"

@@ -3,7 +3,7 @@
 // defines TESSERA_BITCODE_DIR, and rebuilds this file when any bitcode changes.
 #include "codelets/bitcode.h"
 
-#define CODELET(name)                                                \
+#define CODELET(name, ...)                                           \
   asm(".section .rodata.tessera_" #name                              \
       ",\"a\"\n"                                                     \
       ".balign 16\n"                                                 \

@@ -7,7 +7,7 @@
 
 namespace tessera::bitcode {
 
-#define CODELET(name) std::span<const std::byte> name();
+#define CODELET(name, ...) std::span<const std::byte> name();
 #include "codelets/codelets.def"
 #undef CODELET
 

@@ -18,7 +18,17 @@ static_assert(static_cast<int64_t>(DType::F32) == static_cast<int64_t>(Element::
               static_cast<int64_t>(DType::Bool) == static_cast<int64_t>(Element::Bool));
 static_assert(kVertexRank == kMaxRank);
 
-Codelet with_bitcode(Codelet codelet, std::span<const std::byte> bitcode) {
+struct Row {
+  std::string_view name, reads;
+  Written writes;
+  Role role;
+};
+
+Codelet with_row(Codelet codelet, const Row& row, std::span<const std::byte> bitcode) {
+  codelet.name = row.name;
+  codelet.reads = row.reads;
+  codelet.writes = row.writes;
+  codelet.role = row.role;
   codelet.bitcode = bitcode;
   return codelet;
 }
@@ -27,7 +37,8 @@ Codelet with_bitcode(Codelet codelet, std::span<const std::byte> bitcode) {
 
 std::span<const Codelet> all_codelets() {
   static const auto table = std::to_array<Codelet>({
-#define CODELET(name) with_bitcode(codelets::name(), bitcode::name()),
+#define CODELET(name, reads, writes, role, ...) \
+  with_row(codelets::name(), {#name, reads, Written::writes, Role::role}, bitcode::name()),
 #include "codelets/codelets.def"
 #undef CODELET
   });

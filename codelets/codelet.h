@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The codelets: for each, what it asks of its operands, what it costs on a tile, and its bitcode.
-// One row in codelets.def, one foo.tile.cpp (the vertex) and one foo.cpp (this side) each.
+// One row in codelets.def, one foo.tile.cpp (the vertex) and one foo.cpp (this side) each, which
+// together are all of a codelet.
 //
 // All functions are pure and thread-safe.
 #pragma once
@@ -54,26 +55,39 @@ struct Extents {
   int64_t weight = kElementWeight;
 };
 
+// What a codelet does with matrices, and how it leaves its result: codelets.def.
+enum class Role : uint8_t { Other, Product, PartialSum, Attention };
+enum class Written : uint8_t { Rows, Groups, Kept };
+
+inline int64_t no_bytes(const VertexShape&) { return 0; }
+
 struct Codelet {
-  std::string_view name;
   // Is this a vertex that the code can run without reading or writing outside its operands?
   // Errors: "matmul: operand 1 is f16[3,2], must be f16[2,*]".
   Status (*check)(const VertexShape&);
   // Tile cycles of one vertex.
   Cycles (*cycles)(const VertexShape&, const Target&);
   // Bytes on a tile beyond operands: code (once per codelet), vertex state (always), temporaries
-  // (while the compute set runs; null: none).
+  // (while the compute set runs).
   int64_t code_bytes;
   int64_t (*state_bytes)(const VertexShape&);
-  int64_t (*temporary_bytes)(const VertexShape&) = nullptr;
+  int64_t (*temporary_bytes)(const VertexShape&) = no_bytes;
   // Host side: bytes of the constants struct for the JIT; the key of a specialisation together
   // with the name. Operand dtypes and presence belong to it, sizes need not.
   std::string (*constants)(const VertexShape&);
   // Host scratch that the vertex needs, in bytes.
-  int64_t (*scratch_bytes)(const VertexShape&);
+  int64_t (*scratch_bytes)(const VertexShape&) = no_bytes;
   // How the vertex may be cut and joined: the host's direct machine chooses boxes of its own.
   Extents (*extents)(const VertexShape&);
-  std::span<const std::byte> bitcode;
+  // Fused products of the matrix unit that one vertex takes; null: it does not use the unit.
+  int64_t (*products)(const VertexShape&) = nullptr;
+
+  // From the row: foo.cpp leaves them out.
+  std::string_view name = {};
+  std::string_view reads = {};
+  Written writes = Written::Rows;
+  Role role = Role::Other;
+  std::span<const std::byte> bitcode = {};
 };
 
 // Null if there is none of that name.

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "codelets/concat.h"
-
+#include "codelets/constants.h"
 #include "codelets/rows.h"
 #include "codelets/rules.h"
 #include "codelets/work.h"
@@ -65,15 +64,12 @@ Extents extents(const VertexShape& shape) {
 }  // namespace
 
 Codelet concat() {
-  return {.name = "concat",
-          .check = check,
+  return {.check = check,
           .cycles = cycles,
           .code_bytes = 512,
           .state_bytes = state_bytes,
           .constants = constants,
-          .scratch_bytes = no_scratch,
-          .extents = extents,
-          .bitcode = {}};
+          .extents = extents};
 }
 
 }  // namespace tessera::codelets

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // concat: the inputs one after the other along the middle dimension.
-#include "codelets/concat.h"
-
+#include "codelets/constants.h"
 #include "codelets/move.tile.h"
 
 using namespace tessera;

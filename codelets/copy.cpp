@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "codelets/copy.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 
 #include "codelets/charges.h"
+#include "codelets/constants.h"
 #include "codelets/rows.h"
 #include "codelets/rules.h"
 #include "codelets/work.h"
@@ -116,15 +115,12 @@ Extents extents(const VertexShape& shape) {
 }  // namespace
 
 Codelet copy() {
-  return {.name = "copy",
-          .check = check,
+  return {.check = check,
           .cycles = cycles,
           .code_bytes = 1024,
           .state_bytes = state_bytes,
           .constants = constants,
-          .scratch_bytes = no_scratch,
-          .extents = extents,
-          .bitcode = {}};
+          .extents = extents};
 }
 
 }  // namespace tessera::codelets

@@ -4,8 +4,7 @@
 // A step below 0 runs from the box's last element backwards. Where the innermost run is contiguous
 // on both sides it is copied as bytes; where it is contiguous only in out, but another loop is in
 // in, both are walked in square blocks, so that each cache line is fetched once.
-#include "codelets/copy.h"
-
+#include "codelets/constants.h"
 #include "codelets/move.tile.h"
 #include "codelets/nest.tile.h"
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "codelets/cumsum.h"
-
+#include "codelets/constants.h"
 #include "codelets/rows.h"
 #include "codelets/rules.h"
 #include "codelets/work.h"
@@ -25,13 +24,6 @@ Cycles cycles(const VertexShape& shape, const Target& target) {
   return tile_cycles(0, 29 + vectors * x[1] * 3, target);
 }
 
-int64_t state_bytes(const VertexShape&) { return 20; }
-
-std::string constants(const VertexShape& shape) {
-  return bytes_of(CumsumConstants{.x = element_of(shape.operands[0].dtype),
-                                  .out = element_of(shape.operands[1].dtype)});
-}
-
 Extents extents(const VertexShape&) {
   return {
       {"OkN",    "OkN"    },
@@ -42,15 +34,12 @@ Extents extents(const VertexShape&) {
 }  // namespace
 
 Codelet cumsum() {
-  return {.name = "cumsum",
-          .check = check,
+  return {.check = check,
           .cycles = cycles,
           .code_bytes = 512,
-          .state_bytes = state_bytes,
-          .constants = constants,
-          .scratch_bytes = no_scratch,
-          .extents = extents,
-          .bitcode = {}};
+          .state_bytes = always<20>,
+          .constants = elements_of<CumsumConstants>,
+          .extents = extents};
 }
 
 }  // namespace tessera::codelets

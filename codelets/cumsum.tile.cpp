@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // cumsum: the running sum along the middle dimension. The sum stays in f32 from one element to the
 // next; each store rounds once. Integers wrap.
-#include "codelets/cumsum.h"
-
+#include "codelets/constants.h"
 #include "codelets/fold.tile.h"
 
 using namespace tessera;

@@ -9,6 +9,7 @@
 #include <cmath>
 
 #include "codelets/charges.h"
+#include "codelets/constants.h"
 #include "codelets/rows.h"
 #include "codelets/rules.h"
 #include "codelets/work.h"
@@ -31,9 +32,10 @@ constexpr auto kOpcodes = std::to_array<OpcodeInfo>({
 #include "codelets/opcodes.def"
 #undef OPCODE
 });
-#define OPCODE(name, number, ...)                                                          \
-  static_assert(kOpcodes[number].opcode == Tape::name, "rows stand in the order of their " \
-                                                       "numbers");
+#define OPCODE(name, number, ...)                      \
+  static_assert(kOpcodes[number].opcode == Tape::name, \
+                "rows stand in the order of their "    \
+                "numbers");
 #include "codelets/opcodes.def"
 #undef OPCODE
 
@@ -272,15 +274,13 @@ Extents extents(const VertexShape& shape) {
 }  // namespace
 
 Codelet elementwise() {
-  return {.name = "elementwise",
-          .check = check,
+  return {.check = check,
           .cycles = cycles,
           .code_bytes = 1536,
           .state_bytes = state_bytes,
           .constants = constants,
           .scratch_bytes = scratch_bytes,
-          .extents = extents,
-          .bitcode = {}};
+          .extents = extents};
 }
 
 }  // namespace tessera::codelets

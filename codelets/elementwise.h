@@ -27,14 +27,4 @@ struct TapeRow {
   uint8_t opcode, a, b, c;  // operands past the opcode's are 0
 };
 
-struct ElementwiseConstants {
-  int64_t inputs, constants, rows;
-  int64_t in_i32;   // the domain
-  int64_t opcodes;  // bit i: opcode i is in the tape
-  Element out;
-  Element input[kMaxTapeInputs];
-  TapeRow tape[kMaxTapeRows];
-  int32_t values[kMaxTapeConstants];  // of the constants: floats' bits or integers, by domain
-};
-
 }  // namespace tessera

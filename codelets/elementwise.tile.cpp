@@ -7,6 +7,7 @@
 // converted once a chunk. So every value is computed in the domain and rounds once, at the store.
 #include "codelets/elementwise.h"
 
+#include "codelets/constants.h"
 #include "codelets/lanes.tile.h"
 #include "codelets/math.tile.h"
 #include "codelets/nest.tile.h"

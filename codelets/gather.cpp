@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "codelets/gather.h"
-
+#include "codelets/constants.h"
 #include "codelets/rows.h"
 #include "codelets/rules.h"
 #include "codelets/work.h"
@@ -28,12 +27,6 @@ Cycles cycles(const VertexShape& shape, const Target& target) {
   return tile_cycles(0, 30 + rows * row, target);
 }
 
-int64_t state_bytes(const VertexShape&) { return 28; }
-
-std::string constants(const VertexShape& shape) {
-  return bytes_of(GatherConstants{.element = element_of(shape.operands[0].dtype)});
-}
-
 Extents extents(const VertexShape&) {
   return {
       {"P.N", "T", "1PTN"},
@@ -44,15 +37,12 @@ Extents extents(const VertexShape&) {
 }  // namespace
 
 Codelet gather() {
-  return {.name = "gather",
-          .check = check,
+  return {.check = check,
           .cycles = cycles,
           .code_bytes = 512,
-          .state_bytes = state_bytes,
-          .constants = constants,
-          .scratch_bytes = no_scratch,
-          .extents = extents,
-          .bitcode = {}};
+          .state_bytes = always<28>,
+          .constants = elements_of<GatherConstants>,
+          .extents = extents};
 }
 
 }  // namespace tessera::codelets

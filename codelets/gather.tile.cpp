@@ -2,8 +2,7 @@
 // gather: rows of a table by number, where this tile's block of the table has them, else 0.
 //
 // Indices are data. One below 0 or past the table is a row that no block has.
-#include "codelets/gather.h"
-
+#include "codelets/constants.h"
 #include "codelets/move.tile.h"
 
 using namespace tessera;

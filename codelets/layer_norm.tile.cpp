@@ -3,8 +3,7 @@
 //
 // The variance is taken in a second pass, from the differences to the mean: sums of squares would
 // cancel where the mean is large. v is kept in scratch as f32, zeros after its last element.
-#include "codelets/layer_norm.h"
-
+#include "codelets/constants.h"
 #include "codelets/residual.tile.h"
 
 using namespace tessera;

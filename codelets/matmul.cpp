@@ -2,6 +2,7 @@
 #include "codelets/matmul.h"
 
 #include "codelets/charges.h"
+#include "codelets/constants.h"
 #include "codelets/rows.h"
 #include "codelets/rules.h"
 
@@ -33,6 +34,8 @@ Cycles cycles(const VertexShape& shape, const Target& target) {
                         target) +
          epilogue_cycles(shape, target);
 }
+
+int64_t products(const VertexShape& shape) { return elements(a_of(shape)) * b_of(shape).back(); }
 
 int64_t state_bytes(const VertexShape& shape) {
   return product_state_bytes(product_of(shape), shape.operands[kA].dtype,
@@ -72,15 +75,14 @@ Extents extents(const VertexShape& shape) {
 }  // namespace
 
 Codelet matmul() {
-  return {.name = "matmul",
-          .check = check,
+  return {.check = check,
           .cycles = cycles,
           .code_bytes = 2048,
           .state_bytes = state_bytes,
           .constants = constants,
           .scratch_bytes = scratch_bytes,
           .extents = extents,
-          .bitcode = {}};
+          .products = products};
 }
 
 }  // namespace tessera::codelets

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "codelets/epilogue.h"
+#include <stdint.h>
 
 namespace tessera {
 
@@ -9,13 +9,6 @@ namespace tessera {
 // sum of its partials. The terms of a part, and the Element that a part's sum is rounded to.
 inline constexpr const char* kPartTerms = "part_terms";
 inline constexpr const char* kPartElement = "part_element";
-
-struct MatMulConstants {
-  Element a, b;
-  int64_t part_terms;  // 0: all terms are one sum
-  Element part;
-  EpilogueConstants end;
-};
 
 // Pieces that are worth a call: a's rows become f32 once a piece, b's columns once for kMatMulRows
 // rows. Rows are multiplied in strips of at most kMatMulStrip.

@@ -11,6 +11,7 @@
 #include "codelets/matmul.h"
 
 #include "codelets/ahead.tile.h"
+#include "codelets/constants.h"
 #include "codelets/epilogue.tile.h"
 #include "codelets/strip.tile.h"
 

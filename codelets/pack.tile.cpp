@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // pack: segments laid end to end, out of one padded row a segment.
-#include "codelets/pack.h"
-
+#include "codelets/constants.h"
 #include "codelets/move.tile.h"
 #include "codelets/segments.tile.h"
 

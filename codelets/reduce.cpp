@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "codelets/reduce.h"
-
+#include "codelets/constants.h"
 #include "codelets/rows.h"
 #include "codelets/rules.h"
 #include "codelets/work.h"
@@ -36,8 +35,6 @@ Cycles cycles(const VertexShape& shape, const Target& target) {
   return tile_cycles(0, 16 + vectors * (9 + x[1] - 1), target);
 }
 
-int64_t state_bytes(const VertexShape&) { return 20; }
-
 std::string constants(const VertexShape& shape) {
   return bytes_of(ReduceConstants{.x = element_of(shape.operands[0].dtype),
                                   .out = element_of(shape.operands[1].dtype),
@@ -54,15 +51,12 @@ Extents extents(const VertexShape&) {
 }  // namespace
 
 Codelet reduce() {
-  return {.name = "reduce",
-          .check = check,
+  return {.check = check,
           .cycles = cycles,
           .code_bytes = 768,
-          .state_bytes = state_bytes,
+          .state_bytes = always<20>,
           .constants = constants,
-          .scratch_bytes = no_scratch,
-          .extents = extents,
-          .bitcode = {}};
+          .extents = extents};
 }
 
 }  // namespace tessera::codelets

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // reduce: the sum or the largest along the middle dimension. Floats in f32, rounded once at the
 // store; integers wrap.
-#include "codelets/reduce.h"
-
+#include "codelets/constants.h"
 #include "codelets/fold.tile.h"
 
 using namespace tessera;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "codelets/reduce_partials.h"
-
 #include "codelets/charges.h"
+#include "codelets/constants.h"
 #include "codelets/rows.h"
 #include "codelets/rules.h"
 
@@ -23,8 +22,6 @@ Cycles cycles(const VertexShape& shape, const Target& target) {
          epilogue_cycles(shape, target);
 }
 
-int64_t state_bytes(const VertexShape&) { return 32; }
-
 std::string constants(const VertexShape& shape) {
   return bytes_of(ReducePartialsConstants{.partials = element_of(shape.operands[0].dtype),
                                           .end = epilogue_constants(shape, 1)});
@@ -42,15 +39,12 @@ Extents extents(const VertexShape& shape) {
 }  // namespace
 
 Codelet reduce_partials() {
-  return {.name = "reduce_partials",
-          .check = check,
+  return {.check = check,
           .cycles = cycles,
           .code_bytes = 1024,
-          .state_bytes = state_bytes,
+          .state_bytes = always<32>,
           .constants = constants,
-          .scratch_bytes = no_scratch,
-          .extents = extents,
-          .bitcode = {}};
+          .extents = extents};
 }
 
 }  // namespace tessera::codelets

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "codelets/rms_norm.h"
-
+#include "codelets/constants.h"
 #include "codelets/normalized_rows.h"
 #include "codelets/rows.h"
 #include "codelets/rules.h"
@@ -35,15 +34,13 @@ std::string constants(const VertexShape& shape) {
 }  // namespace
 
 Codelet rms_norm() {
-  return {.name = "rms_norm",
-          .check = check,
+  return {.check = check,
           .cycles = cycles,
           .code_bytes = 1024,
           .state_bytes = state_bytes,
           .constants = constants,
           .scratch_bytes = normalized_rows_scratch,
-          .extents = normalized_rows_extents,
-          .bitcode = {}};
+          .extents = normalized_rows_extents};
 }
 
 }  // namespace tessera::codelets

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // rms_norm: v / sqrt(mean of v² + eps) * gamma over each row of v = x + residual. v is kept in
 // scratch as f32.
-#include "codelets/rms_norm.h"
-
+#include "codelets/constants.h"
 #include "codelets/residual.tile.h"
 
 using namespace tessera;

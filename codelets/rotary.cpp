@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "codelets/rotary.h"
-
 #include <algorithm>
 
 #include "codelets/charges.h"
+#include "codelets/constants.h"
 #include "codelets/rows.h"
 #include "codelets/rules.h"
 #include "codelets/work.h"
@@ -41,8 +40,6 @@ Cycles cycles(const VertexShape& shape, const Target& target) {
          launch_cycles(kSets, target);
 }
 
-int64_t state_bytes(const VertexShape&) { return 32; }
-
 std::string constants(const VertexShape& shape) {
   const auto element = [&](size_t operand) { return element_of(shape.operands[operand].dtype); };
   return bytes_of(RotaryConstants{.x = element(0),
@@ -62,15 +59,12 @@ Extents extents(const VertexShape&) {
 }  // namespace
 
 Codelet rotary() {
-  return {.name = "rotary",
-          .check = check,
+  return {.check = check,
           .cycles = cycles,
           .code_bytes = 512,
-          .state_bytes = state_bytes,
+          .state_bytes = always<32>,
           .constants = constants,
-          .scratch_bytes = no_scratch,
-          .extents = extents,
-          .bitcode = {}};
+          .extents = extents};
 }
 
 }  // namespace tessera::codelets

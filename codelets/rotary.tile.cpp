@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // rotary: x · cos + swap(x) · sin, for each head of each token.
-#include "codelets/rotary.h"
-
+#include "codelets/constants.h"
 #include "codelets/vector.tile.h"
 
 using namespace tessera;

@@ -4,6 +4,8 @@
 // parameters, number of operands, and dtype, sizes and direction of each.
 #pragma once
 
+#include <array>
+#include <bit>
 #include <initializer_list>
 #include <string_view>
 #include <type_traits>
@@ -57,6 +59,20 @@ template <class T>
 std::string bytes_of(const T& constants) {
   static_assert(std::is_trivially_copyable_v<T> && sizeof(T) % 8 == 0 && alignof(T) == 8);
   return std::string(reinterpret_cast<const char*>(&constants), sizeof constants);
+}
+
+// Those that are the element types of the first operands, in their order, and nothing else.
+template <class T>
+std::string elements_of(const VertexShape& shape) {
+  std::array<Element, sizeof(T) / sizeof(Element)> elements;
+  for (size_t i = 0; i < elements.size(); ++i) elements[i] = element_of(shape.operands[i].dtype);
+  return bytes_of(std::bit_cast<T>(elements));
+}
+
+// For bytes of state that do not depend on the shape.
+template <int64_t bytes>
+int64_t always(const VertexShape&) {
+  return bytes;
 }
 
 }  // namespace tessera

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "codelets/softmax.h"
-
 #include "codelets/charges.h"
+#include "codelets/constants.h"
 #include "codelets/rows.h"
 #include "codelets/rules.h"
 
@@ -24,13 +23,6 @@ Cycles cycles(const VertexShape& shape, const Target& target) {
          launch_cycles(kSoftmaxSets, target);
 }
 
-int64_t state_bytes(const VertexShape&) { return 24; }
-
-std::string constants(const VertexShape& shape) {
-  return bytes_of(SoftmaxConstants{.x = element_of(shape.operands[0].dtype),
-                                   .out = element_of(shape.operands[1].dtype)});
-}
-
 Extents extents(const VertexShape&) {
   return {
       {"Rn", "Rn"},
@@ -41,15 +33,12 @@ Extents extents(const VertexShape&) {
 }  // namespace
 
 Codelet softmax() {
-  return {.name = "softmax",
-          .check = check,
+  return {.check = check,
           .cycles = cycles,
           .code_bytes = 1024,
-          .state_bytes = state_bytes,
-          .constants = constants,
-          .scratch_bytes = no_scratch,
-          .extents = extents,
-          .bitcode = {}};
+          .state_bytes = always<24>,
+          .constants = elements_of<SoftmaxConstants>,
+          .extents = extents};
 }
 
 }  // namespace tessera::codelets

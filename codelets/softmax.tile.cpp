@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // softmax: each row's exp(x - max) over their sum. In f32 whatever the rows are stored in; the
 // exponentials are computed twice rather than kept, because out may be too narrow to hold them.
-#include "codelets/softmax.h"
-
+#include "codelets/constants.h"
 #include "codelets/math.tile.h"
 
 using namespace tessera;

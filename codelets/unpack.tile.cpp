@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // unpack: one padded row a segment, out of segments laid end to end.
-#include "codelets/unpack.h"
-
+#include "codelets/constants.h"
 #include "codelets/move.tile.h"
 #include "codelets/segments.tile.h"
 

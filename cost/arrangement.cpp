@@ -2,31 +2,26 @@
 #include "cost/arrangement.h"
 
 #include <algorithm>
-#include <string_view>
 
 #include "codelets/charges.h"
+#include "codelets/codelet.h"
 #include "cost/exchange.h"
+#include "support/check.h"
 
 namespace tessera {
 namespace {
 
 constexpr int64_t kGroup = 16;
 
-bool is_product(std::string_view codelet) {
-  return codelet == "matmul" || codelet == "attention" || codelet == "reduce_partials";
+const Codelet& codelet_of(const ComputeSet& set) {
+  const Codelet* codelet = find_codelet(set.codelet);
+  CHECK(codelet != nullptr);  // verify_program has asked
+  return *codelet;
 }
 
-bool wants_rows(std::string_view codelet) {
-  return codelet == "layer_norm" || codelet == "rms_norm" || codelet == "softmax";
-}
-
-// A codelet that is neither a product nor row-wise keeps the arrangement of its largest input (the
-// first, on a tie); operands that are broadcast follow it.
+// The arrangement of the largest input (the first, on a tie); operands that are broadcast follow it.
 Arrangement kept(const Program& program, const ComputeSet& set,
                  const std::vector<Arrangement>& written) {
-  const bool keeps = set.codelet == "elementwise" || set.codelet == "rotary" ||
-                     set.codelet == "pack" || set.codelet == "unpack";
-  if (!keeps) return Arrangement::Rows;
   Arrangement kept = Arrangement::Rows;
   int64_t largest = 0;
   for (const Operand& operand : set.operands) {
@@ -40,16 +35,25 @@ Arrangement kept(const Program& program, const ComputeSet& set,
   return kept;
 }
 
+Arrangement made_by(const Program& program, const ComputeSet& set,
+                    const std::vector<Arrangement>& written) {
+  switch (codelet_of(set).writes) {
+    case Written::Rows: return Arrangement::Rows;
+    case Written::Groups: return Arrangement::Groups;
+    case Written::Kept: return kept(program, set, written);
+  }
+  return Arrangement::Rows;
+}
+
 // Contiguous bytes of each piece when operand `i` is rearranged for this codelet; 0 if it need not
 // be.
-int64_t piece_bytes(std::string_view codelet, size_t i, Arrangement written, DType dtype) {
-  if (written == Arrangement::Any) return 0;
+int64_t piece_bytes(const Codelet& codelet, size_t i, Arrangement written, DType dtype) {
+  if (written == Arrangement::Any || i >= codelet.reads.size()) return 0;
   const int64_t item = size_of(dtype);
-  if (codelet == "attention" && i == 2) return item;  // the values: turned
-  if (codelet == "attention" || codelet == "matmul")
-    return i < 2 && written == Arrangement::Rows ? kGroup * item : 0;
-  const bool is_matrix = i == 0 || (codelet != "softmax" && i == 1);
-  return wants_rows(codelet) && is_matrix && written == Arrangement::Groups ? kGroup * item : 0;
+  const char wanted = codelet.reads[i];
+  if (wanted == 'T') return item;
+  const bool lies_so = written == (wanted == 'G' ? Arrangement::Groups : Arrangement::Rows);
+  return lies_so ? 0 : kGroup * item;
 }
 
 // Elements of the variable that the operand covers over the whole grid.
@@ -72,9 +76,7 @@ std::vector<Arrangement> written_arrangements(const Program& program) {
     if (program.variables[id].kind == VariableKind::Constant) written[id] = Arrangement::Any;
   for (const Superstep& step : program.supersteps) {
     const ComputeSet& set = step.compute;
-    const Arrangement made = is_product(set.codelet)   ? Arrangement::Groups
-                             : wants_rows(set.codelet) ? Arrangement::Rows
-                                                       : kept(program, set, written);
+    const Arrangement made = made_by(program, set, written);
     for (const Operand& operand : set.operands)
       if (operand.writes) written[static_cast<size_t>(operand.region.variable)] = made;
   }
@@ -92,13 +94,14 @@ struct Copied {
 std::vector<Copied> copies_of(const Program& program, const Superstep& step,
                               const std::vector<Arrangement>& written) {
   const ComputeSet& set = step.compute;
+  const Codelet& codelet = codelet_of(set);
   std::vector<Copied> copies;
   for (size_t i = 0; i < set.operands.size(); ++i) {
     const Operand& operand = set.operands[i];
     const auto id = static_cast<size_t>(operand.region.variable);
     if (operand.writes) continue;
     const DType dtype = program.variables[id].dtype;
-    const int64_t piece = piece_bytes(set.codelet, i, written[id], dtype);
+    const int64_t piece = piece_bytes(codelet, i, written[id], dtype);
     if (piece == 0) continue;
     const int64_t bytes = covered(operand.region, set.grid) * size_of(dtype);
     copies.push_back({dtype, piece, (bytes + program.target.tiles - 1) / program.target.tiles});

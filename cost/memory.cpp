@@ -161,7 +161,7 @@ class Accounting {
     for (int64_t k : classes.representative) {
       const VertexShape shape = vertex_shape(program_, set, k);
       state.push_back(codelet.state_bytes(shape));
-      temporary.push_back(codelet.temporary_bytes ? codelet.temporary_bytes(shape) : 0);
+      temporary.push_back(codelet.temporary_bytes(shape));
     }
     ByTile& temporaries = temporaries_.emplace_back(tiles_);
     for (size_t k = 0; k < classes.of_vertex.size(); ++k) {

@@ -17,20 +17,13 @@ uint64_t cycles_of(const SuperstepCost& cost) {
   return (cost.rearrange + cost.exchange + cost.compute + cost.sync).value;
 }
 
-// Products of one vertex: those of the matrix unit, which are the codelets matmul and attention.
-int64_t vertex_products(const std::string& codelet, const VertexShape& shape) {
-  if (codelet != "matmul" && codelet != "attention") return 0;
-  const int64_t rows = elements(shape.operands[0].size);  // times the inner dimension
-  if (codelet == "matmul") return rows * shape.operands[1].size.back();
-  return 2 * rows * shape.operands[1].size[1];  // by keys: scores, and then values
-}
-
 int64_t products(const Program& program, const ComputeSet& set) {
-  if (set.codelet != "matmul" && set.codelet != "attention") return 0;
+  const Codelet* codelet = find_codelet(set.codelet);
+  if (codelet->products == nullptr) return 0;
   const VertexClasses classes = alike_vertices(set);
   std::vector<int64_t> each;
   for (int64_t k : classes.representative)
-    each.push_back(vertex_products(set.codelet, vertex_shape(program, set, k)));
+    each.push_back(codelet->products(vertex_shape(program, set, k)));
   int64_t sum = 0;
   for (int32_t which : classes.of_vertex) sum += each[static_cast<size_t>(which)];
   return sum;

@@ -7,6 +7,7 @@
 
 #include "bench/speed/bench.h"
 #include "bench/speed/workload.h"
+#include "codelets/codelet.h"
 
 namespace tessera::speed {
 namespace {
@@ -215,9 +216,7 @@ Status run_share(Bench& bench) {
     double all = 0, others = 0;
     for (const HostStep& step : runner->machine().host_profile()) {
       all += step.seconds;
-      const bool product = step.codelet == "matmul" || step.codelet == "attention" ||
-                           step.codelet == "reduce_partials";
-      if (!product) others += step.seconds;
+      if (find_codelet(step.codelet)->role == Role::Other) others += step.seconds;
     }
     norms.push_back(100 * others / all);
     shares.push_back(100 * (others + 12 * (epilogues + softmax)) / all);

@@ -8,7 +8,7 @@ namespace tessera {
 namespace {
 
 constexpr std::string_view kRows[] = {
-#define CODELET(name) #name,
+#define CODELET(name, ...) #name,
 #include "codelets/codelets.def"
 #undef CODELET
 };
