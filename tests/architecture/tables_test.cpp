@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// The tables (ops.def, codelets.def) are the only lists of what they hold: no switch over ops that
+// a new row could slip through, no codelet known by its name.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <regex>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "tests/helpers/paths.h"
+
+namespace fs = std::filesystem;
+
+namespace {
+
+std::string without_comments(const std::string& source) {
+  static const std::regex pattern(R"re(//[^\n]*|/\*[^]*?\*/)re");
+  return std::regex_replace(source, pattern, " ");
+}
+
+// The bodies of all switches, inner ones included.
+std::vector<std::string> switches_of(const std::string& text) {
+  static const std::regex pattern(R"re(\bswitch\s*\()re");
+  std::vector<std::string> bodies;
+  for (std::sregex_iterator at(text.begin(), text.end(), pattern), end; at != end; ++at) {
+    const size_t open = text.find('{', static_cast<size_t>(at->position()));
+    size_t close = open;
+    for (int depth = 0; close < text.size(); ++close) {
+      depth += text[close] == '{' ? 1 : text[close] == '}' ? -1 : 0;
+      if (depth == 0) break;
+    }
+    if (open != std::string::npos) bodies.push_back(text.substr(open, close - open));
+  }
+  return bodies;
+}
+
+bool is_switch_over_ops(const std::string& body) {
+  return body.find("case Op::") != std::string::npos;
+}
+
+bool has_default(const std::string& body) {
+  static const std::regex pattern(R"re(\bdefault\s*:)re");
+  return std::regex_search(body, pattern);
+}
+
+void for_each_source(const std::vector<std::string>& folders,
+                     const std::function<void(const std::string&, const std::string&)>& see) {
+  const fs::path root = tessera::test::source_dir();
+  for (const std::string& folder : folders) {
+    for (const auto& entry : fs::recursive_directory_iterator(root / folder)) {
+      const std::string extension = entry.path().extension();
+      if (extension != ".cpp" && extension != ".h") continue;
+      std::ifstream file(entry.path());
+      std::stringstream source;
+      source << file.rdbuf();
+      see(fs::relative(entry.path(), root), without_comments(source.str()));
+    }
+  }
+}
+
+TEST(Tables, no_switch_over_ops_has_a_default) {
+  int seen = 0;
+  for_each_source({"ir", "passes", "compiler", "session", "tools", "python", "bench", "tests/fuzz"},
+                  [&](const std::string& file, const std::string& text) {
+                    for (const std::string& body : switches_of(text)) {
+                      if (!is_switch_over_ops(body)) continue;
+                      ++seen;
+                      EXPECT_FALSE(has_default(body)) << file << ": " << body.substr(0, 200);
+                    }
+                  });
+  EXPECT_GE(seen, 5);
+}
+
+TEST(Tables, a_default_is_found_where_there_is_one) {
+  const auto bodies = switches_of("switch (node.op) { case Op::Add: { f(); } default: g(); }");
+  ASSERT_EQ(bodies.size(), 1u);
+  EXPECT_TRUE(is_switch_over_ops(bodies[0]) && has_default(bodies[0]));
+}
+
+TEST(Tables, what_costs_and_runs_programs_knows_no_codelet_by_name) {
+  const std::vector<std::string> names = {
+#define CODELET(name, ...) "\"" #name "\"",
+#include "codelets/codelets.def"
+#undef CODELET
+  };
+  for_each_source({"cost", "executor", "serving", "session"},
+                  [&](const std::string& file, const std::string& text) {
+                    for (const std::string& name : names)
+                      EXPECT_EQ(text.find(name), std::string::npos) << file << " names " << name;
+                  });
+}
+
+}  // namespace
