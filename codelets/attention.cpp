@@ -5,7 +5,7 @@
 
 #include "codelets/charges.h"
 #include "codelets/constants.h"
-#include "codelets/rows.h"
+#include "codelets/host_side.h"
 #include "codelets/rules.h"
 
 namespace tessera::codelets {

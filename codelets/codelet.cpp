@@ -6,7 +6,7 @@
 
 #include "codelets/abi.h"
 #include "codelets/bitcode.h"
-#include "codelets/rows.h"
+#include "codelets/host_side.h"
 #include "support/check.h"
 
 namespace tessera {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "codelets/constants.h"
-#include "codelets/rows.h"
+#include "codelets/host_side.h"
 #include "codelets/rules.h"
 #include "codelets/work.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "codelets/constants.h"
+#include "codelets/host_side.h"
 #include "codelets/normalized_rows.h"
-#include "codelets/rows.h"
 #include "codelets/rules.h"
 
 namespace tessera::codelets {

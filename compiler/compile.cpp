@@ -92,17 +92,18 @@ PackingContract contract_of(const Graph& graph, const PassState& state) {
     return contract;
   }
   const bool form_a = contract.form == PackingForm::A;
-  contract.rows = state.rows;
-  contract.row_length = state.row_length;
+  contract.rows = state.packing.rows;
+  contract.row_length = state.packing.row_length;
   contract.max_valid_num = form_a ? state.options.max_valid_num : 0;
-  contract.segment_max_size = form_a ? state.options.segment_max_size : state.row_length;
-  contract.token_inputs = state.token_inputs;
-  contract.ids_input = state.ids_input;
-  contract.mask_input = state.mask_input;
-  contract.position_input = state.position_input;
-  contract.unpack_info_input = form_a ? state.unpack_info_input : "";
+  contract.segment_max_size = form_a ? state.options.segment_max_size : state.packing.row_length;
+  contract.token_inputs = state.packing.token_inputs;
+  contract.ids_input = state.packing.ids_input;
+  contract.mask_input = state.packing.mask_input;
+  contract.position_input = state.packing.position_input;
+  contract.unpack_info_input = form_a ? state.packing.unpack_info_input : "";
   for (const Output& output : graph.outputs) {
-    contract.outputs.push_back({output.name, state.per_request_outputs.contains(output.name)});
+    contract.outputs.push_back(
+        {output.name, state.packing.per_request_outputs.contains(output.name)});
   }
   return contract;
 }

@@ -37,7 +37,8 @@ Expected<PaddingRule> padding_rule(const std::string& model_path, const CompileO
   };
   Expected<Packable> proof = prove();
   if (!proof.ok()) return Error{model_path + ": " + proof.error().message, proof.error().kind};
-  PaddingRule rule{.mask_input = state.mask_input, .per_row_outputs = {}, .per_token_outputs = {}};
+  PaddingRule rule{
+      .mask_input = state.packing.mask_input, .per_row_outputs = {}, .per_token_outputs = {}};
   for (const Output& output : model.graph.outputs) {
     const bool by_row = proof->axes.at(output.node).kind == TokenAxes::Kind::Row;
     (by_row ? rule.per_row_outputs : rule.per_token_outputs).insert(output.name);

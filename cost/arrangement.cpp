@@ -19,7 +19,8 @@ const Codelet& codelet_of(const ComputeSet& set) {
   return *codelet;
 }
 
-// The arrangement of the largest input (the first, on a tie); operands that are broadcast follow it.
+// The arrangement of the largest input (the first, on a tie); operands that are broadcast follow
+// it.
 Arrangement kept(const Program& program, const ComputeSet& set,
                  const std::vector<Arrangement>& written) {
   Arrangement kept = Arrangement::Rows;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What ops.def says, as a table; and the way from a node to its op's functions.
+#include "ir/op_table.h"
+
 #include <array>
 #include <cmath>
 #include <limits>

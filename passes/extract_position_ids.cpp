@@ -247,11 +247,11 @@ Expected<bool> extract_position_ids(Graph& graph, PassState& state) {
   Extraction extraction(graph, ids);
   const std::vector<Lookup> lookups = extraction.find();
   if (lookups.empty()) {
-    if (const Node* given = extraction.given()) state.position_input = given->name;
+    if (const Node* given = extraction.given()) state.packing.position_input = given->name;
     return false;
   }
   Node* positions = graph.add_input("position_ids", ids->type);
-  state.position_input = positions->name;
+  state.packing.position_input = positions->name;
   for (const Lookup& lookup : lookups) extraction.rewrite(lookup, positions);
   return true;
 }

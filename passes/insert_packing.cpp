@@ -135,7 +135,7 @@ void Packing::unpack_outputs(PassState& state) {
   for (size_t i = 0; i < graph_.outputs.size(); ++i) {
     const auto& [name, node] = graph_.outputs[i];
     if (axes(node).kind == Kind::Row) {
-      state.per_request_outputs.insert(name);
+      state.packing.per_request_outputs.insert(name);
       graph_.outputs.set(i, again_.at(node));
     } else {
       graph_.outputs.set(i, put_unpack(node, nullptr));
@@ -188,7 +188,7 @@ Expected<bool> insert_packing(Graph& graph, PassState& state) {
                   graph.add_input("unpack_info", {
                                                      DType::I32, {options.max_valid_num, 1}
   }));
-  state.unpack_info_input = graph.inputs.back()->name;
+  state.packing.unpack_info_input = graph.inputs.back()->name;
   // First what lies after the attentions: the proof speaks of the graph as it was.
   TRY(packing.make_rows_requests());
   packing.unpack_outputs(state);

@@ -103,14 +103,14 @@ Expected<Packable> prove_packable(const Graph& graph, PassState& state) {
   model.axes = TRY(find_token_axes(graph, model.shape));
   TRY(check_outputs(graph, model.axes));
 
-  state.rows = model.shape.rows;
-  state.row_length = model.shape.row_length;
-  state.ids_input = model.ids->name;
-  state.mask_input = model.mask ? model.mask->name : "";
-  state.token_inputs.clear();
+  state.packing.rows = model.shape.rows;
+  state.packing.row_length = model.shape.row_length;
+  state.packing.ids_input = model.ids->name;
+  state.packing.mask_input = model.mask ? model.mask->name : "";
+  state.packing.token_inputs.clear();
   for (const Node* input : graph.inputs)
-    if (input != model.mask && input->name != state.position_input)
-      state.token_inputs.push_back(input->name);
+    if (input != model.mask && input->name != state.packing.position_input)
+      state.packing.token_inputs.push_back(input->name);
   return model;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The passes, in their order, as a table (passes.def); and the runner that cleans up, verifies, times and dumps
-// after each. A pass is a plain function that returns whether it changed the graph.
+// The passes, in their order, as a table (passes.def); and the runner that cleans up, verifies,
+// times and dumps after each. A pass is a plain function that returns whether it changed the graph.
 #pragma once
 
 #include <set>
@@ -25,14 +25,17 @@ struct PassOptions {
   int64_t segment_max_size = 0;      // form A: tokens in a request
 };
 
-struct PassState {
-  PassOptions options;
-  // Filled in by the packing passes: which inputs and outputs mean what (names of anchors).
-  std::vector<std::string>
-      token_inputs;  // i32 [rows,row_length], ids included; not mask, positions
+// Which inputs and outputs mean what (names of anchors).
+struct PackedAnchors {
+  std::vector<std::string> token_inputs;  // i32 [rows,row_length], ids too; not mask, positions
   std::string mask_input, position_input, unpack_info_input, ids_input;
   std::set<std::string> per_request_outputs;  // form A: outputs with one row per request
   int64_t rows = 0, row_length = 0;
+};
+
+struct PassState {
+  PassOptions options;
+  PackedAnchors packing;  // filled in by the passes that pack
   Limits limits;
   const Deadline* deadline = nullptr;  // null: none
   int64_t made_bytes = 0;              // of constants, by all passes so far

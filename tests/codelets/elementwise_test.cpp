@@ -332,11 +332,12 @@ TEST(Elementwise, refuses_what_it_cannot_run) {
   }),
             "elementwise: tape has 3 numbers, must be four a row and at most 64 rows");
   EXPECT_EQ(refuse({
-                {"domain",    {0}          },
-                {"tape",      {23, 0, 0, 0}},
-                {"constants", {}           }
+                {"domain",    {0}                    },
+                {"tape",      {kTapeOpcodes, 0, 0, 0}},
+                {"constants", {}                     }
   }),
-            "elementwise: row 0 has opcode 23, must be an integer in 0..22");
+            "elementwise: row 0 has opcode " + std::to_string(kTapeOpcodes) +
+                ", must be an integer in 0.." + std::to_string(kTapeOpcodes - 1));
   EXPECT_EQ(refuse({
                 {"domain",    {0}            },
                 {"tape",      {0, 0, kNan, 0}},

@@ -190,7 +190,7 @@ void PassesOnModel::expect_answers(const Graph& graph, const PassState& state,
   ASSERT_TRUE(outputs.ok()) << outputs.error().message;
   const auto wanted = padded_answers();
   for (size_t o = 0; o < outputs->size(); ++o) {
-    const bool one_row = state.per_request_outputs.contains(graph.outputs[o].name);
+    const bool one_row = state.packing.per_request_outputs.contains(graph.outputs[o].name);
     for (size_t i = 0; i < requests_.size(); ++i) {
       const int64_t start = state.options.pack_unpack
                                 ? static_cast<int64_t>(i) * state.options.segment_max_size
@@ -216,9 +216,9 @@ void PassesOnModel::check_form(Form form, const char* refusal) const {
     return;
   }
   ASSERT_TRUE(state.ok()) << state.error().message;
-  EXPECT_EQ(state->ids_input, "input_ids");
-  EXPECT_EQ(state->mask_input, "attention_mask");
-  EXPECT_EQ(state->position_input, "position_ids");
+  EXPECT_EQ(state->packing.ids_input, "input_ids");
+  EXPECT_EQ(state->packing.mask_input, "attention_mask");
+  EXPECT_EQ(state->packing.position_input, "position_ids");
   expect_answers(
       graph, *state,
       form == Form::A ? starts_end_to_end(requests_) : starts_in_rows(requests_, model().shape[1]));

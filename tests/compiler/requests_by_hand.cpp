@@ -78,17 +78,17 @@ Inputs packed_inputs(const Graph& graph, const PassState& state,
   const bool in_rows = state.options.pack_attention_mask;
   double ordinal = 0;
   for (size_t i = 0; i < requests.size(); ++i) {
-    ordinal = in_rows && starts[i] % state.row_length == 0 ? 1 : ordinal + 1;
+    ordinal = in_rows && starts[i] % state.packing.row_length == 0 ? 1 : ordinal + 1;
     for (int64_t at = 0; at < requests[i].length(); ++at) {
       const int64_t place = starts[i] + at;
-      for (const std::string& name : state.token_inputs)
+      for (const std::string& name : state.packing.token_inputs)
         inputs[name].data[place] = token(name, requests[i], at);
-      if (!state.mask_input.empty()) inputs[state.mask_input].data[place] = ordinal;
-      if (!state.position_input.empty())
-        inputs[state.position_input].data[place] = static_cast<double>(at);
+      if (!state.packing.mask_input.empty()) inputs[state.packing.mask_input].data[place] = ordinal;
+      if (!state.packing.position_input.empty())
+        inputs[state.packing.position_input].data[place] = static_cast<double>(at);
     }
-    if (!state.unpack_info_input.empty())
-      inputs[state.unpack_info_input].data[i] = static_cast<double>(requests[i].length());
+    if (!state.packing.unpack_info_input.empty())
+      inputs[state.packing.unpack_info_input].data[i] = static_cast<double>(requests[i].length());
   }
   return inputs;
 }

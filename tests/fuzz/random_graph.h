@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Seeded random graphs in which every op of ir/ops.def may stand, and random inputs for them: an op
-// is made by what its row says of its elements. Values stay within a few units, so that two machines
-// may be compared; ops that jump (less, floor, a cast to i32) are fed constants, where both must
-// agree exactly.
+// is made by what its row says of its elements. Values stay within a few units, so that two
+// machines may be compared; ops that jump (less, floor, a cast to i32) are fed constants, where
+// both must agree exactly.
 #pragma once
 
 #include <map>

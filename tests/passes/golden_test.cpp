@@ -42,17 +42,17 @@ Status set_option(PassOptions& options, const std::string& word) {
 }
 
 std::string contract(const PassState& state) {
-  if (state.rows == 0 && state.position_input.empty()) return "";
+  if (state.packing.rows == 0 && state.packing.position_input.empty()) return "";
   std::string text;
   const auto line = [&](const char* name, const std::string& value) {
     if (!value.empty()) text += fmt::format("# {}: {}\n", name, value);
   };
-  line("ids", state.ids_input);
-  line("tokens", fmt::format("{}", fmt::join(state.token_inputs, " ")));
-  line("mask", state.mask_input);
-  line("positions", state.position_input);
-  line("unpack_info", state.unpack_info_input);
-  line("per request", fmt::format("{}", fmt::join(state.per_request_outputs, " ")));
+  line("ids", state.packing.ids_input);
+  line("tokens", fmt::format("{}", fmt::join(state.packing.token_inputs, " ")));
+  line("mask", state.packing.mask_input);
+  line("positions", state.packing.position_input);
+  line("unpack_info", state.packing.unpack_info_input);
+  line("per request", fmt::format("{}", fmt::join(state.packing.per_request_outputs, " ")));
   return text;
 }
 

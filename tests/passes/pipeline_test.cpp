@@ -105,12 +105,12 @@ TEST(Pipeline, packing_makes_positions_an_input_first) {
   state.options.segment_max_size = 2;
   const auto timings = run_passes(graph, state, {}, {}, "");
   ASSERT_TRUE(timings.ok()) << timings.error().message;
-  EXPECT_EQ(state.position_input, "position_ids");
-  EXPECT_THAT(state.token_inputs, ElementsAre("ids"));
-  EXPECT_EQ(state.mask_input, "");
-  EXPECT_EQ(state.unpack_info_input, "unpack_info");
-  EXPECT_EQ(state.rows, 2);
-  EXPECT_EQ(state.row_length, 2);
+  EXPECT_EQ(state.packing.position_input, "position_ids");
+  EXPECT_THAT(state.packing.token_inputs, ElementsAre("ids"));
+  EXPECT_EQ(state.packing.mask_input, "");
+  EXPECT_EQ(state.packing.unpack_info_input, "unpack_info");
+  EXPECT_EQ(state.packing.rows, 2);
+  EXPECT_EQ(state.packing.row_length, 2);
 }
 
 TEST(Pipeline, dumps_a_numbered_file_after_each_pass_that_changed) {
