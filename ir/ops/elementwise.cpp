@@ -99,6 +99,7 @@ ELEMENTWISE(Exp, common_type, Floats, [](double a) { return std::exp(a); })
 ELEMENTWISE(Log, common_type, Floats, [](double a) { return std::log(a); })
 ELEMENTWISE(Sqrt, common_type, Floats, [](double a) { return std::sqrt(a); })
 ELEMENTWISE(Floor, common_type, Floats, [](double a) { return std::floor(a); })
+ELEMENTWISE(Round, common_type, Floats, [](double a) { return std::nearbyint(a); })
 ELEMENTWISE(Erf, common_type, Floats, [](double a) { return std::erf(a); })
 ELEMENTWISE(Tanh, common_type, Floats, [](double a) { return std::tanh(a); })
 #undef ELEMENTWISE

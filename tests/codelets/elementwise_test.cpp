@@ -93,6 +93,8 @@ TEST(Elementwise, comparisons_and_logic_are_zero_or_one) {
 
 TEST(Elementwise, rounding_opcodes_keep_floats) {
   EXPECT_THAT(unary(Tape::Floor, {1.5, -1.5, 3}), ElementsAre(1, -2, 3));
+  EXPECT_THAT(unary(Tape::Round, {0.5, 1.5, -2.5, 2.4, -0.6, 8388609, -3e38}),
+              ElementsAre(0, 2, -2, 2, -1, 8388609, -3e38f));
   EXPECT_THAT(unary(Tape::Truncate, {1.5, -1.5, 3}), ElementsAre(1, -1, 3));
   EXPECT_THAT(unary(Tape::Abs, {1.5, -1.5, -kInf}), ElementsAre(1.5, 1.5, kInf));
 }

@@ -158,7 +158,7 @@ class Generator {
   // Numbers that keep every result small, and exact where a step or a comparison would make much of
   // a last bit.
   Node* operand(Op op, int i, DType dtype, Node* a) {
-    static const std::set<Op> kSteps = {Op::Equal, Op::Less, Op::Floor, Op::Cast};
+    static const std::set<Op> kSteps = {Op::Equal, Op::Less, Op::Floor, Op::Round, Op::Cast};
     static const std::set<Op> kOfAnySize = {Op::Add, Op::Sub,  Op::Max,  Op::Min,   Op::Abs,
                                             Op::Erf, Op::Tanh, Op::Gelu, Op::Select};
     const Shape& shape = a->type.shape;

@@ -67,6 +67,8 @@ TEST(Elementwise, functions_of_one_operand) {
   EXPECT_THAT(unary("log", "f32", {1, 0, -1}), near({0, -kInf, kNan}));
   EXPECT_THAT(unary("sqrt", "f32", {9, 2}), near({3, 1.41421356}));
   EXPECT_THAT(unary("floor", "f32", {1.5, -1.5}), ElementsAre(1, -2));
+  EXPECT_THAT(unary("round", "f32", {0.5, 1.5, -2.5, 2.4, -0.6, 8388609}),
+              ElementsAre(0, 2, -2, 2, -1, 8388609));
   EXPECT_THAT(unary("erf", "f32", {0, 1}), near({0, 0.84270079}));
   EXPECT_THAT(unary("tanh", "f32", {0, 1, 100}), near({0, 0.76159416, 1}));
 }
