@@ -13,6 +13,7 @@
 
 #include "bench/peak.h"
 #include "codelets/codelet.h"
+#include "executor/jit.h"
 #include "executor/machine.h"
 #include "program/popef.h"
 

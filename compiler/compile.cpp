@@ -6,6 +6,7 @@
 #include <set>
 
 #include "codelets/codelet.h"
+#include "compiler/convert.h"
 #include "compiler/lower/lower.h"
 #include "compiler/onnx/export/export.h"
 #include "compiler/onnx/import/import.h"

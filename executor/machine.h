@@ -17,14 +17,16 @@
 #include <vector>
 
 #include "cost/cost.h"
-#include "executor/jit.h"
-#include "executor/object_cache.h"
+#include "executor/cache_folder.h"
 #include "program/popef.h"
 #include "support/expected.h"
 #include "support/limits.h"
 #include "support/minisign.h"
 
 namespace tessera {
+
+class Jit;         // executor/jit.h
+struct JitCounts;  // executor/jit.h
 
 enum class MachineKind : uint8_t { Direct, Isolated };
 

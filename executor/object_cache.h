@@ -16,15 +16,12 @@
 #include <string>
 #include <string_view>
 
+#include "executor/cache_folder.h"
 #include "support/expected.h"
 #include "support/private_folder.h"
 #include "support/sha256.h"
 
 namespace tessera {
-
-// TESSERA_OBJECT_CACHE where it is set (set and empty: no cache); else
-// $XDG_CACHE_HOME/tessera/objects or ~/.cache/tessera/objects; "" where there is no such place.
-std::string default_cache_folder();
 
 class ObjectCache {
  public:

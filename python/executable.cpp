@@ -6,6 +6,7 @@
 #include <map>
 
 #include "codelets/codelet.h"
+#include "compiler/convert.h"
 #include "compiler/onnx/import/import.h"
 #include "cost/inspection.h"
 #include "cost/profile.h"

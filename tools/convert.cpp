@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // tessera convert: the model after the passes, as ONNX.
+#include "compiler/convert.h"
+
 #include <fmt/format.h>
 
 #include "compiler/compile.h"

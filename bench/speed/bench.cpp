@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "codelets/codelet.h"
+#include "compiler/convert.h"
 #include "ir/text.h"
 #include "support/half.h"
 

@@ -14,6 +14,7 @@
 #include "bench/speed/table.h"
 #include "compiler/compile.h"
 #include "compiler/onnx/make/make_model.h"
+#include "executor/jit.h"
 #include "executor/model_runner.h"
 #include "support/expected.h"
 

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "codelets/codelet.h"
+#include "compiler/convert.h"
 #include "ir/text.h"
 #include "program/text.h"
 

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "compiler/compile.h"
+#include "compiler/convert.h"
 #include "compiler/onnx/import/import.h"
 #include "compiler/onnx/make/make_model.h"
 #include "tests/compiler/onnx/builder.h"

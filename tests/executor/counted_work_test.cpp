@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <new>
 
+#include "executor/jit.h"
 #include "executor/machine.h"
 #include "tests/helpers/tiny_executable.h"
 

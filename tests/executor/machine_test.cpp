@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "executor/jit.h"
 #include "tests/helpers/tiny_executable.h"
 
 namespace tessera {

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "executor/jit.h"
 #include "executor/machine.h"
 #include "tests/helpers/temporary_folder.h"
 #include "tests/helpers/tiny_executable.h"

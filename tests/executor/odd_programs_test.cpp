@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "codelets/codelet.h"
+#include "executor/jit.h"
 #include "executor/machine.h"
 #include "program/text.h"
 #include "program/verify.h"

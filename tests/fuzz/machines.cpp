@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "executor/jit.h"
 #include "executor/machine.h"
 #include "support/half.h"
 #include "tests/fuzz/guarded.h"

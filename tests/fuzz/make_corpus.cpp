@@ -9,6 +9,7 @@
 
 #include "codelets/codelet.h"
 #include "compiler/compile.h"
+#include "compiler/convert.h"
 #include "compiler/lower/lower.h"
 #include "compiler/onnx/export/export.h"
 #include "compiler/onnx/make/make_model.h"
