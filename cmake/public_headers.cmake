@@ -15,6 +15,7 @@ set(TESSERA_PUBLIC_HEADERS
   executor/machine.h
   executor/model_runner.h
   ir/graph.h
+  ir/op_table.h
   ir/ops.def
   ir/tensor.h
   packing/bins.h
