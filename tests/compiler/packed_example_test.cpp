@@ -190,7 +190,7 @@ TEST_P(ForeignModel, is_understood_or_refused_by_name) {
     EXPECT_THAT(result.error().message, HasSubstr(model.refuses_a));
   } else {
     ASSERT_TRUE(result.ok()) << result.error().message;
-    EXPECT_EQ(form_a.position_input, "position_ids");
+    EXPECT_EQ(form_a.packing.position_input, "position_ids");
   }
 }
 
