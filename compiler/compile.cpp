@@ -214,12 +214,23 @@ void add_costs(CompileResult& result, const std::vector<std::string>& passes) {
   if (!memory.fits) result.out_of_memory = out_of_memory_error(program, memory);
 }
 
+// I/O tiles are beside those that compute. Interleaved memory feeds the matrix unit and a sum of
+// partials 16 bytes a cycle.
+LowerOptions lower_options(const CompileOptions& options) {
+  constexpr int64_t kInterleavedBytes = 16;
+  LowerOptions lowering{options.target, options.partials_type == PartialsType::Half,
+                        options.available_memory_proportion, options.limits};
+  Target& target = lowering.target;
+  target.tiles -= options.host.io_tiles;
+  if (options.use_128bit_conv_unit_load) target.weight_load_bytes_per_cycle = kInterleavedBytes;
+  if (options.enable_fast_reduce) target.partials_load_bytes_per_cycle = kInterleavedBytes;
+  return lowering;
+}
+
 // Lowers with the share of a tile that matmuls may take, or, where the tiles do not hold that, with
 // the largest smaller one that they hold: the option is an upper bound. Planning takes
 // milliseconds, so the shares are tried in turn.
-Expected<Lowered> lower_to_fit(const Graph& graph, CompileOptions options,
-                               const Deadline& deadline) {
-  options.target.tiles -= options.host.io_tiles;
+Expected<Lowered> lower_to_fit(const Graph& graph, LowerOptions options, const Deadline& deadline) {
   Lowered first = TRY(lower(graph, options, &deadline));
   if (!first.plans_by_share || program_memory(first.program).fits) return first;
   constexpr double kSmallestShare = 0.05;
@@ -248,8 +259,8 @@ Status check_io_tiles(const Program& program) {
 Expected<CompileResult> compile_converted(Converted converted, const CompileOptions& options,
                                           const Deadline& deadline, PhaseClock& clock) {
   CompileResult result;
-  Lowered lowered =
-      TRY(clock.run("lower", [&] { return lower_to_fit(converted.graph, options, deadline); }));
+  Lowered lowered = TRY(clock.run(
+      "lower", [&] { return lower_to_fit(converted.graph, lower_options(options), deadline); }));
   Executable& executable = result.executable;
   executable.program = std::move(lowered.program);
   executable.program.host = options.host;

@@ -52,14 +52,6 @@ Status check_skipped(const std::vector<std::string>& types) {
 
 }  // namespace
 
-Target planned_target(const CompileOptions& options) {
-  constexpr int64_t kInterleavedBytes = 16;
-  Target target = options.target;
-  if (options.use_128bit_conv_unit_load) target.weight_load_bytes_per_cycle = kInterleavedBytes;
-  if (options.enable_fast_reduce) target.partials_load_bytes_per_cycle = kInterleavedBytes;
-  return target;
-}
-
 Status check_options(const CompileOptions& options) {
   const auto usage = [](std::string message) {
     return Error{std::move(message), ErrorKind::Usage};

@@ -44,8 +44,6 @@ struct CompileOptions {
   Limits limits;         // of the import and of the compile
 };
 
-// The target as the options make its code use it: the one that a Program is planned for.
-Target planned_target(const CompileOptions& options);
 
 // Usage errors name the option, what it is and what it must be.
 Status check_options(const CompileOptions& options);

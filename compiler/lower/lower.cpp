@@ -44,7 +44,7 @@ Status check_size(const Lowering& lowering, size_t variables, size_t supersteps)
   if (variables > kMaxVariables) return refuse(variables, "variables", kMaxVariables, "");
   if (supersteps > most)
     return refuse(supersteps, "supersteps", most, fmt::format(" on {} tiles", tiles));
-  return check_limit(lowering.options.limits, &Limits::vertices, lowering.vertices, "the model");
+  return check_limit(lowering.limits, &Limits::vertices, lowering.vertices, "the model");
 }
 
 void lower_node(Lowering& lowering, const Node& node) {
@@ -83,7 +83,7 @@ std::map<std::string, int64_t> index_limits(const Graph& graph) {
   return limits;
 }
 
-Expected<Lowered> lower(const Graph& graph, const CompileOptions& options,
+Expected<Lowered> lower(const Graph& graph, const LowerOptions& options,
                         const Deadline* deadline) {
   TRY(check_elements(graph));
   Lowering lowering(graph, options);

@@ -7,12 +7,20 @@
 #include <string>
 #include <vector>
 
-#include "compiler/options.h"
 #include "ir/graph.h"
 #include "program/popef.h"
 #include "support/expected.h"
+#include "support/limits.h"
 
 namespace tessera {
+
+// What a Program is planned for.
+struct LowerOptions {
+  Target target;                             // the Program's own: I/O tiles are not among its tiles
+  bool half_partials = true;                 // an fp16 matmul adds its partial sums in fp16
+  double available_memory_proportion = 0.6;  // of a tile, for one operation's operands
+  Limits limits;                             // of the Program's size
+};
 
 struct Lowered {
   Program program;
@@ -22,7 +30,7 @@ struct Lowered {
 
 // Errors name the node: a value without elements, a constant without data. Refused: a Program
 // larger than verify_program takes, as soon as that is known, and what passes the deadline.
-Expected<Lowered> lower(const Graph& graph, const CompileOptions& options,
+Expected<Lowered> lower(const Graph& graph, const LowerOptions& options,
                         const Deadline* deadline = nullptr);
 
 // For each input whose values index a table: the number of rows of the smallest such table.

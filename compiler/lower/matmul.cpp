@@ -24,7 +24,7 @@ Sizes sizes_of(const Lowering& lowering, const MatmulChain& chain) {
                     .bias = chain.bias != nullptr,
                     .residual = chain.residual != nullptr,
                     .activation = chain.activation};
-  if (shape.dtype == DType::F16 && lowering.options.partials_type == PartialsType::Half) {
+  if (shape.dtype == DType::F16 && lowering.half_partials) {
     shape.partials = DType::F16;
   }
   // With one b, batches are only more rows.

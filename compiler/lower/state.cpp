@@ -82,10 +82,14 @@ bool is_view(const Node* node) {
 
 }  // namespace
 
-Lowering::Lowering(const Graph& graph, const CompileOptions& options)
-    : graph(graph), options(options), fusion(fuse(graph)) {
+Lowering::Lowering(const Graph& graph, const LowerOptions& options)
+    : graph(graph),
+      half_partials(options.half_partials),
+      available_memory_proportion(options.available_memory_proportion),
+      limits(options.limits),
+      fusion(fuse(graph)) {
   program.name = graph.name;
-  program.target = planned_target(options);
+  program.target = options.target;
   load_.resize(static_cast<size_t>(tiles()));
   for (const Output& output : graph.outputs) variable_names_.emplace(output.name, 0);
   for (const auto& node : graph.nodes()) {
@@ -110,8 +114,8 @@ Lowering::Lowering(const Graph& graph, const CompileOptions& options)
 int64_t Lowering::working_bytes() const {
   plans_by_share = true;
   return std::max(int64_t{1024},
-                  static_cast<int64_t>(options.available_memory_proportion *
-                                       static_cast<double>(options.target.bytes_per_tile)));
+                  static_cast<int64_t>(available_memory_proportion *
+                                       static_cast<double>(program.target.bytes_per_tile)));
 }
 
 bool Lowering::is_lazy(const Node* node) {

@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "compiler/lower/fuse.h"
+#include "compiler/lower/lower.h"
 #include "compiler/lower/value.h"
-#include "compiler/options.h"
 #include "compiler/plan/matmul.h"
 #include "ir/graph.h"
 #include "program/popef.h"
@@ -26,12 +26,14 @@ namespace tessera {
 using UniqueNames = std::unordered_map<std::string, int64_t>;
 
 struct Lowering {
-  Lowering(const Graph& graph, const CompileOptions& options);
+  Lowering(const Graph& graph, const LowerOptions& options);
 
   const Graph& graph;
-  const CompileOptions& options;
+  const bool half_partials;
+  const double available_memory_proportion;
+  const Limits limits;
   Fusion fusion;
-  Program program;
+  Program program;  // its target is what everything is planned for
   std::vector<Blob> constants;
   std::map<MatmulShape, MatmulPlan> matmul_plans;
   std::unordered_map<const Node*, bool> never_negative;  // constant indices that were looked at

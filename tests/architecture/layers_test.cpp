@@ -119,6 +119,19 @@ TEST(Layers, the_picture_has_no_arrow_that_nothing_uses) {
       EXPECT_TRUE(used[room].contains(to)) << room << " includes nothing of " << to;
 }
 
+// Takes away the rooms that include none of those that are left, until nothing changes; what stays
+// then is on a circle or above one.
+TEST(Layers, no_room_includes_itself_through_others) {
+  Rooms left = rooms();
+  for (bool changed = true; changed;) {
+    changed = std::erase_if(left, [&](const auto& room) {
+                return std::ranges::none_of(room.second,
+                                            [&](const auto& to) { return left.contains(to); });
+              }) > 0;
+  }
+  for (const auto& [room, allowed] : left) ADD_FAILURE() << room << " is on a circle or above one";
+}
+
 TEST(Layers, every_folder_of_sources_is_in_the_picture) {
   const fs::path root = tessera::test::source_dir();
   for (const auto& entry : fs::directory_iterator(root)) {

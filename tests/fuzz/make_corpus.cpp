@@ -72,7 +72,7 @@ Status write_story(const Story& story, size_t number) {
   const Graph graph = TRY(parse_graph(story.text));
   CompileOptions options;
   options.target = target_preset("test").take();
-  const Lowered lowered = TRY(lower(graph, options));
+  const Lowered lowered = TRY(lower(graph, {.target = options.target}));
   TRY(write("program", story.name + ".txt", print(lowered.program)));
   if (number % 4 == 0) TRY(write("program_text", story.name + ".txt", print(lowered.program)));
   const std::string model = path_of("onnx", story.name + ".onnx");

@@ -23,9 +23,7 @@ Expected<std::shared_ptr<Jit>> shared_jit() {
 Expected<std::vector<Array>> run_on_machine(const Graph& graph,
                                             const std::map<std::string, Array>& inputs,
                                             const Target& target, const MachineOptions& options) {
-  CompileOptions compile_options;
-  compile_options.target = target;
-  Lowered lowered = TRY(lower(graph, compile_options));
+  Lowered lowered = TRY(lower(graph, {.target = target}));
   TRY(verify_program(lowered.program, check_compute_set));
   auto executable = std::make_shared<Executable>();
   executable->program = std::move(lowered.program);

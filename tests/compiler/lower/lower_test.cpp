@@ -21,10 +21,8 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-CompileOptions options_for(const std::string& target) {
-  CompileOptions options;
-  options.target = *target_preset(target);
-  return options;
+LowerOptions options_for(const std::string& target) {
+  return {.target = *target_preset(target)};
 }
 
 Graph graph(const std::string& text) {
@@ -33,7 +31,7 @@ Graph graph(const std::string& text) {
   return parsed.take();
 }
 
-Program program_of(const std::string& text, const CompileOptions& options = options_for("test")) {
+Program program_of(const std::string& text, const LowerOptions& options = options_for("test")) {
   Expected<Lowered> lowered = lower(graph(text), options);
   EXPECT_TRUE(lowered.ok()) << lowered.error().message;
   const Status sound = verify_program(lowered->program, check_compute_set);
@@ -200,7 +198,7 @@ TEST(Lower, more_tiles_are_never_slower_beyond_their_syncs) {
   })";
   uint64_t before = UINT64_MAX / 2;
   for (int64_t tiles : {46, 92, 184, 368, 736, 1472}) {
-    CompileOptions options = options_for("c600");
+    LowerOptions options = options_for("c600");
     options.target.tiles = tiles;
     options.target.bytes_per_tile = 64 << 20;
     const Program program = program_of(kLayer, options);
@@ -218,15 +216,15 @@ TEST(Lower, parts_of_a_sum_are_halves_only_where_asked_for) {
     %m = matmul %x, %w : f16[2,16]
     return %m
   })";
-  const auto partials = [&](PartialsType type) {
-    CompileOptions options = options_for("c600");
-    options.partials_type = type;
+  const auto partials = [&](bool half) {
+    LowerOptions options = options_for("c600");
+    options.half_partials = half;
     const Program program = program_of(text, options);
     const VariableId id = program.supersteps[0].compute.operands.back().region.variable;
     return program.variables[static_cast<size_t>(id)].dtype;
   };
-  EXPECT_EQ(partials(PartialsType::Float), DType::F32);
-  EXPECT_EQ(partials(PartialsType::Half), DType::F16);
+  EXPECT_EQ(partials(false), DType::F32);
+  EXPECT_EQ(partials(true), DType::F16);
 }
 
 TEST(Lower, equal_layers_have_equal_exchanges) {
