@@ -42,7 +42,7 @@ MakeModelOptions tanh_bert() {
 void add_benchmark(std::vector<Figure>& all) {
   CompileOptions options = shaped(16, 128, Precision::Fp16);
   options.available_memory_proportion = 0.4;
-  options.host.batches_per_step = 64;
+  options.batches_per_step = 64;
   options.use_128bit_conv_unit_load = true;
   options.enable_fast_reduce = true;
   all.push_back({.row = "1",
@@ -53,7 +53,8 @@ void add_benchmark(std::vector<Figure>& all) {
                  .in_view_for = Chosen::Knobs});
   CompileOptions packed = options;
   packed.passes = {"insert_attention_mask"};
-  packed.host = {.batches_per_step = 100, .io_tiles = 0, .prefetch = false};
+  packed.batches_per_step = 100;
+  packed.prefetch = false;
   options.input_shape["input_ids"] = {128, 128};
   options.fp16_skip_op_types = {"LayerNormalization", "Gelu"};
   all.push_back({.row = "2",
@@ -80,7 +81,7 @@ void add_accuracy_script(std::vector<Figure>& all) {
                        Chosen chosen, std::vector<std::pair<int64_t, double>> by_batch) {
     for (const auto& [batch, published] : by_batch) {
       CompileOptions options = shaped(batch, 256, precision);
-      options.host.io_tiles = 32;
+      options.num_io_tiles = 32;
       options.skip_passes = {"merge_qkv", "fuse_attention"};
       if (!fused_gelu) options.skip_passes.push_back("fuse_gelu");
       if (precision == Precision::Fp16) options.fp16_skip_op_types = {"LayerNormalization", "Gelu"};

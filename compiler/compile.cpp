@@ -122,7 +122,7 @@ Expected<Converted> run_converter(const std::string& model_path, const CompileOp
       return std::set<std::string>(names.begin(), names.end());
     };
     return run_passes(model.graph, state, as_set(options.passes), as_set(options.skip_passes),
-                      options.dump_dir);
+                      options.dump_passes);
   });
   if (!passes) {
     Error error = passes.error();
@@ -221,7 +221,7 @@ LowerOptions lower_options(const CompileOptions& options) {
   LowerOptions lowering{options.target, options.partials_type == PartialsType::Half,
                         options.available_memory_proportion, options.limits};
   Target& target = lowering.target;
-  target.tiles -= options.host.io_tiles;
+  target.tiles -= options.num_io_tiles;
   if (options.use_128bit_conv_unit_load) target.weight_load_bytes_per_cycle = kInterleavedBytes;
   if (options.enable_fast_reduce) target.partials_load_bytes_per_cycle = kInterleavedBytes;
   return lowering;
@@ -263,7 +263,7 @@ Expected<CompileResult> compile_converted(Converted converted, const CompileOpti
       "lower", [&] { return lower_to_fit(converted.graph, lower_options(options), deadline); }));
   Executable& executable = result.executable;
   executable.program = std::move(lowered.program);
-  executable.program.host = options.host;
+  executable.program.host = {options.batches_per_step, options.num_io_tiles, options.prefetch};
   TRY(check_io_tiles(executable.program));
   executable.constants = std::move(lowered.constants);
   const Status sound = clock.run("verify", [&] {

@@ -2,7 +2,6 @@
 #include "compiler/options.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -11,93 +10,144 @@
 namespace tessera {
 namespace {
 
-std::string target_text(const Target& target) {
-  std::string text = target.name;
-  for_each_field(target, [&text](const char* field, auto value) {
-    text += fmt::format(" {}={}", field, value);
-  });
-  return text;
+// --- The checks of options.def: of a value, beside all others ---
+
+Error must_be(std::string_view name, const std::string& is, const std::string& must) {
+  return {fmt::format("{}: {}, must be {}", name, is, must), ErrorKind::Usage};
 }
 
-// Order and repetition of names do not matter.
-std::string names_text(std::vector<std::string> names) {
-  std::ranges::sort(names);
-  names.erase(std::unique(names.begin(), names.end()), names.end());
-  return fmt::format("{}", fmt::join(names, ","));
+template <class T>
+Status any(std::string_view, const T&, const CompileOptions&) {
+  return {};
 }
 
-Status check_host(const CompileOptions& options) {
-  const HostIo& host = options.host;
-  if (host.batches_per_step < 1 || host.batches_per_step > 1'000'000)
-    return Error{
-        fmt::format("batches_per_step: is {}, must be from 1 to 1000000", host.batches_per_step),
-        ErrorKind::Usage};
-  if (host.io_tiles >= 0 && host.io_tiles < options.target.tiles) return {};
-  return Error{
-      fmt::format("num_io_tiles: is {}, must be from 0 to {}, which leaves one of {} tiles",
-                  host.io_tiles, options.target.tiles - 1, options.target.tiles),
-      ErrorKind::Usage};
+template <int64_t least, int64_t most>
+Status from_to(std::string_view name, int64_t value, const CompileOptions&) {
+  if (value >= least && value <= most) return {};
+  return must_be(name, fmt::format("is {}", value), fmt::format("from {} to {}", least, most));
 }
 
-Status check_skipped(const std::vector<std::string>& types) {
+Status above_0_to_1(std::string_view name, double value, const CompileOptions&) {
+  if (value > 0 && value <= 1) return {};
+  return must_be(name, fmt::format("is {}", value), "above 0 and at most 1");
+}
+
+Status fewer_than_tiles(std::string_view name, int64_t value, const CompileOptions& options) {
+  const int64_t tiles = options.target.tiles;
+  if (value >= 0 && value < tiles) return {};
+  return must_be(name, fmt::format("is {}", value),
+                 fmt::format("from 0 to {}, which leaves one of {} tiles", tiles - 1, tiles));
+}
+
+Status types_of_operations(std::string_view name, const Names& types, const CompileOptions&) {
   for (const std::string& type : types) {
     if (op_of_type(type)) continue;
-    return Error{fmt::format("fp16_skip_op_types: there is no '{}', must be a type of operation "
-                             "such as Gelu, LayerNormalization or Softmax",
-                             type),
-                 ErrorKind::Usage};
+    return must_be(name, fmt::format("there is no '{}'", type),
+                   "a type of operation such as Gelu, LayerNormalization or Softmax");
   }
   return {};
+}
+
+Status at_least_1_each(std::string_view name, const std::optional<PackArgs>& args,
+                       const CompileOptions&) {
+  if (!args) return {};
+  for (const auto& [field, value] : {
+           std::pair("max_valid_num", args->max_valid_num),
+           {"segment_max_size", args->segment_max_size}
+  }) {
+    if (value < 1) return must_be(name, fmt::format("{} is {}", field, value), "at least 1");
+  }
+  return {};
+}
+
+std::string first_line(const OptionWords& lines) { return lines.empty() ? "" : lines.front(); }
+
+bool is_set(const OptionRow& row, const CompileOptions& options) {
+  return first_line(row.lines(options)) != row.usual;
+}
+
+bool stands_in_text(const OptionRow& row, const CompileOptions& options) {
+  switch (row.place) {
+    case OptionPlace::Inputs:
+    case OptionPlace::Always:
+    case OptionPlace::Target: return true;
+    case OptionPlace::IfSet: return is_set(row, options);
+    case OptionPlace::Host:
+      return std::ranges::any_of(option_rows(), [&](const OptionRow& other) {
+        return other.place == OptionPlace::Host && is_set(other, options);
+      });
+    case OptionPlace::Nowhere: return false;
+  }
+  return false;
 }
 
 }  // namespace
 
-Status check_options(const CompileOptions& options) {
-  const auto usage = [](std::string message) {
-    return Error{std::move(message), ErrorKind::Usage};
+const std::vector<OptionRow>& option_rows() {
+  static const std::vector<OptionRow> rows = {
+#define OPTION(type, name, usual, check, place, converter, compiler, help) \
+  {#name,                                                                  \
+   kind_of(CompileOptions().name),                                         \
+   OptionPlace::place,                                                     \
+   converter,                                                              \
+   compiler,                                                               \
+   help,                                                                   \
+   first_line(lines_of(CompileOptions().name)),                            \
+   [](const OptionWords& words, CompileOptions& options) {                 \
+     return parse_option(#name, words, options.name);                      \
+   },                                                                      \
+   [](const CompileOptions& options) { return lines_of(options.name); },   \
+   [](const CompileOptions& options) { return check(#name, options.name, options); }},
+#include "compiler/options.def"
+#undef OPTION
   };
-  const double proportion = options.available_memory_proportion;
-  if (!(proportion > 0 && proportion <= 1)) {
-    return usage(fmt::format("available_memory_proportion: is {}, must be above 0 and at most 1",
-                             proportion));
+  return rows;
+}
+
+const OptionRow* find_option(std::string_view name) {
+  const auto row = std::ranges::find(option_rows(), name, &OptionRow::name);
+  return row == option_rows().end() ? nullptr : &*row;
+}
+
+Expected<const OptionRow*> find_compiler_option(const std::string& name) {
+  std::string known;
+  for (const OptionRow& row : option_rows()) {
+    if (row.compiler.empty()) continue;
+    if (row.compiler == name) return &row;
+    known += (known.empty() ? "" : ", ") + std::string(row.compiler);
   }
-  TRY(check_skipped(options.fp16_skip_op_types));
-  TRY(check_host(options));
-  if (!options.pack_args) return {};
-  for (const auto& [name, value] : {
-           std::pair("max_valid_num", options.pack_args->max_valid_num),
-           {"segment_max_size", options.pack_args->segment_max_size}
-  }) {
-    if (value < 1)
-      return usage(fmt::format("pack_args: {} is {}, must be at least 1", name, value));
-  }
+  return Error{fmt::format("compiler_options: '{}', must be one of {}", name, known),
+               ErrorKind::Usage};
+}
+
+Status check_options(const CompileOptions& options) {
+  for (const OptionRow& row : option_rows()) TRY(row.check(options));
   return {};
 }
 
-std::string to_string(const CompileOptions& options) {
-  std::string text;
-  for (const auto& [name, shape] : options.input_shape) {
-    text += fmt::format("input_shape {}={}\n", name, to_string(shape));
+OptionValues option_values(const CompileOptions& options) {
+  OptionValues values;
+  for (const OptionRow& row : option_rows()) {
+    if (!stands_in_text(row, options)) continue;
+    for (std::string& line : row.lines(options))
+      values.push_back({std::string(row.name), std::move(line)});
   }
-  text += fmt::format("precision {}\n", options.precision == Precision::Fp16 ? "fp16" : "fp32");
-  if (!options.fp16_skip_op_types.empty())
-    text += fmt::format("fp16_skip_op_types {}\n", names_text(options.fp16_skip_op_types));
-  text += fmt::format("partials_type {}\n",
-                      options.partials_type == PartialsType::Half ? "half" : "float");
-  text += fmt::format("available_memory_proportion {}\n", options.available_memory_proportion);
-  if (options.use_128bit_conv_unit_load) text += "use_128bit_conv_unit_load true\n";
-  if (options.enable_fast_reduce) text += "enable_fast_reduce true\n";
-  if (options.pack_args) {
-    text += fmt::format("pack_args max_valid_num={} segment_max_size={}\n",
-                        options.pack_args->max_valid_num, options.pack_args->segment_max_size);
+  return values;
+}
+
+std::string to_string(const CompileOptions& options) { return option_text(option_values(options)); }
+
+OptionWords flag_words(const OptionValues& values) {
+  OptionWords flags;
+  for (const OptionValue& value : values) {
+    const OptionRow* row = find_option(value.name);
+    if (!row) continue;
+    const OptionWords words = words_of(row->kind, value.value);
+    if (words.empty() || words == words_of(row->kind, row->usual)) continue;
+    flags.push_back("--" + value.name);
+    flags.insert(flags.end(), words.begin(), words.end());
   }
-  text += fmt::format("passes {}\n", names_text(options.passes));
-  text += fmt::format("skip_passes {}\n", names_text(options.skip_passes));
-  if (const HostIo& host = options.host; host != HostIo{})
-    text += fmt::format("batches_per_step {}\nnum_io_tiles {}\nprefetch {}\n",
-                        host.batches_per_step, host.io_tiles, host.prefetch);
-  text += fmt::format("target {}\n", target_text(options.target));
-  return text;
+  return flags;
 }
 
 }  // namespace tessera

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a user asks of the compiler. Names follow PopRT's command line.
+// What a user asks of the compiler. Names follow PopRT's command line; the rows are in options.def.
 #pragma once
 
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "compiler/option_types.h"
+#include "compiler/option_values.h"
 #include "ir/graph.h"
 #include "program/program.h"
 #include "support/expected.h"
@@ -16,38 +19,49 @@
 
 namespace tessera {
 
-enum class Precision : uint8_t { Fp32, Fp16 };
-enum class PartialsType : uint8_t { Half, Float };
-
-// Form A of packing: requests end to end, unpacked around attention.
-struct PackArgs {
-  int64_t max_valid_num = 0;
-  int64_t segment_max_size = 0;
-};
-
 struct CompileOptions {
-  std::map<std::string, Shape> input_shape;  // fixes variable dimensions
-  Precision precision = Precision::Fp32;
-  std::vector<std::string> fp16_skip_op_types;      // stay in fp32: names for op_of_type
-  PartialsType partials_type = PartialsType::Half;  // of fp16 matmuls; PopRT's default
-  double available_memory_proportion = 0.6;         // of a tile, for a matmul's temporaries
-  // Weights and partials in interleaved memory, which the matrix unit and a sum of partials load
-  // twice as fast (poplibs' use128BitConvUnitLoad and enableFastReduce).
-  bool use_128bit_conv_unit_load = false;
-  bool enable_fast_reduce = false;
-  std::optional<PackArgs> pack_args;
-  std::vector<std::string> passes;       // optional passes to add (insert_attention_mask)
-  std::vector<std::string> skip_passes;  // passes to leave out
-  HostIo host;                           // its io_tiles are taken from the target's
-  Target target;
-  std::string dump_dir;  // a numbered .ir file after each pass that changed something; "": none
-  Limits limits;         // of the import and of the compile
+#define OPTION(type, name, usual, ...) type name = usual;
+#include "compiler/options.def"
+#undef OPTION
+  Limits limits;  // of the import and of the compile
 };
 
+// Where an option's value stands in the canonical text, and so in a cache key.
+enum class OptionPlace : uint8_t {
+  Inputs,   // always; the key has it in the signature of the inputs
+  Always,   // also where it is the default
+  IfSet,    // where it is not the default
+  Host,     // where any option of this place is not its default
+  Target,   // always; an ingredient of the key by itself
+  Nowhere,  // changes nothing of what is made
+};
+
+struct OptionRow {
+  std::string_view name;
+  OptionKind kind;
+  OptionPlace place;
+  std::string_view converter, compiler;  // PopRT's names, "" if it has none
+  std::string_view help;
+  std::string usual;  // the default's line, "" where nothing is set
+  Status (*parse)(const OptionWords& words, CompileOptions& options);
+  OptionWords (*lines)(const CompileOptions& options);
+  Status (*check)(const CompileOptions& options);
+};
+// The rows of options.def, in its order.
+const std::vector<OptionRow>& option_rows();
+const OptionRow* find_option(std::string_view name);  // null if there is none
+// By PopRT's name in CompilerOptions. An unknown name is a Usage error that lists the known ones.
+Expected<const OptionRow*> find_compiler_option(const std::string& name);
 
 // Usage errors name the option, what it is and what it must be.
 Status check_options(const CompileOptions& options);
-// Canonical text: equal options give equal text. dump_dir and limits are not part of it.
+// By name, in the order of the rows. Equal options give equal values; those of which nothing that
+// is made depends (dump_passes, limits) are not among them.
+OptionValues option_values(const CompileOptions& options);
+// The canonical text: option_text of these.
 std::string to_string(const CompileOptions& options);
+// The flags of a command line that asks for these values: "--precision", "fp16", …. Defaults are
+// left out, and names that no row has.
+OptionWords flag_words(const OptionValues& values);
 
 }  // namespace tessera

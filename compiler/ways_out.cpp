@@ -69,7 +69,7 @@ std::vector<WayOut> ways_out(const std::string& model_path, const CompileOptions
   std::vector<WayOut> ways;
   for (Variant& variant : variants_of(options)) {
     if (std::chrono::duration<double>(Clock::now() - start).count() > seconds) break;
-    variant.options.dump_dir.clear();
+    variant.options.dump_passes.clear();
     const Expected<CompileResult> result = compile(model_path, variant.options);
     if (!result) continue;
     const Metadata& metadata = result->executable.metadata;

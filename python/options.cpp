@@ -2,10 +2,7 @@
 #include "python/options.h"
 
 #include <algorithm>
-#include <numeric>
-#include <span>
 
-#include "compiler/target_text.h"
 #include "python/errors.h"
 #include "python/executable.h"
 #include "support/nearest.h"
@@ -19,9 +16,9 @@ std::string type_name(const py::handle& value) {
   return py::str(py::type::of(value).attr("__name__"));
 }
 
-std::string text(const char* name, const py::handle& value) {
+std::string text(const std::string& name, const py::handle& value) {
   if (!PyUnicode_Check(value.ptr()))
-    refuse(std::string(name) + ": is a " + type_name(value) + ", must be a str");
+    refuse(name + ": is a " + type_name(value) + ", must be a str");
   return py::cast<std::string>(value);
 }
 
@@ -31,13 +28,20 @@ bool truth(const std::string& where, const py::handle& value) {
   return value.ptr() == Py_True;
 }
 
-int64_t whole_number(const std::string& where, const py::handle& value, int64_t least,
-                     const char* must) {
-  const py::object index = py::reinterpret_steal<py::object>(PyNumber_Index(value.ptr()));
-  if (!index) {
-    PyErr_Clear();
-    refuse(where + ": is a " + type_name(value) + ", must be a whole number");
-  }
+py::object whole_number(const std::string& where, const py::handle& value) {
+  py::object index = py::reinterpret_steal<py::object>(PyNumber_Index(value.ptr()));
+  if (index) return index;
+  PyErr_Clear();
+  refuse(where + ": is a " + type_name(value) + ", must be a whole number");
+}
+
+std::string number_word(const std::string& where, const py::handle& value) {
+  return py::str(whole_number(where, value));
+}
+
+int64_t whole_number_from(int64_t least, const std::string& where, const py::handle& value,
+                          const char* must) {
+  const py::object index = whole_number(where, value);
   const int64_t number = PyLong_AsLongLong(index.ptr());
   const bool too_large = PyErr_Occurred() != nullptr;
   PyErr_Clear();
@@ -47,132 +51,100 @@ int64_t whole_number(const std::string& where, const py::handle& value, int64_t 
 }
 
 int64_t positive(const std::string& where, const py::handle& value) {
-  return whole_number(where, value, 1, "a positive whole number");
+  return whole_number_from(1, where, value, "a positive whole number");
 }
 
 int64_t not_negative(const std::string& where, const py::handle& value) {
-  return whole_number(where, value, 0, "a whole number of at least 0");
+  return whole_number_from(0, where, value, "a whole number of at least 0");
+}
+
+// {"ids": (2, 3)} as "ids=2,3".
+OptionWords shape_words(const std::string& option, const py::handle& value) {
+  if (!PyDict_Check(value.ptr()))
+    refuse(option + ": is a " + type_name(value) + ", must be a dict of shapes by input name");
+  OptionWords words;
+  for (const auto& [key, dims] : py::reinterpret_borrow<py::dict>(value)) {
+    const std::string name = text(option, key);
+    std::string word = name + "=";
+    for (const py::handle& dim : py::iter(dims))
+      word += number_word(option + " " + name, dim) + ",";
+    words.push_back(word);
+  }
+  return words;
 }
 
 InputShapes shapes_by_name(const char* option, const py::handle& value) {
-  if (!PyDict_Check(value.ptr()))
-    refuse(std::string(option) + ": is a " + type_name(value) +
-           ", must be a dict of shapes by input name");
   InputShapes shapes;
-  for (const auto& [key, dims] : py::reinterpret_borrow<py::dict>(value)) {
-    const std::string name = text(option, key);
-    Shape& shape = shapes[name];
-    for (const py::handle& dim : py::iter(dims))
-      shape.push_back(positive(std::string(option) + " " + name, dim));
-    if (!is_valid_shape(shape))
-      refuse(std::string(option) + " " + name + ": " + to_string(shape) + " is too large");
-  }
+  check(parse_option(option, shape_words(option, value), shapes));
   return shapes;
 }
 
 // "a,b", or a sequence of names.
-std::vector<std::string> names(const char* name, const py::handle& value) {
-  std::vector<std::string> all;
-  if (PyUnicode_Check(value.ptr())) {
-    for (const py::handle& part : value.attr("split")(","))
-      if (py::len(part)) all.push_back(py::cast<std::string>(part));
-    return all;
-  }
-  for (const py::handle& part : py::iter(value)) all.push_back(text(name, part));
-  return all;
+OptionWords name_words(const std::string& option, const py::handle& value) {
+  if (PyUnicode_Check(value.ptr())) return {py::cast<std::string>(value)};
+  OptionWords words;
+  for (const py::handle& part : py::iter(value)) words.push_back(text(option, part));
+  return words;
 }
 
-void set_pack_args(CompileOptions& options, const py::handle& value) {
-  if (value.is_none()) return;
+OptionWords field_words(const std::string& option, const py::handle& value) {
   if (!PyDict_Check(value.ptr()))
-    refuse("pack_args: is a " + type_name(value) +
-           ", must be a dict of max_valid_num and segment_max_size");
-  PackArgs args;
+    refuse(option + ": is a " + type_name(value) + ", must be a dict of numbers by name");
+  OptionWords words;
   for (const auto& [key, number] : py::reinterpret_borrow<py::dict>(value)) {
-    const std::string name = text("pack_args", key);
-    int64_t* field = name == "max_valid_num"      ? &args.max_valid_num
-                     : name == "segment_max_size" ? &args.segment_max_size
-                                                  : nullptr;
-    if (!field) refuse("pack_args: '" + name + "', must be max_valid_num or segment_max_size");
-    *field = positive("pack_args " + name, number);
+    const std::string name = text(option, key);
+    words.push_back(name + "=" + number_word(option + " " + name, number));
   }
-  if (!args.max_valid_num || !args.segment_max_size)
-    refuse("pack_args: must give both max_valid_num and segment_max_size");
-  options.pack_args = args;
+  return words;
 }
 
-void set_precision(CompileOptions& options, const py::handle& value) {
-  const std::string word = text("precision", value);
-  if (word != "fp32" && word != "fp16") refuse("precision: '" + word + "', must be fp32 or fp16");
-  options.precision = word == "fp16" ? Precision::Fp16 : Precision::Fp32;
-}
-
-void set_partials(CompileOptions& options, const py::handle& value) {
-  const std::string word = text("partials_type", value);
-  if (word != "half" && word != "float")
-    refuse("partials_type: '" + word + "', must be float or half");
-  options.partials_type = word == "half" ? PartialsType::Half : PartialsType::Float;
-}
-
-void set_proportion(CompileOptions& options, const py::handle& value) {
+std::string real_word(const std::string& option, const py::handle& value) {
   if (!PyFloat_Check(value.ptr()) && !PyLong_Check(value.ptr()))
-    refuse("available_memory_proportion: is a " + type_name(value) + ", must be in (0, 1]");
-  options.available_memory_proportion = py::cast<double>(value);
+    refuse(option + ": is a " + type_name(value) + ", must be a number");
+  return py::repr(py::float_(py::reinterpret_borrow<py::object>(value)));
+}
+
+// What the command line would be given for the same.
+OptionWords words_of(OptionKind kind, const std::string& name, const py::handle& value) {
+  switch (kind) {
+    case OptionKind::Truth: return {truth(name, value) ? "true" : "false"};
+    case OptionKind::Whole: return {number_word(name, value)};
+    case OptionKind::Real: return {real_word(name, value)};
+    case OptionKind::Word: return {text(name, value)};
+    case OptionKind::Names:
+    case OptionKind::Target: return name_words(name, value);
+    case OptionKind::Shapes: return shape_words(name, value);
+    case OptionKind::Fields: return field_words(name, value);
+  }
+  return {};
+}
+
+void set_row(const OptionRow& row, CompileOptions& options, const py::handle& value) {
+  // No packing is spelled None.
+  if (row.kind == OptionKind::Fields && value.is_none()) return;
+  check(row.parse(words_of(row.kind, std::string(row.name), value), options));
 }
 
 void set_compiler_options(CompileOptions& options, const py::handle& value) {
-  const std::string must = ", must be a dict of use_128bit_conv_unit_load or enable_fast_reduce";
-  if (!PyDict_Check(value.ptr())) refuse("compiler_options: is a " + type_name(value) + must);
-  for (const auto& [key, on] : py::reinterpret_borrow<py::dict>(value)) {
-    const std::string name = text("compiler_options", key);
-    bool* field = name == "use_128bit_conv_unit_load" ? &options.use_128bit_conv_unit_load
-                  : name == "enable_fast_reduce"      ? &options.enable_fast_reduce
-                                                      : nullptr;
-    if (!field) refuse("compiler_options: '" + name + "'" + must);
-    *field = truth("compiler_options " + name, on);
-  }
+  if (!PyDict_Check(value.ptr()))
+    refuse("compiler_options: is a " + type_name(value) + ", must be a dict of options by name");
+  for (const auto& [key, inner] : py::reinterpret_borrow<py::dict>(value))
+    set_row(*value_of(find_compiler_option(text("compiler_options", key))), options, inner);
 }
 
-void set_target(CompileOptions& options, const py::handle& value) {
-  options.target = value_of(parse_target(names("target", value)));
+bool set_compile_option(CompileOptions& options, const std::string& name, const py::handle& value) {
+  const OptionRow* row = find_option(name);
+  if (row) set_row(*row, options, value);
+  if (name == "compiler_options") set_compiler_options(options, value);
+  if (name == "limits") options.limits = limits_of(value);
+  return row || name == "compiler_options" || name == "limits";
 }
 
-template <class Options>
-struct Option {
-  const char* name;
-  void (*set)(Options&, const py::handle&);
-};
-
-constexpr Option<CompileOptions> kCompileOptions[] = {
-    {"input_shape", [](CompileOptions& o,
-     const py::handle& v) { o.input_shape = shapes_by_name("input_shape", v); }},
-    {"precision", set_precision},
-    {"pack_args", set_pack_args},
-    {"passes", [](CompileOptions& o, const py::handle& v) { o.passes = names("passes", v); }},
-    {"fp16_skip_op_types",
-     [](CompileOptions& o, const py::handle& v) {
-       o.fp16_skip_op_types = names("fp16_skip_op_types", v);
-     }},
-    {"skip_passes",
-     [](CompileOptions& o, const py::handle& v) { o.skip_passes = names("skip_passes", v); }},
-    {"partials_type", set_partials},
-    {"available_memory_proportion", set_proportion},
-    {"compiler_options", set_compiler_options},
-    {"target", set_target},
-    {"batches_per_step",
-     [](CompileOptions& o, const py::handle& v) {
-       o.host.batches_per_step = positive("batches_per_step", v);
-     }},
-    {"num_io_tiles",
-     [](CompileOptions& o, const py::handle& v) {
-       o.host.io_tiles = not_negative("num_io_tiles", v);
-     }},
-    {"prefetch",
-     [](CompileOptions& o, const py::handle& v) { o.host.prefetch = truth("prefetch", v); }},
-    {"dump_passes",
-     [](CompileOptions& o, const py::handle& v) { o.dump_dir = text("dump_passes", v); }},
-    {"limits", [](CompileOptions& o, const py::handle& v) { o.limits = limits_of(v); }},
-};
+std::vector<std::string> compile_option_names() {
+  std::vector<std::string> names = {"compiler_options", "limits"};
+  for (const OptionRow& row : option_rows()) names.emplace_back(row.name);
+  return names;
+}
 
 void set_warm_up(SessionOptions& options, const py::handle& value) {
   if (!PyList_Check(value.ptr()) && !PyTuple_Check(value.ptr()))
@@ -189,7 +161,12 @@ void set_on_recompile(SessionOptions& options, const py::handle& value) {
   options.on_recompile = *policy;
 }
 
-constexpr Option<SessionOptions> kSessionOptions[] = {
+struct SessionOption {
+  const char* name;
+  void (*set)(SessionOptions&, const py::handle&);
+};
+
+constexpr SessionOption kSessionOptions[] = {
     {"on_recompile", set_on_recompile},
     {"recompile_limit",
      [](SessionOptions& o, const py::handle& v) {
@@ -214,10 +191,8 @@ constexpr Option<SessionOptions> kSessionOptions[] = {
      [](SessionOptions& o, const py::handle& v) { o.call_site = text("call_site", v); }},
 };
 
-template <class Options>
-bool set_option(std::span<const Option<Options>> table, Options& options, const std::string& name,
-                const py::handle& value) {
-  for (const Option<Options>& option : table) {
+bool set_session_option(SessionOptions& options, const std::string& name, const py::handle& value) {
+  for (const SessionOption& option : kSessionOptions) {
     if (name != option.name) continue;
     option.set(options, value);
     return true;
@@ -225,17 +200,9 @@ bool set_option(std::span<const Option<Options>> table, Options& options, const 
   return false;
 }
 
-template <class Options>
-void add_names(std::span<const Option<Options>> table, std::vector<std::string>& to) {
-  for (const Option<Options>& option : table) to.emplace_back(option.name);
-}
-
 [[noreturn]] void refuse_name(const std::string& name, const std::vector<std::string>& known) {
   refuse("'" + name + "' is not an option; did you mean '" + nearest_name(name, known) + "'?");
 }
-
-constexpr std::span<const Option<CompileOptions>> compile_table{kCompileOptions};
-constexpr std::span<const Option<SessionOptions>> session_table{kSessionOptions};
 
 }  // namespace
 
@@ -243,10 +210,7 @@ CompileOptions compile_options(const py::dict& options) {
   CompileOptions result;
   for (const auto& [key, value] : options) {
     const std::string name = text("option", key);
-    if (set_option(compile_table, result, name, value)) continue;
-    std::vector<std::string> known;
-    add_names(compile_table, known);
-    refuse_name(name, known);
+    if (!set_compile_option(result, name, value)) refuse_name(name, compile_option_names());
   }
   check(check_options(result));
   return result;
@@ -257,18 +221,25 @@ SessionOptions session_options(const py::dict& options) {
   result.cache_dir = default_cache_dir();
   for (const auto& [key, value] : options) {
     const std::string name = text("option", key);
-    if (set_option(session_table, result, name, value) ||
-        set_option(compile_table, result.compile, name, value))
+    if (set_session_option(result, name, value) || set_compile_option(result.compile, name, value))
       continue;
-    std::vector<std::string> known;
-    add_names(session_table, known);
-    add_names(compile_table, known);
+    std::vector<std::string> known = compile_option_names();
+    for (const SessionOption& option : kSessionOptions) known.emplace_back(option.name);
     refuse_name(name, known);
   }
   check(check_options(result.compile));
   if (result.background && result.on_recompile != OnRecompile::Pad)
     refuse("background: needs on_recompile='pad'");
   return result;
+}
+
+py::list compile_option_rows() {
+  py::list rows;
+  for (const OptionRow& row : option_rows())
+    rows.append(py::make_tuple(std::string(row.name), std::string(to_string(row.kind)), row.usual,
+                               std::string(row.converter), std::string(row.compiler),
+                               std::string(row.help)));
+  return rows;
 }
 
 Limits limits_of(const py::handle& value) {

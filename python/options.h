@@ -17,6 +17,9 @@ namespace py = pybind11;
 CompileOptions compile_options(const py::dict& options);
 // These, and tessera.SessionOptions. `machine`, `events_path` and `tell` are left for the caller.
 SessionOptions session_options(const py::dict& options);
+// The rows of compiler/options.def: (name, kind, default's text, PopRT's keyword of Converter,
+// PopRT's name in CompilerOptions, help).
+py::list compile_option_rows();
 // `limits`: None, or a dict of numbers or texts by name, as --limit takes them.
 Limits limits_of(const py::handle& limits);
 // `key`: None, or a public key's path or text.

@@ -132,7 +132,7 @@ class Options {
         static_cast<double>(demand_.rows) * padded_tokens(demand_.batches, lengths);
     option.useful_share = static_cast<double>(demand_.useful_tokens) / computed;
     option.command =
-        fmt::format("tessera run {}{} --on-recompile pad --recompile-limit 0 --warm-up",
+        fmt::format("tessera run {}{} --on_recompile pad --recompile_limit 0 --warm_up",
                     shell_word(model_), flags_);
     for (const InputShapes& shapes : option.shapes) option.command += " " + in_words(shapes);
     price(option, option.useful_share < 1 ? cost_.proof : 0);

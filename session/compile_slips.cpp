@@ -113,7 +113,7 @@ CompileSlip baked_constant_slip(const Events& events) {
   if (versions.size() < kManyVersions) slip.compiles = 0;
   slip.text = fmt::format(
       "the model file changed {} times; if a number in it changes from run to run, make that an "
-      "input; --on-recompile fail refuses the next run that slips",
+      "input; --on_recompile fail refuses the next run that slips",
       versions.size() - std::min<size_t>(versions.size(), 1));
   return slip;
 }
@@ -133,8 +133,8 @@ CompileSlip cache_size_slip(const std::string& model, const Events& events) {
   slip.executables = executables_of(events);  // kept, not compiled again
   slip.text = "executables were removed to make room and were compiled again";
   slip.command = run_as(model, last_compile(events)) +
-                 (disk ? fmt::format(" --cache-limit {}", total + total / 8)
-                       : fmt::format(" --memory-entries {}", bytes.size()));
+                 (disk ? fmt::format(" --cache_limit {}", total + total / 8)
+                       : fmt::format(" --memory_entries {}", bytes.size()));
   return slip;
 }
 
@@ -176,7 +176,7 @@ CompileSlip no_cache_slip(const std::string& model, const Events& events) {
   if (slip.seconds <= 0) slip.compiles = 0;
   slip.executables = executables_of(events);
   slip.text = "processes compiled what others had compiled before them";
-  slip.command = run_as(model, last_compile(events)) + " --cache-dir FOLDER";
+  slip.command = run_as(model, last_compile(events)) + " --cache_dir FOLDER";
   return slip;
 }
 
@@ -286,7 +286,7 @@ CompileSlip partial_batch_slip(const std::string& model, const Events& events,
   slip.text = "batches with fewer rows, as the last of a set has; pad them to the full number";
   if (const int64_t shorter = padded.spared - padded.partial; shorter > 0)
     slip.text += fmt::format(", with them {} of fewer tokens", shorter);
-  slip.command = run_as(model, last_compile(events)) + " --on-recompile pad";
+  slip.command = run_as(model, last_compile(events)) + " --on_recompile pad";
   return slip;
 }
 
@@ -308,18 +308,10 @@ std::vector<CompileSlip> find_slips(const std::string& model, const Events& even
 }
 
 std::string flags_of(const RecompileEvent& event) {
-  const std::string usual = to_string(CompileOptions());
+  OptionValues values = parse_option_values(event.options);
+  values.push_back({"target", event.target});
   std::string flags;
-  for (size_t begin = 0; begin < event.options.size();) {
-    const size_t end = std::min(event.options.find('\n', begin), event.options.size());
-    const std::string line = event.options.substr(begin, end - begin);
-    begin = end + 1;
-    const bool set =
-        usual.find(line + "\n") == std::string::npos && line.find(' ') + 1 < line.size();
-    if (set) flags += " --" + shell_words(line);
-  }
-  const std::string target = event.target.substr(0, event.target.find(' '));
-  if (!target.empty() && target != Target().name) flags += " --target " + shell_word(target);
+  for (const std::string& word : flag_words(values)) flags += " " + shell_word(word);
   return flags;
 }
 

@@ -54,8 +54,8 @@ RecompileEvent EventBuilder::begin(const ExecutableKey* key, int64_t request_id)
   if (!key) return event;
   event.shapes = shapes_of(*key);
   for (const InputSignature& input : key->inputs) event.dtypes[input.name] = input.dtype;
-  event.options = key->options;
-  event.target = key->target;
+  event.options = option_text(key->options);
+  event.target = target_text(key->target);
   event.compiler = key->compiler;
   event.key = key->digests;
   return event;

@@ -126,8 +126,8 @@ ExecutableKey key_of(const RecompileEvent& event) {
     const auto dtype = event.dtypes.find(name);
     key.inputs.push_back({name, dtype == event.dtypes.end() ? "" : dtype->second, shape});
   }
-  key.options = event.options;
-  key.target = event.target;
+  key.options = parse_option_values(event.options);
+  key.target = parse_target_values(event.target);
   key.compiler = event.compiler;
   set_digests(key);
   return key;

@@ -26,27 +26,21 @@ std::string digest_of_inputs(const std::vector<InputSignature>& inputs) {
   return to_hex(sha256(text));
 }
 
-// The lines of a text by their first word; a second line of the same word joins the first.
-std::map<std::string, std::string> by_first_word(const std::string& text) {
-  std::map<std::string, std::string> lines;
-  for (size_t begin = 0; begin < text.size();) {
-    const size_t end = std::min(text.find('\n', begin), text.size());
-    const std::string line = text.substr(begin, end - begin);
-    begin = end + 1;
-    const size_t space = std::min(line.find(' '), line.size());
-    std::string& value = lines[line.substr(0, space)];
-    value += (value.empty() ? "" : "; ") + line.substr(std::min(space + 1, line.size()));
-  }
-  return lines;
+// By name; an option that stands nowhere and one that is set to nothing are alike.
+using ByName = std::map<std::string, std::string>;
+
+ByName by_name(const OptionValues& values) {
+  ByName all;
+  for (const OptionValue& value : values) all[value.name] = value.value;
+  return all;
 }
 
-void compare_texts(Ingredient component, const std::map<std::string, std::string>& before,
-                   const std::map<std::string, std::string>& after,
-                   std::vector<KeyChange>& changes) {
+void compare_values(Ingredient component, const ByName& before, const ByName& after,
+                    std::vector<KeyChange>& changes) {
   std::set<std::string> names;
   for (const auto& [name, value] : before) names.insert(name);
   for (const auto& [name, value] : after) names.insert(name);
-  const auto value_in = [](const auto& values, const std::string& name) {
+  const auto value_in = [](const ByName& values, const std::string& name) {
     const auto found = values.find(name);
     if (found == values.end() || found->second.empty()) return std::string("none");
     return found->second;
@@ -57,31 +51,15 @@ void compare_texts(Ingredient component, const std::map<std::string, std::string
   }
 }
 
-// "c600 tiles=1472 …" by field, the name as "name".
-std::map<std::string, std::string> target_fields(const std::string& text) {
-  std::map<std::string, std::string> fields;
-  for (size_t begin = 0; begin < text.size();) {
-    const size_t end = std::min(text.find(' ', begin), text.size());
-    const std::string word = text.substr(begin, end - begin);
-    begin = end + 1;
-    const size_t equals = word.find('=');
-    if (equals == std::string::npos)
-      fields["name"] = word;
-    else
-      fields[word.substr(0, equals)] = word.substr(equals + 1);
-  }
-  return fields;
-}
-
 void compare_inputs(const ExecutableKey& before, const ExecutableKey& after,
                     KeyDifference& difference) {
-  std::map<std::string, std::string> was, is;
+  ByName was, is;
   for (const InputSignature& input : before.inputs) was[input.name] = input.dtype;
   for (const InputSignature& input : after.inputs) is[input.name] = input.dtype;
   const bool same_set = std::ranges::equal(
       was, is, {}, [](const auto& input) { return input.first; },
       [](const auto& input) { return input.first; });
-  compare_texts(Ingredient::Inputs, was, is, difference.changes);
+  compare_values(Ingredient::Inputs, was, is, difference.changes);
   difference.shapes = compare_shapes(shapes_of(before), shapes_of(after));
   const bool same_dtypes = std::ranges::none_of(was, [&](const auto& input) {
     const auto other = is.find(input.first);
@@ -108,17 +86,12 @@ ExecutableKey make_key(const ModelIdentity& model, std::vector<InputSignature> i
   key.graph = model.graph();
   key.weights = model.weights();
   key.inputs = std::move(inputs);
-  const std::string text = to_string(options);
-  for (size_t begin = 0; begin < text.size();) {
-    const size_t end = std::min(text.find('\n', begin), text.size());
-    const std::string line = text.substr(begin, end - begin);
-    begin = end + 1;
-    if (line.starts_with("input_shape ")) continue;  // the signature has all of them
-    if (line.starts_with("target "))
-      key.target = line.substr(7);
-    else
-      key.options += line + "\n";
-  }
+  key.options = option_values(options);
+  std::erase_if(key.options, [](const OptionValue& value) {
+    const OptionPlace place = find_option(value.name)->place;
+    return place == OptionPlace::Inputs || place == OptionPlace::Target;
+  });
+  key.target = target_values(options.target);
   key.compiler = compiler_id();
   set_digests(key);
   return key;
@@ -129,8 +102,8 @@ void set_digests(ExecutableKey& key) {
   digests.graph = key.graph;
   digests.weights = key.weights;
   digests.inputs = digest_of_inputs(key.inputs);
-  digests.options = to_hex(sha256(key.options));
-  digests.target = to_hex(sha256(key.target));
+  digests.options = to_hex(sha256(option_text(key.options)));
+  digests.target = to_hex(sha256(target_text(key.target)));
   digests.compiler = to_hex(sha256(key.compiler));
   digests.total = to_hex(sha256("tessera-key-1\n" + digests.graph + "\n" + digests.weights + "\n" +
                                 digests.inputs + "\n" + digests.options + "\n" + digests.target +
@@ -184,13 +157,13 @@ KeyDifference compare_keys(const ExecutableKey& before, const ExecutableKey& aft
   whole(Ingredient::Weights, Cause::Weights, before.weights, after.weights);
   if (before.options != after.options) {
     difference.causes.push_back(Cause::Options);
-    compare_texts(Ingredient::Options, by_first_word(before.options), by_first_word(after.options),
-                  difference.changes);
+    compare_values(Ingredient::Options, by_name(before.options), by_name(after.options),
+                   difference.changes);
   }
   if (before.target != after.target) {
     difference.causes.push_back(Cause::Target);
-    compare_texts(Ingredient::Target, target_fields(before.target), target_fields(after.target),
-                  difference.changes);
+    compare_values(Ingredient::Target, by_name(before.target), by_name(after.target),
+                   difference.changes);
   }
   if (before.compiler != after.compiler) {
     difference.causes.push_back(Cause::CompilerVersion);

@@ -14,8 +14,6 @@
 
 namespace tessera {
 
-using InputShapes = std::map<std::string, Shape>;
-
 // SHA-256 in hex: of each ingredient, and of all six together.
 struct KeyDigests {
   std::string graph, weights, inputs, options, target, compiler;
@@ -26,8 +24,8 @@ struct KeyDigests {
 struct ExecutableKey {
   std::string graph, weights;          // digests of the model (compiler/onnx/import/identity.h)
   std::vector<InputSignature> inputs;  // by name
-  std::string options;                 // "precision fp16\n…": one line each
-  std::string target;                  // its line
+  OptionValues options;                // without the input shapes and the target
+  OptionValues target;                 // its name and its numbers
   std::string compiler;                // compiler_id()
   KeyDigests digests;                  // of the members above; make_key computes them
   bool operator==(const ExecutableKey&) const = default;

@@ -48,18 +48,18 @@ std::string to_text(const KeyRecord& record) {
         {"shape", input.shape}
     });
   const Json json = {
-      {"schema",            kSchema                 },
-      {"model",             record.model            },
-      {"sha256",            record.key.digests.total},
-      {"graph",             record.key.graph        },
-      {"weights",           record.key.weights      },
-      {"inputs",            inputs                  },
-      {"options",           record.key.options      },
-      {"target",            record.key.target       },
-      {"compiler",          record.key.compiler     },
-      {"executable_sha256", record.executable_sha256},
-      {"executable_bytes",  record.executable_bytes },
-      {"compile_ms",        record.compile_ms       }
+      {"schema",            kSchema                        },
+      {"model",             record.model                   },
+      {"sha256",            record.key.digests.total       },
+      {"graph",             record.key.graph               },
+      {"weights",           record.key.weights             },
+      {"inputs",            inputs                         },
+      {"options",           option_text(record.key.options)},
+      {"target",            target_text(record.key.target) },
+      {"compiler",          record.key.compiler            },
+      {"executable_sha256", record.executable_sha256       },
+      {"executable_bytes",  record.executable_bytes        },
+      {"compile_ms",        record.compile_ms              }
   };
   const std::string line = json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
   return line + to_hex(sha256(line)) + "\n";
@@ -85,8 +85,8 @@ Expected<KeyRecord> parse_record(const std::string& text) {
   record.key.weights = json["weights"];
   for (const Json& input : json["inputs"])
     record.key.inputs.push_back({input["name"], input["dtype"], input["shape"].get<Shape>()});
-  record.key.options = json["options"];
-  record.key.target = json["target"];
+  record.key.options = parse_option_values(json["options"].get<std::string>());
+  record.key.target = parse_target_values(json["target"].get<std::string>());
   record.key.compiler = json["compiler"];
   record.executable_sha256 = json["executable_sha256"];
   record.executable_bytes = json["executable_bytes"];

@@ -36,7 +36,7 @@ po::options_description flags() {
       "mean and deviation of the normal distribution that lengths are drawn from")(
       "max_seq_len", po::value<int64_t>()->default_value(0),
       "longest request; 0: the executable's row length")(
-      "vocabulary", po::value<int64_t>()->default_value(30522), "token ids are below this")(
+      "vocab", po::value<int64_t>()->default_value(30522), "token ids are below this")(
       "seed", po::value<uint32_t>()->default_value(2023), "of NumPy's legacy generator")(
       "policy", po::value<std::string>()->default_value("first_fit"),
       "how requests are chosen: next_fit, first_fit, best_fit or window")(
@@ -185,7 +185,7 @@ Expected<std::vector<Request>> make_requests(const po::variables_map& flags,
   options.average = flags["avg_seq_len"].as<double>();
   const int64_t longest = flags["max_seq_len"].as<int64_t>();
   options.longest = longest ? longest : packing.row_length;
-  options.vocabulary = static_cast<int32_t>(flags["vocabulary"].as<int64_t>());
+  options.vocabulary = static_cast<int32_t>(flags["vocab"].as<int64_t>());
   std::vector<Request> requests;
   for (SyntheticRequest& drawn : TRY(synthetic_workload(options))) {
     Request request;

@@ -118,7 +118,7 @@ Status draw_requests(const po::variables_map& flags, OnlinePlan& plan) {
   const auto longest = flags["max_seq_len"].as<int64_t>();
   options.longest = longest > 0 ? longest : longest_request(plan.contract);
   options.vocabulary =
-      static_cast<int32_t>(TRY(number(flags, "vocabulary", 1, int64_t{INT32_MAX})));
+      static_cast<int32_t>(TRY(number(flags, "vocab", 1, int64_t{INT32_MAX})));
   plan.workload = TRY(synthetic_workload(options));
   const Time deadline = TRY(microseconds(flags, "deadline_microseconds"));
   for (const SyntheticRequest& request : plan.workload) {
@@ -133,7 +133,7 @@ Status draw_requests(const po::variables_map& flags, OnlinePlan& plan) {
 // Ids for lengths that a trace gives.
 void draw_ids(const po::variables_map& flags, OnlinePlan& plan) {
   NumpyRandom random(flags["seed"].as<uint32_t>());
-  const auto vocabulary = static_cast<uint32_t>(flags["vocabulary"].as<int64_t>());
+  const auto vocabulary = static_cast<uint32_t>(flags["vocab"].as<int64_t>());
   for (const TimedArrival& arrival : plan.arrivals) {
     SyntheticRequest request;
     request.ids.resize(static_cast<size_t>(arrival.arrival.length));

@@ -12,6 +12,7 @@
 
 #include "support/guard.h"
 #include "support/temporary.h"
+#include "tools/flag_words.h"
 #include "tools/print.h"
 #include "tools/verb.h"
 
@@ -58,7 +59,7 @@ int run_verb_with(const Verb& verb, const std::vector<std::string>& words) {
     if (verb.positional) positional.add(verb.positional, -1);
     // Prefixes of flags are not flags: a typing slip must not pick one.
     const int style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
-    po::command_line_parser parser(words);
+    po::command_line_parser parser(normal_words(words, flags));
     po::store(parser.options(flags).positional(positional).style(style).run(), map);
     po::notify(map);
   } catch (const po::error& error) {

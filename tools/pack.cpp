@@ -206,8 +206,8 @@ Status run(const po::variables_map& flags) {
                  ErrorKind::Usage};
   const bool executables = flags.count(tune ? "executables" : "executable") &&
                            (tune || !flags["executable"].as<std::string>().empty());
-  if (flags.count("require-signature") && !executables)
-    return Error{"--require-signature: is for executables, must be left out where none is loaded",
+  if (flags.count("require_signature") && !executables)
+    return Error{"--require_signature: is for executables, must be left out where none is loaded",
                  ErrorKind::Usage};
   const PackRule rule = TRY(pack_rule(flags));
   const LengthSource source = TRY(length_source(flags, words.empty() ? "" : words[0]));

@@ -33,22 +33,12 @@ struct TriedShape {
   TunedShape tuned;
 };
 
-// The words of `tessera compile` that stand for an executable's options (compiler/options.h).
+// The command that compiles what an executable says of its options.
 std::string command_of(const std::string& options, const std::string& model,
                        const std::string& output) {
   std::string words = "tessera compile --input_model " + shell_word(model);
-  std::istringstream lines(options);
-  for (std::string line; std::getline(lines, line);) {
-    const size_t space = line.find(' ');
-    std::string value = space == std::string::npos ? "" : line.substr(space + 1);
-    const std::string name = line.substr(0, space);
-    std::erase_if(value, [](char c) { return c == '[' || c == ']'; });
-    if (name == "target") value = value.substr(0, value.find(' '));
-    const bool is_default = (name == "partials_type" && value == "half") ||
-                            (name == "available_memory_proportion" && value == "0.6") ||
-                            (name == "target" && value == "c600") || value.empty();
-    if (!is_default) words += fmt::format(" --{} {}", shell_word(name), shell_words(value));
-  }
+  for (const std::string& word : flag_words(parse_option_values(options)))
+    words += " " + shell_word(word);
   return words + " -o " + shell_word(output);
 }
 

@@ -95,7 +95,7 @@ Expected<std::vector<Source>> sources(const po::variables_map& flags, const Mode
     }
   if (flags.count("random"))
     for (const std::string& word : flags["random"].as<Words>())
-      all.push_back({"", model ? TRY(parse_shapes({word})) : std::map<std::string, Shape>()});
+      all.push_back({"", model ? TRY(parse_shapes({word})) : InputShapes()});
   if (all.empty() && !may_be_none)
     return Error{"run: no inputs, must be --inputs FOLDER or --random NAME=D,D", ErrorKind::Usage};
   return all;
@@ -203,7 +203,7 @@ Status run(const po::variables_map& flags) {
   const bool packed = !flags["requests"].as<std::string>().empty();
   if (onnx && packed) return Error{"run: --requests needs a packed executable", ErrorKind::Usage};
   if (onnx && machine.require_signature)
-    return Error{"run: --require-signature is for executables: a session makes its own of a model",
+    return Error{"run: --require_signature is for executables: a session makes its own of a model",
                  ErrorKind::Usage};
   if (onnx && sandbox)
     return Error{"run: --sandbox needs an executable: 'tessera compile' makes one of a model",
@@ -224,8 +224,8 @@ Verb run_verb() {
           "MODEL.popef|MODEL.onnx --inputs FOLDER --outputs FOLDER [FLAGS]",
           "tessera run bert.popef --inputs batch --outputs answers\n"
           "  tessera run bert.onnx --random input_ids=4,128 input_ids=4,100 --events events.jsonl\n"
-          "  tessera run bert.onnx --inputs batch --on-recompile pad --warm-up input_ids=4,64 "
-          "input_ids=4,128 --cache-dir cache\n"
+          "  tessera run bert.onnx --inputs batch --on_recompile pad --warm_up input_ids=4,64 "
+          "input_ids=4,128 --cache_dir cache\n"
           "  tessera run stranger.popef --inputs batch --outputs answers --sandbox",
           flags,
           "model",

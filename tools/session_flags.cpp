@@ -37,15 +37,15 @@ Expected<InputShapes> parse_warm_up(const std::string& word) {
   for (std::string input; std::getline(stream, input, ';');) inputs.push_back(input);
   auto shapes = parse_shapes(inputs);
   if (!shapes.ok())
-    return Error{"--warm-up '" + word + "': must be NAME=D,D, or several joined by ';'",
+    return Error{"--warm_up '" + word + "': must be NAME=D,D, or several joined by ';'",
                  ErrorKind::Usage};
   return shapes;
 }
 
 std::string cache_dir(const po::variables_map& flags) {
-  for (const char* flag : {"cache-dir", "cache_path"})
+  for (const char* flag : {"cache_dir", "cache_path"})
     if (const auto& folder = flags[flag].as<std::string>(); !folder.empty()) return folder;
-  return flags["no-cache"].as<bool>() ? "" : default_cache_dir();
+  return flags["no_cache"].as<bool>() ? "" : default_cache_dir();
 }
 
 std::string on_recompile_help() {
@@ -65,20 +65,20 @@ po::options_description session_flags() {
                       "file")(
       "metrics", po::value<std::string>()->default_value(""),
       "write the counters to this file at the end, in Prometheus' text format")(
-      "on-recompile", po::value<std::string>()->default_value("warn"), on_recompile_help().c_str())(
-      "recompile-limit", po::value<int64_t>()->default_value(-1),
+      "on_recompile", po::value<std::string>()->default_value("warn"), on_recompile_help().c_str())(
+      "recompile_limit", po::value<int64_t>()->default_value(-1),
       "refuse more recompiles than this (exit code 3); -1: no limit")(
-      "warm-up", po::value<Words>()->multitoken()->composing(),
+      "warm_up", po::value<Words>()->multitoken()->composing(),
       "compile these shapes first, whatever the policy: NAME=D,D for each executable")(
       "background", po::bool_switch(),
       "with pad: compile the shape itself meanwhile, for the batches that follow")(
-      "cache-dir", po::value<std::string>()->default_value(""),
+      "cache_dir", po::value<std::string>()->default_value(""),
       "keep executables in this folder, for all processes; the default is TESSERA_CACHE_DIR")(
-      "cache_path", po::value<std::string>()->default_value(""), "PopRT's name of --cache-dir")(
-      "no-cache", po::bool_switch(), "do without TESSERA_CACHE_DIR")(
-      "cache-limit", po::value<std::string>()->default_value("16G"),
+      "cache_path", po::value<std::string>()->default_value(""), "PopRT's name of --cache_dir")(
+      "no_cache", po::bool_switch(), "do without TESSERA_CACHE_DIR")(
+      "cache_limit", po::value<std::string>()->default_value("16G"),
       "bytes that the folder may hold; the least recently used go")(
-      "memory-entries", po::value<int64_t>()->default_value(64),
+      "memory_entries", po::value<int64_t>()->default_value(64),
       "executables that are kept ready to run; the least recently used go");
   return flags;
 }
@@ -97,29 +97,29 @@ Status check_no_session_flags(const po::variables_map& flags) {
 Expected<SessionOptions> session_options(const po::variables_map& flags) {
   SessionOptions options;
   options.events_path = flags["events"].as<std::string>();
-  auto policy = parse_on_recompile(flags["on-recompile"].as<std::string>());
+  auto policy = parse_on_recompile(flags["on_recompile"].as<std::string>());
   if (!policy.ok())
-    return Error{fmt::format("--on-recompile: '{}', must be {}",
-                             flags["on-recompile"].as<std::string>(), list_of_words<OnRecompile>()),
+    return Error{fmt::format("--on_recompile: '{}', must be {}",
+                             flags["on_recompile"].as<std::string>(), list_of_words<OnRecompile>()),
                  ErrorKind::Usage};
   options.on_recompile = *policy;
-  options.recompile_limit = flags["recompile-limit"].as<int64_t>();
+  options.recompile_limit = flags["recompile_limit"].as<int64_t>();
   if (options.recompile_limit < -1)
-    return Error{fmt::format("--recompile-limit: {}, must be at least 0, or -1 for no limit",
+    return Error{fmt::format("--recompile_limit: {}, must be at least 0, or -1 for no limit",
                              options.recompile_limit),
                  ErrorKind::Usage};
-  if (flags.count("warm-up"))
-    for (const std::string& word : flags["warm-up"].as<Words>())
+  if (flags.count("warm_up"))
+    for (const std::string& word : flags["warm_up"].as<Words>())
       options.warm_up.push_back(TRY(parse_warm_up(word)));
   options.background = flags["background"].as<bool>();
   if (options.background && options.on_recompile != OnRecompile::Pad)
-    return Error{"--background: needs --on-recompile pad", ErrorKind::Usage};
+    return Error{"--background: needs --on_recompile pad", ErrorKind::Usage};
   options.cache_dir = cache_dir(flags);
   options.cache_limit_bytes =
-      TRY(parse_bytes("--cache-limit", flags["cache-limit"].as<std::string>()));
-  const int64_t entries = flags["memory-entries"].as<int64_t>();
+      TRY(parse_bytes("--cache_limit", flags["cache_limit"].as<std::string>()));
+  const int64_t entries = flags["memory_entries"].as<int64_t>();
   if (entries < 1)
-    return Error{fmt::format("--memory-entries: {}, must be at least 1", entries),
+    return Error{fmt::format("--memory_entries: {}, must be at least 1", entries),
                  ErrorKind::Usage};
   options.memory_entries = static_cast<size_t>(entries);
   options.tell = [](const std::string& line) { print_error("{}\n", line); };

@@ -87,24 +87,24 @@ Error name_them(const char* verb, const std::string& what) {
 
 po::options_description keygen_flags() {
   po::options_description flags("Keys");
-  flags.add_options()("secret-key", po::value<std::string>()->default_value("tessera.key"),
+  flags.add_options()("secret_key", po::value<std::string>()->default_value("tessera.key"),
                       "where the secret key goes, readable by its owner alone; keep it")(
-      "public-key", po::value<std::string>()->default_value("tessera.pub"),
+      "public_key", po::value<std::string>()->default_value("tessera.pub"),
       "where the public key goes; give it to those who check your signatures")(
-      "no-password", po::bool_switch(),
+      "no_password", po::bool_switch(),
       "store the secret key as it is, for machines that sign alone; else a password is asked for, "
       "or read as a line of stdin");
   return flags;
 }
 
 Status keygen(const po::variables_map& flags) {
-  const std::string secret = flags["secret-key"].as<std::string>();
-  const std::string open = flags["public-key"].as<std::string>();
+  const std::string secret = flags["secret_key"].as<std::string>();
+  const std::string open = flags["public_key"].as<std::string>();
   for (const std::string& path : {secret, open})
     if (std::error_code ignored; std::filesystem::exists(path, ignored))
       return Error{path + ": is there already, must not be: a key is never replaced"};
   std::optional<std::string> password;
-  if (!flags["no-password"].as<bool>()) password = TRY(new_password());
+  if (!flags["no_password"].as<bool>()) password = TRY(new_password());
   const SecretKey key = SecretKey::generate();
   TRY(write_secret(secret, TRY(secret_key_text(key, password))));
   TRY(write_file_atomic(open, public_key_text(key.public_key())));
@@ -118,7 +118,7 @@ Status keygen(const po::variables_map& flags) {
 po::options_description sign_flags() {
   po::options_description flags("Signing");
   flags.add_options()("file", po::value<std::string>(), "what to sign: an executable, or any file")(
-      "secret-key", po::value<std::string>(),
+      "secret_key", po::value<std::string>(),
       "a key of 'tessera keygen' or of 'minisign -G'; its password, if it has one, is asked for, "
       "or "
       "read as a line of stdin")("output,o", po::value<std::string>()->default_value(""),
@@ -147,13 +147,13 @@ Expected<SecretKey> read_secret_key(const std::string& path) {
 
 Status sign_file(const po::variables_map& flags) {
   if (!flags.count("file")) return name_them("sign", "no file, must be one");
-  if (!flags.count("secret-key"))
-    return name_them("sign", "no key, must be --secret-key KEY ('tessera keygen' makes one)");
+  if (!flags.count("secret_key"))
+    return name_them("sign", "no key, must be --secret_key KEY ('tessera keygen' makes one)");
   const std::string path = flags["file"].as<std::string>();
   std::string output = flags["output"].as<std::string>();
   if (output.empty()) output = path + ".minisig";
   const std::shared_ptr<const MappedFile> file = TRY(MappedFile::open(path));
-  const SecretKey key = TRY(read_secret_key(flags["secret-key"].as<std::string>()));
+  const SecretKey key = TRY(read_secret_key(flags["secret_key"].as<std::string>()));
   const std::string comment =
       flags.count("comment") ? flags["comment"].as<std::string>() : default_comment(path);
   TRY(write_file_atomic(output, TRY(sign(file->bytes(), key, comment))));
@@ -166,8 +166,8 @@ Status sign_file(const po::variables_map& flags) {
 Verb keygen_verb() {
   return {"keygen",
           "make a pair of keys to sign executables with, as minisign's",
-          "[--secret-key KEY] [--public-key PUB] [--no-password]",
-          "tessera keygen --secret-key release.key --public-key release.pub",
+          "[--secret_key KEY] [--public_key PUB] [--no_password]",
+          "tessera keygen --secret_key release.key --public_key release.pub",
           keygen_flags,
           nullptr,
           keygen};
@@ -175,10 +175,10 @@ Verb keygen_verb() {
 
 Verb sign_verb() {
   return {"sign",
-          "sign an executable, so that --require-signature takes it",
-          "FILE --secret-key KEY [-o FILE.minisig]",
-          "tessera sign bert.popef --secret-key release.key\n"
-          "  tessera run bert.popef --inputs batch --require-signature release.pub",
+          "sign an executable, so that --require_signature takes it",
+          "FILE --secret_key KEY [-o FILE.minisig]",
+          "tessera sign bert.popef --secret_key release.key\n"
+          "  tessera run bert.popef --inputs batch --require_signature release.pub",
           sign_flags,
           "file",
           sign_file};

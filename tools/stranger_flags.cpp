@@ -6,7 +6,7 @@ namespace {
 
 void add_signature(po::options_description& flags) {
   flags.add_options()(
-      "require-signature", po::value<std::string>(),
+      "require_signature", po::value<std::string>(),
       "take only executables that this key has signed: a public key's file, or the "
       "key itself; the signature is FILE.minisig ('tessera sign' or 'minisign -S')");
 }
@@ -29,10 +29,10 @@ po::options_description stranger_flags() {
 }
 
 Expected<std::optional<PublicKey>> required_key(const po::variables_map& flags) {
-  if (!flags.count("require-signature")) return std::optional<PublicKey>();
-  Expected<PublicKey> key = read_public_key(flags["require-signature"].as<std::string>());
+  if (!flags.count("require_signature")) return std::optional<PublicKey>();
+  Expected<PublicKey> key = read_public_key(flags["require_signature"].as<std::string>());
   if (key.ok()) return std::optional<PublicKey>(key.take());
-  return Error{"--require-signature: " + key.error().message, ErrorKind::Usage};
+  return Error{"--require_signature: " + key.error().message, ErrorKind::Usage};
 }
 
 }  // namespace tessera::tools

@@ -9,7 +9,7 @@
 
 namespace tessera::tools {
 
-// --require-signature, of everything that loads an executable.
+// --require_signature, of everything that loads an executable.
 po::options_description signature_flags();
 Expected<std::optional<PublicKey>> required_key(const po::variables_map& flags);
 // That and --sandbox, of everything that runs one.

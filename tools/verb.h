@@ -51,7 +51,7 @@ Expected<MachineOptions> machine_options(const po::variables_map& flags);
 po::options_description limit_flags();
 Expected<Limits> limits_of(const po::variables_map& flags);
 // "input_ids=16,256" …
-Expected<std::map<std::string, Shape>> parse_shapes(const std::vector<std::string>& words);
+Expected<InputShapes> parse_shapes(const std::vector<std::string>& words);
 
 double now_seconds();                       // a clock that only moves forward
 std::string human_bytes(int64_t bytes);     // "1.2 MiB"

@@ -38,8 +38,8 @@ std::string signature_text(const Verification& is, const std::string& path) {
                        on_one_line(is.trusted_comment));
   const auto text = read_text_file(path + ".minisig", size_t{1} << 16);
   const auto signer = text.ok() ? signer_of(*text) : Expected<KeyNumber>(text.error());
-  if (!signer.ok()) return "none asked for (--require-signature KEY)";
-  return fmt::format("there is one by key {}: not checked, for no --require-signature is given",
+  if (!signer.ok()) return "none asked for (--require_signature KEY)";
+  return fmt::format("there is one by key {}: not checked, for no --require_signature is given",
                      to_string(*signer));
 }
 
@@ -162,9 +162,9 @@ Status run(const po::variables_map& flags) {
 Verb verify_verb() {
   return {"verify",
           "say what was checked of an executable: nothing is compiled, run or written",
-          "MODEL.popef … [--require-signature KEY] [--json]",
+          "MODEL.popef … [--require_signature KEY] [--json]",
           "tessera verify bert.popef\n"
-          "  tessera verify bert.popef --require-signature release.pub",
+          "  tessera verify bert.popef --require_signature release.pub",
           flags,
           "files",
           run};

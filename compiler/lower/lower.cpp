@@ -83,8 +83,7 @@ std::map<std::string, int64_t> index_limits(const Graph& graph) {
   return limits;
 }
 
-Expected<Lowered> lower(const Graph& graph, const LowerOptions& options,
-                        const Deadline* deadline) {
+Expected<Lowered> lower(const Graph& graph, const LowerOptions& options, const Deadline* deadline) {
   TRY(check_elements(graph));
   Lowering lowering(graph, options);
   std::vector<const Node*> computed;

@@ -16,6 +16,7 @@ from poprt_compat import passes
 from poprt_compat.compiler import DEFAULTS as COMPILER_DEFAULTS
 from poprt_compat.compiler import MEANT, CompilerOptions
 from poprt_compat.converter import DEFAULTS, compile_options
+from poprt_compat.options import ROWS, Row
 from poprt_compat.warn import exit_code, no_meaning
 from tessera._core import visible
 
@@ -61,6 +62,23 @@ NO_MEANING = [
 ]
 
 
+#: Options of CompilerOptions that are flags too.
+COMPILER_FLAGS = ("num_io_tiles", "batches_per_step")
+
+
+def argument_of(row: Row) -> dict[str, Any]:
+    """How argparse takes an option."""
+    if row.name == "precision":
+        return {"default": row.usual, "choices": ["fp32", "fp16", "fp8", "fp8_weight"]}
+    if row.kind in ("shapes", "fields"):
+        return {"nargs": "+", "default": [], "metavar": "NAME=VALUE"}
+    if row.kind == "whole":
+        return {"type": int, "default": int(row.usual)}
+    if row.kind == "real":
+        return {"type": float}
+    return {"default": "", "metavar": "A,B"}
+
+
 def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="poprt",
@@ -80,27 +98,13 @@ def make_parser() -> argparse.ArgumentParser:
     add("--framework", default="onnx", choices=["onnx", "tensorflow"])
     add("--output_model", metavar="NAME.onnx", help="the converted model (in --output_dir)")
     add("--output_dir", default="./", metavar="DIR")
-    add(
-        "--input_shape", nargs="+", default=[], metavar="NAME=D,D", help="fixes variable dimensions"
-    )
     add("--batch_size", type=int, help="of all inputs whose batch is variable")
     add("--batch_axis", type=int, default=0)
-    add("--precision", default="fp32", choices=["fp32", "fp16", "fp8", "fp8_weight"])
-    add("--fp16_skip_op_types", default="", metavar="A,B")
-    add("--passes", default="", metavar="A,B", help="optional passes to add")
-    add("--skip_passes", default="", metavar="A,B")
+    for row in ROWS:
+        if row.converter or row.name in COMPILER_FLAGS:
+            add("--" + row.name, help=row.help.replace("%", "%%"), **argument_of(row))
     add("--list_all_passes", action="store_true")
-    add(
-        "--pack_args",
-        nargs="+",
-        default=[],
-        metavar="KEY=VALUE",
-        help="max_valid_num=N segment_max_size=N",
-    )
-    add("--available_memory_proportion", type=float)
     add("--ipu_version", default="", choices=["ipu2", "ipu21", ""], metavar="{ipu2,ipu21}")
-    add("--num_io_tiles", type=int, default=0, help="tiles that hold streams and do not compute")
-    add("--batches_per_step", type=int, default=1)
     add("--compiler_options", nargs="+", default=[], metavar="KEY=VALUE")
     add("--export_popef", action="store_true", help="write DIR/executable.popef")
     add("--run", action="store_true", help="run once compiled, on random values")
@@ -154,15 +158,11 @@ def pack_args_of(words: Sequence[str]) -> dict[str, str]:
 def settings_of(args: argparse.Namespace) -> dict[str, Any]:
     return {
         **DEFAULTS,
-        "input_shape": shapes_of(args.input_shape),
-        "precision": args.precision,
+        **{row.converter: getattr(args, row.name) for row in ROWS if row.converter},
         "batch_size": args.batch_size,
         "batch_axis": args.batch_axis,
-        "used_passes": args.passes,
-        "skip_passes": args.skip_passes,
+        "input_shape": shapes_of(args.input_shape),
         "pack_args": pack_args_of(args.pack_args),
-        "fp16_skip_op_types": args.fp16_skip_op_types,
-        "available_memory_proportion": args.available_memory_proportion,
     }
 
 
@@ -193,8 +193,7 @@ def target_options(args: argparse.Namespace) -> dict[str, Any]:
     a meaning."""
     settings: dict[str, Any] = {
         "ipu_version": args.ipu_version,
-        "num_io_tiles": args.num_io_tiles,
-        "batches_per_step": args.batches_per_step,
+        **{name: getattr(args, name) for name in COMPILER_FLAGS},
     }
     if args.available_memory_proportion is not None:
         settings["available_memory_proportion"] = args.available_memory_proportion

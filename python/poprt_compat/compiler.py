@@ -6,6 +6,7 @@ from typing import Any, Optional
 
 import tessera
 from poprt_compat.models import fixed_shapes, model_path
+from poprt_compat.options import ROWS
 from poprt_compat.warn import no_meaning
 
 #: Every option of PopRT's CompilerOptions, in Python's spelling, with its default.
@@ -51,18 +52,10 @@ DEFAULTS: dict[str, Any] = {
     "create_host_transferable_tensor_with_offset": False,
     "enable_efficient_overlap_io_topo_cons": False,
 }
+#: By name: the option of Tessera that means the same.
+OPTIONS = {row.compiler: row.name for row in ROWS if row.compiler}
 #: Those that Tessera gives a meaning to.
-MEANT = (
-    "num_ipus",
-    "ipu_version",
-    "batches_per_step",
-    "partials_type",
-    "available_memory_proportion",
-    "num_io_tiles",
-    "enable_prefetch_datastreams",
-    "use_128bit_conv_unit_load",
-    "enable_fast_reduce",
-)
+MEANT = ("num_ipus", "ipu_version", *OPTIONS)
 TARGETS = {"": "c600", "ipu2": "gc200", "ipu21": "c600"}
 
 
@@ -100,15 +93,7 @@ class CompilerOptions:
             raise tessera.UsageError(f"ipu_version: '{self.ipu_version}', must be ipu2 or ipu21")
         return {
             "target": TARGETS[self.ipu_version],
-            "partials_type": self.partials_type,
-            "available_memory_proportion": self.available_memory_proportion,
-            "batches_per_step": self.batches_per_step,
-            "num_io_tiles": self.num_io_tiles,
-            "prefetch": self.enable_prefetch_datastreams,
-            "compiler_options": {
-                "use_128bit_conv_unit_load": self.use_128bit_conv_unit_load,
-                "enable_fast_reduce": self.enable_fast_reduce,
-            },
+            **{option: getattr(self, name) for name, option in OPTIONS.items()},
         }
 
 

@@ -3,23 +3,18 @@
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Union
 
 import tessera
 from poprt_compat import passes as pass_names
 from poprt_compat.models import fixed_shapes, model_path
+from poprt_compat.options import ROWS
 from poprt_compat.warn import no_meaning
 
-#: Keywords that Tessera gives a meaning to, with PopRT's defaults.
-DEFAULTS = {
-    "input_shape": None,
-    "precision": "fp32",
-    "used_passes": (),
-    "skip_passes": (),
-    "pack_args": None,
-    "fp16_skip_op_types": (),
-    "available_memory_proportion": None,
+#: Keywords that Tessera gives a meaning to, with their defaults; None: Tessera's own.
+DEFAULTS: dict[str, Any] = {
+    **{row.converter: None for row in ROWS if row.converter},
     "batch_size": None,
     "batch_axis": 0,
 }
@@ -87,24 +82,33 @@ def pack_args_of(pack_args: dict[str, Any]) -> dict[str, int]:
     return kept
 
 
-def compile_options(path: str, settings: dict[str, Any]) -> dict[str, Any]:
-    """Tessera's options of the settings above."""
-    options: dict[str, Any] = {
-        "input_shape": fixed_shapes(
-            path, settings["input_shape"], settings["batch_size"], settings["batch_axis"]
-        ),
-        "passes": pass_names.optional_passes(names_of(settings["used_passes"])),
-        "skip_passes": pass_names.skipped_passes(names_of(settings["skip_passes"])),
-        "fp16_skip_op_types": names_of(settings["fp16_skip_op_types"]),
-    }
-    precision = settings["precision"]
+def precision_of(precision: str) -> str:
     if precision in ("fp8", "fp8_weight"):
         raise tessera.UsageError(f"precision: '{precision}', must be fp32 or fp16: there is no fp8")
-    options["precision"] = precision
-    if settings["pack_args"]:
-        options["pack_args"] = pack_args_of(dict(settings["pack_args"]))
-    if settings["available_memory_proportion"] is not None:
-        options["available_memory_proportion"] = settings["available_memory_proportion"]
+    return precision
+
+
+#: What PopRT's value of an option is here, where that is not the same.
+MEANING: dict[str, Callable[[Any], Any]] = {
+    "precision": precision_of,
+    "passes": lambda value: pass_names.optional_passes(names_of(value)),
+    "skip_passes": lambda value: pass_names.skipped_passes(names_of(value)),
+    "fp16_skip_op_types": names_of,
+    "pack_args": lambda value: pack_args_of(dict(value)),
+}
+
+
+def compile_options(path: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """Tessera's options of the settings above."""
+    options: dict[str, Any] = {}
+    for row in ROWS:
+        value = settings[row.converter] if row.converter else None
+        if value is None or (hasattr(value, "__len__") and not len(value)):
+            continue
+        options[row.name] = MEANING[row.name](value) if row.name in MEANING else value
+    options["input_shape"] = fixed_shapes(
+        path, settings["input_shape"], settings["batch_size"], settings["batch_axis"]
+    )
     return options
 
 

@@ -118,36 +118,49 @@ class PackArgs(TypedDict):
 class CompileOptions(TypedDict, total=False):
     """Keyword arguments of everything that compiles; names and meaning are the command line's."""
 
-    #: Fixes variable dimensions, by input: ``{"input_ids": (16, 256)}``.
+    # The rows of compiler/options.def, as tests/python/test_options.py writes them.
+    #: Fix variable dimensions, by input: NAME=D,D … (inputs that share a symbolic name follow). In
+    #: Python: ``{"input_ids": (16, 256)}``.
     input_shape: Mapping[str, Sequence[int]]
-    #: ``"fp32"`` (the default) or ``"fp16"``.
+    #: Type of floating-point numbers: fp32 or fp16. The default: fp32.
     precision: str
-    #: With fp16: types of operations that stay in fp32, ``"Gelu"`` for example.
+    #: With precision fp16: types of operations that stay in fp32: a,b (Gelu, LayerNormalization
+    #: …).
     fp16_skip_op_types: str | Sequence[str]
-    #: Packing form A.
-    pack_args: PackArgs
-    #: Optional passes to add, ``"insert_attention_mask"`` (packing form B) for example.
-    passes: str | Sequence[str]
-    #: Passes to leave out.
-    skip_passes: str | Sequence[str]
-    #: What a split fp16 matmul stores of its partial sums: ``"half"`` (the default) or ``"float"``.
+    #: What an fp16 matmul that is split over its inner dimension stores of its partial sums, and
+    #: the rate at which the machine multiplies: half or float. The default: half.
     partials_type: str
-    #: Share of a tile that one matmul's operands may take, in (0, 1]; 0.6.
+    #: Share of a tile that one matmul's operands may take, above 0 and at most 1. The default:
+    #: 0.6.
     available_memory_proportion: float
-    #: ``use_128bit_conv_unit_load``: weights interleaved, loaded 16 bytes a cycle;
-    #: ``enable_fast_reduce``: the same for sums of partials. Both False.
-    compiler_options: Mapping[str, bool]
-    #: ``"c600"`` (the default), ``"gc200"``, ``"bow"`` or ``"test"``, and numbers to change in it:
-    #: ``"c600,tiles=736,clock_hz=1e9"``; in one word or several.
-    target: str | Sequence[str]
-    #: Batches for each start of the engine by the host; 1.
+    #: Weights lie interleaved, and the matrix unit loads 16 bytes of them a cycle. The default:
+    #: False.
+    use_128bit_conv_unit_load: bool
+    #: Partial sums lie interleaved, and their sum loads 16 bytes of them a cycle. The default:
+    #: False.
+    enable_fast_reduce: bool
+    #: Packing form A, by unpack and repack: max_valid_num=N segment_max_size=N. In Python:
+    #: ``{"max_valid_num": 40, "segment_max_size": 256}``.
+    pack_args: PackArgs
+    #: Optional passes to add: a,b (insert_attention_mask: packing form B, by attention mask).
+    passes: str | Sequence[str]
+    #: Passes to leave out: a,b.
+    skip_passes: str | Sequence[str]
+    #: Batches for each start of the engine by the host. The default: 1.
     batches_per_step: int
-    #: Tiles that hold streams and do not compute, so that input and output overlap; 0.
+    #: Tiles that hold streams and do not compute, so that input and output overlap with compute;
+    #: 0: none. The default: 0.
     num_io_tiles: int
-    #: The host fills streams before they are asked for; True.
+    #: The host fills streams before they are asked for. The default: True.
     prefetch: bool
-    #: A folder for the graph after each pass that changed it.
+    #: The machine: c600 (the default), gc200, bow or test, and numbers to change in it:
+    #: c600,tiles=736,clock_hz=1e9.
+    target: str | Sequence[str]
+    #: Write the graph after each pass that changed it to this folder.
     dump_passes: str
+    # The end of the rows.
+    #: Options by PopRT's names in CompilerOptions: ``{"enable_fast_reduce": True}``.
+    compiler_options: Mapping[str, bool | int | float | str]
     #: What the compile may cost; of a session, each load and each run too.
     limits: Limits
 

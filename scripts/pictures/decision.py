@@ -15,7 +15,7 @@ def event_of(events, which=-1):
 
 def scenarios(tessera):
     """Runs that take each way out; the order matters, because the cache folder fills."""
-    on = lambda policy: ("--on-recompile", policy)  # noqa: E731
+    on = lambda policy: ("--on_recompile", policy)  # noqa: E731
     two = ("--random", SHAPE, OTHER)
     first = tessera.events("--random", SHAPE)
     return {
@@ -23,7 +23,7 @@ def scenarios(tessera):
         "disk": event_of(tessera.events("--random", SHAPE)),
         "pad": event_of(tessera.events(*on("pad"), *two)),
         "fail": event_of(tessera.events(*on("fail"), *two, codes=(3,))),
-        "limit": event_of(tessera.events("--recompile-limit", "0", *two, codes=(3,))),
+        "limit": event_of(tessera.events("--recompile_limit", "0", *two, codes=(3,))),
         "recompile": event_of(tessera.events(*two)),
     }
 
@@ -74,10 +74,10 @@ def draw(tessera):
     x, width, out, wide = 40, 300, 470, 354
     ys = [84, 162, 240, 336, 452]
     chart.question(x, ys[0], width, "Is its executable in memory?", "the key has six ingredients")
-    chart.question(x, ys[1], width, "Is it in the cache folder?", "--cache-dir")
+    chart.question(x, ys[1], width, "Is it in the cache folder?", "--cache_dir")
     chart.question(x, ys[2], width, "Is it the model's first compile?", "or a warm-up")
-    chart.question(x, ys[3], width, "What does the policy say?", "--on-recompile")
-    chart.question(x, ys[4], width, "Is the limit reached?", "--recompile-limit")
+    chart.question(x, ys[3], width, "What does the policy say?", "--on_recompile")
+    chart.question(x, ys[4], width, "Is the limit reached?", "--recompile_limit")
     middle = x + width / 2
     for upper, lower in zip(ys[:3], ys[1:]):
         chart.way(middle, upper + 46, middle, lower, "no", down=True)

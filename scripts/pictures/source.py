@@ -86,6 +86,6 @@ class Tessera:
         if os.path.exists(log):
             os.remove(log)
         os.makedirs(os.path.join(self.folder, "cache"), mode=0o700, exist_ok=True)
-        keep = ("--cache-dir", "cache") if cache else ()
+        keep = ("--cache_dir", "cache") if cache else ()
         self.run("run", "tiny.onnx", "--events", "events.jsonl", *keep, *arguments, codes=codes)
         return self.lines("events.jsonl")

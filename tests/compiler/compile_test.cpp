@@ -142,52 +142,5 @@ TEST(Compile, a_missing_model_is_an_error_that_names_it) {
   EXPECT_THAT(result.error().message, HasSubstr("/no/such/model.onnx"));
 }
 
-std::string usage_error(const CompileOptions& options) {
-  const Status status = check_options(options);
-  if (status.ok()) return "no error";
-  EXPECT_EQ(status.error().kind, ErrorKind::Usage);
-  return status.error().message;
-}
-
-TEST(Options, a_proportion_of_memory_is_above_0_and_at_most_1) {
-  CompileOptions options = test_options();
-  options.available_memory_proportion = 1.5;
-  EXPECT_EQ(usage_error(options),
-            "available_memory_proportion: is 1.5, must be above 0 and at most 1");
-  options.available_memory_proportion = 0;
-  EXPECT_THAT(usage_error(options), HasSubstr("is 0, must be"));
-}
-
-TEST(Options, packing_takes_at_least_one_of_each) {
-  CompileOptions options = test_options();
-  options.pack_args = PackArgs{.max_valid_num = 0, .segment_max_size = 8};
-  EXPECT_EQ(usage_error(options), "pack_args: max_valid_num is 0, must be at least 1");
-}
-
-TEST(Options, equal_options_have_equal_text_and_the_dump_folder_is_no_part_of_it) {
-  CompileOptions a = test_options(), b = test_options();
-  a.passes = {"x", "y"};
-  b.passes = {"y", "x"};
-  b.dump_dir = "/elsewhere";
-  EXPECT_EQ(to_string(a), to_string(b));
-}
-
-TEST(Options, every_option_changes_the_text) {
-  const std::string base = to_string(test_options());
-  const auto changed = [&](auto change) {
-    CompileOptions options = test_options();
-    change(options);
-    return to_string(options) != base;
-  };
-  EXPECT_TRUE(changed([](CompileOptions& o) { o.input_shape["ids"] = {2, 3}; }));
-  EXPECT_TRUE(changed([](CompileOptions& o) { o.precision = Precision::Fp16; }));
-  EXPECT_TRUE(changed([](CompileOptions& o) { o.partials_type = PartialsType::Float; }));
-  EXPECT_TRUE(changed([](CompileOptions& o) { o.available_memory_proportion = 0.5; }));
-  EXPECT_TRUE(changed([](CompileOptions& o) { o.pack_args = PackArgs{4, 8}; }));
-  EXPECT_TRUE(changed([](CompileOptions& o) { o.passes = {"insert_attention_mask"}; }));
-  EXPECT_TRUE(changed([](CompileOptions& o) { o.skip_passes = {"fuse_gelu"}; }));
-  EXPECT_TRUE(changed([](CompileOptions& o) { o.target.sync_cycles += 1; }));
-}
-
 }  // namespace
 }  // namespace tessera

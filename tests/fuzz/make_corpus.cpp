@@ -142,8 +142,8 @@ Status write_records() {
       {"input_ids",      "int64", {4, 128}},
       {"attention_mask", "int64", {4, 128}}
   };
-  record.key.options = "precision fp16\npartials_type half\n";
-  record.key.target = "c600";
+  record.key.options = parse_option_values("precision fp16\npartials_type half\n");
+  record.key.target = parse_target_values("c600");
   record.key.compiler = "0.1.0";
   set_digests(record.key);
   record.model = "bert.onnx";
@@ -160,7 +160,7 @@ Status write_records() {
       {"lower",  80  }
   };
   event.wall_ms = 92.5;
-  event.options = record.key.options;
+  event.options = option_text(record.key.options);
   event.key = record.key.digests;
   std::string log = to_json_line(event) + "\n";
   event.id = 1;

@@ -13,7 +13,7 @@ import tiny
 def keys(name):
     secret, public = tiny.path(name + ".key"), tiny.path(name + ".pub")
     if not os.path.exists(secret):
-        tiny.command_line("keygen", "--secret-key", secret, "--public-key", public, "--no-password")
+        tiny.command_line("keygen", "--secret_key", secret, "--public_key", public, "--no_password")
     return secret, public
 
 
@@ -62,7 +62,7 @@ class RequireSignature(unittest.TestCase):
     def setUp(self):
         secret, self.public = keys("right")
         self.path = executable("signed.popef")
-        tiny.command_line("sign", self.path, "--secret-key", secret, "--comment", "release 7")
+        tiny.command_line("sign", self.path, "--secret_key", secret, "--comment", "release 7")
 
     def loaders(self):
         return (

@@ -188,8 +188,8 @@ TEST(Advise, commands_carry_the_flags_of_the_log) {
   last.options = "precision fp16\npartials_type half\navailable_memory_proportion 0.6\npasses \n";
   last.target = "test tiles=4";
   EXPECT_EQ(option(log.advice(), "pad to one shape").command,
-            "tessera run bert.onnx --precision fp16 --target test --on-recompile pad "
-            "--recompile-limit 0 --warm-up input_ids=4,70");
+            "tessera run bert.onnx --precision fp16 --target test --on_recompile pad "
+            "--recompile_limit 0 --warm_up input_ids=4,70");
 }
 
 TEST(Advise, slips_are_named_and_priced) {
@@ -216,7 +216,7 @@ TEST(Advise, slips_are_named_and_priced) {
   ASSERT_TRUE(slip(advice, AdviceRule::CacheTooSmall));
   EXPECT_EQ(slip(advice, AdviceRule::CacheTooSmall)->seconds, 4);
   EXPECT_EQ(slip(advice, AdviceRule::CacheTooSmall)->command,
-            "tessera run bert.onnx --memory-entries 5");
+            "tessera run bert.onnx --memory_entries 5");
   ASSERT_TRUE(slip(advice, AdviceRule::PartialBatch));
   EXPECT_EQ(slip(advice, AdviceRule::PartialBatch)->seconds, 5);
   // Five keys: each slip's own compile goes; the larger cache keeps all; and padding computes four
@@ -238,7 +238,7 @@ TEST(Advise, a_disk_that_was_too_small_is_told_its_size) {
   gone.cache.tier = CacheTier::Disk;
   log.compile(4, 10, 1, Cause::Evicted).artifact.bytes = 800;
   EXPECT_EQ(slip(log.advice(), AdviceRule::CacheTooSmall)->command,
-            "tessera run bert.onnx --cache-limit 1800");
+            "tessera run bert.onnx --cache_limit 1800");
 }
 
 // Seconds after the first event.
@@ -264,7 +264,7 @@ TEST(Advise, processes_that_compile_the_same_are_told_of_the_cache) {
   const Advice advice = log.advice();
   ASSERT_TRUE(slip(advice, AdviceRule::NoCache));
   EXPECT_EQ(slip(advice, AdviceRule::NoCache)->seconds, 1);
-  EXPECT_THAT(slip(advice, AdviceRule::NoCache)->command, HasSubstr("--cache-dir"));
+  EXPECT_THAT(slip(advice, AdviceRule::NoCache)->command, HasSubstr("--cache_dir"));
 }
 
 TEST(Advise, what_a_cache_takes_itself_is_not_promised) {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "session/key_record.h"
+#include "support/sha256.h"
 
 namespace tessera {
 namespace {
@@ -17,8 +18,8 @@ ExecutableKey key_of(std::vector<InputSignature> inputs) {
   key.graph = "graph";
   key.weights = "weights";
   key.inputs = std::move(inputs);
-  key.options = "precision fp16\npasses \n";
-  key.target = "test tiles=4 clock_hz=1500000000";
+  key.options = parse_option_values("precision fp16\npasses \n");
+  key.target = parse_target_values("test tiles=4 clock_hz=1500000000");
   key.compiler = "0.1.0+0";
   set_digests(key);
   return key;
@@ -49,14 +50,15 @@ TEST(Key, equal_keys_have_equal_digests_and_no_difference) {
 TEST(Key, each_ingredient_moves_its_own_digest_and_names_its_cause) {
   using Change = void (*)(ExecutableKey&);
   const std::vector<std::pair<Cause, Change>> changes = {
-      {Cause::InputShape,      [](ExecutableKey& k) { k.inputs[0].shape = {4, 9}; }    },
-      {Cause::InputDtype,      [](ExecutableKey& k) { k.inputs[0].dtype = "int32"; }   },
-      {Cause::InputSet,        [](ExecutableKey& k) { k.inputs[0].name = "ids"; }      },
-      {Cause::Graph,           [](ExecutableKey& k) { k.graph = "other"; }             },
-      {Cause::Weights,         [](ExecutableKey& k) { k.weights = "other"; }           },
-      {Cause::Options,         [](ExecutableKey& k) { k.options = "precision fp32\n"; }},
-      {Cause::Target,          [](ExecutableKey& k) { k.target = "test tiles=8"; }     },
-      {Cause::CompilerVersion, [](ExecutableKey& k) { k.compiler = "0.2.0"; }          },
+      {Cause::InputShape,      [](ExecutableKey& k) { k.inputs[0].shape = {4, 9}; }                    },
+      {Cause::InputDtype,      [](ExecutableKey& k) { k.inputs[0].dtype = "int32"; }                   },
+      {Cause::InputSet,        [](ExecutableKey& k) { k.inputs[0].name = "ids"; }                      },
+      {Cause::Graph,           [](ExecutableKey& k) { k.graph = "other"; }                             },
+      {Cause::Weights,         [](ExecutableKey& k) { k.weights = "other"; }                           },
+      {Cause::Options,
+       [](ExecutableKey& k) { k.options = parse_option_values("precision fp32\n"); }                   },
+      {Cause::Target,          [](ExecutableKey& k) { k.target = parse_target_values("test tiles=8"); }},
+      {Cause::CompilerVersion, [](ExecutableKey& k) { k.compiler = "0.2.0"; }                          },
   };
   for (const auto& [cause, change] : changes) {
     const KeyDifference difference = after(change);
@@ -68,18 +70,49 @@ TEST(Key, each_ingredient_moves_its_own_digest_and_names_its_cause) {
 TEST(Key, changes_are_named_by_input_option_and_field) {
   EXPECT_THAT(after([](ExecutableKey& k) { k.inputs[0].dtype = "int32"; }).changes,
               ElementsAre(KeyChange{Ingredient::Inputs, "input_ids", "int64", "int32"}));
-  EXPECT_THAT(after([](ExecutableKey& k) { k.options = "precision fp32\npasses a,b\n"; }).changes,
+  EXPECT_THAT(after([](ExecutableKey& k) {
+                k.options = parse_option_values("precision fp32\npasses a,b\n");
+              }).changes,
               ElementsAre(KeyChange{Ingredient::Options, "passes", "none", "a,b"},
                           KeyChange{Ingredient::Options, "precision", "fp16", "fp32"}));
-  EXPECT_THAT(
-      after([](ExecutableKey& k) { k.target = "test tiles=8 clock_hz=1500000000"; }).changes,
-      ElementsAre(KeyChange{Ingredient::Target, "tiles", "4", "8"}));
+  EXPECT_THAT(after([](ExecutableKey& k) {
+                k.target = parse_target_values("test tiles=8 clock_hz=1500000000");
+              }).changes,
+              ElementsAre(KeyChange{Ingredient::Target, "tiles", "4", "8"}));
+}
+
+TEST(Key, a_target_whose_name_holds_numbers_is_compared_by_its_name) {
+  const KeyDifference difference = after([](ExecutableKey& k) {
+    k.target = parse_target_values("test,clock_hz=1e9 tiles=4 clock_hz=1000000000");
+  });
+  EXPECT_THAT(difference.changes,
+              ElementsAre(KeyChange{Ingredient::Target, "clock_hz", "1500000000", "1000000000"},
+                          KeyChange{Ingredient::Target, "name", "test", "test,clock_hz=1e9"}));
+}
+
+// Caches that earlier builds have filled go on being read.
+TEST(Key, digests_of_options_and_target_are_those_of_their_texts) {
+  const ExecutableKey key = ids(4, 8);
+  EXPECT_EQ(key.digests.options, to_hex(sha256(std::string("precision fp16\npasses \n"))));
+  EXPECT_EQ(key.digests.target, to_hex(sha256(std::string("test tiles=4 clock_hz=1500000000"))));
+}
+
+TEST(Key, options_that_stand_elsewhere_in_the_key_are_not_among_its_options) {
+  CompileOptions options;
+  options.input_shape = {
+      {"ids", {4, 8}}
+  };
+  const ExecutableKey key = make_key(ModelIdentity(), {}, options);
+  EXPECT_EQ(option_text(key.options),
+            "precision fp32\npartials_type half\navailable_memory_proportion 0.6\npasses \n"
+            "skip_passes \n");
+  EXPECT_EQ(target_text(key.target), target_text(target_values(options.target)));
 }
 
 TEST(Key, every_cause_is_listed_and_the_inputs_come_first) {
   const KeyDifference difference = after([](ExecutableKey& k) {
     k.weights = "other";
-    k.options = "precision fp32\n";
+    k.options = parse_option_values("precision fp32\n");
     k.inputs[0].shape = {5, 9};
   });
   EXPECT_THAT(difference.causes, ElementsAre(Cause::InputShape, Cause::Weights, Cause::Options));
@@ -117,7 +150,7 @@ TEST(Key, nearest_differs_in_the_fewest_dimensions_then_the_least) {
 
 TEST(Key, nearest_has_the_fewest_ingredients_that_differ) {
   ExecutableKey other_options = ids(4, 9);
-  other_options.options = "precision fp32\n";
+  other_options.options = parse_option_values("precision fp32\n");
   set_digests(other_options);
   const ExecutableKey far = ids(9, 900);
   EXPECT_EQ(nearest_key({&other_options, &far}, ids(4, 8)), 1);

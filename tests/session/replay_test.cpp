@@ -134,11 +134,11 @@ class Replay : public SessionTest {
         options_.compile.precision = value == "fp16" ? Precision::Fp16 : Precision::Fp32;
       else if (word == "--target")
         options_.compile.target = target_preset(value).take();
-      else if (word == "--memory-entries")
+      else if (word == "--memory_entries")
         options_.memory_entries = std::stoul(value);
-      else if (word == "--on-recompile")
+      else if (word == "--on_recompile")
         options_.on_recompile = parse_on_recompile(value).take();
-      else if (word == "--cache-dir")
+      else if (word == "--cache_dir")
         options_.cache_dir = cache();
       else
         ADD_FAILURE() << word;
@@ -233,7 +233,7 @@ TEST_F(Replay, a_larger_cache_saves_what_was_promised) {
               return error_of_slip(
                   AdviceRule::CacheTooSmall, [&] { serve(lengths); },
                   [&](const CompileSlip& small) {
-                    EXPECT_THAT(small.command, EndsWith("--memory-entries 3"));
+                    EXPECT_THAT(small.command, EndsWith("--memory_entries 3"));
                     follow(small.command);
                   });
             }),
@@ -262,7 +262,7 @@ TEST_F(ReplayOfProcesses, a_cache_saves_what_was_promised) {
               return error_of_slip(
                   AdviceRule::NoCache, [&] { in_turn([](int) {}); },
                   [&](const CompileSlip& without) {
-                    EXPECT_THAT(without.command, EndsWith("--cache-dir FOLDER"));
+                    EXPECT_THAT(without.command, EndsWith("--cache_dir FOLDER"));
                     follow(without.command);
                   });
             }),
@@ -419,7 +419,7 @@ TEST_F(Replay, padding_of_partial_batches_saves_what_was_promised) {
                 return error_of_slip(
                     AdviceRule::PartialBatch, [&] { serve(lengths, {4, 3, 1}); },
                     [&](const CompileSlip& partial) {
-                      EXPECT_THAT(partial.command, EndsWith("--on-recompile pad"));
+                      EXPECT_THAT(partial.command, EndsWith("--on_recompile pad"));
                       follow(partial.command);
                     });
               }),

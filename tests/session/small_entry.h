@@ -36,7 +36,7 @@ inline KeyRecord small_record(int64_t rows = 8) {
   record.key.inputs = {
       {"x", "float16", {rows, 64}}
   };
-  record.key.options = "precision fp16\n";
+  record.key.options = parse_option_values("precision fp16\n");
   set_digests(record.key);
   record.model = "small.onnx";
   record.compile_ms = 1500;

@@ -147,7 +147,7 @@ TEST_F(FullDisk, outputs_are_whole_arrays_or_not_there) {
 TEST_F(FullDisk, a_session_answers_and_its_log_and_cache_stay_sound) {
   const Words words = {"run",         tiny_model(), "--random",  "input_ids=2,8",
                        "--target",    "test",       "--events",  at("events.jsonl"),
-                       "--cache-dir", at("cache"),  "--threads", "1"};
+                       "--cache_dir", at("cache"),  "--threads", "1"};
   const Words again = {"recompiles", "list", at("events.jsonl")};
   for (const size_t room : kRooms) {
     const Result result = run_with(words, room);

@@ -82,7 +82,7 @@ TEST(Killed, a_run_leaves_whole_arrays) {
 TEST(Killed, a_session_leaves_a_cache_and_a_log_that_the_next_goes_on_with) {
   const std::string folder = path("killed_session");
   kill_at_random({"run", tiny_model(), "--random", "input_ids=2,8", "input_ids=2,6", "--target",
-                  "test", "--events", folder + "/events.jsonl", "--cache-dir", folder + "/cache"},
+                  "test", "--events", folder + "/events.jsonl", "--cache_dir", folder + "/cache"},
                  folder, [&] { fs::remove_all(folder + "/cache/v1/entries"); });
   const Result log = tessera({"recompiles", "list", folder + "/events.jsonl"});
   EXPECT_EQ(log.exit_code, 0) << log.err;

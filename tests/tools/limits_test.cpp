@@ -81,7 +81,7 @@ TEST(LimitFlag, reaches_reading_loading_and_compiling) {
 
 TEST(LimitFlag, a_cached_executable_is_read_within_the_limits_and_stays) {
   const Words run = {"run",        tiny_model(),  "--random",   "input_ids=4,16",
-                     "--no-cache", "--cache-dir", path("cache")};
+                     "--no_cache", "--cache_dir", path("cache")};
   ASSERT_EQ(tessera(run).exit_code, 0);
   const Result refused = tessera(with(run, {"--limit", "vertices=10"}));
   EXPECT_EQ(refused.exit_code, kRefused) << refused.err;

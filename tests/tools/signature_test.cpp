@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// tessera verify, keygen, sign, --require-signature and --sandbox, as a user meets them.
+// tessera verify, keygen, sign, --require_signature and --sandbox, as a user meets them.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -38,13 +38,13 @@ Keys make_keys(const std::string& name) {
   Keys keys{path(name + ".key"), path(name + ".pub")};
   if (exists(keys.secret)) return keys;
   const Result made =
-      tessera({"keygen", "--secret-key", keys.secret, "--public-key", keys.open, "--no-password"});
+      tessera({"keygen", "--secret_key", keys.secret, "--public_key", keys.open, "--no_password"});
   EXPECT_EQ(made.exit_code, 0) << made.err;
   return keys;
 }
 std::string signed_executable(const std::string& name, const Keys& keys) {
   const std::string file = copy_of_executable(name);
-  const Result done = tessera({"sign", file, "--secret-key", keys.secret});
+  const Result done = tessera({"sign", file, "--secret_key", keys.secret});
   EXPECT_EQ(done.exit_code, 0) << done.err;
   return file;
 }
@@ -119,7 +119,7 @@ TEST(Keygen, the_secret_key_is_its_owners_and_never_replaced) {
   EXPECT_THAT(read_file(keys.open), HasSubstr("untrusted comment: minisign public key"));
   const std::string before = read_file(keys.secret);
   const Result again = tessera(
-      {"keygen", "--secret-key", keys.secret, "--public-key", path("other.pub"), "--no-password"});
+      {"keygen", "--secret_key", keys.secret, "--public_key", path("other.pub"), "--no_password"});
   EXPECT_EQ(again.exit_code, kError);
   EXPECT_THAT(again.err, HasSubstr("a key is never replaced"));
   EXPECT_EQ(read_file(keys.secret), before);
@@ -129,7 +129,7 @@ TEST(Keygen, the_secret_key_is_its_owners_and_never_replaced) {
 TEST(Sign, says_what_it_needs) {
   EXPECT_EQ(tessera({"sign"}).exit_code, kUsage);
   EXPECT_THAT(tessera({"sign", padded_executable()}).err, HasSubstr("tessera keygen"));
-  const Result no_key = tessera({"sign", padded_executable(), "--secret-key", make_keys("k").open});
+  const Result no_key = tessera({"sign", padded_executable(), "--secret_key", make_keys("k").open});
   EXPECT_EQ(no_key.exit_code, kBadFile);
   EXPECT_THAT(no_key.err, HasSubstr("is not a secret key"));
 }
@@ -138,15 +138,15 @@ TEST(Sign, the_comment_is_signed_and_shown) {
   const Keys keys = make_keys("commented");
   const std::string file = copy_of_executable("commented.popef");
   ASSERT_EQ(
-      tessera({"sign", file, "--secret-key", keys.secret, "--comment", "release 7"}).exit_code, 0);
+      tessera({"sign", file, "--secret_key", keys.secret, "--comment", "release 7"}).exit_code, 0);
   const Result unasked = tessera({"verify", file});
   EXPECT_THAT(unasked.out, HasSubstr("not checked"));
   EXPECT_THAT(unasked.out, Not(HasSubstr("release 7")));
-  EXPECT_THAT(tessera({"verify", file, "--require-signature", keys.open}).out,
+  EXPECT_THAT(tessera({"verify", file, "--require_signature", keys.open}).out,
               HasSubstr("release 7"));
 }
 
-// --- --require-signature ---
+// --- --require_signature ---
 
 // Every verb that loads an executable, but for the word that requires a signature.
 std::vector<Words> loading_verbs(const std::string& file) {
@@ -167,13 +167,13 @@ TEST(RequireSignature, every_verb_takes_what_the_key_signed) {
   const Keys keys = make_keys("right");
   const std::string file = signed_executable("signed.popef", keys);
   for (Words words : loading_verbs(file)) {
-    words.insert(words.end(), {"--require-signature", keys.open});
+    words.insert(words.end(), {"--require_signature", keys.open});
     const Result result = tessera(words);
     EXPECT_EQ(result.exit_code, 0) << testing::PrintToString(words) << result.err;
   }
   const std::string key = read_file(keys.open);
   const std::string line = key.substr(key.find('\n') + 1, 56);
-  EXPECT_EQ(tessera({"verify", file, "--require-signature", line}).exit_code, 0);
+  EXPECT_EQ(tessera({"verify", file, "--require_signature", line}).exit_code, 0);
 }
 
 TEST(RequireSignature, no_verb_takes_anything_else) {
@@ -189,7 +189,7 @@ TEST(RequireSignature, no_verb_takes_anything_else) {
   };
   for (const auto& [file, said] : cases)
     for (Words words : loading_verbs(file)) {
-      words.insert(words.end(), {"--require-signature", keys.open});
+      words.insert(words.end(), {"--require_signature", keys.open});
       const Result result = tessera(words);
       EXPECT_EQ(result.exit_code, kBadFile) << testing::PrintToString(words) << result.out;
       EXPECT_THAT(result.err, HasSubstr(said)) << testing::PrintToString(words);
@@ -199,12 +199,12 @@ TEST(RequireSignature, no_verb_takes_anything_else) {
 TEST(RequireSignature, is_refused_where_it_would_hold_nothing) {
   const std::string key = make_keys("right").open;
   const Result model =
-      tessera({"run", tiny_model(), "--random", "input_ids=4,16", "--require-signature", key});
+      tessera({"run", tiny_model(), "--random", "input_ids=4,16", "--require_signature", key});
   EXPECT_EQ(model.exit_code, kUsage);
   EXPECT_THAT(model.err, HasSubstr("a session makes its own"));
-  EXPECT_EQ(tessera({"pack", "--random", "10", "--require-signature", key}).exit_code, kUsage);
+  EXPECT_EQ(tessera({"pack", "--random", "10", "--require_signature", key}).exit_code, kUsage);
   const Result no_key =
-      tessera({"verify", padded_executable(), "--require-signature", "/no/such.pub"});
+      tessera({"verify", padded_executable(), "--require_signature", "/no/such.pub"});
   EXPECT_EQ(no_key.exit_code, kUsage);
   EXPECT_THAT(no_key.err, HasSubstr("/no/such.pub"));
 }

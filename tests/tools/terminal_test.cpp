@@ -132,8 +132,8 @@ TEST_F(Terminal, every_verb_prints_plain_text) {
   plain({"make-model", "--preset", kEscape, "-o", path("m.onnx")});
   plain({"verify", path(kEscape)});
   plain({"verify", path("m.onnx"), "--json"});
-  plain({"sign", path(kEscape), "--secret-key", path(kTurned)});
-  plain({"keygen", "--no-password", "--secret-key", path("missing/" + kEscape)});
+  plain({"sign", path(kEscape), "--secret_key", path(kTurned)});
+  plain({"keygen", "--no_password", "--secret_key", path("missing/" + kEscape)});
   plain({"version"});
   plain({"version", "--" + kEscape});
   plain({kEscape});

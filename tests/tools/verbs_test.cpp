@@ -219,11 +219,11 @@ TEST(Session, policies_decide_the_exit_code) {
     words.insert(words.end(), more.begin(), more.end());
     return tessera(session_run(words));
   };
-  const Result fail = with({"--on-recompile", "fail"});
+  const Result fail = with({"--on_recompile", "fail"});
   EXPECT_EQ(fail.exit_code, 3);
   EXPECT_THAT(fail.err, HasSubstr("input_ids axis 1 (seq) 16 -> 12"));
-  EXPECT_EQ(with({"--recompile-limit", "0"}).exit_code, 3);
-  const Result pad = with({"--on-recompile", "pad", "--outputs", path("padded_outputs")});
+  EXPECT_EQ(with({"--recompile_limit", "0"}).exit_code, 3);
+  const Result pad = with({"--on_recompile", "pad", "--outputs", path("padded_outputs")});
   EXPECT_EQ(pad.exit_code, 0) << pad.err;
   EXPECT_THAT(pad.err, HasSubstr("padded to input_ids [4,16]"));
   const auto logits = read_npy(path("padded_outputs/1/start_logits.npy"));
@@ -235,7 +235,7 @@ TEST(Session, the_cache_is_shared_by_runs_and_counted) {
   const std::string events = path("cache_events.jsonl"), metrics = path("metrics.prom");
   for (int i = 0; i < 2; ++i) {
     const Result run =
-        tessera(session_run({"--random", "input_ids=4,16", "--cache-dir", path("cache"), "--events",
+        tessera(session_run({"--random", "input_ids=4,16", "--cache_dir", path("cache"), "--events",
                              events, "--metrics", metrics}));
     EXPECT_EQ(run.exit_code, 0) << run.err;
   }
@@ -252,7 +252,7 @@ TEST(Session, the_cache_folder_may_come_from_the_environment) {
   const std::string other = path("flag_cache");
   tessera(session_run({"--random", "input_ids=4,16", "--cache_path", other}));
   EXPECT_TRUE(exists(other + "/v1/entries")) << "PopRT's spelling, and a flag comes first";
-  const Result without = tessera(session_run({"--random", "input_ids=4,16", "--no-cache"}));
+  const Result without = tessera(session_run({"--random", "input_ids=4,16", "--no_cache"}));
   EXPECT_THAT(without.err, HasSubstr("cold_compile")) << "though the folder has it";
   unsetenv("TESSERA_CACHE_DIR");
 }
@@ -260,10 +260,10 @@ TEST(Session, the_cache_folder_may_come_from_the_environment) {
 TEST(Session, warm_up_alone_fills_the_cache) {
   const std::string cache = path("warm_cache");
   const Result warm =
-      tessera(session_run({"--warm-up", "input_ids=4,16", "input_ids=4,12", "--cache-dir", cache}));
+      tessera(session_run({"--warm_up", "input_ids=4,16", "input_ids=4,12", "--cache_dir", cache}));
   EXPECT_EQ(warm.exit_code, 0) << warm.err;
   const Result run = tessera(session_run({"--random", "input_ids=4,12", "input_ids=4,16",
-                                          "--cache-dir", cache, "--on-recompile", "fail"}));
+                                          "--cache_dir", cache, "--on_recompile", "fail"}));
   EXPECT_EQ(run.exit_code, 0) << run.err;
 }
 
@@ -317,7 +317,7 @@ TEST_F(Recompiles, advise_prices_options_and_gives_commands) {
   EXPECT_EQ(json["options"][0]["executables"], 3);
   EXPECT_NEAR(json["options"][1]["useful_share"], (16 + 12 + 9 + 9 + 16) / (5 * 16.0), 1e-9);
   EXPECT_THAT(json["options"][1]["command"],
-              HasSubstr("--target test --on-recompile pad --recompile-limit 0 --warm-up "
+              HasSubstr("--target test --on_recompile pad --recompile_limit 0 --warm_up "
                         "input_ids=4,16"));
 }
 
@@ -350,7 +350,7 @@ TEST(Convert, writes_a_model_that_compiles_again) {
 
 TEST(Bench, prints_the_chapters_three_lines) {
   const Result result = tessera({"bench", padded_executable(), packed_executable(), "--iterations",
-                                 "5", "--avg_seq_len", "8", "--vocabulary", "100"});
+                                 "5", "--avg_seq_len", "8", "--vocab", "100"});
   EXPECT_EQ(result.exit_code, 0) << result.err;
   for (const char* line : {"[Original] Throughput:", "[Pack Offline] Throughput:",
                            "[Pack Online] Throughput:", "modelled IPU", "average mae"})
@@ -403,7 +403,7 @@ TEST(BenchOnline, real_requests_come_by_trace_and_a_real_run_replays) {
              "seconds,length,priority,deadline_microseconds\n"
              "0,5,0,0\n0.001,17,1,0\n0.002,7,2,1\n0.003,16,0,60000000\n");
   const Result run = tessera({"bench", "--online", packed_executable(), "--trace",
-                              path("trace.csv"), "--vocabulary", "90", "--record",
+                              path("trace.csv"), "--vocab", "90", "--record",
                               path("real.jsonl"), "--prometheus", path("metrics.txt")});
   ASSERT_EQ(run.exit_code, 0) << run.err;
   EXPECT_THAT(run.out, AllOf(HasSubstr("4 requests in"), HasSubstr(": 2 answered"),
@@ -417,7 +417,7 @@ TEST(BenchOnline, real_requests_come_by_trace_and_a_real_run_replays) {
 
 TEST(BenchOnline, clients_send_one_after_the_other) {
   const Result run = tessera({"bench", "--online", packed_executable(), "--clients", "3",
-                              "--requests", "40", "--vocabulary", "90", "--json"});
+                              "--requests", "40", "--vocab", "90", "--json"});
   ASSERT_EQ(run.exit_code, 0) << run.err;
   const Json figures = Json::parse(run.out);
   EXPECT_EQ(figures["answered"], 40);

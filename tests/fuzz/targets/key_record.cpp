@@ -24,9 +24,11 @@ void run(std::string_view input) {
 std::string mutate(std::string_view input, Random& random) {
   if (random.one_in(16)) return mutate_text(input, random);
   if (auto record = parse_record(std::string(input)); record.ok() && random.one_in(2)) {
-    for (std::string* const text : {&record->model, &record->key.graph, &record->key.options,
-                                    &record->key.target, &record->key.compiler})
+    for (std::string* const text : {&record->model, &record->key.graph, &record->key.compiler})
       if (random.one_in(4)) *text = mutate_text(*text, random);
+    for (OptionValues* const values : {&record->key.options, &record->key.target})
+      for (OptionValue& value : *values)
+        if (random.one_in(4)) value.value = mutate_text(value.value, random);
     for (InputSignature& input_of : record->key.inputs) {
       if (random.one_in(4)) input_of.name = mutate_text(input_of.name, random);
       for (int64_t& size : input_of.shape)

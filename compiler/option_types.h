@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// The types of compile options. Each has a text, and a parser that reads the text back.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "program/target.h"
+#include "support/expected.h"
+#include "support/type.h"
+
+namespace tessera {
+
+using InputShapes = std::map<std::string, Shape>;
+using Names = std::vector<std::string>;
+enum class Precision : uint8_t { Fp32, Fp16 };
+enum class PartialsType : uint8_t { Half, Float };
+
+// Packing form A: requests end to end, unpacked around attention.
+struct PackArgs {
+  int64_t max_valid_num = 0;
+  int64_t segment_max_size = 0;
+  bool operator==(const PackArgs&) const = default;
+};
+
+// What a caller gives for an option, whatever its type: the words that follow a flag.
+using OptionWords = std::vector<std::string>;
+
+// How an option is given: Truth, Whole, Real and Word in one word, Names in words or joined by
+// commas, Shapes and Fields in words NAME=VALUE, Target as parse_target has it.
+enum class OptionKind : uint8_t { Truth, Whole, Real, Word, Names, Shapes, Fields, Target };
+
+constexpr OptionKind kind_of(const bool&) { return OptionKind::Truth; }
+constexpr OptionKind kind_of(const int64_t&) { return OptionKind::Whole; }
+constexpr OptionKind kind_of(const double&) { return OptionKind::Real; }
+constexpr OptionKind kind_of(const std::string&) { return OptionKind::Word; }
+constexpr OptionKind kind_of(const Precision&) { return OptionKind::Word; }
+constexpr OptionKind kind_of(const PartialsType&) { return OptionKind::Word; }
+constexpr OptionKind kind_of(const Names&) { return OptionKind::Names; }
+constexpr OptionKind kind_of(const InputShapes&) { return OptionKind::Shapes; }
+constexpr OptionKind kind_of(const std::optional<PackArgs>&) { return OptionKind::Fields; }
+constexpr OptionKind kind_of(const Target&) { return OptionKind::Target; }
+std::string_view to_string(OptionKind kind);  // "truth", …
+
+// The canonical text: equal values have equal text. Shapes have a line for each input, all others
+// have one line, "" where nothing is set.
+OptionWords lines_of(bool value);
+OptionWords lines_of(int64_t value);
+OptionWords lines_of(double value);
+OptionWords lines_of(const std::string& value);
+OptionWords lines_of(Precision value);
+OptionWords lines_of(PartialsType value);
+OptionWords lines_of(const Names& value);
+OptionWords lines_of(const InputShapes& value);
+OptionWords lines_of(const std::optional<PackArgs>& value);
+OptionWords lines_of(const Target& value);
+
+// Usage errors are "WHERE: what is, what must be".
+Status parse_option(const std::string& where, const OptionWords& words, bool& value);
+Status parse_option(const std::string& where, const OptionWords& words, int64_t& value);
+Status parse_option(const std::string& where, const OptionWords& words, double& value);
+Status parse_option(const std::string& where, const OptionWords& words, std::string& value);
+Status parse_option(const std::string& where, const OptionWords& words, Precision& value);
+Status parse_option(const std::string& where, const OptionWords& words, PartialsType& value);
+Status parse_option(const std::string& where, const OptionWords& words, Names& value);
+Status parse_option(const std::string& where, const OptionWords& words, InputShapes& value);
+Status parse_option(const std::string& where, const OptionWords& words,
+                    std::optional<PackArgs>& value);
+Status parse_option(const std::string& where, const OptionWords& words, Target& value);
+
+// The words that a flag of this kind takes for a line of the canonical text.
+OptionWords words_of(OptionKind kind, const std::string& line);
+
+}  // namespace tessera
