@@ -108,7 +108,7 @@ bool BatchPacker::fill_in_order(std::span<const Candidate> waiting) {
 // once, and a batch costs window + placed searches.
 bool BatchPacker::fill_window(std::span<const Candidate> waiting) {
   const auto window = static_cast<size_t>(rule_.window);
-  const size_t pinned = std::min(static_cast<size_t>(rule_.pinned), waiting.size());
+  const size_t pinned = std::min(static_cast<size_t>(pinned_offline(rule_)), waiting.size());
   size_t passed_over = 0;
   for (const Candidate& candidate : waiting.first(pinned))
     if (!try_add(candidate.request, candidate.length)) ++passed_over;

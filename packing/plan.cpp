@@ -29,7 +29,7 @@ Json header(const char* kind, const PackingContract& contract, const PackRule& r
       {"delimiters",       contract.zero_delimiters },
       {"policy",           to_string(rule.policy)   },
       {"window",           rule.window              },
-      {"pinned",           rule.pinned              },
+      {"pinned",           pinned_offline(rule)     },
       {"depth",            rule.depth               },
   };
 }

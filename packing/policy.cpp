@@ -45,8 +45,8 @@ Status check_rule(const PackRule& rule) {
                  ErrorKind::Usage};
   };
   if (rule.window < 1) return must_be("window", rule.window, "at least 1");
-  if (rule.pinned < 1 || rule.pinned > rule.window)
-    return must_be("pinned", rule.pinned, "in 1.." + std::to_string(rule.window) + ", the window");
+  if (rule.pinned < 0 || rule.pinned > rule.window)
+    return must_be("pinned", rule.pinned, "in 0.." + std::to_string(rule.window) + ", the window");
   if (rule.depth < 0) return must_be("depth", rule.depth, "at least 0");
   return {};
 }

@@ -31,14 +31,24 @@ struct PackRule {
   // Window: the requests that have waited longest, `pinned` of them, are placed in order before any
   // other. Where `pinned` is at most the batch's rows and its request limit they always fit, so
   // that a request with n others before it rides in batch n / pinned (counted from 0) at the
-  // latest. More of them cost fill: at 16x256 about 1 % from 1 to 8.
-  int64_t pinned = 1;
+  // latest. More of them cost fill: at 16x256 about 1 % from 1 to 8. 0: kPinnedOffline where all
+  // requests are known, kPinnedOnline where they are packed as they come.
+  int64_t pinned = 0;
   // Spfhp, Lpfhp: most requests in a bin; 0: as many as fit.
   int64_t depth = 0;
 
   PackRule() = default;
   PackRule(PackPolicy which) : policy(which) {}  // implicit, so that a policy alone will do
 };
+
+inline constexpr int64_t kPinnedOffline = 1;
+inline constexpr int64_t kPinnedOnline = 12;
+inline int64_t pinned_offline(const PackRule& rule) {
+  return rule.pinned == 0 ? kPinnedOffline : rule.pinned;
+}
+inline int64_t pinned_online(const PackRule& rule) {
+  return rule.pinned == 0 ? kPinnedOnline : rule.pinned;
+}
 
 // "next_fit", "first_fit", "best_fit", "window", "spfhp", "lpfhp".
 std::string_view to_string(PackPolicy policy);
@@ -47,7 +57,7 @@ Expected<PackPolicy> parse_policy(std::string_view name);
 std::span<const PackPolicy> all_policies();
 // Whether requests can be packed as they come; the histogram packers must know them all.
 bool packs_a_stream(PackPolicy policy);
-// Usage error naming the number that is out of range: window >= 1, pinned in 1..window,
+// Usage error naming the number that is out of range: window >= 1, pinned in 0..window,
 // depth >= 0.
 Status check_rule(const PackRule& rule);
 

@@ -239,6 +239,7 @@ void bind_executable(py::module_& module) {
   module.def("load", load);
   module.def("passes", passes);
   module.def("compile_option_rows", compile_option_rows);
+  module.def("runner_option_rows", runner_option_rows);
   module.def("file_names", file_names);
   module.def("visible", [](const std::string& text) { return visible(text); });
   module.def("inspect", inspect);

@@ -119,6 +119,16 @@ OptionWords words_of(OptionKind kind, const std::string& name, const py::handle&
   return {};
 }
 
+std::string runner_word(RunnerOptionKind kind, const std::string& name, const py::handle& value) {
+  switch (kind) {
+    case RunnerOptionKind::Truth: return truth(name, value) ? "true" : "false";
+    case RunnerOptionKind::Whole: return number_word(name, value);
+    case RunnerOptionKind::Seconds: return real_word(name, value);
+    case RunnerOptionKind::Word: return text(name, value);
+  }
+  return "";
+}
+
 void set_row(const OptionRow& row, CompileOptions& options, const py::handle& value) {
   // No packing is spelled None.
   if (row.kind == OptionKind::Fields && value.is_none()) return;
@@ -231,6 +241,30 @@ SessionOptions session_options(const py::dict& options) {
   if (result.background && result.on_recompile != OnRecompile::Pad)
     refuse("background: needs on_recompile='pad'");
   return result;
+}
+
+RunnerOptions runner_options(const py::dict& options) {
+  RunnerOptions result;
+  for (const auto& [key, value] : options) {
+    const std::string name = text("option", key);
+    const RunnerOptionRow* row = find_runner_option(name);
+    if (!row) {
+      std::vector<std::string> known;
+      for (const RunnerOptionRow& other : tessera::runner_option_rows())
+        known.emplace_back(other.name);
+      refuse_name(name, known);
+    }
+    check(row->parse(runner_word(row->kind, name, value), result));
+  }
+  return result;
+}
+
+py::list runner_option_rows() {
+  py::list rows;
+  for (const RunnerOptionRow& row : tessera::runner_option_rows())
+    rows.append(py::make_tuple(std::string(row.name), std::string(to_string(row.kind)), row.usual,
+                               std::string(row.help)));
+  return rows;
 }
 
 py::list compile_option_rows() {

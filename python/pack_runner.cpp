@@ -33,41 +33,18 @@ std::chrono::microseconds microseconds(const char* name, double seconds) {
   return std::chrono::microseconds(std::llround(seconds * 1e6));
 }
 
-size_t count(const char* name, int64_t value) {
-  if (value < 1)
-    raise(Error{std::string(name) + ": " + std::to_string(value) + ", must be at least 1",
-                ErrorKind::Usage});
-  return static_cast<size_t>(value);
-}
-
-PackRunnerConfig config_of(const py::dict& options) {
-  PackRunnerConfig config;
-  config.timeout = microseconds("timeout", py::cast<double>(options["timeout"]));
-  Expected<PackPolicy> policy = parse_policy(py::cast<std::string>(options["policy"]));
-  if (!policy) raise(Error{"policy: " + policy.error().message, policy.error().kind});
-  config.rule.policy = *policy;
-  config.max_valid_num = py::cast<int64_t>(options["max_valid_num"]);
-  config.zero_delimiters = py::cast<int64_t>(options["zero_delimiters"]);
-  config.strip_padding = py::cast<bool>(options["strip_padding"]);
-  config.max_queue = count("max_queue", py::cast<int64_t>(options["max_queue"]));
-  config.max_queue_tokens = py::cast<int64_t>(options["max_queue_tokens"]);
-  config.keep_order = py::cast<bool>(options["keep_order"]);
-  config.warm_up = py::cast<bool>(options["warm_up"]);
-  return config;
-}
-
 std::unique_ptr<PackRunnerHandle> make_runner(const py::object& executable, int threads,
                                               bool isolated, const py::dict& options,
                                               const py::object& limits) {
   const Limits bounds = limits_of(limits);
   const std::shared_ptr<const Executable> program = executable_of(executable, bounds);
   const MachineOptions machine = machine_options(threads, isolated, bounds);
-  const PackRunnerConfig config = config_of(options);
+  const RunnerOptions chosen = runner_options(options);
   std::string cache_problem;
   auto runner = value_of(without_gil([&]() -> Expected<std::unique_ptr<PackRunner>> {
     std::shared_ptr<ModelRunner> batches = TRY(ModelRunner::create(program, machine));
     cache_problem = batches->machine().cache_problem();
-    return PackRunner::create(std::move(batches), config);
+    return PackRunner::create(std::move(batches), chosen.runner, chosen.requests);
   }));
   warn_of_cache(cache_problem);
   return std::make_unique<PackRunnerHandle>(std::move(runner), program);

@@ -60,7 +60,7 @@ Error refused(std::string message, std::string_view type) {
 Expected<BatchFormer> BatchFormer::create(const PackingContract& contract,
                                           const FormerConfig& config) {
   TRY(check_contract(contract));
-  TRY(check_rule(config.rule));
+  TRY(check_rule(rule_without_pins(config.rule)));
   const auto must_be = [](const std::string& what, int64_t value, const std::string& range) {
     return Error{"pack runner: " + what + " is " + std::to_string(value) + ", must be " + range,
                  ErrorKind::Usage};
@@ -71,13 +71,13 @@ Expected<BatchFormer> BatchFormer::create(const PackingContract& contract,
                  ErrorKind::Usage};
   }
   const int64_t most = most_requests(contract), longest = longest_request(contract);
-  if (config.most_requests < 0 || config.most_requests > most)
-    return must_be("max_valid_num", config.most_requests, "in 0.." + std::to_string(most));
+  if (config.max_valid_num < 0 || config.max_valid_num > most)
+    return must_be("max_valid_num", config.max_valid_num, "in 0.." + std::to_string(most));
   for (const Time time : {config.timeout, config.margin, config.lead, config.batch_time})
     if (time < Time(0) || time > kLongest)
       return Error{"pack runner: timeout, margin, lead and batch time must be in 0 .. 365 days",
                    ErrorKind::Usage};
-  if (config.pinned < 1) return must_be("pinned", config.pinned, ">= 1");
+  if (config.rule.pinned < 0) return must_be("pinned", config.rule.pinned, ">= 0");
   if (config.max_queue < 1) return must_be("max_queue", config.max_queue, ">= 1");
   if (config.max_queue_tokens != 0 && config.max_queue_tokens < longest)
     return must_be("max_queue_tokens", config.max_queue_tokens,
@@ -88,8 +88,8 @@ Expected<BatchFormer> BatchFormer::create(const PackingContract& contract,
 BatchFormer::BatchFormer(const PackingContract& contract, const FormerConfig& config)
     : config_(config),
       longest_(longest_request(contract)),
-      most_requests_(config.most_requests > 0 ? config.most_requests : most_requests(contract)),
-      pinned_(std::min({config.pinned, always_fit(contract), most_requests_})),
+      most_requests_(config.max_valid_num > 0 ? config.max_valid_num : most_requests(contract)),
+      pinned_(std::min({pinned_online(config.rule), always_fit(contract), most_requests_})),
       row_tokens_(contract.rows * contract.row_length),
       delimiters_(contract.form == PackingForm::B ? contract.zero_delimiters : 0),
       no_overflow_tokens_(tokens_without_overflow(contract)),

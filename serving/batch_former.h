@@ -39,10 +39,11 @@
 namespace tessera {
 
 struct FormerConfig {
-  PackRule rule = PackPolicy::Window;  // one that packs a stream; its pinned is not looked at
-  int64_t pinned = 12;                 // >= 1; fewer where so many do not always fit
+  // One that packs a stream. Of its pinned (0: kPinnedOnline) as many are as always fit, under any
+  // policy.
+  PackRule rule = PackPolicy::Window;
   Time timeout = std::chrono::milliseconds(15);
-  int64_t most_requests = 0;     // in a batch; 0: the contract's
+  int64_t max_valid_num = 0;     // requests in a batch; 0: the contract's
   int64_t max_queue = 4096;      // requests that wait
   int64_t max_queue_tokens = 0;  // tokens that wait; 0: no limit
   // How long the machine takes for a batch, whatever is in it. 0: not known, and a request with a

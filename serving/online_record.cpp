@@ -30,9 +30,9 @@ Json to_json(const PackingContract& contract, const FormerConfig& config) {
       {"zero_delimiters",  contract.zero_delimiters     },
       {"policy",           to_string(config.rule.policy)},
       {"window",           config.rule.window           },
-      {"pinned",           config.pinned                },
+      {"pinned",           pinned_online(config.rule)   },
       {"timeout",          config.timeout.count()       },
-      {"most_requests",    config.most_requests         },
+      {"most_requests",    config.max_valid_num         },
       {"max_queue",        config.max_queue             },
       {"max_queue_tokens", config.max_queue_tokens      },
       {"batch_time",       config.batch_time.count()    },
@@ -140,9 +140,9 @@ Status read_header(const Json& json, RecordedRun& run) {
   if (!policy) return Error{"policy: " + policy.error().message};
   config.rule = *policy;
   config.rule.window = fields.integer("window", 1, kMost);
-  config.pinned = fields.integer("pinned", 1, kMost);
+  config.rule.pinned = fields.integer("pinned", 1, kMost);
   config.timeout = fields.time("timeout");
-  config.most_requests = fields.integer("most_requests", 0, kMost);
+  config.max_valid_num = fields.integer("most_requests", 0, kMost);
   config.max_queue = fields.integer("max_queue", 1, kMost);
   config.max_queue_tokens = fields.integer("max_queue_tokens", 0, kMost);
   config.batch_time = fields.time("batch_time");

@@ -17,6 +17,7 @@
 #include "executor/model_runner.h"
 #include "serving/batch_executor.h"
 #include "serving/batch_former.h"
+#include "serving/batch_runner.h"
 #include "serving/request.h"
 
 namespace tessera {
@@ -30,21 +31,14 @@ enum class BatchTime : uint8_t {
 };
 
 struct PackRunnerConfig {
-  std::chrono::microseconds timeout{15000};  // oldest request's wait until its batch is closed
-  PackRule rule = PackPolicy::Window;        // one that packs a stream
-  int64_t pinned = 12;           // so many of the oldest are in each batch: none starves
-  int64_t max_valid_num = 0;     // requests in a batch; 0: the executable's
-  int64_t zero_delimiters = 0;   // form B: free cells between the requests of a row
-  bool strip_padding = false;    // a request ends where the zeros of its mask begin; if not, a zero
-                                 // in a mask is refused
-  size_t max_queue = 4096;       // requests that wait
-  int64_t max_queue_tokens = 0;  // tokens that wait; 0: no limit
-  bool keep_order = false;       // answers are given in the order in which requests were taken
+  // Its batch_time is what deadlines are held against until a batch was measured. A thread wakes up
+  // late and packing takes its time, which margin and lead allow for.
+  FormerConfig former{.margin = std::chrono::milliseconds(1),
+                      .lead = std::chrono::microseconds(500)};
+  bool keep_order = false;  // answers are given in the order in which requests were taken
   BatchTime batch_time = BatchTime::Measured;
-  bool warm_up = false;  // runs batches at the start, so that Measured is known from then on
-  std::chrono::microseconds margin{1000};  // a batch is closed so long before a deadline forces it
-  std::chrono::microseconds lead{500};     // so long before the machine is free the next is packed
-  size_t max_records = 65536;              // the newest are kept
+  bool warm_up = false;         // runs batches at the start, so that Measured is known from then on
+  int64_t max_records = 65536;  // the newest are kept
   FormerRecorder record;  // told of all that decides about batches; called under a lock, in order
 };
 
@@ -73,8 +67,8 @@ class PackRunner {
   // The executable must say which inputs carry tokens (PackingContract). One that was compiled
   // without packing takes one request a row. Errors: numbers of the config that are out of range.
   static Expected<std::unique_ptr<PackRunner>> create(std::shared_ptr<ModelRunner> runner,
-                                                      const PackRunnerConfig& config = {});
-  // zero_delimiters and strip_padding are the executor's own, and must be left alone here.
+                                                      const PackRunnerConfig& config = {},
+                                                      const BatchRunnerOptions& requests = {});
   static Expected<std::unique_ptr<PackRunner>> create(std::shared_ptr<BatchExecutor> executor,
                                                       const PackRunnerConfig& config = {});
   ~PackRunner();  // close()
@@ -104,8 +98,6 @@ class PackRunner {
   OnlineMetrics metrics() const;
 
  private:
-  static Expected<std::unique_ptr<PackRunner>> create_unguarded(
-      std::shared_ptr<BatchExecutor> executor, const PackRunnerConfig& config);
   PackRunner();
   struct Impl;
   std::unique_ptr<Impl> impl_;

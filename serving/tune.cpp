@@ -85,7 +85,6 @@ Expected<TunedShape> tune_shape(const PackingContract& contract, Time batch_time
   base.contract = contract;
   base.batch_time = batch_time;
   base.config.rule = shape.rule;
-  base.config.pinned = shape.rule.pinned;
   base.config.max_queue = std::ssize(lengths);  // who cannot be served soon waits, and shows
   PoissonClock clock(shape.rate, 1);
   std::vector<TimedArrival> arrivals;

@@ -18,7 +18,7 @@ struct TuneOptions {
   // Requests per second to plan for; 0: 80 % of what the shape can answer.
   double rate = 0;
   // Of the window policy; fewer where so many would not always fit.
-  int64_t pinned = FormerConfig().pinned;
+  int64_t pinned = kPinnedOnline;
 };
 
 struct TunedShape {

@@ -213,13 +213,14 @@ Status run_chapter(const std::vector<std::shared_ptr<ModelRunner>>& runners,
   };
   const Metadata& padded = runners[0]->executable().metadata;
   const std::vector<Request> requests = TRY(make_requests(flags, TRY(request_contract(padded))));
-  const Figures original = TRY(run_offline_figures("Original", *runners[0], config.rule, requests));
+  const Figures original =
+      TRY(run_offline_figures("Original", *runners[0], config.former.rule, requests));
   show(original);
   for (size_t i = 1; i < runners.size(); ++i) {
     const Metadata& metadata = runners[i]->executable().metadata;
     if (!as_json) print("\nPacked, {}\n", form_name(metadata));
     const Figures offline =
-        TRY(run_offline_figures("Pack Offline", *runners[i], config.rule, requests));
+        TRY(run_offline_figures("Pack Offline", *runners[i], config.former.rule, requests));
     show(offline);
     const Figures online = TRY(run_online_figures("Pack Online", runners[i], config, requests));
     show(online);
@@ -278,8 +279,8 @@ Expected<PackRunnerConfig> pack_config(const po::variables_map& flags) {
   PackRunnerConfig config;
   auto policy = parse_policy(flags["policy"].as<std::string>());
   if (!policy) return Error{"--policy: " + policy.error().message, ErrorKind::Usage};
-  config.rule = *policy;
-  config.timeout = std::chrono::microseconds(flags["timeout_microseconds"].as<int64_t>());
+  config.former.rule = *policy;
+  config.former.timeout = std::chrono::microseconds(flags["timeout_microseconds"].as<int64_t>());
   return config;
 }
 

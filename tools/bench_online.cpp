@@ -25,7 +25,7 @@ using Clock = std::chrono::steady_clock;
 Time absolute(Time deadline, Time at) { return deadline == kNever ? kNever : at + deadline; }
 
 Expected<OnlineFigures> run_in_virtual_time(const OnlinePlan& plan, const FormerRecorder& record) {
-  VirtualOptions options{plan.contract, plan.config, plan.config.batch_time, record};
+  VirtualOptions options{plan.contract, plan.former(), plan.former().batch_time, record};
   std::vector<TimedArrival> arrivals = plan.arrivals;
   for (TimedArrival& arrival : arrivals)
     arrival.arrival.deadline = absolute(arrival.arrival.deadline, arrival.at);
@@ -148,22 +148,14 @@ class HostRun {
 
 // Leaves in the plan how long a batch took.
 Expected<OnlineFigures> run_on_host(OnlinePlan& plan, const FormerRecorder& record) {
-  PackRunnerConfig config;
-  const auto in_microseconds = [](Time time) {
-    return std::chrono::duration_cast<std::chrono::microseconds>(time);
-  };
-  config.timeout = in_microseconds(plan.config.timeout);
-  config.rule = plan.config.rule;
-  config.pinned = plan.config.pinned;
-  config.max_valid_num = plan.config.most_requests;
-  config.max_queue = static_cast<size_t>(plan.config.max_queue);
-  config.max_queue_tokens = plan.config.max_queue_tokens;
+  PackRunnerConfig config = plan.options.runner;
   config.warm_up = true;
   config.record = [&](const FormerEvent& event) {
-    if (event.kind == FormerEvent::Kind::BatchTime) plan.config.batch_time = event.batch_time;
+    if (event.kind == FormerEvent::Kind::BatchTime) plan.former().batch_time = event.batch_time;
     record(event);
   };
-  const std::unique_ptr<PackRunner> runner = TRY(PackRunner::create(plan.runner, config));
+  const std::unique_ptr<PackRunner> runner =
+      TRY(PackRunner::create(plan.runner, config, plan.options.requests));
   return HostRun(plan, *runner).run();
 }
 
@@ -176,7 +168,7 @@ Status print_explained(const po::variables_map& flags, const OnlinePlan& plan,
   if (number >= std::ssize(batches))
     return Error{fmt::format("--explain: batch {}, must be in 0..{}", number, batches.size() - 1),
                  ErrorKind::Usage};
-  print("\n{}", Picture{explain(plan.contract, plan.config, batches[static_cast<size_t>(number)],
+  print("\n{}", Picture{explain(plan.contract, plan.former(), batches[static_cast<size_t>(number)],
                                 isatty(STDOUT_FILENO) != 0)});
   return {};
 }
@@ -185,7 +177,7 @@ Status run_plan(const po::variables_map& flags) {
   OnlinePlan plan = TRY(online_plan(flags));
   std::optional<OnlineLog> log;
   if (flags.count("record")) {
-    log = TRY(OnlineLog::create(flags["record"].as<std::string>(), plan.contract, plan.config));
+    log = TRY(OnlineLog::create(flags["record"].as<std::string>(), plan.contract, plan.former()));
   }
   std::vector<FormedBatch> batches;
   const FormerRecorder record = [&](const FormerEvent& event) {
@@ -197,7 +189,7 @@ Status run_plan(const po::variables_map& flags) {
   if (log) TRY(log->close());
   figures.batches = std::move(batches);
   figures.requests = std::ssize(plan.arrivals);
-  figures.batch_seconds = std::chrono::duration<double>(plan.config.batch_time).count();
+  figures.batch_seconds = std::chrono::duration<double>(plan.former().batch_time).count();
   figures.batch_time = plan.batch_time;
   if (flags.count("prometheus")) {
     const std::string model =
@@ -222,7 +214,7 @@ Status run_again(const po::variables_map& flags) {
   const RecordedRun run = TRY(read_online_log(path));
   OnlinePlan plan;
   plan.contract = run.contract;
-  plan.config = run.config;
+  plan.former() = run.config;
   auto batches = replay(run.contract, run.config, run.events);
   if (!batches) return Error{path + ": " + batches.error().message};
   const size_t count = std::max(batches->size(), run.batches.size());
@@ -260,8 +252,9 @@ po::options_description online_flags() {
 }
 
 Status refuse_online_flags(const po::variables_map& flags) {
-  for (const char* name : {"rate", "trace", "clients", "virtual", "record", "replay", "prometheus",
-                           "explain", "deadline_microseconds", "batch_microseconds"}) {
+  const po::options_description online = online_flags();
+  for (const auto& flag : online.options()) {
+    const std::string& name = flag->long_name();
     if (flags.count(name) == 0 || flags[name].defaulted()) continue;
     return Error{fmt::format("--{}: is for --online, must be left out without it", name),
                  ErrorKind::Usage};

@@ -66,7 +66,45 @@ Status choose_contract(const po::variables_map& flags, OnlinePlan& plan) {
   return {};
 }
 
-// The runner measures a batch, and leaves time for its own work.
+// A runner's option is a flag of its name; times are given in microseconds.
+std::string flag_of(const RunnerOptionRow& row) {
+  return std::string(row.name) + (row.kind == RunnerOptionKind::Seconds ? "_microseconds" : "");
+}
+
+// What bench says by itself: warm_up is always on where batches are run, records are not read, the
+// requests have no mask; and the flags that bench has without --online too.
+bool is_online_flag(const RunnerOptionRow& row) {
+  for (const char* name : {"policy", "timeout", "warm_up", "max_records", "strip_padding"})
+    if (row.name == name) return false;
+  return true;
+}
+
+std::string text_of(const RunnerOptionRow& row, const po::variable_value& value) {
+  const auto* number = boost::any_cast<int64_t>(&value.value());
+  if (!number) return value.as<std::string>();
+  if (row.kind != RunnerOptionKind::Seconds) return fmt::format("{}", *number);
+  return fmt::format("{}", static_cast<double>(*number) / 1e6);
+}
+
+// Of a count, or of a time in microseconds.
+int64_t usual_number(const RunnerOptionRow& row) {
+  const double usual = std::stod(row.usual);
+  return std::llround(row.kind == RunnerOptionKind::Seconds ? usual * 1e6 : usual);
+}
+
+Status set_runner_options(const po::variables_map& flags, RunnerOptions& options) {
+  for (const RunnerOptionRow& row : runner_option_rows()) {
+    const std::string flag = flag_of(row);
+    if (!flags.count(flag) || flags[flag].defaulted()) continue;
+    if (row.kind == RunnerOptionKind::Seconds)
+      if (const auto time = microseconds(flags, flag.c_str()); !time) return time.error();
+    const Status good = row.parse(text_of(row, flags[flag]), options);
+    if (!good) return Error{"--" + good.error().message, ErrorKind::Usage};
+  }
+  return {};
+}
+
+// The runner measures a batch, or takes the target's time for it.
 Status choose_host_time(const po::variables_map& flags, OnlinePlan& plan) {
   if (!flags["batch_microseconds"].defaulted()) {
     return Error{
@@ -74,40 +112,45 @@ Status choose_host_time(const po::variables_map& flags, OnlinePlan& plan) {
         "counts",
         ErrorKind::Usage};
   }
-  plan.batch_time = "measured";
-  plan.config.batch_time = Time(0);
-  plan.config.margin = PackRunnerConfig().margin;
-  plan.config.lead = PackRunnerConfig().lead;
+  const bool modelled = plan.options.runner.batch_time == BatchTime::Modelled;
+  plan.batch_time = modelled ? "modelled" : "measured";
   return {};
 }
 
-Status choose_config(const po::variables_map& flags, OnlinePlan& plan) {
-  FormerConfig& config = plan.config;
-  if (!flags["policy"].defaulted()) {
-    auto policy = parse_policy(flags["policy"].as<std::string>());
-    if (!policy) return Error{"--policy: " + policy.error().message, ErrorKind::Usage};
-    config.rule = *policy;
+// In virtual time nothing is late and packing takes none, so margins are what the caller says.
+Status choose_virtual_time(const po::variables_map& flags, OnlinePlan& plan) {
+  if (!flags["batch_time"].defaulted()) {
+    return Error{
+        "--batch_time: is for the host's time, must be left out with --virtual "
+        "(--batch_microseconds says how long a batch takes)",
+        ErrorKind::Usage};
   }
-  config.rule.window = TRY(number(flags, "window", 1, 1 << 20));
-  config.pinned = TRY(number(flags, "pinned", 1, 1 << 20));
-  config.timeout = TRY(microseconds(flags, "timeout_microseconds"));
-  config.most_requests = TRY(number(flags, "max_valid_num", 0, 1 << 20));
-  config.max_queue = TRY(number(flags, "max_queue", 1, 1 << 30));
-  config.max_queue_tokens = TRY(number(flags, "max_queue_tokens", 0, int64_t{1} << 40));
-  config.batch_time = TRY(microseconds(flags, "batch_microseconds"));
+  FormerConfig& former = plan.former();
+  if (flags["margin_microseconds"].defaulted()) former.margin = Time(0);
+  if (flags["lead_microseconds"].defaulted()) former.lead = Time(0);
+  former.batch_time = TRY(microseconds(flags, "batch_microseconds"));
   plan.batch_time = "given";
-  if (config.batch_time == Time(0) && plan.runner != nullptr) {
+  if (former.batch_time == Time(0) && plan.runner != nullptr) {
     const double modelled =
         seconds_of_batch(plan.runner->executable().metadata.cycles.seconds_per_batch);
-    config.batch_time = Time(std::llround(modelled * 1e9));
+    former.batch_time = Time(std::llround(modelled * 1e9));
     plan.batch_time = "modelled";
   }
-  if (!is_virtual(flags)) return choose_host_time(flags, plan);
-  if (config.batch_time > Time(0)) return {};
+  if (former.batch_time > Time(0)) return {};
   return Error{
       "bench --online: nothing says how long a batch takes, must be an executable or "
       "--batch_microseconds",
       ErrorKind::Usage};
+}
+
+Status choose_options(const po::variables_map& flags, OnlinePlan& plan) {
+  TRY(set_runner_options(flags, plan.options));
+  if (const int64_t free = plan.options.requests.zero_delimiters; free != 0) {
+    if (plan.contract.form != PackingForm::B)
+      return Error{"--zero_delimiters: is for form B, must be left out", ErrorKind::Usage};
+    plan.contract.zero_delimiters = free;
+  }
+  return is_virtual(flags) ? choose_virtual_time(flags, plan) : choose_host_time(flags, plan);
 }
 
 Status draw_requests(const po::variables_map& flags, OnlinePlan& plan) {
@@ -117,8 +160,7 @@ Status draw_requests(const po::variables_map& flags, OnlinePlan& plan) {
   options.average = flags["avg_seq_len"].as<double>();
   const auto longest = flags["max_seq_len"].as<int64_t>();
   options.longest = longest > 0 ? longest : longest_request(plan.contract);
-  options.vocabulary =
-      static_cast<int32_t>(TRY(number(flags, "vocab", 1, int64_t{INT32_MAX})));
+  options.vocabulary = static_cast<int32_t>(TRY(number(flags, "vocab", 1, int64_t{INT32_MAX})));
   plan.workload = TRY(synthetic_workload(options));
   const Time deadline = TRY(microseconds(flags, "deadline_microseconds"));
   for (const SyntheticRequest& request : plan.workload) {
@@ -256,19 +298,25 @@ po::options_description online_plan_flags() {
       "virtual time: nothing is run, each batch takes the modelled time; deterministic")(
       "batch_microseconds", number(0), "--virtual: what a batch takes; 0: as modelled")(
       "rows", number(16), "--virtual without an executable: rows of a batch (form B)")(
-      "row_length", number(256), "and their tokens")(
-      "max_valid_num", number(0), "requests in a batch at most; 0: the executable's")(
-      "window", number(64), "the policy's window; the default policy is window here")(
-      "pinned", number(12), "so many of the oldest requests are in each batch")(
-      "max_queue", number(4096), "requests that may wait")("max_queue_tokens", number(0),
-                                                           "tokens that may wait; 0: no limit");
+      "row_length", number(256), "and their tokens");
+  for (const RunnerOptionRow& row : runner_option_rows()) {
+    if (!is_online_flag(row)) continue;
+    const po::value_semantic* value = nullptr;
+    if (row.kind == RunnerOptionKind::Truth)
+      value = po::value<std::string>()->default_value(row.usual)->implicit_value("true");
+    else if (row.kind == RunnerOptionKind::Word)
+      value = po::value<std::string>()->default_value(row.usual);
+    else
+      value = number(usual_number(row));
+    online.add_options()(flag_of(row).c_str(), value, row.help.data());
+  }
   return online;
 }
 
 Expected<OnlinePlan> online_plan(const po::variables_map& flags) {
   OnlinePlan plan;
   TRY(choose_contract(flags, plan));
-  TRY(choose_config(flags, plan));
+  TRY(choose_options(flags, plan));
   TRY(choose_requests(flags, plan));
   return plan;
 }

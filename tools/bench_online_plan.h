@@ -9,6 +9,7 @@
 
 #include "executor/model_runner.h"
 #include "packing/workload.h"
+#include "serving/runner_options.h"
 #include "serving/virtual_run.h"
 #include "tools/verb.h"
 
@@ -17,8 +18,10 @@ namespace tessera::tools {
 struct OnlinePlan {
   std::shared_ptr<ModelRunner> runner;  // none where a virtual run has no executable
   PackingContract contract;
-  FormerConfig config;
-  std::string batch_time;  // what config.batch_time is: "given", "modelled", "measured"
+  RunnerOptions options;
+  FormerConfig& former() { return options.runner.former; }
+  const FormerConfig& former() const { return options.runner.former; }
+  std::string batch_time;  // what former().batch_time is: "given", "modelled", "measured"
   // Requests in the order of `arrivals`; deadlines there are from the arrival on. Clients take them
   // in turn, whatever their times.
   std::vector<TimedArrival> arrivals;

@@ -138,7 +138,7 @@ void print_figures(const OnlineFigures& figures) {
 
 std::string explain(const PackingContract& contract, const FormerConfig& config,
                     const FormedBatch& batch, bool colour) {
-  const int64_t most = config.most_requests > 0 ? config.most_requests : most_requests(contract);
+  const int64_t most = config.max_valid_num > 0 ? config.max_valid_num : most_requests(contract);
   std::string text = fmt::format("batch {}, closed at {} by {}: {}\n", batch.number,
                                  in_ms(batch.at), to_string(batch.reason), why(config, batch));
   text += draw_batch(contract, batch.packed, {.width = 64, .colour = colour});

@@ -112,7 +112,8 @@ po::options_description rule_flags(const char* default_policy, const char* polic
       "window", po::value<int64_t>()->default_value(defaults.window),
       "of policy window: requests that a batch may pass over")(
       "pinned", po::value<int64_t>()->default_value(defaults.pinned),
-      "of policy window: so many of the oldest go before all others")(
+      "of policy window: so many of the oldest requests go before all others; 0: 1 where all are "
+      "known, 12 where they come one by one")(
       "depth", po::value<int64_t>()->default_value(defaults.depth),
       "of spfhp and lpfhp: most requests in a row; 0: as many as fit");
   return flags;

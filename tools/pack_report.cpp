@@ -25,7 +25,7 @@ std::string batch_words(const PackingContract& contract) {
 std::string rule_words(const PackRule& rule) {
   const std::string name(to_string(rule.policy));
   if (rule.policy == PackPolicy::Window)
-    return fmt::format("{} of {}, {} pinned", name, rule.window, rule.pinned);
+    return fmt::format("{} of {}, {} pinned", name, rule.window, pinned_offline(rule));
   if (!packs_a_stream(rule.policy) && rule.depth > 0)
     return fmt::format("{}, at most {} in a row", name, rule.depth);
   return name;

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -13,6 +13,11 @@ from tessera.closable import Closable
 from tessera.compiler import held_executable
 from tessera.futures import Future, new_future
 from tessera.types import Arrays, Limits, Path, Tensor
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from tessera.types import RunnerOptions
 
 __all__ = ["BatchRecord", "ModelRunner", "PackRunner"]
 
@@ -117,18 +122,9 @@ class PackRunner(_Runner):
     and gives every caller its own answer (``docs/runtime.md``).
 
     ``executable`` is the path of a ``.popef`` file or what ``tessera.compile`` gave, packed or not:
-    without packing a row holds one request. Times are seconds.
-
-    - ``timeout``: the longest wait of a batch's oldest request until the batch is closed
-    - ``policy``: which requests share a batch, one of ``tessera.policies`` that packs a stream
-    - ``max_valid_num``: requests in a batch; 0: what the executable takes
-    - ``zero_delimiters``: free cells between the requests of a row (form B)
-    - ``strip_padding``: a request ends where the zeros of its mask begin; if not, a zero is refused
-    - ``max_queue``, ``max_queue_tokens``: what may wait; 0 tokens: no limit
-    - ``keep_order``: answers come in the order in which requests were taken
-    - ``warm_up``: runs three batches at the start, so that deadlines are judged from the first
-      request on
-    - ``limits``, ``require_signature``: as ``ModelRunner``
+    without packing a row holds one request. ``options`` are ``tessera.RunnerOptions``: what may
+    wait, how long, and which requests share a batch; times are seconds. ``limits`` and
+    ``require_signature`` are as of ``ModelRunner``.
 
     Thread-safe, and of the process that made it, as ``ModelRunner``."""
 
@@ -136,33 +132,16 @@ class PackRunner(_Runner):
         self,
         executable: Path | _core.Executable,
         *,
-        timeout: float = 0.015,
-        policy: str = "window",
-        max_valid_num: int = 0,
-        zero_delimiters: int = 0,
-        strip_padding: bool = False,
-        max_queue: int = 4096,
-        max_queue_tokens: int = 0,
-        keep_order: bool = False,
-        warm_up: bool = False,
         threads: int = 0,
         isolated: bool = False,
         limits: Limits | None = None,
         require_signature: Path | None = None,
+        **options: Unpack[RunnerOptions],
     ) -> None:
         held = held_executable(executable, limits, require_signature)
-        options = {
-            "timeout": timeout,
-            "policy": policy,
-            "max_valid_num": max_valid_num,
-            "zero_delimiters": zero_delimiters,
-            "strip_padding": strip_padding,
-            "max_queue": max_queue,
-            "max_queue_tokens": max_queue_tokens,
-            "keep_order": keep_order,
-            "warm_up": warm_up,
-        }
-        self._inner: _core.PackRunner = _core.PackRunner(held, threads, isolated, options, limits)
+        self._inner: _core.PackRunner = _core.PackRunner(
+            held, threads, isolated, dict(options), limits
+        )
         super().__init__()
 
     def submit(

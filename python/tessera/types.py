@@ -24,6 +24,7 @@ __all__ = [
     "Packing",
     "Pass",
     "Path",
+    "RunnerOptions",
     "SessionOptions",
     "Tensor",
     "Verification",
@@ -163,6 +164,47 @@ class CompileOptions(TypedDict, total=False):
     compiler_options: Mapping[str, bool | int | float | str]
     #: What the compile may cost; of a session, each load and each run too.
     limits: Limits
+
+
+class RunnerOptions(TypedDict, total=False):
+    """Keyword arguments of ``tessera.PackRunner``."""
+
+    # The rows of serving/runner_options.def, as tests/python/test_options.py writes them.
+    #: Longest wait of a batch's oldest request until the batch is closed. The default: 0.015.
+    timeout: float
+    #: Which requests share a batch: next_fit, first_fit, best_fit or window. The default: window.
+    policy: str
+    #: Of policy window: requests that a batch may pass over before it is closed. The default: 64.
+    window: int
+    #: So many of the oldest requests are in each batch, or as many as always fit, so that none
+    #: starves; 0: 12. The default: 0.
+    pinned: int
+    #: Requests in a batch at most; 0: what the executable takes. The default: 0.
+    max_valid_num: int
+    #: Requests that may wait. The default: 4096.
+    max_queue: int
+    #: Tokens that may wait; 0: no limit. The default: 0.
+    max_queue_tokens: int
+    #: Time before the last moment for a deadline at which a batch is closed. The default: 0.001.
+    margin: float
+    #: Time before the machine is free at which the next batch is packed. The default: 0.0005.
+    lead: float
+    #: What a deadline is held against: measured, the slowest of the last 16 batches on this host,
+    #: or modelled, the target's time of a batch. The default: measured.
+    batch_time: str
+    #: Run batches at the start, so that deadlines are judged from the first request. The default:
+    #: False.
+    warm_up: bool
+    #: Give answers in the order in which requests were taken. The default: False.
+    keep_order: bool
+    #: Records of batches that are kept, the newest. The default: 65536.
+    max_records: int
+    #: Form B: free cells between the requests of a row. The default: 0.
+    zero_delimiters: int
+    #: A request ends where the zeros of its mask begin; if not, a zero is refused. The default:
+    #: False.
+    strip_padding: bool
+    # The end of the rows of the runner.
 
 
 class SessionOptions(CompileOptions, total=False):

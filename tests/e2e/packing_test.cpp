@@ -138,7 +138,7 @@ TEST_P(BothForms, online_answers_are_the_offline_ones) {
   const std::vector<Request> requests = draw_requests(200, 5);
   const OfflineResult offline = answer(*runs.packed, requests);
   PackRunnerConfig config;
-  config.timeout = std::chrono::microseconds(1000);
+  config.former.timeout = std::chrono::microseconds(1000);
   auto online = PackRunner::create(runs.packed, config);
   ASSERT_TRUE(online.ok()) << online.error().message;
   std::vector<std::future<Expected<Answer>>> futures;

@@ -55,8 +55,8 @@ TEST(PackPolicyTest, numbers_of_a_rule_are_refused_by_name) {
     return batches.ok() ? "" : batches.error().message;
   };
   EXPECT_EQ(refuse(window_rule(0, 1)), "window: 0, must be at least 1");
-  EXPECT_EQ(refuse(window_rule(4, 5)), "pinned: 5, must be in 1..4, the window");
-  EXPECT_EQ(refuse(window_rule(4, 0)), "pinned: 0, must be in 1..4, the window");
+  EXPECT_EQ(refuse(window_rule(4, 5)), "pinned: 5, must be in 0..4, the window");
+  EXPECT_EQ(refuse(window_rule(4, -1)), "pinned: -1, must be in 0..4, the window");
   PackRule rule(PackPolicy::Lpfhp);
   rule.depth = -1;
   EXPECT_EQ(refuse(rule), "depth: -1, must be at least 0");

@@ -8,17 +8,20 @@ import re
 import textwrap
 import unittest
 
+import numpy as np
+
 import tessera
 import tiny
 from poprt_compat import compiler, converter
 from poprt_compat.options import ROWS
-from tessera import types
+from tessera import _core, types
 
 #: How a value of each kind is annotated, and a value that is not the default's.
 KINDS = {
     "truth": ("bool", None),
     "whole": ("int", None),
     "real": ("float", None),
+    "seconds": ("float", None),
     "word": ("str", None),
     "names": ("str | Sequence[str]", None),
     "shapes": ("Mapping[str, Sequence[int]]", '``{"input_ids": (16, 256)}``'),
@@ -27,6 +30,9 @@ KINDS = {
 }
 BEGIN = "    # The rows of {}, as tests/python/test_options.py writes them.\n"
 COMPILER = BEGIN.format("compiler/options.def"), "    # The end of the rows.\n"
+RUNNER = BEGIN.format("serving/runner_options.def"), "    # The end of the rows of the runner.\n"
+#: (name, kind, default's text, help)
+RUNNER_ROWS = _core.runner_option_rows()
 
 
 def row_as_text(name, kind, usual, what):
@@ -53,10 +59,25 @@ class Table(unittest.TestCase):
     def test_types_have_every_row(self):
         rows = (row_as_text(row.name, row.kind, row.usual, row.help) for row in ROWS)
         self.check_rows(*COMPILER, "".join(rows))
+        self.check_rows(*RUNNER, "".join(row_as_text(*row) for row in RUNNER_ROWS))
 
     def test_annotations_are_the_rows_and_no_more(self):
         names = {row.name for row in ROWS} | {"compiler_options", "limits"}
         self.assertEqual(set(types.CompileOptions.__annotations__), names)
+        self.assertEqual(set(types.RunnerOptions.__annotations__), {row[0] for row in RUNNER_ROWS})
+
+    def test_a_pack_runner_takes_every_row(self):
+        given = {
+            "truth": lambda text: text != "true",
+            "whole": lambda text: int(text) or 1,
+            "seconds": float,
+            "word": str,
+        }
+        others = {"max_queue_tokens": 100, "policy": "best_fit", "batch_time": "modelled"}
+        options = {name: given[kind](usual) for name, kind, usual, _ in RUNNER_ROWS}
+        with tessera.PackRunner(tiny.popef("fp32", "B"), threads=1, **{**options, **others}) as one:
+            request = {"input_ids": np.array([3, 4, 5], np.int32)}
+            self.assertEqual(one.run(request)["start_logits"].shape, (3,))
 
     def test_every_default_may_be_given(self):
         given = {

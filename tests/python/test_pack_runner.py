@@ -169,14 +169,16 @@ class Refusals(unittest.TestCase):
         for options, words in [
             ({"policy": "nextfit"}, "policy: 'nextfit', must be next_fit"),
             ({"policy": "spfhp"}, "spfhp"),
-            ({"timeout": -1}, "timeout: -1"),
-            ({"max_queue": 0}, "max_queue: 0"),
+            ({"timeout": -1}, "timeout: '-1.0', must be seconds, 0 or more"),
+            ({"timeout": "1"}, "timeout: is a str, must be a number"),
+            ({"batch_time": "guessed"}, "batch_time: 'guessed', must be measured or modelled"),
+            ({"keep_order": 1}, "keep_order: is a int, must be True or False"),
+            ({"time_out": 3}, "'time_out' is not an option; did you mean 'timeout'"),
+            ({"max_queue": 0}, "max_queue is 0"),
             ({"max_valid_num": -2}, "max_valid_num"),
         ]:
             with self.assertRaisesRegex(tessera.Error, words):
                 tessera.PackRunner(tiny.popef("fp32", "A"), **options)
-        with self.assertRaises(TypeError):
-            tessera.PackRunner(tiny.popef("fp32", "A"), time_out=3)
         with self.assertRaisesRegex(tessera.UsageError, "policy: 'fit'"):
             tessera.pack([3], tessera.load(tiny.popef("fp32", "A")), policy="fit")
         with self.assertRaisesRegex(tessera.Error, "request 1"):

@@ -87,7 +87,7 @@ TEST(BatchFormer, one_that_does_not_fit_closes_a_batch_and_waits_for_the_next) {
 
 TEST(BatchFormer, as_many_as_a_batch_may_hold_close_it) {
   FormerConfig config = config_of();
-  config.most_requests = 3;
+  config.max_valid_num = 3;
   BatchFormer former = create(config);
   submit(former, 1, ms(0));
   submit(former, 1, ms(0));
@@ -159,8 +159,8 @@ TEST(BatchFormer, the_next_batch_is_closed_a_lead_before_the_machine_is_free) {
 
 TEST(BatchFormer, higher_priority_goes_first_behind_the_pinned) {
   FormerConfig config = config_of();
-  config.pinned = 1;
-  config.most_requests = 3;
+  config.rule.pinned = 1;
+  config.max_valid_num = 3;
   BatchFormer former = create(config);
   for (const int32_t priority : {0, 0, 5, 7, 5}) submit(former, 1, ms(0), priority);
   EXPECT_EQ(expect_closed(former, ms(0), CloseReason::Segments), (Ids{0, 3, 2}));
@@ -171,7 +171,7 @@ TEST(BatchFormer, higher_priority_goes_first_behind_the_pinned) {
 
 TEST(BatchFormer, in_a_window_priority_comes_before_length) {
   FormerConfig config = config_of(PackPolicy::Window);
-  config.pinned = 1;
+  config.rule.pinned = 1;
   BatchFormer former = create(config);
   submit(former, 10, ms(0));
   for (int i = 0; i < 3; ++i) submit(former, 9, ms(0));
@@ -206,7 +206,7 @@ TEST(BatchFormer, a_deadline_that_cannot_be_met_is_refused_at_once) {
 
 TEST(BatchFormer, deadlines_that_even_full_batches_could_not_meet_are_refused) {
   FormerConfig config = config_of();
-  config.most_requests = 2;
+  config.max_valid_num = 2;
   BatchFormer former = create(config);
   submit(former, 1, ms(0), 0, ms(15));
   submit(former, 1, ms(0), 0, ms(16));
@@ -261,11 +261,11 @@ TEST(BatchFormer, the_queue_is_bounded_by_requests_and_by_tokens) {
 
 TEST(BatchFormer, the_pinned_always_fit) {
   FormerConfig config = config_of(PackPolicy::Window);
-  config.pinned = 8;
+  config.rule.pinned = 8;
   EXPECT_EQ(create(config).pinned(), 4);  // rows
   EXPECT_EQ(create(config, form_a(4, 10, 10, 8)).pinned(), 5);
   EXPECT_EQ(create(config, form_a(4, 10, 3, 8)).pinned(), 3);
-  config.most_requests = 2;
+  config.max_valid_num = 2;
   EXPECT_EQ(create(config).pinned(), 2);
 }
 
@@ -279,7 +279,7 @@ TEST(BatchFormer, numbers_that_are_out_of_range_are_refused) {
             "pack runner: policy spfhp must know all requests, must be one that packs them as they "
             "come");
   FormerConfig config = config_of();
-  config.most_requests = 11;
+  config.max_valid_num = 11;
   EXPECT_EQ(error(config), "pack runner: max_valid_num is 11, must be in 0..10");
   config = config_of();
   config.max_queue = 0;
@@ -289,8 +289,8 @@ TEST(BatchFormer, numbers_that_are_out_of_range_are_refused) {
   EXPECT_EQ(error(config),
             "pack runner: max_queue_tokens is 9, must be 0 or >= 10, the longest request");
   config = config_of();
-  config.pinned = 0;
-  EXPECT_EQ(error(config), "pack runner: pinned is 0, must be >= 1");
+  config.rule.pinned = -1;
+  EXPECT_EQ(error(config), "pack runner: pinned is -1, must be >= 0");
   config = config_of();
   config.timeout = Time(-1);
   EXPECT_EQ(error(config),
@@ -304,7 +304,7 @@ TEST_P(AnyPolicy, no_request_starves_whatever_comes) {
   for (uint32_t seed = 0; seed < 30; ++seed) {
     std::mt19937 random(seed);
     FormerConfig config = config_of(GetParam());
-    config.pinned = 1 + random() % 4;
+    config.rule.pinned = 1 + random() % 4;
     config.rule.window = 4 + random() % 8;
     const PackingContract contract = seed % 2 ? form_b(4, 10, 10) : form_a(4, 10, 10, 10);
     BatchFormer former = create(config, contract);

@@ -175,12 +175,12 @@ TEST(OnlineStress, every_request_gets_one_result_its_own_within_its_bound) {
   auto executor = std::make_shared<Labels>();
   Starvation starvation;
   PackRunnerConfig config;
-  config.timeout = std::chrono::microseconds(300);
-  config.pinned = kPinned;
-  config.max_queue = 500;
-  config.max_queue_tokens = 30000;
+  config.former.timeout = std::chrono::microseconds(300);
+  config.former.rule.pinned = kPinned;
+  config.former.max_queue = 500;
+  config.former.max_queue_tokens = 30000;
   config.warm_up = true;
-  config.margin = std::chrono::microseconds(100);
+  config.former.margin = std::chrono::microseconds(100);
   config.max_records = 10;
   config.record = [&](const FormerEvent& event) { starvation.see(event); };
   Outcomes outcomes(count);

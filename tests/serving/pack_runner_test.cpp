@@ -20,7 +20,7 @@ using std::chrono::milliseconds;
 // Waits for others for ever, so that only what a test does closes a batch.
 PackRunnerConfig patient() {
   PackRunnerConfig config;
-  config.timeout = hours(1);
+  config.former.timeout = hours(1);
   return config;
 }
 
@@ -30,8 +30,9 @@ Request request_of(std::vector<int32_t> ids) {
   return request;
 }
 
-std::unique_ptr<PackRunner> create(PackingForm form, const PackRunnerConfig& config) {
-  auto runner = PackRunner::create(echo_runner(form), config);
+std::unique_ptr<PackRunner> create(PackingForm form, const PackRunnerConfig& config,
+                                   const BatchRunnerOptions& requests = {}) {
+  auto runner = PackRunner::create(echo_runner(form), config, requests);
   EXPECT_TRUE(runner.ok()) << runner.error().message;
   return runner.ok() ? runner.take() : nullptr;
 }
@@ -64,8 +65,8 @@ class EveryForm : public ::testing::TestWithParam<PackingForm> {};
 
 TEST_P(EveryForm, callers_on_many_threads_get_their_own_answers) {
   PackRunnerConfig config;
-  config.timeout = std::chrono::microseconds(200);
-  config.max_queue = 16;
+  config.former.timeout = std::chrono::microseconds(200);
+  config.former.max_queue = 16;
   const std::unique_ptr<PackRunner> runner = create(GetParam(), config);
   std::atomic<int64_t> answered{0};
   std::vector<std::thread> threads;
@@ -112,7 +113,7 @@ INSTANTIATE_TEST_SUITE_P(, EveryForm,
 
 TEST(PackRunner, as_many_as_a_batch_may_hold_closes_a_batch) {
   PackRunnerConfig config = patient();
-  config.max_valid_num = 3;
+  config.former.max_valid_num = 3;
   const std::unique_ptr<PackRunner> runner = create(PackingForm::A, config);
   std::vector<std::future<Expected<Answer>>> futures;
   for (int32_t i = 0; i < 3; ++i) futures.push_back(submit(*runner, {i, i}));
@@ -151,7 +152,7 @@ TEST(PackRunner, a_batch_without_a_free_token_waits_for_nothing) {
 
 TEST(PackRunner, a_lone_request_waits_its_time_and_no_longer) {
   PackRunnerConfig config;
-  config.timeout = milliseconds(20);
+  config.former.timeout = milliseconds(20);
   const std::unique_ptr<PackRunner> runner = create(PackingForm::B, config);
   const auto begin = std::chrono::steady_clock::now();
   EXPECT_EQ(echo_in(submit(*runner, {5}).get().take()), echo_of({5}, 1));
@@ -173,7 +174,7 @@ TEST(PackRunner, close_answers_what_was_taken_and_refuses_what_comes) {
 
 TEST(PackRunner, a_submit_that_waits_for_room_is_refused_at_close) {
   PackRunnerConfig config = patient();
-  config.max_queue = 1;
+  config.former.max_queue = 1;
   const std::unique_ptr<PackRunner> runner = create(PackingForm::A, config);
   std::atomic<bool> refused{false};
   std::thread caller([&] {
@@ -236,9 +237,8 @@ TEST(PackRunner, metrics_are_a_text_for_prometheus) {
 }
 
 TEST(PackRunner, padding_is_stripped_by_the_mask) {
-  PackRunnerConfig config = patient();
-  config.strip_padding = true;
-  const std::unique_ptr<PackRunner> runner = create(PackingForm::B, config);
+  const std::unique_ptr<PackRunner> runner =
+      create(PackingForm::B, patient(), {.strip_padding = true});
   Request request = request_of({4, 5, 20000, 0, 0, 0, 0, 0, 0, 0});  // padding may be anything
   request.tokens["attention_mask"] = {1, 1, 0, 0, 0, 0, 0, 0, 0, 0};
   auto answer = runner->submit(request).take().answer;
@@ -267,9 +267,8 @@ TEST(PackRunner, positions_that_a_caller_gives_are_used) {
 }
 
 TEST(PackRunner, delimiters_of_the_configuration_stand_between_requests) {
-  PackRunnerConfig config = patient();
-  config.zero_delimiters = 2;
-  const std::unique_ptr<PackRunner> runner = create(PackingForm::B, config);
+  const BatchRunnerOptions apart{.zero_delimiters = 2};
+  const std::unique_ptr<PackRunner> runner = create(PackingForm::B, patient(), apart);
   // Two rows of 8: 3 + 2 + 3 fill one; without delimiters 4 + 4 would share the other.
   std::vector<std::future<Expected<Answer>>> answers;
   for (const int32_t length : {3, 3, 4, 4})
@@ -278,7 +277,7 @@ TEST(PackRunner, delimiters_of_the_configuration_stand_between_requests) {
   EXPECT_EQ(runner->records().size(), 2u);
   EXPECT_EQ(runner->records()[0].tokens, 10);
   for (auto& answer : answers) EXPECT_TRUE(answer.get().ok());
-  auto refused = PackRunner::create(echo_runner(PackingForm::A), config);
+  auto refused = PackRunner::create(echo_runner(PackingForm::A), patient(), apart);
   EXPECT_EQ(refused.error().message,
             "packing: zero_delimiters is 2, must be in 0..0 where requests do not share a row by a "
             "mask");
@@ -352,7 +351,7 @@ TEST(PackRunner, bad_requests_disturb_no_batch) {
 
 TEST(PackRunner, limits_that_the_executable_does_not_have_are_refused) {
   PackRunnerConfig config;
-  config.max_valid_num = 6;
+  config.former.max_valid_num = 6;
   auto runner = PackRunner::create(echo_runner(PackingForm::A), config);
   ASSERT_FALSE(runner.ok());
   EXPECT_EQ(runner.error().message, "pack runner: max_valid_num is 6, must be in 0..5");

@@ -21,7 +21,7 @@ using std::chrono::milliseconds;
 // Waits for others for ever, so that only what a test does closes a batch.
 PackRunnerConfig patient() {
   PackRunnerConfig config;
-  config.timeout = hours(1);
+  config.former.timeout = hours(1);
   return config;
 }
 
@@ -150,7 +150,7 @@ TEST(PackRunnerThreads, drain_returns_when_all_have_their_answers_and_takes_more
 
 TEST(PackRunnerThreads, answers_keep_the_order_of_requests_where_asked) {
   PackRunnerConfig config = patient();
-  config.pinned = 1;
+  config.former.rule.pinned = 1;
   config.keep_order = true;
   Gated gated(config);
   std::vector<int32_t> order;
@@ -176,7 +176,7 @@ TEST(PackRunnerThreads, answers_keep_the_order_of_requests_where_asked) {
 
 TEST(PackRunnerThreads, a_full_queue_refuses_or_makes_wait_as_the_caller_asks) {
   PackRunnerConfig config = patient();
-  config.max_queue = 3;
+  config.former.max_queue = 3;
   Gated gated(config);
   std::vector<PackRunner::Submission> all;
   for (int32_t i = 0; i < 9; ++i) all.push_back(gated.submit(i));  // two batches run, three wait
@@ -194,8 +194,8 @@ TEST(PackRunnerThreads, a_full_queue_refuses_or_makes_wait_as_the_caller_asks) {
 
 TEST(PackRunnerThreads, deadlines_are_held_against_the_time_that_was_chosen) {
   PackRunnerConfig config = patient();
-  config.batch_time = BatchTime::Modelled;  // 10 ms
-  config.margin = milliseconds(500);        // however late a thread may wake up
+  config.batch_time = BatchTime::Modelled;   // 10 ms
+  config.former.margin = milliseconds(500);  // however late a thread may wake up
   Gated gated(config);
   SubmitOptions options;
   options.deadline = milliseconds(505);

@@ -132,11 +132,12 @@ std::shared_ptr<const Executable> executable_of(const Json& json, const PackingC
 void serve(const std::shared_ptr<ModelRunner>& model, const Json& json,
            const std::vector<Request>& requests) {
   PackRunnerConfig config;
-  config.timeout = std::chrono::microseconds(100);
-  config.strip_padding = integer(json, "strip_padding") != 0;
-  config.zero_delimiters = integer(json, "zero_delimiters");
-  config.max_valid_num = integer(json, "most_requests");
-  auto runner = PackRunner::create(model, config);
+  config.former.timeout = std::chrono::microseconds(100);
+  config.former.max_valid_num = integer(json, "most_requests");
+  BatchRunnerOptions options;
+  options.strip_padding = integer(json, "strip_padding") != 0;
+  options.zero_delimiters = integer(json, "zero_delimiters");
+  auto runner = PackRunner::create(model, config, options);
   if (!runner) return demand(!runner.error().message.empty(), "an error without words");
   note("served");
   std::vector<PackRunner::Submission> taken;
