@@ -5,6 +5,9 @@ set(TESSERA_PUBLIC_HEADERS
   compiler/compile.h
   compiler/onnx/import/identity.h
   compiler/onnx/make/make_model.h
+  compiler/option_types.h
+  compiler/option_values.h
+  compiler/options.def
   compiler/options.h
   compiler/padding.h
   cost/cost.h
@@ -34,6 +37,7 @@ set(TESSERA_PUBLIC_HEADERS
   program/verify.h
   serving/batch_executor.h
   serving/batch_former.h
+  serving/batch_runner.h
   serving/metrics.h
   serving/offline_runner.h
   serving/pack_runner.h

@@ -19,7 +19,7 @@ struct LowerOptions {
   Target target;                             // the Program's own: I/O tiles are not among its tiles
   bool half_partials = true;                 // an fp16 matmul adds its partial sums in fp16
   double available_memory_proportion = 0.6;  // of a tile, for one operation's operands
-  Limits limits;                             // of the Program's size
+  Limits limits = {};                        // of the Program's size
 };
 
 struct Lowered {

@@ -110,8 +110,9 @@ TEST_P(EachOption, is_in_every_command_that_advice_gives_and_is_understood) {
     const bool compiles = command.find(".onnx") != command.npos;
     const bool in_key =
         GetParam().place != OptionPlace::Nowhere && GetParam().place != OptionPlace::Inputs;
-    if (compiles && in_key)
+    if (compiles && in_key) {
       EXPECT_THAT(command, HasSubstr(" --" + std::string(GetParam().name) + " "));
+    }
     expect_understood(command);
   }
 }

@@ -46,7 +46,7 @@ std::vector<Words> commands() {
       {"inspect", padded_executable(), "--json"},
       run_words(),
       {"run", tiny_model(), "--random", "input_ids=4,16", "--target", "test"},
-      {"bench", packed_executable(), "--requests", "4"},
+      {"bench", packed_executable(), "--iterations", "1"},
   };
 }
 

@@ -169,22 +169,22 @@ struct Refusal {
 TEST(Pack, what_is_wrong_is_said) {
   write_file(path("bad.csv"), "length;count\n");
   const Refusal refusals[] = {
-      {{"pack"},                                                                             2, "either lengths"                },
-      {{"pack", "a.npy", "b.npy"},                                                           2, "must be one source"            },
-      {{"pack", "/no/such/lengths.npy"},                                                     1, "/no/such/lengths.npy"          },
-      {{"pack", path("bad.csv")},                                                            5, "bad.csv:1: must be the header" },
-      {{"pack", lengths_file(), "--policy", "bestfit"},                                      2, "--policy: 'bestfit', must be"  },
-      {{"pack", lengths_file(), "--pinned", "65"},                                           2, "--pinned: 65, must be in 1..64"},
-      {{"pack", lengths_file(), "--form", "c"},                                              2, "--form: 'c', must be A, B or"  },
-      {{"pack", lengths_file(), "--rows", "0"},                                              2, "--rows: 0, must be in 1.."     },
-      {{"pack", lengths_file(), "--row_length", "6"},                                        1, "request 3: length is 7"        },
-      {{"pack", lengths_file(), "--picture", "9"},                                           2, "--picture: 9, must be in 0..0" },
-      {{"pack", "tune", lengths_file()},                                                     2, "--input_model or --executables"},
+      {{"pack"},                                                                             2, "either lengths"                            },
+      {{"pack", "a.npy", "b.npy"},                                                           2, "must be one source"                        },
+      {{"pack", "/no/such/lengths.npy"},                                                     1, "/no/such/lengths.npy"                      },
+      {{"pack", path("bad.csv")},                                                            5, "bad.csv:1: must be the header"             },
+      {{"pack", lengths_file(), "--policy", "bestfit"},                                      2, "--policy: 'bestfit', must be"              },
+      {{"pack", lengths_file(), "--pinned", "65"},                                           2, "--pinned: 65, must be in 0..64, the window"},
+      {{"pack", lengths_file(), "--form", "c"},                                              2, "--form: 'c', must be A, B or"              },
+      {{"pack", lengths_file(), "--rows", "0"},                                              2, "--rows: 0, must be in 1.."                 },
+      {{"pack", lengths_file(), "--row_length", "6"},                                        1, "request 3: length is 7"                    },
+      {{"pack", lengths_file(), "--picture", "9"},                                           2, "--picture: 9, must be in 0..0"             },
+      {{"pack", "tune", lengths_file()},                                                     2, "--input_model or --executables"            },
       {{"pack", "tune", "--random", "500", "--avg_seq_len", "8", "--max_seq_len", "16",
         "--executables", packed_executable(), "--rate", "1e9"},
-       3,                                                                                       "no shape fits, keeps up"       },
+       3,                                                                                       "no shape fits, keeps up"                   },
       {{"pack", "tune", lengths_file(), "--input_model", tiny_model(), "--try_rows", "2,x"},
-       2,                                                                                       "--try_rows: 'x'"               },
+       2,                                                                                       "--try_rows: 'x'"                           },
   };
   for (const Refusal& refusal : refusals) {
     const Result result = tessera(refusal.words);

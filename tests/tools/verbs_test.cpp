@@ -402,9 +402,9 @@ TEST(BenchOnline, real_requests_come_by_trace_and_a_real_run_replays) {
   write_file(path("trace.csv"),
              "seconds,length,priority,deadline_microseconds\n"
              "0,5,0,0\n0.001,17,1,0\n0.002,7,2,1\n0.003,16,0,60000000\n");
-  const Result run = tessera({"bench", "--online", packed_executable(), "--trace",
-                              path("trace.csv"), "--vocab", "90", "--record",
-                              path("real.jsonl"), "--prometheus", path("metrics.txt")});
+  const Result run =
+      tessera({"bench", "--online", packed_executable(), "--trace", path("trace.csv"), "--vocab",
+               "90", "--record", path("real.jsonl"), "--prometheus", path("metrics.txt")});
   ASSERT_EQ(run.exit_code, 0) << run.err;
   EXPECT_THAT(run.out, AllOf(HasSubstr("4 requests in"), HasSubstr(": 2 answered"),
                              HasSubstr("1 rejected: over_long"), HasSubstr("1 rejected: deadline"),

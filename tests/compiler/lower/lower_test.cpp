@@ -21,9 +21,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-LowerOptions options_for(const std::string& target) {
-  return {.target = *target_preset(target)};
-}
+LowerOptions options_for(const std::string& target) { return {.target = *target_preset(target)}; }
 
 Graph graph(const std::string& text) {
   Expected<Graph> parsed = parse_graph(text);
