@@ -63,8 +63,8 @@ std::string default_cache_folder() {
 
 Expected<std::unique_ptr<const ObjectCache>> ObjectCache::open(const std::string& folder,
                                                                int64_t limit) {
-  return std::unique_ptr<const ObjectCache>(
-      new ObjectCache(TRY(PrivateFolder::open(folder)), limit));
+  PrivateFolder opened = TRY(PrivateFolder::open(folder));  // before there is anything to leak
+  return std::unique_ptr<const ObjectCache>(new ObjectCache(std::move(opened), limit));
 }
 
 std::optional<std::string> ObjectCache::find(const Sha256& key) const {

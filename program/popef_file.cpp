@@ -21,7 +21,9 @@ Expected<std::string> read_signature(const std::string& path) {
 Expected<PopefFile> open_unguarded(const std::string& path,
                                    const std::optional<PublicKey>& signed_by,
                                    const Limits& limits) {
-  PopefFile file{path, TRY(MappedFile::open(path)), signed_by, {}};
+  // Mapped first: a return out of the braces would leave the members that are made already.
+  std::shared_ptr<const MappedFile> mapped = TRY(MappedFile::open(path));
+  PopefFile file{path, std::move(mapped), signed_by, {}};
   if (!signed_by) return file;
   TRY(check_limit(limits, &Limits::memory, std::ssize(file.file->bytes()), path));
   file.file = TRY(MappedFile::copy(path, static_cast<size_t>(limits.memory)));
