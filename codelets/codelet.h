@@ -37,7 +37,7 @@ struct VertexShape {
 // those of the parts do. A dot stands for a dimension that a vertex does not walk through, or not
 // from end to end.
 struct Extents {
-  // Of an element that is moved, on its own at the worst, or takes a few operations.
+  // The weight of an element that the host moves by itself, or spends a few operations on.
   static constexpr int64_t kElementWeight = 16;
 
   std::vector<std::string> letters;  // by operand
@@ -55,7 +55,7 @@ struct Extents {
   int64_t weight = kElementWeight;
 };
 
-// What a codelet does with matrices, and how it leaves its result: codelets.def.
+// How a codelet treats matrices, and how it arranges its result: codelets.def.
 enum class Role : uint8_t { Other, Product, PartialSum, Attention };
 enum class Written : uint8_t { Rows, Groups, Kept };
 

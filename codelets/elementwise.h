@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What lowering, which writes tapes, and the vertex, which runs them, share.
+// Lowering writes tapes and the vertex runs them; both include this.
 #pragma once
 
 #include "codelets/abi.h"

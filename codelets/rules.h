@@ -61,7 +61,7 @@ std::string bytes_of(const T& constants) {
   return std::string(reinterpret_cast<const char*>(&constants), sizeof constants);
 }
 
-// Those that are the element types of the first operands, in their order, and nothing else.
+// The constants that hold the element types of the first operands, in order, and nothing else.
 template <class T>
 std::string elements_of(const VertexShape& shape) {
   std::array<Element, sizeof(T) / sizeof(Element)> elements;

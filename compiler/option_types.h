@@ -26,7 +26,7 @@ struct PackArgs {
   bool operator==(const PackArgs&) const = default;
 };
 
-// What a caller gives for an option, whatever its type: the words that follow a flag.
+// The words that follow a flag: the value of an option of any type, as a caller writes it.
 using OptionWords = std::vector<std::string>;
 
 // How an option is given: Truth, Whole, Real and Word in one word, Names in words or joined by

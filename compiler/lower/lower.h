@@ -14,7 +14,7 @@
 
 namespace tessera {
 
-// What a Program is planned for.
+// The choices that a Program is planned by.
 struct LowerOptions {
   Target target;                             // the Program's own: I/O tiles are not among its tiles
   bool half_partials = true;                 // an fp16 matmul adds its partial sums in fp16

@@ -190,7 +190,7 @@ TEST(ModelRunner, takes_and_gives_float32_for_halves) {
             "x: value 70000.000000 at [1,1], must be in -65504..65504");
 }
 
-// Of an executable that no file was read for.
+// The runner of an executable that was not read from a file.
 TEST(ModelRunner, an_unpack_info_that_is_not_of_integers_is_not_read_as_lengths) {
   Executable executable = tiny_executable(R"(program odd {
   target test

@@ -128,7 +128,7 @@ constexpr OnnxOp kOps[] = {
 };
 // clang-format on
 
-// What the rows of form Same take for granted: no attributes, and operands of one shape.
+// Rows of form Same have no attributes, and their operands have one shape.
 #define OP(id, text, min, max, elements, how, form, name, attrs) \
   static_assert(                                                 \
       std::string_view(#form) != "Same" ||                       \
