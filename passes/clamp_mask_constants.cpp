@@ -4,10 +4,20 @@
 // Exporters write f32's minimum or -inf for "not this key". In f16 the former is -inf too, and then
 // (1 - mask) · -inf is NaN at every real token, and a row of padding alone is NaN in either case.
 // -65504 says the same: its exponential is 0.
+//
+// Only what is proved to be a mask changes. A sum or a select is one of scores if a softmax (or the
+// bias of an attention) is all that reads it. What is added to scores, or selected in their place,
+// is a mask if it holds a few known numbers, and each is either the same with the constants within
+// f16 or hides its key with them as without them. The mask is made again for that one use; whoever
+// else reads it or its constants keeps the old.
 #include <algorithm>
-#include <unordered_set>
+#include <cmath>
+#include <map>
+#include <unordered_map>
 #include <vector>
 
+#include "passes/key_mask.h"
+#include "passes/mask_values.h"
 #include "passes/match.h"
 #include "passes/passes.h"
 #include "support/half.h"
@@ -15,47 +25,155 @@
 namespace tessera {
 namespace {
 
-// The constants that reach a value through views and elementwise nodes.
-void collect(Node* from, std::unordered_set<const Node*>& seen, std::vector<Node*>& constants) {
-  std::vector<Node*> open{from};
-  while (!open.empty()) {
-    Node* node = open.back();
-    open.pop_back();
-    if (!seen.insert(node).second) continue;
-    if (node->is(Op::Constant)) constants.push_back(node);
-    if (is_view(node) || info(node->op).elementwise)
-      open.insert(open.end(), node->in.rbegin(), node->in.rend());
+// An operand that goes into scores, added or (`subtracted`) taken off.
+struct Use {
+  Node* user = nullptr;
+  size_t operand = 0;
+  bool subtracted = false;
+};
+
+// The operands of a node that go into its result as scores.
+std::vector<Use> score_operands(Node* node) {
+  if (is_view(node))
+    return {
+        {node, 0}
+    };
+  if (node->is(Op::Add))
+    return {
+        {node, 0},
+        {node, 1}
+    };
+  if (node->is(Op::Sub))
+    return {
+        {node, 0},
+        {node, 1, true}
+    };
+  if (node->is(Op::Select))
+    return {
+        {node, 1},
+        {node, 2}
+    };
+  return {};
+}
+
+// Where scores come from, from their softmax up: each use of a value as one.
+std::vector<Use> uses_in_scores(const Graph& graph) {
+  std::unordered_map<const Node*, size_t> uses;
+  for (const auto& node : graph.nodes())
+    for (const Node* in : node->in) ++uses[in];
+  std::unordered_map<const Node*, size_t> as_scores;
+  std::vector<Use> found;
+  const auto add = [&](const Use& use) {
+    found.push_back(use);
+    if (!use.subtracted) ++as_scores[use.user->in[use.operand]];
+  };
+  for (auto at = graph.nodes().rbegin(); at != graph.nodes().rend(); ++at) {
+    Node* node = at->get();
+    if (node->is(Op::Softmax)) add({node, 0});
+    if (node->is(Op::Attention) && node->string_attr("mask") == "bias") add({node, 3});
+    const auto reads = as_scores.find(node);
+    if (reads == as_scores.end() || reads->second != uses[node] || graph.is_output(node)) continue;
+    for (const Use& use : score_operands(node)) add(use);
   }
+  return found;
 }
 
-bool out_of_range(const Tensor& tensor) {
-  if (!is_float(tensor.type().dtype) || !tensor.has_data()) return false;
-  for (int64_t i = 0; i < elements(tensor.type().shape); ++i)
-    if (std::abs(element(tensor, i)) > kMaxHalf) return true;
-  return false;
+// Whether it says the same with constants within f16. 0 · -inf, which is NaN, was meant as 0.
+bool says_the_same(double exact, double held) {
+  if (std::isnan(exact)) return held == 0;
+  if (std::abs(exact) <= kMaxHalf) return std::abs(held - exact) <= 1e-6 + 1e-3 * std::abs(exact);
+  return exact < 0 && hides(held);
 }
 
-Tensor clamped(const Tensor& tensor) {
-  Array array = to_array(tensor);
-  for (double& value : array.data) value = std::clamp(value, -double{kMaxHalf}, double{kMaxHalf});
-  return to_tensor(array);
+bool needs_clamping(double exact) { return std::isnan(exact) || std::abs(exact) > kMaxHalf; }
+
+double clamped(double value) { return std::clamp(value, -double{kMaxHalf}, double{kMaxHalf}); }
+
+// Whether all of these say the same, and some only with other constants.
+bool is_clamped_mask(const std::vector<Number>& numbers, double sign) {
+  return std::ranges::any_of(numbers, [](const Number& n) { return needs_clamping(n.exact); }) &&
+         std::ranges::all_of(numbers, [&](const Number& n) {
+           return says_the_same(n.exact * sign, n.held * sign);
+         });
+}
+
+// Makes masks again, with their constants within f16. Layers share what they shared.
+class Masks {
+ public:
+  Masks(Graph& graph, const MaskValues& values) : graph_(graph), values_(values) {}
+
+  // Whether this is proved a mask that has numbers out of range.
+  bool are_out_of_range(const Node* mask, double sign);
+  // Null where it is made of more nodes than any exporter writes.
+  Node* clamp(Node* mask);
+
+ private:
+  Node* again(Node* node);
+
+  Graph& graph_;
+  const MaskValues& values_;
+  std::unordered_map<Node*, Node*> made_;
+  std::map<std::pair<const Node*, double>, bool> constants_;  // of many numbers, by sign
+};
+
+// A constant of many numbers is a mask where each either hides its key or is in range already.
+bool Masks::are_out_of_range(const Node* mask, double sign) {
+  if (const std::vector<Number>& numbers = values_.of(mask); !numbers.empty())
+    return is_clamped_mask(numbers, sign);
+  for (int i = 0; i < kFarthest && is_view(mask); ++i) mask = mask->in[0];
+  if (!mask->is(Op::Constant) || !mask->value.has_data() || !is_float(mask->type.dtype))
+    return false;
+  const auto [known, is_new] = constants_.try_emplace({mask, sign}, false);
+  if (!is_new) return known->second;
+  std::vector<Number> numbers;
+  for (const double value : to_array(mask->value).data) numbers.push_back({value, clamped(value)});
+  return known->second = is_clamped_mask(numbers, sign);
+}
+
+Node* Masks::clamp(Node* mask) {
+  std::vector<Node*> open{mask};
+  for (int left = kMostMaskNodes; !open.empty();) {
+    Node* node = open.back();
+    const size_t before = open.size();
+    if (!made_.contains(node))
+      for (Node* in : values_.made_from(node))
+        if (!made_.contains(in)) open.push_back(in);
+    if (open.size() > before) {
+      if (left-- == 0) return nullptr;
+      continue;
+    }
+    open.pop_back();
+    if (!made_.contains(node)) made_[node] = again(node);
+  }
+  return made_.at(mask);
+}
+
+// The node itself where nothing that it is made of is out of range.
+Node* Masks::again(Node* node) {
+  if (node->is(Op::Constant)) {
+    if (!is_float(node->type.dtype) || !node->value.has_data()) return node;
+    Array array = to_array(node->value);
+    if (std::ranges::none_of(array.data, needs_clamping)) return node;
+    for (double& value : array.data) value = clamped(value);
+    return graph_.add_constant(node->name, to_tensor(array), node);
+  }
+  std::vector<Node*> in = node->in;
+  for (size_t i = 0; i < values_.made_from(node).size(); ++i) in[i] = made_.at(in[i]);
+  return in == node->in ? node : put(graph_, node, node, node->op, in, node->attrs);
 }
 
 }  // namespace
 
 Expected<bool> clamp_mask_constants(Graph& graph, PassState&) {
-  std::unordered_set<const Node*> seen;
-  std::vector<Node*> constants;
-  for (const auto& node : graph.nodes()) {
-    if (node->is(Op::Softmax)) collect(node->in[0], seen, constants);
-    if (node->is(Op::Attention) && node->string_attr("mask") == "bias")
-      collect(node->in[3], seen, constants);
-  }
+  const MaskValues values(graph);
+  Masks masks(graph, values);
   bool changed = false;
-  for (Node* constant : constants) {
-    if (!out_of_range(constant->value)) continue;
-    graph.replace_uses(constant,
-                       graph.add_constant(constant->name, clamped(constant->value), constant));
+  for (const Use& use : uses_in_scores(graph)) {
+    Node* mask = use.user->in[use.operand];
+    if (!masks.are_out_of_range(mask, use.subtracted ? -1 : 1)) continue;
+    Node* instead = masks.clamp(mask);
+    if (!instead || instead == mask) continue;
+    graph.set_operand(use.user, use.operand, instead);
     changed = true;
   }
   return changed;

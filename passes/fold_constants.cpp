@@ -6,6 +6,7 @@
 // what it is made from, a few kilobytes apart. The reference interpreter does the computing, so
 // the meaning cannot differ.
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <set>
 
@@ -48,16 +49,59 @@ bool takes_everything(const Node* slice) {
          is(slice->ints("step"), 1);
 }
 
+// Sums begin at +0, so that they are never -0.
+bool is_never_negative_zero(const Node* node) {
+  for (int i = 0; i < kFarthest && is_view(node); ++i) node = node->in[0];
+  return node->is(Op::MatMul) || node->is(Op::ReduceSum) || node->is(Op::CumSum) ||
+         node->is(Op::Softmax) || node->is(Op::Exp) || node->is(Op::Abs) ||
+         (node->is(Op::Cast) && !is_float(node->in[0]->type.dtype));
+}
+
+// Whether the sign of a zero is gone in what this makes of it.
+bool drops_sign_of_zero(const Node* node) {
+  return node->is(Op::Add) || node->is(Op::Sub) || node->is(Op::LayerNorm) ||
+         node->is(Op::RmsNorm) || node->is(Op::Attention) || node->is(Op::Log) ||
+         !is_float(node->type.dtype) || is_never_negative_zero(node);
+}
+
+// Whether the sign of a zero may be seen: 1 / -0 is -inf, and an output shows it.
+bool shows_sign_of_zero(Graph& graph, Node* node) {
+  constexpr size_t kMostSeen = 32;
+  std::vector<Node*> seen{node};
+  for (size_t i = 0; i < seen.size(); ++i) {
+    if (i == kMostSeen || graph.is_output(seen[i])) return true;
+    for (Node* user : graph.users(seen[i])) {
+      const bool divides = (user->is(Op::Div) && user->in[1] == seen[i]) ||
+                           (user->is(Op::Pow) && splat(user->in[1]).value_or(-1) < 0);
+      if (divides) return true;
+      if (!drops_sign_of_zero(user) && !std::ranges::count(seen, user)) seen.push_back(user);
+    }
+  }
+  return false;
+}
+
+// x of x + 0, which is x but for x = -0.
+Node* without_zero(Graph& graph, Node* node) {
+  Node* x = other_operand(node, [](Node* in) { return splat(in) == 0.0; });
+  if (!x || !is_float(node->type.dtype) || is_never_negative_zero(x)) return x;
+  const Node* zero = x == node->in[0] ? node->in[1] : node->in[0];
+  return std::signbit(*splat(zero)) || !shows_sign_of_zero(graph, node) ? x : nullptr;
+}
+
+bool is_positive_zero(std::optional<double> number) {
+  return number == 0.0 && !std::signbit(*number);
+}
+
 // The operand that this node equals, or null.
-Node* same_as(const Node* node) {
+Node* same_as(Graph& graph, Node* node) {
   Node* first = node->in.empty() ? nullptr : node->in[0];
   if (node->is(Op::Reshape) || node->is(Op::Broadcast) || node->is(Op::Cast))
     return node->type == first->type ? first : nullptr;
   if (node->is(Op::Transpose)) return std::ranges::is_sorted(node->ints("perm")) ? first : nullptr;
   if (node->is(Op::Slice)) return takes_everything(node) ? first : nullptr;
   if (node->is(Op::Concat)) return node->in.size() == 1 ? first : nullptr;
-  if (node->is(Op::Add)) return other_operand(node, [](Node* in) { return splat(in) == 0.0; });
-  if (node->is(Op::Sub)) return splat(node->in[1]) == 0.0 ? first : nullptr;
+  if (node->is(Op::Add)) return without_zero(graph, node);
+  if (node->is(Op::Sub)) return is_positive_zero(splat(node->in[1])) ? first : nullptr;
   if (node->is(Op::Mul)) return other_operand(node, [](Node* in) { return splat(in) == 1.0; });
   if (node->is(Op::Div)) return splat(node->in[1]) == 1.0 ? first : nullptr;
   return nullptr;
@@ -178,7 +222,7 @@ Expected<bool> fold_constants(Graph& graph, PassState& state) {
       graph.set_operand(node, 0, node->in[0]->in[0]);
       changed = true;
     }
-    Node* instead = same_as(node);
+    Node* instead = same_as(graph, node);
     if (!instead) instead = folded_splat(graph, node);
     if (!instead) instead = folded_gather(graph, node, allowance);
     if (!instead && worth_folding(node, allowance)) {

@@ -8,10 +8,13 @@
 // Found from `softmax · v` outwards. The scale may stand on the scores, on the query or on the
 // key, before or after their transpose; the mask may be added or selected (passes/key_mask.h says
 // which masks hide keys). What does not match stays as it is.
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <optional>
 
 #include "passes/key_mask.h"
+#include "passes/mask_values.h"
 #include "passes/match.h"
 #include "passes/passes.h"
 #include "support/half.h"
@@ -25,6 +28,7 @@ struct Term {
   Node* added = nullptr;
   Node* condition = nullptr;
   bool unless = false;
+  double number = 0;
 };
 
 struct Scores {
@@ -57,7 +61,7 @@ Node* take_term(Node* node, Scores& scores) {
     for (int i : {1, 2}) {
       const std::optional<double> number = splat(node->in[3 - i]);
       if (!number || !hides(*number) || !reaches_matmul(node->in[i])) continue;
-      scores.terms.push_back({.condition = node->in[0], .unless = i == 1});
+      scores.terms.push_back({.condition = node->in[0], .unless = i == 1, .number = *number});
       return node->in[i];
     }
   }
@@ -113,6 +117,13 @@ bool agree(const Match& m) {
          m.v.scale == 1 && std::isfinite(m.scale());
 }
 
+// Of terms that meet in one sum, a number that hides takes the place of a score only if no score
+// is left in the sum of both: -1e4 is too small.
+bool can_be_added(const std::vector<Term>& terms) {
+  return terms.size() == 1 ||
+         std::ranges::all_of(terms, [](const Term& t) { return t.added || absorbs(t.number); });
+}
+
 std::optional<Match> match(Node* root, const UserMap& users, const Graph& graph) {
   if (!root->is(Op::MatMul) || !root->in[0]->is(Op::Softmax) || root->type.shape.size() != 4)
     return std::nullopt;
@@ -123,7 +134,7 @@ std::optional<Match> match(Node* root, const UserMap& users, const Graph& graph)
                      joined->second[0]->ints("perm") == std::vector<int64_t>{0, 2, 1, 3} &&
                      !graph.is_output(root);
   const auto scores = joins ? match_scores(softmax->in[0]) : std::nullopt;
-  if (!scores) return std::nullopt;
+  if (!scores || !can_be_added(scores->terms)) return std::nullopt;
   const auto q = match_heads(scores->product->in[0], {0, 2, 1, 3});
   const auto k = match_heads(scores->product->in[1], {0, 2, 3, 1});
   const auto v = match_heads(root->in[1], {0, 2, 1, 3});
@@ -149,8 +160,9 @@ Node* put_seen(Graph& graph, const Node* before, const KeyFunction& f, bool seen
              {{"to", std::string("i32")}});
 }
 
-Node* key_mask(Graph& graph, const Node* before, const Term& term, int64_t batch) {
-  const auto f = key_function_of_scores(term.added ? term.added : term.condition);
+Node* key_mask(Graph& graph, const Node* before, const Term& term, int64_t batch,
+               const NotMasks& not_masks) {
+  const auto f = key_function_of_scores(term.added ? term.added : term.condition, not_masks);
   if (!f || f->source->type.shape[0] != batch) return nullptr;
   const auto hidden = [&](double at) { return term.added ? hides(at) : (at != 0) != term.unless; };
   const auto seen = [&](double at) { return term.added ? at == 0 : !hidden(at); };
@@ -167,14 +179,27 @@ Node* put_thin(Graph& graph, const Node* before, Node* value) {
   return put_reshape(graph, before, value->in[0], shape);
 }
 
-Node* put_bias(Graph& graph, const Node* before, const Term& term, DType dtype) {
-  if (term.added) return put_thin(graph, before, term.added);
-  Node* condition = put_thin(graph, before, term.condition);
-  const Shape& shape = condition->type.shape;
-  Node* hide = put_splat(graph, before, dtype, -kMaxHalf, shape);
-  Node* keep = put_splat(graph, before, dtype, 0, shape);
+// What is added to a score in place of writing this number: as much as leaves nothing of the score.
+double added_instead(double number, DType dtype) {
+  if (absorbs(number)) return dtype == DType::F16 ? std::max(number, -double{kMaxHalf}) : number;
+  return dtype == DType::F16 ? -kMaxHalf : std::numeric_limits<float>::lowest();
+}
+
+// One term and those inside it, which `sum` adds (null: there are none).
+Node* put_term(Graph& graph, const Node* before, const Term& term, Node* sum,
+               const TensorType& scores) {
+  Node* outer = put_thin(graph, before, term.added ? term.added : term.condition);
+  if (sum) {
+    outer = put_broadcast(graph, before, outer, scores.shape);
+    sum = put_broadcast(graph, before, sum, scores.shape);
+  }
+  if (term.added) return sum ? put(graph, before, outer, Op::Add, {outer, sum}) : outer;
+  const Shape& shape = outer->type.shape;
+  Node* hide =
+      put_splat(graph, before, scores.dtype, added_instead(term.number, scores.dtype), shape);
+  Node* keep = sum ? sum : put_splat(graph, before, scores.dtype, 0, shape);
   if (term.unless) std::swap(hide, keep);
-  return put(graph, before, condition, Op::Select, {condition, hide, keep});
+  return put(graph, before, outer, Op::Select, {outer, hide, keep});
 }
 
 struct Mask {
@@ -182,19 +207,16 @@ struct Mask {
   Node* value = nullptr;
 };
 
-Mask put_mask(Graph& graph, const Node* before, const Match& m) {
+// Terms stand from the outside in; those inside are summed first.
+Mask put_mask(Graph& graph, const Node* before, const Match& m, const NotMasks& not_masks) {
   const std::vector<Term>& terms = m.scores.terms;
   if (terms.empty()) return {};
   if (terms.size() == 1)
-    if (Node* keys = key_mask(graph, before, terms[0], m.k.split[0])) return {"keys", keys};
-  const TensorType& scores = m.scores.product->type;
-  Node* sum = put_bias(graph, before, terms[0], scores.dtype);
-  for (size_t i = 1; i < terms.size(); ++i) {
-    Node* more = put_bias(graph, before, terms[i], scores.dtype);
-    sum = put(graph, before, sum, Op::Add,
-              {put_broadcast(graph, before, sum, scores.shape),
-               put_broadcast(graph, before, more, scores.shape)});
-  }
+    if (Node* keys = key_mask(graph, before, terms[0], m.k.split[0], not_masks))
+      return {"keys", keys};
+  Node* sum = nullptr;
+  for (auto term = terms.rbegin(); term != terms.rend(); ++term)
+    sum = put_term(graph, before, *term, sum, m.scores.product->type);
   return {"bias", sum};
 }
 
@@ -208,11 +230,12 @@ Node* put_joined(Graph& graph, const Node* before, const Heads& heads) {
 Expected<bool> fuse_attention(Graph& graph, PassState&) {
   bool changed = false;
   const UserMap users = users_of(graph);
+  const NotMasks not_masks = index_inputs(graph);
   for (const auto& owned : graph.nodes()) {
     const std::optional<Match> m = match(owned.get(), users, graph);
     if (!m) continue;
     Node* joined = m->joined;
-    const Mask mask = put_mask(graph, joined, *m);
+    const Mask mask = put_mask(graph, joined, *m, not_masks);
     std::vector<Node*> in = {put_joined(graph, joined, m->q), put_joined(graph, joined, m->k),
                              put_joined(graph, joined, m->v)};
     if (mask.value) in.push_back(mask.value);

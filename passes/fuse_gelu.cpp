@@ -12,8 +12,12 @@
 namespace tessera {
 namespace {
 
-// Numbers in fp16 models are rounded to 11 bits, and 2020's exporters wrote 0.7071.
-constexpr double kNear = 6e-4;
+// How far a number may be from the exact one. In fp16 it may be rounded to 11 bits. In f32 it may
+// be cut to four digits, as some exporters write 0.7071: that changes no answer by more than 1e-5.
+struct Near {
+  double root, cubic;
+};
+constexpr Near kNearInHalf = {6e-4, 6e-4}, kNear = {2e-5, 4e-4};
 
 // The operand beside a 1 in a sum.
 Node* beside_one(Node* node) {
@@ -21,16 +25,16 @@ Node* beside_one(Node* node) {
   return other_operand(node, [](Node* in) { return splat(in) == 1.0; });
 }
 
-Node* argument_of_erf(Node* node) {
+Node* argument_of_erf(Node* node, const Near& near) {
   if (!node->is(Op::Erf)) return nullptr;
   const Scaled scaled = peel_scale(node->in[0]);
-  return close(scaled.scale, std::numbers::sqrt2 / 2, kNear) ? scaled.value : nullptr;
+  return close(scaled.scale, std::numbers::sqrt2 / 2, near.root) ? scaled.value : nullptr;
 }
 
 // 0.044715 · x^exponent, by pow or by products in any order.
-bool is_cubic_term(Node* node, Node* x, size_t exponent) {
+bool is_cubic_term(Node* node, Node* x, size_t exponent, const Near& near) {
   const Factors term = product_of(node, x);
-  if (!close(term.scale, 0.044715, kNear)) return false;
+  if (!close(term.scale, 0.044715, near.cubic)) return false;
   if (term.factors == std::vector<Node*>(exponent, x)) return true;
   const Node* power = term.factors.size() == 1 ? term.factors[0] : nullptr;
   return power && power->is(Op::Pow) && power->in[0] == x &&
@@ -38,19 +42,19 @@ bool is_cubic_term(Node* node, Node* x, size_t exponent) {
 }
 
 // tanh(√(2/π) · (x + 0.044715 x³)), with or without x taken out of the bracket.
-Node* argument_of_tanh(Node* node) {
+Node* argument_of_tanh(Node* node, const Near& near) {
   if (!node->is(Op::Tanh)) return nullptr;
   const Factors inner = product_of(node->in[0]);
-  if (!close(inner.scale, std::sqrt(2 / std::numbers::pi), kNear)) return nullptr;
+  if (!close(inner.scale, std::sqrt(2 / std::numbers::pi), near.root)) return nullptr;
   if (inner.factors.size() == 1 && inner.factors[0]->is(Op::Add)) {
     Node* sum = inner.factors[0];
     for (int i : {0, 1})
-      if (is_cubic_term(sum->in[1 - i], sum->in[i], 3)) return sum->in[i];
+      if (is_cubic_term(sum->in[1 - i], sum->in[i], 3, near)) return sum->in[i];
   }
   if (inner.factors.size() == 2) {
     for (int i : {0, 1}) {
       Node* rest = beside_one(inner.factors[1 - i]);
-      if (rest && is_cubic_term(rest, inner.factors[i], 2)) return inner.factors[i];
+      if (rest && is_cubic_term(rest, inner.factors[i], 2, near)) return inner.factors[i];
     }
   }
   return nullptr;
@@ -62,13 +66,13 @@ struct Gelu {
 };
 
 // The root of the whole product, or nothing.
-std::optional<Gelu> match(Node* root) {
+std::optional<Gelu> match(Node* root, const Near& near) {
   if (!root->is(Op::Mul) && !root->is(Op::Div)) return std::nullopt;
   for (Node* factor : product_of(root).factors) {
     Node* function = beside_one(factor);
     if (!function) continue;
-    Gelu gelu{argument_of_erf(function), "erf"};
-    if (!gelu.x) gelu = {argument_of_tanh(function), "tanh"};
+    Gelu gelu{argument_of_erf(function, near), "erf"};
+    if (!gelu.x) gelu = {argument_of_tanh(function, near), "tanh"};
     if (!gelu.x) continue;
     const Factors whole = product_of(root, gelu.x);
     const bool both = whole.factors == std::vector{gelu.x, factor} ||
@@ -80,11 +84,12 @@ std::optional<Gelu> match(Node* root) {
 
 }  // namespace
 
-Expected<bool> fuse_gelu(Graph& graph, PassState&) {
+Expected<bool> fuse_gelu(Graph& graph, PassState& state) {
   bool changed = false;
   for (const auto& owned : graph.nodes()) {
     Node* root = owned.get();
-    const std::optional<Gelu> gelu = match(root);
+    const bool half = state.options.fp16 || root->type.dtype == DType::F16;
+    const std::optional<Gelu> gelu = match(root, half ? kNearInHalf : kNear);
     if (!gelu) continue;
     Node* fused = put(graph, root, root, Op::Gelu,
                       {

@@ -35,7 +35,7 @@ std::optional<Part> match_part(Node* node) {
   for (size_t d = 0; d < 3; ++d)
     if (node->type.shape[d] != whole[d] || start[d] != 0 || step[d] != 1) return std::nullopt;
   const int64_t half = whole[3] / 2;
-  if (whole[3] % 2 != 0 || node->type.shape[3] != half) return std::nullopt;
+  if (whole[3] % 2 != 0 || half == 0 || node->type.shape[3] != half) return std::nullopt;
   if (step[3] == 2 && start[3] <= 1) return Part{x, Form::Pairs, start[3] == 1};
   if (step[3] == 1 && start[3] % half == 0) return Part{x, Form::Halves, start[3] == half};
   return std::nullopt;

@@ -10,13 +10,6 @@ namespace {
 
 constexpr int kNoAxis = -1;
 
-// A mask input holds 0 and 1 by contract; any bool does by type.
-bool is_source(const Node* node) {
-  const bool two_valued =
-      node->type.dtype == DType::Bool || (node->type.dtype == DType::I32 && node->is(Op::Input));
-  return two_valued && node->type.shape.size() == 2;
-}
-
 // Token ids compared with the padding id are a mask, but no function of a 0 and a 1.
 bool asks_for_a_number(const Node* node) {
   if (!node->is(Op::Equal) && !node->is(Op::Less)) return false;
@@ -48,15 +41,26 @@ std::optional<std::vector<int>> reshaped(const std::vector<int>& axes, const Sha
 // One question's answers so far, by node: a mask may use a part of itself again and again.
 class Reader {
  public:
+  explicit Reader(const NotMasks& not_masks) : not_masks_(not_masks) {}
   std::optional<KeyFunction> read(Node* node);
 
  private:
+  bool is_source(const Node* node) const;
   std::optional<KeyFunction> through_view(const Node* node);
   std::optional<KeyFunction> through_elementwise(const Node* node);
 
+  const NotMasks& not_masks_;
   std::unordered_map<const Node*, std::optional<KeyFunction>> known_;
   int left_ = kMostMaskNodes;
 };
+
+// A mask input holds 0 and 1 by contract; any bool does by type. Ids and positions do not.
+bool Reader::is_source(const Node* node) const {
+  const bool two_valued =
+      node->type.dtype == DType::Bool ||
+      (node->type.dtype == DType::I32 && node->is(Op::Input) && !not_masks_.contains(node));
+  return two_valued && node->type.shape.size() == 2;
+}
 
 std::optional<KeyFunction> Reader::through_view(const Node* node) {
   std::optional<KeyFunction> f = read(node->in[0]);
@@ -132,11 +136,13 @@ std::optional<KeyFunction> Reader::read(Node* node) {
 
 }  // namespace
 
-std::optional<KeyFunction> key_function(Node* node) { return Reader().read(node); }
+std::optional<KeyFunction> key_function(Node* node, const NotMasks& not_masks) {
+  return Reader(not_masks).read(node);
+}
 
-std::optional<KeyFunction> key_function_of_scores(Node* node) {
+std::optional<KeyFunction> key_function_of_scores(Node* node, const NotMasks& not_masks) {
   const Shape& shape = node->type.shape;
-  std::optional<KeyFunction> f = shape.size() == 4 ? key_function(node) : std::nullopt;
+  std::optional<KeyFunction> f = shape.size() == 4 ? key_function(node, not_masks) : std::nullopt;
   if (!f) return std::nullopt;
   const Shape& source = f->source->type.shape;
   const std::vector<int> wanted = {source[0] == 1 ? kNoAxis : 0, kNoAxis, kNoAxis,

@@ -40,7 +40,7 @@ std::optional<double> uniform_value(const Tensor& tensor) {
 std::optional<double> splat(const Node* node) {
   for (int i = 0; i < kFarthest; ++i) {
     const bool widens =
-        node->is(Op::Cast) && is_float(node->type.dtype) && is_float(node->in[0]->type.dtype);
+        node->is(Op::Cast) && node->type.dtype == DType::F32 && is_float(node->in[0]->type.dtype);
     if (!is_view(node) && !widens) break;
     node = node->in[0];
   }

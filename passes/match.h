@@ -25,7 +25,7 @@ double element(const Tensor& tensor, int64_t i);
 std::optional<double> uniform_value(const Tensor& tensor);
 
 // The number that fills this value: a constant of equal elements behind any reshapes, broadcasts
-// and casts between floats.
+// and casts to f32 of floats: those to f16 round it.
 std::optional<double> splat(const Node* node);
 // What a reshape, transpose or broadcast moves without computing; the node itself if it is none.
 bool is_view(const Node* node);

@@ -41,7 +41,7 @@ std::optional<Linear> match_linear(Node* node) {
   if (node->is(Op::Add)) {
     Node* sum = other_operand(node, [&](Node* in) {
       linear.bias = repeated_vector(in);
-      return linear.bias && linear.bias->is(Op::Constant);
+      return linear.bias && linear.bias->is(Op::Constant) && linear.bias->value.has_data();
     });
     if (!sum) return std::nullopt;
     node = behind_row_reshapes(sum);

@@ -46,7 +46,7 @@ Node* argument_of_mean(Node* node) {
   const int64_t last = static_cast<int64_t>(shape.size()) - 1;
   if (node->ints("axes") != std::vector{last}) return nullptr;
   const double exact = 1.0 / static_cast<double>(shape.back());
-  const double rounding = node->type.dtype == DType::F16 ? 1e-3 : 1e-6;
+  const double rounding = node->type.dtype == DType::F16 ? 4.9e-4 : 1e-6;
   return close(scale, exact, rounding) ? node->in[0] : nullptr;
 }
 
@@ -109,9 +109,11 @@ std::optional<Normalized> match_normalized(Node* node) {
   for (Node* factor : product.factors) {
     Node* row = row_value(factor, shape);
     Node* divisor = factor->is(Op::Div) ? row_value(factor->in[1], shape) : nullptr;
-    if (auto times = match_mean_square(row ? argument_of_reciprocal_root(row) : nullptr)) {
+    if (auto times = match_mean_square(row ? argument_of_reciprocal_root(row) : nullptr);
+        times && !square) {
       square = times;
-    } else if (auto by = match_mean_square(divisor ? argument_of_root(divisor) : nullptr)) {
+    } else if (auto by = match_mean_square(divisor ? argument_of_root(divisor) : nullptr);
+               by && !square && !found.rest) {
       square = by;
       found.rest = factor->in[0];
     } else if (Node* vector = row ? nullptr : repeated_vector(factor); vector && !found.gamma) {

@@ -49,7 +49,7 @@ TEST(Bounded, a_product_comes_apart_into_a_few_factors) {
   EXPECT_EQ(product_of(doubled(graph, x, Op::Mul, 60)).factors.size(), kMostProducts + 1u);
 }
 
-TEST(Bounded, masks_are_clamped_behind_any_number_of_nodes) {
+TEST(Bounded, masks_are_clamped_behind_any_number_of_sums) {
   Graph graph;
   Node* x = graph.add_input("x", {DType::F32, {4}});
   Node* low = graph.add_constant("low", to_tensor(Array{
@@ -57,7 +57,7 @@ TEST(Bounded, masks_are_clamped_behind_any_number_of_nodes) {
                                             {-1e30, 0, 0, 0}
   }));
   Node* value = *graph.add(Op::Add, "", {x, low});
-  for (int i = 0; i < 200'000; ++i) value = *graph.add(Op::Tanh, "", {value});
+  for (int i = 0; i < 200'000; ++i) value = *graph.add(Op::Add, "", {value, x});
   std::map<std::string, Attr> attrs;
   attrs.emplace("axis", int64_t{0});
   graph.outputs.push_back({"y", *graph.add(Op::Softmax, "", {value}, attrs)});
@@ -65,6 +65,21 @@ TEST(Bounded, masks_are_clamped_behind_any_number_of_nodes) {
   const auto changed = clamp_mask_constants(graph, state);
   ASSERT_TRUE(changed.ok());
   EXPECT_TRUE(*changed);
+}
+
+TEST(Match, a_cast_that_rounds_is_not_the_number_before_it) {
+  Graph graph;
+  Node* large = graph.add_constant("large", to_tensor(Array{
+                                                {DType::F32, {}},
+                                                {1e6}
+  }));
+  std::map<std::string, Attr> half, single;
+  half.emplace("to", std::string("f16"));
+  single.emplace("to", std::string("f32"));
+  Node* rounded = *graph.add(Op::Cast, "", {large}, half);
+  EXPECT_EQ(splat(large), 1e6);
+  EXPECT_EQ(splat(rounded), std::nullopt);
+  EXPECT_EQ(splat(*graph.add(Op::Cast, "", {rounded}, single)), std::nullopt);
 }
 
 TEST(Bounded, what_passes_make_is_held_against_the_memory_limit) {

@@ -45,6 +45,28 @@ TEST(Pipeline, runs_only_what_is_not_optional) {
   }
 }
 
+// Scores less an age in days; and scores that are an output, with -1e30 where a mask is 1.
+constexpr const char* kLargeConstants =
+    "graph @f(%scores: f32[2,4], %seconds: f32[2,4], %mask: i32[2,4]) {\n"
+    "  %day = constant {value=86400} : f32[2,4]\n"
+    "  %age = div %seconds, %day : f32[2,4]\n"
+    "  %aged = sub %scores, %age : f32[2,4]\n"
+    "  %p = softmax %aged {axis=1} : f32[2,4]\n"
+    "  %low = constant {value=-1e+30} : f32[2,4]\n"
+    "  %hidden = cast %mask {to=\"f32\"} : f32[2,4]\n"
+    "  %hide = mul %hidden, %low : f32[2,4]\n"
+    "  %y = add %scores, %hide : f32[2,4]\n"
+    "  %q = softmax %y {axis=1} : f32[2,4]\n"
+    "  return %p, %y, %q\n"
+    "}\n";
+
+TEST(Pipeline, no_constant_changes_in_fp32) {
+  Graph graph = parse_graph(kLargeConstants).take();
+  PassState state;
+  ASSERT_TRUE(run_passes(graph, state, {}, {}, "").ok());
+  EXPECT_EQ(print(graph), kLargeConstants);
+}
+
 TEST(Pipeline, runs_an_optional_pass_by_option_and_by_name) {
   for (const bool by_name : {false, true}) {
     Graph graph = two_transposes();
