@@ -7,6 +7,7 @@
 
 #include "codelets/codelet.h"
 #include "compiler/convert.h"
+#include "compiler/lengths.h"
 #include "compiler/lower/lower.h"
 #include "compiler/onnx/export/export.h"
 #include "compiler/onnx/import/import.h"
@@ -15,7 +16,7 @@
 #include "compiler/report.h"
 #include "cost/cost.h"
 #include "cost/host_io.h"
-#include "passes/packable.h"
+#include "passes/paddable.h"
 #include "passes/pipeline.h"
 #include "program/verify.h"
 #include "support/check.h"
@@ -63,36 +64,23 @@ PassState pass_state(const CompileOptions& options) {
   return state;
 }
 
-// In a padded model, the outputs [rows,row_length,…] that hold one value for each row (a pooler
-// whose width happens to be the row length), not one for each token. The shape cannot tell them
-// apart, so the graph is analysed; where that fails, the shape decides.
-std::vector<PackingContract::OutputRule> row_outputs(const Graph& graph) {
-  const Node* ids = find_ids(graph);
-  if (!ids) return {};
-  const Shape& rows = ids->type.shape;
-  const auto axes =
-      find_token_axes(graph, {.rows = rows[0], .row_length = rows[1], .keeps_places = true});
-  if (!axes.ok()) return {};
-  std::vector<PackingContract::OutputRule> rules;
-  for (const Output& output : graph.outputs) {
-    const Shape& shape = output.node->type.shape;
-    const bool by_shape = shape.size() >= 2 && shape[0] == rows[0] && shape[1] == rows[1];
-    const TokenAxes& found = axes->at(output.node);
-    if (by_shape && found.kind == TokenAxes::Kind::Row && found.batch == 0)
-      rules.push_back({output.name, true});
-  }
-  return rules;
+// A batch of single requests, one in each row. The inputs of a request are known by their usual
+// names (serving/batch_runner.h).
+PackingContract padded_contract(const Graph& graph, const std::string& number_of_length) {
+  PackingContract contract;
+  const Paddable proof = prove_paddable(graph, number_of_length);
+  contract.why_no_less = visible(proof.why_not);
+  if (!proof.by_rows) return contract;
+  contract.request_size = proof.by_tokens ? RequestSize::Tokens : RequestSize::Row;
+  for (const Output& output : graph.outputs)
+    contract.outputs.push_back({output.name, proof.per_request.contains(output.name)});
+  return contract;
 }
 
-PackingContract contract_of(const Graph& graph, const PassState& state) {
+PackingContract packed_contract(const Graph& graph, const PassState& state) {
   PackingContract contract;
-  if (state.options.pack_unpack) contract.form = PackingForm::A;
-  if (state.options.pack_attention_mask) contract.form = PackingForm::B;
-  if (contract.form == PackingForm::None) {
-    contract.outputs = row_outputs(graph);
-    return contract;
-  }
-  const bool form_a = contract.form == PackingForm::A;
+  const bool form_a = state.options.pack_unpack;
+  contract.form = form_a ? PackingForm::A : PackingForm::B;
   contract.rows = state.packing.rows;
   contract.row_length = state.packing.row_length;
   contract.max_valid_num = form_a ? state.options.max_valid_num : 0;
@@ -102,11 +90,27 @@ PackingContract contract_of(const Graph& graph, const PassState& state) {
   contract.mask_input = state.packing.mask_input;
   contract.position_input = state.packing.position_input;
   contract.unpack_info_input = form_a ? state.packing.unpack_info_input : "";
+  contract.padding_id = state.packing.padding_id;
+  contract.request_size = RequestSize::Tokens;
   for (const Output& output : graph.outputs) {
     contract.outputs.push_back(
         {output.name, state.packing.per_request_outputs.contains(output.name)});
   }
   return contract;
+}
+
+// `text` is what convert left in the model, "" in others.
+Expected<PackingContract> contract_of(const Graph& graph, const PassState& state,
+                                      const std::string& text,
+                                      const std::string& number_of_length) {
+  if (state.options.pack_unpack || state.options.pack_attention_mask) {
+    if (!number_of_length.empty()) return Error{number_of_length};
+    return packed_contract(graph, state);
+  }
+  PackingContract kept;
+  if (!text.empty()) kept = TRY(parse_packing(text, graph));
+  if (kept.form != PackingForm::None) return kept;
+  return padded_contract(graph, number_of_length.empty() ? kept.why_no_less : number_of_length);
 }
 
 Expected<Converted> run_converter(const std::string& model_path, const CompileOptions& options,
@@ -117,6 +121,7 @@ Expected<Converted> run_converter(const std::string& model_path, const CompileOp
   }));
   PassState state = pass_state(options);
   state.deadline = &deadline;
+  const std::string number = TRY(number_of_length(model.graph, model_path, options, deadline));
   Expected<std::vector<PassTiming>> passes = clock.run("passes", [&] {
     const auto as_set = [](const std::vector<std::string>& names) {
       return std::set<std::string>(names.begin(), names.end());
@@ -136,12 +141,9 @@ Expected<Converted> run_converter(const std::string& model_path, const CompileOp
                       .model_name = visible(std::filesystem::path(model_path).filename().string()),
                       .warnings = std::move(model.warnings),
                       .passes = {}};
-  converted.packing = contract_of(converted.graph, state);
-  if (converted.packing.form == PackingForm::None && !model.packing.empty()) {
-    Expected<PackingContract> kept = parse_packing(model.packing, converted.graph);
-    if (!kept) return Error{model_path + ": " + kept.error().message, kept.error().kind};
-    converted.packing = kept.take();
-  }
+  Expected<PackingContract> packing = contract_of(converted.graph, state, model.packing, number);
+  if (!packing) return Error{model_path + ": " + packing.error().message, packing.error().kind};
+  converted.packing = packing.take();
   for (const PassTiming& pass : *passes) {
     if (pass.changed) converted.passes.push_back(pass.name);
   }

@@ -52,6 +52,12 @@ PackingContract from_json(const Json& json) {
   PackingContract contract;
   contract.form =
       parse_packing_form(json.at("form").get<std::string>()).value_or(PackingForm::None);
+  if (contract.form == PackingForm::None) {
+    json.at("why_no_less").get_to(contract.why_no_less);
+    return contract;
+  }
+  contract.request_size = RequestSize::Tokens;
+  json.at("padding_id").get_to(contract.padding_id);
   json.at("rows").get_to(contract.rows);
   json.at("row_length").get_to(contract.row_length);
   json.at("max_valid_num").get_to(contract.max_valid_num);
@@ -69,7 +75,14 @@ PackingContract from_json(const Json& json) {
 }  // namespace
 
 std::string packing_text(const PackingContract& contract) {
-  if (contract.form == PackingForm::None) return "";
+  if (contract.form == PackingForm::None) {
+    if (contract.request_size == RequestSize::Tokens || contract.why_no_less.empty()) return "";
+    return Json({
+                    {"form",        to_string(contract.form)},
+                    {"why_no_less", contract.why_no_less    }
+    })
+        .dump();
+  }
   Json json = {
       {"form",              to_string(contract.form)  },
       {"rows",              contract.rows             },
@@ -80,7 +93,8 @@ std::string packing_text(const PackingContract& contract) {
       {"ids_input",         contract.ids_input        },
       {"mask_input",        contract.mask_input       },
       {"position_input",    contract.position_input   },
-      {"unpack_info_input", contract.unpack_info_input}
+      {"unpack_info_input", contract.unpack_info_input},
+      {"padding_id",        contract.padding_id       }
   };
   for (const auto& output : contract.outputs)
     json["outputs"].push_back({
@@ -99,7 +113,7 @@ Expected<PackingContract> parse_packing(const std::string& text, const Graph& gr
   } catch (const Json::exception& error) {
     return bad(std::string("it is not what convert wrote: ") + error.what());
   }
-  TRY(check_contract(contract, graph));
+  if (contract.form != PackingForm::None) TRY(check_contract(contract, graph));
   return contract;
 }
 

@@ -19,16 +19,19 @@ Json anchor_json(const Anchor& anchor) {
 
 Json packing_json(const PackingContract& packing) {
   Json json = {
-      {"form",              to_string(packing.form)  },
-      {"rows",              packing.rows             },
-      {"row_length",        packing.row_length       },
-      {"max_valid_num",     packing.max_valid_num    },
-      {"segment_max_size",  packing.segment_max_size },
-      {"token_inputs",      packing.token_inputs     },
-      {"ids_input",         packing.ids_input        },
-      {"mask_input",        packing.mask_input       },
-      {"position_input",    packing.position_input   },
-      {"unpack_info_input", packing.unpack_info_input}
+      {"form",              to_string(packing.form)        },
+      {"rows",              packing.rows                   },
+      {"row_length",        packing.row_length             },
+      {"max_valid_num",     packing.max_valid_num          },
+      {"segment_max_size",  packing.segment_max_size       },
+      {"token_inputs",      packing.token_inputs           },
+      {"ids_input",         packing.ids_input              },
+      {"mask_input",        packing.mask_input             },
+      {"position_input",    packing.position_input         },
+      {"unpack_info_input", packing.unpack_info_input      },
+      {"request_size",      to_string(packing.request_size)},
+      {"why_no_less",       packing.why_no_less            },
+      {"padding_id",        packing.padding_id             }
   };
   for (const auto& output : packing.outputs)
     json["outputs"].push_back({

@@ -17,10 +17,15 @@
 namespace tessera {
 namespace {
 
+struct Counted {
+  int64_t offset = 0;       // the position of a request's first token
+  int64_t padding_id = -1;  // that is not counted; -1: every token is
+};
+
 // A lookup of positions: where a value [batch,sequence,…] of them is used, and how it was made.
 struct Lookup {
   Node* table = nullptr;  // [positions,…]
-  int64_t offset = 0;     // the position of a request's first token
+  Counted counted = {};
   Node* before = nullptr;
   std::vector<Node*> values = {};  // each a view of the lookup
   Node* only_in = nullptr;         // null: in all their users
@@ -63,13 +68,13 @@ Node* behind_casts(Node* node) {
   return node;
 }
 
-// The mask "is a token" of ids, as 0 and 1: not (ids == padding).
-bool is_token_mask(Node* node, const Node* ids) {
+// The padding id of the mask "is a token" of ids, as 0 and 1: not (ids == padding).
+std::optional<double> padding_of_mask(Node* node, const Node* ids) {
   node = behind_casts(node);
-  if (!node->is(Op::Not) || !node->in[0]->is(Op::Equal)) return false;
+  if (!node->is(Op::Not) || !node->in[0]->is(Op::Equal)) return std::nullopt;
   const Node* number =
       other_operand(node->in[0], [&](Node* in) { return behind_casts(in) == ids; });
-  return number && splat(number);
+  return number ? splat(number) : std::nullopt;
 }
 
 // What is left of a sum without its numbers, which go into `sum`.
@@ -86,17 +91,22 @@ Node* without_numbers(Node* node, double& sum) {
 }
 
 // RoBERTa's: the count of tokens so far, times the mask, plus the padding id.
-std::optional<int64_t> counted_tokens(Node* index, const Node* ids) {
+std::optional<Counted> counted_tokens(Node* index, const Node* ids) {
   double first = 1;
+  std::optional<double> factor;
   index = without_numbers(index, first);
   if (index->is(Op::Mul)) {
-    index = other_operand(index, [&](Node* in) { return is_token_mask(in, ids); });
+    index = other_operand(index, [&](Node* in) {
+      factor = padding_of_mask(in, ids);
+      return factor.has_value();
+    });
     if (!index) return std::nullopt;
     index = without_numbers(index, first);
   }
-  if (!index->is(Op::CumSum) || index->int_attr("axis") != 1 || !is_token_mask(index->in[0], ids))
-    return std::nullopt;
-  return static_cast<int64_t>(first);
+  if (!index->is(Op::CumSum) || index->int_attr("axis") != 1) return std::nullopt;
+  const std::optional<double> padding = padding_of_mask(index->in[0], ids);
+  if (!padding || (factor && factor != padding)) return std::nullopt;
+  return Counted{static_cast<int64_t>(first), static_cast<int64_t>(*padding)};
 }
 
 // The views of a value that have `shape`; false if something else happens to it first. All of them
@@ -157,10 +167,10 @@ std::optional<Lookup> Extraction::match_gather(Node* node) {
   Node* table = node->in[0];
   if (!table->is(Op::Constant) || !is_float(table->type.dtype) || table->type.shape.size() != 2)
     return std::nullopt;
-  std::optional<int64_t> offset = count_of(node->in[1]);
-  if (!offset) offset = counted_tokens(node->in[1], ids_);
-  if (!offset) return std::nullopt;
-  Lookup lookup{.table = table, .offset = *offset, .before = node};
+  const std::optional<int64_t> offset = count_of(node->in[1]);
+  std::optional<Counted> counted = offset ? Counted{*offset} : counted_tokens(node->in[1], ids_);
+  if (!counted) return std::nullopt;
+  Lookup lookup{.table = table, .counted = *counted, .before = node};
   const Shape shape = {rows_, row_length_, table->type.shape[1]};
   if (!find_views(node, shape, users_, lookup.values)) return std::nullopt;
   return lookup;
@@ -222,8 +232,8 @@ void Extraction::rewrite(const Lookup& lookup, Node* positions) {
                             {elements(lookup.table->type.shape) / lookup.table->type.shape.back(),
                              lookup.table->type.shape.back()});
   Node* index = positions;
-  if (lookup.offset != 0) {
-    Node* offset = put_splat(graph_, before, DType::I32, static_cast<double>(lookup.offset),
+  if (lookup.counted.offset != 0) {
+    Node* offset = put_splat(graph_, before, DType::I32, static_cast<double>(lookup.counted.offset),
                              positions->type.shape);
     index = put(graph_, before, before, Op::Add, {positions, offset});
   }
@@ -249,6 +259,15 @@ Expected<bool> extract_position_ids(Graph& graph, PassState& state) {
   if (lookups.empty()) {
     if (const Node* given = extraction.given()) state.packing.position_input = given->name;
     return false;
+  }
+  for (const Lookup& lookup : lookups) {
+    const int64_t padding_id = lookup.counted.padding_id;
+    if (padding_id < 0) continue;
+    if (state.packing.padding_id >= 0 && state.packing.padding_id != padding_id)
+      return Error{called(*lookup.before) + ": counts positions without id " +
+                   std::to_string(padding_id) + ", must leave out " +
+                   std::to_string(state.packing.padding_id) + " as the others to be packed"};
+    state.packing.padding_id = padding_id;
   }
   Node* positions = graph.add_input("position_ids", ids->type);
   state.packing.position_input = positions->name;

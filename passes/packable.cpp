@@ -92,7 +92,7 @@ Expected<Packable> prove_packable(const Graph& graph, PassState& state) {
     return Error{
         "packing: no input i32[batch,sequence] is looked up in a table, one must be, "
         "to know which holds the tokens"};
-  model.shape = {model.ids->type.shape[0], model.ids->type.shape[1]};
+  model.shape = {model.ids->type.shape[0], model.ids->type.shape[1], Layout::Packed};
   for (const auto& node : graph.nodes()) {
     if (!node->is(Op::Attention)) continue;
     TRY(check_mask(*node, model));

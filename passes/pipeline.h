@@ -31,6 +31,7 @@ struct PackedAnchors {
   std::string mask_input, position_input, unpack_info_input, ids_input;
   std::set<std::string> per_request_outputs;  // form A: outputs with one row per request
   int64_t rows = 0, row_length = 0;
+  int64_t padding_id = -1;  // that positions were counted without; -1: all ids count
 };
 
 struct PassState {

@@ -2,11 +2,10 @@
 // Where the tokens are: for every value of a graph, which of its axes are the batch and the
 // sequence, or the proof that there is no telling.
 //
-// Packing puts several requests into one row and lets one continue on the next, so it is right only
-// where nothing outside attention lets a token see its neighbours. That is a property of the whole
-// graph: a value is free of tokens, or has one entry for each token, or one for each row (what is
-// left once the first token of each row has been picked). An op that keeps this is followed; any
-// other is refused by name. Nothing is assumed from names of nodes or axes.
+// Several requests share a batch, and each must get the answer that it has alone. That is a
+// property of the whole graph: a value is free of tokens, or has one entry for each token, or one
+// for each row. An op that keeps this is followed; any other is refused by name. Nothing is assumed
+// from names of nodes or axes, and nothing from a shape that happens to agree.
 #pragma once
 
 #include <string>
@@ -29,18 +28,23 @@ struct TokenAxes {
   bool operator==(const TokenAxes&) const = default;
 };
 
+// How requests lie in the rows of a batch.
+enum class Layout : uint8_t {
+  Packed,  // anywhere: a row may hold several, and one may go on in the next row
+  Padded,  // one in each row, from its start; every input holds 0 in the cells behind it
+  Whole,   // one in each row, as long as the row
+};
+
 // The values of one batch: i32 [rows,row_length], among the graph's inputs.
 struct TokenShape {
   int64_t rows = 0, row_length = 0;
-  // Whether a token may know its place: meet constants that vary along the row, as positions do, or
-  // be a sum or softmax along it. Fine where no request moves, refused where it is to be packed.
-  bool keeps_places = false;
+  Layout layout = Layout::Packed;
 };
 
 using TokenAxesMap = std::unordered_map<const Node*, TokenAxes>;
 
 // Errors: "node 'NAME' (op): what it does to tokens, what that must not be". Every input must be
-// i32[rows,row_length].
+// i32[rows,row_length]; where rows are whole, any value [rows,…].
 Expected<TokenAxesMap> find_token_axes(const Graph& graph, const TokenShape& shape);
 
 // A gather or slice that takes the first token of each row (what poolers do).

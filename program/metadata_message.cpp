@@ -54,6 +54,24 @@ Expected<PackingForm> read(popef::Packing::Form form) {
   }
 }
 
+popef::Packing::RequestSize to_message(RequestSize size) {
+  switch (size) {
+    case RequestSize::Batch: return popef::Packing::BATCH;
+    case RequestSize::Row: return popef::Packing::ROW;
+    case RequestSize::Tokens: return popef::Packing::TOKENS;
+  }
+  return popef::Packing::BATCH;
+}
+
+Expected<RequestSize> read(popef::Packing::RequestSize size) {
+  switch (static_cast<int>(size)) {
+    case popef::Packing::BATCH: return RequestSize::Batch;
+    case popef::Packing::ROW: return RequestSize::Row;
+    case popef::Packing::TOKENS: return RequestSize::Tokens;
+    default: return Error{"request size is " + std::to_string(size) + ", must be 0 to 2"};
+  }
+}
+
 void write(const PackingContract& packing, popef::Packing& message) {
   message.set_form(to_message(packing.form));
   message.set_rows(packing.rows);
@@ -70,6 +88,9 @@ void write(const PackingContract& packing, popef::Packing& message) {
     to.set_name(rule.name);
     to.set_per_request(rule.per_request);
   }
+  message.set_request_size(to_message(packing.request_size));
+  message.set_why_no_less(packing.why_no_less);
+  if (packing.padding_id >= 0) message.set_padding_id(packing.padding_id);
 }
 
 Expected<PackingContract> read(const popef::Packing& message) {
@@ -86,6 +107,9 @@ Expected<PackingContract> read(const popef::Packing& message) {
   packing.unpack_info_input = message.unpack_info_input();
   for (const popef::Packing::OutputRule& rule : message.outputs())
     packing.outputs.push_back({rule.name(), rule.per_request()});
+  packing.request_size = TRY(read(message.request_size()));
+  packing.why_no_less = message.why_no_less();
+  packing.padding_id = message.has_padding_id() ? message.padding_id() : -1;
   return packing;
 }
 

@@ -3,6 +3,15 @@
 
 namespace tessera {
 
+std::string_view to_string(RequestSize size) {
+  switch (size) {
+    case RequestSize::Batch: return "batch";
+    case RequestSize::Row: return "row";
+    case RequestSize::Tokens: return "tokens";
+  }
+  return "";
+}
+
 std::string_view to_string(PackingForm form) {
   switch (form) {
     case PackingForm::None: return "none";

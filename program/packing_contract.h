@@ -17,6 +17,15 @@ enum class PackingForm : uint8_t {
   B,  // whole in a row; attention sees a request's own tokens only
 };
 
+// How much of a batch a request takes where nothing is packed: it is alone in its row or in its
+// batch, and as long as is needed for its answer to be the one that it has alone.
+enum class RequestSize : uint8_t {
+  Batch,   // the whole batch; rows see each other, or nothing is known
+  Row,     // a whole row; padding behind it would be part of its answer
+  Tokens,  // any part of a row, from its start; every input is 0 behind it
+};
+
+std::string_view to_string(RequestSize size);  // "batch", "row" or "tokens"
 std::string_view to_string(PackingForm form);  // "none", "A" or "B"
 // In either case of the letters; nothing for any other word.
 std::optional<PackingForm> parse_packing_form(std::string_view word);
@@ -34,8 +43,8 @@ struct PackingContract {
   std::string position_input;     // position_ids ("" in an unpacked model)
   std::string unpack_info_input;  // form A: unpack_info [max_valid_num,1]
   // Outputs: form A [max_valid_num, segment_max_size, …] or, where `per_request`,
-  // [max_valid_num,…]; form B [rows, row_length, …]. Without packing only those [rows, row_length,
-  // …] that hold one value of a request all the same.
+  // [max_valid_num,…]; form B [rows, row_length, …]. Without packing [rows, row_length, …] or,
+  // where `per_request`, [rows, …].
   struct OutputRule {
     std::string name;
     bool per_request = false;  // one row per request, not one per token
@@ -45,6 +54,12 @@ struct PackingContract {
   // Asked of the packer (packing/pack.h) and not kept in the file: no model that is packed needs
   // them yet.
   int64_t zero_delimiters = 0;
+  // Without packing, what the compiler has proved (passes/paddable.h); Tokens in both forms.
+  RequestSize request_size = RequestSize::Batch;
+  std::string why_no_less = {};  // what stands against a smaller one, in a user's words
+  // An id that a request must not hold, -1 for none: the model counts its positions without it, and
+  // those of a packed model are given (RoBERTa's padding id).
+  int64_t padding_id = -1;
 };
 
 }  // namespace tessera

@@ -97,6 +97,7 @@ Status check_packing_names(const PackingContract& packing) {
                                          packing.position_input, packing.unpack_info_input};
   for (const std::string& name : packing.token_inputs) names.push_back(name);
   for (const PackingContract::OutputRule& rule : packing.outputs) names.push_back(rule.name);
+  names.push_back(packing.why_no_less);
   for (const std::string_view name : names)
     if (!is_plain_text(name))
       return Error{"packing: a name is not UTF-8 without control characters, must be"};

@@ -29,14 +29,15 @@ py::object packing_of(const PackingContract& packing) {
   py::dict per_request;
   for (const auto& output : packing.outputs) per_request[py::str(output.name)] = output.per_request;
   return py::module_::import("tessera.types")
-      .attr("Packing")(
-          arg("form") = to_string(packing.form), arg("rows") = packing.rows,
-          arg("row_length") = packing.row_length, arg("max_valid_num") = packing.max_valid_num,
-          arg("segment_max_size") = packing.segment_max_size,
-          arg("token_inputs") = py::tuple(py::cast(packing.token_inputs)),
-          arg("ids_input") = packing.ids_input, arg("mask_input") = packing.mask_input,
-          arg("position_input") = packing.position_input,
-          arg("unpack_info_input") = packing.unpack_info_input, arg("per_request") = per_request);
+      .attr("Packing")(arg("form") = to_string(packing.form), arg("rows") = packing.rows,
+                       arg("row_length") = packing.row_length,
+                       arg("max_valid_num") = packing.max_valid_num,
+                       arg("segment_max_size") = packing.segment_max_size,
+                       arg("token_inputs") = py::tuple(py::cast(packing.token_inputs)),
+                       arg("ids_input") = packing.ids_input, arg("mask_input") = packing.mask_input,
+                       arg("position_input") = packing.position_input,
+                       arg("unpack_info_input") = packing.unpack_info_input,
+                       arg("padding_id") = packing.padding_id, arg("per_request") = per_request);
 }
 
 py::dict memory_of(const MemorySummary& memory) {

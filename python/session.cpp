@@ -112,7 +112,7 @@ py::dict run(SessionHandle& handle, const py::object& inputs, const py::object& 
   auto serving = without_gil([&] { return session->serve(shapes); });
   handle.told->pass_on();
   Serving found = value_of(std::move(serving));
-  if (found.padding) return run_padded(std::move(found), inputs, outputs);
+  if (found.is_padded) return run_padded(std::move(found), inputs, outputs);
   return run_batch(std::move(found.runner), inputs, outputs);
 }
 

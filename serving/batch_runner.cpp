@@ -62,9 +62,7 @@ Expected<PackingContract> request_contract(const Metadata& metadata) {
 bool is_per_request(const PackingContract& contract, const Anchor& output) {
   for (const auto& rule : contract.outputs)
     if (rule.name == output.name) return rule.per_request;
-  if (contract.form != PackingForm::None) return false;
-  const Shape& shape = output.shape;
-  return shape.size() < 2 || shape[0] != contract.rows || shape[1] != contract.row_length;
+  return contract.form == PackingForm::None;
 }
 
 BatchRunner::BatchRunner(ModelRunner& runner, PackingContract contract, bool strip_padding)
@@ -89,9 +87,21 @@ Expected<std::unique_ptr<BatchRunner>> BatchRunner::create(ModelRunner& runner,
   for (const Anchor& anchor : metadata.anchors) {
     if (anchor.kind == AnchorKind::Input) out->inputs_.push_back(&anchor);
   }
+  TRY(out->check_rows());
   TRY(out->check_inputs());
   TRY(out->plan_outputs());
   return out;
+}
+
+// Rows that see each other are of one request.
+Status BatchRunner::check_rows() const {
+  if (contract_.request_size != RequestSize::Batch || contract_.rows == 1) return {};
+  const std::string why = contract_.why_no_less.empty()
+                              ? "nothing says that its rows do not see each other"
+                              : contract_.why_no_less;
+  return Error{"padding: a request would take the whole batch of " +
+               std::to_string(contract_.rows) + " rows, must take a row: " + why +
+               "; compile the model at one row"};
 }
 
 // Every input is one that packing fills, of the type that it fills.
@@ -134,7 +144,8 @@ Status BatchRunner::plan_outputs() {
       return shape.size() >= lead.size() && std::equal(lead.begin(), lead.end(), shape.begin());
     };
     plan.rule.per_request = is_per_request(c, anchor);
-    const Shape lead = plan.rule.per_request ? Shape{by_token[0]} : by_token;
+    Shape lead = plan.rule.per_request ? Shape{by_token[0]} : by_token;
+    if (c.request_size == RequestSize::Batch) lead.clear();  // its one request has all of it
     if (!begins_with(lead) || (plan.rule.per_request && c.form == PackingForm::B)) {
       return Error{"packing: output " + anchor.name + " is " + to_string(shape) +
                    ", must begin with " + to_string(by_token)};
@@ -191,6 +202,26 @@ Status BatchRunner::check_values(const std::string& name, std::span<const int32_
   return {};
 }
 
+// What the proof that its answer is exact demands of the request.
+Status BatchRunner::check_exact(const Request& request, size_t length) const {
+  const PackingContract& c = contract_;
+  const std::vector<int32_t>& ids = request.tokens.at(c.ids_input);
+  if (c.request_size != RequestSize::Tokens && static_cast<int64_t>(length) != c.row_length)
+    return wrong(c.ids_input + " has " + std::to_string(length) + " tokens, must have " +
+                     std::to_string(c.row_length) +
+                     ", because padding would be part of the answer: " + c.why_no_less +
+                     "; compile the model for requests of this length",
+                 rejection::kNotPaddable);
+  if (c.padding_id < 0 || request.tokens.contains(c.position_input)) return {};
+  const auto counted = std::span(ids).first(length);
+  const auto found = std::ranges::find(counted, c.padding_id);
+  if (found == counted.end()) return {};
+  return wrong(c.ids_input + " has the padding id " + std::to_string(c.padding_id) + " at " +
+                   std::to_string(found - counted.begin()) + ", must have tokens alone or give " +
+                   c.position_input + ": the model counts positions without that id",
+               rejection::kPaddingId);
+}
+
 Expected<int64_t> BatchRunner::check(const Request& request) const {
   const auto ids = request.tokens.find(contract_.ids_input);
   if (ids == request.tokens.end()) return wrong(contract_.ids_input + " is missing, must be given");
@@ -206,6 +237,7 @@ Expected<int64_t> BatchRunner::check(const Request& request) const {
                      ", must be 1.." + std::to_string(longest),
                  length < 1 ? rejection::kEmpty : rejection::kOverLong);
   }
+  TRY(check_exact(request, length));
   for (const auto& [name, tokens] : request.tokens) {
     if (name != contract_.mask_input) TRY(check_values(name, std::span(tokens).first(length)));
   }

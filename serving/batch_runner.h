@@ -19,8 +19,8 @@ namespace tessera {
 // The contract of an executable, with what its compiler left open taken from the usual names
 // (input_ids, attention_mask, position_ids). An error where it cannot take requests.
 Expected<PackingContract> request_contract(const Metadata& metadata);
-// Whether an output holds one value of a request, and not one of each token. Without packing and
-// without word from the compiler the shape says it: [rows,row_length,…] is one of each token.
+// Whether an output holds one value of a request, and not one of each token. Without word from the
+// compiler a request has all of its row.
 bool is_per_request(const PackingContract& contract, const Anchor& output);
 
 struct BatchRunnerOptions {
@@ -55,11 +55,13 @@ class BatchRunner final : public BatchExecutor {
   };
   class Running;
   BatchRunner(ModelRunner& runner, PackingContract contract, bool strip_padding);
+  Status check_rows() const;
   Status check_inputs() const;
   Status plan_outputs();
   bool is_positions(const std::string& name) const;
   Expected<size_t> masked_length(const std::vector<int32_t>& mask) const;
   Status check_name(const std::string& name, size_t size, size_t must) const;
+  Status check_exact(const Request& request, size_t length) const;
   Status check_values(const std::string& name, std::span<const int32_t> tokens) const;
   std::vector<int32_t> batch_input(const std::string& name, const PackedBatch& batch,
                                    std::span<const Request* const> requests) const;

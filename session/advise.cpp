@@ -75,10 +75,9 @@ Demand demand_of(const Events& events) {
   return demand;
 }
 
-// Seconds of a compile, as a line in the elements of a batch; a process pays `first` once, and
-// `proof` if it pads.
+// Seconds of a compile, as a line in the elements of a batch; a process pays `first` once.
 struct CompileCost {
-  double constant = 0, slope = 0, first = 0, proof = 0;
+  double constant = 0, slope = 0, first = 0;
   double of(double elements) const { return std::max(0.0, constant + slope * elements); }
 };
 
@@ -102,7 +101,6 @@ CompileCost fit_cost(const Events& compiles) {
   }
   CompileCost cost;
   if (n == 0) return cost;
-  for (const RecompileEvent* event : on_line) cost.proof += seconds_of_proof(*event) / n;
   const double spread = n * xx - x * x;
   cost.slope = spread > 0 ? std::max(0.0, (n * xy - x * y) / spread) : 0;
   cost.constant = (y - cost.slope * x) / n;
@@ -135,7 +133,7 @@ class Options {
         fmt::format("tessera run {}{} --on_recompile pad --recompile_limit 0 --warm_up",
                     shell_word(model_), flags_);
     for (const InputShapes& shapes : option.shapes) option.command += " " + in_words(shapes);
-    price(option, option.useful_share < 1 ? cost_.proof : 0);
+    price(option);
     return option;
   }
 
@@ -165,7 +163,7 @@ class Options {
         "packed.popef && tessera run packed.popef --policy lpfhp --requests FOLDER --outputs "
         "FOLDER",
         shell_word(model_), flags_, in_words(option.shapes[0]));
-    price(option, 0);
+    price(option);
     return option;
   }
 
@@ -181,9 +179,9 @@ class Options {
     const auto& [name, shape] = ids == shapes.end() ? *shapes.begin() : *ids;
     return shell_word(fmt::format("{}={},{}", name, shape[0], shape[1]));
   }
-  void price(ServingOption& option, double proof) const {
+  void price(ServingOption& option) const {
     option.executables = static_cast<int64_t>(option.shapes.size());
-    double seconds = cost_.first + proof;
+    double seconds = cost_.first;
     for (const InputShapes& shapes :
          option.shapes) {  // the most rows and the longest may be of two
       const Shape& batch = shapes.begin()->second;

@@ -238,7 +238,6 @@ class Padded {
     }
     ++spared;
     seconds += (event.wall_ms - event.cache.lookup_ms) / 1e3;  // the lookup is still needed
-    if (proved_.insert(event.run_id).second) seconds -= seconds_of_proof(event);
     if (at_hand_.insert({event.run_id, larger->key.total}).second)
       seconds -= seconds_of_load(*larger);
     const auto tokens = [](const RecompileEvent& batch) { return batch.shapes.begin()->second[1]; };
@@ -265,7 +264,6 @@ class Padded {
   std::vector<Made> made_;
   size_t comparisons_ = 0;
   std::set<std::pair<std::string, std::string>> at_hand_;           // run and key
-  std::set<std::string> proved_;                                    // runs
   std::map<std::pair<std::string, InputShapes>, int64_t> padding_;  // tokens, by run and shapes
 };
 

@@ -6,17 +6,6 @@
 
 namespace tessera {
 
-Expected<std::shared_ptr<const PaddingRule>> PaddingProof::rule_of(const ExecutableKey& key) {
-  if (rule_ && graph_ == key.graph) return *rule_;
-  Expected<PaddingRule> rule = padding_rule(model_path_, with_shapes(options_, shapes_of(key)));
-  graph_ = key.graph;
-  if (rule.ok())
-    rule_.emplace(std::make_shared<const PaddingRule>(rule.take()));
-  else
-    rule_.emplace(rule.error());
-  return *rule_;
-}
-
 const Padder::Decision* Padder::find(const std::string& total, KnownExecutables& known) {
   const auto found = decisions_.find(total);
   if (found == decisions_.end()) return nullptr;

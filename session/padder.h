@@ -1,38 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a session decides under the policy Pad: whether batches of its model may be padded, and
-// which executable each shape is padded to.
+// What a session decides under the policy Pad: which executable each shape is padded to.
 #pragma once
 
 #include <map>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "compiler/options.h"
-#include "compiler/padding.h"
 #include "session/events.h"
 #include "session/key_record.h"
 #include "session/known_executables.h"
 
 namespace tessera {
-
-// The proof that padding is exact, made once for each graph. It takes as long as import and passes.
-// Not thread-safe: a session holds `proving` around each call.
-class PaddingProof {
- public:
-  PaddingProof(std::string model_path, CompileOptions options)
-      : model_path_(std::move(model_path)), options_(std::move(options)) {}
-
-  // The rule, or why padding would not be exact.
-  Expected<std::shared_ptr<const PaddingRule>> rule_of(const ExecutableKey& key);
-
- private:
-  const std::string model_path_;
-  const CompileOptions options_;
-  std::string graph_;  // of which `rule_` is
-  std::optional<Expected<std::shared_ptr<const PaddingRule>>> rule_;
-};
 
 // Not thread-safe: a session holds `mutex` around each call.
 class Padder {
@@ -40,7 +19,6 @@ class Padder {
   struct Decision {
     RecompileEvent event;  // that each such batch leaves
     std::string larger;    // total digest of the executable that it runs on
-    std::shared_ptr<const PaddingRule> rule;
   };
 
   void decide(const std::string& total, Decision decision) {

@@ -89,6 +89,28 @@ bool can_serve(const ExecutableKey& larger, const ExecutableKey& asked) {
          covers(shapes_of(larger), shapes_of(asked));
 }
 
+// What the contract says of an output; null if nothing.
+const PackingContract::OutputRule* rule_of(const Metadata& metadata, const Anchor& output) {
+  for (const auto& rule : metadata.packing.outputs)
+    if (rule.name == output.name) return &rule;
+  return nullptr;
+}
+
+// Whether the contract says of every output that it has the batch's rows in front, and its tokens
+// behind them where it holds one value a token.
+bool outputs_can_be_cut(const Metadata& larger) {
+  const Anchor& input = *std::ranges::find(larger.anchors, AnchorKind::Input, &Anchor::kind);
+  return std::ranges::all_of(larger.anchors, [&](const Anchor& anchor) {
+    if (anchor.kind == AnchorKind::Input) return true;
+    const auto* rule = rule_of(larger, anchor);
+    if (!rule) return false;
+    const size_t axes = rule->per_request ? 1 : 2;
+    return anchor.shape.size() >= axes &&
+           std::equal(input.shape.begin(), input.shape.begin() + static_cast<std::ptrdiff_t>(axes),
+                      anchor.shape.begin());
+  });
+}
+
 }  // namespace
 
 bool covers(const InputShapes& larger, const InputShapes& asked) {
@@ -98,6 +120,18 @@ bool covers(const InputShapes& larger, const InputShapes& asked) {
       [](const auto& input) { return input.first; });
   const Batch a = batch_of(asked), b = batch_of(larger);
   return same_names && a.rows > 0 && a.tokens > 0 && b.rows >= a.rows && b.tokens >= a.tokens;
+}
+
+std::string why_not_padded(const Metadata& larger, const InputShapes& asked) {
+  const PackingContract& contract = larger.packing;
+  if (!outputs_can_be_cut(larger)) return "the executable does not say what its outputs hold";
+  if (contract.request_size == RequestSize::Tokens) return "";
+  const bool adds_rows_alone = std::ranges::all_of(larger.anchors, [&](const Anchor& anchor) {
+    return anchor.kind == AnchorKind::Output || anchor.shape[1] == asked.at(anchor.name)[1];
+  });
+  if (contract.request_size == RequestSize::Row && adds_rows_alone) return "";
+  return contract.why_no_less.empty() ? "the executable does not say that it may be padded"
+                                      : contract.why_no_less;
 }
 
 const ExecutableKey* smallest_that_serves(const std::vector<const ExecutableKey*>& keys,
@@ -114,19 +148,21 @@ const ExecutableKey* smallest_that_serves(const std::vector<const ExecutableKey*
 
 std::vector<Anchor> Serving::anchors() const {
   std::vector<Anchor> anchors = runner->executable().metadata.anchors;
-  if (!padding) return anchors;
+  if (!is_padded) return anchors;
   const Batch batch = batch_of(asked);
-  for (Anchor& anchor : anchors) {
+  for (Anchor& anchor : anchors)
     if (anchor.kind == AnchorKind::Input) anchor.shape = asked.at(anchor.name);
+  for (Anchor& anchor : anchors) {
     if (anchor.kind == AnchorKind::Input) continue;
     anchor.shape[0] = batch.rows;
-    if (padding->per_token_outputs.contains(anchor.name)) anchor.shape[1] = batch.tokens;
+    if (!rule_of(runner->executable().metadata, anchor)->per_request)
+      anchor.shape[1] = batch.tokens;
   }
   return anchors;
 }
 
 Expected<HostTensors> Serving::run(const InputViews& inputs) const {
-  if (!padding) return run_exact(*runner, inputs);
+  if (!is_padded) return run_exact(*runner, inputs);
   InputShapes larger;
   for (const Anchor& anchor : runner->executable().metadata.anchors)
     if (anchor.kind == AnchorKind::Input) larger[anchor.name] = anchor.shape;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs batches of one shape on an executable of a larger shape: rows and tokens are added before
-// the run and cut off after it. compiler/padding.h says what may be added and why that is exact.
+// the run and cut off after it. The executable's contract says what may be added
+// (PackingContract::request_size), as its compiler has proved.
 #pragma once
 
 #include <map>
@@ -8,7 +9,6 @@
 #include <string>
 #include <vector>
 
-#include "compiler/padding.h"
 #include "executor/model_runner.h"
 #include "session/key.h"
 #include "support/expected.h"
@@ -25,8 +25,8 @@ using HostTensors = std::map<std::string, HostTensor>;
 // What answers the batches of one shape.
 struct Serving {
   std::shared_ptr<ModelRunner> runner;
-  InputShapes asked;                           // of every input, as the caller has it
-  std::shared_ptr<const PaddingRule> padding;  // null: the runner has exactly these shapes
+  InputShapes asked;       // of every input, as the caller has it
+  bool is_padded = false;  // false: the runner has exactly these shapes
 
   // The runner's anchors, with the shapes that were asked for.
   std::vector<Anchor> anchors() const;
@@ -38,6 +38,9 @@ struct Serving {
 // Whether the inputs of both are [rows,tokens], of one size within each, and those of `larger` have
 // at least as many rows and tokens.
 bool covers(const InputShapes& larger, const InputShapes& asked);
+
+// Why batches of these shapes may not be padded to this executable; "" if they may.
+std::string why_not_padded(const Metadata& larger, const InputShapes& asked);
 
 // The smallest of `keys` that differs from `asked` only in the sizes of inputs and covers them; of
 // equally small ones the first in the order of shapes. Null if there is none.

@@ -69,7 +69,6 @@ Session::Impl::Impl(const std::string& path, SessionOptions given, std::unique_p
       disk(std::move(cache)),
       log({.path = options.events_path, .tell = options.tell}),
       keys(path, options.compile),
-      proof(path, options.compile),
       known(options.memory_entries, options.memory_bytes),
       builder(facts_of(path, options, disk != nullptr, cache_error)),
       background([this](const KeyPointer& key) { compile_now(key); }) {}
@@ -151,7 +150,7 @@ std::optional<Serving> Session::Impl::serve_ready(const KeyPointer& key, Purpose
   if (const ReadyExecutable* ready = known.find(key->digests.total)) {
     const InputShapes shapes = shapes_of(*key);
     if (request_id >= 0) log.count(shapes);
-    return Serving{ready->runner, shapes, nullptr};
+    return Serving{ready->runner, shapes};
   }
   return purpose == Purpose::Batch ? pad_again(*key, request_id) : std::nullopt;
 }

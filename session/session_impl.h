@@ -66,9 +66,6 @@ struct Session::Impl {
   std::mutex identifying;
   ModelKeys keys;
 
-  std::mutex proving;
-  PaddingProof proof;
-
   std::mutex building;  // held for as long as a compile or load takes, so that they do not compete
 
   std::mutex mutex;

@@ -85,7 +85,7 @@ Serving Session::Impl::keep(Ask& ask, std::shared_ptr<ModelRunner> runner) {
     known.set_event(*ask.key, id);
   }
   for (const ReadyExecutable& one : gone) record_evicted(CacheTier::Memory, one.key, one.bytes);
-  return Serving{std::move(runner), shapes, nullptr};
+  return Serving{std::move(runner), shapes};
 }
 
 Expected<Serving> Session::Impl::load(Ask& ask, DiskLookup found) {

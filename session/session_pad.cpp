@@ -8,14 +8,6 @@ namespace tessera {
 Expected<std::optional<Serving>> Session::Impl::pad(Ask& ask,
                                                     const std::vector<KeyRecord>& in_cache) {
   RecompileEvent& event = ask.event;
-  const auto rule = [&] {
-    const std::lock_guard lock(proving);
-    return proof.rule_of(*ask.key);
-  }();
-  if (!rule.ok()) {
-    event.policy.why_not_padded = rule.error().message;
-    return refuse(ask, "padding would not be exact: " + rule.error().message);
-  }
   const std::optional<ExecutableKey> larger = [&] {
     const std::lock_guard lock(mutex);
     return larger_for(*ask.key, known.ready(), in_cache);
@@ -27,19 +19,25 @@ Expected<std::optional<Serving>> Session::Impl::pad(Ask& ask,
   // It is ready, or loaded from the disk with an event of its own.
   const Serving serving =
       TRY(serve_key(std::make_shared<const ExecutableKey>(*larger), Purpose::WarmUp));
+  const InputShapes asked = shapes_of(*ask.key);
+  const std::string why_not = why_not_padded(serving.runner->executable().metadata, asked);
+  if (!why_not.empty()) {
+    event.policy.why_not_padded = why_not;
+    return refuse(ask, "padding would not be exact: " + why_not);
+  }
   event.kind = EventKind::BucketHit;
   event.cache.tier = CacheTier::Memory;
   event.cache.outcome = CacheOutcome::Hit;
   event.policy.action = PolicyAction::PaddedTo;
   event.policy.padded_to = shapes_of(*larger);
-  Padder::Decision decision{event, larger->digests.total, *rule};
+  Padder::Decision decision{event, larger->digests.total};
   finish(ask);
   {
     const std::lock_guard lock(mutex);
     padder.decide(ask.key->digests.total, std::move(decision));
   }
   if (options.background) compile_later(ask.key);
-  return std::optional(Serving{serving.runner, shapes_of(*ask.key), *rule});
+  return std::optional(Serving{serving.runner, asked, /*is_padded=*/true});
 }
 
 // As decided before, as long as the larger executable is ready. The caller holds `mutex`.
@@ -51,7 +49,8 @@ std::optional<Serving> Session::Impl::pad_again(const ExecutableKey& key, int64_
   event.request_id = request_id;
   event.policy.budget_used = recompiles;
   log.record(std::move(event));
-  return Serving{known.find(decision->larger)->runner, decision->event.shapes, decision->rule};
+  return Serving{known.find(decision->larger)->runner, decision->event.shapes,
+                 /*is_padded=*/true};
 }
 
 void Session::Impl::compile_later(const KeyPointer& key) {

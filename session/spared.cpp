@@ -29,10 +29,6 @@ double seconds_of_write(const RecompileEvent& compile) {
   return (kFilesMs + kWritePerImport * import) / 1e3;
 }
 
-double seconds_of_proof(const RecompileEvent& compile) {
-  return (phase_ms(compile, "import") + phase_ms(compile, "passes")) / 1e3;
-}
-
 double spared_seconds(const RecompileEvent& compile) {
   const bool loads = !compile.cache.path.empty() && compile.nearest < 0;
   return compile.wall_ms / 1e3 - (loads ? seconds_of_load(compile) : 0);

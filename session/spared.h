@@ -17,8 +17,6 @@ namespace tessera {
 double seconds_of_load(const RecompileEvent& compile);
 // Writing this compile's executable into the cache; 0 if the event already includes that.
 double seconds_of_write(const RecompileEvent& compile);
-// Proving that batches of this model may be padded, once in a session: import and the passes.
-double seconds_of_proof(const RecompileEvent& compile);
 // Seconds saved if the existing executable had been used instead: the whole compile if the session
 // held it, the compile minus a load if only the cache did.
 double spared_seconds(const RecompileEvent& compile);

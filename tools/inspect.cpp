@@ -33,12 +33,24 @@ po::options_description flags() {
   return all;
 }
 
+std::string text_of_padding(const PackingContract& packing) {
+  switch (packing.request_size) {
+    case RequestSize::Tokens: return "none: one request a row, of any length";
+    case RequestSize::Row: return "none: a request fills its row: " + packing.why_no_less;
+    case RequestSize::Batch: break;
+  }
+  return "none: a request fills the batch" +
+         (packing.why_no_less.empty() ? "" : ": " + packing.why_no_less);
+}
+
 std::string text_of(const PackingContract& packing) {
-  if (packing.form == PackingForm::None) return "none: one request a row";
+  if (packing.form == PackingForm::None) return text_of_padding(packing);
   std::string text = fmt::format("form {}, {} rows of {} tokens", to_string(packing.form),
                                  packing.rows, packing.row_length);
   if (packing.max_valid_num) text += fmt::format(", at most {} requests", packing.max_valid_num);
-  return text + fmt::format(" of at most {} tokens", packing.segment_max_size);
+  text += fmt::format(" of at most {} tokens", packing.segment_max_size);
+  if (packing.padding_id < 0) return text;
+  return text + fmt::format(", without id {}", packing.padding_id);
 }
 
 void print_supersteps(const Program& program, const ProgramCost& cost) {

@@ -125,7 +125,7 @@ struct ExecutableRun {
 };
 
 Status run_executable(const ExecutableRun& is, const ReadArray& read, const WriteOutputs& write) {
-  const Serving serving{TRY(load_runner(is.file, is.machine)), {}, nullptr};
+  const Serving serving{TRY(load_runner(is.file, is.machine)), {}};
   if (!is.outputs.empty()) TRY(output_files(serving.runner->executable().metadata).check());
   for (size_t i = 0; i < is.batches.size(); ++i)
     TRY(run_batch(serving, TRY(load_inputs(is.batches[i], serving, i, read)), is.folder(i), write));

@@ -167,9 +167,10 @@ class PackRunner(_Runner):
         most so long for room in the queue; None: as long as it takes.
 
         Raises ``Error`` with a ``reason`` if the request is not taken: ``empty``, ``over_long``,
-        ``hole_in_mask``, ``out_of_range``, ``wrong_dtype``, ``wrong_input``, ``queue_full``,
-        ``deadline`` (cannot be met), ``closed``. The future raises one whose reason is
-        ``deadline_missed`` or ``cancelled`` if it was taken and then not answered."""
+        ``hole_in_mask``, ``not_paddable``, ``padding_id``, ``out_of_range``, ``wrong_dtype``,
+        ``wrong_input``, ``queue_full``, ``deadline`` (cannot be met), ``closed``. The future raises
+        one whose reason is ``deadline_missed`` or ``cancelled`` if it was taken and then not
+        answered."""
         future = new_future()
         number = self._inner.submit(request, outputs, priority, deadline, wait, future)
         future._on_cancel = lambda: self._inner.cancel(number)

@@ -73,6 +73,7 @@ class Packing(NamedTuple):
     position_input: str
     unpack_info_input: str  #: "" in form B
     per_request: dict[str, bool]  #: by output: one value a request (True) or one a token
+    padding_id: int = -1  #: that a request must not hold; -1 if it may hold any
 
 
 class Verification(NamedTuple):

@@ -13,6 +13,10 @@ Executable echo_executable(PackingForm form) {
   }
   PackingContract& contract = executable.metadata.packing;
   contract.form = form;
+  contract.request_size = RequestSize::Tokens;
+  contract.outputs = {
+      {"echo", false}
+  };
   if (form == PackingForm::None) return executable;
   contract.rows = 2;
   contract.row_length = 8;
@@ -20,9 +24,6 @@ Executable echo_executable(PackingForm form) {
   contract.ids_input = "input_ids";
   contract.mask_input = "attention_mask";
   contract.position_input = "position_ids";
-  contract.outputs = {
-      {"echo", false}
-  };
   if (!unpacked) return executable;
   contract.max_valid_num = 5;
   contract.segment_max_size = 6;

@@ -28,7 +28,8 @@ TEST(TokenAxes, places_in_a_row_matter_to_packing_alone) {
   ASSERT_FALSE(packed.ok());
   EXPECT_NE(packed.error().message.find("runs a sum along the sequence axis"), std::string::npos);
 
-  const auto padded = find_token_axes(*graph, {.rows = 4, .row_length = 4, .keeps_places = true});
+  const auto padded =
+      find_token_axes(*graph, {.rows = 4, .row_length = 4, .layout = Layout::Padded});
   ASSERT_TRUE(padded.ok()) << padded.error().message;
   EXPECT_EQ(padded->at(graph->outputs[0].node).kind, TokenAxes::Kind::Token);
   EXPECT_EQ(padded->at(graph->outputs[1].node).kind, TokenAxes::Kind::Row);

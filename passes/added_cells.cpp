@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "passes/added_cells.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "passes/key_mask.h"
+
+namespace tessera {
+namespace {
+
+using Kind = CellRange::Kind;
+
+CellRange all_of(const std::vector<CellRange>& in) {
+  CellRange all = in[0];
+  for (const CellRange& one : in)
+    all = {std::min(all.low, one.low), std::max(all.high, one.high), std::min(all.kind, one.kind)};
+  return all;
+}
+
+CellRange sum_of(const CellRange& range) {
+  if (range.kind != Kind::Finite || range.is_zero()) return range;
+  CellRange sum{.kind = Kind::Finite};
+  if (range.low >= 0) sum.low = 0;
+  return sum;
+}
+
+CellRange softmax_of(const CellRange& range, bool over_tokens) {
+  if (range.kind == Kind::Anything) return {};
+  if (over_tokens && hides(range.high)) return {0, 0, Kind::Finite};
+  return {0, 1, range.kind == Kind::Finite ? Kind::Finite : Kind::Anything};
+}
+
+}  // namespace
+
+double lowest_mask(const Node& node) { return node.type.dtype == DType::F16 ? -6e4 : -1e9; }
+
+CellRange range_of_added(const Node& node, const TokenAxes& axes, const CellRangeMap& known) {
+  if (node.is(Op::Input)) return {0, 0, Kind::Finite};
+  if (node.is(Op::Constant)) return range_of_constant(node.value);
+  if (axes.kind == TokenAxes::Kind::Row) return {.kind = Kind::Finite};
+  std::vector<CellRange> in;
+  for (const Node* operand : node.in) in.push_back(known.at(operand));
+  if (info(node.op).elementwise) return range_of_elements(node, in);
+  // A mask that hides keys by -inf leaves finite sums of values.
+  const CellRange all =
+      all_of(node.is(Op::Attention) ? std::vector(in.begin(), in.begin() + 3) : in);
+  switch (node.op) {
+    case Op::Broadcast:
+    case Op::Reshape:
+    case Op::Transpose:
+    case Op::Slice:
+    case Op::ReduceMax:
+    case Op::Concat: return all;
+    case Op::Gather: return in[0];
+    case Op::ReduceSum: return sum_of(in[0]);
+    case Op::Softmax: return softmax_of(in[0], node.int_attr("axis") == axes.sequence);
+    case Op::MatMul:
+      if (all.kind == Kind::Finite && (in[0].is_zero() || in[1].is_zero())) return {0, 0, all.kind};
+      return {.kind = all.kind == Kind::Finite ? Kind::Finite : Kind::Anything};
+    default: return {.kind = all.kind == Kind::Finite ? Kind::Finite : Kind::Anything};
+  }
+}
+
+}  // namespace tessera

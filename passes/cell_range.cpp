@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "passes/cell_range.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "passes/match.h"
+
+namespace tessera {
+namespace {
+
+using Kind = CellRange::Kind;
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+// Constants of more elements are weights: finite, and no mask.
+constexpr int64_t kSearched = int64_t{1} << 18;
+// What a sum or product of numbers within this bound is, every float holds.
+constexpr double kMost = 1e30;
+
+bool is_point(const CellRange& range) { return range.low == range.high; }
+
+CellRange of(double low, double high, Kind kind) {
+  if (std::isnan(low) || std::isnan(high)) return {};
+  const bool is_infinite = is_point({low, high}) && std::isinf(low);
+  const bool is_huge =
+      std::isfinite(low) && std::isfinite(high) && std::max(std::abs(low), std::abs(high)) > kMost;
+  if (is_infinite || is_huge) kind = std::min(kind, Kind::Number);
+  return {low, high, kind};
+}
+
+// The op itself, at one number for each operand.
+std::optional<CellRange> at_point(const Node& node, std::span<const CellRange> in) {
+  std::vector<Array> numbers;
+  for (size_t i = 0; i < in.size(); ++i) {
+    if (!is_point(in[i])) return std::nullopt;
+    Array& number = numbers.emplace_back();
+    number.type.dtype = node.in[i]->type.dtype;
+    number.data = {in[i].low};
+  }
+  Node probe = node;
+  probe.type.shape = {};
+  Expected<Array> result = eval(probe, numbers);
+  if (!result) return std::nullopt;
+  result->type = probe.type;
+  round_to_dtype(*result);
+  return of(result->data[0], result->data[0], Kind::Finite);
+}
+
+// Of finite operands it is finite: no float that a model computes with is near its dtype's end.
+CellRange product(const CellRange& a, const CellRange& b) {
+  if (a.kind != Kind::Finite || b.kind != Kind::Finite) return {};
+  if (a.is_zero() || b.is_zero()) return of(0, 0, Kind::Finite);
+  double low = kInfinity, high = -kInfinity;
+  for (const double x : {a.low, a.high})
+    for (const double y : {b.low, b.high}) {
+      const double xy = x == 0 || y == 0 ? 0 : x * y;
+      low = std::min(low, xy);
+      high = std::max(high, xy);
+    }
+  return of(low, high, Kind::Finite);
+}
+
+CellRange quotient(const CellRange& a, const CellRange& b) {
+  const bool is_away_from_zero = b.low > 0 || b.high < 0;
+  if (!is_away_from_zero || b.kind == Kind::Anything) return {};
+  return product(a, {1 / b.high, 1 / b.low, Kind::Finite});
+}
+
+}  // namespace
+
+CellRange range_of_constant(const Tensor& tensor) {
+  if (!tensor.has_data()) return {};
+  const int64_t count = elements(tensor.type().shape);
+  if (count > kSearched) return {.kind = Kind::Finite};
+  if (count == 0) return {};
+  double low = kInfinity, high = -kInfinity;
+  for (int64_t i = 0; i < count; ++i) {
+    const double value = element(tensor, i);
+    if (std::isnan(value)) return {};
+    low = std::min(low, value);
+    high = std::max(high, value);
+  }
+  return of(low, high, std::isinf(low) || std::isinf(high) ? Kind::Number : Kind::Finite);
+}
+
+CellRange range_of_elements(const Node& node, std::span<const CellRange> in) {
+  if (const std::optional<CellRange> point = at_point(node, in)) return *point;
+  Kind kind = Kind::Finite;
+  for (const CellRange& range : in) kind = std::min(kind, range.kind);
+  const CellRange &a = in[0], &b = in.size() > 1 ? in[1] : in[0];
+  switch (node.op) {
+    case Op::Add:
+    case Op::Sub: {
+      const bool adds = node.is(Op::Add);
+      const double low = a.low + (adds ? b.low : -b.high), high = a.high + (adds ? b.high : -b.low);
+      return of(low, high, kind == Kind::Number ? Kind::Anything : kind);  // inf - inf
+    }
+    case Op::Mul:
+      if (node.in[0] == node.in[1] && kind == Kind::Finite) return {0, kInfinity, kind};
+      return product(a, b);
+    case Op::Div: return quotient(a, b);
+    case Op::Max: return of(std::max(a.low, b.low), std::max(a.high, b.high), kind);
+    case Op::Min: return of(std::min(a.low, b.low), std::min(a.high, b.high), kind);
+    case Op::Select:
+      if (is_point(a)) return a.low != 0 ? in[1] : in[2];
+      return of(std::min(in[1].low, in[2].low), std::max(in[1].high, in[2].high),
+                std::min(in[1].kind, in[2].kind));
+    case Op::Pow:
+      if (is_point(b) && b.low == 2 && kind == Kind::Finite) return {0, kInfinity, kind};
+      return {};
+    case Op::Exp:
+      return kind == Kind::Anything ? CellRange{} : CellRange{0, kInfinity, Kind::Number};
+    case Op::Sqrt: return a.low >= 0 ? of(std::sqrt(a.low), std::sqrt(a.high), kind) : CellRange{};
+    case Op::Log: return {};
+    case Op::Equal:
+    case Op::Less:
+    case Op::And:
+    case Op::Not: return {0, 1, Kind::Finite};
+    case Op::Erf:
+    case Op::Tanh: return {-1, 1, kind};
+    default: return {.kind = kind};
+  }
+}
+
+}  // namespace tessera

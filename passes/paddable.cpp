@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "passes/paddable.h"
+
+#include "passes/match.h"
+#include "passes/packable.h"
+
+namespace tessera {
+namespace {
+
+Status check_outputs(const Graph& graph, const TokenAxesMap& axes) {
+  for (const Output& output : graph.outputs) {
+    const TokenAxes& found = axes.at(output.node);
+    const bool of_row = found.kind != TokenAxes::Kind::Free && found.batch == 0;
+    const bool of_token = found.kind == TokenAxes::Kind::Token && found.sequence == 1;
+    if (of_row && (found.kind == TokenAxes::Kind::Row || of_token)) continue;
+    return Error{"output '" + output.name + "': is " + to_string(output.node->type) + " of " +
+                 called(*output.node) + ", must hold [batch,sequence,…] or [batch,…]"};
+  }
+  return {};
+}
+
+Expected<TokenAxesMap> prove(const Graph& graph, const Node& ids, Layout layout) {
+  TokenAxesMap axes = TRY(find_token_axes(graph, {ids.type.shape[0], ids.type.shape[1], layout}));
+  if (layout == Layout::Padded) TRY(check_outputs(graph, axes));
+  return axes;
+}
+
+// Whether each output has the rows of the batch in front.
+bool has_rows(const Graph& graph, const TokenAxesMap& axes) {
+  for (const Output& output : graph.outputs) {
+    const TokenAxes& found = axes.at(output.node);
+    if (found.kind == TokenAxes::Kind::Free || found.batch != 0) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+Paddable prove_paddable(const Graph& graph, const std::string& unequal) {
+  Paddable result;
+  result.ids = find_ids(graph);
+  if (!result.ids) {
+    result.why_not = "no input i32[batch,sequence] is looked up in a table";
+    return result;
+  }
+  const auto padded = prove(graph, *result.ids, Layout::Padded);
+  if (padded.ok() && unequal.empty()) {
+    result.by_rows = result.by_tokens = true;
+    for (const Output& output : graph.outputs)
+      if (padded->at(output.node).kind == TokenAxes::Kind::Row)
+        result.per_request.insert(output.name);
+    return result;
+  }
+  result.why_not = padded.ok() ? unequal : padded.error().message;
+  const auto whole = prove(graph, *result.ids, Layout::Whole);
+  result.by_rows = whole.ok() && has_rows(graph, *whole);
+  if (!whole.ok()) result.why_not = whole.error().message;
+  for (const Output& output : graph.outputs) result.per_request.insert(output.name);
+  return result;
+}
+
+}  // namespace tessera

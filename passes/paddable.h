@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// How requests may share a batch without packing: one in each row, as far as it is proved that
+// nothing beside a request is part of its answer. The only place that decides it.
+#pragma once
+
+#include <set>
+#include <string>
+
+#include "passes/token_axes.h"
+
+namespace tessera {
+
+struct Paddable {
+  // True: rows do not see each other, so each may be a request of its own. False: a request is the
+  // whole batch.
+  bool by_rows = false;
+  // True: cells behind a request's tokens, in which every input holds 0, change none of its
+  // answers. False: a request fills its row.
+  bool by_tokens = false;
+  std::string why_not;  // what stands against more, in a user's words; "" if nothing does
+
+  Node* ids = nullptr;                // i32 [rows,row_length]; null: requests cannot be told
+  std::set<std::string> per_request;  // outputs [rows,…] with one value a request, not one a token
+};
+
+// `unequal` says why the model's numbers are of one length only (compiler/lengths.h); "" if they
+// are not, and then it may be padded.
+Paddable prove_paddable(const Graph& graph, const std::string& unequal);
+
+}  // namespace tessera

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "passes/match.h"
+#include "passes/token_site.h"
+
+namespace tessera {
+namespace {
+
+using Kind = TokenAxes::Kind;
+
+// Constants larger than this are not searched for axes that are all the same.
+constexpr int64_t kSearched = int64_t{1} << 20;
+
+std::vector<bool> uniform_axes(const Tensor& tensor) {
+  const Shape& shape = tensor.type().shape;
+  std::vector<bool> uniform(shape.size());
+  const bool searched = tensor.has_data() && elements(shape) <= kSearched;
+  const Shape strides = row_major_strides(shape);
+  for (size_t d = 0; d < shape.size(); ++d) {
+    bool same = shape[d] == 1 || searched;
+    for (int64_t i = 0; same && shape[d] != 1 && i < elements(shape); ++i)
+      if (i / strides[d] % shape[d] != 0)
+        same = element(tensor, i) == element(tensor, i - strides[d]);
+    uniform[d] = same;
+  }
+  return uniform;
+}
+
+// What two values of one shape are together.
+Expected<TokenAxes> joined(const TokenSite& at, const TokenAxes& a, const TokenAxes& b) {
+  if (a == b || b.kind == Kind::Free) return a;
+  if (a.kind == Kind::Free) return b;
+  if (at.is_packed() && a.kind != b.kind)
+    return at.refuse(
+        "combines tokens with what was taken from the first token of each row, which "
+        "packing cannot follow");
+  if (a.batch < 0 || a.batch != b.batch) return at.mixes("combines tokens along different axes");
+  if (a.kind != b.kind) return a.kind == Kind::Token ? a : b;
+  return at.meets("combines tokens along different axes", {.kind = Kind::Row, .batch = a.batch});
+}
+
+// A number of a free value must not depend on the row where a request is put; in a packed batch it
+// must not depend on the place in the row either.
+Expected<TokenAxes> combine(const TokenSite& at, const std::vector<const TokenAxes*>& all) {
+  TokenAxes result = *all[0];
+  for (const TokenAxes* axes : all) result = TRY(joined(at, result, *axes));
+  const bool has_tokens = result.kind != Kind::Free;
+  for (const TokenAxes* axes : all) {
+    if (axes->kind != Kind::Free) continue;
+    for (size_t d = 0; d < axes->uniform.size(); ++d) {
+      const auto axis = static_cast<int64_t>(d);
+      if (!has_tokens)
+        result.uniform[d] = result.uniform[d] && axes->uniform[d];
+      else if (tracks(result, axis) && !axes->uniform[d] &&
+               (at.is_packed() || axis != result.sequence))
+        return at.refuse("combines tokens with constants that vary along " +
+                         std::string(name_of(result, axis)) + ", where another request may stand");
+    }
+  }
+  return result;
+}
+
+}  // namespace
+
+Error TokenSite::refuse(const std::string& what) const { return Error{called(node) + ": " + what}; }
+
+Error TokenSite::mixes(const std::string& how) const {
+  switch (shape.layout) {
+    case Layout::Packed:
+      return refuse(how +
+                    ", which would mix requests that share a row; packing needs a model that does "
+                    "so in attention alone");
+    case Layout::Padded:
+      return refuse(how +
+                    ", where padding would be part of the answer; padding needs a model whose mask "
+                    "leaves it out");
+    case Layout::Whole: break;
+  }
+  return refuse(how + ", which would mix requests of different rows");
+}
+
+Expected<TokenAxes> TokenSite::meets(const std::string& how, const TokenAxes& row) const {
+  if (shape.layout == Layout::Whole && row.batch >= 0) return row;
+  return mixes(how);
+}
+
+bool tracks(const TokenAxes& axes, int64_t axis) {
+  return axis >= 0 && (axis == axes.batch || axis == axes.sequence || axis == axes.flat);
+}
+
+const char* name_of(const TokenAxes& axes, int64_t axis) {
+  if (axis == axes.batch) return "the batch axis";
+  return axis == axes.sequence ? "the sequence axis" : "the axis of all tokens";
+}
+
+TokenAxes rows_of(const TokenAxes& token, bool drops_axis) {
+  TokenAxes rows{.kind = Kind::Row, .batch = token.batch};
+  if (drops_axis && rows.batch > token.sequence) --rows.batch;
+  return rows;
+}
+
+namespace token_rules {
+
+Result input(const TokenSite& at) {
+  const TensorType wanted{
+      DType::I32, {at.shape.rows, at.shape.row_length}
+  };
+  const bool has_rows = !at.node.type.shape.empty() && at.node.type.shape[0] == at.shape.rows;
+  if (at.shape.layout == Layout::Whole && at.node.type.shape != wanted.shape && has_rows)
+    return TokenAxes{.kind = Kind::Row, .batch = 0};
+  if (at.node.type != wanted && (at.shape.layout != Layout::Whole || !has_rows))
+    return Error{"input '" + at.node.name + "': is " + to_string(at.node.type) + ", must be " +
+                 to_string(wanted) + " as every input of a model to " +
+                 (at.is_packed() ? "pack" : "pad")};
+  return TokenAxes{.kind = Kind::Token, .batch = 0, .sequence = 1};
+}
+
+Result constant(const TokenSite& at) { return TokenAxes{.uniform = uniform_axes(at.node.value)}; }
+
+Result elementwise(const TokenSite& at) {
+  std::vector<const TokenAxes*> all;
+  for (size_t i = 0; i < at.node.in.size(); ++i) all.push_back(&at.operand(i));
+  return combine(at, all);
+}
+
+Result packed(const TokenSite& at) { return at.refuse("stands in a model that is packed already"); }
+
+}  // namespace token_rules
+}  // namespace tessera

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "passes/match.h"
+#include "passes/token_site.h"
+
+namespace tessera {
+namespace {
+
+using Kind = TokenAxes::Kind;
+
+// Row-major order is kept, so axes that are not part of a change can be told by what stands before
+// them: the number of elements outside.
+struct Place {
+  int64_t outside = 1, size = 1;
+  bool operator==(const Place&) const = default;
+};
+
+Place place_of(const Shape& shape, int axis) {
+  Place place{1, shape[axis]};
+  for (int d = 0; d < axis; ++d) place.outside *= shape[d];
+  return place;
+}
+
+// Axes of size 1 look alike: `taken` is another's.
+int axis_at(const Shape& shape, const Place& place, int taken = -1) {
+  for (int d = 0; d < static_cast<int>(shape.size()); ++d)
+    if (d != taken && place_of(shape, d) == place) return d;
+  return -1;
+}
+
+}  // namespace
+
+namespace token_rules {
+
+Result broadcast(const TokenSite& at) {
+  const TokenAxes& from = at.operand(0);
+  const Shape& shape = at.node.in[0]->type.shape;
+  const size_t added = at.rank() - shape.size();
+  if (from.kind == Kind::Free) {
+    TokenAxes result{.uniform = std::vector<bool>(at.rank(), true)};
+    for (size_t d = 0; d < shape.size(); ++d) result.uniform[added + d] = from.uniform[d];
+    return result;
+  }
+  TokenAxes result = moved(from, [&](int axis) { return axis + static_cast<int>(added); });
+  for (int axis : {from.batch, from.sequence, from.flat})
+    if (axis >= 0 && shape[axis] != at.node.type.shape[axis + added])
+      return at.refuse("stretches " + std::string(name_of(from, axis)) +
+                       ", which must stay as long");
+  return result;
+}
+
+Result transpose(const TokenSite& at) {
+  const std::vector<int64_t>& perm = at.node.ints("perm");
+  const TokenAxes& from = at.operand(0);
+  if (from.kind == Kind::Free) {
+    TokenAxes result{.uniform = {}};
+    for (int64_t axis : perm) result.uniform.push_back(from.uniform[axis]);
+    return result;
+  }
+  return moved(from, [&](int axis) {
+    return static_cast<int>(std::ranges::find(perm, axis) - perm.begin());
+  });
+}
+
+Result reshape(const TokenSite& at) {
+  const TokenAxes& from = at.operand(0);
+  const Shape& before = at.node.in[0]->type.shape;
+  const Shape& after = at.node.type.shape;
+  if (from.kind == Kind::Free) {
+    TokenAxes result = at.free();
+    for (int d = 0; d < static_cast<int>(before.size()); ++d)
+      if (const int at = axis_at(after, place_of(before, d)); at >= 0 && before[d] != 1)
+        result.uniform[at] = from.uniform[d];
+    for (size_t d = 0; d < after.size(); ++d)
+      if (after[d] == 1) result.uniform[d] = true;
+    return result;
+  }
+  TokenAxes result{.kind = from.kind};
+  if (from.kind == Kind::Row) {
+    result.batch = axis_at(after, place_of(before, from.batch));
+    if (result.batch >= 0) return result;
+    return at.refuse("reshapes the rows of a batch into others, which cannot be followed");
+  }
+  const int first = from.flat >= 0 ? from.flat : from.batch;
+  const int64_t outside = place_of(before, first).outside;
+  if (from.flat >= 0) {
+    result.batch = axis_at(after, {outside, at.shape.rows});
+    result.sequence = axis_at(after, {outside * at.shape.rows, at.shape.row_length}, result.batch);
+  } else {
+    result.batch = axis_at(after, place_of(before, from.batch));
+    result.sequence = axis_at(after, place_of(before, from.sequence), result.batch);
+  }
+  if (result.batch >= 0 && result.sequence >= 0) return result;
+  const bool in_order = from.flat >= 0 || from.sequence == from.batch + 1;
+  const int flat = axis_at(after, {outside, at.shape.rows * at.shape.row_length});
+  if (in_order && flat >= 0) return TokenAxes{.kind = Kind::Token, .flat = flat};
+  return at.meets("reshapes " + to_string(before) + " to " + to_string(after) +
+                      ", which takes tokens apart or joins them with other axes",
+                  {.kind = Kind::Row, .batch = result.batch});
+}
+
+Result slice(const TokenSite& at) {
+  const TokenAxes& from = at.operand(0);
+  if (from.kind == Kind::Free) return from;
+  if (takes_first_token(&at.node, from)) return rows_of(from, false);
+  bool of_sequence = false;
+  for (int d = 0; d < static_cast<int>(at.rank()); ++d) {
+    const bool whole = at.node.ints("start")[d] == 0 && at.node.ints("step")[d] == 1 &&
+                       at.node.ints("size")[d] == at.node.in[0]->type.shape[d];
+    if (whole || !tracks(from, d)) continue;
+    if (d != from.sequence) return at.mixes("takes a part of " + std::string(name_of(from, d)));
+    of_sequence = true;
+  }
+  if (!of_sequence) return from;
+  return at.meets("takes a part of the sequence axis", rows_of(from, false));
+}
+
+Result concat(const TokenSite& at) {
+  TokenAxes result = TRY(elementwise(at));
+  const int64_t axis = at.node.int_attr("axis");
+  if (result.kind == Kind::Free) result.uniform[axis] = false;
+  if (!tracks(result, axis)) return result;
+  const std::string how = "puts values beside each other along ";
+  if (axis != result.sequence) return at.mixes(how + name_of(result, axis));
+  return at.meets(how + name_of(result, axis), rows_of(result, false));
+}
+
+Result gather(const TokenSite& at) {
+  const TokenAxes &table = at.operand(0), &indices = at.operand(1);
+  const auto axis = static_cast<int>(at.node.int_attr("axis"));
+  const auto added = static_cast<int>(at.node.in[1]->type.shape.size());
+  if (table.kind == Kind::Free && indices.kind == Kind::Free) return at.free();
+  if (table.kind == Kind::Free)
+    return moved(indices, [&](int index_axis) { return axis + index_axis; });
+  if (indices.kind != Kind::Free) return at.mixes("looks tokens up by the values of tokens");
+  if (takes_first_token(&at.node, table) && added <= 1) return rows_of(table, added == 0);
+  const TokenAxes found = moved(table, [&](int old) { return old > axis ? old + added - 1 : old; });
+  if (!tracks(table, axis)) return found;
+  const std::string how = "takes a part of " + std::string(name_of(table, axis));
+  if (axis != table.sequence) return at.mixes(how);
+  return at.meets(how, rows_of(found, false));
+}
+
+}  // namespace token_rules
+}  // namespace tessera

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "passes/key_mask.h"
+#include "passes/match.h"
+#include "passes/token_site.h"
+
+namespace tessera {
+namespace {
+
+using Kind = TokenAxes::Kind;
+
+// What is left of tokens once a sum or a maximum along `axis` has been taken.
+Expected<TokenAxes> left_of(const TokenSite& at, const TokenAxes& from, int64_t axis,
+                            const std::string& how, bool leaves_padding_out) {
+  const std::string what = how + name_of(from, axis);
+  if (axis != from.sequence) return at.mixes(what);
+  if (at.is_padded() && leaves_padding_out) return rows_of(from, false);
+  return at.meets(what, rows_of(from, false));
+}
+
+bool sums_nothing(const CellRange& added, const CellRange& other) {
+  return added.is_zero() && other.kind == CellRange::Kind::Finite;
+}
+
+// Two values of requests, each row by its own.
+Expected<TokenAxes> tokens_by_tokens(const TokenSite& at) {
+  const TokenAxes &a = at.operand(0), &b = at.operand(1);
+  const auto rank = static_cast<int>(at.rank());
+  const std::string how = "multiplies tokens by tokens outside of a known attention";
+  const bool in_step = a.batch >= 0 && a.batch == b.batch && a.batch + 2 < rank &&
+                       std::ssize(at.node.in[1]->type.shape) == rank;
+  if (!in_step) return at.mixes(how);
+  const TokenAxes rows{.kind = Kind::Row, .batch = a.batch};
+  if (!at.is_padded()) return at.meets(how, rows);
+  // A pooler's weights by tokens, or tokens by what was pooled.
+  const bool sums_tokens = a.sequence == rank - 1 && b.sequence == rank - 2;
+  if (sums_tokens && (sums_nothing(at.added_to(0), at.added_to(1)) ||
+                      sums_nothing(at.added_to(1), at.added_to(0))))
+    return rows;
+  if (a.kind == Kind::Row && b.kind == Kind::Row) return rows;
+  if (a.kind == Kind::Row && b.sequence == rank - 1) return b;
+  if (b.kind == Kind::Row && a.sequence == rank - 2) return a;
+  return at.mixes(how);
+}
+
+// An op along `axis` that gives as many values as it takes. `is_exact`: where rows are padded, what
+// it gives to a request's tokens does not depend on the cells behind them.
+Expected<TokenAxes> along(const TokenSite& at, int64_t axis, const char* how, bool is_exact) {
+  const TokenAxes& from = at.operand(0);
+  if (from.kind == Kind::Free) return at.free();
+  if (!tracks(from, axis)) return from;
+  const bool stays = at.is_padded() && is_exact && axis == from.sequence;
+  if (stays) return from;
+  if (axis != from.sequence) return at.mixes(how + std::string(name_of(from, axis)));
+  return at.meets(how + std::string(name_of(from, axis)), rows_of(from, false));
+}
+
+// The count of a row's tokens by a mask input: a sum over cells that are 0 behind them.
+bool counts_tokens(const Node* lengths) {
+  for (int i = 0; i < kFarthest && (lengths->is(Op::Reshape) || lengths->is(Op::Cast)); ++i)
+    lengths = lengths->in[0];
+  if (!lengths->is(Op::ReduceSum)) return false;
+  const Node* mask = lengths->in[0];
+  while (mask->is(Op::Cast)) mask = mask->in[0];
+  return mask->is(Op::Input);
+}
+
+bool hides_added_keys(const TokenSite& at) {
+  const TokenAxes& mask = at.operand(3);
+  const CellRange& added = at.added_to(3);
+  const std::string& kind = at.node.string_attr("mask");
+  if (kind == "lengths") return mask.batch == 0 && counts_tokens(at.node.in[3]);
+  const bool is_bias = kind == "bias";
+  if (mask.kind != Kind::Token || mask.batch != 0 || mask.sequence != (is_bias ? 3 : 1))
+    return false;
+  return is_bias ? hides(added.high) : added.is_zero();
+}
+
+// The mask must be of the row's own request, and hide the cells that padding adds.
+Status check_mask(const TokenSite& at) {
+  const std::string& kind = at.node.string_attr("mask");
+  if (kind == "none") {
+    if (at.is_padded())
+      return at.refuse("has no mask, must have the model's attention_mask to hide padded tokens");
+    return {};
+  }
+  if (at.is_padded()) {
+    if (hides_added_keys(at)) return {};
+    return at.refuse("its mask does not hide padded tokens, for which every input is 0");
+  }
+  const TokenAxes& mask = at.operand(3);
+  const bool of_row = mask.kind == Kind::Free ? mask.uniform[0] : mask.batch == 0;
+  if (of_row) return {};
+  return at.mixes("attends by a mask that is not of its row");
+}
+
+}  // namespace
+
+namespace token_rules {
+
+Result matmul(const TokenSite& at) {
+  const TokenAxes &a = at.operand(0), &b = at.operand(1);
+  const auto inner_a = static_cast<int64_t>(at.rank()) - 1;
+  const auto rank_b = static_cast<int64_t>(at.node.in[1]->type.shape.size());
+  if (a.kind == Kind::Free && b.kind == Kind::Free) return at.free();
+  if (a.kind != Kind::Free && b.kind != Kind::Free) return tokens_by_tokens(at);
+  const bool of_a = tracks(a, inner_a);
+  TokenAxes tokens = a.kind == Kind::Free ? b : a;
+  if (of_a || tracks(b, rank_b - 2))
+    tokens = TRY(left_of(at, tokens, of_a ? inner_a : rank_b - 2, "sums over ",
+                         sums_nothing(at.added_to(of_a ? 0 : 1), at.added_to(of_a ? 1 : 0))));
+  if (rank_b == 2 && b.kind != Kind::Free && at.rank() > 2)
+    return at.mixes("uses tokens as a matrix for all rows");
+  // Leading axes go in step: a number of the other side must not depend on the request there.
+  const TokenAxes& other = a.kind == Kind::Free ? a : b;
+  for (size_t d = 0; d + 2 < other.uniform.size(); ++d) {
+    const auto axis = static_cast<int64_t>(d);
+    if (tracks(tokens, axis) && !other.uniform[d] && (at.is_packed() || axis != tokens.sequence))
+      return at.mixes("multiplies by numbers that vary along " +
+                      std::string(name_of(tokens, axis)));
+  }
+  return tokens;
+}
+
+Result reduce(const TokenSite& at) {
+  const TokenAxes& from = at.operand(0);
+  if (from.kind == Kind::Free) return at.free();
+  const std::vector<int64_t>& axes = at.node.ints("axes");
+  const CellRange& added = at.added_to(0);
+  const bool leaves_out =
+      at.node.is(Op::ReduceMax) ? added.high <= lowest_mask(at.node) : added.is_zero();
+  TokenAxes left = from;
+  for (int64_t axis : axes)
+    if (tracks(left, axis)) left = TRY(left_of(at, left, axis, "reduces ", leaves_out));
+  return moved(left, [&](int old) {
+    return old - static_cast<int>(std::ranges::count_if(axes, [&](auto a) { return a < old; }));
+  });
+}
+
+Result norm(const TokenSite& at) {
+  for (size_t i = 1; i < at.node.in.size(); ++i)
+    if (at.operand(i).kind != Kind::Free) return at.mixes("scales by values of tokens");
+  return along(at, static_cast<int64_t>(at.rank()) - 1, "normalizes ", false);
+}
+
+// Angles have the axes of x, and those of one head serve all.
+Result rotary(const TokenSite& at) {
+  TRY(along(at, static_cast<int64_t>(at.rank()) - 1, "turns pairs along ", false));
+  return elementwise(at);
+}
+
+Result attention(const TokenSite& at) {
+  const TokenAxes wanted{.kind = Kind::Token, .batch = 0, .sequence = 1};
+  for (size_t i = 0; i < 3; ++i) {
+    const TokenAxes& axes = at.operand(i);
+    if (axes.kind == Kind::Token && axes.batch == 1)
+      return at.refuse(
+          "attends along the batch axis, so that rows depend on each other; packing "
+          "and padding need rows that do not");
+    const bool whole = at.shape.layout == Layout::Whole && axes.batch == 0;
+    if (!(axes == wanted) && !whole)
+      return at.refuse("does not attend to tokens [batch,sequence,…], must");
+  }
+  if (!at.is_packed()) TRY(check_mask(at));
+  return at.operand(0);
+}
+
+Result cumsum(const TokenSite& at) {
+  return along(at, at.node.int_attr("axis"), "runs a sum along ", true);
+}
+
+Result softmax(const TokenSite& at) {
+  return along(at, at.node.int_attr("axis"), "takes a softmax along ", hides(at.added_to(0).high));
+}
+
+}  // namespace token_rules
+}  // namespace tessera

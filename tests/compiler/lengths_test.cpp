@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "compiler/lengths.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "compiler/convert.h"
+#include "tests/compiler/onnx/builder.h"
+
+namespace tessera::test {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr int32_t kInt64 = TensorProto::INT64;
+
+// A sum of words under their mask, over the row.
+ModelBuilder sum_of_words(const std::string& length = "seq") {
+  ModelBuilder m;
+  m.input("input_ids", kInt64, "2," + length).input("attention_mask", kInt64, "2," + length);
+  m.floats("table", {1, 2, 3, 4, 5, 6}, {3, 2});
+  m.floats("nothing", {0}, {});
+  m.ints("zero", {0}, true).ints("one", {1}, true).ints("axis_1", {1}).ints("axis_2", {2});
+  m.node("Gather", {"table", "input_ids"}, {"words"}, "words");
+  m.node("Equal", {"attention_mask", "zero"}, {"none"}, "none");
+  m.node("Unsqueeze", {"none", "axis_2"}, {"none_2"}, "unsqueeze");
+  m.node("Where", {"none_2", "nothing", "words"}, {"seen"}, "seen");
+  m.node("ReduceSum", {"seen", "axis_1"}, {"sum"}, "sum");
+  return m;
+}
+
+// The same over the length of the row, which the graph asks the ids for.
+ModelBuilder mean_over_rows(const std::string& length = "seq") {
+  ModelBuilder m = sum_of_words(length);
+  m.node("Shape", {"input_ids"}, {"shape"}, "shape");
+  m.node("Gather", {"shape", "one"}, {"length"}, "length");
+  auto& to = *m.node("Cast", {"length"}, {"divisor"}, "cast").add_attribute();
+  to.set_name("to");
+  to.set_type(::onnx::AttributeProto::INT);
+  to.set_i(TensorProto::FLOAT);
+  m.node("Div", {"sum", "divisor"}, {"y"}, "mean");
+  m.output("y");
+  return m;
+}
+
+Expected<PackingContract> contract_of(const ModelBuilder& model, CompileOptions options = {}) {
+  const TempFolder folder;
+  options.input_shape["input_ids"] = options.input_shape["attention_mask"] = {2, 8};
+  const auto converted = convert(model.save(folder), options);
+  if (!converted.ok()) return converted.error();
+  return converted->packing;
+}
+
+TEST(Lengths, a_sum_under_the_mask_is_of_any_length) {
+  ModelBuilder model = sum_of_words();
+  model.output("sum");
+  const auto contract = contract_of(model);
+  ASSERT_TRUE(contract.ok()) << contract.error().message;
+  EXPECT_EQ(contract->request_size, RequestSize::Tokens) << contract->why_no_less;
+}
+
+TEST(Lengths, a_number_that_the_row_length_makes_is_of_one_length) {
+  const auto contract = contract_of(mean_over_rows());
+  ASSERT_TRUE(contract.ok()) << contract.error().message;
+  EXPECT_EQ(contract->request_size, RequestSize::Row);
+  EXPECT_THAT(contract->why_no_less, HasSubstr("node 'mean' (div): uses a number that is made of "
+                                               "the row length (8 at 8 tokens, 7 at 7)"));
+}
+
+TEST(Lengths, a_model_with_such_a_number_is_not_packed) {
+  CompileOptions options;
+  options.pack_args = PackArgs{.max_valid_num = 4, .segment_max_size = 8};
+  ModelBuilder model = mean_over_rows();
+  model.graph().clear_output();
+  model.output("scaled");
+  model.node("Div", {"words", "divisor"}, {"scaled"}, "scale");
+  const auto contract = contract_of(model, options);
+  ASSERT_FALSE(contract.ok());
+  EXPECT_THAT(contract.error().message, HasSubstr("made of the row length"));
+}
+
+TEST(Lengths, a_model_of_one_length_has_nothing_to_compare_with) {
+  const auto contract = contract_of(mean_over_rows("8"));
+  ASSERT_TRUE(contract.ok()) << contract.error().message;
+  EXPECT_EQ(contract->request_size, RequestSize::Tokens) << contract->why_no_less;
+}
+
+}  // namespace
+}  // namespace tessera::test

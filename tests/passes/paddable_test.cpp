@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "passes/paddable.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "ir/text.h"
+
+namespace tessera {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+// Words of a table behind %ids, then what the test adds; [2,4] tokens of width 3.
+Paddable proof_of(const std::string& lines, const std::string& outputs,
+                  const std::string& number = "") {
+  const std::string text = R"(graph @f(%ids: i32[2,4], %mask: i32[2,4]) {
+  %table = constant {value=[1,2,3,4,5,6]} : f32[2,3]
+  %x = gather %table, %ids {axis=0} : f32[2,4,3]
+)" + lines + "  return " + outputs +
+                           "\n}\n";
+  static std::vector<std::unique_ptr<Graph>> graphs;  // a proof points into its graph
+  auto graph = parse_graph(text);
+  EXPECT_TRUE(graph.ok()) << graph.error().message;
+  if (!graph.ok()) return {};
+  graphs.push_back(std::make_unique<Graph>(graph.take()));
+  return prove_paddable(*graphs.back(), number);
+}
+
+// The mask as f32 [2,4,3], as exporters stretch it.
+const std::string kWideMask = R"(  %m = cast %mask {to="f32"} : f32[2,4]
+  %m1 = reshape %m {shape=[2,4,1]} : f32[2,4,1]
+  %wide = broadcast %m1 {shape=[2,4,3]} : f32[2,4,3]
+)";
+
+TEST(Paddable, a_token_by_itself_may_be_padded) {
+  const Paddable proof = proof_of("  %y = tanh %x : f32[2,4,3]\n", "%y");
+  EXPECT_TRUE(proof.by_tokens) << proof.why_not;
+  EXPECT_THAT(proof.per_request, IsEmpty());
+}
+
+TEST(Paddable, a_mean_over_padding_takes_whole_rows) {
+  const Paddable proof = proof_of("  %y = reduce_sum %x {axes=[1]} : f32[2,3]\n", "%y");
+  EXPECT_FALSE(proof.by_tokens);
+  EXPECT_TRUE(proof.by_rows);
+  EXPECT_THAT(proof.why_not, HasSubstr("node 'y' (reduce_sum): reduces the sequence axis, where "
+                                       "padding would be part of the answer"));
+  EXPECT_THAT(proof.per_request, ElementsAre("y"));
+}
+
+TEST(Paddable, a_mean_under_the_mask_may_be_padded) {
+  const Paddable proof = proof_of(kWideMask + R"(  %z = mul %x, %wide : f32[2,4,3]
+  %sum = reduce_sum %z {axes=[1]} : f32[2,3]
+  %count = reduce_sum %wide {axes=[1]} : f32[2,3]
+  %y = div %sum, %count : f32[2,3]
+)",
+                                  "%x, %y");
+  EXPECT_TRUE(proof.by_tokens) << proof.why_not;
+  EXPECT_THAT(proof.per_request, ElementsAre("y"));
+}
+
+TEST(Paddable, a_mean_under_what_is_not_a_mask_is_not) {
+  const Paddable proof = proof_of(kWideMask + R"(  %one = constant {value=1} : f32[2,4,3]
+  %other = sub %one, %wide : f32[2,4,3]
+  %z = mul %x, %other : f32[2,4,3]
+  %y = reduce_sum %z {axes=[1]} : f32[2,3]
+)",
+                                  "%y");
+  EXPECT_FALSE(proof.by_tokens);
+}
+
+TEST(Paddable, zero_times_what_may_be_infinite_is_not_zero) {
+  const Paddable proof = proof_of(kWideMask + R"(  %inverse = div %wide, %x : f32[2,4,3]
+  %log = log %x : f32[2,4,3]
+  %z = mul %log, %wide : f32[2,4,3]
+  %y = reduce_sum %z {axes=[1]} : f32[2,3]
+)",
+                                  "%y");
+  EXPECT_FALSE(proof.by_tokens);
+}
+
+TEST(Paddable, a_maximum_leaves_out_what_the_mask_makes_low) {
+  const auto with = [&](const std::string& low) {
+    return proof_of(kWideMask + "  %zero = constant {value=0} : f32[2,4,3]\n" +
+                        "  %none = equal %wide, %zero : bool[2,4,3]\n" +
+                        "  %low = constant {value=" + low + "} : f32[2,4,3]\n" +
+                        "  %z = select %none, %low, %x : f32[2,4,3]\n" +
+                        "  %y = reduce_max %z {axes=[1]} : f32[2,3]\n",
+                    "%y");
+  };
+  EXPECT_TRUE(with("-1e9").by_tokens);
+  EXPECT_FALSE(with("0").by_tokens);
+  EXPECT_FALSE(with("-100").by_tokens);
+}
+
+// Weights from a softmax over the tokens that the mask leaves, and their sum.
+TEST(Paddable, a_pooler_by_attention_may_be_padded) {
+  const std::string lines = R"(  %w = constant {value=[1,2,3]} : f32[3,1]
+  %scores = matmul %x, %w : f32[2,4,1]
+  %flat = reshape %scores {shape=[2,4]} : f32[2,4]
+  %zero = constant {value=0} : i32[2,4]
+  %none = equal %mask, %zero : bool[2,4]
+  %low = constant {value=LOW} : f32[2,4]
+  %masked = select %none, %low, %flat : f32[2,4]
+  %p = softmax %masked {axis=1} : f32[2,4]
+  %row = reshape %p {shape=[2,1,4]} : f32[2,1,4]
+  %y = matmul %row, %x : f32[2,1,3]
+)";
+  const auto hiding = [&](const std::string& low) {
+    std::string text = lines;
+    return proof_of(text.replace(text.find("LOW"), 3, low), "%y");
+  };
+  EXPECT_TRUE(hiding("-1e9").by_tokens) << hiding("-1e9").why_not;
+  EXPECT_FALSE(hiding("-1").by_tokens);
+}
+
+std::string attention(const std::string& mask, const std::string& kind) {
+  return "  %y = attention %x, %x, %x" + mask + " {heads=1, mask=\"" + kind +
+         "\", scale=1} : f32[2,4,3]\n";
+}
+
+TEST(Paddable, attention_needs_a_mask_that_is_zero_in_padding) {
+  EXPECT_TRUE(proof_of(attention(", %mask", "keys"), "%y").by_tokens);
+  const Paddable none = proof_of(attention("", "none"), "%y");
+  EXPECT_FALSE(none.by_tokens);
+  EXPECT_TRUE(none.by_rows);
+  EXPECT_THAT(none.why_not, HasSubstr("has no mask"));
+  const auto by_id = [&](const std::string& id) {
+    return proof_of("  %pad = constant {value=" + id + "} : i32[2,4]\n" +
+                        "  %eq = equal %ids, %pad : bool[2,4]\n  %not = not %eq : bool[2,4]\n" +
+                        "  %keys = cast %not {to=\"i32\"} : i32[2,4]\n" +
+                        attention(", %keys", "keys"),
+                    "%y");
+  };
+  EXPECT_TRUE(by_id("0").by_tokens);
+  EXPECT_THAT(by_id("1").why_not, HasSubstr("its mask does not hide padded tokens"));
+}
+
+TEST(Paddable, a_bias_hides_padding_where_the_mask_is_added_to_it) {
+  const auto biased = [&](const std::string& added) {
+    return proof_of(R"(  %m = cast %mask {to="f32"} : f32[2,4]
+  %one = constant {value=1} : f32[2,4]
+  %hidden = sub %one, %m : f32[2,4]
+  %low = constant {value=-1e30} : f32[2,4]
+  %off = mul %hidden, %low : f32[2,4]
+  %key = reshape %off {shape=[2,1,1,4]} : f32[2,1,1,4]
+  %keys = broadcast %key {shape=[2,1,4,4]} : f32[2,1,4,4]
+  %places = constant {value=[0,1,2,3,1,0,1,2,2,1,0,1,3,2,1,0]} : f32[1,1,4,4]
+  %relative = broadcast %places {shape=[2,1,4,4]} : f32[2,1,4,4]
+  %sum = add %keys, %relative : f32[2,1,4,4]
+)" + attention(", %" + added, "bias"),
+                    "%y");
+  };
+  EXPECT_TRUE(biased("sum").by_tokens) << biased("sum").why_not;
+  EXPECT_FALSE(biased("relative").by_tokens);
+  EXPECT_TRUE(biased("relative").by_rows);
+}
+
+TEST(Paddable, rows_that_see_each_other_are_of_one_request) {
+  const Paddable proof = proof_of(R"(  %sum = reduce_sum %x {axes=[0]} : f32[4,3]
+  %back = broadcast %sum {shape=[2,4,3]} : f32[2,4,3]
+  %y = add %x, %back : f32[2,4,3]
+)",
+                                  "%y");
+  EXPECT_FALSE(proof.by_rows);
+  EXPECT_THAT(proof.why_not, HasSubstr("reduces the batch axis, which would mix requests of "
+                                       "different rows"));
+}
+
+TEST(Paddable, a_number_must_not_depend_on_the_row) {
+  const Paddable by_place = proof_of(R"(  %c = constant {value=[1,2,3,4]} : f32[1,4,1]
+  %wide = broadcast %c {shape=[2,4,3]} : f32[2,4,3]
+  %y = add %x, %wide : f32[2,4,3]
+)",
+                                     "%y");
+  EXPECT_TRUE(by_place.by_tokens) << by_place.why_not;
+  const Paddable by_row = proof_of(R"(  %c = constant {value=[1,2]} : f32[2,1,1]
+  %wide = broadcast %c {shape=[2,4,3]} : f32[2,4,3]
+  %y = add %x, %wide : f32[2,4,3]
+)",
+                                   "%y");
+  EXPECT_FALSE(by_row.by_rows);
+  EXPECT_THAT(by_row.why_not, HasSubstr("constants that vary along the batch axis"));
+}
+
+TEST(Paddable, the_last_token_is_another_where_a_row_is_padded) {
+  const Paddable proof =
+      proof_of("  %y = slice %x {size=[2,1,3], start=[0,3,0], step=[1,1,1]} : f32[2,1,3]\n", "%y");
+  EXPECT_FALSE(proof.by_tokens);
+  EXPECT_TRUE(proof.by_rows);
+  EXPECT_TRUE(
+      proof_of("  %y = slice %x {size=[2,1,3], start=[0,0,0], step=[1,1,1]} : f32[2,1,3]\n", "%y")
+          .by_tokens);
+}
+
+TEST(Paddable, a_number_of_the_length_takes_whole_rows) {
+  const Paddable proof = proof_of("  %y = tanh %x : f32[2,4,3]\n", "%y", "node 'n': a number");
+  EXPECT_FALSE(proof.by_tokens);
+  EXPECT_TRUE(proof.by_rows);
+  EXPECT_EQ(proof.why_not, "node 'n': a number");
+}
+
+// Where axes have one size, only the graph tells tokens from features.
+TEST(Paddable, features_as_many_as_tokens_are_not_tokens) {
+  const Paddable proof = proof_of(R"(  %w = constant {value=[1,2,3,4,5,6,7,8,9,10,11,12]} : f32[3,4]
+  %first = slice %x {size=[2,1,3], start=[0,0,0], step=[1,1,1]} : f32[2,1,3]
+  %row = reshape %first {shape=[2,3]} : f32[2,3]
+  %y = matmul %row, %w : f32[2,4]
+  %turned = transpose %x {perm=[0,2,1]} : f32[2,3,4]
+)",
+                                  "%y, %turned");
+  EXPECT_FALSE(proof.by_tokens) << "an output that has tokens along its last axis cannot be cut";
+  EXPECT_TRUE(proof.by_rows);
+}
+
+}  // namespace
+}  // namespace tessera

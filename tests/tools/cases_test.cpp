@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// Small models that once gave wrong answers without a word (tests/data/cases), by the commands that
+// a user gives: each request is answered as ONNX Runtime answers it alone, or refused by name.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+
+#include "support/npy.h"
+#include "tests/helpers/paths.h"
+#include "tests/tools/command_line.h"
+
+namespace tessera::cli {
+namespace {
+
+using ::testing::HasSubstr;
+namespace fs = std::filesystem;
+
+std::string data(const std::string& name) {
+  return test::source_dir() + "/tests/data/cases/" + name;
+}
+
+std::vector<std::string> files_in(const fs::path& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(folder))
+    names.push_back(entry.path().filename().string());
+  std::ranges::sort(names);
+  return names;
+}
+
+std::vector<float> floats(const NpyArray& array) {
+  std::vector<float> values(array.bytes.size() / sizeof(float));
+  std::memcpy(values.data(), array.bytes.data(), array.bytes.size());
+  return values;
+}
+
+// Every expected output is there, of the same shape and within 1e-5.
+void expect_same(const fs::path& got, const fs::path& expected) {
+  for (const std::string& name : files_in(expected)) {
+    SCOPED_TRACE(got / name);
+    const auto a = read_npy(got / name), b = read_npy(expected / name);
+    ASSERT_TRUE(a.ok()) << a.error().message;
+    ASSERT_TRUE(b.ok()) << b.error().message;
+    ASSERT_EQ(a->descr, "<f4");
+    ASSERT_EQ(a->shape, b->shape);
+    const std::vector<float> x = floats(*a), y = floats(*b);
+    for (size_t i = 0; i < y.size(); ++i) ASSERT_NEAR(x[i], y[i], 1e-5) << "at " << i;
+  }
+}
+
+Result compile(const std::string& model, const std::string& shape,
+               const std::vector<std::string>& flags = {}) {
+  std::vector<std::string> words = {"compile",       "-i",  data(model), "-o",  path("case.popef"),
+                                    "--input_shape", shape, "--target",  "test"};
+  words.insert(words.end(), flags.begin(), flags.end());
+  return tessera(words);
+}
+
+// The requests that are answered are right, and just those of `refused` are not.
+void expect_answers(const std::string& name, const std::vector<std::string>& refused,
+                    const std::string& why) {
+  const std::string outputs = path("answers");
+  fs::remove_all(outputs);
+  const Result run = tessera(
+      {"run", path("case.popef"), "--requests", data(name) + "/requests", "--outputs", outputs});
+  EXPECT_EQ(run.exit_code == 0, refused.empty()) << run.err;
+  for (const std::string& request : files_in(data(name) + "/expected")) {
+    const bool is_refused = std::ranges::find(refused, request) != refused.end();
+    if (is_refused) {
+      EXPECT_FALSE(exists(outputs + "/" + request));
+      EXPECT_THAT(run.err, HasSubstr("request '" + request + "'"));
+    } else {
+      expect_same(outputs + "/" + request, data(name) + "/expected/" + request);
+    }
+  }
+  EXPECT_THAT(run.err, HasSubstr(why));
+}
+
+const std::vector<std::string> kFormA = {"--pack_args", "max_valid_num=8", "segment_max_size=16"};
+const std::vector<std::string> kFormB = {"--passes", "insert_attention_mask"};
+
+TEST(Cases, an_embedding_as_wide_as_a_row_is_not_cut) {
+  for (const char* shape : {"input_ids=4,16", "input_ids=4,17", "input_ids=1,16"}) {
+    ASSERT_EQ(compile("embedding_cut_to_request/model.onnx", shape).exit_code, 0);
+    expect_answers("embedding_cut_to_request", {}, "");
+  }
+}
+
+TEST(Cases, what_has_no_mask_is_answered_at_its_own_length_alone) {
+  const std::vector<std::string> shorter = {"r0", "r1", "r3"};  // r2 fills its row
+  ASSERT_EQ(compile("requests_padded_without_mask/mean/model.onnx", "input_ids=4,16").exit_code, 0);
+  expect_answers("requests_padded_without_mask/mean", shorter, "reduces the sequence axis");
+  ASSERT_EQ(compile("requests_padded_without_mask/no_mask/model.onnx", "input_ids=4,16").exit_code,
+            0);
+  expect_answers("requests_padded_without_mask/no_mask", shorter, "has no mask");
+}
+
+TEST(Cases, a_padding_id_in_a_packed_request_is_refused) {
+  const std::string model = "padding_id_in_a_request/model.onnx", shape = "input_ids=4,16";
+  for (const std::vector<std::string>& form : {kFormA, kFormB}) {
+    ASSERT_EQ(compile(model, shape, form).exit_code, 0);
+    expect_answers("padding_id_in_a_request", {"r0", "r1", "r2"}, "has the padding id 1 at");
+  }
+  ASSERT_EQ(compile(model, shape).exit_code, 0);
+  expect_answers("padding_id_in_a_request", {}, "");
+}
+
+TEST(Cases, a_first_batch_of_one_token_decides_nothing) {
+  const std::string name = "session_pad_one_token", outputs = path("session");
+  const std::vector<std::string> batches = {"0", "1", "2"};
+  std::vector<std::string> order = batches;
+  do {
+    fs::remove_all(outputs);
+    std::vector<std::string> words = {"run", data(name) + "/model.onnx", "--inputs"};
+    for (const std::string& batch : order) words.push_back(data(name) + "/" + batch);
+    for (const char* word : {"--outputs", outputs.c_str(), "--on_recompile", "pad"})
+      words.push_back(word);
+    const Result run = tessera(words);
+    ASSERT_EQ(run.exit_code, 0) << run.err;
+    for (size_t i = 0; i < order.size(); ++i)
+      expect_same(outputs + "/" + std::to_string(i), data(name) + "/expected/" + order[i]);
+  } while (std::ranges::next_permutation(order).found);
+}
+
+}  // namespace
+}  // namespace tessera::cli
