@@ -9,7 +9,6 @@ set(TESSERA_PUBLIC_HEADERS
   compiler/option_values.h
   compiler/options.def
   compiler/options.h
-  compiler/padding.h
   cost/cost.h
   cost/inspection.h
   cost/profile.h

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "passes/key_mask.h"
+#include "passes/match.h"
 
 namespace tessera {
 namespace {
@@ -36,30 +37,23 @@ CellRange softmax_of(const CellRange& range, bool over_tokens) {
 double lowest_mask(const Node& node) { return node.type.dtype == DType::F16 ? -6e4 : -1e9; }
 
 CellRange range_of_added(const Node& node, const TokenAxes& axes, const CellRangeMap& known) {
-  if (node.is(Op::Input)) return {0, 0, Kind::Finite};
-  if (node.is(Op::Constant)) return range_of_constant(node.value);
   if (axes.kind == TokenAxes::Kind::Row) return {.kind = Kind::Finite};
   std::vector<CellRange> in;
   for (const Node* operand : node.in) in.push_back(known.at(operand));
   if (info(node.op).elementwise) return range_of_elements(node, in);
   // A mask that hides keys by -inf leaves finite sums of values.
-  const CellRange all =
-      all_of(node.is(Op::Attention) ? std::vector(in.begin(), in.begin() + 3) : in);
-  switch (node.op) {
-    case Op::Broadcast:
-    case Op::Reshape:
-    case Op::Transpose:
-    case Op::Slice:
-    case Op::ReduceMax:
-    case Op::Concat: return all;
-    case Op::Gather: return in[0];
-    case Op::ReduceSum: return sum_of(in[0]);
-    case Op::Softmax: return softmax_of(in[0], node.int_attr("axis") == axes.sequence);
-    case Op::MatMul:
-      if (all.kind == Kind::Finite && (in[0].is_zero() || in[1].is_zero())) return {0, 0, all.kind};
-      return {.kind = all.kind == Kind::Finite ? Kind::Finite : Kind::Anything};
-    default: return {.kind = all.kind == Kind::Finite ? Kind::Finite : Kind::Anything};
-  }
+  if (node.is(Op::Attention)) in.resize(3);
+  if (node.is(Op::Input)) return {0, 0, Kind::Finite};
+  if (node.is(Op::Constant)) return range_of_constant(node.value);
+  const CellRange all = all_of(in);
+  const bool moves = is_view(&node) || node.is(Op::Slice) || node.is(Op::Concat);
+  if (moves || node.is(Op::ReduceMax)) return all;
+  if (node.is(Op::Gather)) return in[0];
+  if (node.is(Op::ReduceSum)) return sum_of(in[0]);
+  if (node.is(Op::Softmax)) return softmax_of(in[0], node.int_attr("axis") == axes.sequence);
+  if (all.kind != Kind::Finite) return {};
+  if (node.is(Op::MatMul) && (in[0].is_zero() || in[1].is_zero())) return {0, 0, Kind::Finite};
+  return {.kind = Kind::Finite};
 }
 
 }  // namespace tessera

@@ -119,8 +119,32 @@ CellRange range_of_elements(const Node& node, std::span<const CellRange> in) {
     case Op::Not: return {0, 1, Kind::Finite};
     case Op::Erf:
     case Op::Tanh: return {-1, 1, kind};
-    default: return {.kind = kind};
+    case Op::Abs:
+    case Op::Floor:
+    case Op::Round:
+    case Op::Cast:
+    case Op::Gelu: return {.kind = kind};
+    case Op::Input:
+    case Op::Constant:
+    case Op::Broadcast:
+    case Op::Reshape:
+    case Op::Transpose:
+    case Op::Slice:
+    case Op::Concat:
+    case Op::Gather:
+    case Op::MatMul:
+    case Op::ReduceSum:
+    case Op::ReduceMax:
+    case Op::CumSum:
+    case Op::Softmax:
+    case Op::LayerNorm:
+    case Op::RmsNorm:
+    case Op::Rotary:
+    case Op::Attention:
+    case Op::Pack:
+    case Op::Unpack: break;
   }
+  return {};
 }
 
 }  // namespace tessera

@@ -87,8 +87,8 @@ Expected<std::unique_ptr<BatchRunner>> BatchRunner::create(ModelRunner& runner,
   for (const Anchor& anchor : metadata.anchors) {
     if (anchor.kind == AnchorKind::Input) out->inputs_.push_back(&anchor);
   }
-  TRY(out->check_rows());
   TRY(out->check_inputs());
+  TRY(out->check_rows());
   TRY(out->plan_outputs());
   return out;
 }
