@@ -16,6 +16,7 @@
 #include "compiler/report.h"
 #include "cost/cost.h"
 #include "cost/host_io.h"
+#include "passes/packable.h"
 #include "passes/paddable.h"
 #include "passes/pipeline.h"
 #include "program/verify.h"
@@ -64,12 +65,23 @@ PassState pass_state(const CompileOptions& options) {
   return state;
 }
 
-// A batch of single requests, one in each row. The inputs of a request are known by their usual
-// names (serving/batch_runner.h).
+// A batch of single requests, one in each row.
 PackingContract padded_contract(const Graph& graph, const std::string& number_of_length) {
   PackingContract contract;
   const Paddable proof = prove_paddable(graph, number_of_length);
   contract.why_no_less = visible(proof.why_not);
+  if (proof.ids) {
+    contract.rows = proof.ids->type.shape[0];
+    contract.row_length = proof.ids->type.shape[1];
+    contract.ids_input = proof.ids->name;
+    const Node* mask = find_mask(graph, proof.ids);
+    const Node* positions = find_positions(graph, proof.ids);
+    if (mask) contract.mask_input = mask->name;
+    if (positions) contract.position_input = positions->name;
+    for (const Node* input : graph.inputs)
+      if (input->type == proof.ids->type && input != mask && input != positions)
+        contract.token_inputs.push_back(input->name);
+  }
   if (!proof.by_rows) return contract;
   contract.request_size = proof.by_tokens ? RequestSize::Tokens : RequestSize::Row;
   for (const Output& output : graph.outputs)

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <tuple>
+#include <unordered_set>
 
 #include "passes/match.h"
 
@@ -65,6 +66,18 @@ Status check_outputs(const Graph& graph, const TokenAxesMap& axes) {
   return {};
 }
 
+// The only input of the ids' type with this word in its name.
+const Node* the_one_named(const Graph& graph, const Node* ids, const char* word) {
+  const Node* found = nullptr;
+  for (const Node* input : graph.inputs) {
+    if (input == ids || input->type != ids->type) continue;
+    if (input->name.find(word) == std::string::npos) continue;
+    if (found) return nullptr;
+    found = input;
+  }
+  return found;
+}
+
 }  // namespace
 
 Node* find_ids(const Graph& graph) {
@@ -83,6 +96,26 @@ Node* find_ids(const Graph& graph) {
     best = rank;
   }
   return ids;
+}
+
+const Node* find_mask(const Graph& graph, const Node* ids) {
+  std::unordered_set<const Node*> seen, found;
+  std::vector<const Node*> open;
+  for (const auto& node : graph.nodes())
+    if (node->is(Op::Attention) && node->in.size() == 4) open.push_back(node->in[3]);
+  while (!open.empty()) {
+    const Node* node = open.back();
+    open.pop_back();
+    if (!seen.insert(node).second) continue;
+    if (node->is(Op::Input) && node != ids && node->type == ids->type) found.insert(node);
+    open.insert(open.end(), node->in.begin(), node->in.end());
+  }
+  if (found.size() == 1) return *found.begin();
+  return found.empty() ? the_one_named(graph, ids, "mask") : nullptr;
+}
+
+const Node* find_positions(const Graph& graph, const Node* ids) {
+  return the_one_named(graph, ids, "position");
 }
 
 Expected<Packable> prove_packable(const Graph& graph, PassState& state) {

@@ -15,6 +15,13 @@ namespace tessera {
 // positions last, whose table may be longer than a small vocabulary. Null if there is none.
 Node* find_ids(const Graph& graph);
 
+// The input, of the ids' type, that says which tokens are there: the one that the masks of all
+// attentions are made of; where there is none, the one with "mask" in its name. Null if that is not
+// one either.
+const Node* find_mask(const Graph& graph, const Node* ids);
+// The one of the ids' type with "position" in its name, if there is one.
+const Node* find_positions(const Graph& graph, const Node* ids);
+
 struct Packable {
   Node* ids = nullptr;
   Node* mask = nullptr;  // null if no attention has one

@@ -4,7 +4,9 @@
 #include <pybind11/stl.h>
 
 #include <map>
+#include <nlohmann/json.hpp>
 
+#include "check/check.h"
 #include "codelets/codelet.h"
 #include "compiler/convert.h"
 #include "compiler/onnx/import/import.h"
@@ -97,6 +99,32 @@ py::dict convert_model(const py::object& model, const py::object& output, const 
       "nodes"_a = converted.graph.nodes().size(), "inputs"_a = converted.graph.inputs.size(),
       "outputs"_a = converted.graph.outputs.size(), "passes"_a = converted.passes,
       "warnings"_a = visible_all(converted.warnings), "packing"_a = packing_of(converted.packing));
+}
+
+// JSON. `settings`: reference, python, random_requests, seed, tolerance, by_layer, threads.
+std::string check_model_with(const py::object& model, const py::dict& requests,
+                             const py::tuple& settings, const py::dict& options) {
+  const std::string path = path_of(model, "model");
+  CheckOptions asked;
+  asked.compile = compile_options(options);
+  const auto reference = settings[0].cast<std::string>();
+  if (reference != "interpreter" && reference != "onnxruntime")
+    raise(Error{"reference: is '" + visible(reference) + "', must be interpreter or onnxruntime",
+                ErrorKind::Usage});
+  if (reference == "onnxruntime") asked.reference = ReferenceKind::OnnxRuntime;
+  asked.python = settings[1].cast<std::string>();
+  asked.random_requests = settings[2].cast<int64_t>();
+  asked.seed = settings[3].cast<uint64_t>();
+  asked.tolerance = settings[4].cast<std::optional<double>>();
+  asked.by_layer = settings[5].cast<bool>();
+  asked.machine = machine_options(settings[6].cast<int>(), false, asked.compile.limits);
+  for (const auto& [name, request] : requests)
+    asked.requests.emplace_back(
+        name.cast<std::string>(),
+        Request{request.cast<std::map<std::string, std::vector<int32_t>>>()});
+  const CheckReport report = value_of(without_gil([&] { return check_model(path, asked); }));
+  using Json = nlohmann::ordered_json;
+  return check_json(report).dump(-1, ' ', true, Json::error_handler_t::replace);
 }
 
 ExecutableHandle load_within(const py::handle& path, const Limits& limits,
@@ -236,6 +264,7 @@ void bind_executable(py::module_& module) {
                std::to_string(h.executable->program.supersteps.size()) + " supersteps>";
       });
   module.def("compile", compile_model);
+  module.def("check", check_model_with);
   module.def("convert", convert_model);
   module.def("load", load);
   module.def("passes", passes);

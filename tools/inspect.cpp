@@ -2,7 +2,10 @@
 // tessera inspect: what is in an executable, and where its memory and cycles go.
 #include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
+
 #include "codelets/codelet.h"
+#include "compiler/onnx/import/summary.h"
 #include "cost/inspection.h"
 #include "program/popef_file.h"
 #include "program/text.h"
@@ -16,7 +19,7 @@ namespace {
 
 po::options_description flags() {
   po::options_description flags("Inspecting");
-  flags.add_options()("executable", po::value<std::string>(), "the .popef file")(
+  flags.add_options()("executable", po::value<std::string>(), "the .popef file, or a model")(
       "cycles", po::bool_switch(), "where the time goes: a line for every superstep")(
       "ops", po::bool_switch(), "the same by ONNX nodes, most cycles first")(
       "memory", po::bool_switch(), "what is on the fullest tile")(
@@ -121,11 +124,31 @@ Status print_views(const po::variables_map& flags, const Profiled& is) {
   return {};
 }
 
+Status inspect_model(const std::string& path, const Limits& limits, bool as_json) {
+  const ModelSummary summary = TRY(summarize_onnx(path, limits));
+  if (as_json) {
+    print_json(summary_json(summary), 2);
+    return {};
+  }
+  print("model      {} (sha256 {}…), by {}\n", path, summary.sha256.substr(0, 16),
+        summary.producer.empty() ? "an exporter that does not say its name" : summary.producer);
+  for (const auto& [domain, version] : summary.opsets) print("opset      {} {}\n", domain, version);
+  for (const auto& input : summary.inputs) print("input      {} {}\n", input.name, input.type);
+  for (const auto& output : summary.outputs) print("output     {} {}\n", output.name, output.type);
+  print("graph      {} nodes, {} initializers\n", human_count(summary.nodes),
+        human_count(summary.initializers));
+  for (const auto& op : summary.ops)
+    print("  {:>7} {}{}\n", human_count(op.count), op.op, op.supported ? "" : "  not supported");
+  print("'tessera check {}' tries every node, and says what may be padded and packed\n", path);
+  return {};
+}
+
 Status run(const po::variables_map& flags) {
   if (!flags.count("executable"))
     return Error{"inspect: no executable, must be MODEL.popef", ErrorKind::Usage};
   const std::string path = flags["executable"].as<std::string>();
   const Limits limits = TRY(limits_of(flags));
+  if (path.ends_with(".onnx")) return inspect_model(path, limits, flags["json"].as<bool>());
   const PopefFile file = TRY(open_popef(path, TRY(required_key(flags)), limits));
   const Executable executable = TRY(read_popef(file, check_compute_set, limits));
   const std::vector<BlobInfo> blobs = TRY(list_blobs(file));
@@ -153,8 +176,8 @@ Status run(const po::variables_map& flags) {
 
 Verb inspect_verb() {
   return {"inspect",
-          "show what an executable holds, its memory and its cycles",
-          "MODEL.popef [--cycles | --ops | --memory | --liveness] [--json]",
+          "show what an executable holds, its memory and its cycles; or what a model declares",
+          "MODEL.popef | MODEL.onnx [--cycles | --ops | --memory | --liveness] [--json]",
           "tessera inspect bert.popef --ops",
           flags,
           "executable",

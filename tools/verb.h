@@ -27,6 +27,7 @@ struct Verb {
   Status (*run)(const po::variables_map& flags);
 };
 
+Verb check_verb();
 Verb compile_verb();
 Verb run_verb();
 Verb bench_verb();

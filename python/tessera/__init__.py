@@ -12,6 +12,7 @@ lock. What goes wrong is a ``tessera.Error`` with the command line's words."""
 
 from tessera._core import Executable, __version__
 from tessera.compiler import (
+    check,
     compile,
     convert,
     file_names,
@@ -70,6 +71,7 @@ __all__ = [
     "UsageError",
     "Verification",
     "__version__",
+    "check",
     "compile",
     "convert",
     "file_names",

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tessera import _core
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from tessera.types import CompileOptions
 
 __all__ = [
+    "check",
     "compile",
     "convert",
     "file_names",
@@ -49,6 +51,38 @@ def convert(model: Path, output: Path, **options: Unpack[CompileOptions]) -> dic
     Gives what was done: ``path``, ``nodes``, ``inputs`` and ``outputs`` (their numbers), ``passes``
     (those that changed it), ``warnings``, ``packing`` (``tessera.Packing`` or None)."""
     return _core.convert(model, output, dict(options))
+
+
+def check(
+    model: Path,
+    *,
+    reference: str = "interpreter",
+    requests: Mapping[str, Mapping[str, Sequence[int]]] | None = None,
+    random_requests: int = 6,
+    seed: int = 1,
+    tolerance: float | None = None,
+    by_layer: bool = False,
+    threads: int = 0,
+    **options: Unpack[CompileOptions],
+) -> dict[str, Any]:
+    """Whether a model is right here: the JSON of ``tessera check --json``.
+
+    What is not supported, by node; what its inputs mean; how its requests may be padded and packed;
+    and how far every output is from ``reference``: ``"interpreter"`` (ours, of the model before any
+    pass) or ``"onnxruntime"`` (by this Python, without optimisations). ``requests`` are your own,
+    each an array a token input, by name; ``random_requests`` more are drawn. ``tolerance`` is a
+    share of an output's largest magnitude (1e-4 in fp32, 2e-2 in fp16). ``all_well`` of the result
+    says whether all is supported and within it.
+
+    Raises ``UsageError``, ``BadFileError``, ``RefusedError``, and ``Error`` where a request is
+    wrong or the reference cannot be had."""
+    own = {
+        name: {key: [int(value) for value in values] for key, values in request.items()}
+        for name, request in (requests or {}).items()
+    }
+    settings = (reference, sys.executable, random_requests, seed, tolerance, by_layer, threads)
+    told: dict[str, Any] = json.loads(_core.check(model, own, settings, dict(options)))
+    return told
 
 
 def load(

@@ -11,6 +11,24 @@ import tessera
 import tiny
 
 
+class Check(unittest.TestCase):
+    def test_says_what_the_command_line_says(self):
+        report = tessera.check(tiny.model(), requests={"mine": {"input_ids": np.arange(2, 7)}})
+        self.assertTrue(report["all_well"])
+        self.assertEqual([form["possible"] for form in report["forms"]], [True] * 3)
+        printed = json.loads(tiny.command_line("check", tiny.model(), "--json").stdout)
+        self.assertEqual(report["inputs"], printed["inputs"])
+        self.assertEqual(report["outputs"][0], printed["outputs"][0])
+
+    def test_wrong_arguments_are_usage_errors(self):
+        with self.assertRaisesRegex(tessera.UsageError, "reference: is 'nobody'"):
+            tessera.check(tiny.model(), reference="nobody")
+        with self.assertRaises(tessera.UsageError):
+            tessera.check(tiny.model(), no_such_option=1)
+        with self.assertRaisesRegex(tessera.Error, "has no input_ids"):
+            tessera.check(tiny.model(), requests={"mine": {}})
+
+
 class Compile(unittest.TestCase):
     def test_writes_what_the_command_line_writes(self):
         tessera.compile(

@@ -210,7 +210,9 @@ TEST(BadExecutable, of_another_version_says_which) {
 }
 
 TEST(BadExecutable, a_model_is_not_an_executable) {
-  expect_refused({"inspect", tiny_model()}, kBadFile, {"tiny.onnx"});
+  write_file(tiny_model() + ".popef", read_file(tiny_model()));
+  for (const char* verb : {"verify", "inspect", "bench"})
+    expect_refused({verb, tiny_model() + ".popef"}, kBadFile, {"tiny.onnx.popef"});
 }
 
 TEST(OutOfMemory, a_model_too_large_for_the_tiles_says_what_takes_the_room) {

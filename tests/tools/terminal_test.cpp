@@ -83,6 +83,12 @@ TEST_F(Terminal, every_verb_prints_plain_text) {
   compiled(model, "turned_b.popef",
            {"--input_shape", ids + "=4,16", "--passes", "insert_attention_mask"});
   plain({"convert", "-i", model, "-o", path("t.onnx"), "--input_shape", ids + "=4,16"});
+  for (const std::string& one : {model, controls}) {
+    plain({"check", one, "--by_layer"});
+    plain({"check", one, "--json"});
+    plain({"inspect", one});
+    plain({"inspect", one, "--json"});
+  }
   for (const char* view : {"--cycles", "--ops", "--memory", "--liveness", "--json", "--supersteps",
                            "--program", "--blobs"}) {
     EXPECT_EQ(plain({"inspect", popef, view}).exit_code, 0) << view;

@@ -20,13 +20,50 @@ using Json = nlohmann::json;
 TEST(Help, every_verb_teaches_with_an_example) {
   const Result overview = tessera({"--help"});
   EXPECT_EQ(overview.exit_code, 0);
-  for (const char* verb : {"compile", "run", "bench", "inspect", "recompiles", "convert",
+  for (const char* verb : {"check", "compile", "run", "bench", "inspect", "recompiles", "convert",
                            "make-model", "pack", "verify", "sign", "keygen", "version"}) {
     EXPECT_THAT(overview.out, HasSubstr(verb));
     const Result help = tessera({verb, "--help"});
     EXPECT_EQ(help.exit_code, 0);
     EXPECT_THAT(help.out, AllOf(HasSubstr("usage:"), HasSubstr("example:"), Not(HasSubstr("\\n"))));
   }
+}
+
+TEST(Check, says_what_inputs_mean_and_how_far_answers_are) {
+  const Result text = tessera({"check", tiny_model(), "--target", "test"});
+  EXPECT_EQ(text.exit_code, 0) << text.err;
+  for (const char* word : {"all supported", "the longest table of floats", "packed, form A",
+                           "errors against the reference interpreter", "start_logits"})
+    EXPECT_THAT(text.out, HasSubstr(word));
+  const Result json = tessera({"check", tiny_model(), "--target", "test", "--json", "--by_layer"});
+  const Json report = Json::parse(json.out);
+  EXPECT_TRUE(report["all_well"]);
+  EXPECT_GT(report["layers"].size(), 5u);
+}
+
+TEST(Check, an_error_past_the_tolerance_is_exit_code_1) {
+  const Result result = tessera(
+      {"check", tiny_model(), "--target", "test", "--precision", "fp16", "--tolerance", "1e-9"});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.out, HasSubstr("TOO FAR"));
+  EXPECT_THAT(result.err, HasSubstr("an output is too far from the reference"));
+  for (const auto& [flag, value] : std::vector<std::pair<std::string, std::string>>{
+           {"--reference",       "nobody"},
+           {"--tolerance",       "-1"    },
+           {"--random_requests", "-1"    }
+  })
+    EXPECT_EQ(tessera({"check", tiny_model(), flag, value}).exit_code, 2) << flag;
+}
+
+TEST(Inspect, shows_what_a_model_declares) {
+  const Result text = tessera({"inspect", tiny_model()});
+  EXPECT_EQ(text.exit_code, 0) << text.err;
+  for (const char* word :
+       {"input      input_ids int64[batch,seq", "output     start_logits", "MatMul"})
+    EXPECT_THAT(text.out, HasSubstr(word));
+  const Json json = Json::parse(tessera({"inspect", tiny_model(), "--json"}).out);
+  EXPECT_EQ(json["inputs"].size(), 3u);
+  EXPECT_TRUE(json["ops"][0]["supported"]);
 }
 
 TEST(Compile, twice_gives_the_same_bytes) {

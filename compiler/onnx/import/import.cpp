@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "compiler/onnx/import/import.h"
 
+#include <algorithm>
 #include <set>
 #include <unordered_map>
 
@@ -44,6 +45,28 @@ class Importer {
     return std::move(out_);
   }
 
+  // Nodes whose operands exist are added, so that those behind them are looked at too.
+  Expected<OnnxSurvey> survey(const std::map<std::string, Shape>& input_shape) {
+    const GraphProto& graph = file_.model->graph();
+    OnnxSurvey found{.nodes = graph.node_size(), .problems = {}};
+    const auto note = [&](const Error& error) {
+      const std::string start = file_.path + ": ";
+      const bool has_path = error.message.starts_with(start);
+      found.problems.push_back(has_path ? error.message.substr(start.size()) : error.message);
+    };
+    TRY(check_names(graph, file_.path));
+    TRY(add_inputs(input_shape));
+    for (const NodeProto* node : TRY(in_order(graph))) {
+      const Status added = has_operands(*node) ? add_node(*node) : check_known(*node);
+      if (!added.ok() && added.error().kind == ErrorKind::Refused) return added.error();
+      if (!added.ok()) note(added.error());
+      TRY(check_cost());
+    }
+    if (!found.problems.empty()) return found;
+    if (const Status outputs = add_outputs(graph); !outputs.ok()) note(outputs.error());
+    return found;
+  }
+
  private:
   Status add_inputs(const std::map<std::string, Shape>& input_shape) {
     for (const ModelInput& input :
@@ -54,16 +77,25 @@ class Importer {
     return {};
   }
 
-  Status add_nodes(const GraphProto& graph) {
+  bool has_operands(const NodeProto& node) const {
+    return std::ranges::all_of(node.input(), [&](const std::string& name) {
+      return name.empty() || values_.contains(name) || waiting_.contains(name);
+    });
+  }
+
+  Expected<std::vector<const NodeProto*>> in_order(const GraphProto& graph) {
     for (const auto& tensor : graph.initializer())
       if (values_.contains(tensor.name()) || !waiting_.emplace(tensor.name(), &tensor).second)
         return Error{file_.path + ": initializer '" + printable(tensor.name()) +
                      "' exists already, must be the only value of its name"};
-    const auto order = TRY(order_nodes(graph, file_.path, [&](const std::string& name) {
+    return order_nodes(graph, file_.path, [&](const std::string& name) {
       return values_.contains(name) || waiting_.contains(name);
-    }));
+    });
+  }
+
+  Status add_nodes(const GraphProto& graph) {
     Places places(graph);
-    for (const NodeProto* node : order) {
+    for (const NodeProto* node : TRY(in_order(graph))) {
       if (file_.settled) TRY(add_constants_before(*node, places));
       TRY(add_node(*node));
       TRY(check_cost());
@@ -123,13 +155,20 @@ class Importer {
     return {};
   }
 
+  static bool is_if(const NodeProto& node) {
+    return node.op_type() == "If" && node.domain().empty();
+  }
+  Status check_known(const NodeProto& node) const {
+    if (is_if(node) || find_onnx_op(node.domain(), node.op_type())) return {};
+    return Error{where(file_.path, node) + "is not supported" +
+                 (node.domain().empty() ? "" : " in domain '" + printable(node.domain()) + "'") +
+                 ", must be one of the operations in docs/onnx.md"};
+  }
+
   Status add_node(const NodeProto& node) {
+    TRY(check_known(node));
+    if (is_if(node)) return add_if(node);
     const OnnxOp* op = find_onnx_op(node.domain(), node.op_type());
-    if (node.op_type() == "If" && node.domain().empty()) return add_if(node);
-    if (!op)
-      return Error{where(file_.path, node) + "is not supported" +
-                   (node.domain().empty() ? "" : " in domain '" + printable(node.domain()) + "'") +
-                   ", must be one of the operations in docs/onnx.md"};
     std::vector<std::string> ignored;
     if (auto checked = check_call(*op, node, ignored); !checked.ok())
       return Error{where(file_.path, node) + checked.error().message};
@@ -264,6 +303,12 @@ Expected<ImportedModel> import_onnx(const std::string& path,
                                     const std::map<std::string, Shape>& input_shape,
                                     const Limits& limits, const Deadline* deadline) {
   return Importer(TRY(read_model_file(path, limits)), limits, deadline).run(input_shape);
+}
+
+Expected<OnnxSurvey> survey_onnx(const std::string& path,
+                                 const std::map<std::string, Shape>& input_shape,
+                                 const Limits& limits, const Deadline* deadline) {
+  return Importer(TRY(read_model_file(path, limits)), limits, deadline).survey(input_shape);
 }
 
 Expected<ModelNames> model_names(const std::string& path, const Limits& limits) {

@@ -34,6 +34,16 @@ Expected<ImportedModel> import_onnx(const std::string& path,
                                     const std::map<std::string, Shape>& input_shape,
                                     const Limits& limits = {}, const Deadline* deadline = nullptr);
 
+// Every node that stands against an import, and not only the first: the errors that import would
+// give, without the path. A node whose operands could not be made is looked at for its op alone.
+struct OnnxSurvey {
+  int64_t nodes = 0;  // of the model, those of its functions and branches left out
+  std::vector<std::string> problems;
+};
+Expected<OnnxSurvey> survey_onnx(const std::string& path,
+                                 const std::map<std::string, Shape>& input_shape,
+                                 const Limits& limits = {}, const Deadline* deadline = nullptr);
+
 // The names alone, in the model's order; inputs with an initializer are constants and left out.
 struct ModelNames {
   std::vector<std::string> inputs, outputs;
