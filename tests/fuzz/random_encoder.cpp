@@ -335,6 +335,7 @@ class Generator {
                                   {{"keepdims", {keep}}});
     return put("Div", {sum, put("Max", {count, number(1e-9F)})});
   }
+  // A length of nearly 0 would make an answer of a last bit.
   std::string unit(const std::string& x) {
     const std::string squares = put("ReduceSum",
                                     {
@@ -343,7 +344,7 @@ class Generator {
                                          )
     },
                                     {{"keepdims", {1}}});
-    return put("Div", {x, put("Max", {put("Sqrt", {squares}), number(1e-12F)})});
+    return put("Div", {x, put("Max", {put("Sqrt", {squares}), number(0.05F)})});
   }
   std::string head(const std::string& x) {
     return one_of(
