@@ -77,6 +77,7 @@ PackingContract padded_contract(const Graph& graph, const std::string& number_of
     const Node* mask = find_mask(graph, proof.ids);
     const Node* positions = find_positions(graph, proof.ids);
     if (mask) contract.mask_input = mask->name;
+    if (proof.hides_id_0) contract.padding_id = 0;
     if (positions) contract.position_input = positions->name;
     for (const Node* input : graph.inputs)
       if (input->type == proof.ids->type && input != mask && input != positions)

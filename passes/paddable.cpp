@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/paddable.h"
 
+#include <unordered_set>
+#include <vector>
+
 #include "passes/match.h"
 #include "passes/packable.h"
 
@@ -34,6 +37,22 @@ bool has_rows(const Graph& graph, const TokenAxesMap& axes) {
   return true;
 }
 
+// Whether a mask of an attention is made of the ids.
+bool masks_ids(const Graph& graph, const Node* ids) {
+  std::unordered_set<const Node*> seen;
+  std::vector<const Node*> open;
+  for (const auto& node : graph.nodes())
+    if (node->is(Op::Attention) && node->in.size() == 4) open.push_back(node->in[3]);
+  while (!open.empty()) {
+    const Node* node = open.back();
+    open.pop_back();
+    if (!seen.insert(node).second) continue;
+    if (node == ids) return true;
+    open.insert(open.end(), node->in.begin(), node->in.end());
+  }
+  return false;
+}
+
 }  // namespace
 
 Paddable prove_paddable(const Graph& graph, const std::string& unequal) {
@@ -46,6 +65,7 @@ Paddable prove_paddable(const Graph& graph, const std::string& unequal) {
   const auto padded = prove(graph, *result.ids, Layout::Padded);
   if (padded.ok() && unequal.empty()) {
     result.by_rows = result.by_tokens = true;
+    result.hides_id_0 = masks_ids(graph, result.ids);
     for (const Output& output : graph.outputs)
       if (padded->at(output.node).kind == TokenAxes::Kind::Row)
         result.per_request.insert(output.name);

@@ -21,6 +21,9 @@ struct Paddable {
 
   Node* ids = nullptr;                // i32 [rows,row_length]; null: requests cannot be told
   std::set<std::string> per_request;  // outputs [rows,…] with one value a request, not one a token
+  // True: a mask is made of the ids, and hides those that are 0. A request needs another: one that
+  // attention does not see at all is answered by what all cells hold, padding too.
+  bool hides_id_0 = false;
 };
 
 // `unequal` says why the model's numbers are of one length only (compiler/lengths.h); "" if they

@@ -57,8 +57,9 @@ struct PackingContract {
   // Without packing, what the compiler has proved (passes/paddable.h); Tokens in both forms.
   RequestSize request_size = RequestSize::Batch;
   std::string why_no_less = {};  // what stands against a smaller one, in a user's words
-  // An id that a request must not hold, -1 for none: the model counts its positions without it, and
-  // those of a packed model are given (RoBERTa's padding id).
+  // -1 for none. Packed: an id that a request must not hold, because the model counts its positions
+  // without it, and those of a packed model are given (RoBERTa's). Not packed: an id that the model
+  // hides, so that a request must hold another.
   int64_t padding_id = -1;
 };
 

@@ -212,8 +212,15 @@ Status BatchRunner::check_exact(const Request& request, size_t length) const {
                      ", because padding would be part of the answer: " + c.why_no_less +
                      "; compile the model for requests of this length",
                  rejection::kNotPaddable);
-  if (c.padding_id < 0 || request.tokens.contains(c.position_input)) return {};
+  if (c.padding_id < 0) return {};
   const auto counted = std::span(ids).first(length);
+  if (c.form == PackingForm::None) {
+    if (std::ranges::any_of(counted, [&](int32_t id) { return id != c.padding_id; })) return {};
+    return wrong(c.ids_input + " has the padding id " + std::to_string(c.padding_id) +
+                     " alone, must have a token that the model sees",
+                 rejection::kPaddingId);
+  }
+  if (request.tokens.contains(c.position_input)) return {};
   const auto found = std::ranges::find(counted, c.padding_id);
   if (found == counted.end()) return {};
   return wrong(c.ids_input + " has the padding id " + std::to_string(c.padding_id) + " at " +

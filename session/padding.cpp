@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "session/padding.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
 #include <tuple>
@@ -89,6 +91,26 @@ bool can_serve(const ExecutableKey& larger, const ExecutableKey& asked) {
          covers(shapes_of(larger), shapes_of(asked));
 }
 
+// A row that its mask hides is answered by what all its cells hold, padding too.
+Status check_rows_are_seen(const PackingContract& contract, const InputViews& inputs, Batch batch) {
+  const bool by_ids = contract.padding_id >= 0 && contract.form == PackingForm::None;
+  for (const auto& [name, view] : inputs) {
+    if (name != contract.mask_input && !(by_ids && name == contract.ids_input)) continue;
+    const bool is_ids = name == contract.ids_input;
+    const size_t item = view.bytes.size() / static_cast<size_t>(batch.rows * batch.tokens);
+    for (int64_t r = 0; r < batch.rows; ++r) {
+      const auto row = view.bytes.subspan(static_cast<size_t>(r * batch.tokens) * item,
+                                          static_cast<size_t>(batch.tokens) * item);
+      // Only 0 is hidden, of ids too: it is what added cells hold.
+      if (std::ranges::any_of(row, [](std::byte byte) { return byte != std::byte{0}; })) continue;
+      return Error{
+          fmt::format("{}: row {} has {}, must have a token that the model sees to be padded", name,
+                      r, is_ids ? "padding ids alone" : "no token")};
+    }
+  }
+  return {};
+}
+
 // What the contract says of an output; null if nothing.
 const PackingContract::OutputRule* rule_of(const Metadata& metadata, const Anchor& output) {
   for (const auto& rule : metadata.packing.outputs)
@@ -174,6 +196,7 @@ Expected<HostTensors> Serving::run(const InputViews& inputs) const {
     view.shape = {to.rows, to.tokens};
     view.bytes = bytes[name];
   }
+  TRY(check_rows_are_seen(runner->executable().metadata.packing, inputs, from));
   HostTensors whole = TRY(run_exact(*runner, views));
   HostTensors outputs;
   for (const Anchor& anchor : anchors())

@@ -41,6 +41,8 @@ std::vector<TokenRequest> draw_requests(uint64_t seed) {
           static_cast<int32_t>(first + random() % (fuzz::kVocabulary - first)));
       one.tokens["token_type_ids"].push_back(static_cast<int32_t>(random() % 2));
     }
+    std::vector<int32_t>& ids = one.tokens["input_ids"];
+    ids[random() % ids.size()] = 5;  // one that no model hides
     requests.push_back(std::move(one));
   }
   return requests;

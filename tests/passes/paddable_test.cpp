@@ -135,6 +135,8 @@ TEST(Paddable, attention_needs_a_mask_that_is_zero_in_padding) {
                     "%y");
   };
   EXPECT_TRUE(by_id("0").by_tokens);
+  EXPECT_TRUE(by_id("0").hides_id_0);
+  EXPECT_FALSE(proof_of(attention(", %mask", "keys"), "%y").hides_id_0);
   EXPECT_THAT(by_id("1").why_not, HasSubstr("its mask does not hide padded tokens"));
 }
 

@@ -246,6 +246,19 @@ TEST_F(Policy, padded_input_of_a_wrong_size_is_named) {
   EXPECT_EQ(outputs.error().message, "input_ids: has 8 bytes, must have 144");
 }
 
+TEST_F(Policy, a_row_that_its_mask_hides_is_not_padded) {
+  options_.on_recompile = OnRecompile::Pad;
+  options_.warm_up = {shapes(4, 16)};
+  const auto session = open();
+  Batch batch(2, 9);
+  std::fill_n(batch.values["attention_mask"].begin() + 9, 9, 0);
+  const auto outputs = session->run(batch.views());
+  ASSERT_FALSE(outputs.ok());
+  EXPECT_EQ(
+      outputs.error().message,
+      "attention_mask: row 1 has no token, must have a token that the model sees to be padded");
+}
+
 TEST_F(Policy, the_exact_executable_is_compiled_in_the_background) {
   options_.on_recompile = OnRecompile::Pad;
   options_.background = true;
