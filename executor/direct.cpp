@@ -9,10 +9,12 @@
 #include <atomic>
 #include <chrono>
 #include <cstring>
+#include <optional>
 #include <string_view>
 
 #include "executor/engine.h"
 #include "executor/host_memory.h"
+#include "executor/index_check.h"
 #include "executor/inside.h"
 #include "executor/joined.h"
 #include "executor/pieces.h"
@@ -33,6 +35,8 @@ struct DirectStep {
   std::vector<VertexOperand> operands;  // of every piece, one after the other
   int64_t operands_each = 0;
   int64_t pieces = 0;
+  std::optional<IndexRule> index_rule;
+  std::vector<VertexOperand> indices;  // that it asks about, each once
 };
 
 // By variable, the first and the last superstep whose compute set reads it; none if last < first.
@@ -119,7 +123,8 @@ class DirectEngine : public Engine {
   explicit DirectEngine(const EngineParts& parts)
       : parts_(parts), budget_(parts.limits, &Limits::memory) {}
   Status load();
-  Status run(HostInputs inputs, HostOutputs outputs, std::span<double> seconds) override;
+  Status run(HostInputs inputs, HostOutputs outputs, const UsedCells& used,
+             std::span<double> seconds) override;
   int64_t host_bytes() const override { return host_bytes_; }
   HostWork host_work() const override { return host_work_; }
   std::vector<int64_t> exchanged_bytes() const override { return {}; }
@@ -131,6 +136,8 @@ class DirectEngine : public Engine {
   Expected<int64_t> cut(DirectStep& step, RunWork& work);
   Status check_piece(const DirectStep& step, const JoinedVertex& piece) const;
   void clear() const;
+  void note_indices(DirectStep& step) const;
+  Status check_indices(const DirectStep& step, const UsedCells& used) const;
   Status run_step(const DirectStep& step, const Deadline& deadline);
   void run_piece(const DirectStep& step, int64_t piece, std::byte* scratch) const;
 
@@ -227,6 +234,7 @@ Expected<int64_t> DirectEngine::cut(DirectStep& step, RunWork& work) {
     work.add(work_of(piece));
     ++step.pieces;
   }
+  note_indices(step);
   ++host_work_.steps;
   host_work_.calls += step.pieces;
   step.operands_each = static_cast<int64_t>(step.vertices[0].operands.size());
@@ -234,7 +242,30 @@ Expected<int64_t> DirectEngine::cut(DirectStep& step, RunWork& work) {
   return scratch_bytes;
 }
 
-Status DirectEngine::run(HostInputs inputs, HostOutputs outputs, std::span<double> seconds) {
+// Vertices that differ in the table alone share their indices.
+void DirectEngine::note_indices(DirectStep& step) const {
+  step.index_rule = index_rule(parts_.executable.program.supersteps[step.superstep].compute);
+  if (!step.index_rule) return;
+  for (const JoinedVertex& vertex : step.vertices) {
+    const JoinedOperand& operand = vertex.operands[kGatherIndices];
+    const VertexOperand indices =
+        operand_over(operand, base_[static_cast<size_t>(operand.variable)]);
+    const auto is_same = [&](const VertexOperand& other) { return other.data == indices.data; };
+    if (std::ranges::none_of(step.indices, is_same)) step.indices.push_back(indices);
+  }
+}
+
+Status DirectEngine::check_indices(const DirectStep& step, const UsedCells& used) const {
+  std::optional<WrongIndex> wrong;
+  for (const VertexOperand& indices : step.indices)
+    wrong = find_wrong_index(*step.index_rule, indices, used, wrong);
+  if (!wrong) return {};
+  return wrong_index(parts_.executable.program.supersteps[step.superstep], *step.index_rule,
+                     *wrong);
+}
+
+Status DirectEngine::run(HostInputs inputs, HostOutputs outputs, const UsedCells& used,
+                         std::span<double> seconds) {
   const Program& program = parts_.executable.program;
   const Deadline deadline(parts_.limits);
   if (parts_.fill) clear();
@@ -243,6 +274,7 @@ Status DirectEngine::run(HostInputs inputs, HostOutputs outputs, std::span<doubl
   }
   for (const DirectStep& step : steps_) {
     const auto begin = std::chrono::steady_clock::now();
+    TRY(check_indices(step, used));
     TRY(run_step(step, deadline));
     if (seconds.empty()) continue;
     seconds[step.superstep] +=

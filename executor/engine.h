@@ -26,7 +26,8 @@ class Engine {
   virtual ~Engine() = default;
   // Buffers have their variables' sizes. `seconds`, by superstep, is added to unless empty; where
   // two supersteps are carried out as one, the second takes none.
-  virtual Status run(HostInputs inputs, HostOutputs outputs, std::span<double> seconds) = 0;
+  virtual Status run(HostInputs inputs, HostOutputs outputs, const UsedCells& used,
+                     std::span<double> seconds) = 0;
   virtual int64_t host_bytes() const = 0;
   virtual HostWork host_work() const { return {}; }
   // Bytes that crossed from tile to tile in the last run, by superstep; empty where none are moved.

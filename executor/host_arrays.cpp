@@ -24,19 +24,9 @@ void store(std::span<std::byte> bytes, int64_t i, T value) {
   std::memcpy(bytes.data() + static_cast<size_t>(i) * sizeof(T), &value, sizeof(T));
 }
 
-// "[3,17]" of element i.
-std::string place(const Shape& shape, int64_t i) {
-  Shape index(shape.size());
-  for (size_t d = shape.size(); d-- > 0;) {
-    index[d] = i % shape[d];
-    i /= shape[d];
-  }
-  return to_string(index);
-}
-
 Error bad_value(const Anchor& anchor, const std::string& value, int64_t i,
                 const std::string& must) {
-  return Error{anchor.name + ": value " + value + " at " + place(anchor.shape, i) +
+  return Error{anchor.name + ": value " + value + " at " + place_in(anchor.shape, i) +
                ", must be in " + must};
 }
 
@@ -116,6 +106,15 @@ Status check_values(const Anchor& anchor, std::span<const std::byte> bytes) {
 }
 
 }  // namespace
+
+std::string place_in(const Shape& shape, int64_t i) {
+  Shape index(shape.size());
+  for (size_t d = shape.size(); d-- > 0;) {
+    index[d] = i % shape[d];
+    i /= shape[d];
+  }
+  return to_string(index);
+}
 
 Expected<HostInput> take_input(const Anchor& anchor, const InputView& view) {
   const Wide wide = TRY(width_of(anchor, view));

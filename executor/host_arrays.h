@@ -44,7 +44,8 @@ Status check_output(const Anchor& anchor, const OutputView& view);
 // Machine bytes into an array of another dtype (f16 to f32).
 void convert_output(std::span<const std::byte> bytes, const OutputView& view);
 
-// What stands in an error: "one of a, b, c".
+// What stands in an error: "[3,17]" of element i of a tensor, "one of a, b, c".
+std::string place_in(const Shape& shape, int64_t i);
 std::string list_names(const std::vector<const Anchor*>& anchors);
 
 }  // namespace tessera

@@ -9,9 +9,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <optional>
 
 #include "executor/engine.h"
 #include "executor/host_memory.h"
+#include "executor/index_check.h"
 #include "executor/inside.h"
 #include "executor/pieces.h"
 #include "executor/run_work.h"
@@ -160,7 +162,8 @@ struct Delivery {
 class IsolatedEngine : public Engine {
  public:
   IsolatedEngine(const EngineParts& parts, std::vector<StepPlan> steps);
-  Status run(HostInputs inputs, HostOutputs outputs, std::span<double> seconds) override;
+  Status run(HostInputs inputs, HostOutputs outputs, const UsedCells& used,
+             std::span<double> seconds) override;
   int64_t host_bytes() const override { return host_bytes_; }
   std::vector<int64_t> exchanged_bytes() const override { return exchanged_; }
 
@@ -176,6 +179,7 @@ class IsolatedEngine : public Engine {
   Expected<int64_t> exchange(const Superstep& step, const Deadline& deadline);
   Status run_step(const StepPlan& plan, const Deadline& deadline);
   Status run_vertex(const StepPlan& plan, int64_t k);
+  void look_at_indices(const VertexOperand& operand, Piece& piece);
   Status call(const StepPlan& plan, const VertexClass& vertex, std::vector<VertexOperand>& operands,
               std::vector<Piece>& pieces);
   Status collect(const Superstep& step, size_t operand, int64_t tile, Piece& piece);
@@ -187,6 +191,9 @@ class IsolatedEngine : public Engine {
   std::vector<std::vector<Piece>> blocks_;         // by variable and block
   std::vector<std::vector<Delivery>> deliveries_;  // by tile, of this superstep
   std::vector<int64_t> exchanged_;
+  std::optional<IndexRule> index_rule_;  // of this superstep
+  std::optional<WrongIndex> wrong_index_;
+  UsedCells used_;              // of this run
   std::vector<Handed> handed_;  // by operand
   Handed scratch_;
   int64_t host_bytes_ = 0;
@@ -350,6 +357,7 @@ Status IsolatedEngine::run_vertex(const StepPlan& plan, int64_t k) {
       stride *= operands[i].size[d];
     }
   }
+  if (index_rule_) look_at_indices(operands[kGatherIndices], pieces[kGatherIndices]);
   TRY(call(plan, vertex, operands, pieces));
   for (size_t i = 0; i < plan.operands.size(); ++i) {
     if (plan.operands[i].writes) TRY(store(step, i, tile, pieces[i]));
@@ -357,19 +365,31 @@ Status IsolatedEngine::run_vertex(const StepPlan& plan, int64_t k) {
   return {};
 }
 
+// As they lie on the tile.
+void IsolatedEngine::look_at_indices(const VertexOperand& operand, Piece& piece) {
+  VertexOperand indices = operand;
+  indices.data = piece.bytes.data();
+  wrong_index_ = find_wrong_index(*index_rule_, indices, used_, wrong_index_);
+}
+
 Status IsolatedEngine::run_step(const StepPlan& plan, const Deadline& deadline) {
   exchanged_.push_back(TRY(exchange(*plan.step, deadline)));
+  index_rule_ = index_rule(plan.step->compute);
   for (int64_t j = 0; j < plan.vertices; ++j) {
     TRY(deadline.check("run"));
     TRY(run_vertex(plan, parts_.reverse_tiles ? plan.vertices - 1 - j : j));
   }
+  if (wrong_index_) return wrong_index(*plan.step, *index_rule_, *wrong_index_);
   return {};
 }
 
-Status IsolatedEngine::run(HostInputs inputs, HostOutputs outputs, std::span<double> seconds) {
+Status IsolatedEngine::run(HostInputs inputs, HostOutputs outputs, const UsedCells& used,
+                           std::span<double> seconds) {
   const Program& program = parts_.executable.program;
   const Deadline deadline(parts_.limits);
   exchanged_.clear();
+  wrong_index_.reset();
+  used_ = used;
   for (size_t id = 0; id < blocks_.size(); ++id) {
     if (program.variables[id].kind == VariableKind::Constant) continue;
     for (Piece& block : blocks_[id]) block.fill(poison());

@@ -124,11 +124,11 @@ Expected<std::unique_ptr<Machine>> Machine::load_unguarded(
 }
 
 Status Machine::run(std::span<const std::span<const std::byte>> inputs,
-                    std::span<const std::span<std::byte>> outputs) {
+                    std::span<const std::span<std::byte>> outputs, const UsedCells& used) {
   const Program& program = impl_->executable->program;
   TRY(check_buffers(program, program.inputs, inputs, "input"));
   TRY(check_buffers(program, program.outputs, outputs, "output"));
-  TRY(impl_->engine->run(inputs, outputs, impl_->seconds));
+  TRY(impl_->engine->run(inputs, outputs, used, impl_->seconds));
   return check_whole(*impl_->executable);
 }
 

@@ -14,6 +14,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cost/cost.h"
@@ -27,6 +28,13 @@ namespace tessera {
 
 class Jit;         // executor/jit.h
 struct JitCounts;  // executor/jit.h
+
+// Whether each cell of a batch, [rows,row_length] row-major, holds a token of a request. Empty: all
+// of them do.
+using UsedCells = std::vector<bool>;
+
+// Error::type of a run in which the graph computed an index that its table does not have.
+inline constexpr std::string_view kIndexOutOfRange = "out_of_range";
 
 enum class MachineKind : uint8_t { Direct, Isolated };
 
@@ -76,10 +84,11 @@ class Machine {
   // One batch. Buffers in the order of program.inputs and program.outputs, exactly their
   // variables' bytes, in the variables' dtypes, row-major; the caller owns them. Not thread-safe:
   // one run at a time (ModelRunner queues). Errors: a buffer of another size; an isolated tile that
-  // is handed an operand that it does not hold; compiled code that faults, by superstep; a file of
+  // is handed an operand that it does not hold; compiled code that faults, by superstep; an
+  // index that the graph computed for a used cell and its table does not have, by node; a file of
   // constants that was cut off since it was read.
   Status run(std::span<const std::span<const std::byte>> inputs,
-             std::span<const std::span<std::byte>> outputs);
+             std::span<const std::span<std::byte>> outputs, const UsedCells& used = {});
 
   const ProgramCost& cost() const;  // modelled
   const Executable& executable() const;

@@ -24,6 +24,7 @@ struct Job {
   OutputViews views;  // JobOutput::view points here
   std::vector<HostInput> inputs;
   std::vector<JobOutput> outputs;
+  UsedCells used;
   std::function<void(Status)> done;
 };
 
@@ -74,7 +75,8 @@ struct ModelRunner::Impl {
   bool stop = false;
   std::thread worker;
 
-  Expected<std::unique_ptr<Job>> prepare(const InputViews& in, OutputViews out) const;
+  Expected<std::unique_ptr<Job>> prepare(const InputViews& in, OutputViews out,
+                                         UsedCells used) const;
   void enqueue(std::unique_ptr<Job> job, std::function<void(Status)> done);
   std::future<Status> submit(std::unique_ptr<Job> job);
   void work();
@@ -82,9 +84,10 @@ struct ModelRunner::Impl {
 };
 
 // Everything that can be wrong with a call is found here, before it waits for its turn.
-Expected<std::unique_ptr<Job>> ModelRunner::Impl::prepare(const InputViews& in,
-                                                          OutputViews out) const {
+Expected<std::unique_ptr<Job>> ModelRunner::Impl::prepare(const InputViews& in, OutputViews out,
+                                                          UsedCells used) const {
   auto job = std::make_unique<Job>();
+  job->used = std::move(used);
   TRY(check_names(in, inputs, "input"));
   TRY(check_names(out, outputs, "output"));
   for (const Anchor* anchor : inputs) {
@@ -132,7 +135,7 @@ Status ModelRunner::Impl::carry_out(Job& job) {
   std::vector<std::span<std::byte>> out;
   for (const HostInput& input : job.inputs) in.push_back(input.bytes);
   for (const JobOutput& output : job.outputs) out.push_back(output.bytes);
-  TRY(machine->run(in, out));
+  TRY(machine->run(in, out, job.used));
   for (const JobOutput& output : job.outputs) {
     if (output.view != nullptr && !output.own.empty()) convert_output(output.own, *output.view);
   }
@@ -194,13 +197,14 @@ Expected<std::unique_ptr<ModelRunner>> ModelRunner::create(
   });
 }
 
-Status ModelRunner::run(const InputViews& inputs, const OutputViews& outputs) {
-  return guarded(
-      "run", [&]() -> Status { return impl_->submit(TRY(impl_->prepare(inputs, outputs))).get(); });
+Status ModelRunner::run(const InputViews& inputs, const OutputViews& outputs, UsedCells used) {
+  return guarded("run", [&]() -> Status {
+    return impl_->submit(TRY(impl_->prepare(inputs, outputs, std::move(used)))).get();
+  });
 }
 
-std::future<Status> ModelRunner::run_async(InputViews inputs, OutputViews outputs) {
-  const auto prepare = [&] { return impl_->prepare(inputs, std::move(outputs)); };
+std::future<Status> ModelRunner::run_async(InputViews inputs, OutputViews outputs, UsedCells used) {
+  const auto prepare = [&] { return impl_->prepare(inputs, std::move(outputs), std::move(used)); };
   Expected<std::unique_ptr<Job>> job = guarded("run", prepare);
   if (job) return impl_->submit(job.take());
   std::promise<Status> refused;
@@ -211,7 +215,7 @@ std::future<Status> ModelRunner::run_async(InputViews inputs, OutputViews output
 Status ModelRunner::run_then(const InputViews& inputs, OutputViews outputs,
                              std::function<void(Status)> done) {
   return guarded("run", [&]() -> Status {
-    impl_->enqueue(TRY(impl_->prepare(inputs, std::move(outputs))), std::move(done));
+    impl_->enqueue(TRY(impl_->prepare(inputs, std::move(outputs), {})), std::move(done));
     return {};
   });
 }

@@ -27,10 +27,11 @@ class ModelRunner {
 
   // Every input must be given and no other; outputs may be a subset. Errors name the anchor and
   // say what it is and must be: unknown or missing name, dtype, shape, size, an index past its
-  // limit ("input_ids: value 30522 at [3,17], must be in 0..30521").
-  Status run(const InputViews& inputs, const OutputViews& outputs);
+  // limit ("input_ids: value 30522 at [3,17], must be in 0..30521"). An index that the graph
+  // computes is an error by its node, unless it is that of a cell which is not used.
+  Status run(const InputViews& inputs, const OutputViews& outputs, UsedCells used = {});
   // The buffers must live until the future is ready.
-  std::future<Status> run_async(InputViews inputs, OutputViews outputs);
+  std::future<Status> run_async(InputViews inputs, OutputViews outputs, UsedCells used = {});
   // The same for callers that are told: `done` is called on the runner's thread, must be brief, and
   // what it throws is lost.
   // What is wrong with the call comes back at once, and then `done` is never called.

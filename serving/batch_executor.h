@@ -14,8 +14,9 @@
 
 namespace tessera {
 
-// A batch on its way. finish waits for its end and gives the answers in the order of placements;
-// it is called once, and not while an earlier batch of the same executor is unfinished.
+// A batch on its way. finish waits for its end and gives the answers in the order of placements,
+// or for a request why it has none (Answer::refused); it is called once, and not while an earlier
+// batch of the same executor is unfinished.
 class RunningBatch {
  public:
   virtual ~RunningBatch() = default;

@@ -35,9 +35,14 @@ void Handed::answer(const FormedBatch& batch, std::vector<Pending>& riders,
     const RequestId id = batch.riders[i].id;
     riding_.erase(id);
     if (!rider.done) continue;  // cancelled
-    if (!answers) {
+    const Error* refused = nullptr;
+    if (!answers)
+      refused = &answers.error();
+    else if ((*answers)[i].refused)
+      refused = &*(*answers)[i].refused;
+    if (refused) {
       ++metrics.failed;
-      outbox_.put({id, std::exchange(rider.done, nullptr), answers.error()});
+      outbox_.put({id, std::exchange(rider.done, nullptr), *refused});
       continue;
     }
     ++metrics.answered;

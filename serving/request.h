@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,9 @@ struct Answer {
   std::map<std::string, std::vector<std::byte>> outputs;
   uint64_t batch = 0;   // which batch it rode in
   int64_t ordinal = 0;  // its place there, from 0
+  // Why it has no outputs although its batch ran: the model computed an index from it that a table
+  // does not have.
+  std::optional<Error> refused = {};
 };
 
 }  // namespace tessera

@@ -66,7 +66,16 @@ HostTensor cut(const HostTensor& whole, const Shape& shape) {
   return part;
 }
 
-Expected<HostTensors> run_exact(ModelRunner& runner, const InputViews& inputs) {
+// The cells of the larger batch that the smaller one fills.
+UsedCells cells_of(const Batch& from, const Batch& to) {
+  UsedCells used(static_cast<size_t>(to.rows * to.tokens));
+  for (int64_t row = 0; row < from.rows; ++row)
+    std::fill_n(used.begin() + row * to.tokens, from.tokens, true);
+  return used;
+}
+
+Expected<HostTensors> run_exact(ModelRunner& runner, const InputViews& inputs,
+                                UsedCells used = {}) {
   HostTensors outputs;
   OutputViews views;
   for (const Anchor& anchor : runner.executable().metadata.anchors) {
@@ -76,7 +85,7 @@ Expected<HostTensors> run_exact(ModelRunner& runner, const InputViews& inputs) {
     tensor.bytes.resize(static_cast<size_t>(elements(anchor.shape) * size_of(anchor.dtype)));
     views.emplace(anchor.name, OutputView{anchor.dtype, anchor.shape, tensor.bytes});
   }
-  TRY(runner.run(inputs, views));
+  TRY(runner.run(inputs, views, std::move(used)));
   return outputs;
 }
 
@@ -197,7 +206,7 @@ Expected<HostTensors> Serving::run(const InputViews& inputs) const {
     view.bytes = bytes[name];
   }
   TRY(check_rows_are_seen(runner->executable().metadata.packing, inputs, from));
-  HostTensors whole = TRY(run_exact(*runner, views));
+  HostTensors whole = TRY(run_exact(*runner, views, cells_of(from, to)));
   HostTensors outputs;
   for (const Anchor& anchor : anchors())
     if (anchor.kind == AnchorKind::Output)

@@ -146,7 +146,7 @@ Status run_requests(ModelRunner& runner, std::vector<NamedRequest> requests,
   const double start = now_seconds();
   const Sound sound = sound_of(*batch_runner, std::move(requests), input_files(metadata));
   const PackingContract& contract = batch_runner->contract();
-  const size_t refused = given - sound.names.size();
+  size_t refused = given - sound.names.size();
   if (refused && packing.plan)
     return Error{fmt::format("run: {} of {} requests were refused, and the plan needs them all",
                              refused, given)};
@@ -157,13 +157,18 @@ Status run_requests(ModelRunner& runner, std::vector<NamedRequest> requests,
   for (const Request& request : sound.requests) pointers.push_back(&request);
   for (size_t number = 0; number < batches.size(); ++number) {
     const std::vector<Answer> answers = TRY(batch_runner->run(batches[number], pointers, number));
-    if (outputs.empty()) continue;
-    for (size_t i = 0; i < answers.size(); ++i)
-      TRY(write(TRY(by_file(answer_arrays(answers[i], metadata), files)),
-                outputs + "/" + sound.names[batches[number].placements[i].request]));
+    for (size_t i = 0; i < answers.size(); ++i) {
+      const std::string& name = sound.names[batches[number].placements[i].request];
+      if (answers[i].refused) {
+        print_error("tessera: request '{}': {}\n", name, answers[i].refused->message);
+        ++refused;
+      } else if (!outputs.empty()) {
+        TRY(write(TRY(by_file(answer_arrays(answers[i], metadata), files)), outputs + "/" + name));
+      }
+    }
   }
   print("answered {} of {} requests in {} batches, {} on the host; modelled {} on the IPU\n",
-        sound.names.size(), given, batches.size(), human_seconds(now_seconds() - start),
+        given - refused, given, batches.size(), human_seconds(now_seconds() - start),
         human_seconds(static_cast<double>(batches.size()) * metadata.cycles.seconds_per_batch));
   if (refused) return Error{fmt::format("run: {} of {} requests were refused", refused, given)};
   return {};

@@ -19,15 +19,21 @@ struct Lookup {
 };
 
 Lookup plan_lookup(const Lowering& lowering, const TensorType& table, size_t axis, int64_t t,
-                   bool stays) {
+                   bool stays, bool checked) {
   Lookup lookup;
-  lookup.shape = {.v = table.shape[axis], .t = t, .dtype = table.dtype, .table_stays = stays};
+  lookup.shape = {.v = table.shape[axis],
+                  .t = t,
+                  .dtype = table.dtype,
+                  .table_stays = stays,
+                  .checked = checked};
   for (size_t d = 0; d < table.shape.size(); ++d) {
     if (d != axis) (d < axis ? lookup.shape.p : lookup.shape.n) *= table.shape[d];
   }
   lookup.plan = plan_gather(lookup.shape, lowering.program.target, lowering.working_bytes());
   return lookup;
 }
+
+std::vector<double> sizes_of(const Shape& shape) { return {shape.begin(), shape.end()}; }
 
 VariableId emit_lookup(Lowering& lowering, const std::string& name, const Node* node,
                        const Lookup& lookup, const MakeVariable& make) {
@@ -39,6 +45,10 @@ VariableId emit_lookup(Lowering& lowering, const std::string& name, const Node* 
                              ? make(answers, block)
                              : lowering.temporary(name + "/partials", shape.dtype, answers, block);
   Step look(lowering, parts == 1 ? name : name + "/partials", node->origin, "gather", out);
+  if (shape.checked)
+    look.param("rows", {static_cast<double>(shape.v)})
+        .param("cells", {belong_to_cells(node->in[1]) ? 1.0 : 0.0})
+        .param("shape", sizes_of(node->in[1]->type.shape));
   look.read(table, {along(1, plan.p), along(0, plan.v), along(3, plan.n)});
   look.read(indices, {along(2, plan.t)}).emit();
   if (parts == 1) return out;
@@ -67,17 +77,36 @@ void place_table(Lowering& lowering, const Node* table, const Lookup& lookup) {
   lowering.place(table, "table", view, {plan.p, ceil_div(shape.v, v_parts), plan.n});
 }
 
-bool is_never_negative(Lowering& lowering, const Node* indices) {
-  constexpr int kFarthest = 64;  // behind more views they may be anything
+// What is known of the model's values, once for all gathers of indices that are computed.
+const IndexRanges& index_ranges(Lowering& lowering) {
+  if (!lowering.index_ranges) lowering.index_ranges.emplace(lowering.graph);
+  return *lowering.index_ranges;
+}
+
+// An input or a constant behind reshapes and broadcasts, else null.
+const Node* given_indices(const Node* indices) {
+  constexpr int kFarthest = 64;  // behind more they may be anything
   for (int i = 0; i < kFarthest && (indices->is(Op::Reshape) || indices->is(Op::Broadcast)); ++i)
     indices = indices->in[0];
-  if (indices->is(Op::Input)) return true;  // the runner refuses what is not in the table
-  if (!indices->is(Op::Constant)) return false;
-  const auto [known, is_new] = lowering.never_negative.try_emplace(indices, false);
-  if (is_new)
-    known->second =
-        std::ranges::all_of(to_array(indices->value).data, [](double value) { return value >= 0; });
-  return known->second;
+  return indices->is(Op::Input) || indices->is(Op::Constant) ? indices : nullptr;
+}
+
+// What counts from the end is counted from the start first, where it is not known to be none.
+Value wrapped_indices(Lowering& lowering, const Node& node, int64_t rows) {
+  const Node* indices = node.in[1];
+  const std::optional<Interval> range = index_ranges(lowering).of(indices);
+  if (given_indices(indices) && range && range->low >= 0) return lowering.packed(indices);
+  return emit_wrap(lowering, node.name + "/indices", indices, rows);
+}
+
+// No run could look this up.
+Error not_in_table(const Node& node, const Interval& range, int64_t rows) {
+  const double index = range.low < static_cast<double>(-rows) ? range.low : range.high;
+  const std::string& name = node.origin.empty() ? node.name : node.origin.back();
+  return Error{"node '" + name + "' (gather): index " +
+               std::to_string(static_cast<int64_t>(index)) + ", which is constant, must be in " +
+               std::to_string(-rows) + ".." + std::to_string(rows - 1) + ", as its table has " +
+               std::to_string(rows) + " rows"};
 }
 
 }  // namespace
@@ -86,16 +115,20 @@ void lower_gather(Lowering& lowering, const Node& node) {
   const Node* table = node.in[0];
   const Node* indices = node.in[1];
   const int64_t t = elements(indices->type.shape);
+  const auto axis = static_cast<size_t>(node.int_attr("axis"));
+  const int64_t rows = table->type.shape[axis];
+  const bool proved = index_ranges(lowering).are_rows(indices, rows);
+  const Node* given = given_indices(indices);
+  if (!proved && given && given->is(Op::Constant)) {
+    lowering.problem = not_in_table(node, *index_ranges(lowering).of(given), rows);
+    return;
+  }
   const bool stays = table->is(Op::Constant) && !lowering.has_place(table);
-  Lookup lookup =
-      plan_lookup(lowering, table->type, static_cast<size_t>(node.int_attr("axis")), t, stays);
+  Lookup lookup = plan_lookup(lowering, table->type, axis, t, stays, !proved);
   if (stays) place_table(lowering, table, lookup);
   const GatherShape& shape = lookup.shape;
   lookup.table = all_of(lowering.packed(table).variable, {shape.p, shape.v, shape.n});
-  const Value numbers = is_never_negative(lowering, indices)
-                            ? lowering.packed(indices)
-                            : emit_wrap(lowering, node.name + "/indices", indices, shape.v);
-  lookup.indices = all_of(numbers.variable, {t});
+  lookup.indices = all_of(wrapped_indices(lowering, node, shape.v).variable, {t});
   emit_lookup(lowering, node.name, &node, lookup, result_of(lowering, node));
 }
 
@@ -103,7 +136,7 @@ VariableId emit_take(Lowering& lowering, const std::string& name, const Node* no
                      const Value& from, size_t dim, const std::vector<int32_t>& numbers,
                      const MakeVariable& make) {
   const auto t = static_cast<int64_t>(numbers.size());
-  Lookup lookup = plan_lookup(lowering, {node->type.dtype, from.view}, dim, t, false);
+  Lookup lookup = plan_lookup(lowering, {node->type.dtype, from.view}, dim, t, false, false);
   const GatherShape& shape = lookup.shape;
   lookup.table = all_of(from.variable, {shape.p, shape.v, shape.n});
   const Tensor order = Tensor::copy({DType::I32, {t}}, std::as_bytes(std::span(numbers)));

@@ -9,11 +9,13 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "compiler/lower/fuse.h"
+#include "compiler/lower/index_range.h"
 #include "compiler/lower/lower.h"
 #include "compiler/lower/value.h"
 #include "compiler/plan/matmul.h"
@@ -36,7 +38,7 @@ struct Lowering {
   Program program;  // its target is what everything is planned for
   std::vector<Blob> constants;
   std::map<MatmulShape, MatmulPlan> matmul_plans;
-  std::unordered_map<const Node*, bool> never_negative;  // constant indices that were looked at
+  std::optional<IndexRanges> index_ranges;  // once a gather has asked
 
   int64_t tiles() const { return program.target.tiles; }
   // Bytes of a tile that one operation may fill with what it works on.

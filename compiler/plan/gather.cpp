@@ -15,7 +15,14 @@ int64_t column_grain(DType dtype) { return std::max<int64_t>(4, 8 / size_of(dtyp
 class Planner {
  public:
   Planner(const GatherShape& shape, const Target& target, int64_t working_bytes, int64_t relief)
-      : shape_(shape), target_(target), working_bytes_(working_bytes), relief_(relief) {}
+      : shape_(shape), target_(target), working_bytes_(working_bytes), relief_(relief) {
+    if (!shape.checked) return;
+    params_ = {
+        {"rows",  {static_cast<double>(shape.v)}},
+        {"cells", {0}                           },
+        {"shape", {static_cast<double>(shape.t)}}
+    };
+  }
 
   GatherPlan best() {
     for (int64_t n : block_sizes(shape_.n, target_.tiles, column_grain(shape_.dtype))) {
@@ -49,12 +56,12 @@ class Planner {
     if (stays && table > (share + share / 16 + 2048) * relief_) return;
     plan.cycles = step_cycles(target_) +
                   receive_cycles(plan.t * size_of(DType::I32) + (stays ? 0 : table), target_) +
-                  vertex_cycles("gather",
+                  vertex_cycles("gather", params_,
                                 {
+                                    {shape_.dtype, {plan.p, plan.v, plan.n},    false},
+                                    {DType::I32,   {plan.t},                    false},
+                                    {shape_.dtype, {1, plan.p, plan.t, plan.n}, true }
     },
-                                {{shape_.dtype, {plan.p, plan.v, plan.n}, false},
-                                 {DType::I32, {plan.t}, false},
-                                 {shape_.dtype, {1, plan.p, plan.t, plan.n}, true}},
                                 target_);
     if (const int64_t parts = ceil_div(shape_.v, plan.v); parts > 1) {
       plan.cycles += reduce_partials_cycles(parts, shape_.p * shape_.t * shape_.n, shape_.dtype,
@@ -66,6 +73,7 @@ class Planner {
   const GatherShape& shape_;
   const Target& target_;
   int64_t working_bytes_, relief_;
+  std::vector<Param> params_;
   GatherPlan best_;
 };
 

@@ -13,6 +13,7 @@ struct GatherShape {
   int64_t p = 1, v = 1, n = 1, t = 1;
   DType dtype = DType::F32;
   bool table_stays = false;  // may lie as the plan likes: a constant without a place yet
+  bool checked = false;      // the indices are not proved to be rows
 };
 
 // Block sizes. Row blocks (v) of a table give partial answers, to be summed.

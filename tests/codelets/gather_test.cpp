@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "tests/codelets/vertex_runner.h"
 
 namespace tessera {
@@ -76,6 +78,47 @@ TEST(Gather, cycles_charge_every_number_as_a_hit) {
   // 3 rows a worker of 384 words each.
   EXPECT_EQ(find_codelet("gather")->cycles(shape_of(params, operands), Target{}).value,
             6u * (30 + 3 * (19 + 2 * 384)));
+}
+
+std::vector<Param> checked(std::vector<double> rows, std::vector<double> cells,
+                           std::vector<double> shape) {
+  return {
+      {"rows",  std::move(rows) },
+      {"cells", std::move(cells)},
+      {"shape", std::move(shape)}
+  };
+}
+
+TEST(Gather, what_it_says_of_its_indices_is_checked) {
+  const VertexArray table = array(DType::F32, {1, 3, 1}, {1, 2, 3});
+  const std::vector<VertexArray> operands = {table, ints({2}, {0, 5}),
+                                             output(DType::F32, {1, 1, 2, 1})};
+  EXPECT_THAT(run_vertex("gather", checked({3}, {1}, {1, 2}), operands)[0].values,
+              ElementsAre(1, 0));
+  const auto refused = [&](const std::vector<Param>& params) {
+    return refusal("gather", params, operands);
+  };
+  EXPECT_EQ(refused({
+                {"rows", {3}}
+  }),
+            "gather: params are (rows), must be (rows, cells, shape)");
+  EXPECT_EQ(refused(checked({}, {1}, {2})), "gather: rows must be one number");
+  EXPECT_EQ(refused(checked({3}, {0, 1}, {2})), "gather: cells must be one number");
+  EXPECT_EQ(refused(checked({0}, {1}, {2})),
+            "gather: rows is 0, must be an integer in 1..2147483648");
+  EXPECT_EQ(refused(checked({3}, {2}, {2})), "gather: cells is 2, must be an integer in 0..1");
+  for (const double size : {0.0, -1.0, 0.5, std::nan("")})
+    EXPECT_EQ(refused(checked({3}, {1}, {size})),
+              "gather: shape must be up to 8 sizes of at least 1");
+}
+
+TEST(Gather, cycles_charge_two_issues_for_a_check) {
+  const std::vector<VertexArray> operands = {output(DType::F16, {1, 50, 768}),
+                                             output(DType::I32, {13}),
+                                             output(DType::F16, {1, 1, 13, 768})};
+  const std::vector<Param> params = checked({50}, {0}, {13});
+  EXPECT_EQ(find_codelet("gather")->cycles(shape_of(params, operands), Target{}).value,
+            6u * (30 + 3 * (21 + 2 * 384)));
 }
 
 }  // namespace

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "compiler/lower/index_range.h"
+
+#include <algorithm>
+#include <cmath>
+#include <unordered_set>
+#include <vector>
+
+#include "compiler/lower/lower.h"
+
+namespace tessera {
+namespace {
+
+using Known = std::optional<Interval>;
+
+// Larger floats are not counted one by one; larger integers are none of ours.
+constexpr double kLargestFloat = 1 << 24, kLargestInteger = 2147483647;
+
+Interval hull(std::initializer_list<double> ends) { return {std::min(ends), std::max(ends)}; }
+
+Known of_constant(const Node* node) {
+  const Tensor& value = node->value;
+  const TensorType& type = node->type;
+  if (!value.has_data() || elements(type.shape) == 0) return std::nullopt;
+  if (value.is_uniform()) return Interval{value.first(), value.first()};
+  if (is_float(type.dtype)) return std::nullopt;
+  const auto [low, high] = std::ranges::minmax(to_array(value).data);
+  return Interval{low, high};
+}
+
+// Sums of 1 .. n numbers.
+Interval times_up_to(const Interval& each, double n) {
+  return {std::min(each.low, each.low * n), std::max(each.high, each.high * n)};
+}
+
+Known of_sum(const Node* node, const Interval& each) {
+  double count = 1;
+  for (const int64_t axis : node->ints("axes"))
+    count *= static_cast<double>(node->in[0]->type.shape[axis]);
+  return Interval{each.low * count, each.high * count};
+}
+
+// Rounding keeps order, so the ends of an interval bound what lies between them.
+Known of_two(const Node* node, const Interval& a, const Interval& b) {
+  switch (node->op) {
+    case Op::Add: return Interval{a.low + b.low, a.high + b.high};
+    case Op::Sub: return Interval{a.low - b.high, a.high - b.low};
+    case Op::Mul: return hull({a.low * b.low, a.low * b.high, a.high * b.low, a.high * b.high});
+    case Op::Max: return Interval{std::max(a.low, b.low), std::max(a.high, b.high)};
+    case Op::Min: return Interval{std::min(a.low, b.low), std::min(a.high, b.high)};
+    case Op::Div:
+      if (b.low <= 0) return std::nullopt;
+      return hull({a.low / b.low, a.low / b.high, a.high / b.low, a.high / b.high});
+    default: return std::nullopt;
+  }
+}
+
+Known of_one(const Node* node, const Interval& a) {
+  switch (node->op) {
+    case Op::Broadcast:
+    case Op::Reshape:
+    case Op::Transpose:
+    case Op::Slice:
+    case Op::ReduceMax:
+    case Op::Gather:
+    case Op::Cast: return a;
+    case Op::Floor: return Interval{std::floor(a.low), std::floor(a.high)};
+    case Op::Round: return Interval{std::nearbyint(a.low), std::nearbyint(a.high)};
+    case Op::Abs: return Interval{0, std::max(std::abs(a.low), std::abs(a.high))};
+    case Op::ReduceSum: return of_sum(node, a);
+    case Op::CumSum:
+      return times_up_to(a, static_cast<double>(node->type.shape[node->int_attr("axis")]));
+    default: return std::nullopt;
+  }
+}
+
+// As the result holds it; nothing where that is not exact.
+Known held(const Node* node, const Known& interval) {
+  if (node->type.dtype == DType::Bool) return Interval{0, 1};
+  if (!interval || elements(node->type.shape) == 0) return std::nullopt;
+  const double most = is_float(node->type.dtype) ? kLargestFloat : kLargestInteger;
+  if (!(interval->low >= -most - 1 && interval->high <= most)) return std::nullopt;
+  Array ends{
+      {node->type.dtype, {2}           },
+      {interval->low,    interval->high}
+  };
+  round_to_dtype(ends);
+  if (!std::isfinite(ends.data[0]) || !std::isfinite(ends.data[1])) return std::nullopt;
+  return Interval{ends.data[0], ends.data[1]};
+}
+
+}  // namespace
+
+IndexRanges::IndexRanges(const Graph& graph) {
+  const std::map<std::string, int64_t> limits = index_limits(graph);
+  const auto of_node = [&](const Node* node) -> Known {
+    if (node->is(Op::Constant)) return of_constant(node);
+    if (node->is(Op::Input)) {
+      const auto limit = limits.find(node->name);
+      if (limit == limits.end()) return std::nullopt;
+      return Interval{0, static_cast<double>(limit->second - 1)};
+    }
+    if (node->in.empty()) return std::nullopt;
+    if (node->is(Op::Select) || node->is(Op::Concat)) {
+      Known all = of(node->in[1 % node->in.size()]);
+      for (size_t i = node->is(Op::Select) ? 1 : 0; i < node->in.size(); ++i) {
+        const Known part = of(node->in[i]);
+        if (!part || !all) return std::nullopt;
+        all = hull({all->low, all->high, part->low, part->high});
+      }
+      return all;
+    }
+    const Known a = of(node->in[0]);
+    if (!a) return std::nullopt;
+    if (node->in.size() != 2 || node->is(Op::Gather)) return of_one(node, *a);
+    const Known b = of(node->in[1]);
+    return b ? of_two(node, *a, *b) : std::nullopt;
+  };
+  for (const auto& owned : graph.nodes())
+    if (const Known interval = held(owned.get(), of_node(owned.get())))
+      known_[owned.get()] = *interval;
+}
+
+std::optional<Interval> IndexRanges::of(const Node* node) const {
+  const auto found = known_.find(node);
+  return found == known_.end() ? std::nullopt : std::optional(found->second);
+}
+
+bool IndexRanges::are_rows(const Node* indices, int64_t rows) const {
+  const std::optional<Interval> range = of(indices);
+  return range && range->low >= static_cast<double>(-rows) &&
+         range->high < static_cast<double>(rows);
+}
+
+bool belong_to_cells(const Node* indices) {
+  constexpr size_t kMost = 256;  // more nodes than any exporter makes an index of
+  const int64_t count = elements(indices->type.shape);
+  std::vector<const Node*> open{indices};
+  std::unordered_set<const Node*> seen;
+  while (!open.empty()) {
+    const Node* node = open.back();
+    open.pop_back();
+    if (!seen.insert(node).second) continue;
+    if (seen.size() > kMost) return false;
+    if (node->is(Op::Constant)) continue;
+    if (node->is(Op::Broadcast)) {
+      if (!node->in[0]->is(Op::Constant)) return false;
+      continue;
+    }
+    if (elements(node->type.shape) != count) return false;
+    const bool keeps_places =
+        info(node->op).elementwise || node->is(Op::Reshape) || node->is(Op::CumSum);
+    if (!keeps_places && !node->is(Op::Input)) return false;
+    open.insert(open.end(), node->in.begin(), node->in.end());
+  }
+  return true;
+}
+
+}  // namespace tessera

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which numbers the values that indices are computed from may be: a gather whose indices are proved
+// to lie in its table needs no check when it runs.
+#pragma once
+
+#include <optional>
+#include <unordered_map>
+
+#include "ir/graph.h"
+
+namespace tessera {
+
+struct Interval {
+  double low = 0, high = 0;
+};
+
+class IndexRanges {
+ public:
+  // One walk over the graph, operands first. Inputs that index a table hold what index_limits says,
+  // because the runner refuses others.
+  explicit IndexRanges(const Graph& graph);
+
+  // Nothing where it is not known.
+  std::optional<Interval> of(const Node* node) const;
+  // Whether each of these indices is a row of a table of so many, counted from either end.
+  bool are_rows(const Node* indices, int64_t rows) const;
+
+ private:
+  std::unordered_map<const Node*, Interval> known_;
+};
+
+// Whether element i of these indices is computed for element i of inputs that are as large: of one
+// token in one cell of a batch. What lies in a cell that no request has is nobody's.
+bool belong_to_cells(const Node* indices);
+
+}  // namespace tessera

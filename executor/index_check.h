@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// Indices that the graph computed and that are not in their table end the run. The Program says
+// which gathers have to be looked at (codelets/gather.h): a tile keeps a word for it that the host
+// reads. This machine reads the indices themselves, before the gather that looks them up.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "codelets/abi.h"
+#include "codelets/gather.h"
+#include "executor/machine.h"
+#include "program/program.h"
+#include "support/expected.h"
+
+namespace tessera {
+
+struct WrongIndex {
+  int64_t place = 0;  // among all indices, row-major
+  int64_t index = 0;  // as the model computed it
+};
+
+// The rule of a superstep; nothing where it is not a gather or its indices are proved.
+std::optional<IndexRule> index_rule(const ComputeSet& set);
+// The first of these indices that counts and is not in the table, if it stands before `before`.
+// One that belongs to a cell which is not used does not count.
+std::optional<WrongIndex> find_wrong_index(const IndexRule& rule, const VertexOperand& indices,
+                                           const UsedCells& used,
+                                           const std::optional<WrongIndex>& before);
+Error wrong_index(const Superstep& step, const IndexRule& rule, const WrongIndex& wrong);
+
+}  // namespace tessera
