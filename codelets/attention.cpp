@@ -3,6 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+#include <limits>
+
 #include "codelets/charges.h"
 #include "codelets/constants.h"
 #include "codelets/host_side.h"
@@ -76,9 +79,24 @@ Status check_limits(const Sizes& is) {
   return {};
 }
 
+bool shows_hidden(const VertexShape& shape) { return shape.params->size() == 3; }
+
+Status check_mask_params(const VertexShape& shape) {
+  if (!shows_hidden(shape)) {
+    TRY(check_params("attention", shape, {"scale", "mask"}));
+    TRY(int_param("attention", shape, "mask", 0, static_cast<int64_t>(Mask::Bias)));
+    return {};
+  }
+  TRY(check_params("attention", shape, {"scale", "mask", "hidden"}));
+  const auto keys = static_cast<int64_t>(Mask::Keys);
+  TRY(int_param("attention", shape, "mask", keys, keys));
+  if (param(*shape.params, "hidden") < 0) return {};
+  return violation("attention",
+                   fmt::format("hidden is {}, must be below 0", param(*shape.params, "hidden")));
+}
+
 Status check(const VertexShape& shape) {
-  TRY(check_params("attention", shape, {"scale", "mask"}));
-  TRY(int_param("attention", shape, "mask", 0, static_cast<int64_t>(Mask::Bias)));
+  TRY(check_mask_params(shape));
   TRY(check_operand_count("attention", shape, kMask + mask_operands(mask_of(shape)) + 1));
   TRY(check_operand("attention", shape, kQ, floats({kAnySize, kAnySize, kAnySize, kAnySize})));
   const Shape& q = shape.operands[kQ].size;
@@ -135,13 +153,17 @@ int64_t temporary_bytes(const VertexShape& shape) {
 std::string constants(const VertexShape& shape) {
   const auto element = [&](size_t operand) { return element_of(shape.operands[operand].dtype); };
   const Mask mask = mask_of(shape);
+  const double hidden = shows_hidden(shape) ? param(*shape.params, "hidden") : 0;
+  const bool is_float = hidden >= std::numeric_limits<float>::lowest();
   return bytes_of(AttentionConstants{.q = element(kQ),
                                      .k = element(kK),
                                      .v = element(kV),
                                      .bias = mask == Mask::Bias ? element(kMask) : Element::F32,
                                      .out = element(shape.operands.size() - 1),
                                      .mask = mask,
-                                     .scale = param(*shape.params, "scale")});
+                                     .scale = param(*shape.params, "scale"),
+                                     .shows_hidden = shows_hidden(shape),
+                                     .hidden = is_float ? hidden : -HUGE_VAL});
 }
 
 int64_t scratch_bytes(const VertexShape& shape) {

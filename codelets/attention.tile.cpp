@@ -28,7 +28,7 @@ namespace {
 static_assert(kMaxStripRows == kAttentionRows);
 
 constexpr float kNever = -__builtin_inff();
-constexpr double kLog2E = 1.44269504088896341;
+constexpr double kLog2E = 1.44269504088896341, kLn2 = 0.693147180559945309;
 
 struct Operands {
   const VertexOperand &q, &k, &v, *mask, &out;
@@ -57,6 +57,7 @@ struct Scratch {
 // Query rows [row, row + rows) of one sequence and head.
 struct Rows {
   int64_t b, h, row, rows;
+  bool see_none = false;  // and so attend to what is hidden
 };
 
 const int* row_of(const VertexOperand& mask, int64_t b) {
@@ -188,12 +189,22 @@ float largest(const float* scores, int64_t n) {
   return max_of_lanes(most);
 }
 
+// What is left in f32 of each score when a large number is added to it: all keys are hidden alike.
+void hide_alike(int64_t keys, float* scores) {
+  const v16 hidden = splat(static_cast<float>(attention_constants.hidden));
+  for_each_lanes(keys, [&](int64_t i, int64_t) {
+    const v16 sum = load16(Element::F32, scores, i) * static_cast<float>(kLn2) + hidden;
+    store16(Element::F32, scores, i, (sum - hidden) * static_cast<float>(kLog2E));
+  });
+}
+
 // Turns scores, of which `top` is the largest, into powers of two and returns what to multiply
-// their sums with; 0 if no key is seen.
+// their sums with. NaN where all are -infinity, as their differences are.
 float exponentials(float* scores, int64_t n, float top) {
   if (top == kNever) {
-    for (int64_t i = 0; i < n; i += kLanes) store16(Element::F32, scores, i, splat(0));
-    return 0;
+    for (int64_t i = 0; i < n; i += kLanes)
+      store16(Element::F32, scores, i, splat(__builtin_nanf("")));
+    return __builtin_nanf("");
   }
   v16 sum = splat(0);
   for (int64_t i = 0; i < n; i += kLanes) {
@@ -271,6 +282,7 @@ void run_rows(const Operands& is, const Rows& rows, const Visible& visible, cons
   for (int64_t r = 0; r < rows.rows; ++r) {
     float* const scores = scores_of(r);
     if (attention_constants.mask == Mask::Bias) add_bias(is, rows, r, visible.size(), scores);
+    if (rows.see_none) hide_alike(visible.size(), scores);
     hide_unseen(visible, scores);
     tops[r] = largest(scores, visible.size());
   }
@@ -315,7 +327,8 @@ void run_head(const Operands& is, const Rows& queries, const Visible& visible,
     k.fetch(keys_a_strip);
     v.fetch(keys_a_strip);
     q.fetch(height);
-    run_rows(is, {queries.b, queries.h, queries.row + at, height}, visible, scratch, at == 0);
+    run_rows(is, {queries.b, queries.h, queries.row + at, height, queries.see_none}, visible,
+             scratch, at == 0);
   });
 }
 
@@ -323,9 +336,11 @@ void run_head(const Operands& is, const Rows& queries, const Visible& visible,
 void run_sequence(const Operands& is, int64_t b, const Scratch& scratch) {
   for (int64_t row = 0, alike = 0; row < is.q.size[1]; row += alike) {
     alike = rows_alike(is, b, row);
-    const Visible visible = visible_to(is, b, row, scratch.runs);
+    Visible visible = visible_to(is, b, row, scratch.runs);
+    const bool see_none = visible.count == 0 && attention_constants.shows_hidden;
+    if (see_none) visible = visible_prefix(is.k.size[1], scratch.runs);
     for (int64_t h = 0; h < is.q.size[2]; ++h) {
-      const Rows queries{b, h, row, alike};
+      const Rows queries{b, h, row, alike, see_none};
       if (visible.count == 0) {
         zero_rows(is, queries);
       } else {

@@ -100,10 +100,10 @@ TILE_INLINE v16 tanh(v16 x) {
   const v16 s = x * x;
   const v16 p =
       polynomial(s, -0.333332807f, 0.133314073f, -0.0537367165f, 0.0206290018f, -0.00569338212f);
-  const v16 small = fma(p * s, x, x);
+  const v16 small = fma(p * s, t, t);
   const v16 e = exp_inside(min(t + t, splat(80.0f)));  // tanh is 1 from 9.1 on
-  const v16 large = with_sign_of(1.0f - 2.0f / (e + 1.0f), x);
-  const v16 result = t < 0.625f ? small : large;
+  const v16 large = 1.0f - 2.0f / (e + 1.0f);
+  const v16 result = with_sign_of(t < 0.625f ? small : large, x);
   return x == x ? result : x;
 }
 

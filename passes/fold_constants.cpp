@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <set>
 
 #include "passes/match.h"
@@ -49,11 +50,10 @@ bool takes_everything(const Node* slice) {
          is(slice->ints("step"), 1);
 }
 
-// Sums begin at +0, so that they are never -0.
+// A product's sum begins at +0, so that it is never -0; the others have no negative value.
 bool is_never_negative_zero(const Node* node) {
   for (int i = 0; i < kFarthest && is_view(node); ++i) node = node->in[0];
-  return node->is(Op::MatMul) || node->is(Op::ReduceSum) || node->is(Op::CumSum) ||
-         node->is(Op::Softmax) || node->is(Op::Exp) || node->is(Op::Abs) ||
+  return node->is(Op::MatMul) || node->is(Op::Softmax) || node->is(Op::Exp) || node->is(Op::Abs) ||
          (node->is(Op::Cast) && !is_float(node->in[0]->type.dtype));
 }
 
@@ -195,6 +195,16 @@ Node* folded_splat(Graph& graph, const Node* node) {
   return put_splat(graph, node, node->type.dtype, result->data[0], node->type.shape);
 }
 
+// A reduction of no elements, or a product of no terms, is one number.
+Node* folded_empty(Graph& graph, const Node* node) {
+  const bool sums = node->is(Op::ReduceSum) || node->is(Op::MatMul);
+  if (!sums && !node->is(Op::ReduceMax)) return nullptr;
+  const DType dtype = node->type.dtype;
+  if (elements(node->in[0]->type.shape) != 0 || elements(node->type.shape) == 0) return nullptr;
+  const double least = dtype == DType::I32 ? std::numeric_limits<int32_t>::min() : -HUGE_VAL;
+  return put_splat(graph, node, dtype, sums ? 0 : least, node->type.shape);
+}
+
 // Rows of one number of a table are that row, repeated.
 Node* folded_gather(Graph& graph, Node* node, Allowance& allowance) {
   if (!node->is(Op::Gather) || node->int_attr("axis") != 0) return nullptr;
@@ -224,6 +234,7 @@ Expected<bool> fold_constants(Graph& graph, PassState& state) {
     }
     Node* instead = same_as(graph, node);
     if (!instead) instead = folded_splat(graph, node);
+    if (!instead) instead = folded_empty(graph, node);
     if (!instead) instead = folded_gather(graph, node, allowance);
     if (!instead && worth_folding(node, allowance)) {
       if (state.deadline) TRY(state.deadline->check("passes: fold_constants"));

@@ -13,6 +13,7 @@
 #include <limits>
 #include <optional>
 
+#include "ir/attention_mask.h"
 #include "passes/key_mask.h"
 #include "passes/mask_values.h"
 #include "passes/match.h"
@@ -160,15 +161,30 @@ Node* put_seen(Graph& graph, const Node* before, const KeyFunction& f, bool seen
              {{"to", std::string("i32")}});
 }
 
-Node* key_mask(Graph& graph, const Node* before, const Term& term, int64_t batch,
-               const NotMasks& not_masks) {
+// What is added to a score in place of writing this number: as much as leaves nothing of the score.
+double added_instead(double number, DType dtype) {
+  if (!absorbs(number)) number = std::numeric_limits<float>::lowest();
+  return dtype == DType::F16 ? std::max(number, -double{kMaxHalf}) : number;
+}
+
+struct Mask {
+  std::string kind = "none";
+  Node* value = nullptr;
+};
+
+// With the number that hides, which decides what a query gets that sees no key.
+std::optional<Mask> put_key_mask(Graph& graph, const Node* before, const Term& term, int64_t batch,
+                                 const NotMasks& not_masks) {
   const auto f = key_function_of_scores(term.added ? term.added : term.condition, not_masks);
-  if (!f || f->source->type.shape[0] != batch) return nullptr;
+  if (!f || f->source->type.shape[0] != batch) return std::nullopt;
   const auto hidden = [&](double at) { return term.added ? hides(at) : (at != 0) != term.unless; };
   const auto seen = [&](double at) { return term.added ? at == 0 : !hidden(at); };
-  if (hidden(f->at[0]) && seen(f->at[1])) return put_seen(graph, before, *f, true);
-  if (hidden(f->at[1]) && seen(f->at[0])) return put_seen(graph, before, *f, false);
-  return nullptr;
+  for (const int hides_at : {0, 1}) {
+    if (!hidden(f->at[hides_at]) || !seen(f->at[1 - hides_at])) continue;
+    const double number = term.added ? f->at[hides_at] : added_instead(term.number, DType::F32);
+    return Mask{keys_hidden_by(number), put_seen(graph, before, *f, hides_at == 0)};
+  }
+  return std::nullopt;
 }
 
 // The same value before it was stretched over batch, heads or queries, of rank 4.
@@ -177,12 +193,6 @@ Node* put_thin(Graph& graph, const Node* before, Node* value) {
   Shape shape = value->in[0]->type.shape;
   shape.insert(shape.begin(), 4 - shape.size(), 1);
   return put_reshape(graph, before, value->in[0], shape);
-}
-
-// What is added to a score in place of writing this number: as much as leaves nothing of the score.
-double added_instead(double number, DType dtype) {
-  if (absorbs(number)) return dtype == DType::F16 ? std::max(number, -double{kMaxHalf}) : number;
-  return dtype == DType::F16 ? -kMaxHalf : std::numeric_limits<float>::lowest();
 }
 
 // One term and those inside it, which `sum` adds (null: there are none).
@@ -202,18 +212,12 @@ Node* put_term(Graph& graph, const Node* before, const Term& term, Node* sum,
   return put(graph, before, outer, Op::Select, {outer, hide, keep});
 }
 
-struct Mask {
-  const char* kind = "none";
-  Node* value = nullptr;
-};
-
 // Terms stand from the outside in; those inside are summed first.
 Mask put_mask(Graph& graph, const Node* before, const Match& m, const NotMasks& not_masks) {
   const std::vector<Term>& terms = m.scores.terms;
   if (terms.empty()) return {};
   if (terms.size() == 1)
-    if (Node* keys = key_mask(graph, before, terms[0], m.k.split[0], not_masks))
-      return {"keys", keys};
+    if (auto keys = put_key_mask(graph, before, terms[0], m.k.split[0], not_masks)) return *keys;
   Node* sum = nullptr;
   for (auto term = terms.rbegin(); term != terms.rend(); ++term)
     sum = put_term(graph, before, *term, sum, m.scores.product->type);
@@ -239,12 +243,11 @@ Expected<bool> fuse_attention(Graph& graph, PassState&) {
     std::vector<Node*> in = {put_joined(graph, joined, m->q), put_joined(graph, joined, m->k),
                              put_joined(graph, joined, m->v)};
     if (mask.value) in.push_back(mask.value);
-    Node* fused =
-        put(graph, joined, owned.get(), Op::Attention, std::move(in),
-            {
-                {"heads", m->q.split[2]         },
-                {"scale", m->scale()            },
-                {"mask",  std::string(mask.kind)}
+    Node* fused = put(graph, joined, owned.get(), Op::Attention, std::move(in),
+                      {
+                          {"heads", m->q.split[2]},
+                          {"scale", m->scale()   },
+                          {"mask",  mask.kind    }
     });
     graph.replace_uses(joined, put_reshape(graph, joined, fused, joined->type.shape));
     changed = true;

@@ -5,6 +5,7 @@
 #include <tuple>
 #include <unordered_set>
 
+#include "ir/attention_mask.h"
 #include "passes/match.h"
 
 namespace tessera {
@@ -20,7 +21,7 @@ Node* index_input(Node* index) {
 }
 
 Status check_mask(const Node& attention, const Packable& model) {
-  const std::string& kind = attention.string_attr("mask");
+  const std::string_view kind = attention_mask(attention.string_attr("mask"))->kind;
   if (kind == "none") return {};
   if (kind != "keys")
     return Error{called(attention) +

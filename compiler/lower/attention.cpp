@@ -3,8 +3,11 @@
 // their split nor the parts of a merged q, k and v are ever moved on their own.
 #include "compiler/plan/attention.h"
 
+#include <algorithm>
+
 #include "compiler/lower/state.h"
 #include "compiler/plan/grid.h"
+#include "ir/attention_mask.h"
 #include "support/check.h"
 
 namespace tessera {
@@ -12,7 +15,10 @@ namespace {
 
 enum Mask { kNoMask = 0, kKeys = 1, kSegments = 2, kLengths = 3, kBias = 4 };
 
-Mask mask_of(const std::string& kind) {
+// A Program's parameters are finite: this, below f32's range, stands for -inf.
+constexpr double kBelowFloats = -1e39;
+
+Mask mask_of(std::string_view kind) {
   if (kind == "keys") return kKeys;
   if (kind == "segments") return kSegments;
   if (kind == "lengths") return kLengths;
@@ -89,7 +95,8 @@ void read_mask(Step& step, const Node& node, Mask mask, const AttentionShape& sh
 
 void lower_attention(Lowering& lowering, const Node& node) {
   const Shape& q = node.in[0]->type.shape;
-  const Mask mask = mask_of(node.string_attr("mask"));
+  const AttentionMask said = *attention_mask(node.string_attr("mask"));
+  const Mask mask = mask_of(said.kind);
   AttentionShape shape{.batch = q[0],
                        .queries = q[1],
                        .keys = node.in[1]->type.shape[1],
@@ -100,6 +107,7 @@ void lower_attention(Lowering& lowering, const Node& node) {
       {"scale", {node.float_attr("scale")} },
       {"mask",  {static_cast<double>(mask)}}
   };
+  if (said.hidden) shape.params.push_back({"hidden", {std::max(*said.hidden, kBelowFloats)}});
   shape.masks = mask_shapes(shape, node, mask);
   const AttentionPlan plan =
       plan_attention(shape, lowering.program.target, lowering.working_bytes());

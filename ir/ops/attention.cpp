@@ -3,10 +3,12 @@
 //
 // One op, because the scores are the largest tensor of an encoder and nobody else reads them, and
 // because a mask that says who sees whom costs nothing where an added -10000 costs an addition per
-// score and, in f16, an infinity. A query that sees no key has the answer 0, not NaN.
+// score and, in f16, an infinity. A query that sees no key has the answer 0, or what the model's
+// own number in the place of "hidden" makes of its scores.
 #include <algorithm>
 #include <cmath>
 
+#include "ir/attention_mask.h"
 #include "ir/ops/ops.h"
 
 namespace tessera::ops {
@@ -34,10 +36,15 @@ Status check_bias(const Node& node, const TensorType& mask, const Sizes& s) {
 }
 
 Status check_mask(const Node& node, const Sizes& s) {
-  const std::string& kind = node.string_attr("mask");
+  const std::string& attribute = node.string_attr("mask");
+  const std::optional<AttentionMask> is = attention_mask(attribute);
+  if (!is)
+    return fail(node, "mask is \"" + attribute +
+                          "\", must be none, keys, keys:NUMBER, segments, lengths or bias");
+  const std::string_view kind = is->kind;
   if (kind == "none" && node.in.size() == 3) return {};
   if (kind == "none" || node.in.size() == 3)
-    return fail(node, "has " + std::to_string(node.in.size()) + " inputs and mask " + kind +
+    return fail(node, "has " + std::to_string(node.in.size()) + " inputs and mask " + attribute +
                           ", must have 3 with mask none and 4 with any other");
   const TensorType& mask = node.in[3]->type;
   if (kind == "bias") return check_bias(node, mask, s);
@@ -51,23 +58,20 @@ Status check_mask(const Node& node, const Sizes& s) {
     if (mask != wanted) return mask_is(node, mask, to_string(wanted));
     return {};
   }
-  if (kind == "lengths") {
-    const TensorType flat{
-        DType::I32, {s.batch}
-    },
-        column{DType::I32, {s.batch, 1}};
-    if (mask != flat && mask != column)
-      return mask_is(node, mask, to_string(flat) + " or " + to_string(column));
-    return {};
-  }
-  return fail(node, "mask is \"" + kind + "\", must be none, keys, segments, lengths or bias");
+  const TensorType flat{
+      DType::I32, {s.batch}
+  },
+      column{DType::I32, {s.batch, 1}};
+  if (mask != flat && mask != column)
+    return mask_is(node, mask, to_string(flat) + " or " + to_string(column));
+  return {};
 }
 
 // What one query of one head does to one key: whether it sees it, and what is added to its score.
 class Mask {
  public:
   Mask(const Node& node, std::span<const Array> in, const Sizes& sizes)
-      : kind_(node.string_attr("mask")), sizes_(sizes) {
+      : kind_(attention_mask(node.string_attr("mask"))->kind), sizes_(sizes) {
     if (in.size() < 4) return;
     data_ = &in[3].data;
     if (kind_ != "bias") return;
@@ -90,7 +94,7 @@ class Mask {
  private:
   double id(int64_t b, int64_t token) const { return (*data_)[b * sizes_.keys + token]; }
 
-  const std::string& kind_;
+  std::string_view kind_;
   Sizes sizes_;
   const std::vector<double>* data_ = nullptr;
   Shape strides_;
@@ -100,6 +104,14 @@ struct Scored {
   int64_t key;
   double score;
 };
+
+// What is left in f32 of a score that a large number was added to, less that number: nothing, or
+// the score in steps. NaN where the number is -inf.
+double hidden_score(double score, double number) {
+  const auto hidden = static_cast<float>(std::max(number, double{-HUGE_VALF}));
+  const float sum = static_cast<float>(score) + hidden;
+  return sum - hidden;
+}
 
 // Turns scores into weights.
 void softmax(std::vector<Scored>& keys) {
@@ -134,20 +146,24 @@ Expected<Array> Attention::eval(const Node& node, std::span<const Array> in) {
   const Sizes s = sizes_of(node, in[0].type.shape, in[1].type.shape);
   const int64_t depth = s.hidden / s.heads;
   const Mask mask(node, in, s);
+  const std::optional<double> hidden = attention_mask(node.string_attr("mask"))->hidden;
   Array out = zeros(node);
   const auto row = [&](size_t operand, int64_t b, int64_t tokens, int64_t token, int64_t head) {
     return in[operand].data.data() + (b * tokens + token) * s.hidden + head * depth;
   };
+  const auto score = [&](int64_t b, int64_t head, int64_t query, int64_t key) {
+    const double *q = row(0, b, s.queries, query, head), *k = row(1, b, s.keys, key, head);
+    double dot = 0;
+    for (int64_t d = 0; d < depth; ++d) dot += q[d] * k[d];
+    return dot * node.float_attr("scale") + mask.bias(b, head, query, key);
+  };
   const auto one = [&](int64_t b, int64_t head, int64_t query) {
-    const double* q = row(0, b, s.queries, query, head);
     std::vector<Scored> keys;
-    for (int64_t key = 0; key < s.keys; ++key) {
-      if (!mask.sees(b, query, key)) continue;
-      const double* k = row(1, b, s.keys, key, head);
-      double dot = 0;
-      for (int64_t d = 0; d < depth; ++d) dot += q[d] * k[d];
-      keys.push_back({key, dot * node.float_attr("scale") + mask.bias(b, head, query, key)});
-    }
+    for (int64_t key = 0; key < s.keys; ++key)
+      if (mask.sees(b, query, key)) keys.push_back({key, score(b, head, query, key)});
+    if (keys.empty() && hidden)
+      for (int64_t key = 0; key < s.keys; ++key)
+        keys.push_back({key, hidden_score(score(b, head, query, key), *hidden)});
     softmax(keys);
     double* to = out.data.data() + (b * s.queries + query) * s.hidden + head * depth;
     for (const Scored& key : keys)

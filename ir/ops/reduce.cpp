@@ -49,20 +49,18 @@ Array reduce(const Node& node, const Array& in, double start, Combine combine) {
 Expected<TensorType> ReduceSum::infer(const Node& node) { return reduced_type(node); }
 
 Expected<Array> ReduceSum::eval(const Node& node, std::span<const Array> in) {
-  return reduce(node, in[0], 0, [](double sum, double x) { return sum + x; });
+  // A sum of -0 alone is -0, and one of nothing 0.
+  const double start = in[0].data.empty() || node.type.dtype == DType::I32 ? 0.0 : -0.0;
+  return reduce(node, in[0], start, [](double sum, double x) { return sum + x; });
 }
 
-Expected<TensorType> ReduceMax::infer(const Node& node) {
-  const TensorType result = TRY(reduced_type(node));
-  for (int64_t axis : node.ints("axes"))
-    if (node.in[0]->type.shape[axis] == 0)
-      return fail(node, "axis " + std::to_string(axis) + " of " + to_string(node.in[0]->type) +
-                            " is empty, must have at least 1 element");
-  return result;
-}
+Expected<TensorType> ReduceMax::infer(const Node& node) { return reduced_type(node); }
 
+// Of no elements it is the least that the dtype has.
 Expected<Array> ReduceMax::eval(const Node& node, std::span<const Array> in) {
-  return reduce(node, in[0], -std::numeric_limits<double>::infinity(),
+  const double least = node.type.dtype == DType::I32 ? std::numeric_limits<int32_t>::min()
+                                                     : -std::numeric_limits<double>::infinity();
+  return reduce(node, in[0], least,
                 [](double top, double x) { return x > top || std::isnan(x) ? x : top; });
 }
 

@@ -163,7 +163,29 @@ TEST(Attention, of_a_query_that_sees_no_key_is_zero) {
   EXPECT_THAT(attend(is, kLengths, {ints({1}, {0})}).values, Each(0));
   EXPECT_THAT(attend(is, kLengths, {ints({1}, {-5})}).values, Each(0));
   EXPECT_THAT(attend(is, kSegments, {ints({1, 3}, {0, 4, 4}), nothing}).values, Each(0));
-  EXPECT_THAT(attend(is, kBias, {never}).values, Each(0));
+  EXPECT_THAT(attend(is, kBias, {never}).values, Each(::testing::IsNan()));
+}
+
+// With the number that hides, it attends to all keys by what that leaves of their scores.
+TEST(Attention, of_a_query_that_sees_no_key_may_be_that_of_all_keys) {
+  std::mt19937 random(7);
+  const Qkv is = random_qkv(random, {1, 3, 1, 8}, 20);
+  const VertexArray nothing = ints({1, 20}, std::vector<int32_t>(20, 0));
+  const auto hidden_by = [&](double number) {
+    std::vector<Param> with = params(kKeys);
+    with.push_back({"hidden", {number}});
+    return run_vertex("attention", with, {is.q, is.k, is.v, nothing, output(F32, is.q.size)})[0];
+  };
+  const std::vector<double> all = attend(is, kNone, {}).values;
+  const std::vector<double> hidden = hidden_by(-1e4).values;
+  for (size_t i = 0; i < all.size(); ++i) EXPECT_NEAR(hidden[i], all[i], 2e-3);
+  const std::vector<double> mean = hidden_by(-3e38).values;
+  for (size_t i = 0; i < mean.size(); ++i) {
+    double sum = 0;
+    for (size_t key = 0; key < 20; ++key) sum += is.v.values[key * 8 + i % 8];
+    EXPECT_NEAR(mean[i], sum / 20, 1e-5);
+  }
+  EXPECT_THAT(hidden_by(-1e39).values, ::testing::Each(::testing::IsNan()));
 }
 
 // The first `length` positions of every sequence, then others, up to `s`.
@@ -303,6 +325,13 @@ TEST(Attention, refuses_shapes_that_do_not_fit) {
             "attention: operand 3 is f32[2,3,1,5], must be float[2,3,1,4]");
   EXPECT_EQ(why(kNone, {q, k, k}), "attention: there are 3 operands, must be 4");
   EXPECT_EQ(why(Mask(5), {q, k, k, out}), "attention: mask is 5, must be an integer in 0..4");
+  const auto hidden = [&](Mask mask, double number) {
+    std::vector<Param> with = params(mask);
+    with.push_back({"hidden", {number}});
+    return refusal("attention", with, {q, k, k, ints({2, 5}, std::vector<int32_t>(10)), out});
+  };
+  EXPECT_EQ(hidden(kLengths, -1e4), "attention: mask is 3, must be an integer in 1..1");
+  EXPECT_EQ(hidden(kKeys, 0), "attention: hidden is 0, must be below 0");
 }
 
 TEST(Attention, refuses_more_than_any_tile_could_score) {

@@ -127,7 +127,10 @@ Status sign(Call& call) {
   Node* negative = TRY(call.add(Op::Less, {x, zero}));
   Node* not_positive = TRY(call.add(Op::Select, {negative, TRY(call.like(x, -1)), zero}));
   Node* positive = TRY(call.add(Op::Less, {zero, x}));
-  return call.result(Op::Select, {positive, TRY(call.like(x, 1)), not_positive});
+  Node* one = TRY(call.like(x, 1));
+  if (!is_float(x->type.dtype)) return call.result(Op::Select, {positive, one, not_positive});
+  Node* number = TRY(call.add(Op::Select, {positive, one, not_positive}));
+  return call.result(Op::Select, {TRY(call.add(Op::Equal, {x, x})), number, x});  // NaN has none
 }
 
 Status where(Call& call) { return call.result_broadcast(Op::Select, call.all_in()); }

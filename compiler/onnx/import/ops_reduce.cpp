@@ -94,11 +94,17 @@ Status reduce(Call& call) {
   if (row->name == "ReduceLogSumExp") {
     const LogSumExp parts = TRY(log_sum_exp(call, call.in(0), axes));
     out = TRY(call.add(Op::Add, {parts.top, parts.log_sum}));
+    // Where the largest is infinite it is the answer: its difference to itself is NaN.
+    Node* infinity = TRY(call.like(parts.top, HUGE_VAL));
+    Node* is_infinite = TRY(call.add(Op::Equal, {TRY(call.add(Op::Abs, {parts.top})), infinity}));
+    out = TRY(call.add(Op::Select, {is_infinite, parts.top, out}));
   } else {
     out = TRY(call.add(row->sum, {TRY(row->before(call, call.in(0)))}, with("axes", axes)));
     if (keepdims) out = TRY(call.reshape(out, kept));
     if (row->name == "ReduceMean") {
-      Node* count = TRY(call.like(out, static_cast<double>(count_of(call.shape(0), axes))));
+      // Of no elements it is 0, as ONNX Runtime's is: the standard leaves it open.
+      const int64_t elements = std::max<int64_t>(1, count_of(call.shape(0), axes));
+      Node* count = TRY(call.like(out, static_cast<double>(elements)));
       return call.result(Op::Div, {out, count});
     }
     out = TRY(row->after(call, out));

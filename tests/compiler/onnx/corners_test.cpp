@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// Corner values of operations that import takes apart. The wanted numbers are ONNX Runtime's,
+// without its optimisations. Those of single operations of the Graph are in tests/e2e.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "ir/interpreter.h"
+#include "ir/text.h"
+#include "tests/compiler/onnx/builder.h"
+
+namespace tessera::test {
+namespace {
+
+constexpr double kInf = std::numeric_limits<double>::infinity();
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+constexpr int32_t kFloat = TensorProto::FLOAT;
+
+using Values = std::vector<double>;
+
+// What the model makes of its inputs a, b, as far as it has them, which all hold these shapes.
+Values run(const ModelBuilder& model, const std::vector<Values>& inputs) {
+  const std::string text = imported(model);
+  const Expected<Graph> graph = parse_graph(text);
+  EXPECT_TRUE(graph.ok()) << text;
+  if (!graph.ok()) return {};
+  std::map<std::string, Array> arrays;
+  for (size_t i = 0; i < inputs.size(); ++i)
+    arrays[graph->inputs[i]->name] = {graph->inputs[i]->type, inputs[i]};
+  const auto results = interpret(*graph, arrays);
+  EXPECT_TRUE(results.ok()) << results.error().message;
+  return results.ok() ? results->at(0).data : Values{};
+}
+
+void expect_same(const Values& got, const Values& wanted) {
+  ASSERT_EQ(got.size(), wanted.size());
+  for (size_t i = 0; i < got.size(); ++i) {
+    if (std::isnan(wanted[i])) {
+      EXPECT_TRUE(std::isnan(got[i])) << i << " is " << got[i];
+    } else if (std::isinf(wanted[i])) {
+      EXPECT_EQ(got[i], wanted[i]) << i;
+    } else {
+      EXPECT_NEAR(got[i], wanted[i], 1e-5) << i;
+    }
+  }
+}
+
+ModelBuilder unary(const std::string& op, const std::string& shape) {
+  ModelBuilder m;
+  m.input("a", kFloat, shape).output("y");
+  m.node(op, {"a"}, {"y"}, "n");
+  return m;
+}
+
+TEST(OnnxCorners, the_sign_of_nan_is_nan) {
+  expect_same(run(unary("Sign", "7"), {{0, -0.0, kInf, -kInf, kNan, 3, -2}}),
+              {0, 0, 1, -1, kNan, 1, -1});
+}
+
+TEST(OnnxCorners, sigmoid_ends_at_0_and_1) {
+  expect_same(run(unary("Sigmoid", "5"), {{0, kInf, -kInf, 100, -100}}), {0.5, 1, 0, 1, 0});
+}
+
+TEST(OnnxCorners, comparisons_with_nan_are_false) {
+  const Values a = {0, -0.0, -0.0, kInf, kInf, kNan, 1}, b = {-0.0, -0.0, 0, kInf, -kInf, 1, kNan};
+  const auto compared = [&](const std::string& op) {
+    ModelBuilder m;
+    m.input("a", kFloat, "7").input("b", kFloat, "7").output("y");
+    m.node(op, {"a", "b"}, {"y"}, "n");
+    return run(m, {a, b});
+  };
+  expect_same(compared("LessOrEqual"), {1, 1, 1, 1, 0, 0, 0});
+  expect_same(compared("GreaterOrEqual"), {1, 1, 1, 1, 1, 0, 0});
+  expect_same(compared("Greater"), {0, 0, 0, 0, 1, 0, 0});
+}
+
+// All of the values are one reduction.
+Values reduced(const std::string& op, const Values& values) {
+  return run(unary(op, std::to_string(values.size())), {values});
+}
+
+TEST(OnnxCorners, the_log_of_a_sum_of_exponentials_may_be_infinite) {
+  expect_same(reduced("ReduceLogSumExp", {1, 2, 3, 4}), {4.44018984});
+  expect_same(reduced("ReduceLogSumExp", {-kInf, -kInf}), {-kInf});
+  expect_same(reduced("ReduceLogSumExp", {1, kInf, 0, -1}), {kInf});
+  expect_same(reduced("ReduceLogSumExp", {kInf, -kInf, 0}), {kInf});
+  expect_same(reduced("ReduceLogSumExp", {kNan, 1}), {kNan});
+}
+
+// Elements [0,0) of a, reduced.
+Values reduced_nothing(const std::string& op) {
+  ModelBuilder m;
+  m.input("a", kFloat, "3").output("y");
+  m.ints("begin", {0}).ints("end", {0}).ints("axes", {0});
+  m.node("Slice", {"a", "begin", "end", "axes"}, {"none"}, "s");
+  m.node(op, {"none"}, {"y"}, "n");
+  return run(m, {{1, 2, 3}});
+}
+
+TEST(OnnxCorners, reductions_of_no_elements_are_numbers) {
+  expect_same(reduced_nothing("ReduceSum"), {0});
+  expect_same(reduced_nothing("ReduceMax"), {-kInf});
+  expect_same(reduced_nothing("ReduceMin"), {kInf});
+  expect_same(reduced_nothing("ReduceMean"), {0});
+}
+
+}  // namespace
+}  // namespace tessera::test
