@@ -57,6 +57,7 @@ PassState pass_state(const CompileOptions& options) {
   state.options.fp16 = options.precision == Precision::Fp16;
   for (const std::string& type : options.fp16_skip_op_types)
     state.options.fp32_ops.insert(op_of_type(type).value());  // check_options has checked it
+  state.options.fp32_nodes = {options.fp16_skip_nodes.begin(), options.fp16_skip_nodes.end()};
   if (options.pack_args) {
     state.options.pack_unpack = true;
     state.options.max_valid_num = options.pack_args->max_valid_num;
@@ -153,7 +154,10 @@ Expected<Converted> run_converter(const std::string& model_path, const CompileOp
                       .source_sha256 = model.sha256,
                       .model_name = visible(std::filesystem::path(model_path).filename().string()),
                       .warnings = std::move(model.warnings),
-                      .passes = {}};
+                      .passes = {},
+                      .kept = std::move(state.kept)};
+  for (const std::string& warning : state.warnings)
+    converted.warnings.push_back(model_path + ": " + warning);
   Expected<PackingContract> packing = contract_of(converted.graph, state, model.packing, number);
   if (!packing) return Error{model_path + ": " + packing.error().message, packing.error().kind};
   converted.packing = packing.take();
@@ -208,7 +212,7 @@ Metadata metadata_of(const Program& program, const Converted& converted,
   return metadata;
 }
 
-void add_costs(CompileResult& result, const std::vector<std::string>& passes) {
+void add_costs(CompileResult& result, const Converted& converted) {
   Executable& executable = result.executable;
   const Program& program = executable.program;
   const ProgramCost cost = program_cost(program);
@@ -225,7 +229,7 @@ void add_costs(CompileResult& result, const std::vector<std::string>& passes) {
                                 .peak_superstep = memory.peak_superstep,
                                 .always_live_bytes = memory.always_live_by_tile[fullest],
                                 .fits = memory.fits};
-  executable.report = report_json(executable, passes, cost, memory);
+  executable.report = report_json(executable, converted.passes, converted.kept, cost, memory);
   if (!memory.fits) result.out_of_memory = out_of_memory_error(program, memory);
 }
 
@@ -289,7 +293,7 @@ Expected<CompileResult> compile_converted(Converted converted, const CompileOpti
     return Error{internal_error("the compiled program is wrong: " + sound.error().message)};
   executable.metadata = metadata_of(executable.program, converted, options);
   clock.run("cost", [&] {
-    add_costs(result, converted.passes);
+    add_costs(result, converted);
     return true;
   });
   result.warnings = std::move(converted.warnings);

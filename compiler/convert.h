@@ -9,6 +9,7 @@
 
 #include "compiler/compile.h"
 #include "ir/graph.h"
+#include "passes/pipeline.h"
 #include "support/expected.h"
 
 namespace tessera {
@@ -20,8 +21,9 @@ struct Converted {
   std::map<std::string, std::string> model_dtypes;  // by input and output, as the model declares
   std::string source_sha256;
   std::string model_name;             // the file's, without its folder
-  std::vector<std::string> warnings;  // of the import
+  std::vector<std::string> warnings;  // of the import and the passes
   std::vector<std::string> passes;    // those that changed the graph, in order
+  std::vector<KeptInFp32> kept;       // nodes that stay in f32 where f16 was asked for
 };
 Expected<Converted> convert(const std::string& model_path, const CompileOptions& options);
 // Writes it as ONNX, from which compile makes the executable that it would have made of the source.

@@ -5,6 +5,8 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "passes/fp32_nodes.h"
+
 namespace tessera {
 namespace {
 
@@ -86,17 +88,30 @@ Json memory_json(const Program& program, const MemoryReport& memory) {
   };
 }
 
+Json kept_json(std::span<const KeptInFp32> kept) {
+  Json json = Json::array();
+  for (const KeptInFp32& one : kept)
+    json.push_back({
+        {"node", one.node         },
+        {"op",   one.op           },
+        {"rule", name_of(one.rule)},
+        {"why",  one.why          }
+    });
+  return json;
+}
+
 }  // namespace
 
 std::string report_json(const Executable& executable, const std::vector<std::string>& passes,
-                        const ProgramCost& cost, const MemoryReport& memory) {
+                        std::span<const KeptInFp32> kept, const ProgramCost& cost,
+                        const MemoryReport& memory) {
   const Program& program = executable.program;
   const Metadata& metadata = executable.metadata;
   Json supersteps = Json::array();
   for (size_t i = 0; i < program.supersteps.size(); ++i) {
     supersteps.push_back(superstep_json(program, i, cost, memory));
   }
-  const Json report = {
+  Json report = {
       {"schema", "compile-report/1"},
       {"compiler_version", metadata.compiler_version},
       {"model", metadata.model_name},
@@ -115,6 +130,7 @@ std::string report_json(const Executable& executable, const std::vector<std::str
       {"memory", memory_json(program, memory)},
       {"supersteps", supersteps}
   };
+  if (!kept.empty()) report["kept_in_fp32"] = kept_json(kept);
   return report.dump(1);
 }
 

@@ -4,15 +4,18 @@
 // compile to the next.
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
 #include "cost/cost.h"
+#include "passes/pipeline.h"
 #include "program/popef.h"
 
 namespace tessera {
 
 std::string report_json(const Executable& executable, const std::vector<std::string>& passes,
-                        const ProgramCost& cost, const MemoryReport& memory);
+                        std::span<const KeptInFp32> kept, const ProgramCost& cost,
+                        const MemoryReport& memory);
 
 }  // namespace tessera

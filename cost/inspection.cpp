@@ -80,6 +80,19 @@ Json memory_json(const MemoryReport& memory) {
 
 }  // namespace
 
+std::vector<KeptLine> kept_in_fp32(const Executable& executable) {
+  const Json report = Json::parse(executable.report, nullptr, false);
+  std::vector<KeptLine> lines;
+  if (!report.is_object() || !report.contains("kept_in_fp32")) return lines;
+  const auto word = [](const Json& of, const char* key) {
+    const auto found = of.is_object() ? of.find(key) : of.end();
+    return found != of.end() && found->is_string() ? found->get<std::string>() : "";
+  };
+  for (const Json& kept : report["kept_in_fp32"])
+    lines.push_back({word(kept, "node"), word(kept, "op"), word(kept, "rule"), word(kept, "why")});
+  return lines;
+}
+
 Json inspection_json(const Executable& executable, std::span<const BlobInfo> blobs,
                      const ProgramCost& cost, const MemoryReport& memory) {
   const Metadata& metadata = executable.metadata;
@@ -104,6 +117,13 @@ Json inspection_json(const Executable& executable, std::span<const BlobInfo> blo
       {"sync",              cost.sync.value       },
       {"seconds_per_batch", cost.seconds_per_batch}
   };
+  for (const KeptLine& kept : kept_in_fp32(executable))
+    json["kept_in_fp32"].push_back({
+        {"node", kept.node},
+        {"op",   kept.op  },
+        {"rule", kept.rule},
+        {"why",  kept.why }
+    });
   json["supersteps"] = supersteps_json(executable.program, cost, memory);
   for (const BlobInfo& blob : blobs)
     json["blobs"].push_back({

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/floats.h"
 
-#include <algorithm>
 #include <cstring>
-#include <set>
 #include <span>
 #include <unordered_set>
 #include <vector>
@@ -18,7 +16,6 @@ Tensor halved(const Tensor& tensor) {
   const std::span bytes = tensor.bytes();
   std::vector<float> floats(bytes.size() / sizeof(float));
   std::memcpy(floats.data(), bytes.data(), bytes.size());
-  for (float& value : floats) value = std::clamp(value, -kMaxHalf, kMaxHalf);
   std::vector<uint16_t> halves(floats.size());
   to_half(floats, halves);
   return Tensor::copy({DType::F16, tensor.type().shape}, std::as_bytes(std::span(halves)));
@@ -37,13 +34,20 @@ Node* put_cast(Graph& graph, const Node* before, Node* value, DType to) {
   return put(graph, before, value, Op::Cast, {value}, attrs);
 }
 
-void cast_inputs(Graph& graph, DType from, DType to) {
+using Nodes = std::unordered_set<const Node*>;
+
+// An output that is an input has nothing to be cast for.
+void cast_inputs(Graph& graph, DType from, DType to, const Nodes& kept) {
   const Node* first = graph.first_inside();
   for (Node* input : graph.inputs) {
     if (input->type.dtype != from) continue;
-    Node* inside = put_cast(graph, first, input, to);
-    graph.replace_uses(input, inside);
-    graph.set_operand(inside, 0, input);
+    Node* inside = nullptr;
+    for (Node* user : graph.users(input)) {
+      if (kept.contains(user)) continue;
+      if (!inside) inside = put_cast(graph, first, input, to);
+      for (size_t i = 0; i < user->in.size(); ++i)
+        if (user->in[i] == input) graph.set_operand(user, i, inside);
+    }
   }
 }
 
@@ -65,11 +69,10 @@ Status change_node(Graph& graph, Node* node, DType from, DType to) {
   return {};
 }
 
-using Nodes = std::unordered_set<const Node*>;
-
-// Of an operand that is kept, itself; of a constant, a copy that keeps its bits.
+// What a kept node reads: of a constant that others read too, a copy that keeps its bits.
 Node* operand_kept(Graph& graph, Node* user, Node* operand, DType from, Nodes& kept) {
-  if (operand->type.dtype != from || kept.contains(operand)) return operand;
+  if (operand->type.dtype != from || kept.contains(operand) || operand->is(Op::Input))
+    return operand;
   Node* own = operand->is(Op::Constant) ? graph.add_constant(operand->name, operand->value, user)
                                         : put_cast(graph, user, operand, from);
   kept.insert(own);
@@ -87,31 +90,30 @@ void cast_result(Graph& graph, Node* node, DType to, const Nodes& kept) {
   }
 }
 
-// The nodes that stay in `from`, with casts around them.
-Nodes set_apart(Graph& graph, DType from, DType to, const std::set<Op>& ops) {
+// Casts around the nodes that stay in `from`. Adds what they read to `kept`.
+void set_apart(Graph& graph, DType from, DType to, Nodes& kept) {
   std::vector<Node*> found;
-  Nodes kept;
-  for (const auto& node : graph.nodes()) {
-    if (!ops.contains(node->op) || node->type.dtype != from) continue;
-    found.push_back(node.get());
-    kept.insert(node.get());
-  }
+  for (const auto& node : graph.nodes())
+    if (kept.contains(node.get())) found.push_back(node.get());
   for (Node* node : found)
     for (size_t i = 0; i < node->in.size(); ++i)
       graph.set_operand(node, i, operand_kept(graph, node, node->in[i], from, kept));
-  for (Node* node : found) cast_result(graph, node, to, kept);
+  for (Node* node : found)
+    if (node->type.dtype == from) cast_result(graph, node, to, kept);
   graph.sort();
-  return kept;
 }
 
 }  // namespace
 
-Status change_floats(Graph& graph, DType from, DType to, const std::set<Op>& kept_ops) {
+Status change_floats(Graph& graph, DType from, DType to, Nodes kept) {
   std::vector<size_t> outputs;
   for (size_t i = 0; i < graph.outputs.size(); ++i)
     if (graph.outputs[i].node->type.dtype == from) outputs.push_back(i);
-  const Nodes kept = kept_ops.empty() ? Nodes{} : set_apart(graph, from, to, kept_ops);
-  cast_inputs(graph, from, to);
+  // An output that is a constant is one as it stands.
+  for (size_t i : outputs)
+    if (graph.outputs[i].node->is(Op::Constant)) kept.insert(graph.outputs[i].node);
+  if (!kept.empty()) set_apart(graph, from, to, kept);
+  cast_inputs(graph, from, to, kept);
   for (const auto& node : graph.nodes()) {
     if (node->is(Op::Input) || kept.contains(node.get())) continue;
     if (!node->is(Op::Constant))

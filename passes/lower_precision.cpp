@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every f32 value becomes f16; inputs and outputs stay as the model declares them.
+// Every f32 value becomes f16, but for those that f16 would make wrong; inputs and outputs stay as
+// the model declares them.
 //
 // f16 is stored, exchanged and multiplied; sums and the statistics of a layer norm are f32 inside
-// their codelets whatever this pass does.
+// their codelets whatever this pass does. What else stays in f32, fp32_nodes.h says.
 #include "passes/floats.h"
+#include "passes/fp32_nodes.h"
 #include "passes/passes.h"
 
 namespace tessera {
 
 Expected<bool> lower_precision(Graph& graph, PassState& state) {
-  TRY(change_floats(graph, DType::F32, DType::F16, state.options.fp32_ops));
+  Fp32Choice choice = choose_fp32(graph, state.options);
+  state.kept = std::move(choice.why);
+  for (std::string& warning : choice.warnings) state.warnings.push_back(std::move(warning));
+  TRY(change_floats(graph, DType::F32, DType::F16, std::move(choice.nodes)));
   return true;
 }
 

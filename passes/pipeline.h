@@ -14,10 +14,24 @@
 
 namespace tessera {
 
+// Why a node stays in f32 where f16 is asked for.
+enum class Fp32Rule : uint8_t {
+#define RULE(id, ...) id,
+#include "passes/fp32_rules.def"
+#undef RULE
+};
+struct KeptInFp32 {
+  std::string node;  // of ONNX, or the value's name where it has none
+  std::string op;
+  Fp32Rule rule;
+  std::string why;  // of this node
+};
+
 // What passes may ask, beyond the graph: plain values, so that passes know no compiler options.
 struct PassOptions {
   bool fp16 = false;
   std::set<Op> fp32_ops;             // stay in f32 where fp16 is asked for
+  std::set<std::string> fp32_nodes;  // as well: names of ONNX nodes or of values
   bool pack_unpack = false;          // form A
   bool pack_attention_mask = false;  // form B
   bool position_ids = false;         // make positions an input; both forms of packing do
@@ -36,7 +50,9 @@ struct PackedAnchors {
 
 struct PassState {
   PassOptions options;
-  PackedAnchors packing;  // filled in by the passes that pack
+  PackedAnchors packing;         // filled in by the passes that pack
+  std::vector<KeptInFp32> kept;  // by lower_precision
+  std::vector<std::string> warnings;
   Limits limits;
   const Deadline* deadline = nullptr;  // null: none
   int64_t made_bytes = 0;              // of constants, by all passes so far

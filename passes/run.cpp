@@ -8,6 +8,7 @@
 
 #include "ir/text.h"
 #include "ir/verify.h"
+#include "passes/fp32_nodes.h"
 #include "passes/pipeline.h"
 #include "support/check.h"
 #include "support/file.h"
@@ -82,6 +83,7 @@ Expected<std::vector<PassTiming>> run_passes(Graph& graph, PassState& state,
   TRY(check_names(add));
   TRY(check_names(skip));
   TRY(settle(state.options, add));
+  TRY(check_node_names(graph, state.options.fp32_nodes));
   std::vector<PassTiming> timings;
   for (size_t number = 0; const Pass& pass : all_passes()) {
     ++number;

@@ -7,7 +7,9 @@
 #include <nlohmann/json.hpp>
 
 #include "compiler/ways_out.h"
+#include "cost/inspection.h"
 #include "passes/pipeline.h"
+#include "tools/kept_lines.h"
 #include "tools/print.h"
 #include "tools/verb.h"
 
@@ -22,6 +24,8 @@ po::options_description flags() {
       "folder of executable.popef where -o is not given")(
       "export_popef", po::bool_switch(), "accepted as PopRT's spelling: compile always exports")(
       "json", po::bool_switch(), "print the summary as JSON")(
+      "verbose", po::bool_switch(),
+      "with precision fp16: a line for each node that stays in fp32, and why")(
       "list_passes", po::bool_switch(), "list the passes in their order and stop");
   po::options_description all;
   all.add(files).add(compile_flags()).add(limit_flags());
@@ -47,11 +51,13 @@ nlohmann::ordered_json summary_json(const CompileResult& result, const std::stri
   json["fits"] = metadata.memory.fits;
   json["cycles_per_batch"] = metadata.cycles.total;
   json["modelled_seconds_per_batch"] = metadata.cycles.seconds_per_batch;
+  json["kept_in_fp32"] = kept_in_fp32(result.executable).size();
   json["warnings"] = result.warnings;
   return json;
 }
 
-void print_summary(const CompileResult& result, const std::string& path, uint64_t file_bytes) {
+void print_summary(const CompileResult& result, const std::string& path, uint64_t file_bytes,
+                   bool verbose) {
   const Program& program = result.executable.program;
   const Metadata& metadata = result.executable.metadata;
   std::string phases;
@@ -73,6 +79,11 @@ void print_summary(const CompileResult& result, const std::string& path, uint64_
         human_count(static_cast<int64_t>(metadata.cycles.total)),
         human_seconds(metadata.cycles.seconds_per_batch), program.target.name);
   print("  file             {}\n", human_bytes(static_cast<int64_t>(file_bytes)));
+  const std::vector<KeptLine> kept = kept_in_fp32(result.executable);
+  if (verbose)
+    print_kept(kept, kept.size());
+  else if (!kept.empty())
+    print("  kept in fp32     {} nodes (--verbose says which and why)\n", kept.size());
 }
 
 Expected<CompileResult> compile_with_progress(const std::string& model,
@@ -110,7 +121,7 @@ Status run(const po::variables_map& flags) {
   if (flags["json"].as<bool>())
     print_json(summary_json(result, output, bytes), 2);
   else
-    print_summary(result, output, bytes);
+    print_summary(result, output, bytes, flags["verbose"].as<bool>());
   // The file is written all the same: it is what there is to inspect.
   if (result.out_of_memory) return with_ways_out(*result.out_of_memory, model, options);
   return {};

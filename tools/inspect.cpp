@@ -10,6 +10,7 @@
 #include "program/popef_file.h"
 #include "program/text.h"
 #include "tools/inspect_views.h"
+#include "tools/kept_lines.h"
 #include "tools/print.h"
 #include "tools/stranger_flags.h"
 #include "tools/verb.h"
@@ -69,6 +70,8 @@ void print_supersteps(const Program& program, const ProgramCost& cost) {
   }
 }
 
+constexpr size_t kFewLines = 20;
+
 void print_summary(const Executable& executable, const ProgramCost& cost,
                    const MemoryReport& memory) {
   const Metadata& metadata = executable.metadata;
@@ -84,6 +87,7 @@ void print_summary(const Executable& executable, const ProgramCost& cost,
     print("\n");
   }
   print("packing    {}\n", text_of(metadata.packing));
+  print_kept(kept_in_fp32(executable), kFewLines);
   print("memory     {} bytes on tile {} at '{}', {} of them always live\n",
         human_count(memory.peak_by_tile[memory.fullest.value]), memory.fullest.value,
         memory.peak_superstep, human_count(memory.always_live_by_tile[memory.fullest.value]));

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a graph says of its inputs: which are indices into a table of how many rows, and which are
+// masks.
+#pragma once
+
+#include <unordered_map>
+#include <unordered_set>
+
+#include "ir/graph.h"
+
+namespace tessera {
+
+struct KnownInputs {
+  // Looked up as they are: runners refuse an index outside of the smallest of the tables.
+  std::unordered_map<const Node*, int64_t> limits;
+  // By contract of 0 and 1: what attention hides keys by, and m in (1 - m) · -10000.
+  std::unordered_set<const Node*> masks;
+};
+
+KnownInputs known_inputs(const Graph& graph);
+
+}  // namespace tessera

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a constant holds.
+#pragma once
+
+#include "passes/value_range.h"
+
+namespace tessera {
+
+// Of all finite elements; infinities and NaN are the same in every float. A constant without data
+// may hold whatever weights do.
+ValueRange range_of(const Tensor& tensor);
+
+}  // namespace tessera

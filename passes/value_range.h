@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// What each value of a graph may hold: an interval, whether its elements are whole numbers, and
+// whether it is an activation.
+//
+// Where nothing bounds a value (a float input, what a matmul makes of one) the interval is
+// infinite. Such a value is an activation: a number that training has kept moderate, which is what
+// running a model in f16 relies on. That trust does not reach far: it covers a sum of a few
+// activations and not one of all tokens, an activation and not the sum of its squares. So the
+// analysis counts how many activations a value adds up, and of which power they are.
+//
+// One walk over the nodes, in their order.
+#pragma once
+
+#include <limits>
+#include <string>
+#include <unordered_map>
+
+#include "ir/graph.h"
+
+namespace tessera {
+
+struct ValueRange {
+  static constexpr double kInfinite = std::numeric_limits<double>::infinity();
+
+  double lo = -kInfinite, hi = kInfinite;  // every finite element lies between
+  double step = 0;                         // every element is a multiple of it; 0: not known
+  // Inputs and whole numbers alone went into it, by arithmetic that keeps whole numbers whole: what
+  // ids and positions are, also where they travel as floats.
+  bool given = false;
+  bool activation = false;  // where the interval is wide, the value is moderate all the same
+  // Of an activation: at most this many of them, of this power, add up to it.
+  double added = 1;
+  int power = 1;
+
+  double largest() const;  // magnitude
+  bool operator==(const ValueRange&) const = default;
+};
+
+using ValueRanges = std::unordered_map<const Node*, ValueRange>;
+ValueRanges find_ranges(const Graph& graph);
+
+// How many activations, added up, are still one.
+inline constexpr double kFewActivations = 64;
+// The least magnitude that f16 holds with all of its 11 bits.
+inline constexpr double kLeastHalf = 0x1p-14;
+
+// Whether f16 holds each element exactly: multiples of a number, at most 2048 times as large.
+bool exact_in_half(const ValueRange& range);
+// Whether f16 holds each element up to its rounding: not beyond 65504, not lost next to 0, and
+// whole numbers exactly.
+bool fits_half(const ValueRange& range);
+// Whether it can be so near 0, and not 0 itself, that f16 rounds it badly or to 0.
+bool may_vanish(const ValueRange& range);
+
+// The node that this one is the square of, by a product or a power; null if it is none.
+const Node* squared_by(const Node* node);
+
+// "0..511, whole", "any activation", "sums of 512 activations": for messages.
+std::string to_string(const ValueRange& range);
+
+}  // namespace tessera
