@@ -135,11 +135,11 @@ class Chooser {
 
   void look_at(const Node* node) {
     if (node->in.empty() || !(in_f32(node) || reads_f32(node))) return;
-    keep_asked(node);
     keep_sum(node);
     keep_beside_constants(node);
     keep_readers(node);
     keep_result(node);
+    keep_asked(node);
   }
 
   void keep_asked(const Node* node) {
@@ -196,7 +196,7 @@ class Chooser {
   // A small addend matters if the sum can be as small, which is what the sum's range says. Of
   // weights the largest matter.
   bool loses(const Node* node, const ValueRange& constant) const {
-    if (constant.largest() > kMaxHalf) return true;
+    if (!constant.activation && constant.largest() > kMaxHalf) return true;
     if (computes(node)) return !node->is(Op::Add) && !node->is(Op::Sub) && may_vanish(constant);
     const bool weighs = node->is(Op::MatMul) || node->is(Op::Gather);
     return weighs && constant.largest() != 0 && constant.largest() < kLeastHalf;
@@ -243,7 +243,7 @@ class Chooser {
   // Of inputs, whole numbers that are compared, or of anything that becomes an i32.
   void ask_for_indices(const Node* node) {
     const bool into_i32 = node->is(Op::Cast) && node->type.dtype == DType::I32;
-    const bool asked = kept(node) && why_.at(node).rule == Fp32Rule::Indices;
+    const bool asked = to_index_.contains(node);
     const bool compares = node->type.dtype == DType::Bool;
     if (precision_of(node->op) == Precision::Heavy || !(into_i32 || asked || compares)) return;
     for (const Node* in : node->in) {
@@ -253,8 +253,9 @@ class Chooser {
           into_i32 ? "becomes a whole number" : "is compared, or an index is made of it";
       keep(node, Fp32Rule::Indices, why);
       note_f16_input(in);
-      if (precision_of(in->op) != Precision::Heavy)
-        keep(in, Fp32Rule::Indices, fmt::format("%{} is made of it", node->name));
+      if (precision_of(in->op) == Precision::Heavy) continue;
+      keep(in, Fp32Rule::Indices, fmt::format("%{} is made of it", node->name));
+      to_index_.insert(in);
     }
   }
 
@@ -269,7 +270,7 @@ class Chooser {
     if (node->is(Op::Div)) sensitive = node->in[1];
     if (node->is(Op::Log)) sensitive = node->in[0];
     if (node->is(Op::Pow) && splat(node->in[1]).value_or(0) < 0) sensitive = node->in[0];
-    if (kept(node) && why_.at(node).rule == Fp32Rule::Divisors && divides_.contains(node))
+    if (divides_.contains(node))
       for (const Node* in : node->in) ask_for_divisor(node, in);
     if (sensitive) ask_for_divisor(node, sensitive);
   }
@@ -286,7 +287,7 @@ class Chooser {
 
   // What a sum adds up.
   void ask_for_parts(const Node* node) {
-    if (!kept(node) || summed(node) == 0) return;
+    if (!kept(node) || summed(node) == 0 || why_.at(node).rule == Fp32Rule::Asked) return;
     for (const Node* in : node->in)
       if (leads_to_a_sum(in))
         keep(in, why_.at(node).rule, fmt::format("%{} adds it up", node->name));
@@ -297,6 +298,7 @@ class Chooser {
     if (kept(node) || !leads_to_a_sum(node) || users == users_.end()) return;
     if (!std::ranges::all_of(users->second, [&](const Node* user) { return kept(user); })) return;
     const Node* user = users->second.front();
+    if (why_.at(user).rule == Fp32Rule::Asked) return;
     keep(node, why_.at(user).rule, fmt::format("%{} reads it in f32", user->name));
   }
 
@@ -343,6 +345,8 @@ class Chooser {
       const auto reason = why_.find(node.get());
       if (reason == why_.end()) continue;
       choice.nodes.insert(node.get());
+      // What only stretches or names anew is no work of its own.
+      if (node->is(Op::Broadcast) || node->is(Op::Reshape)) continue;
       choice.why.push_back({node->origin.empty() ? node->name : node->origin.back(),
                             std::string(info(node->op).text), reason->second.rule,
                             reason->second.why});
@@ -362,6 +366,7 @@ class Chooser {
   const UserMap users_;
   std::unordered_map<const Node*, Reason> why_;
   std::unordered_set<const Node*> statistics_;  // kept, and made of sums and numbers alone
+  std::unordered_set<const Node*> to_index_;    // an index, or what is compared, is made of it
   std::unordered_set<const Node*> divides_;     // a divisor is made of its operands
   std::set<std::string> found_;                 // of options.fp32_nodes
   std::unordered_set<const Node*> warned_;

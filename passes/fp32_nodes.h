@@ -20,7 +20,7 @@ std::string_view name_of(Fp32Rule rule);
 
 struct Fp32Choice {
   std::unordered_set<const Node*> nodes;  // they read, compute and make f32
-  std::vector<KeptInFp32> why;            // one for each, in the graph's order
+  std::vector<KeptInFp32> why;            // for each that computes, in the graph's order
   // What leaves f16's range and cannot stay in f32: inputs and outputs that the model declares f16.
   std::vector<std::string> warnings;
 };

@@ -129,6 +129,8 @@ class CompileOptions(TypedDict, total=False):
     #: With precision fp16: types of operations that stay in fp32: a,b (Gelu, LayerNormalization
     #: …).
     fp16_skip_op_types: str | Sequence[str]
+    #: With precision fp16: nodes that stay in fp32, by the names of ONNX nodes or of values: a,b.
+    fp16_skip_nodes: str | Sequence[str]
     #: What an fp16 matmul that is split over its inner dimension stores of its partial sums, and
     #: the rate at which the machine multiplies: half or float. The default: half.
     partials_type: str

@@ -10,9 +10,12 @@
 #include <filesystem>
 #include <functional>
 
+#include "compiler/lower/lower.h"
 #include "compiler/onnx/import/import.h"
+#include "cost/cost.h"
 #include "ir/interpreter.h"
 #include "ir/text.h"
+#include "passes/floats.h"
 #include "passes/pipeline.h"
 #include "support/npy.h"
 #include "tests/helpers/on_machine.h"
@@ -105,7 +108,39 @@ TEST_P(RecordedInFp32, is_answered_in_fp16_within_its_rounding) {
 INSTANTIATE_TEST_SUITE_P(, RecordedInFp32, ::testing::ValuesIn(recorded()),
                          [](const auto& one) { return one.param.filename().string(); });
 
-TEST(RecordedInFp32, are_all_there) { EXPECT_GE(recorded().size(), 20u); }
+TEST(RecordedCases, are_all_there) { EXPECT_GE(recorded().size(), 20u); }
+
+// --- What it costs ---
+
+TEST(KeptInFp32, is_stored_and_charged_as_f32) {
+  const auto graph = parse_graph(R"(graph @f(%x: f32[64,96]) {
+    %t = tanh %x : f32[64,96]
+    %w = constant {value=0.5} : f32[96]
+    %b = constant {value=0} : f32[96]
+    %n = layer_norm %t, %w, %b {eps=1e-5} : f32[64,96]
+    %s = reduce_sum %n {axes=[0]} : f32[96]
+    %m = softmax %s {axis=0} : f32[96]
+    return %m
+  })");
+  ASSERT_TRUE(graph.ok()) << graph.error().message;
+  Graph kept = graph->clone(), all = graph->clone();
+  PassState state;
+  state.options.fp16 = true;
+  ASSERT_TRUE(run_passes(kept, state, {}, {}, "").ok());
+  ASSERT_TRUE(change_floats(all, DType::F32, DType::F16).ok());
+  const auto with = lower(kept, {.target = *target_preset("test")}),
+             without = lower(all, {.target = *target_preset("test")});
+  ASSERT_TRUE(with.ok() && without.ok());
+  const auto dtype_of = [](const Program& program, const std::string& name) {
+    const auto found = std::ranges::find(program.variables, name, &Variable::name);
+    EXPECT_NE(found, program.variables.end()) << name;
+    return found == program.variables.end() ? DType::Bool : found->dtype;
+  };
+  EXPECT_EQ(dtype_of(with->program, "s"), DType::F32);
+  EXPECT_EQ(dtype_of(with->program, "n"), DType::F16);
+  EXPECT_EQ(dtype_of(without->program, "s"), DType::F16);
+  EXPECT_GT(program_cost(with->program).total.value, program_cost(without->program).total.value);
+}
 
 // --- Large ones ---
 

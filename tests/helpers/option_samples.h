@@ -25,6 +25,7 @@ inline OptionWords sample_of(const OptionRow& row) {
   if (row.name == "precision") return {"fp16"};
   if (row.name == "partials_type") return {"float"};
   if (row.name == "fp16_skip_op_types") return {"Softmax", "Gelu"};
+  if (row.name == "fp16_skip_nodes") return {"Softmax_3", "/encoder/Gelu"};
   if (row.name == "passes") return {"insert_attention_mask"};
   if (row.name == "skip_passes") return {"fuse_gelu"};
   if (row.name == "dump_passes") return {"dumps"};

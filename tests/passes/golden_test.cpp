@@ -2,7 +2,8 @@
 // tests/passes/*.test: a graph before and after passes, or why they refuse it. The argument names
 // the passes, in order, and options of theirs: "insert_packing max_valid_num=4".
 //
-// The text after begins with what the packing passes say of inputs and outputs, if they do.
+// The text after begins with what the packing passes say of inputs and outputs, and lower_precision
+// of what it keeps, if they do.
 #include "tests/helpers/golden.h"
 
 #include <fmt/format.h>
@@ -14,6 +15,7 @@
 #include "ir/interpreter.h"
 #include "ir/text.h"
 #include "ir/verify.h"
+#include "passes/fp32_nodes.h"
 #include "passes/pipeline.h"
 #include "support/half.h"
 
@@ -36,9 +38,19 @@ Status set_option(PassOptions& options, const std::string& word) {
     options.segment_max_size = value;
   else if (name == "fp32")
     options.fp32_ops.insert(parse_op(word.substr(equals + 1)).value());
+  else if (name == "fp32_node")
+    options.fp32_nodes.insert(word.substr(equals + 1));
   else
     return Error{"golden: there is no pass or option " + word};
   return {};
+}
+
+std::string kept(const PassState& state) {
+  std::string text;
+  for (const KeptInFp32& one : state.kept)
+    text += fmt::format("# {}: {} ({}): {}\n", name_of(one.rule), one.node, one.op, one.why);
+  for (const std::string& warning : state.warnings) text += fmt::format("# warns: {}\n", warning);
+  return text;
 }
 
 std::string contract(const PassState& state) {
@@ -77,7 +89,7 @@ Expected<std::string> print_after(const GoldenCase& golden) {
   Graph graph = TRY(parse_graph(golden.before));
   PassState state;
   TRY(run_named(golden, graph, state));
-  return contract(state) + print(graph);
+  return contract(state) + kept(state) + print(graph);
 }
 
 bool has(const std::string& name, const char* part) { return name.find(part) != name.npos; }

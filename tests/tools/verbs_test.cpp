@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "support/npy.h"
+#include "tests/helpers/paths.h"
 #include "tests/tools/command_line.h"
 
 namespace tessera::cli {
@@ -86,6 +87,34 @@ TEST(Compile, says_what_it_made) {
   const Json summary = Json::parse(json.out);
   EXPECT_GT(summary["supersteps"], 10);
   EXPECT_GT(summary["cycles_per_batch"], 1000);
+}
+
+TEST(Compile, says_what_stays_in_fp32_and_why) {
+  const std::string model =
+      test::source_dir() + "/tests/data/cases/fp16_normalize_large/model.onnx";
+  const auto compiled = [&](std::vector<std::string> words) {
+    std::vector<std::string> all = {"compile",  "--input_model", model, "--precision",     "fp16",
+                                    "--target", "test",          "-o",  path("kept.popef")};
+    all.insert(all.end(), words.begin(), words.end());
+    return tessera(all);
+  };
+  EXPECT_THAT(compiled({}).out, HasSubstr("kept in fp32"));
+  const Result verbose = compiled({"--verbose"});
+  for (const char* line : {"statistics       ReduceL2_0 (reduce_sum): adds up 64 numbers, squares",
+                           "constants        Clip_1 (max): meets a constant of 1e-12"})
+    EXPECT_THAT(verbose.out, HasSubstr(line));
+  EXPECT_THAT(tessera({"inspect", path("kept.popef")}).out,
+              HasSubstr("statistics       ReduceL2_0 (reduce_sum): adds up 64 numbers, squares"));
+  const Json told = Json::parse(tessera({"inspect", path("kept.popef"), "--json"}).out);
+  EXPECT_GE(told["kept_in_fp32"].size(), 5u);
+  EXPECT_EQ(told["kept_in_fp32"][0]["rule"], "statistics");
+
+  const Result named = compiled({"--fp16_skip_nodes", "Div_2", "--verbose"});
+  EXPECT_EQ(named.exit_code, 0) << named.err;
+  const Result unknown = compiled({"--fp16_skip_nodes", "Div_3"});
+  EXPECT_EQ(unknown.exit_code, 2);
+  EXPECT_THAT(unknown.err, HasSubstr("fp16_skip_nodes: there is no node or value 'Div_3', the "
+                                     "nearest is 'Div_2'"));
 }
 
 TEST(Compile, numbers_of_a_target_can_be_other_ones) {

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which nodes stay in f32, by rule; the goldens of lower_precision have what becomes of them.
+#include "passes/fp32_nodes.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "ir/text.h"
+#include "support/file.h"
+#include "tests/helpers/paths.h"
+
+namespace tessera {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+// "sum: counts" for every node that computes and is kept.
+std::vector<std::string> kept(const std::string& body,
+                              const std::string& inputs = "%x: f32[4,100]") {
+  const auto graph = parse_graph("graph @f(" + inputs + ") {\n" + body + "\n}\n");
+  EXPECT_TRUE(graph.ok()) << graph.error().message;
+  std::vector<std::string> lines;
+  if (graph.ok())
+    for (const KeptInFp32& one : choose_fp32(*graph, {}).why)
+      lines.push_back(fmt::format("{}: {}", one.node, name_of(one.rule)));
+  return lines;
+}
+
+TEST(Fp32Nodes, a_count_within_2048_needs_nothing_and_one_beyond_is_kept) {
+  const auto counts = [](const std::string& n) {
+    return kept("%f = cast %b {to=\"f32\"} : f32[" + n +
+                    "]\n%sum = reduce_sum %f {axes=[0]} : f32[]\nreturn %sum",
+                "%b: bool[" + n + "]");
+  };
+  EXPECT_THAT(counts("2048"), IsEmpty());
+  EXPECT_THAT(counts("2049"), ElementsAre("f: counts", "sum: counts"));
+}
+
+TEST(Fp32Nodes, squares_of_any_spelling_are_statistics) {
+  for (const char* square : {"mul %x, %x", "pow %x, %two"})
+    EXPECT_THAT(kept(fmt::format(R"(
+      %two = constant {{value=2}} : f32[4,100]
+      %s = {} : f32[4,100]
+      %sum = reduce_sum %s {{axes=[0]}} : f32[100]
+      return %sum)",
+                                 square)),
+                ElementsAre("s: statistics", "sum: statistics"));
+}
+
+TEST(Fp32Nodes, a_sum_by_a_product_with_ones_is_a_sum) {
+  EXPECT_THAT(kept(R"(
+    %one = constant {value=1} : f32[100,1]
+    %sum = matmul %x, %one : f32[4,1]
+    return %sum)"),
+              ElementsAre("sum: long_reductions"));
+}
+
+TEST(Fp32Nodes, a_product_with_itself_is_one_of_squares) {
+  EXPECT_THAT(kept(R"(
+    %t = transpose %x {perm=[1,0]} : f32[100,4]
+    %dots = matmul %x, %t : f32[4,4]
+    return %dots)"),
+              ElementsAre("dots: statistics"));
+}
+
+TEST(Fp32Nodes, a_linear_map_and_a_softmax_need_nothing) {
+  EXPECT_THAT(kept(R"(
+    %w = constant {elided="00"} : f32[100,8]
+    %h = matmul %x, %w : f32[4,8]
+    %b = constant {value=[0.00001,0.00002,0,0,0,0,0,0]} : f32[8]
+    %bs = broadcast %b {shape=[4,8]} : f32[4,8]
+    %y = add %h, %bs : f32[4,8]
+    %p = softmax %y {axis=1} : f32[4,8]
+    return %p)"),
+              IsEmpty());
+}
+
+TEST(Fp32Nodes, a_number_beside_a_sum_stays_with_it) {
+  EXPECT_THAT(kept(R"(
+    %sum = reduce_sum %x {axes=[1]} : f32[4]
+    %n = constant {value=100} : f32[4]
+    %mean = div %sum, %n : f32[4]
+    %r = reshape %mean {shape=[4,1]} : f32[4,1]
+    %m = broadcast %r {shape=[4,100]} : f32[4,100]
+    %d = sub %x, %m : f32[4,100]
+    %t = tanh %d : f32[4,100]
+    return %t)"),
+              ElementsAre("sum: long_reductions", "mean: long_reductions", "d: statistics"));
+}
+
+TEST(Fp32Nodes, an_epsilon_inside_a_logarithm_is_kept_with_what_it_is_added_to) {
+  EXPECT_THAT(kept(R"(
+    %p = softmax %x {axis=1} : f32[4,100]
+    %e = constant {value=1e-9} : f32[4,100]
+    %s = add %p, %e : f32[4,100]
+    %y = log %s : f32[4,100]
+    return %y)"),
+              ElementsAre("p: divisors", "s: wide_values", "y: wide_values"));
+}
+
+TEST(Fp32Nodes, a_small_number_as_a_factor_is_a_constant_that_f16_loses) {
+  EXPECT_THAT(kept(R"(
+    %c = constant {value=1e-6} : f32[4,100]
+    %y = mul %x, %c : f32[4,100]
+    return %y)"),
+              ElementsAre("y: constants"));
+}
+
+TEST(Fp32Nodes, a_mask_that_nothing_proves_keeps_its_softmax) {
+  EXPECT_THAT(kept(R"(
+    %low = constant {value=-1e9} : f32[4,100]
+    %f = cast %b {to="f32"} : f32[4,100]
+    %m = mul %f, %low : f32[4,100]
+    %s = add %x, %m : f32[4,100]
+    %p = softmax %s {axis=1} : f32[4,100]
+    return %p)",
+                   "%x: f32[4,100], %b: bool[4,100]"),
+              ElementsAre("f: constants", "m: constants", "s: constants", "p: constants"));
+}
+
+TEST(Fp32Nodes, an_index_computed_in_floats_is_kept_back_to_the_input) {
+  EXPECT_THAT(kept(R"(
+    %k = constant {value=0.5} : f32[3]
+    %h = mul %ids, %k : f32[3]
+    %w = floor %h : f32[3]
+    %i = cast %w {to="i32"} : i32[3]
+    return %i)",
+                   "%ids: f32[3]"),
+              ElementsAre("h: indices", "w: indices", "i: indices"));
+}
+
+TEST(Fp32Nodes, an_index_predicted_by_a_linear_map_is_kept_to_the_map) {
+  EXPECT_THAT(kept(R"(
+    %w = constant {elided="00"} : f32[100,1]
+    %h = matmul %x, %w : f32[4,1]
+    %r = round %h : f32[4,1]
+    %i = cast %r {to="i32"} : i32[4,1]
+    return %i)"),
+              ElementsAre("r: indices", "i: indices"));
+}
+
+TEST(Fp32Nodes, an_activation_that_is_compared_needs_nothing) {
+  EXPECT_THAT(kept(R"(
+    %t = tanh %x : f32[4,100]
+    %z = constant {value=0} : f32[4,100]
+    %b = less %z, %t : bool[4,100]
+    return %b)"),
+              IsEmpty());
+}
+
+TEST(Fp32Nodes, an_unknown_name_is_refused_with_the_nearest) {
+  const auto graph =
+      parse_graph("graph @f(%x: f32[2]) {\n%gelu_1 = abs %x : f32[2]\nreturn %gelu_1 as \"y\"\n}");
+  ASSERT_TRUE(graph.ok());
+  EXPECT_TRUE(check_node_names(*graph, {"gelu_1"}).ok());
+  EXPECT_TRUE(check_node_names(*graph, {}).ok());
+  const Status unknown = check_node_names(*graph, {"gelu_2"});
+  ASSERT_FALSE(unknown.ok());
+  EXPECT_EQ(unknown.error().kind, ErrorKind::Usage);
+  EXPECT_EQ(unknown.error().message,
+            "fp16_skip_nodes: there is no node or value 'gelu_2', the nearest is 'gelu_1'");
+}
+
+TEST(Fp32Doc, has_a_row_for_every_rule) {
+  const Expected<std::string> page =
+      read_text_file(tessera::test::source_dir() + "/docs/passes.md");
+  ASSERT_TRUE(page.ok());
+#define RULE(id, name, what) EXPECT_THAT(*page, HasSubstr("| `" name "` | " what " |"));
+#include "passes/fp32_rules.def"
+#undef RULE
+}
+
+}  // namespace
+}  // namespace tessera
