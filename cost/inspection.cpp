@@ -93,6 +93,18 @@ std::vector<KeptLine> kept_in_fp32(const Executable& executable) {
   return lines;
 }
 
+Json kept_in_fp32_json(const Executable& executable) {
+  Json json = Json::array();
+  for (const KeptLine& kept : kept_in_fp32(executable))
+    json.push_back({
+        {"node", kept.node},
+        {"op",   kept.op  },
+        {"rule", kept.rule},
+        {"why",  kept.why }
+    });
+  return json;
+}
+
 Json inspection_json(const Executable& executable, std::span<const BlobInfo> blobs,
                      const ProgramCost& cost, const MemoryReport& memory) {
   const Metadata& metadata = executable.metadata;
@@ -117,13 +129,8 @@ Json inspection_json(const Executable& executable, std::span<const BlobInfo> blo
       {"sync",              cost.sync.value       },
       {"seconds_per_batch", cost.seconds_per_batch}
   };
-  for (const KeptLine& kept : kept_in_fp32(executable))
-    json["kept_in_fp32"].push_back({
-        {"node", kept.node},
-        {"op",   kept.op  },
-        {"rule", kept.rule},
-        {"why",  kept.why }
-    });
+  if (Json kept = kept_in_fp32_json(executable); !kept.empty())
+    json["kept_in_fp32"] = std::move(kept);
   json["supersteps"] = supersteps_json(executable.program, cost, memory);
   for (const BlobInfo& blob : blobs)
     json["blobs"].push_back({

@@ -4,9 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
-#include <optional>
 
+#include "passes/fp32_ops.h"
 #include "passes/match.h"
 #include "support/half.h"
 #include "support/nearest.h"
@@ -14,104 +13,15 @@
 namespace tessera {
 namespace {
 
-// How an op stands to precision: what a rewrite may assume of it.
-enum class Precision : uint8_t {
-  Source,    // of values that are given
-  Moves,     // elements, as they are
-  Computes,  // element by element, so in f32 it costs little
-  Reduces,   // many elements to one
-  Heavy,     // sums in f32 inside its codelet; in f32 it costs much
-};
-
-// Every op: a new one does not compile without.
-Precision precision_of(Op op) {
-  switch (op) {
-    case Op::Input:
-    case Op::Constant: return Precision::Source;
-    case Op::Add:
-    case Op::Sub:
-    case Op::Mul:
-    case Op::Div:
-    case Op::Pow:
-    case Op::Max:
-    case Op::Min:
-    case Op::Equal:
-    case Op::Less:
-    case Op::And:
-    case Op::Not:
-    case Op::Abs:
-    case Op::Exp:
-    case Op::Log:
-    case Op::Sqrt:
-    case Op::Floor:
-    case Op::Round:
-    case Op::Erf:
-    case Op::Tanh:
-    case Op::Select:
-    case Op::Gelu:
-    case Op::Cast: return Precision::Computes;
-    case Op::Broadcast:
-    case Op::Reshape:
-    case Op::Transpose:
-    case Op::Slice:
-    case Op::Concat:
-    case Op::Gather: return Precision::Moves;
-    case Op::ReduceSum:
-    case Op::ReduceMax:
-    case Op::CumSum:
-    case Op::Softmax: return Precision::Reduces;
-    case Op::MatMul:
-    case Op::LayerNorm:
-    case Op::RmsNorm:
-    case Op::Rotary:
-    case Op::Attention:
-    case Op::Pack:
-    case Op::Unpack: return Precision::Heavy;
-  }
-  return Precision::Heavy;
-}
-
-bool computes(const Node* node) { return precision_of(node->op) == Precision::Computes; }
-bool moves(const Node* node) { return precision_of(node->op) == Precision::Moves; }
-bool in_f32(const Node* node) { return node->type.dtype == DType::F32; }
-bool reads_f32(const Node* node) { return std::ranges::any_of(node->in, in_f32); }
 bool is_constant(Node* node) { return behind_views(node)->is(Op::Constant); }
-
-// What a sum is made of by steps that no other user needs: they stay in f32 with it.
-bool leads_to_a_sum(const Node* node) {
-  switch (node->op) {
-    case Op::Sub:
-    case Op::Mul:
-    case Op::Div:
-    case Op::Pow:
-    case Op::Abs:
-    case Op::Exp:
-    case Op::Select:
-    case Op::Cast:
-    case Op::Broadcast:
-    case Op::Reshape: return in_f32(node);
-    default: return false;
-  }
-}
-
-const Node* behind_factors(const Node* node) {
-  for (int i = 0; i < kFarthest && !squared_by(node); ++i) {
-    if (is_view(node)) {
-      node = node->in[0];
-    } else if (node->is(Op::Mul) || node->is(Op::Div)) {
-      const bool second = node->is(Op::Mul) && (splat(node->in[0]) || squared_by(node->in[1]));
-      node = node->in[second ? 1 : 0];
-    } else {
-      return node;
-    }
-  }
-  return node;
-}
 
 class Chooser {
  public:
   Chooser(const Graph& graph, const PassOptions& options)
-      : graph_(graph), options_(options), ranges_(find_ranges(graph)), users_(users_of(graph)) {}
+      : graph_(graph), options_(options), ranges_(find_ranges(graph)), users_(users_of(graph)) {
+    for (const Output& output : graph.outputs)
+      if (options.fp32_nodes.contains(output.name)) outputs_.emplace(output.node, output.name);
+  }
 
   Fp32Choice run() {
     for (const auto& node : graph_.nodes()) look_at(node.get());
@@ -139,6 +49,7 @@ class Chooser {
     keep_beside_constants(node);
     keep_readers(node);
     keep_result(node);
+    keep_products(node);
     keep_asked(node);
   }
 
@@ -150,7 +61,9 @@ class Chooser {
     };
     if (options_.fp32_ops.contains(node->op) && in_f32(node))
       keep(node, Fp32Rule::Asked, "its type is named by --fp16_skip_op_types");
-    if (named(node->name) || std::ranges::any_of(node->origin, named))
+    const auto output = outputs_.find(node);
+    const bool by_output = output != outputs_.end() && named(output->second);
+    if (by_output || named(node->name) || std::ranges::any_of(node->origin, named))
       keep(node, Fp32Rule::Asked, "it is named by --fp16_skip_nodes");
   }
 
@@ -161,9 +74,8 @@ class Chooser {
       return elements(node->in[0]->type.shape) / std::max<int64_t>(1, elements(node->type.shape));
     if (!node->is(Op::MatMul)) return 0;
     const int64_t inner = node->in[0]->type.shape.back();
-    const auto is_source = [](const Node* in) { return in->is(Op::Constant); };
     if (splat(node->in[0]) || splat(node->in[1]) || squares_in(node)) return inner;
-    if (std::ranges::any_of(node->in, is_source)) return 0;
+    if (std::ranges::any_of(node->in, is_constant)) return 0;
     const bool counts = range(node->in[0]).step != 0 || range(node->in[1]).step != 0;
     return counts && static_cast<double>(inner) > kFewActivations ? inner : 0;
   }
@@ -224,6 +136,12 @@ class Chooser {
     if (in_f32(node) && !mixed) statistics_.insert(node);
   }
 
+  // A product of activations is f32 as far as elements are computed one by one.
+  void keep_products(const Node* node) {
+    if (!computes(node) || !in_f32(node) || !is_wide_product(range(node))) return;
+    keep(node, Fp32Rule::WideValues, "holds " + to_string(range(node)));
+  }
+
   void keep_result(const Node* node) {
     const ValueRange& of = range(node);
     if (!in_f32(node) || fits_half(of)) return;
@@ -245,7 +163,7 @@ class Chooser {
     const bool into_i32 = node->is(Op::Cast) && node->type.dtype == DType::I32;
     const bool asked = to_index_.contains(node);
     const bool compares = node->type.dtype == DType::Bool;
-    if (precision_of(node->op) == Precision::Heavy || !(into_i32 || asked || compares)) return;
+    if (role_of(node->op) == FloatRole::Heavy || !(into_i32 || asked || compares)) return;
     for (const Node* in : node->in) {
       if (!in_f32(in) || exact_in_half(range(in))) continue;
       if (!into_i32 && !asked && !compares_given(node)) continue;
@@ -253,7 +171,7 @@ class Chooser {
           into_i32 ? "becomes a whole number" : "is compared, or an index is made of it";
       keep(node, Fp32Rule::Indices, why);
       note_f16_input(in);
-      if (precision_of(in->op) == Precision::Heavy) continue;
+      if (role_of(in->op) == FloatRole::Heavy) continue;
       keep(in, Fp32Rule::Indices, fmt::format("%{} is made of it", node->name));
       to_index_.insert(in);
     }
@@ -277,20 +195,22 @@ class Chooser {
 
   void ask_for_divisor(const Node* node, const Node* in) {
     const ValueRange& of = range(in);
-    const Precision made = precision_of(in->op);
+    const FloatRole made = role_of(in->op);
     if (!in_f32(in) || splat(in) || of.lo >= kLeastHalf || of.hi <= -kLeastHalf) return;
-    if (made == Precision::Heavy || in->is(Op::Gelu)) return;
+    if (made == FloatRole::Heavy || in->is(Op::Gelu)) return;
     keep(node, Fp32Rule::Divisors, "divides, or takes a logarithm");
     keep(in, Fp32Rule::Divisors, fmt::format("%{} divides by it: {}", node->name, to_string(of)));
-    if (made != Precision::Reduces) divides_.insert(in);
+    if (made != FloatRole::Reduces) divides_.insert(in);
   }
 
   // What a sum adds up.
   void ask_for_parts(const Node* node) {
     if (!kept(node) || summed(node) == 0 || why_.at(node).rule == Fp32Rule::Asked) return;
-    for (const Node* in : node->in)
-      if (leads_to_a_sum(in))
-        keep(in, why_.at(node).rule, fmt::format("%{} adds it up", node->name));
+    for (const Node* in : node->in) {
+      if (!leads_to_a_sum(in)) continue;
+      if (kept(in) && why_.at(in).rule == Fp32Rule::WideValues) why_.erase(in);  // this says more
+      keep(in, why_.at(node).rule, fmt::format("%{} adds it up", node->name));
+    }
   }
 
   void keep_if_read_in_f32(const Node* node) {
@@ -364,6 +284,7 @@ class Chooser {
   const PassOptions& options_;
   const ValueRanges ranges_;
   const UserMap users_;
+  std::unordered_map<const Node*, std::string> outputs_;  // those that options.fp32_nodes names
   std::unordered_map<const Node*, Reason> why_;
   std::unordered_set<const Node*> statistics_;  // kept, and made of sums and numbers alone
   std::unordered_set<const Node*> to_index_;    // an index, or what is compared, is made of it

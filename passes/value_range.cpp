@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/value_range.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 
@@ -15,6 +13,7 @@ namespace tessera {
 namespace {
 
 constexpr double kInfinite = ValueRange::kInfinite;
+constexpr int kMostPower = 16;
 
 ValueRange between(double lo, double hi) { return {.lo = lo, .hi = hi}; }
 ValueRange trained() { return {.activation = true}; }
@@ -111,7 +110,7 @@ ValueRange square(const ValueRange& of) {
   range.hi = far * far;
   range.step = of.step * of.step;
   range.added = of.added * of.added;
-  range.power = std::min(of.power * 2, 16);
+  range.power = std::min(of.power * 2, kMostPower);
   return range;
 }
 
@@ -131,6 +130,10 @@ ValueRange mul(const Site& at) {
   range.hi = std::max(ends);
   range.step = a.step * b.step;
   range.activation = a.activation || b.activation;
+  if (a.activation && b.activation) {
+    range.added = a.added * b.added;
+    range.power = std::min(a.power + b.power, kMostPower);
+  }
   if (a.activation == b.activation) return range;
   const ValueRange& number = a.activation ? b : a;
   return std::isfinite(number.largest()) ? scaled(range, number.largest()) : range;
@@ -174,6 +177,7 @@ ValueRange pow(const Site& at) {
   if (*exponent == 2) return square(base);
   if (*exponent == 0.5) return root(base);
   ValueRange range{.activation = base.activation};
+  if (*exponent > 1) range.power = std::min(base.power + 1, kMostPower);
   if (base.lo >= 0) {
     range.lo = std::pow(base.lo, *exponent);
     range.hi = std::pow(base.hi, *exponent);
@@ -266,8 +270,11 @@ ValueRange cumsum(const Site& at) {
 ValueRange matmul(const Site& at) {
   const ValueRange &a = at.operand(0), &b = at.operand(1);
   ValueRange range = trained();
-  range.added = std::max({1.0, a.activation ? a.added : 1.0, b.activation ? b.added : 1.0});
-  range.power = std::max(a.power, b.power);
+  for (const ValueRange* of : {&a, &b}) {
+    if (!of->activation || fits_half(*of)) continue;
+    range.added = std::max(range.added, of->added);
+    range.power = std::max(range.power, of->power);
+  }
   for (const size_t i : {0, 1}) {
     const std::optional<double> number = splat(at.node.in[i]);
     if (!number || !at.operand(1 - i).activation) continue;
@@ -388,53 +395,12 @@ ValueRange as_typed(ValueRange range, DType dtype) {
 
 }  // namespace
 
-double ValueRange::largest() const { return std::max(std::abs(lo), std::abs(hi)); }
-
 ValueRanges find_ranges(const Graph& graph) {
   const KnownInputs inputs = known_inputs(graph);
   ValueRanges known;
   for (const auto& node : graph.nodes())
     known[node.get()] = as_typed(range_of({*node, known, inputs}), node->type.dtype);
   return known;
-}
-
-bool exact_in_half(const ValueRange& range) {
-  constexpr double kCounted = 2048;  // 11 bits
-  if (range.step == 0 || !(range.largest() <= kMaxHalf)) return false;
-  double odd = range.step;
-  while (odd > 1 && std::fmod(odd, 2) == 0) odd /= 2;
-  return range.largest() / range.step * odd <= kCounted;
-}
-
-bool may_vanish(const ValueRange& range) {
-  if (range.activation && range.added < kLeastHalf) return true;
-  if (range.lo > 0 || range.hi < 0)
-    return std::min(std::abs(range.lo), std::abs(range.hi)) < kLeastHalf;
-  return range.largest() != 0 && range.largest() < kLeastHalf;
-}
-
-bool fits_half(const ValueRange& range) {
-  if (may_vanish(range)) return false;
-  if (range.step != 0 && !range.activation) return exact_in_half(range);
-  if (range.largest() <= kMaxHalf) return true;
-  constexpr double kOne = 1.01;  // a mean's quotient is rounded
-  const bool moderate = range.added <= (range.power == 1 ? kFewActivations : kOne);
-  return range.activation && moderate;
-}
-
-const Node* squared_by(const Node* node) {
-  if (node->is(Op::Mul) && node->in[0] == node->in[1]) return node->in[0];
-  return node->is(Op::Pow) && splat(node->in[1]) == 2.0 ? node->in[0] : nullptr;
-}
-
-std::string to_string(const ValueRange& range) {
-  if (std::isfinite(range.largest()))
-    return fmt::format("{:g}..{:g}{}", range.lo, range.hi, range.step >= 1 ? ", whole" : "");
-  if (!range.activation) return "without a known bound";
-  const char* what = range.power > 1 ? "squares of activations" : "activations";
-  if (range.added > 1) return fmt::format("up to {:g} {}", range.added, what);
-  return range.added < 1 ? fmt::format("activations times {:g}", range.added)
-                         : fmt::format("any {}", what);
 }
 
 }  // namespace tessera

@@ -49,11 +49,11 @@ bool exact_in_half(const ValueRange& range);
 // Whether f16 holds each element up to its rounding: not beyond 65504, not lost next to 0, and
 // whole numbers exactly.
 bool fits_half(const ValueRange& range);
+// Whether it may be a product of activations that f16 does not hold, though each of them it does:
+// trusted where weights are to meet it, and f32 where that costs nothing.
+bool is_wide_product(const ValueRange& range);
 // Whether it can be so near 0, and not 0 itself, that f16 rounds it badly or to 0.
 bool may_vanish(const ValueRange& range);
-
-// The node that this one is the square of, by a product or a power; null if it is none.
-const Node* squared_by(const Node* node);
 
 // "0..511, whole", "any activation", "sums of 512 activations": for messages.
 std::string to_string(const ValueRange& range);

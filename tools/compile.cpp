@@ -51,7 +51,7 @@ nlohmann::ordered_json summary_json(const CompileResult& result, const std::stri
   json["fits"] = metadata.memory.fits;
   json["cycles_per_batch"] = metadata.cycles.total;
   json["modelled_seconds_per_batch"] = metadata.cycles.seconds_per_batch;
-  json["kept_in_fp32"] = kept_in_fp32(result.executable).size();
+  json["kept_in_fp32"] = kept_in_fp32_json(result.executable);
   json["warnings"] = result.warnings;
   return json;
 }

@@ -151,6 +151,31 @@ TEST(Fp32Nodes, an_activation_that_is_compared_needs_nothing) {
               IsEmpty());
 }
 
+TEST(Fp32Nodes, a_product_of_activations_is_f32_until_weights_meet_it) {
+  EXPECT_THAT(kept(R"(
+    %g = mul %x, %y : f32[4,100]
+    %c = constant {value=0.5} : f32[4,100]
+    %h = mul %g, %c : f32[4,100]
+    %w = constant {value=[1,2]} : f32[2]
+    %v = broadcast %w {shape=[100,2]} : f32[100,2]
+    %z = matmul %h, %v : f32[4,2]
+    return %z)",
+                   "%x: f32[4,100], %y: f32[4,100]"),
+              ElementsAre("g: wide_values", "h: wide_values"));
+}
+
+TEST(Fp32Nodes, an_output_can_be_named_as_the_model_names_it) {
+  const auto graph = parse_graph(
+      "graph @f(%x: f32[2]) {\n%a = abs %x : f32[2]\n%t = tanh %a : f32[2]\nreturn %t as \"y\"\n}");
+  ASSERT_TRUE(graph.ok());
+  PassOptions options;
+  options.fp32_nodes = {"y"};
+  const Fp32Choice choice = choose_fp32(*graph, options);
+  ASSERT_EQ(choice.why.size(), 1u);
+  EXPECT_EQ(choice.why[0].node, "t");
+  EXPECT_THAT(choice.warnings, IsEmpty());
+}
+
 TEST(Fp32Nodes, an_unknown_name_is_refused_with_the_nearest) {
   const auto graph =
       parse_graph("graph @f(%x: f32[2]) {\n%gelu_1 = abs %x : f32[2]\nreturn %gelu_1 as \"y\"\n}");

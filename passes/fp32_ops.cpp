@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "passes/fp32_ops.h"
+
+#include <algorithm>
+
+#include "passes/match.h"
+
+namespace tessera {
+
+// Every op: a new one does not compile without.
+FloatRole role_of(Op op) {
+  switch (op) {
+    case Op::Input:
+    case Op::Constant: return FloatRole::Source;
+    case Op::Add:
+    case Op::Sub:
+    case Op::Mul:
+    case Op::Div:
+    case Op::Pow:
+    case Op::Max:
+    case Op::Min:
+    case Op::Equal:
+    case Op::Less:
+    case Op::And:
+    case Op::Not:
+    case Op::Abs:
+    case Op::Exp:
+    case Op::Log:
+    case Op::Sqrt:
+    case Op::Floor:
+    case Op::Round:
+    case Op::Erf:
+    case Op::Tanh:
+    case Op::Select:
+    case Op::Gelu:
+    case Op::Cast: return FloatRole::Computes;
+    case Op::Broadcast:
+    case Op::Reshape:
+    case Op::Transpose:
+    case Op::Slice:
+    case Op::Concat:
+    case Op::Gather: return FloatRole::Moves;
+    case Op::ReduceSum:
+    case Op::ReduceMax:
+    case Op::CumSum:
+    case Op::Softmax: return FloatRole::Reduces;
+    case Op::MatMul:
+    case Op::LayerNorm:
+    case Op::RmsNorm:
+    case Op::Rotary:
+    case Op::Attention:
+    case Op::Pack:
+    case Op::Unpack: return FloatRole::Heavy;
+  }
+  return FloatRole::Heavy;
+}
+
+bool reads_f32(const Node* node) { return std::ranges::any_of(node->in, in_f32); }
+
+bool leads_to_a_sum(const Node* node) {
+  switch (node->op) {
+    case Op::Sub:
+    case Op::Mul:
+    case Op::Div:
+    case Op::Pow:
+    case Op::Abs:
+    case Op::Exp:
+    case Op::Select:
+    case Op::Cast:
+    case Op::Broadcast:
+    case Op::Reshape: return in_f32(node);
+    default: return false;
+  }
+}
+
+const Node* squared_by(const Node* node) {
+  if (node->is(Op::Mul) && node->in[0] == node->in[1]) return node->in[0];
+  return node->is(Op::Pow) && splat(node->in[1]) == 2.0 ? node->in[0] : nullptr;
+}
+
+const Node* behind_factors(const Node* node) {
+  for (int i = 0; i < kFarthest && !squared_by(node); ++i) {
+    if (is_view(node)) {
+      node = node->in[0];
+    } else if (node->is(Op::Mul) || node->is(Op::Div)) {
+      const bool second = node->is(Op::Mul) && (splat(node->in[0]) || squared_by(node->in[1]));
+      node = node->in[second ? 1 : 0];
+    } else {
+      return node;
+    }
+  }
+  return node;
+}
+
+}  // namespace tessera

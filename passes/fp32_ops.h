@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// How each op stands to precision, for the rules of fp32_nodes.h.
+#pragma once
+
+#include "ir/graph.h"
+
+namespace tessera {
+
+enum class FloatRole : uint8_t {
+  Source,    // of values that are given
+  Moves,     // elements, as they are
+  Computes,  // element by element, so in f32 it costs little
+  Reduces,   // many elements to one
+  Heavy,     // sums in f32 inside its codelet; in f32 it costs much
+};
+FloatRole role_of(Op op);
+
+inline bool computes(const Node* node) { return role_of(node->op) == FloatRole::Computes; }
+inline bool moves(const Node* node) { return role_of(node->op) == FloatRole::Moves; }
+inline bool in_f32(const Node* node) { return node->type.dtype == DType::F32; }
+bool reads_f32(const Node* node);
+
+// Of f32, and of the few ops that a sum is made by: what no other user needs stays in f32 with it.
+bool leads_to_a_sum(const Node* node);
+
+// The node that this one is the square of, by a product or a power; null if it is none.
+const Node* squared_by(const Node* node);
+// What a product is of behind views, numbers and masks: a square in it, if there is one.
+const Node* behind_factors(const Node* node);
+
+}  // namespace tessera
