@@ -168,10 +168,10 @@ Expected<Converted> run_converter(const std::string& model_path, const CompileOp
 }
 
 // An input or output that the compiler added is declared as it is.
-std::string model_dtype(const Converted& converted, const Variable& variable) {
-  const auto found = converted.model_dtypes.find(variable.name);
+std::string model_dtype(const Converted& converted, const std::string& name, DType dtype) {
+  const auto found = converted.model_dtypes.find(name);
   if (found != converted.model_dtypes.end()) return found->second;
-  switch (variable.dtype) {
+  switch (dtype) {
     case DType::F32: return "float32";
     case DType::F16: return "float16";
     case DType::I32: return "int32";
@@ -183,19 +183,21 @@ std::string model_dtype(const Converted& converted, const Variable& variable) {
 std::vector<Anchor> anchors_of(const Program& program, const Converted& converted) {
   const std::map<std::string, int64_t> limits = index_limits(converted.graph);
   std::vector<Anchor> anchors;
-  const auto add = [&](VariableId id, AnchorKind kind) {
+  const auto add = [&](VariableId id, AnchorKind kind, const std::string& name) {
     const Variable& variable = program.variables[static_cast<size_t>(id)];
-    Anchor anchor{.name = variable.name,
+    Anchor anchor{.name = name,
                   .kind = kind,
                   .dtype = variable.dtype,
                   .shape = variable.shape,
-                  .model_dtype = model_dtype(converted, variable)};
-    const auto limit = limits.find(variable.name);
+                  .model_dtype = model_dtype(converted, name, variable.dtype)};
+    const auto limit = limits.find(name);
     if (kind == AnchorKind::Input && limit != limits.end()) anchor.index_limit = limit->second;
     anchors.push_back(std::move(anchor));
   };
-  for (VariableId id : program.inputs) add(id, AnchorKind::Input);
-  for (VariableId id : program.outputs) add(id, AnchorKind::Output);
+  for (size_t i = 0; i < program.inputs.size(); ++i)
+    add(program.inputs[i], AnchorKind::Input, converted.graph.inputs[i]->name);
+  for (size_t i = 0; i < program.outputs.size(); ++i)
+    add(program.outputs[i], AnchorKind::Output, converted.graph.outputs[i].name);
   return anchors;
 }
 
@@ -212,11 +214,13 @@ Metadata metadata_of(const Program& program, const Converted& converted,
   return metadata;
 }
 
-void add_costs(CompileResult& result, const Converted& converted) {
+Status add_costs(CompileResult& result, const Converted& converted, const Limits& limits,
+                 const Deadline& deadline) {
   Executable& executable = result.executable;
   const Program& program = executable.program;
-  const ProgramCost cost = program_cost(program);
-  const MemoryReport memory = program_memory(program);
+  WorkLimit for_cost(limits, deadline), for_memory(limits, deadline);
+  const ProgramCost cost = TRY(program_cost(program, for_cost));
+  const MemoryReport memory = TRY(program_memory(program, for_memory));
   const size_t fullest = memory.fullest.value;
   executable.metadata.cycles = {.total = cost.total.value,
                                 .compute = cost.compute.value,
@@ -231,6 +235,7 @@ void add_costs(CompileResult& result, const Converted& converted) {
                                 .fits = memory.fits};
   executable.report = report_json(executable, converted.passes, converted.kept, cost, memory);
   if (!memory.fits) result.out_of_memory = out_of_memory_error(program, memory);
+  return deadline.check("cost");
 }
 
 // I/O tiles are beside those that compute. Interleaved memory feeds the matrix unit and a sum of
@@ -246,19 +251,26 @@ LowerOptions lower_options(const CompileOptions& options) {
   return lowering;
 }
 
+// A Program whose regions take too long to compare does not fit: the verifier would refuse it.
+Expected<bool> fits(const Program& program, const Limits& limits, const Deadline& deadline) {
+  WorkLimit work(limits, deadline);
+  const Expected<MemoryReport> memory = program_memory(program, work);
+  TRY(deadline.check("lower"));
+  return memory.ok() && memory->fits;
+}
+
 // Lowers with the share of a tile that matmuls may take, or, where the tiles do not hold that, with
 // the largest smaller one that they hold: the option is an upper bound. Planning takes
 // milliseconds, so the shares are tried in turn.
 Expected<Lowered> lower_to_fit(const Graph& graph, LowerOptions options, const Deadline& deadline) {
   Lowered first = TRY(lower(graph, options, &deadline));
-  if (!first.plans_by_share || program_memory(first.program).fits) return first;
+  if (!first.plans_by_share || TRY(fits(first.program, options.limits, deadline))) return first;
   constexpr double kSmallestShare = 0.05;
   for (options.available_memory_proportion *= 0.8;
        options.available_memory_proportion >= kSmallestShare;
        options.available_memory_proportion *= 0.8) {
-    TRY(deadline.check("lower"));
     Lowered smaller = TRY(lower(graph, options, &deadline));
-    if (program_memory(smaller.program).fits) return smaller;
+    if (TRY(fits(smaller.program, options.limits, deadline))) return smaller;
   }
   return first;
 }
@@ -286,16 +298,13 @@ Expected<CompileResult> compile_converted(Converted converted, const CompileOpti
   TRY(check_io_tiles(executable.program));
   executable.constants = std::move(lowered.constants);
   const Status sound = clock.run("verify", [&] {
-    return verify_program(executable.program, check_compute_set, options.limits);
+    return verify_program(executable.program, check_compute_set, options.limits, deadline);
   });
   if (!sound && sound.error().kind == ErrorKind::Refused) return sound.error();
   if (!sound)
     return Error{internal_error("the compiled program is wrong: " + sound.error().message)};
   executable.metadata = metadata_of(executable.program, converted, options);
-  clock.run("cost", [&] {
-    add_costs(result, converted);
-    return true;
-  });
+  TRY(clock.run("cost", [&] { return add_costs(result, converted, options.limits, deadline); }));
   result.warnings = std::move(converted.warnings);
   return result;
 }
@@ -334,8 +343,8 @@ Expected<CompileResult> compile_graph(Converted converted, const CompileOptions&
     TRY(check_options(options));
     std::vector<Phase> phases;
     PhaseClock clock(phases, progress);
-    CompileResult result =
-        TRY(compile_converted(std::move(converted), options, Deadline(options.limits), clock));
+    CompileResult result = TRY(compile_converted(std::move(converted), options,
+                                                 Deadline(options.limits, progress), clock));
     result.phases = std::move(phases);
     return result;
   });
@@ -347,11 +356,13 @@ Expected<CompileResult> compile(const std::string& model_path, const CompileOpti
     std::vector<Phase> phases;
     PhaseClock clock(phases, progress);
     const int64_t broken = broken_mappings();
-    const Deadline deadline(options.limits);
+    const Deadline deadline(options.limits, progress);
     Converted converted = TRY(run_converter(model_path, options, deadline, clock));
     auto compiled = compile_converted(std::move(converted), options, deadline, clock);
-    if (!compiled && compiled.error().kind == ErrorKind::Failed)
-      return Error{model_path + ": " + compiled.error().message};
+    if (!compiled && compiled.error().kind != ErrorKind::Usage) {
+      const Error& error = compiled.error();
+      return Error{model_path + ": " + error.message, error.kind, error.type};
+    }
     CompileResult result = TRY(std::move(compiled));
     TRY(check_files(broken));
     result.phases = std::move(phases);

@@ -27,7 +27,8 @@ struct CompileResult {
   std::optional<Error> out_of_memory;
 };
 
-// Called as a phase begins, from the calling thread.
+// Called as a phase begins ("lower"), and now and then in a long one ("lower, 12,000 of 200,000"),
+// from the calling thread.
 using CompileProgress = std::function<void(const std::string& phase)>;
 
 Expected<CompileResult> compile(const std::string& model_path, const CompileOptions& options,

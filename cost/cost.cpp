@@ -20,8 +20,15 @@ Cycles arranged_cycles(const TileExchange& load, const Target& target) {
   return rearrange_cycles(load.arranged_bytes, load.arranged_piece) + launch_cycles(2, target);
 }
 
-void add_exchange(const Program& program, const Superstep& step, SuperstepCost& cost) {
-  for (const TileExchange& load : exchange_loads(program, step)) {
+// Within `work`, or, where the Program is verified, without a limit.
+Expected<std::vector<TileExchange>> loads_of(const Program& program, const Superstep& step,
+                                             WorkLimit* work) {
+  return work ? exchange_loads(program, step, *work) : exchange_loads(program, step);
+}
+
+void add_exchange(const Program& program, const std::vector<TileExchange>& loads,
+                  SuperstepCost& cost) {
+  for (const TileExchange& load : loads) {
     cost.exchange = std::max(cost.exchange, exchange_cycles(load, program.target));
     cost.exchange_bytes += load.received_bytes;
     cost.max_receive_bytes = std::max(cost.max_receive_bytes, load.received_bytes);
@@ -47,18 +54,41 @@ void add_compute(const Program& program, const ComputeSet& set, SuperstepCost& c
 }
 
 // Without the rearrangement that depends on who wrote the operands.
-SuperstepCost own_cost(const Program& program, const Superstep& step) {
+Expected<SuperstepCost> own_cost(const Program& program, const Superstep& step, WorkLimit* work) {
   SuperstepCost cost;
   cost.sync.value = static_cast<uint64_t>(program.target.sync_cycles + program.target.setup_cycles);
-  add_exchange(program, step, cost);
+  add_exchange(program, TRY(loads_of(program, step, work)), cost);
   add_compute(program, step.compute, cost);
+  return cost;
+}
+
+Expected<ProgramCost> cost_of(const Program& program, WorkLimit* work) {
+  ProgramCost cost;
+  const std::vector<Arrangement> written = written_arrangements(program);
+  std::map<std::string, SuperstepCost> known;  // a model's layers repeat
+  for (const Superstep& step : program.supersteps) {
+    const auto [at, is_new] =
+        known.try_emplace(exchange_key(program, step) + '|' + compute_key(program, step.compute));
+    if (is_new) at->second = TRY(own_cost(program, step, work));
+    if (work) TRY(work->spend(1));
+    cost.steps.push_back(at->second);
+    cost.steps.back().rearrange += arrange_cycles(program, step, written);
+    cost.rearrange += cost.steps.back().rearrange;
+    cost.exchange += at->second.exchange;
+    cost.compute += at->second.compute;
+    cost.sync += at->second.sync;
+  }
+  cost.total = cost.compute + cost.rearrange + cost.exchange + cost.sync;
+  const double seconds = static_cast<double>(cost.total.value) / program.target.clock_hz;
+  cost.host_seconds = host_seconds(program, seconds);
+  cost.seconds_per_batch = seconds + cost.host_seconds;
   return cost;
 }
 
 }  // namespace
 
 SuperstepCost superstep_cost(const Program& program, const Superstep& step) {
-  SuperstepCost cost = own_cost(program, step);
+  SuperstepCost cost = own_cost(program, step, nullptr).take();
   cost.rearrange += arrange_cycles(program, step, written_arrangements(program));
   return cost;
 }
@@ -78,26 +108,10 @@ std::vector<TileCycles> cycles_by_tile(const Program& program, const Superstep& 
   return tiles;
 }
 
-ProgramCost program_cost(const Program& program) {
-  ProgramCost cost;
-  const std::vector<Arrangement> written = written_arrangements(program);
-  std::map<std::string, SuperstepCost> known;  // a model's layers repeat
-  for (const Superstep& step : program.supersteps) {
-    const auto [at, is_new] =
-        known.try_emplace(exchange_key(program, step) + '|' + compute_key(program, step.compute));
-    if (is_new) at->second = own_cost(program, step);
-    cost.steps.push_back(at->second);
-    cost.steps.back().rearrange += arrange_cycles(program, step, written);
-    cost.rearrange += cost.steps.back().rearrange;
-    cost.exchange += at->second.exchange;
-    cost.compute += at->second.compute;
-    cost.sync += at->second.sync;
-  }
-  cost.total = cost.compute + cost.rearrange + cost.exchange + cost.sync;
-  const double seconds = static_cast<double>(cost.total.value) / program.target.clock_hz;
-  cost.host_seconds = host_seconds(program, seconds);
-  cost.seconds_per_batch = seconds + cost.host_seconds;
-  return cost;
+ProgramCost program_cost(const Program& program) { return cost_of(program, nullptr).take(); }
+
+Expected<ProgramCost> program_cost(const Program& program, WorkLimit& work) {
+  return cost_of(program, &work);
 }
 
 }  // namespace tessera

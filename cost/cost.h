@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Time and memory of a Program on its target, from the Program alone: the planner, the machine and
 // the reports all ask here, so that they cannot disagree. Formulas and sources: docs/model.md.
-// The Program must be verified, codelets included.
+// The Program must be verified, codelets included, but where a WorkLimit is given.
 #pragma once
 
 #include <string>
 #include <vector>
 
+#include "program/isolation.h"
 #include "program/program.h"
 #include "support/expected.h"
 #include "support/ids.h"
@@ -38,6 +39,7 @@ struct ProgramCost {
   double seconds_per_batch = 0;
 };
 ProgramCost program_cost(const Program& program);
+Expected<ProgramCost> program_cost(const Program& program, WorkLimit& work);
 
 struct MemoryHolder {
   std::string
@@ -94,6 +96,7 @@ struct MemoryReport {
   bool fits = true;
 };
 MemoryReport program_memory(const Program& program);
+Expected<MemoryReport> program_memory(const Program& program, WorkLimit& work);
 
 // The error of a report that does not fit: Poplar's sentence ("Out of memory on tile N: X bytes
 // used but tiles only have Y bytes of memory"), what takes the room there and what would help. Kind

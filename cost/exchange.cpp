@@ -40,11 +40,15 @@ struct SharedBox {
   int64_t last_receiver = 0;  // its tile
 };
 
-std::vector<SharedBox> boxes_of(const Transfer& transfer, const Mapping& mapping,
-                                const VertexClasses& classes) {
+Expected<std::vector<SharedBox>> boxes_of(const Transfer& transfer, const Mapping& mapping,
+                                          const VertexClasses& classes, WorkLimit* work) {
   std::vector<SharedBox> boxes;
+  int64_t steps = 0;
   for (int64_t k : classes.representative) {
     const Box box = box_at(transfer.region, grid_position(transfer.grid, k));
+    const int64_t more = comparison_steps(mapping, transfer.region.view, box);
+    if (work) TRY(work->spend(more));
+    if (work) TRY(work->hold(steps += more, 2 * sizeof(Source)));
     boxes.push_back({sources_of(mapping, transfer.region.view, box), elements(box), 0, 0, 0});
     for (const Source& source : boxes.back().sources) boxes.back().runs += fragments_of(source);
   }
@@ -83,12 +87,12 @@ void add_shared(const Transfer& transfer, const VertexClasses& classes,
   }
 }
 
-void add_loads(const Transfer& transfer, const Variable& variable, int64_t bus,
-               std::vector<TileExchange>& loads) {
+Status add_loads(const Transfer& transfer, const Variable& variable, int64_t bus, WorkLimit* work,
+                 std::vector<TileExchange>& loads) {
   const int64_t bytes = size_of(variable.dtype);
   const int64_t first = variable.mapping.first.value;
   const VertexClasses classes = shared_boxes(transfer.region, transfer.grid);
-  const std::vector<SharedBox> boxes = boxes_of(transfer, variable.mapping, classes);
+  const std::vector<SharedBox> boxes = TRY(boxes_of(transfer, variable.mapping, classes, work));
   for (size_t k = 0; k < classes.of_vertex.size(); ++k) {
     const SharedBox& box = boxes[static_cast<size_t>(classes.of_vertex[k])];
     const int64_t tile = transfer.grid.first.value + static_cast<int64_t>(k);
@@ -108,6 +112,16 @@ void add_loads(const Transfer& transfer, const Variable& variable, int64_t bus,
       add_sent(source, bytes, loads[static_cast<size_t>(tile)]);
     }
   }
+  return {};
+}
+
+Expected<std::vector<TileExchange>> loads_of(const Program& program, const Superstep& step,
+                                             WorkLimit* work) {
+  std::vector<TileExchange> loads(static_cast<size_t>(program.target.tiles));
+  for (const Transfer& transfer : step.exchange)
+    TRY(add_loads(transfer, variable_of(program, transfer.region),
+                  program.target.tiles_per_exchange_bus, work, loads));
+  return loads;
 }
 
 // --- Keys: numbers, each list behind its length, so that different lists never look alike ---
@@ -140,11 +154,12 @@ void add(std::string& key, const Program& program, const Region& region, bool sl
 }  // namespace
 
 std::vector<TileExchange> exchange_loads(const Program& program, const Superstep& step) {
-  std::vector<TileExchange> loads(static_cast<size_t>(program.target.tiles));
-  for (const Transfer& transfer : step.exchange)
-    add_loads(transfer, variable_of(program, transfer.region),
-              program.target.tiles_per_exchange_bus, loads);
-  return loads;
+  return loads_of(program, step, nullptr).take();
+}
+
+Expected<std::vector<TileExchange>> exchange_loads(const Program& program, const Superstep& step,
+                                                   WorkLimit& work) {
+  return loads_of(program, step, &work);
 }
 
 Cycles exchange_cycles(const TileExchange& load, const Target& target) {

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "program/isolation.h"
 #include "program/program.h"
 #include "support/ids.h"
 
@@ -29,6 +30,9 @@ struct TileExchange {
 
 // By tile of the target.
 std::vector<TileExchange> exchange_loads(const Program& program, const Superstep& step);
+// The same of a Program that is not verified yet, so that comparing its regions may take for ever.
+Expected<std::vector<TileExchange>> exchange_loads(const Program& program, const Superstep& step,
+                                                   WorkLimit& work);
 
 // Sending and receiving go on at once: the longer of the two.
 Cycles exchange_cycles(const TileExchange& load, const Target& target);

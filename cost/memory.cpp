@@ -76,8 +76,10 @@ const Codelet& codelet_of(const std::string& name) {
 
 class Accounting {
  public:
-  explicit Accounting(const Program& program)
+  // Without a limit where `work` is null.
+  Accounting(const Program& program, WorkLimit* work)
       : program_(program),
+        work_(work),
         tiles_(static_cast<size_t>(program.target.tiles)),
         lives_(lives_of(program)),
         constants_(tiles_),
@@ -87,14 +89,14 @@ class Accounting {
     for (const Variable& variable : program.variables)
       if (variable.kind == VariableKind::Constant) add_blocks(variable, 1, constants_);
     add_codelets();
-    add_exchanges();
-    add_control();
     const std::vector<Arrangement> written = written_arrangements(program);
     for (const Superstep& step : program.supersteps)
       arranged_.push_back(arranged_bytes(program, step, written));
   }
 
-  MemoryReport run() {
+  Expected<MemoryReport> run() {
+    TRY(add_exchanges());
+    add_control();
     MemoryReport report;
     for (size_t t = 0; t < tiles_; ++t) report.always_live_by_tile.push_back(always(t));
     report.peak_by_tile = report.always_live_by_tile;
@@ -171,19 +173,24 @@ class Accounting {
     }
   }
 
-  void add_exchanges() {
+  Status add_exchanges() {
     std::map<std::string, size_t> known;
     std::set<std::string> coded;
     for (const Superstep& step : program_.supersteps) {
       const auto [at, is_new] = known.try_emplace(exchange_key(program_, step), buffers_.size());
       buffers_of_step_.push_back(at->second);
       if (!is_new) continue;
-      const std::vector<TileExchange> loads = exchange_loads(program_, step);
+      const std::vector<TileExchange> loads = TRY(loads_of(step));
       ByTile& buffers = buffers_.emplace_back();
       for (const TileExchange& load : loads) buffers.push_back(load.buffer_bytes);
       if (coded.insert(exchange_code_key(program_, step)).second) add_exchange_code(loads);
     }
     distinct_exchanges_ = coded.size();
+    return {};
+  }
+
+  Expected<std::vector<TileExchange>> loads_of(const Superstep& step) {
+    return work_ ? exchange_loads(program_, step, *work_) : exchange_loads(program_, step);
   }
 
   void add_exchange_code(const std::vector<TileExchange>& loads) {
@@ -297,6 +304,7 @@ class Accounting {
   }
 
   const Program& program_;
+  WorkLimit* const work_;
   const size_t tiles_;
   const std::vector<Life> lives_;
   ByTile constants_, code_, state_, exchange_code_;
@@ -328,7 +336,13 @@ std::string ways_out(const Program& program, const MemoryReport& report) {
 
 }  // namespace
 
-MemoryReport program_memory(const Program& program) { return Accounting(program).run(); }
+MemoryReport program_memory(const Program& program) {
+  return Accounting(program, nullptr).run().take();
+}
+
+Expected<MemoryReport> program_memory(const Program& program, WorkLimit& work) {
+  return Accounting(program, &work).run();
+}
 
 Error out_of_memory_error(const Program& program, const MemoryReport& report) {
   const uint32_t tile = report.fullest.value;

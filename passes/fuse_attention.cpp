@@ -71,7 +71,11 @@ Node* take_term(Node* node, Scores& scores) {
 
 std::optional<Scores> match_scores(Node* node) {
   Scores scores;
-  while (Node* below = take_term(node, scores)) node = below;
+  while (std::ssize(scores.terms) < kFarthest) {
+    Node* below = take_term(node, scores);
+    if (!below) break;
+    node = below;
+  }
   const Scaled scaled = peel_scale(node);
   scores.scale = scaled.scale;
   scores.product = scaled.value;

@@ -89,7 +89,9 @@ Expected<std::vector<PassTiming>> run_passes(Graph& graph, PassState& state,
     ++number;
     if ((pass.option && !(state.options.*pass.option)) || skip.contains(pass.name)) continue;
     const Clock::time_point start = Clock::now();
-    if (state.deadline) TRY(state.deadline->check(fmt::format("passes: {}", pass.name)));
+    if (state.deadline)
+      TRY(state.deadline->check(fmt::format("passes: {}", pass.name), static_cast<int64_t>(number),
+                                std::ssize(all_passes())));
     const bool changed = TRY(run_one(pass, graph, state));
     const std::chrono::duration<double, std::milli> spent = Clock::now() - start;
     timings.push_back({pass.name, spent.count(), changed});

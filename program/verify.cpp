@@ -129,11 +129,12 @@ int64_t dims_of(const Region& region) { return static_cast<int64_t>(region.dims.
 
 class Verifier {
  public:
-  Verifier(const Program& program, const CheckComputeSet& check, const Limits& limits)
+  Verifier(const Program& program, const CheckComputeSet& check, const Limits& limits,
+           const Deadline& deadline)
       : program_(program),
         check_(check),
         limits_(limits),
-        deadline_(limits),
+        deadline_(deadline),
         blocks_(limits, &Limits::blocks),
         work_(limits, deadline_) {}
 
@@ -186,9 +187,8 @@ class Verifier {
 
   Status check_variables() {
     std::unordered_set<std::string_view> names;
-    std::vector<bool> numbered;
-    for (const Variable& variable : program_.variables)
-      if (variable.kind == VariableKind::Constant) numbered.push_back(false);
+    std::vector<bool> numbered(static_cast<size_t>(
+        std::ranges::count(program_.variables, VariableKind::Constant, &Variable::kind)));
     for (const Variable& variable : program_.variables) {
       TRY(in(fmt::format("variable {}", ready_.size()), check_name(variable.name)));
       const std::string where = fmt::format("variable '{}'", variable.name);
@@ -246,7 +246,7 @@ class Verifier {
       if (!names.insert(step.name).second)
         return bad(where + ": name is taken by another, must be unique");
       TRY(in(where, check_superstep(step)));
-      TRY(deadline_.check(where));
+      TRY(deadline_.check(where, std::ssize(names), std::ssize(program_.supersteps)));
     }
     return {};
   }
@@ -375,7 +375,7 @@ class Verifier {
   const Program& program_;
   const CheckComputeSet& check_;
   const Limits& limits_;
-  const Deadline deadline_;
+  const Deadline& deadline_;
   Budget blocks_;
   std::vector<bool> ready_;  // by variable: written already, or there from the start
   struct Slices {
@@ -388,7 +388,12 @@ class Verifier {
 }  // namespace
 
 Status verify_program(const Program& program, const CheckComputeSet& check, const Limits& limits) {
-  return Verifier(program, check, limits).run();
+  return verify_program(program, check, limits, Deadline(limits));
+}
+
+Status verify_program(const Program& program, const CheckComputeSet& check, const Limits& limits,
+                      const Deadline& deadline) {
+  return Verifier(program, check, limits, deadline).run();
 }
 
 }  // namespace tessera

@@ -23,5 +23,8 @@ using CheckComputeSet = std::function<Status(const Program&, const ComputeSet&)>
 // passes may be priced (cost/cost.h) within the same memory.
 Status verify_program(const Program& program, const CheckComputeSet& check,
                       const Limits& limits = {});
+// As part of work whose time has begun already.
+Status verify_program(const Program& program, const CheckComputeSet& check, const Limits& limits,
+                      const Deadline& deadline);
 
 }  // namespace tessera

@@ -119,11 +119,26 @@ Status Budget::spend(int64_t asked, std::string_view where) {
   return check_limit(limits_, field_, spent_, where);
 }
 
+Deadline::Deadline(const Limits& limits, Tell tell, Clock::duration between)
+    : seconds_(limits.time),
+      end_(Clock::now() + std::chrono::seconds(limits.time)),
+      tell_(std::move(tell)),
+      between_(between),
+      told_(Clock::now()) {}
+
 Status Deadline::check(std::string_view where) const {
   if (!passed()) return {};
   return Error{fmt::format("{}: took longer than {} (--limit time=SECONDS raises it)", where,
                            to_string(LimitUnit::Seconds, seconds_)),
                ErrorKind::Refused, "limit"};
+}
+
+Status Deadline::check(std::string_view where, int64_t done, int64_t all) const {
+  if (const auto now = Clock::now(); tell_ && now >= told_ + between_) {
+    told_ = now;
+    tell_(fmt::format("{}, {} of {}", where, grouped(done), grouped(all)));
+  }
+  return check(where);
 }
 
 }  // namespace tessera

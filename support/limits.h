@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -61,19 +62,27 @@ class Budget {
   int64_t spent_ = 0;
 };
 
-// When the time limit of one piece of work ends.
+// When the time limit of one piece of work ends, and who is told how far it has come until then.
 class Deadline {
  public:
-  explicit Deadline(const Limits& limits)
-      : seconds_(limits.time),
-        end_(std::chrono::steady_clock::now() + std::chrono::seconds(limits.time)) {}
-  bool passed() const { return std::chrono::steady_clock::now() >= end_; }
+  using Clock = std::chrono::steady_clock;
+  using Tell = std::function<void(const std::string&)>;
+
+  // `tell` may be empty. It is called from the thread that works, at most once in `between`.
+  explicit Deadline(const Limits& limits, Tell tell = {},
+                    Clock::duration between = std::chrono::milliseconds(250));
+  bool passed() const { return Clock::now() >= end_; }
   // "WHERE: took longer than 600 s (--limit time=SECONDS raises it)", a Refused error.
   Status check(std::string_view where) const;
+  // The same within a long loop, of whose `all` turns `done` are done: "WHERE, 12,000 of 200,000".
+  Status check(std::string_view where, int64_t done, int64_t all) const;
 
  private:
   int64_t seconds_;
-  std::chrono::steady_clock::time_point end_;
+  Clock::time_point end_;
+  Tell tell_;
+  Clock::duration between_;
+  mutable Clock::time_point told_;
 };
 
 }  // namespace tessera

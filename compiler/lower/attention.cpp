@@ -110,7 +110,7 @@ void lower_attention(Lowering& lowering, const Node& node) {
   if (said.hidden) shape.params.push_back({"hidden", {std::max(*said.hidden, kBelowFloats)}});
   shape.masks = mask_shapes(shape, node, mask);
   const AttentionPlan plan =
-      plan_attention(shape, lowering.program.target, lowering.working_bytes());
+      plan_attention(shape, lowering.program.target, lowering.working_bytes(), lowering.deadline);
   const Value bias = mask == kBias ? bias_of(lowering, node, shape.keys) : Value{};
 
   const Shape rows{shape.batch, shape.queries, shape.heads, shape.depth};

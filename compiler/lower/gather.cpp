@@ -29,7 +29,8 @@ Lookup plan_lookup(const Lowering& lowering, const TensorType& table, size_t axi
   for (size_t d = 0; d < table.shape.size(); ++d) {
     if (d != axis) (d < axis ? lookup.shape.p : lookup.shape.n) *= table.shape[d];
   }
-  lookup.plan = plan_gather(lookup.shape, lowering.program.target, lowering.working_bytes());
+  lookup.plan = plan_gather(lookup.shape, lowering.program.target, lowering.working_bytes(),
+                            lowering.deadline);
   return lookup;
 }
 

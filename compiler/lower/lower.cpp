@@ -85,7 +85,7 @@ std::map<std::string, int64_t> index_limits(const Graph& graph) {
 
 Expected<Lowered> lower(const Graph& graph, const LowerOptions& options, const Deadline* deadline) {
   TRY(check_elements(graph));
-  Lowering lowering(graph, options);
+  Lowering lowering(graph, options, deadline);
   std::vector<const Node*> computed;
   for (const auto& node : graph.nodes()) {
     if (Lowering::is_lazy(node.get()) || lowering.fusion.absorbed.contains(node.get())) continue;
@@ -94,12 +94,12 @@ Expected<Lowered> lower(const Graph& graph, const LowerOptions& options, const D
   // Each makes a superstep and a variable at least, so most of what is too large is known now.
   const size_t inputs = lowering.program.variables.size();
   TRY(check_size(lowering, inputs + computed.size(), computed.size()));
-  for (const Node* node : computed) {
+  for (int64_t done = 0; const Node* node : computed) {
     lower_node(lowering, *node);
     TRY(lowering.problem);
     TRY(check_size(lowering, lowering.program.variables.size(),
                    lowering.program.supersteps.size()));
-    if (deadline) TRY(deadline->check("lower"));
+    if (deadline) TRY(deadline->check("lower", ++done, std::ssize(computed)));
   }
   lowering.finish_outputs();
   TRY(check_size(lowering, lowering.program.variables.size(), lowering.program.supersteps.size()));

@@ -41,7 +41,9 @@ Sizes sizes_of(const Lowering& lowering, const MatmulChain& chain) {
 
 MatmulPlan plan_for(Lowering& lowering, const MatmulShape& shape) {
   const auto [plan, is_new] = lowering.matmul_plans.try_emplace(shape);
-  if (is_new) plan->second = plan_matmul(shape, lowering.program.target, lowering.working_bytes());
+  if (is_new)
+    plan->second =
+        plan_matmul(shape, lowering.program.target, lowering.working_bytes(), lowering.deadline);
   return plan->second;
 }
 
@@ -66,7 +68,7 @@ std::vector<int64_t> weight_block(int64_t k, int64_t n, int64_t plan_n, int64_t 
 
 void place_weight(Lowering& lowering, const Node* weight, const Sizes& sizes,
                   const MatmulPlan& plan) {
-  if (!sizes.shape.shared_b) return;
+  if (!sizes.shape.shared_b || !weight->is(Op::Constant) || lowering.has_place(weight)) return;
   lowering.place(weight, "weight", sizes.b,
                  weight_block(sizes.shape.k, sizes.shape.n, plan.n, lowering.tiles()));
 }

@@ -82,16 +82,21 @@ bool is_view(const Node* node) {
 
 }  // namespace
 
-Lowering::Lowering(const Graph& graph, const LowerOptions& options)
+Lowering::Lowering(const Graph& graph, const LowerOptions& options, const Deadline* deadline)
     : graph(graph),
       half_partials(options.half_partials),
       available_memory_proportion(options.available_memory_proportion),
       limits(options.limits),
+      deadline(deadline),
       fusion(fuse(graph)) {
   program.name = graph.name;
   program.target = options.target;
   load_.resize(static_cast<size_t>(tiles()));
   for (const Output& output : graph.outputs) variable_names_.emplace(output.name, 0);
+  for (const Node* input : graph.inputs) {
+    variable_names_.emplace(input->name, 0);
+    input_names_.insert(input->name);
+  }
   for (const auto& node : graph.nodes()) {
     if (node->is(Op::Constant)) ++constants_alike_[{node->type.dtype, node->type.shape}];
     if (is_view(node.get())) bases_[node.get()] = base(node->in[0]);
@@ -139,6 +144,12 @@ const Node* Lowering::base(const Node* node) const {
   return found == bases_.end() ? node : found->second;
 }
 
+// The name is the anchor's, but for a model that hands an input on under the input's own.
+std::string Lowering::variable_of(const Output& output) {
+  return input_names_.contains(output.name) ? make_unique(variable_names_, output.name + "/output")
+                                            : output.name;
+}
+
 VariableId Lowering::add_variable(Variable variable) {
   program.variables.push_back(std::move(variable));
   return static_cast<VariableId>(program.variables.size() - 1);
@@ -164,7 +175,7 @@ VariableId Lowering::result(const Node* node, const Shape& view,
     program.variables[index(id)].shape = node->type.shape;
   } else {
     id = add_variable({
-        .name = claim->second->name,
+        .name = variable_of(*claim->second),
         .dtype = node->type.dtype,
         .shape = claim->second->node->type.shape,
         .kind = VariableKind::Output,
@@ -330,7 +341,7 @@ void Lowering::finish_outputs() {
                                         output.node->type.shape,
                                         [&](const Shape& view, const std::vector<int64_t>& block) {
                                           return add_variable({
-                                              .name = output.name,
+                                              .name = variable_of(output),
                                               .dtype = output.node->type.dtype,
                                               .shape = output.node->type.shape,
                                               .kind = VariableKind::Output,

@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "compiler/lower/fuse.h"
@@ -28,12 +29,15 @@ namespace tessera {
 using UniqueNames = std::unordered_map<std::string, int64_t>;
 
 struct Lowering {
-  Lowering(const Graph& graph, const LowerOptions& options);
+  Lowering(const Graph& graph, const LowerOptions& options, const Deadline* deadline);
 
   const Graph& graph;
   const bool half_partials;
   const double available_memory_proportion;
   const Limits limits;
+  // Null: none. Once it has passed, a planner takes the first cut that it finds: lower() will
+  // refuse the model after the node.
+  const Deadline* const deadline;
   Fusion fusion;
   Program program;  // its target is what everything is planned for
   std::vector<Blob> constants;
@@ -80,6 +84,7 @@ struct Lowering {
  private:
   static size_t index(VariableId id) { return static_cast<size_t>(id); }
   VariableId add_variable(Variable variable);
+  std::string variable_of(const Output& output);  // its name
   void claim_outputs();
   const Node* base(const Node* node) const;
   Value lazy_value(const Node* node);
@@ -93,6 +98,7 @@ struct Lowering {
   std::unordered_map<const Node*, const Output*> claims_;  // whose result is an anchor's variable
   std::unordered_map<const Node*, const Node*> bases_;     // by view: what it is a view of
   UniqueNames variable_names_, step_names_;
+  std::unordered_set<std::string_view> input_names_;
   std::map<std::pair<DType, Shape>, int64_t> constants_alike_;  // by type: how many
   std::map<std::string, TileId> places_;
   std::vector<int64_t> load_;  // by tile: bytes of constants

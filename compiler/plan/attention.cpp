@@ -26,13 +26,15 @@ OperandShape mask_part(OperandShape mask, const AttentionPlan& plan) {
 
 class Planner {
  public:
-  Planner(const AttentionShape& shape, const Target& target, int64_t working_bytes)
-      : shape_(shape), target_(target), working_bytes_(working_bytes) {}
+  Planner(const AttentionShape& shape, const Target& target, int64_t working_bytes,
+          const Deadline* deadline)
+      : shape_(shape), target_(target), working_bytes_(working_bytes), deadline_(deadline) {}
 
   AttentionPlan best() {
     for (int64_t batch : block_sizes(shape_.batch, target_.tiles)) {
       const int64_t batches = ceil_div(shape_.batch, batch);
       for (int64_t heads : dividing_block_sizes(shape_.heads, target_.tiles / batches)) {
+        if (best_.cycles != 0 && deadline_ && deadline_->passed()) return best_;
         const int64_t left = target_.tiles / (batches * (shape_.heads / heads));
         for (int64_t queries : block_sizes(shape_.queries, left)) {
           consider({batch, queries, heads});
@@ -64,15 +66,16 @@ class Planner {
   const AttentionShape& shape_;
   const Target& target_;
   int64_t working_bytes_;
+  const Deadline* deadline_;
   AttentionPlan best_;
 };
 
 }  // namespace
 
 AttentionPlan plan_attention(const AttentionShape& shape, const Target& target,
-                             int64_t working_bytes) {
+                             int64_t working_bytes, const Deadline* deadline) {
   for (;; working_bytes *= 2) {
-    const AttentionPlan plan = Planner(shape, target, working_bytes).best();
+    const AttentionPlan plan = Planner(shape, target, working_bytes, deadline).best();
     if (plan.cycles != 0) return plan;
   }
 }

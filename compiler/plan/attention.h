@@ -7,6 +7,7 @@
 
 #include "codelets/codelet.h"
 #include "program/target.h"
+#include "support/limits.h"
 
 namespace tessera {
 
@@ -22,6 +23,6 @@ struct AttentionPlan {
   uint64_t cycles = 0;
 };
 AttentionPlan plan_attention(const AttentionShape& shape, const Target& target,
-                             int64_t working_bytes);
+                             int64_t working_bytes, const Deadline* deadline = nullptr);
 
 }  // namespace tessera

@@ -14,8 +14,13 @@ int64_t column_grain(DType dtype) { return std::max<int64_t>(4, 8 / size_of(dtyp
 
 class Planner {
  public:
-  Planner(const GatherShape& shape, const Target& target, int64_t working_bytes, int64_t relief)
-      : shape_(shape), target_(target), working_bytes_(working_bytes), relief_(relief) {
+  Planner(const GatherShape& shape, const Target& target, int64_t working_bytes, int64_t relief,
+          const Deadline* deadline)
+      : shape_(shape),
+        target_(target),
+        working_bytes_(working_bytes),
+        relief_(relief),
+        deadline_(deadline) {
     if (!shape.checked) return;
     params_ = {
         {"rows",  {static_cast<double>(shape.v)}},
@@ -29,6 +34,7 @@ class Planner {
       const int64_t n_parts = ceil_div(shape_.n, n);
       if (n_parts > target_.tiles) continue;
       for (int64_t p : block_sizes(shape_.p, target_.tiles / n_parts)) {
+        if (best_.cycles != 0 && deadline_ && deadline_->passed()) return best_;
         const int64_t parts = n_parts * ceil_div(shape_.p, p);
         if (parts > target_.tiles) continue;
         // Partial answers are summed as floats are.
@@ -73,15 +79,17 @@ class Planner {
   const GatherShape& shape_;
   const Target& target_;
   int64_t working_bytes_, relief_;
+  const Deadline* deadline_;
   std::vector<Param> params_;
   GatherPlan best_;
 };
 
 }  // namespace
 
-GatherPlan plan_gather(const GatherShape& shape, const Target& target, int64_t working_bytes) {
+GatherPlan plan_gather(const GatherShape& shape, const Target& target, int64_t working_bytes,
+                       const Deadline* deadline) {
   for (int64_t relief = 1;; relief *= 2) {
-    const GatherPlan plan = Planner(shape, target, working_bytes * relief, relief).best();
+    const GatherPlan plan = Planner(shape, target, working_bytes * relief, relief, deadline).best();
     if (plan.cycles != 0) return plan;
   }
 }

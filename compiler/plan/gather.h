@@ -5,6 +5,7 @@
 #pragma once
 
 #include "program/target.h"
+#include "support/limits.h"
 #include "support/type.h"
 
 namespace tessera {
@@ -22,6 +23,7 @@ struct GatherPlan {
   uint64_t cycles = 0;
 };
 
-GatherPlan plan_gather(const GatherShape& shape, const Target& target, int64_t working_bytes);
+GatherPlan plan_gather(const GatherShape& shape, const Target& target, int64_t working_bytes,
+                       const Deadline* deadline = nullptr);
 
 }  // namespace tessera

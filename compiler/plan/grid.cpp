@@ -19,10 +19,17 @@ std::vector<int64_t> block_sizes(int64_t size, int64_t most_parts, int64_t grain
 }
 
 std::vector<int64_t> dividing_block_sizes(int64_t size, int64_t most_parts, int64_t grain) {
-  std::vector<int64_t> sizes{size};
-  for (int64_t parts = 2; parts <= std::min(size, most_parts); ++parts) {
-    if (size % parts == 0 && (size / parts) % grain == 0) sizes.push_back(size / parts);
+  std::vector<int64_t> sizes{size}, small;
+  const auto take = [&](int64_t parts, std::vector<int64_t>& list) {
+    if (parts > 1 && parts <= most_parts && (size / parts) % grain == 0)
+      list.push_back(size / parts);
+  };
+  for (int64_t divisor = 1; divisor * divisor <= size; ++divisor) {
+    if (size % divisor != 0) continue;
+    take(divisor, sizes);
+    if (divisor * divisor != size) take(size / divisor, small);
   }
+  sizes.insert(sizes.end(), small.rbegin(), small.rend());
   return sizes;
 }
 

@@ -20,11 +20,12 @@ constexpr int64_t kSerialSplits[] = {1, 2, 3, 4, 6, 8, 12, 16};  // as poplin's 
 class Planner {
  public:
   Planner(const MatmulShape& shape, const Target& target, std::vector<int64_t> k_blocks,
-          int64_t working_bytes)
+          int64_t working_bytes, const Deadline* deadline)
       : shape_(shape),
         target_(target),
         k_blocks_(std::move(k_blocks)),
         working_bytes_(working_bytes),
+        deadline_(deadline),
         params_(epilogue_params(shape.bias, shape.residual, shape.activation)),
         bare_params_(epilogue_params(false, false, 0)) {}
 
@@ -35,6 +36,7 @@ class Planner {
       const int64_t k_parts = ceil_div(shape_.k, k);
       reduce_cycles_ = k_parts > 1 ? reduce_cycles(k_parts) : 0;
       for (int64_t n : block_sizes(shape_.n, tiles / k_parts, kGrain)) {
+        if (!found_.empty() && deadline_ && deadline_->passed()) return preferred();
         const int64_t parts = k_parts * ceil_div(shape_.n, n);
         if (parts > tiles) continue;
         for (int64_t g : block_sizes(shape_.g, tiles / parts)) {
@@ -134,6 +136,7 @@ class Planner {
   const Target& target_;
   std::vector<int64_t> k_blocks_;
   int64_t working_bytes_;
+  const Deadline* deadline_;
   std::vector<Param> params_, bare_params_;
   uint64_t reduce_cycles_ = 0, best_cycles_ = 0;
   int64_t least_bytes_ = 0;
@@ -143,14 +146,15 @@ class Planner {
 // Floats are added in an order that does not depend on how many rows there are: in f32 a row has
 // the same bits in any batch, packed or padded. So its sums are cut as for a typical number of
 // rows.
-std::vector<int64_t> k_blocks(const MatmulShape& shape, const Target& target) {
+std::vector<int64_t> k_blocks(const MatmulShape& shape, const Target& target,
+                              const Deadline* deadline) {
   if (!shape.shared_b) return {shape.k};
   const std::vector<int64_t> all =
       block_sizes(shape.k, std::min(target.tiles, kMostKParts), kGrain);
   if (shape.dtype != DType::F32) return all;
   MatmulShape typical = shape;
   typical.m = kTypicalRows;
-  return {Planner(typical, target, all, INT64_MAX).best()->k};
+  return {Planner(typical, target, all, INT64_MAX, deadline).best()->k};
 }
 
 MatmulShape part_of(MatmulShape shape, int64_t serial) {
@@ -166,13 +170,14 @@ MatmulPlan in_turn(MatmulPlan plan, int64_t serial) {
 
 }  // namespace
 
-MatmulPlan plan_matmul(const MatmulShape& shape, const Target& target, int64_t working_bytes) {
-  const std::vector<int64_t> blocks = k_blocks(shape, target);
+MatmulPlan plan_matmul(const MatmulShape& shape, const Target& target, int64_t working_bytes,
+                       const Deadline* deadline) {
+  const std::vector<int64_t> blocks = k_blocks(shape, target, deadline);
   int64_t least = INT64_MAX, serial = 1;
   for (const int64_t parts : kSerialSplits) {
     if (parts > 1 && (!shape.shared_b || shape.m % parts != 0)) continue;
     const MatmulShape part = part_of(shape, parts);
-    Planner planner(part, target, blocks, working_bytes);
+    Planner planner(part, target, blocks, working_bytes, deadline);
     if (const auto plan = planner.best()) return in_turn(*plan, parts);
     if (planner.least_bytes() < least) {
       least = planner.least_bytes();
@@ -181,7 +186,7 @@ MatmulPlan plan_matmul(const MatmulShape& shape, const Target& target, int64_t w
   }
   // A tenth above the least there is, for a plan that is not slow for the sake of a few bytes.
   const MatmulShape part = part_of(shape, serial);
-  return in_turn(*Planner(part, target, blocks, least + least / 10).best(), serial);
+  return in_turn(*Planner(part, target, blocks, least + least / 10, deadline).best(), serial);
 }
 
 }  // namespace tessera

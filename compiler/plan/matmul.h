@@ -9,6 +9,7 @@
 #include <compare>
 
 #include "program/target.h"
+#include "support/limits.h"
 #include "support/type.h"
 
 namespace tessera {
@@ -37,6 +38,7 @@ struct MatmulPlan {
 // Operands and result of a vertex should take at most `working_bytes`; rows are done in turn only
 // where nothing else meets that. As in Poplar it is a wish: where no cut meets it, the plan is
 // about the smallest that there is.
-MatmulPlan plan_matmul(const MatmulShape& shape, const Target& target, int64_t working_bytes);
+MatmulPlan plan_matmul(const MatmulShape& shape, const Target& target, int64_t working_bytes,
+                       const Deadline* deadline = nullptr);
 
 }  // namespace tessera

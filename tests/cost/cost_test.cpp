@@ -34,6 +34,22 @@ uint64_t cycles_of_vertex(const Program& program, size_t step, int64_t k) {
   return find_codelet(set.codelet)->cycles(vertex_shape(program, set, k), program.target).value;
 }
 
+TEST(Cost, a_program_that_is_not_verified_is_priced_within_limits) {
+  const Program program = parsed();
+  Limits limits;
+  const Deadline deadline(limits);
+  WorkLimit enough(limits, deadline);
+  const auto cost = program_cost(program, enough);
+  ASSERT_TRUE(cost.ok()) << cost.error().message;
+  EXPECT_EQ(cost->total.value, program_cost(program).total.value);
+  EXPECT_TRUE(program_memory(program, enough).ok());
+  limits.comparisons = 1;
+  WorkLimit little(limits, deadline);
+  const auto refused = program_memory(program, little);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().kind, ErrorKind::Refused);
+}
+
 TEST(Cost, a_multicast_is_received_by_each_and_sent_once) {
   const Program program = parsed();
   const SuperstepCost cost = superstep_cost(program, program.supersteps[0]);

@@ -46,6 +46,17 @@ TEST(Limits, time_that_is_over_is_refused) {
             "load: took longer than 0 s (--limit time=SECONDS raises it)");
 }
 
+TEST(Limits, a_long_loop_tells_how_far_it_has_come) {
+  std::vector<std::string> told;
+  const auto tell = [&told](const std::string& words) { told.push_back(words); };
+  const Deadline often(Limits(), tell, std::chrono::seconds(0));
+  EXPECT_TRUE(often.check("lower", 12'000, 200'000).ok());
+  EXPECT_EQ(told, std::vector<std::string>{"lower, 12,000 of 200,000"});
+  const Deadline seldom(Limits(), tell, std::chrono::hours(1));
+  EXPECT_TRUE(seldom.check("lower", 1, 2).ok());
+  EXPECT_EQ(told.size(), 1u);
+}
+
 TEST(Limits, values_read_as_they_are_written) {
   EXPECT_EQ(to_string(LimitUnit::Bytes, int64_t{16} << 30), "16 GiB");
   EXPECT_EQ(to_string(LimitUnit::Bytes, 1500), "1,500 bytes");

@@ -46,6 +46,31 @@ TEST(Grid, block_sizes_are_those_of_equal_parts) {
   EXPECT_THAT(block_sizes(10, 3), ElementsAre(10, 5, 4));
 }
 
+TEST(Grid, dividing_block_sizes_take_the_root_of_a_size_to_find) {
+  const int64_t size = int64_t{1} << 40;
+  std::vector<int64_t> powers;
+  for (int64_t block = size; block > 0; block /= 2) powers.push_back(block);
+  EXPECT_EQ(dividing_block_sizes(size, size), powers);
+  powers.resize(37);
+  EXPECT_EQ(dividing_block_sizes(size, size, 16), powers);
+}
+
+// The compile is refused then, whatever the plan is.
+TEST(Plan, takes_the_first_cut_that_fits_once_time_is_over) {
+  Limits limits;
+  limits.time = 0;
+  const Deadline over(limits);
+  const MatmulPlan first = plan_matmul(kQuery, c600(), kWorking, &over);
+  EXPECT_LE(parts(kQuery, first), 1472);
+  EXPECT_LE(bytes_of(kQuery, first), kWorking);
+  EXPECT_GT(first.cycles, plan_matmul(kQuery, c600(), kWorking).cycles);
+  const AttentionShape attention{
+      .batch = 16, .queries = 128, .keys = 128, .heads = 12, .depth = 64};
+  EXPECT_GT(plan_attention(attention, c600(), kWorking, &over).cycles, 0u);
+  const GatherShape words{.v = 30522, .n = 768, .t = 4096};
+  EXPECT_GT(plan_gather(words, c600(), kWorking, &over).cycles, 0u);
+}
+
 TEST(Grid, block_sizes_are_multiples_of_the_grain_or_all) {
   EXPECT_THAT(block_sizes(40, 100, 16), ElementsAre(40, 32, 16));
   EXPECT_THAT(block_sizes(7, 100, 16), ElementsAre(7));
