@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <set>
 #include <thread>
 
 #include "codelets/codelet.h"
@@ -32,33 +33,28 @@ struct Job {
 Expected<std::vector<const Anchor*>> find_anchors(const Executable& executable,
                                                   const std::vector<VariableId>& variables,
                                                   AnchorKind kind) {
-  std::map<std::string_view, const Anchor*> by_name;
-  for (const Anchor& anchor : executable.metadata.anchors)
-    if (anchor.kind == kind) by_name[anchor.name] = &anchor;
   std::vector<const Anchor*> found;
-  for (VariableId id : variables) {
-    const Variable& v = executable.program.variables[static_cast<size_t>(id)];
-    const auto at = by_name.find(v.name);
-    const Anchor* match = at == by_name.end() ? nullptr : at->second;
-    if (match == nullptr || match->dtype != v.dtype || match->shape != v.shape) {
+  for (const Anchor& anchor : executable.metadata.anchors)
+    if (anchor.kind == kind) found.push_back(&anchor);
+  for (size_t i = 0; i < variables.size(); ++i) {
+    const Variable& v = executable.program.variables[static_cast<size_t>(variables[i])];
+    if (i >= found.size() || found[i]->dtype != v.dtype || found[i]->shape != v.shape) {
       return Error{"metadata: variable " + v.name + " has no anchor of its type, must have one",
                    ErrorKind::BadFile};
     }
-    found.push_back(match);
   }
+  found.resize(variables.size());
   return found;
 }
 
 template <class Views>
 Status check_names(const Views& views, const std::vector<const Anchor*>& anchors,
                    const std::string& what) {
-  for (const auto& [name, view] : views) {
-    bool known = false;
-    for (const Anchor* anchor : anchors) known |= anchor->name == name;
-    if (!known) {
+  std::set<std::string_view> known;
+  for (const Anchor* anchor : anchors) known.insert(anchor->name);
+  for (const auto& [name, view] : views)
+    if (!known.contains(name))
       return Error{name + ": is not an " + what + " of this model, must be " + list_names(anchors)};
-    }
-  }
   return {};
 }
 

@@ -113,7 +113,12 @@ Status change_floats(Graph& graph, DType from, DType to, Nodes kept) {
   for (size_t i : outputs)
     if (graph.outputs[i].node->is(Op::Constant)) kept.insert(graph.outputs[i].node);
   if (!kept.empty()) set_apart(graph, from, to, kept);
+  // An input that is an output is not rounded on its way.
+  std::vector<std::pair<size_t, Node*>> handed_on;
+  for (size_t i : outputs)
+    if (graph.outputs[i].node->is(Op::Input)) handed_on.emplace_back(i, graph.outputs[i].node);
   cast_inputs(graph, from, to, kept);
+  for (const auto& [i, input] : handed_on) graph.outputs.set(i, input);
   for (const auto& node : graph.nodes()) {
     if (node->is(Op::Input) || kept.contains(node.get())) continue;
     if (!node->is(Op::Constant))

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <unordered_set>
 
 #include "program/blobs.h"
 #include "program/messages.h"
@@ -39,9 +40,19 @@ std::vector<const Variable*> constants_of(const Program& program) {
 
 // --- Does the metadata describe this program? ---
 
-Status check_anchor(const Anchor& anchor, const Variable& variable, AnchorKind kind) {
+using Names = std::unordered_set<std::string_view>;
+
+// A model may hand an input on as an output of the same name, but variables have their names alone:
+// such an output's variable may have any.
+bool is_handed_on(const Anchor& anchor, const Names& inputs) {
+  return anchor.kind == AnchorKind::Output && inputs.contains(anchor.name);
+}
+
+Status check_anchor(const Anchor& anchor, const Variable& variable, AnchorKind kind,
+                    const Names& inputs) {
   const TensorType is{anchor.dtype, anchor.shape}, must{variable.dtype, variable.shape};
-  if (anchor.name != variable.name || anchor.kind != kind || is != must)
+  const bool named = anchor.name == variable.name || is_handed_on(anchor, inputs);
+  if (!named || anchor.kind != kind || is != must)
     return Error{fmt::format("anchor '{}' is {}, must be '{}', {}", anchor.name, to_string(is),
                              variable.name, to_string(must))};
   if (anchor.index_limit < 0)
@@ -55,11 +66,14 @@ Status check_anchors(const Program& program, const std::vector<Anchor>& anchors)
   if (anchors.size() != inputs + program.outputs.size())
     return Error{fmt::format("{} anchors, must be {} inputs and {} outputs", anchors.size(), inputs,
                              program.outputs.size())};
+  Names of_inputs, of_outputs;
   for (size_t i = 0; i < anchors.size(); ++i) {
     const bool is_input = i < inputs;
     const VariableId id = is_input ? program.inputs[i] : program.outputs[i - inputs];
     TRY(check_anchor(anchors[i], program.variables[static_cast<size_t>(id)],
-                     is_input ? AnchorKind::Input : AnchorKind::Output));
+                     is_input ? AnchorKind::Input : AnchorKind::Output, of_inputs));
+    if (!(is_input ? of_inputs : of_outputs).insert(anchors[i].name).second)
+      return Error{fmt::format("anchor '{}' is there twice, must be once", anchors[i].name)};
   }
   return {};
 }

@@ -48,7 +48,8 @@ enum class VariableKind : uint8_t {
 };
 
 struct Variable {
-  std::string name;  // unique; inputs and outputs: the anchor's name
+  // Unique. Inputs and outputs: the anchor's name, but for an output that has an input's.
+  std::string name;
   DType dtype = DType::F32;
   Shape shape;
   VariableKind kind = VariableKind::Activation;

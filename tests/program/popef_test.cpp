@@ -369,6 +369,16 @@ TEST_F(Popef, tensor_data_has_its_variables_bytes) {
   EXPECT_EQ(fault(blobs), "blob 2 (tensor data 'w'): has 193 bytes, must have the 192 of f32[6,8]");
 }
 
+TEST_F(Popef, an_output_may_have_the_name_of_an_input_and_a_variable_of_another) {
+  Executable executable = small();
+  executable.metadata.anchors[1].name = "x";
+  written(executable);
+  const auto read = read_popef(path_, accept_all);
+  ASSERT_TRUE(read.ok()) << read.error().message;
+  EXPECT_EQ(read->metadata.anchors[1].name, "x");
+  EXPECT_EQ(read->program.variables[static_cast<size_t>(read->program.outputs[0])].name, "z");
+}
+
 TEST_F(Popef, metadata_describes_the_program) {
   const std::string where = "blob 1 (metadata 'metadata'): ";
   const auto with = [&](auto change) {

@@ -152,10 +152,12 @@ class Exporter {
 
   void add_output(const Output& output) {
     const bool wide = is_int64(output.name, *output.node);
+    const bool handed_on = output.node->is(Op::Input) && output.node->name == output.name;
     const std::string& value = value_name_[output.node];
     describe(*onnx().add_output(), output.name,
              wide ? int32_t{TensorProto::INT64} : onnx_type_of(output.node->type.dtype),
              output.node->type.shape);
+    if (handed_on) return;
     if (wide) {
       add_cast(value, output.name, TensorProto::INT64);
     } else if (value != output.name) {

@@ -56,11 +56,12 @@ class Importer {
     };
     TRY(check_names(graph, file_.path));
     TRY(add_inputs(input_shape));
-    for (const NodeProto* node : TRY(in_order(graph))) {
+    const std::vector<const NodeProto*> order = TRY(in_order(graph));
+    for (int64_t done = 0; const NodeProto* node : order) {
       const Status added = has_operands(*node) ? add_node(*node) : check_known(*node);
       if (!added.ok() && added.error().kind == ErrorKind::Refused) return added.error();
       if (!added.ok()) note(added.error());
-      TRY(check_cost());
+      TRY(check_cost(++done, std::ssize(order)));
     }
     if (!found.problems.empty()) return found;
     if (const Status outputs = add_outputs(graph); !outputs.ok()) note(outputs.error());
@@ -94,17 +95,18 @@ class Importer {
   }
 
   Status add_nodes(const GraphProto& graph) {
+    const std::vector<const NodeProto*> order = TRY(in_order(graph));
     Places places(graph);
-    for (const NodeProto* node : TRY(in_order(graph))) {
+    for (int64_t done = 0; const NodeProto* node : order) {
       if (file_.settled) TRY(add_constants_before(*node, places));
       TRY(add_node(*node));
-      TRY(check_cost());
+      TRY(check_cost(++done, std::ssize(order)));
     }
     return {};
   }
 
   // An operation may become many: a model of the limit's nodes has room for four each.
-  Status check_cost() const {
+  Status check_cost(int64_t done, int64_t all) const {
     constexpr int64_t kNodesEach = 4;
     const auto made = static_cast<int64_t>(out_.graph.nodes().size());
     if (made > kNodesEach * limits_.nodes)
@@ -114,7 +116,11 @@ class Importer {
                        " for each of the nodes that a model may have (--limit nodes=VALUE raises "
                        "it)",
                    ErrorKind::Refused, "limit"};
-    return deadline_ ? deadline_->check(file_.path + ": import") : Status{};
+    if (!deadline_) return {};
+    const Status in_time = deadline_->check("import", done, all);
+    if (in_time.ok()) return {};
+    return Error{file_.path + ": " + in_time.error().message, in_time.error().kind,
+                 in_time.error().type};
   }
 
   // A value by name, which order_nodes has found to exist. An initializer becomes a constant of
@@ -257,10 +263,6 @@ class Importer {
       if (!names.insert(name).second)
         return Error{file_.path + ": output '" + printable(name) + "' is declared twice"};
       const OnnxValue result = TRY(value(name));
-      // Anchors are known by their names alone.
-      if (result.node->is(Op::Input) && result.node->name == name)
-        return Error{file_.path + ": output '" + printable(name) +
-                     "' is an input of the model, must be made by a node (Identity will do)"};
       if (result.beyond_int32)
         return Error{file_.path + ": output '" + printable(name) + "' holds " +
                      std::to_string(*result.beyond_int32) + ", must be within int32"};
@@ -270,8 +272,9 @@ class Importer {
         add_warning(out_.warnings, file_.path + ": output '" + printable(name) + "': " + mismatch);
       const int32_t onnx_type = declared.type().tensor_type().elem_type();
       const bool agrees = dtype_of(onnx_type) == result.node->type.dtype;
-      out_.model_dtypes[name] =
-          element_type_name(agrees ? onnx_type : onnx_type_of(result.node->type.dtype));
+      // An input that is handed on under its own name is declared as an input.
+      out_.model_dtypes.emplace(
+          name, element_type_name(agrees ? onnx_type : onnx_type_of(result.node->type.dtype)));
     }
     if (names.empty()) return Error{file_.path + ": has no outputs, must have at least one"};
     return {};
