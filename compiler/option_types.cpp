@@ -10,6 +10,7 @@
 
 #include "compiler/option_values.h"
 #include "compiler/target_text.h"
+#include "support/file_names.h"
 
 namespace tessera {
 namespace {
@@ -81,7 +82,7 @@ constexpr WordOf<PartialsType> kPartialsTypes[] = {
 Status parse_shape(const std::string& where, const std::string& word, InputShapes& shapes) {
   const size_t equals = word.rfind('=');
   if (equals == std::string::npos || equals == 0) return must_be(where, word, "NAME=D,D …");
-  const std::string name = word.substr(0, equals);
+  const std::string name = unescaped(std::string_view(word).substr(0, equals));
   std::string dims = word.substr(equals + 1);
   if (dims.starts_with('[') && dims.ends_with(']')) dims = dims.substr(1, dims.size() - 2);
   Shape shape;
@@ -136,13 +137,14 @@ OptionWords lines_of(const Names& value) {
   Names names = value;
   std::ranges::sort(names);
   names.erase(std::unique(names.begin(), names.end()), names.end());
+  for (std::string& name : names) name = name_in_word(name);
   return {fmt::format("{}", fmt::join(names, ","))};
 }
 
 OptionWords lines_of(const InputShapes& value) {
   OptionWords lines;
   for (const auto& [name, shape] : value)
-    lines.push_back(fmt::format("{}={}", name, to_string(shape)));
+    lines.push_back(fmt::format("{}={}", name_in_word(name), to_string(shape)));
   return lines;
 }
 
@@ -202,7 +204,7 @@ Status parse_option(const std::string&, const OptionWords& words, Names& value) 
   value.clear();
   for (const std::string& word : words)
     for (std::string& name : split(word, ','))
-      if (!name.empty()) value.push_back(std::move(name));
+      if (!name.empty()) value.push_back(unescaped(name));
   return {};
 }
 

@@ -185,7 +185,7 @@ std::map<std::string, std::string> file_names(const std::vector<std::string>& na
                                               const std::vector<std::string>& others) {
   const TensorFiles files(names, others);
   std::map<std::string, std::string> all;
-  for (const std::string& name : names) all[name] = value_of(files.file_of(name));
+  for (const std::string& name : names) all[name] = files.file_of(name);
   return all;
 }
 
@@ -271,6 +271,7 @@ void bind_executable(py::module_& module) {
   module.def("compile_option_rows", compile_option_rows);
   module.def("runner_option_rows", runner_option_rows);
   module.def("file_names", file_names);
+  module.def("unescaped", [](const std::string& word) { return unescaped(word); });
   module.def("visible", [](const std::string& text) { return visible(text); });
   module.def("inspect", inspect);
   module.def("model_inputs", model_inputs);

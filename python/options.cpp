@@ -5,6 +5,7 @@
 
 #include "python/errors.h"
 #include "python/executable.h"
+#include "support/file_names.h"
 #include "support/nearest.h"
 
 namespace tessera::python {
@@ -65,7 +66,7 @@ OptionWords shape_words(const std::string& option, const py::handle& value) {
   OptionWords words;
   for (const auto& [key, dims] : py::reinterpret_borrow<py::dict>(value)) {
     const std::string name = text(option, key);
-    std::string word = name + "=";
+    std::string word = name_in_word(name) + "=";
     for (const py::handle& dim : py::iter(dims))
       word += number_word(option + " " + name, dim) + ",";
     words.push_back(word);

@@ -13,6 +13,7 @@
 #include "session/compile_slips.h"
 #include "session/log_sum.h"
 #include "session/spared.h"
+#include "support/file_names.h"
 #include "support/plain_text.h"
 
 namespace tessera {
@@ -177,7 +178,7 @@ class Options {
   static std::string in_words(const InputShapes& shapes) {
     const auto ids = shapes.find("input_ids");
     const auto& [name, shape] = ids == shapes.end() ? *shapes.begin() : *ids;
-    return shell_word(fmt::format("{}={},{}", name, shape[0], shape[1]));
+    return shell_word(fmt::format("{}={},{}", name_in_word(name), shape[0], shape[1]));
   }
   void price(ServingOption& option) const {
     option.executables = static_cast<int64_t>(option.shapes.size());

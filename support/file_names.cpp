@@ -9,10 +9,13 @@
 #include <climits>
 #include <set>
 
+#include "support/sha256.h"
+
 namespace tessera {
 namespace {
 
 constexpr std::string_view kExtension = ".npy";
+constexpr size_t kLongestStem = NAME_MAX - kExtension.size();
 
 bool is_ordinary(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
@@ -37,6 +40,15 @@ std::string plain_spelling(std::string_view name) {
 std::string_view stem_of(std::string_view file) {
   if (file.ends_with(kExtension)) file.remove_suffix(kExtension.size());
   return file;
+}
+
+// What an escape has behind each '%', two digits or nothing, tells it from "%%".
+std::string stem_for(std::string_view name) {
+  std::string stem = escaped(name);
+  if (stem.size() <= kLongestStem) return stem;
+  const std::string end = "%%" + to_hex(sha256(std::string(name)));
+  stem.resize(kLongestStem - end.size());
+  return stem + end;
 }
 
 }  // namespace
@@ -71,6 +83,14 @@ std::string unescaped(std::string_view file) {
   return escaped(name) == file ? name : std::string(file);
 }
 
+std::string name_in_word(std::string_view name) {
+  constexpr std::string_view kSeparators = "=,;[] \t\n";
+  const bool clear = !name.empty() && name.find_first_of(kSeparators) == name.npos;
+  return clear && unescaped(name) == name ? std::string(name) : escaped(name);
+}
+
+std::string escaped_file(std::string_view name) { return stem_for(name) + std::string(kExtension); }
+
 bool is_tensor_file(std::string_view file) {
   return file.size() > kExtension.size() && file.size() <= NAME_MAX && file.ends_with(kExtension) &&
          file[0] != '.' &&
@@ -86,24 +106,15 @@ TensorFiles::TensorFiles(std::span<const std::string> names, std::span<const std
   for (const std::string& name : own) {
     const std::string plain = plain_spelling(name);
     const bool clear = needs_no_escape(name) || (!plain.empty() && uses[plain] == 1);
-    stems_[name] = clear ? plain : escaped(name);
+    stems_[name] = clear && plain.size() <= kLongestStem ? plain : stem_for(name);
     names_[stems_[name]] = name;
-    names_[escaped(name)] = name;
+    names_[stem_for(name)] = name;
   }
 }
 
-Expected<std::string> TensorFiles::file_of(const std::string& name) const {
+std::string TensorFiles::file_of(const std::string& name) const {
   const auto found = stems_.find(name);
-  const std::string file =
-      (found == stems_.end() ? escaped(name) : found->second) + std::string(kExtension);
-  if (file.size() <= NAME_MAX) return file;
-  return Error{fmt::format("'{}': its file would be called {} ({} bytes), must be at most {} bytes",
-                           name, file, file.size(), NAME_MAX)};
-}
-
-Status TensorFiles::check() const {
-  for (const auto& [name, stem] : stems_) TRY(file_of(name));
-  return {};
+  return found == stems_.end() ? escaped_file(name) : found->second + std::string(kExtension);
 }
 
 std::string TensorFiles::name_of(std::string_view file) const {
@@ -114,8 +125,8 @@ std::string TensorFiles::name_of(std::string_view file) const {
 
 Expected<std::string> find_tensor_file(const std::string& folder, const TensorFiles& files,
                                        const std::string& name) {
-  const std::string usual = folder + "/" + TRY(files.file_of(name));
-  const std::string other = folder + "/" + escaped(name) + std::string(kExtension);
+  const std::string usual = folder + "/" + files.file_of(name);
+  const std::string other = folder + "/" + escaped_file(name);
   if (usual == other || ::access(other.c_str(), F_OK) != 0) return usual;
   if (::access(usual.c_str(), F_OK) != 0) return other;
   return Error{

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tensors' names as names of files. A name is any text, a file's name is not: so there is one
-// escape that can be undone, and a shorter spelling where a model's names leave no doubt
-// (docs/decisions/0010-names-of-files.md).
+// Tensors' names as names of files and in words of flags. A name is any text, a file's name or a
+// word is not: so there is one escape that can be undone, and a shorter spelling where a model's
+// names leave no doubt (docs/decisions/0010-names-of-files.md).
 #pragma once
 
 #include <map>
@@ -18,6 +18,14 @@ std::string escaped(std::string_view name);
 // Nothing that `escaped` made is refused; anything else comes back as it is.
 std::string unescaped(std::string_view file);
 
+// A name in a word of several things, as NAME=D,D is: the name itself, or its escape where it holds
+// what separates them or looks like an escape. `unescaped` reads both.
+std::string name_in_word(std::string_view name);
+
+// "NAME.npy" with the name escaped. A name too long for a file system is cut there, and followed by
+// "%%" and its SHA-256.
+std::string escaped_file(std::string_view name);
+
 // Whether TensorFiles could have made it.
 bool is_tensor_file(std::string_view file);
 
@@ -30,10 +38,7 @@ class TensorFiles {
   explicit TensorFiles(std::span<const std::string> names,
                        std::span<const std::string> others = {});
 
-  // "NAME.npy". An error names a tensor whose file no file system takes.
-  Expected<std::string> file_of(const std::string& name) const;
-  // All of them, before anything is run.
-  Status check() const;
+  std::string file_of(const std::string& name) const;  // "NAME.npy"
   // Whose file this is ("NAME.npy", in either spelling); else what it stands for unescaped.
   std::string name_of(std::string_view file) const;
 

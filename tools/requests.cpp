@@ -45,7 +45,7 @@ Expected<Request> read_request(const std::string& folder) {
   std::error_code error;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, error))
     if (entry.path().extension() == ".npy")
-      request.tokens[entry.path().stem()] = TRY(read_tokens(entry.path()));
+      request.tokens[entry.path().filename()] = TRY(read_tokens(entry.path()));
   if (error) return Error{folder + ": " + error.message()};
   return request;
 }
@@ -75,8 +75,8 @@ struct Sound {
 // Tokens come by the names of their files, and are here by the inputs' that these stand for.
 Expected<Request> by_input(Request request, const TensorFiles& files) {
   Request named;
-  for (auto& [stem, tokens] : request.tokens) {
-    const std::string name = files.name_of(stem);
+  for (auto& [file, tokens] : request.tokens) {
+    const std::string name = files.name_of(file);
     if (!named.tokens.emplace(name, std::move(tokens)).second)
       return Error{"'" + name + "': is there in two spellings, must be in one"};
   }
@@ -140,7 +140,6 @@ Status run_requests(ModelRunner& runner, std::vector<NamedRequest> requests,
                     const WriteOutputs& write) {
   const Metadata& metadata = runner.executable().metadata;
   const TensorFiles files = output_files(metadata);
-  if (!outputs.empty()) TRY(files.check());
   const size_t given = requests.size();
   const std::unique_ptr<BatchRunner> batch_runner = TRY(BatchRunner::create(runner));
   const double start = now_seconds();
@@ -163,7 +162,7 @@ Status run_requests(ModelRunner& runner, std::vector<NamedRequest> requests,
         print_error("tessera: request '{}': {}\n", name, answers[i].refused->message);
         ++refused;
       } else if (!outputs.empty()) {
-        TRY(write(TRY(by_file(answer_arrays(answers[i], metadata), files)), outputs + "/" + name));
+        TRY(write(by_file(answer_arrays(answers[i], metadata), files), outputs + "/" + name));
       }
     }
   }

@@ -74,7 +74,7 @@ Status run_batch(const Serving& serving, const std::map<std::string, NpyArray>& 
   if (output_folder.empty()) return {};
   Metadata metadata;
   metadata.anchors = serving.anchors();
-  return write(TRY(by_file(as_arrays(std::move(outputs)), output_files(metadata))), output_folder);
+  return write(by_file(as_arrays(std::move(outputs)), output_files(metadata)), output_folder);
 }
 
 // One batch: where its inputs come from.
@@ -126,7 +126,6 @@ struct ExecutableRun {
 
 Status run_executable(const ExecutableRun& is, const ReadArray& read, const WriteOutputs& write) {
   const Serving serving{TRY(load_runner(is.file, is.machine)), {}};
-  if (!is.outputs.empty()) TRY(output_files(serving.runner->executable().metadata).check());
   for (size_t i = 0; i < is.batches.size(); ++i)
     TRY(run_batch(serving, TRY(load_inputs(is.batches[i], serving, i, read)), is.folder(i), write));
   return {};
@@ -174,11 +173,9 @@ Status run_model(const std::string& path, const MachineOptions& machine,
   options.compile = TRY(compile_options(flags));
   options.machine = machine;
   options.call_site = "tessera run";
-  const bool needs_names = flags.count("inputs") || !outputs.empty();
+  const bool needs_names = flags.count("inputs") > 0;
   const ModelNames names = needs_names ? TRY(model_names(path)) : ModelNames();
   const std::vector<Source> batches = TRY(sources(flags, &names, !options.warm_up.empty()));
-  // Before anything is compiled for answers that no file could hold.
-  if (!outputs.empty()) TRY(TensorFiles(names.outputs, names.inputs).check());
   const std::unique_ptr<Session> session = TRY(Session::open(path, std::move(options)));
   const Status done = run_batches(*session, batches, outputs, read_within(machine.limits));
   if (done.ok()) session->finish_background();

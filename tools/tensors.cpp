@@ -124,7 +124,7 @@ ReadArray read_before(const std::vector<std::string>& folders, const Limits& lim
 // The file has the spelling that the model's names leave it, or the escape.
 Expected<NpyArray> read_tensor(const std::string& folder, const TensorFiles& files,
                                const std::string& name, const ReadArray& read) {
-  const std::string usual = TRY(files.file_of(name)), other = escaped(name) + ".npy";
+  const std::string usual = files.file_of(name), other = escaped_file(name);
   Expected<NpyArray> array = read(folder + "/" + usual);
   if (usual == other) return array;
   Expected<NpyArray> again = read(folder + "/" + other);
@@ -134,10 +134,10 @@ Expected<NpyArray> read_tensor(const std::string& folder, const TensorFiles& fil
   return again.ok() ? again : array;
 }
 
-Expected<std::map<std::string, NpyArray>> by_file(std::map<std::string, NpyArray> arrays,
-                                                  const TensorFiles& files) {
+std::map<std::string, NpyArray> by_file(std::map<std::string, NpyArray> arrays,
+                                        const TensorFiles& files) {
   std::map<std::string, NpyArray> named;
-  for (auto& [name, array] : arrays) named[TRY(files.file_of(name))] = std::move(array);
+  for (auto& [name, array] : arrays) named[files.file_of(name)] = std::move(array);
   return named;
 }
 

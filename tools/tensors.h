@@ -45,8 +45,8 @@ Expected<std::map<std::string, NpyArray>> read_inputs(const std::string& folder,
 Expected<std::map<std::string, Shape>> input_shapes_of(const std::string& folder,
                                                        const TensorFiles& files);
 // Arrays by the names of their files, as they are written.
-Expected<std::map<std::string, NpyArray>> by_file(std::map<std::string, NpyArray> arrays,
-                                                  const TensorFiles& files);
+std::map<std::string, NpyArray> by_file(std::map<std::string, NpyArray> arrays,
+                                        const TensorFiles& files);
 // Seeded: i32 below the anchor's limit (1 where there is none: masks), floats in [-1, 1).
 std::map<std::string, NpyArray> random_inputs(const Metadata& metadata, uint64_t seed);
 // Space for every output, in the model's dtype.

@@ -18,7 +18,7 @@ from poprt_compat.compiler import MEANT, CompilerOptions
 from poprt_compat.converter import DEFAULTS, compile_options
 from poprt_compat.options import ROWS, Row
 from poprt_compat.warn import exit_code, no_meaning
-from tessera._core import visible
+from tessera._core import unescaped, visible
 
 #: Options that are taken and do nothing: name, number of words, default.
 NO_MEANING = [
@@ -134,7 +134,11 @@ def pairs(words: Sequence[str], flag: str) -> dict[str, str]:
 
 def shapes_of(words: Sequence[str]) -> dict[str, Any]:
     shapes = {}
-    for name, dims in pairs(words, "input_shape").items():
+    for word in words:
+        escaped, equals, dims = word.rpartition("=")
+        if not equals or not escaped:
+            raise tessera.UsageError(f"--input_shape: '{word}', must be NAME=D,D")
+        name = unescaped(escaped)
         try:
             shapes[name] = tuple(int(d) for d in dims.split(","))
         except ValueError:

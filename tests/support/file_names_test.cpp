@@ -17,8 +17,7 @@ using ::testing::HasSubstr;
 using Names = std::vector<std::string>;
 
 std::string file_of(const Names& names, const std::string& name, const Names& others = {}) {
-  const auto file = TensorFiles(names, others).file_of(name);
-  return file ? *file : file.error().message;
+  return TensorFiles(names, others).file_of(name);
 }
 
 TEST(FileNames, ordinary_names_keep_their_spelling) {
@@ -77,7 +76,7 @@ TEST(FileNames, no_two_names_of_a_model_share_a_file) {
     const TensorFiles files(all);
     std::set<std::string> taken;
     for (const std::string& name : all) {
-      const std::string file = *files.file_of(name);
+      const std::string file = files.file_of(name);
       EXPECT_TRUE(taken.insert(file).second) << file;
       EXPECT_EQ(files.name_of(file), name);
       EXPECT_EQ(files.name_of(escaped(name) + ".npy"), name);
@@ -86,13 +85,30 @@ TEST(FileNames, no_two_names_of_a_model_share_a_file) {
   }
 }
 
-TEST(FileNames, a_name_too_long_for_a_file_is_refused_by_name) {
-  const std::string fits(251, 'a'), too_long(252, 'a');
-  EXPECT_TRUE(TensorFiles(Names{fits}).check().ok());
-  const Status status = TensorFiles(Names{too_long}).check();
-  ASSERT_FALSE(status.ok());
-  EXPECT_THAT(status.error().message, HasSubstr("'" + too_long + "': its file would be called"));
-  EXPECT_THAT(status.error().message, HasSubstr("(256 bytes), must be at most 255 bytes"));
+TEST(FileNames, a_name_too_long_for_a_file_is_cut_and_stays_its_own) {
+  const std::string fits(251, 'a'), a = fits + "a", b = fits + "b", slash(100, '/');
+  const Names names = {fits, a, b, slash + a, slash + b, std::string(300, '/')};
+  const TensorFiles files(names);
+  std::set<std::string> taken;
+  for (const std::string& name : names) {
+    const std::string file = files.file_of(name);
+    EXPECT_TRUE(taken.insert(file).second) << file;
+    EXPECT_TRUE(is_tensor_file(file)) << file;
+    EXPECT_EQ(files.name_of(file), name);
+    EXPECT_EQ(files.name_of(escaped_file(name)), name);
+  }
+  EXPECT_EQ(files.file_of(fits), fits + ".npy");
+  EXPECT_THAT(files.file_of(a), HasSubstr("aaa%%"));
+}
+
+TEST(FileNames, a_name_in_a_word_is_escaped_where_it_separates_or_looks_escaped) {
+  for (const char* name : {"input_ids", "a/b:0", "größe", "100%", "a%b"})
+    EXPECT_EQ(name_in_word(name), name);
+  for (const char* name : {"", "a=b", "a,b", "a;b", "a b", "x[0]", "a%2Fb", "%"}) {
+    const std::string word = name_in_word(name);
+    EXPECT_EQ(word, escaped(name));
+    EXPECT_EQ(unescaped(word), name);
+  }
 }
 
 TEST(FileNames, that_no_tensor_has_are_told) {

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "support/file_names.h"
 #include "support/npy.h"
 #include "tests/tools/command_line.h"
 
@@ -87,14 +88,48 @@ TEST(Names, of_any_letters_work_on_every_path) {
   EXPECT_FALSE(fs::exists(path("up.npy")));
 }
 
-TEST(Names, too_long_for_a_file_are_refused_before_the_run) {
-  const std::string model = model_of("long.onnx", "x", std::string(252, 'y'), "z");
+TEST(Names, too_long_for_a_file_have_a_file_of_their_own) {
+  const std::string y = std::string(300, 'y'), z = y + "z";
+  const std::string model = model_of("long.onnx", "x", y, z);
   const Result run = tessera({"run", model, "--target", "test", "--inputs",
                               write_x("long_in", "x.npy"), "--outputs", path("long_out")});
-  EXPECT_EQ(run.exit_code, 1);
-  EXPECT_THAT(run.err, HasSubstr("must be at most 255 bytes"));
-  EXPECT_EQ(run.out, "");
-  EXPECT_FALSE(fs::exists(path("long_out")));
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_EQ(first_of("long_out/" + escaped_file(y)), 0);
+  EXPECT_EQ(first_of("long_out/" + escaped_file(z)), -1);
+}
+
+// In each the escape, and what may stand as it is.
+TEST(Names, in_flags_are_escaped_where_they_separate) {
+  const std::string name = "a;b[0]=c d", word = "a%3Bb%5B0%5D%3Dc%20d";
+  const std::string model = model_of("separators.onnx", name, "y", "z");
+  const std::vector<std::string> run = {"run", model, "--target", "test"};
+  const auto with = [&run](std::vector<std::string> more) {
+    more.insert(more.begin(), run.begin(), run.end());
+    return tessera(more);
+  };
+  for (const std::string& shape : {word + "=2,4", name + "=2,4"}) {
+    const Result ran = with({"--random", shape});
+    EXPECT_EQ(ran.exit_code, 0) << ran.err;
+  }
+  const Result warm = with({"--random", word + "=2,4", "--warm_up", word + "=2,4"});
+  EXPECT_EQ(warm.exit_code, 0) << warm.err;
+  const Result read = with({"--inputs", write_x("separators_in", word + ".npy"), "--outputs",
+                            path("separators_out"), "--input_shape", word + "=2,4"});
+  EXPECT_EQ(read.exit_code, 0) << read.err;
+  const Result compiled = tessera({"compile", "--input_model", model, "--target", "test",
+                                   "--input_shape", word + "=2,4", "-o", path("separators.popef")});
+  ASSERT_EQ(compiled.exit_code, 0) << compiled.err;
+  const Result inspected = tessera({"inspect", path("separators.popef"), "--json"});
+  EXPECT_THAT(inspected.out, HasSubstr(word + "=[2,4]"));
+}
+
+TEST(Names, that_end_as_files_do_are_told_from_those) {
+  const std::string model = model_of("npy.onnx", "x.npy", "y", "y.npy");
+  const Result run = tessera({"run", model, "--target", "test", "--inputs",
+                              write_x("npy_in", "x.npy.npy"), "--outputs", path("npy_out")});
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_EQ(first_of("npy_out/y.npy"), 0);
+  EXPECT_EQ(first_of("npy_out/y.npy.npy"), -1);
 }
 
 TEST(Readers, refuse_pipes_and_devices_at_once) {
