@@ -82,6 +82,7 @@ struct CheckReport {
   int64_t nodes = 0;
   std::vector<InputMeaning> inputs;
   std::vector<FormVerdict> forms;
+  std::vector<std::string> kept_in_fp32;  // "node NAME (op): why", where fp16 is asked for
   std::string reference;
   double tolerance = 0;
   std::vector<OutputError> outputs;

@@ -68,6 +68,7 @@ nlohmann::ordered_json check_json(const CheckReport& report) {
       {"unsupported",  report.unsupported     },
       {"inputs",       list_of(report.inputs) },
       {"forms",        list_of(report.forms)  },
+      {"kept_in_fp32", report.kept_in_fp32    },
       {"reference",    report.reference       },
       {"tolerance",    report.tolerance       },
       {"outputs",      list_of(report.outputs)},

@@ -27,6 +27,7 @@ set(TESSERA_PUBLIC_HEADERS
   packing/plan.h
   packing/policy.h
   program/bounds.h
+  program/isolation.h
   program/packing_contract.h
   program/per_dim.h
   program/popef.h

@@ -68,8 +68,9 @@ Extents extents(const VertexShape&) {
 
 namespace tessera {
 
-std::optional<IndexRule> index_rule(const std::vector<Param>& params) {
-  if (params.empty()) return std::nullopt;
+std::optional<IndexRule> index_rule(const ComputeSet& set) {
+  const std::vector<Param>& params = set.params;
+  if (set.codelet != "gather" || params.empty()) return std::nullopt;
   IndexRule rule;
   rule.rows = static_cast<int64_t>(param(params, "rows"));
   rule.by_cell = param(params, "cells") != 0;

@@ -18,7 +18,8 @@ struct IndexRule {
   bool by_cell = false;  // index i is computed for element i of inputs that are as large
 };
 
-// Of a gather's parameters, which must have been checked; nothing where all indices are proved.
-std::optional<IndexRule> index_rule(const std::vector<Param>& params);
+// Of a compute set that has been checked; nothing where it is not a gather, or all its indices are
+// proved.
+std::optional<IndexRule> index_rule(const ComputeSet& set);
 
 }  // namespace tessera

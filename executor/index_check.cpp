@@ -21,10 +21,6 @@ std::string node_of(const Superstep& step) {
 
 }  // namespace
 
-std::optional<IndexRule> index_rule(const ComputeSet& set) {
-  return set.codelet == "gather" ? index_rule(set.params) : std::nullopt;
-}
-
 std::optional<WrongIndex> find_wrong_index(const IndexRule& rule, const VertexOperand& indices,
                                            const UsedCells& used,
                                            const std::optional<WrongIndex>& before) {

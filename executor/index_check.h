@@ -20,8 +20,6 @@ struct WrongIndex {
   int64_t index = 0;  // as the model computed it
 };
 
-// The rule of a superstep; nothing where it is not a gather or its indices are proved.
-std::optional<IndexRule> index_rule(const ComputeSet& set);
 // The first of these indices that counts and is not in the table, if it stands before `before`.
 // One that belongs to a cell which is not used does not count.
 std::optional<WrongIndex> find_wrong_index(const IndexRule& rule, const VertexOperand& indices,

@@ -2,6 +2,7 @@
 #include "passes/fp32_ops.h"
 
 #include <algorithm>
+#include <set>
 
 #include "passes/match.h"
 
@@ -58,19 +59,9 @@ FloatRole role_of(Op op) {
 bool reads_f32(const Node* node) { return std::ranges::any_of(node->in, in_f32); }
 
 bool leads_to_a_sum(const Node* node) {
-  switch (node->op) {
-    case Op::Sub:
-    case Op::Mul:
-    case Op::Div:
-    case Op::Pow:
-    case Op::Abs:
-    case Op::Exp:
-    case Op::Select:
-    case Op::Cast:
-    case Op::Broadcast:
-    case Op::Reshape: return in_f32(node);
-    default: return false;
-  }
+  static const std::set<Op> kOps = {Op::Sub, Op::Mul,    Op::Div,  Op::Pow,       Op::Abs,
+                                    Op::Exp, Op::Select, Op::Cast, Op::Broadcast, Op::Reshape};
+  return kOps.contains(node->op) && in_f32(node);
 }
 
 const Node* squared_by(const Node* node) {

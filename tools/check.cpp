@@ -83,6 +83,15 @@ void print_forms(const CheckReport& report) {
   }
 }
 
+void print_kept_in_fp32(const CheckReport& report) {
+  constexpr size_t kFewLines = 20;
+  const std::vector<std::string>& kept = report.kept_in_fp32;
+  if (kept.empty()) return;
+  print("in fp32, of this fp16 program\n");
+  for (size_t i = 0; i < std::min(kept.size(), kFewLines); ++i) print("  {}\n", kept[i]);
+  if (kept.size() > kFewLines) print("  … and {} more (--json)\n", kept.size() - kFewLines);
+}
+
 void print_errors(const CheckReport& report) {
   print("errors against {}, allowed {:g} of an output's magnitude\n", report.reference,
         report.tolerance);
@@ -118,6 +127,7 @@ void print_report(const CheckReport& report) {
   if (!report.unsupported.empty()) return;
   print_inputs(report);
   print_forms(report);
+  print_kept_in_fp32(report);
   print_errors(report);
   print_layers(report);
 }

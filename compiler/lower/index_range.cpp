@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 #include <unordered_set>
 #include <vector>
 
@@ -42,36 +43,28 @@ Known of_sum(const Node* node, const Interval& each) {
 
 // Rounding keeps order, so the ends of an interval bound what lies between them.
 Known of_two(const Node* node, const Interval& a, const Interval& b) {
-  switch (node->op) {
-    case Op::Add: return Interval{a.low + b.low, a.high + b.high};
-    case Op::Sub: return Interval{a.low - b.high, a.high - b.low};
-    case Op::Mul: return hull({a.low * b.low, a.low * b.high, a.high * b.low, a.high * b.high});
-    case Op::Max: return Interval{std::max(a.low, b.low), std::max(a.high, b.high)};
-    case Op::Min: return Interval{std::min(a.low, b.low), std::min(a.high, b.high)};
-    case Op::Div:
-      if (b.low <= 0) return std::nullopt;
-      return hull({a.low / b.low, a.low / b.high, a.high / b.low, a.high / b.high});
-    default: return std::nullopt;
-  }
+  if (node->is(Op::Add)) return Interval{a.low + b.low, a.high + b.high};
+  if (node->is(Op::Sub)) return Interval{a.low - b.high, a.high - b.low};
+  if (node->is(Op::Mul))
+    return hull({a.low * b.low, a.low * b.high, a.high * b.low, a.high * b.high});
+  if (node->is(Op::Max)) return Interval{std::max(a.low, b.low), std::max(a.high, b.high)};
+  if (node->is(Op::Min)) return Interval{std::min(a.low, b.low), std::min(a.high, b.high)};
+  if (node->is(Op::Div) && b.low > 0)
+    return hull({a.low / b.low, a.low / b.high, a.high / b.low, a.high / b.high});
+  return std::nullopt;
 }
 
 Known of_one(const Node* node, const Interval& a) {
-  switch (node->op) {
-    case Op::Broadcast:
-    case Op::Reshape:
-    case Op::Transpose:
-    case Op::Slice:
-    case Op::ReduceMax:
-    case Op::Gather:
-    case Op::Cast: return a;
-    case Op::Floor: return Interval{std::floor(a.low), std::floor(a.high)};
-    case Op::Round: return Interval{std::nearbyint(a.low), std::nearbyint(a.high)};
-    case Op::Abs: return Interval{0, std::max(std::abs(a.low), std::abs(a.high))};
-    case Op::ReduceSum: return of_sum(node, a);
-    case Op::CumSum:
-      return times_up_to(a, static_cast<double>(node->type.shape[node->int_attr("axis")]));
-    default: return std::nullopt;
-  }
+  static const std::set<Op> kMoves = {Op::Broadcast, Op::Reshape, Op::Transpose, Op::Slice,
+                                      Op::ReduceMax, Op::Gather,  Op::Cast};
+  if (kMoves.contains(node->op)) return a;
+  if (node->is(Op::Floor)) return Interval{std::floor(a.low), std::floor(a.high)};
+  if (node->is(Op::Round)) return Interval{std::nearbyint(a.low), std::nearbyint(a.high)};
+  if (node->is(Op::Abs)) return Interval{0, std::max(std::abs(a.low), std::abs(a.high))};
+  if (node->is(Op::ReduceSum)) return of_sum(node, a);
+  if (node->is(Op::CumSum))
+    return times_up_to(a, static_cast<double>(node->type.shape[node->int_attr("axis")]));
+  return std::nullopt;
 }
 
 // As the result holds it; nothing where that is not exact.

@@ -71,6 +71,9 @@ TEST(Check, halves_are_farther_from_the_reference_and_within_their_own_tolerance
   const CheckReport half = checked(data("hf_roberta_cls_op13"), options);
   EXPECT_TRUE(half.all_well());
   EXPECT_GT(half.outputs[0].largest, 1e-5);
+  EXPECT_THAT(half.kept_in_fp32, IsEmpty()) << "an encoder has nothing that f16 makes wrong";
+  EXPECT_THAT(checked(data("cases/fp16_sum_wide"), options).kept_in_fp32,
+              ElementsAre(HasSubstr("adds up")));
   options.tolerance = 1e-6;
   EXPECT_FALSE(checked(data("hf_roberta_cls_op13"), options).all_well());
 }

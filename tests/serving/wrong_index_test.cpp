@@ -39,8 +39,13 @@ constexpr std::string_view kLookup = R"(program lookup {
 
 std::shared_ptr<ModelRunner> lookup_runner() {
   const std::vector<int32_t> table = {50, 40, 30, 20, 10};
-  auto executable = std::make_shared<const Executable>(tiny_executable(kLookup, {bytes_of(table)}));
-  auto runner = ModelRunner::create(executable, {.threads = 1, .jit = shared_jit()});
+  Executable executable = tiny_executable(kLookup, {bytes_of(table)});
+  executable.metadata.packing.request_size = RequestSize::Tokens;
+  executable.metadata.packing.outputs = {
+      {"y", false}
+  };
+  auto runner = ModelRunner::create(std::make_shared<const Executable>(std::move(executable)),
+                                    {.threads = 1, .jit = shared_jit()});
   EXPECT_TRUE(runner.ok()) << runner.error().message;
   return runner.ok() ? runner.take() : nullptr;
 }

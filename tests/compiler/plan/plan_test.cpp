@@ -65,7 +65,13 @@ TEST(Plan, takes_the_first_cut_that_fits_once_time_is_over) {
   EXPECT_LE(bytes_of(kQuery, first), kWorking);
   EXPECT_GT(first.cycles, plan_matmul(kQuery, c600(), kWorking).cycles);
   const AttentionShape attention{
-      .batch = 16, .queries = 128, .keys = 128, .heads = 12, .depth = 64};
+      .batch = 16,
+      .queries = 128,
+      .keys = 128,
+      .heads = 12,
+      .depth = 64,
+      .params = {{"mask", {0}}, {"scale", {0.125}}}
+  };
   EXPECT_GT(plan_attention(attention, c600(), kWorking, &over).cycles, 0u);
   const GatherShape words{.v = 30522, .n = 768, .t = 4096};
   EXPECT_GT(plan_gather(words, c600(), kWorking, &over).cycles, 0u);
