@@ -55,12 +55,19 @@ ModelBuilder unary(const std::string& op, const std::string& shape) {
 }
 
 TEST(OnnxCorners, the_sign_of_nan_is_nan) {
-  expect_same(run(unary("Sign", "7"), {{0, -0.0, kInf, -kInf, kNan, 3, -2}}),
+  expect_same(run(unary("Sign", "7"),
+                  {
+                      {0, -0.0, kInf, -kInf, kNan, 3, -2}
+  }),
               {0, 0, 1, -1, kNan, 1, -1});
 }
 
 TEST(OnnxCorners, sigmoid_ends_at_0_and_1) {
-  expect_same(run(unary("Sigmoid", "5"), {{0, kInf, -kInf, 100, -100}}), {0.5, 1, 0, 1, 0});
+  expect_same(run(unary("Sigmoid", "5"),
+                  {
+                      {0, kInf, -kInf, 100, -100}
+  }),
+              {0.5, 1, 0, 1, 0});
 }
 
 TEST(OnnxCorners, comparisons_with_nan_are_false) {
@@ -96,7 +103,9 @@ Values reduced_nothing(const std::string& op) {
   m.ints("begin", {0}).ints("end", {0}).ints("axes", {0});
   m.node("Slice", {"a", "begin", "end", "axes"}, {"none"}, "s");
   m.node(op, {"none"}, {"y"}, "n");
-  return run(m, {{1, 2, 3}});
+  return run(m, {
+                    {1, 2, 3}
+  });
 }
 
 TEST(OnnxCorners, reductions_of_no_elements_are_numbers) {
