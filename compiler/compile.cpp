@@ -67,9 +67,10 @@ PassState pass_state(const CompileOptions& options) {
 }
 
 // A batch of single requests, one in each row.
-PackingContract padded_contract(const Graph& graph, const std::string& number_of_length) {
+PackingContract padded_contract(const Graph& graph, const std::string& of_length,
+                                const std::string& of_rows) {
   PackingContract contract;
-  const Paddable proof = prove_paddable(graph, number_of_length);
+  const Paddable proof = prove_paddable(graph, of_length, of_rows);
   contract.why_no_less = visible(proof.why_not);
   if (proof.ids) {
     contract.rows = proof.ids->type.shape[0];
@@ -115,27 +116,37 @@ PackingContract packed_contract(const Graph& graph, const PassState& state) {
 
 // `text` is what convert left in the model, "" in others.
 Expected<PackingContract> contract_of(const Graph& graph, const PassState& state,
-                                      const std::string& text,
-                                      const std::string& number_of_length) {
+                                      const std::string& text, const std::string& of_length,
+                                      const std::string& of_rows) {
   if (state.options.pack_unpack || state.options.pack_attention_mask) {
-    if (!number_of_length.empty()) return Error{number_of_length};
+    if (!of_rows.empty()) return Error{of_rows};
+    if (!of_length.empty()) return Error{of_length};
     return packed_contract(graph, state);
   }
   PackingContract kept;
   if (!text.empty()) kept = TRY(parse_packing(text, graph));
   if (kept.form != PackingForm::None) return kept;
-  return padded_contract(graph, number_of_length.empty() ? kept.why_no_less : number_of_length);
+  return padded_contract(graph, of_length.empty() ? kept.why_no_less : of_length, of_rows);
 }
 
 Expected<Converted> run_converter(const std::string& model_path, const CompileOptions& options,
                                   const Deadline& deadline, PhaseClock& clock) {
   TRY(check_options(options));
-  ImportedModel model = TRY(clock.run("import", [&] {
-    return import_onnx(model_path, options.input_shape, options.limits, &deadline);
+  std::optional<OpenModel> file;
+  ImportedModel model = TRY(clock.run("import", [&]() -> Expected<ImportedModel> {
+    file = TRY(OpenModel::open(model_path, options.limits));
+    return file->import(options.input_shape, options.limits, &deadline);
   }));
   PassState state = pass_state(options);
   state.deadline = &deadline;
-  const std::string number = TRY(number_of_length(model.graph, model_path, options, deadline));
+  const auto adds = [&](const char* pass) {
+    return std::ranges::find(options.passes, pass) != options.passes.end();
+  };
+  const bool is_packed =
+      options.pack_args || adds("insert_packing") || adds("insert_attention_mask");
+  const std::string number =
+      TRY(number_of_length(model.graph, *file, options, is_packed, deadline));
+  const std::string of_rows = TRY(number_of_rows(model.graph, *file, options, deadline));
   Expected<std::vector<PassTiming>> passes = clock.run("passes", [&] {
     const auto as_set = [](const std::vector<std::string>& names) {
       return std::set<std::string>(names.begin(), names.end());
@@ -158,7 +169,8 @@ Expected<Converted> run_converter(const std::string& model_path, const CompileOp
                       .kept = std::move(state.kept)};
   for (const std::string& warning : state.warnings)
     converted.warnings.push_back(model_path + ": " + warning);
-  Expected<PackingContract> packing = contract_of(converted.graph, state, model.packing, number);
+  Expected<PackingContract> packing =
+      contract_of(converted.graph, state, model.packing, number, of_rows);
   if (!packing) return Error{model_path + ": " + packing.error().message, packing.error().kind};
   converted.packing = packing.take();
   for (const PassTiming& pass : *passes) {

@@ -4,54 +4,106 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <unordered_map>
+#include <vector>
 
 #include "compiler/onnx/import/import.h"
 #include "passes/match.h"
 #include "passes/packable.h"
+#include "passes/passes.h"
+#include "passes/token_axes.h"
 
 namespace tessera {
 namespace {
 
-// The same inputs at another length. Nothing where the model declares the length itself.
-Expected<InputShapes> with_length(int64_t length, const Graph& graph, const Node& ids,
-                                  const std::string& model_path, const CompileOptions& options) {
+// What import takes of a model at another size.
+struct Size {
+  int64_t rows = 0, length = 0;
+};
+
+// Which of the sizes the model leaves open, on the axes of the ids.
+struct Open {
+  bool rows = false, length = false;
+};
+
+Open open_sizes(const Graph& graph, const Node& ids, const OpenModel& model) {
+  Open open;
+  for (const DeclaredInput& one : model.declared_inputs())
+    for (const Node* input : graph.inputs) {
+      if (one.name != input->name || input->type.shape != ids.type.shape) continue;
+      if (one.shape.size() != 2) continue;
+      open.rows = open.rows || one.shape[0] < 0;
+      open.length = open.length || one.shape[1] < 0;
+    }
+  return open;
+}
+
+InputShapes with_size(const Graph& graph, const Node& ids, const Size& size) {
   InputShapes shapes;
-  bool is_free = false;
-  const auto declared = TRY(declared_model_inputs(model_path, options.limits));
-  for (const Node* input : graph.inputs) {
-    Shape& shape = shapes[input->name] = input->type.shape;
-    if (shape != ids.type.shape) continue;
-    shape[1] = length;
-    for (const DeclaredInput& one : declared)
-      is_free = is_free || (one.name == input->name && one.shape.size() == 2 && one.shape[1] < 0);
-  }
-  if (!is_free) shapes.clear();
+  for (const Node* input : graph.inputs)
+    shapes[input->name] =
+        input->type.shape == ids.type.shape ? Shape{size.rows, size.length} : input->type.shape;
   return shapes;
 }
 
+// Lengths to compare with: the first is the size of no axis of the graph, so that what is as long
+// follows the row; the others find what changes in steps.
+std::vector<int64_t> other_lengths(const Graph& graph, int64_t length) {
+  std::set<int64_t> sizes;
+  for (const auto& node : graph.nodes())
+    for (const int64_t dim : node->type.shape) sizes.insert(dim);
+  int64_t unlike = length - 1;
+  while (unlike > 2 && sizes.contains(unlike)) --unlike;
+  if (unlike < 3)
+    for (unlike = length + 1; sizes.contains(unlike);) ++unlike;
+  std::vector<int64_t> lengths = {unlike};
+  for (const int64_t other : {(length + 1) / 2, int64_t{3}, int64_t{2}})
+    if (other > 1 && other < length && std::ranges::find(lengths, other) == lengths.end())
+      lengths.push_back(other);
+  return lengths;
+}
+
 // Whether a constant that follows the length holds the same numbers as far as both go.
-bool begins_alike(const Tensor& longer, const Tensor& shorter) {
-  if (longer.type() == shorter.type()) return longer == shorter;
-  const Shape &a = longer.type().shape, &b = shorter.type().shape;
-  if (a.size() != b.size() || longer.type().dtype != shorter.type().dtype) return false;
-  for (size_t d = 0; d < a.size(); ++d)
-    if (b[d] > a[d]) return false;
-  const Shape outer = row_major_strides(a), inner = row_major_strides(b);
-  for (int64_t i = 0; i < elements(b); ++i) {
-    int64_t at = 0;
-    for (size_t d = 0; d < b.size(); ++d) at += i / inner[d] % b[d] * outer[d];
-    const double x = element(longer, at), y = element(shorter, i);
+bool begin_alike(const Tensor& one, const Tensor& other) {
+  const bool is_one = one.bytes().data() == other.bytes().data();  // a weight of the file
+  if (one.type() == other.type()) return is_one || one == other;
+  const Shape &a = one.type().shape, &b = other.type().shape;
+  if (a.size() != b.size() || one.type().dtype != other.type().dtype) return false;
+  Shape both = a;
+  for (size_t d = 0; d < a.size(); ++d) both[d] = std::min(a[d], b[d]);
+  const Shape of_a = row_major_strides(a), of_b = row_major_strides(b),
+              of_both = row_major_strides(both);
+  for (int64_t i = 0; i < elements(both); ++i) {
+    int64_t at_a = 0, at_b = 0;
+    for (size_t d = 0; d < both.size(); ++d) {
+      const int64_t place = i / of_both[d] % both[d];
+      at_a += place * of_a[d];
+      at_b += place * of_b[d];
+    }
+    const double x = element(one, at_a), y = element(other, at_b);
     if (x != y && !(x != x && y != y)) return false;
   }
   return true;
 }
 
-std::string first_difference(const Graph& graph, int64_t length, const Graph& other,
-                             int64_t other_length) {
-  const std::string of_graph =
-      fmt::format("its graph is another at {} tokens than at {}", other_length, length);
-  if (graph.nodes().size() != other.nodes().size()) return of_graph;
+// Attributes that are sizes follow the length; all others say what is done.
+bool same_attributes(const Node& a, const Node& b) {
+  if (a.attrs.size() != b.attrs.size()) return false;
+  return std::ranges::equal(a.attrs, b.attrs, [](const auto& x, const auto& y) {
+    const bool is_size = x.first == "shape" || x.first == "size";
+    return x.first == y.first && (is_size || x.second == y.second);
+  });
+}
+
+std::string first_difference(const Graph& graph, const Size& size, const Graph& other,
+                             const Size& other_size) {
+  const bool by_rows = size.rows != other_size.rows;
+  const std::string another = by_rows ? fmt::format("its graph is another at {} rows than at {}",
+                                                    other_size.rows, size.rows)
+                                      : fmt::format("its graph is another at {} tokens than at {}",
+                                                    other_size.length, size.length);
+  if (graph.nodes().size() != other.nodes().size()) return another;
   std::unordered_map<const Node*, const Node*> twin;
   const UserMap users = users_of(graph);
   for (auto a = graph.nodes().begin(), b = other.nodes().begin(); a != graph.nodes().end();
@@ -60,40 +112,105 @@ std::string first_difference(const Graph& graph, int64_t length, const Graph& ot
     twin[&node] = &same;
     bool alike = node.op == same.op && node.in.size() == same.in.size();
     for (size_t i = 0; alike && i < node.in.size(); ++i) alike = twin.at(node.in[i]) == same.in[i];
-    if (!alike) return of_graph;
-    if (!node.is(Op::Constant)) continue;
-    if (length > other_length ? begins_alike(node.value, same.value)
-                              : begins_alike(same.value, node.value))
-      continue;
+    if (!alike) return another;
+    if (!same_attributes(node, same))
+      return called(node) + (by_rows ? ": does another thing for other rows"
+                                     : ": does another thing for a shorter row");
+    if (!node.is(Op::Constant) || begin_alike(node.value, same.value)) continue;
     const Node* user = &node;
     for (auto of = users.find(user); of != users.end() && (user == &node || is_view(user));
          of = users.find(user))
       user = of->second.front();
     const bool is_number = elements(node.type.shape) == 1 && elements(same.type.shape) == 1;
-    return called(*user) + ": uses a number that is made of the row length" +
-           (is_number ? fmt::format(" ({:g} at {} tokens, {:g} at {})", element(node.value, 0),
-                                    length, element(same.value, 0), other_length)
-                      : "") +
-           ", which is another for a shorter request";
+    return called(*user) + ": uses a number that is made of the " +
+           (by_rows ? "number of rows" : "row length") +
+           (is_number
+                ? fmt::format(" ({:g} at {} {}, {:g} at {})", element(node.value, 0),
+                              by_rows ? size.rows : size.length, by_rows ? "rows" : "tokens",
+                              element(same.value, 0), by_rows ? other_size.rows : other_size.length)
+                : "") +
+           (by_rows ? ", which is another for a request alone"
+                    : ", which is another for a shorter request");
   }
   return "";
 }
 
+// What a fold makes of numbers of the length is compared too.
+Status fold(Graph& graph, const CompileOptions& options, const Deadline& deadline) {
+  PassState state;
+  state.limits = options.limits;
+  state.deadline = &deadline;
+  TRY(fold_constants(graph, state));
+  graph.remove_dead();
+  return {};
+}
+
+// The proof of axes where nothing but the row is as long: at the first of the other lengths.
+Expected<std::string> wrong_axes(Graph graph, const CompileOptions& options, bool is_packed,
+                                 const Deadline& deadline) {
+  PassState state;
+  state.limits = options.limits;
+  state.deadline = &deadline;
+  state.options.position_ids = is_packed;
+  TRY(run_passes(graph, state, {}, {options.skip_passes.begin(), options.skip_passes.end()}, ""));
+  const Node* ids = find_ids(graph);
+  if (!ids) return std::string();
+  const auto axes = find_token_axes(graph, {.rows = ids->type.shape[0],
+                                            .row_length = ids->type.shape[1],
+                                            .layout = is_packed ? Layout::Packed : Layout::Padded,
+                                            .only_rows_are_so_long = true});
+  return axes.ok() ? std::string() : axes.error().message;
+}
+
 }  // namespace
 
-Expected<std::string> number_of_length(const Graph& graph, const std::string& model_path,
-                                       const CompileOptions& options, const Deadline& deadline) {
+Expected<std::string> number_of_length(const Graph& graph, const OpenModel& model,
+                                       const CompileOptions& options, bool is_packed,
+                                       const Deadline& deadline) {
   const Node* ids = find_ids(graph);
   if (!ids || ids->type.shape[1] < 2) return std::string();
-  const int64_t length = ids->type.shape[1];
-  // At one token a broadcast may be none.
-  const int64_t other_length = length > 2 ? length - 1 : length + 1;
-  const InputShapes shapes = TRY(with_length(other_length, graph, *ids, model_path, options));
-  if (shapes.empty()) return std::string();
-  const auto other = import_onnx(model_path, shapes, options.limits, &deadline);
+  const Open open = open_sizes(graph, *ids, model);
+  if (!open.length) return std::string();
+  const Size size{ids->type.shape[0], ids->type.shape[1]};
+  Graph folded = graph.clone();
+  TRY(fold(folded, options, deadline));
+  bool is_first = true;
+  for (const int64_t length : other_lengths(graph, size.length)) {
+    const Size other_size{size.rows, length};
+    auto other = model.import(with_size(graph, *ids, other_size), options.limits, &deadline);
+    if (!other.ok() && other.error().kind == ErrorKind::Refused) return other.error();
+    if (!other.ok())
+      return fmt::format("it is not of every length: at {} tokens {}", length,
+                         other.error().message);
+    if (is_first) {
+      const std::string axes = TRY(wrong_axes(other->graph.clone(), options, is_packed, deadline));
+      if (!axes.empty()) return axes;
+    }
+    is_first = false;
+    TRY(fold(other->graph, options, deadline));
+    const std::string difference = first_difference(folded, size, other->graph, other_size);
+    if (!difference.empty()) return difference;
+  }
+  return std::string();
+}
+
+Expected<std::string> number_of_rows(const Graph& graph, const OpenModel& model,
+                                     const CompileOptions& options, const Deadline& deadline) {
+  const Node* ids = find_ids(graph);
+  if (!ids) return std::string();
+  const Open open = open_sizes(graph, *ids, model);
+  if (!open.rows) return std::string();
+  const Size size{ids->type.shape[0], ids->type.shape[1]};
+  const Size other_size{size.rows + 1, size.length};
+  auto other = model.import(with_size(graph, *ids, other_size), options.limits, &deadline);
   if (!other.ok() && other.error().kind == ErrorKind::Refused) return other.error();
-  if (!other.ok()) return std::string();
-  return first_difference(graph, length, other->graph, other_length);
+  if (!other.ok()) return "it is not of any number of rows: " + other.error().message;
+  Graph folded = graph.clone();
+  TRY(fold(folded, options, deadline));
+  TRY(fold(other->graph, options, deadline));
+  // From one row to two a broadcast may come in; with one there is nobody else.
+  if (size.rows == 1) return std::string();
+  return first_difference(folded, size, other->graph, other_size);
 }
 
 }  // namespace tessera

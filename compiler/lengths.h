@@ -9,6 +9,7 @@
 
 #include <string>
 
+#include "compiler/onnx/import/import.h"
 #include "compiler/options.h"
 #include "ir/graph.h"
 #include "support/expected.h"
@@ -16,9 +17,14 @@
 namespace tessera {
 
 // "node 'NAME' (op): uses a number that the row length makes (16 at 16 tokens, 15 at 15), …", or
-// "" where there is none. `graph` is what import gave, before any pass. A model that is of one
+// "" where there is none. `graph` is what
+// an import of `model` gave, before any pass. A model that is of one
 // length alone has nothing to compare with, and "" too. Errors: a deadline.
-Expected<std::string> number_of_length(const Graph& graph, const std::string& model_path,
-                                       const CompileOptions& options, const Deadline& deadline);
+Expected<std::string> number_of_length(const Graph& graph, const OpenModel& model,
+                                       const CompileOptions& options, bool is_packed,
+                                       const Deadline& deadline);
+// The same of the number of rows: what it makes differs for a request that is alone in its batch.
+Expected<std::string> number_of_rows(const Graph& graph, const OpenModel& model,
+                                     const CompileOptions& options, const Deadline& deadline);
 
 }  // namespace tessera

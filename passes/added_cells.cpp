@@ -51,7 +51,8 @@ CellRange range_of_added(const Node& node, const TokenAxes& axes, const CellRang
   if (node.is(Op::Gather)) return in[0];
   if (node.is(Op::ReduceSum)) return sum_of(in[0]);
   if (node.is(Op::Softmax)) return softmax_of(in[0], node.int_attr("axis") == axes.sequence);
-  if (all.kind != Kind::Finite) return {};
+  const bool is_norm = node.is(Op::LayerNorm) || node.is(Op::RmsNorm);
+  if (all.kind != Kind::Finite || (is_norm && node.float_attr("eps") <= 0)) return {};
   if (node.is(Op::MatMul) && (in[0].is_zero() || in[1].is_zero())) return {0, 0, Kind::Finite};
   return {.kind = Kind::Finite};
 }

@@ -37,17 +37,29 @@ bool has_rows(const Graph& graph, const TokenAxesMap& axes) {
   return true;
 }
 
-// Whether a mask of an attention is made of the ids.
+// The conditions and products that make a value low: what masks are written with.
+void push_masks(const Node* value, std::vector<const Node*>& open) {
+  for (int i = 0; i < kFarthest && (is_view(value) || value->is(Op::Cast)); ++i)
+    value = value->in[0];
+  if (value->is(Op::Select)) open.push_back(value->in[0]);
+  if (value->is(Op::Add)) open.insert(open.end(), value->in.begin(), value->in.end());
+}
+
+// Whether a mask of an attention, a softmax or a maximum is made of the ids.
 bool masks_ids(const Graph& graph, const Node* ids) {
   std::unordered_set<const Node*> seen;
   std::vector<const Node*> open;
   for (const auto& node : graph.nodes())
-    if (node->is(Op::Attention) && node->in.size() == 4) open.push_back(node->in[3]);
+    if (node->is(Op::Attention) && node->in.size() == 4)
+      open.push_back(node->in[3]);
+    else if (node->is(Op::Softmax) || node->is(Op::ReduceMax))
+      push_masks(node->in[0], open);
   while (!open.empty()) {
     const Node* node = open.back();
     open.pop_back();
     if (!seen.insert(node).second) continue;
     if (node == ids) return true;
+    if (node->is(Op::Gather) || node->is(Op::MatMul)) continue;  // numbers of tokens, not a mask
     open.insert(open.end(), node->in.begin(), node->in.end());
   }
   return false;
@@ -55,15 +67,20 @@ bool masks_ids(const Graph& graph, const Node* ids) {
 
 }  // namespace
 
-Paddable prove_paddable(const Graph& graph, const std::string& unequal) {
+Paddable prove_paddable(const Graph& graph, const std::string& of_length,
+                        const std::string& of_rows) {
   Paddable result;
   result.ids = find_ids(graph);
   if (!result.ids) {
     result.why_not = "no input i32[batch,sequence] is looked up in a table";
     return result;
   }
+  if (!of_rows.empty()) {
+    result.why_not = of_rows;
+    return result;
+  }
   const auto padded = prove(graph, *result.ids, Layout::Padded);
-  if (padded.ok() && unequal.empty()) {
+  if (padded.ok() && of_length.empty()) {
     result.by_rows = result.by_tokens = true;
     result.hides_id_0 = masks_ids(graph, result.ids);
     for (const Output& output : graph.outputs)
@@ -71,7 +88,7 @@ Paddable prove_paddable(const Graph& graph, const std::string& unequal) {
         result.per_request.insert(output.name);
     return result;
   }
-  result.why_not = padded.ok() ? unequal : padded.error().message;
+  result.why_not = padded.ok() ? of_length : padded.error().message;
   const auto whole = prove(graph, *result.ids, Layout::Whole);
   result.by_rows = whole.ok() && has_rows(graph, *whole);
   if (!whole.ok()) result.why_not = whole.error().message;

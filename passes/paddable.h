@@ -26,8 +26,9 @@ struct Paddable {
   bool hides_id_0 = false;
 };
 
-// `unequal` says why the model's numbers are of one length only (compiler/lengths.h); "" if they
-// are not, and then it may be padded.
-Paddable prove_paddable(const Graph& graph, const std::string& unequal);
+// `of_length` and `of_rows` say why the model's numbers are of one length, or of one number of rows
+// only (compiler/lengths.h); "" where they are not.
+Paddable prove_paddable(const Graph& graph, const std::string& of_length,
+                        const std::string& of_rows = "");
 
 }  // namespace tessera

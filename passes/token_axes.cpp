@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/token_axes.h"
 
+#include "passes/long_axes.h"
 #include "passes/match.h"
 #include "passes/token_site.h"
 
@@ -36,11 +37,15 @@ Expected<TokenAxesMap> find_token_axes(const Graph& graph, const TokenShape& sha
   TokenAxesMap known;
   CellRangeMap added;
   for (const auto& node : graph.nodes()) {
-    TokenAxes axes = TRY(axes_of({*node, known, added, shape}));
+    const TokenSite site{*node, known, added, shape};
+    TokenAxes axes = TRY(axes_of(site));
+    TRY(check_long_axes(site));
     added[node.get()] =
         shape.layout == Layout::Padded ? range_of_added(*node, axes, added) : CellRange{};
     known[node.get()] = std::move(axes);
   }
+  for (const Output& output : graph.outputs)
+    TRY(check_long_output(output, known.at(output.node), shape));
   return known;
 }
 

@@ -39,6 +39,10 @@ enum class Layout : uint8_t {
 struct TokenShape {
   int64_t rows = 0, row_length = 0;
   Layout layout = Layout::Packed;
+  // True: nothing in the graph is as long as the row by chance, so that an axis of that size
+  // follows the row's length, also where it is not one of tokens (positions, scores by place). What
+  // such an axis is summed over, or hands out, is another for a shorter request, and is refused.
+  bool only_rows_are_so_long = false;
 };
 
 using TokenAxesMap = std::unordered_map<const Node*, TokenAxes>;

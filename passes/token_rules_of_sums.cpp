@@ -74,7 +74,11 @@ bool hides_added_keys(const TokenSite& at) {
   const bool is_bias = kind == "bias";
   if (mask.kind != Kind::Token || mask.batch != 0 || mask.sequence != (is_bias ? 3 : 1))
     return false;
-  return is_bias ? hides(added.high) : added.is_zero();
+  if (!is_bias) return added.is_zero();
+  // An exponential of 0 next to NaN is NaN.
+  for (size_t i = 0; i < 3; ++i)
+    if (at.added_to(i).kind != CellRange::Kind::Finite) return false;
+  return hides(added.high);
 }
 
 // The mask must be of the row's own request, and hide the cells that padding adds.

@@ -67,6 +67,52 @@ TEST(Lengths, a_number_that_the_row_length_makes_is_of_one_length) {
                                                "the row length (8 at 8 tokens, 7 at 7)"));
 }
 
+// The sum over a number that is made of one axis of the ids' shape.
+ModelBuilder sum_by(const std::string& axis, const std::string& at_least = "") {
+  ModelBuilder m = sum_of_words();
+  m.graph()
+      .mutable_input(0)
+      ->mutable_type()
+      ->mutable_tensor_type()
+      ->mutable_shape()
+      ->mutable_dim(0)
+      ->set_dim_param("batch");
+  m.graph()
+      .mutable_input(1)
+      ->mutable_type()
+      ->mutable_tensor_type()
+      ->mutable_shape()
+      ->mutable_dim(0)
+      ->set_dim_param("batch");
+  m.node("Shape", {"input_ids"}, {"shape"}, "shape");
+  m.node("Gather", {"shape", axis}, {"size"}, "size");
+  std::string size = "size";
+  if (!at_least.empty()) m.node("Min", {"size", at_least}, {size = "bounded"}, "bounded");
+  auto& to = *m.node("Cast", {size}, {"divisor"}, "cast").add_attribute();
+  to.set_name("to");
+  to.set_type(::onnx::AttributeProto::INT);
+  to.set_i(TensorProto::FLOAT);
+  m.node("Div", {"sum", "divisor"}, {"y"}, "mean");
+  m.output("y");
+  return m;
+}
+
+TEST(Lengths, a_number_that_changes_in_steps_is_found) {
+  ModelBuilder model = sum_by("one", "four");
+  model.ints("four", {4}, true);  // 4 at 8 and at 7 tokens, 2 at 2
+  const auto contract = contract_of(model);
+  ASSERT_TRUE(contract.ok()) << contract.error().message;
+  EXPECT_EQ(contract->request_size, RequestSize::Row);
+  EXPECT_THAT(contract->why_no_less, HasSubstr("made of the row length"));
+}
+
+TEST(Lengths, a_number_that_the_rows_make_is_of_one_batch) {
+  const auto contract = contract_of(sum_by("zero"));
+  ASSERT_TRUE(contract.ok()) << contract.error().message;
+  EXPECT_EQ(contract->request_size, RequestSize::Batch);
+  EXPECT_THAT(contract->why_no_less, HasSubstr("made of the number of rows (2 at 2 rows, 3 at 3)"));
+}
+
 TEST(Lengths, a_model_with_such_a_number_is_not_packed) {
   CompileOptions options;
   options.pack_args = PackArgs{.max_valid_num = 4, .segment_max_size = 8};

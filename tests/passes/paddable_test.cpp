@@ -204,6 +204,68 @@ TEST(Paddable, a_number_of_the_length_takes_whole_rows) {
   EXPECT_EQ(proof.why_not, "node 'n': a number");
 }
 
+TEST(Paddable, nan_behind_a_request_is_not_hidden_by_a_bias) {
+  const std::string bias = R"(  %m = cast %mask {to="f32"} : f32[2,4]
+  %one = constant {value=1} : f32[2,4]
+  %hidden = sub %one, %m : f32[2,4]
+  %low = constant {value=-1e30} : f32[2,4]
+  %off = mul %hidden, %low : f32[2,4]
+  %key = reshape %off {shape=[2,1,1,4]} : f32[2,1,1,4]
+)";
+  const auto of = [&](const std::string& value) {
+    return proof_of(bias + "  %log = log %x : f32[2,4,3]\n  %y = attention %x, %x, %" + value +
+                        ", %key {heads=1, mask=\"bias\", scale=1} : f32[2,4,3]\n",
+                    "%y");
+  };
+  EXPECT_TRUE(of("x").by_tokens) << of("x").why_not;
+  EXPECT_FALSE(of("log").by_tokens);
+}
+
+TEST(Paddable, a_softmax_under_a_mask_of_ids_needs_a_token_too) {
+  const Paddable proof = proof_of(R"(  %zero = constant {value=0} : i32[2,4]
+  %none = equal %ids, %zero : bool[2,4]
+  %w = constant {value=[1,2,3]} : f32[3,1]
+  %scores = matmul %x, %w : f32[2,4,1]
+  %flat = reshape %scores {shape=[2,4]} : f32[2,4]
+  %low = constant {value=-1e9} : f32[2,4]
+  %masked = select %none, %low, %flat : f32[2,4]
+  %p = softmax %masked {axis=1} : f32[2,4]
+  %row = reshape %p {shape=[2,1,4]} : f32[2,1,4]
+  %y = matmul %row, %x : f32[2,1,3]
+)",
+                                  "%y");
+  EXPECT_TRUE(proof.by_tokens) << proof.why_not;
+  EXPECT_TRUE(proof.hides_id_0);
+}
+
+// A request's first token by places: there is one place for each token of the row.
+TEST(Paddable, axes_as_long_as_the_row_are_summed_for_one_length_alone) {
+  const std::string lines =
+      R"(  %first = slice %x {size=[2,1,3], start=[0,0,0], step=[1,1,1]} : f32[2,1,3]
+  %row = reshape %first {shape=[2,3,1]} : f32[2,3,1]
+  %wide = broadcast %row {shape=[2,3,4]} : f32[2,3,4]
+  %places = constant {value=[0,1,2,3]} : f32[1,1,4]
+  %each = broadcast %places {shape=[2,3,4]} : f32[2,3,4]
+  %by_place = mul %wide, %each : f32[2,3,4]
+  %sum = reduce_sum %by_place {axes=[2]} : f32[2,3]
+)";
+  const auto axes_of = [&](const std::string& output) {
+    const auto graph = parse_graph(
+        R"(graph @f(%ids: i32[2,4], %mask: i32[2,4]) {
+  %table = constant {value=[1,2,3,4,5,6]} : f32[2,3]
+  %x = gather %table, %ids {axis=0} : f32[2,4,3]
+)" + lines +
+        "  return " + output + "\n}\n");
+    EXPECT_TRUE(graph.ok()) << graph.error().message;
+    const auto axes = find_token_axes(
+        *graph,
+        {.rows = 2, .row_length = 4, .layout = Layout::Padded, .only_rows_are_so_long = true});
+    return axes.ok() ? std::string() : axes.error().message;
+  };
+  EXPECT_THAT(axes_of("%sum"), HasSubstr("node 'sum' (reduce_sum): computes along an axis that is "
+                                         "as long as the row and holds no tokens"));
+}
+
 // Where axes have one size, only the graph tells tokens from features.
 TEST(Paddable, features_as_many_as_tokens_are_not_tokens) {
   const Paddable proof = proof_of(R"(  %w = constant {value=[1,2,3,4,5,6,7,8,9,10,11,12]} : f32[3,4]

@@ -325,9 +325,21 @@ Expected<ModelNames> model_names(const std::string& path, const Limits& limits) 
 
 Expected<std::vector<DeclaredInput>> declared_model_inputs(const std::string& path,
                                                            const Limits& limits) {
-  const ModelFile file = TRY(read_model_file(path, limits));
+  return TRY(OpenModel::open(path, limits)).declared_inputs();
+}
+
+Expected<OpenModel> OpenModel::open(const std::string& path, const Limits& limits) {
+  return OpenModel(std::make_shared<const ModelFile>(TRY(read_model_file(path, limits))));
+}
+
+Expected<ImportedModel> OpenModel::import(const std::map<std::string, Shape>& input_shape,
+                                          const Limits& limits, const Deadline* deadline) const {
+  return Importer(*file_, limits, deadline).run(input_shape);
+}
+
+std::vector<DeclaredInput> OpenModel::declared_inputs() const {
   std::vector<DeclaredInput> inputs;
-  for (const auto* input : declared_inputs(file.model->graph())) {
+  for (const auto* input : tessera::declared_inputs(file_->model->graph())) {
     const auto& type = input->type().tensor_type();
     Shape shape;
     for (const auto& dim : type.shape().dim())

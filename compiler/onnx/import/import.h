@@ -9,6 +9,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,28 @@ Expected<ImportedModel> import_onnx(const std::string& path,
                                     const std::map<std::string, Shape>& input_shape,
                                     const Limits& limits = {}, const Deadline* deadline = nullptr);
 
+// What the model declares of its inputs, before anything is fixed.
+struct DeclaredInput {
+  std::string name;
+  std::string dtype;  // "int64", "float32" …
+  Shape shape;        // -1: a variable dimension
+};
+
+// A model file that is read once and imported at several shapes. Imports share its weights.
+struct ModelFile;
+class OpenModel {
+ public:
+  static Expected<OpenModel> open(const std::string& path, const Limits& limits = {});
+  Expected<ImportedModel> import(const std::map<std::string, Shape>& input_shape,
+                                 const Limits& limits, const Deadline* deadline) const;
+  // As declared_model_inputs gives them.
+  std::vector<DeclaredInput> declared_inputs() const;
+
+ private:
+  explicit OpenModel(std::shared_ptr<const ModelFile> file) : file_(std::move(file)) {}
+  std::shared_ptr<const ModelFile> file_;
+};
+
 // Every node that stands against an import, and not only the first: the errors that import would
 // give, without the path. A node whose operands could not be made is looked at for its op alone.
 struct OnnxSurvey {
@@ -50,12 +73,7 @@ struct ModelNames {
 };
 Expected<ModelNames> model_names(const std::string& path, const Limits& limits = {});
 
-// What the model declares of the same inputs, before anything is fixed.
-struct DeclaredInput {
-  std::string name;
-  std::string dtype;  // "int64", "float32" …
-  Shape shape;        // -1: a variable dimension
-};
+// Inputs with an initializer are left out here too.
 Expected<std::vector<DeclaredInput>> declared_model_inputs(const std::string& path,
                                                            const Limits& limits = {});
 
