@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a check runs: requests of different lengths, and whole batches, with the inputs that a
-// reference takes for each of them alone.
+// A check runs requests of different lengths and whole batches. Each has the inputs that a reference
+// takes for it alone.
 #pragma once
 
 #include <string>

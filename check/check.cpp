@@ -26,7 +26,7 @@ constexpr const char* kFormBPass = "insert_attention_mask";
 // size, and do not excuse those of others.
 constexpr double kLargeNumber = 1e4;
 
-// What an answer or a reference holds of one output.
+// The largest of the first `count` numbers, without those that mark something left out.
 double magnitude_of(const Array& array, size_t count) {
   double largest = 0;
   for (size_t i = 0; i < count; ++i)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a user asks of us before trusting us: whether a model compiles, what its inputs mean, how
-// its requests may be padded and packed, and how far every answer is from a reference that is not
-// ours.
+// The first questions of a user: whether a model compiles, what its inputs mean, how its requests
+// may be padded and packed, and how far every answer is from a reference that is not the compiler.
 #pragma once
 
 #include <cstdint>
@@ -99,7 +98,7 @@ struct CheckReport {
 using CheckProgress = std::function<void(const std::string& what)>;
 
 // Errors: a file that cannot be read, shapes that are not fixed, a request that is wrong, a
-// reference that cannot be had. What is wrong with the model itself is in the report.
+// reference that cannot be had. The report has what is wrong with the model itself.
 Expected<CheckReport> check_model(const std::string& model_path, const CheckOptions& options,
                                   const CheckProgress& progress = {});
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the inputs of a model say, and how that was found: by what the graph does with them, and by
+// The meaning of a model's inputs, and how it was found: by what the graph does with them, and by
 // their usual names where it shows nothing.
 #pragma once
 

@@ -17,7 +17,7 @@
 namespace tessera {
 namespace {
 
-// What import takes of a model at another size.
+// The size of a batch that a model is imported for.
 struct Size {
   int64_t rows = 0, length = 0;
 };
@@ -135,7 +135,7 @@ std::string first_difference(const Graph& graph, const Size& size, const Graph& 
   return "";
 }
 
-// What a fold makes of numbers of the length is compared too.
+// Folded, so that numbers which are computed from the length are compared too.
 Status fold(Graph& graph, const CompileOptions& options, const Deadline& deadline) {
   PassState state;
   state.limits = options.limits;
