@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A check runs requests of different lengths and whole batches. Each has the inputs that a reference
-// takes for it alone.
+// A check runs requests of different lengths and whole batches. Each has the inputs that a
+// reference takes for it alone.
 #pragma once
 
 #include <string>
