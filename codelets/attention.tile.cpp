@@ -189,7 +189,7 @@ float largest(const float* scores, int64_t n) {
   return max_of_lanes(most);
 }
 
-// What is left in f32 of each score when a large number is added to it: all keys are hidden alike.
+// Adds the same large number to each score. f32 keeps only a part of the score beside it.
 void hide_alike(int64_t keys, float* scores) {
   const v16 hidden = splat(static_cast<float>(attention_constants.hidden));
   for_each_lanes(keys, [&](int64_t i, int64_t) {

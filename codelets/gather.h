@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a gather says of its indices, where nothing has proved that its table has them all.
+// The rule that a gather carries where nothing has proved that all its indices are in its table.
 #pragma once
 
 #include <cstdint>
@@ -18,8 +18,8 @@ struct IndexRule {
   bool by_cell = false;  // index i is computed for element i of inputs that are as large
 };
 
-// Of a compute set that has been checked; nothing where it is not a gather, or all its indices are
-// proved.
+// The rule of a compute set, which must have been checked. There is none if it is not a gather, or
+// if all its indices are proved.
 std::optional<IndexRule> index_rule(const ComputeSet& set);
 
 }  // namespace tessera

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <set>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "compiler/onnx/import/import.h"
@@ -28,14 +29,15 @@ struct Open {
 };
 
 Open open_sizes(const Graph& graph, const Node& ids, const OpenModel& model) {
+  std::unordered_set<std::string> by_token;
+  for (const Node* input : graph.inputs)
+    if (input->type.shape == ids.type.shape) by_token.insert(input->name);
   Open open;
-  for (const DeclaredInput& one : model.declared_inputs())
-    for (const Node* input : graph.inputs) {
-      if (one.name != input->name || input->type.shape != ids.type.shape) continue;
-      if (one.shape.size() != 2) continue;
-      open.rows = open.rows || one.shape[0] < 0;
-      open.length = open.length || one.shape[1] < 0;
-    }
+  for (const DeclaredInput& one : model.declared_inputs()) {
+    if (!by_token.contains(one.name) || one.shape.size() != 2) continue;
+    open.rows = open.rows || one.shape[0] < 0;
+    open.length = open.length || one.shape[1] < 0;
+  }
   return open;
 }
 

@@ -8,7 +8,7 @@
 namespace tessera {
 namespace {
 
-// What stands before the first `separator`, and what stands behind it.
+// The text before the first `separator`, and the text behind it.
 std::pair<std::string_view, std::string_view> cut(std::string_view text, char separator) {
   const size_t at = text.find(separator);
   if (at == text.npos) return {text, {}};

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a user asks of the compiler. Names follow PopRT's command line; the rows are in options.def.
+// The options that a user gives the compiler. Names follow PopRT's command line; the rows are in
+// options.def.
 #pragma once
 
 #include <map>

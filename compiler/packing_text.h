@@ -11,8 +11,8 @@
 
 namespace tessera {
 
-// One line of JSON, by the contract's field names. Of a model that is not packed: why its requests
-// take whole rows, "" where they do not.
+// One line of JSON, by the contract's field names. For a model that is not packed it says why a
+// request takes a whole row, and is "" if a request may take less.
 std::string packing_text(const PackingContract& contract);
 // The text comes from a file that may be anybody's: it must fit the graph, else BadFile.
 Expected<PackingContract> parse_packing(const std::string& text, const Graph& graph);

@@ -78,7 +78,7 @@ void place_table(Lowering& lowering, const Node* table, const Lookup& lookup) {
   lowering.place(table, "table", view, {plan.p, ceil_div(shape.v, v_parts), plan.n});
 }
 
-// What is known of the model's values, once for all gathers of indices that are computed.
+// The intervals of the model's values, found once for all gathers whose indices are computed.
 const IndexRanges& index_ranges(Lowering& lowering) {
   if (!lowering.index_ranges) lowering.index_ranges.emplace(lowering.graph);
   return *lowering.index_ranges;
@@ -92,7 +92,8 @@ const Node* given_indices(const Node* indices) {
   return indices->is(Op::Input) || indices->is(Op::Constant) ? indices : nullptr;
 }
 
-// What counts from the end is counted from the start first, where it is not known to be none.
+// Turns negative indices, which count from the end, into indices from the start. An index that is
+// known not to be negative stays as it is.
 Value wrapped_indices(Lowering& lowering, const Node& node, int64_t rows) {
   const Node* indices = node.in[1];
   const std::optional<Interval> range = index_ranges(lowering).of(indices);

@@ -22,15 +22,15 @@ class IndexRanges {
 
   // Nothing where it is not known.
   std::optional<Interval> of(const Node* node) const;
-  // Whether each of these indices is a row of a table of so many, counted from either end.
+  // Whether each of these indices is in a table of `rows` rows, counted from either end.
   bool are_rows(const Node* indices, int64_t rows) const;
 
  private:
   std::unordered_map<const Node*, Interval> known_;
 };
 
-// Whether element i of these indices is computed for element i of inputs that are as large: of one
-// token in one cell of a batch. What lies in a cell that no request has is nobody's.
+// Whether element i of these indices is computed from element i of inputs that are as large, so
+// that it belongs to one cell of the batch. An index in a cell without a request then does no harm.
 bool belong_to_cells(const Node* indices);
 
 }  // namespace tessera

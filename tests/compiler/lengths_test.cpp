@@ -15,9 +15,10 @@ using ::testing::HasSubstr;
 constexpr int32_t kInt64 = TensorProto::INT64;
 
 // A sum of words under their mask, over the row.
-ModelBuilder sum_of_words(const std::string& length = "seq") {
+ModelBuilder sum_of_words(const std::string& length = "seq", const std::string& rows = "2") {
   ModelBuilder m;
-  m.input("input_ids", kInt64, "2," + length).input("attention_mask", kInt64, "2," + length);
+  m.input("input_ids", kInt64, rows + "," + length);
+  m.input("attention_mask", kInt64, rows + "," + length);
   m.floats("table", {1, 2, 3, 4, 5, 6}, {3, 2});
   m.floats("nothing", {0}, {});
   m.ints("zero", {0}, true).ints("one", {1}, true).ints("axis_1", {1}).ints("axis_2", {2});
@@ -29,18 +30,22 @@ ModelBuilder sum_of_words(const std::string& length = "seq") {
   return m;
 }
 
-// The same over the length of the row, which the graph asks the ids for.
-ModelBuilder mean_over_rows(const std::string& length = "seq") {
-  ModelBuilder m = sum_of_words(length);
+// The sum over a number that the graph makes of one axis of the ids' shape.
+ModelBuilder sum_by(const std::string& axis, ModelBuilder m, const std::string& at_most = "") {
   m.node("Shape", {"input_ids"}, {"shape"}, "shape");
-  m.node("Gather", {"shape", "one"}, {"length"}, "length");
-  auto& to = *m.node("Cast", {"length"}, {"divisor"}, "cast").add_attribute();
+  m.node("Gather", {"shape", axis}, {"size"}, "size");
+  std::string size = "size";
+  if (!at_most.empty()) m.node("Min", {"size", at_most}, {size = "bounded"}, "bounded");
+  auto& to = *m.node("Cast", {size}, {"divisor"}, "cast").add_attribute();
   to.set_name("to");
   to.set_type(::onnx::AttributeProto::INT);
   to.set_i(TensorProto::FLOAT);
   m.node("Div", {"sum", "divisor"}, {"y"}, "mean");
   m.output("y");
   return m;
+}
+ModelBuilder mean_over_rows(const std::string& length = "seq") {
+  return sum_by("one", sum_of_words(length));
 }
 
 Expected<PackingContract> contract_of(const ModelBuilder& model, CompileOptions options = {}) {
@@ -67,38 +72,8 @@ TEST(Lengths, a_number_that_the_row_length_makes_is_of_one_length) {
                                                "the row length (8 at 8 tokens, 7 at 7)"));
 }
 
-// The sum over a number that is made of one axis of the ids' shape.
-ModelBuilder sum_by(const std::string& axis, const std::string& at_least = "") {
-  ModelBuilder m = sum_of_words();
-  m.graph()
-      .mutable_input(0)
-      ->mutable_type()
-      ->mutable_tensor_type()
-      ->mutable_shape()
-      ->mutable_dim(0)
-      ->set_dim_param("batch");
-  m.graph()
-      .mutable_input(1)
-      ->mutable_type()
-      ->mutable_tensor_type()
-      ->mutable_shape()
-      ->mutable_dim(0)
-      ->set_dim_param("batch");
-  m.node("Shape", {"input_ids"}, {"shape"}, "shape");
-  m.node("Gather", {"shape", axis}, {"size"}, "size");
-  std::string size = "size";
-  if (!at_least.empty()) m.node("Min", {"size", at_least}, {size = "bounded"}, "bounded");
-  auto& to = *m.node("Cast", {size}, {"divisor"}, "cast").add_attribute();
-  to.set_name("to");
-  to.set_type(::onnx::AttributeProto::INT);
-  to.set_i(TensorProto::FLOAT);
-  m.node("Div", {"sum", "divisor"}, {"y"}, "mean");
-  m.output("y");
-  return m;
-}
-
 TEST(Lengths, a_number_that_changes_in_steps_is_found) {
-  ModelBuilder model = sum_by("one", "four");
+  ModelBuilder model = sum_by("one", sum_of_words(), "four");
   model.ints("four", {4}, true);  // 4 at 8 and at 7 tokens, 2 at 2
   const auto contract = contract_of(model);
   ASSERT_TRUE(contract.ok()) << contract.error().message;
@@ -107,7 +82,7 @@ TEST(Lengths, a_number_that_changes_in_steps_is_found) {
 }
 
 TEST(Lengths, a_number_that_the_rows_make_is_of_one_batch) {
-  const auto contract = contract_of(sum_by("zero"));
+  const auto contract = contract_of(sum_by("zero", sum_of_words("seq", "batch")));
   ASSERT_TRUE(contract.ok()) << contract.error().message;
   EXPECT_EQ(contract->request_size, RequestSize::Batch);
   EXPECT_THAT(contract->why_no_less, HasSubstr("made of the number of rows (2 at 2 rows, 3 at 3)"));

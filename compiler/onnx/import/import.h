@@ -35,7 +35,7 @@ Expected<ImportedModel> import_onnx(const std::string& path,
                                     const std::map<std::string, Shape>& input_shape,
                                     const Limits& limits = {}, const Deadline* deadline = nullptr);
 
-// What the model declares of its inputs, before anything is fixed.
+// An input as the model declares it, before anything is fixed.
 struct DeclaredInput {
   std::string name;
   std::string dtype;  // "int64", "float32" …

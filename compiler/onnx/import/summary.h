@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a model file declares, before anything is fixed or imported: for people who look at one.
+// A summary of a model file for people who look at one, before anything is fixed or imported.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
