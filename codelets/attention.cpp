@@ -28,17 +28,12 @@ Sizes sizes_of(const VertexShape& shape) {
   return {.b = q[0], .r = q[1], .h = q[2], .d = q[3], .s = shape.operands[kK].size[1]};
 }
 
-Mask mask_of(const VertexShape& shape) { return static_cast<Mask>(param(*shape.params, "mask")); }
+AttentionMaskParam mask_of(const VertexShape& shape) {
+  return AttentionMaskParam::of(static_cast<int64_t>(param(*shape.params, "mask")));
+}
 
-size_t mask_operands(Mask mask) {
-  switch (mask) {
-    case Mask::None: return 0;
-    case Mask::Keys:
-    case Mask::Lengths:
-    case Mask::Bias: return 1;
-    case Mask::Segments: return 2;
-  }
-  return 0;
+size_t bias_operand(AttentionMaskParam mask) {
+  return static_cast<size_t>(kMask + mask.key_operands());
 }
 
 // Each of the bias's dimensions is the scores' or 1.
@@ -50,19 +45,24 @@ Shape bias_rule(const Shape& bias, const Sizes& is) {
   return rule;
 }
 
-Status check_mask(const VertexShape& shape, const Sizes& is) {
-  switch (mask_of(shape)) {
-    case Mask::None: return {};
-    case Mask::Keys: return check_operand("attention", shape, kMask, ints({is.b, is.s}));
-    case Mask::Segments:
+Status check_keys(const VertexShape& shape, const Sizes& is) {
+  switch (mask_of(shape).sees) {
+    case Sees::All: return {};
+    case Sees::Keys: return check_operand("attention", shape, kMask, ints({is.b, is.s}));
+    case Sees::Segments:
       TRY(check_operand("attention", shape, kMask, ints({is.b, is.r})));
       return check_operand("attention", shape, kMask + 1, ints({is.b, is.s}));
-    case Mask::Lengths: return check_operand("attention", shape, kMask, ints({is.b}));
-    case Mask::Bias:
-      return check_operand("attention", shape, kMask,
-                           floats(bias_rule(shape.operands[kMask].size, is)));
+    case Sees::Lengths: return check_operand("attention", shape, kMask, ints({is.b}));
   }
   return {};
+}
+
+Status check_mask(const VertexShape& shape, const Sizes& is) {
+  TRY(check_keys(shape, is));
+  const AttentionMaskParam mask = mask_of(shape);
+  if (!mask.bias) return {};
+  const size_t bias = bias_operand(mask);
+  return check_operand("attention", shape, bias, floats(bias_rule(shape.operands[bias].size, is)));
 }
 
 Status check_limits(const Sizes& is) {
@@ -84,12 +84,14 @@ bool shows_hidden(const VertexShape& shape) { return shape.params->size() == 3; 
 Status check_mask_params(const VertexShape& shape) {
   if (!shows_hidden(shape)) {
     TRY(check_params("attention", shape, {"scale", "mask"}));
-    TRY(int_param("attention", shape, "mask", 0, static_cast<int64_t>(Mask::Bias)));
+    TRY(int_param("attention", shape, "mask", 0, AttentionMaskParam::kMost));
     return {};
   }
   TRY(check_params("attention", shape, {"scale", "mask", "hidden"}));
-  const auto keys = static_cast<int64_t>(Mask::Keys);
-  TRY(int_param("attention", shape, "mask", keys, keys));
+  TRY(int_param("attention", shape, "mask", 0, AttentionMaskParam::kMost));
+  if (mask_of(shape).sees != Sees::Keys) {
+    return violation("attention", "hidden is given, must come with a mask of keys");
+  }
   if (param(*shape.params, "hidden") < 0) return {};
   return violation("attention",
                    fmt::format("hidden is {}, must be below 0", param(*shape.params, "hidden")));
@@ -97,7 +99,7 @@ Status check_mask_params(const VertexShape& shape) {
 
 Status check(const VertexShape& shape) {
   TRY(check_mask_params(shape));
-  TRY(check_operand_count("attention", shape, kMask + mask_operands(mask_of(shape)) + 1));
+  TRY(check_operand_count("attention", shape, kMask + mask_of(shape).operands() + 1));
   TRY(check_operand("attention", shape, kQ, floats({kAnySize, kAnySize, kAnySize, kAnySize})));
   const Shape& q = shape.operands[kQ].size;
   TRY(check_operand("attention", shape, kK, floats({q[0], kAnySize, q[2], q[3]})));
@@ -109,8 +111,8 @@ Status check(const VertexShape& shape) {
 }
 
 // Two products on the matrix unit, as matmul's; between them a score of f16 takes 0.5 cycles to be
-// scaled, 0.75 to be masked and 3 of softmax, and is put in order twice. The unit streams the keys
-// past the queries (poplin plans products with swapped operands first), so scores come out
+// scaled, 0.75 for each mask or bias and 3 of softmax, and is put in order twice. The unit streams
+// the keys past the queries (poplin plans products with swapped operands first), so scores come out
 // transposed; softmax reads rows of them, and the unit then reads those in groups of sixteen. The
 // compute sets are the two products, scale, mask, softmax and the two rearrangements.
 Cycles cycles(const VertexShape& shape, const Target& target) {
@@ -119,14 +121,15 @@ Cycles cycles(const VertexShape& shape, const Target& target) {
   const DType out = shape.operands.back().dtype;
   const int64_t heads = is.b * is.h;
   const int64_t scores = heads * is.r * is.s;
-  const bool masked = mask_of(shape) != Mask::None;
-  const int64_t quarters = kScaleQuarters + kSoftmaxQuarters + (masked ? kAddQuarters : 0);
+  const AttentionMaskParam mask = mask_of(shape);
+  const int64_t adds = (mask.sees == Sees::All ? 0 : 1) + (mask.bias ? 1 : 0);
+  const int64_t quarters = kScaleQuarters + kSoftmaxQuarters + adds * kAddQuarters;
   const int64_t bytes = scores * size_of(in);
   const Cycles ordered = turn_cycles(scores, in) + rearrange_cycles(bytes, 16 * size_of(in));
   return product_cycles({heads, is.r, is.d, is.s}, in, out, target) +
          element_cycles(scores, quarters, in) + ordered +
          product_cycles({heads, is.r, is.s, is.d}, in, out, target) +
-         launch_cycles(5 + masked + kSoftmaxSets, target);
+         launch_cycles(5 + adds + kSoftmaxSets, target);
 }
 
 // Scores, and then values.
@@ -152,13 +155,13 @@ int64_t temporary_bytes(const VertexShape& shape) {
 
 std::string constants(const VertexShape& shape) {
   const auto element = [&](size_t operand) { return element_of(shape.operands[operand].dtype); };
-  const Mask mask = mask_of(shape);
+  const AttentionMaskParam mask = mask_of(shape);
   const double hidden = shows_hidden(shape) ? param(*shape.params, "hidden") : 0;
   const bool is_float = hidden >= std::numeric_limits<float>::lowest();
   return bytes_of(AttentionConstants{.q = element(kQ),
                                      .k = element(kK),
                                      .v = element(kV),
-                                     .bias = mask == Mask::Bias ? element(kMask) : Element::F32,
+                                     .bias = mask.bias ? element(bias_operand(mask)) : Element::F32,
                                      .out = element(shape.operands.size() - 1),
                                      .mask = mask,
                                      .scale = param(*shape.params, "scale"),
@@ -173,13 +176,13 @@ int64_t scratch_bytes(const VertexShape& shape) {
 
 Extents extents(const VertexShape& shape) {
   std::vector<std::string> letters = {"BRHd", "BsHd", "BsHd"};
-  switch (mask_of(shape)) {
-    case Mask::None: break;
-    case Mask::Keys: letters.push_back("Bs"); break;
-    case Mask::Segments: letters.insert(letters.end(), {"BR", "Bs"}); break;
-    case Mask::Lengths: letters.push_back("B"); break;
-    case Mask::Bias: letters.push_back("BHRs"); break;
+  switch (mask_of(shape).sees) {
+    case Sees::All: break;
+    case Sees::Keys: letters.push_back("Bs"); break;
+    case Sees::Segments: letters.insert(letters.end(), {"BR", "Bs"}); break;
+    case Sees::Lengths: letters.push_back("B"); break;
   }
+  if (mask_of(shape).bias) letters.push_back("BHRs");
   letters.push_back("BRHd");
   return {
       std::move(letters), {{'B', 1}, {'H', 1}, {'R', 64}},

@@ -5,8 +5,28 @@
 
 namespace tessera {
 
-// Which keys a query sees; numbered as the param.
-enum class Mask : int64_t { None = 0, Keys = 1, Segments = 2, Lengths = 3, Bias = 4 };
+// Which keys a query sees.
+enum class Sees : int64_t { All = 0, Keys = 1, Segments = 2, Lengths = 3 };
+
+// The param `mask`: who sees whom, 4 more with a bias on the scores, 8 more where a query whose
+// weights are NaN gets 0.
+struct AttentionMaskParam {
+  Sees sees = Sees::All;
+  bool bias = false, guarded = false;
+
+  static constexpr int64_t kMost = 15;
+  static constexpr AttentionMaskParam of(int64_t param) {
+    return {static_cast<Sees>(param & 3), (param & 4) != 0, (param & 8) != 0};
+  }
+  constexpr int64_t param() const {
+    return static_cast<int64_t>(sees) + (bias ? 4 : 0) + (guarded ? 8 : 0);
+  }
+  // Between v and out.
+  constexpr int64_t key_operands() const {
+    return sees == Sees::All ? 0 : sees == Sees::Segments ? 2 : 1;
+  }
+  constexpr int64_t operands() const { return key_operands() + (bias ? 1 : 0); }
+};
 
 // Rows of queries that are worked on at once, at most.
 inline constexpr int64_t kAttentionRows = 6;

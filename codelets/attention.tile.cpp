@@ -31,13 +31,14 @@ constexpr float kNever = -__builtin_inff();
 constexpr double kLog2E = 1.44269504088896341, kLn2 = 0.693147180559945309;
 
 struct Operands {
-  const VertexOperand &q, &k, &v, *mask, &out;
+  const VertexOperand &q, &k, &v, *mask, *bias, &out;
 };
 
 Operands operands_of(const VertexOperand* operands) {
-  const Mask mask = attention_constants.mask;
-  const int64_t masks = mask == Mask::None ? 0 : mask == Mask::Segments ? 2 : 1;
-  return {operands[0], operands[1], operands[2], operands + 3, operands[3 + masks]};
+  const AttentionMaskParam mask = attention_constants.mask;
+  const VertexOperand* const keys = operands + 3;
+  return {operands[0],          operands[1], operands[2], keys, keys + mask.key_operands(),
+          keys[mask.operands()]};
 }
 
 struct Scratch {
@@ -67,7 +68,7 @@ const int* row_of(const VertexOperand& mask, int64_t b) {
 // The queries from `row` on that see what query `row` sees.
 int64_t rows_alike(const Operands& is, int64_t b, int64_t row) {
   const int64_t rows = is.q.size[1];
-  if (attention_constants.mask != Mask::Segments) return rows - row;
+  if (attention_constants.mask.sees != Sees::Segments) return rows - row;
   const int* ids = row_of(is.mask[0], b);
   int64_t end = row + 1;
   while (end < rows && ids[end] == ids[row]) ++end;
@@ -76,16 +77,15 @@ int64_t rows_alike(const Operands& is, int64_t b, int64_t row) {
 
 Visible visible_to(const Operands& is, int64_t b, int64_t row, KeyRun* runs) {
   const int64_t s = is.k.size[1];
-  switch (attention_constants.mask) {
-    case Mask::None:
-    case Mask::Bias: return visible_prefix(s, runs);
-    case Mask::Keys:
+  switch (attention_constants.mask.sees) {
+    case Sees::All: return visible_prefix(s, runs);
+    case Sees::Keys:
       return visible_runs(row_of(is.mask[0], b), s, runs, [](int key) { return key != 0; });
-    case Mask::Lengths: {
+    case Sees::Lengths: {
       const int64_t left = *row_of(is.mask[0], b) - is.k.begin[1];
       return visible_prefix(left < 0 ? 0 : left < s ? left : s, runs);
     }
-    case Mask::Segments: {
+    case Sees::Segments: {
       const int id = row_of(is.mask[0], b)[row];
       if (id == 0) return {runs, 0};
       return visible_runs(row_of(is.mask[1], b), s, runs, [id](int key) { return key == id; });
@@ -157,11 +157,12 @@ void score(const Operands& is, const Rows& rows, const Visible& visible, const S
   }
 }
 
-void add_bias(const Operands& is, const Rows& rows, int64_t r, int64_t keys, float* scores) {
-  const VertexOperand& bias = is.mask[0];
-  const int64_t row =
-      rows.b * bias.stride[0] + rows.h * bias.stride[1] + (rows.row + r) * bias.stride[2];
-  for_each_lanes(keys, [&](int64_t i, int64_t left) {
+void add_bias(const Operands& is, const Rows& rows, int64_t r, const Visible& visible,
+              float* scores) {
+  const VertexOperand& bias = *is.bias;
+  const int64_t row = rows.b * bias.stride[0] + rows.h * bias.stride[1] +
+                      (rows.row + r) * bias.stride[2] + visible.first();
+  for_each_lanes(visible.size(), [&](int64_t i, int64_t left) {
     const v16 add = load_upto(attention_constants.bias, bias.data, row + i, left);
     store16(Element::F32, scores, i,
             fma(add, splat(static_cast<float>(kLog2E)), load16(Element::F32, scores, i)));
@@ -214,6 +215,13 @@ float exponentials(float* scores, int64_t n, float top) {
     sum += e;
   }
   return 1.0f / sum_of_lanes(sum);
+}
+
+// Weights that are NaN become 0.
+float guarded(float share, float* weights, int64_t n) {
+  if (!__builtin_isnan(share)) return share;
+  for (int64_t i = 0; i < n; i += kLanes) store16(Element::F32, weights, i, splat(0));
+  return 0;
 }
 
 int64_t out_at(const Operands& is, const Rows& rows, int64_t r) {
@@ -281,13 +289,15 @@ void run_rows(const Operands& is, const Rows& rows, const Visible& visible, cons
   float tops[kMaxStripRows], shares[kMaxStripRows];
   for (int64_t r = 0; r < rows.rows; ++r) {
     float* const scores = scores_of(r);
-    if (attention_constants.mask == Mask::Bias) add_bias(is, rows, r, visible.size(), scores);
+    if (attention_constants.mask.bias) add_bias(is, rows, r, visible, scores);
     if (rows.see_none) hide_alike(visible.size(), scores);
     hide_unseen(visible, scores);
     tops[r] = largest(scores, visible.size());
   }
   for (int64_t r = 0; r < rows.rows; ++r) {
     shares[r] = exponentials(scores_of(r), visible.size(), tops[r]);
+    if (attention_constants.mask.guarded)
+      shares[r] = guarded(shares[r], scores_of(r), visible.size());
   }
   fetch_out(is, rows);
   weigh_values(is, rows, visible, scratch, shares, first);

@@ -143,6 +143,7 @@ Status fold(Graph& graph, const CompileOptions& options, const Deadline& deadlin
   state.limits = options.limits;
   state.deadline = &deadline;
   TRY(fold_constants(graph, state));
+  TRY(cancel_lookups(graph, state));
   graph.remove_dead();
   return {};
 }
@@ -157,6 +158,9 @@ Expected<std::string> wrong_axes(Graph graph, const CompileOptions& options, boo
   TRY(run_passes(graph, state, {}, {options.skip_passes.begin(), options.skip_passes.end()}, ""));
   const Node* ids = find_ids(graph);
   if (!ids) return std::string();
+  if (is_packed)
+    if (const Status settled = settle_packed(graph, ids, state.packing); !settled.ok())
+      return settled.error().message;
   const auto axes = find_token_axes(graph, {.rows = ids->type.shape[0],
                                             .row_length = ids->type.shape[1],
                                             .layout = is_packed ? Layout::Packed : Layout::Padded,

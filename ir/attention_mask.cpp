@@ -9,19 +9,44 @@
 namespace tessera {
 namespace {
 
-constexpr std::string_view kNumbered = "keys:";
-constexpr std::array<std::string_view, 5> kKinds = {"none", "keys", "segments", "lengths", "bias"};
+constexpr std::string_view kNumbered = "keys:", kBias = "bias", kGuard = "+guard";
+constexpr std::array<std::string_view, 4> kKinds = {"none", "keys", "segments", "lengths"};
+
+bool cut_off(std::string_view& text, std::string_view end) {
+  if (!text.ends_with(end)) return false;
+  text.remove_suffix(end.size());
+  return true;
+}
+
+// NUMBER of "keys:NUMBER".
+std::optional<double> hidden_by(std::string_view text) {
+  const std::string number(text);
+  char* end = nullptr;
+  const double hidden = std::strtof(number.c_str(), &end);
+  if (number.empty() || *end != '\0' || !(hidden < 0)) return std::nullopt;
+  return hidden;
+}
 
 }  // namespace
 
 std::optional<AttentionMask> attention_mask(std::string_view attribute) {
-  if (std::ranges::find(kKinds, attribute) != kKinds.end()) return AttentionMask{attribute};
-  if (!attribute.starts_with(kNumbered)) return std::nullopt;
-  const std::string number(attribute.substr(kNumbered.size()));
-  char* end = nullptr;
-  const double hidden = std::strtof(number.c_str(), &end);
-  if (number.empty() || *end != '\0' || !(hidden < 0)) return std::nullopt;
-  return AttentionMask{attribute.substr(0, kNumbered.size() - 1), hidden};
+  AttentionMask mask;
+  mask.guarded = cut_off(attribute, kGuard);
+  if (attribute == kBias) {
+    mask.bias = true;
+    attribute = kKinds[0];
+  } else if (attribute != "none+bias") {
+    mask.bias = cut_off(attribute, "+bias");
+  }
+  if (attribute.starts_with(kNumbered)) {
+    mask.hidden = hidden_by(attribute.substr(kNumbered.size()));
+    mask.kind = "keys";
+    return mask.hidden ? std::optional(mask) : std::nullopt;
+  }
+  const auto* const found = std::ranges::find(kKinds, attribute);
+  if (found == kKinds.end()) return std::nullopt;
+  mask.kind = *found;
+  return mask;
 }
 
 std::string keys_hidden_by(double number) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the attribute `mask` of an attention says.
+// What the attribute `mask` of an attention says: WHO[+bias][+guard], where none+bias is "bias".
 #pragma once
 
 #include <optional>
@@ -9,10 +9,16 @@
 namespace tessera {
 
 struct AttentionMask {
-  std::string_view kind;  // none, keys, segments, lengths or bias; refers to the attribute
+  std::string_view kind;  // who sees whom: none, keys, segments or lengths; refers to constants
   // Of "keys:NUMBER": what the model adds to the score of a key that is hidden. It says what a
   // query gets that sees no key; without it that is 0.
   std::optional<double> hidden = {};
+  bool bias = false;     // the last operand is added to the scores
+  bool guarded = false;  // a query whose weights are NaN gets 0
+
+  bool has_keys() const { return kind != "none"; }
+  size_t operands() const { return 3 + (has_keys() ? 1 : 0) + (bias ? 1 : 0); }
+  size_t bias_operand() const { return operands() - 1; }
 };
 
 // Nothing where the attribute is none of these.

@@ -16,6 +16,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "ir/attention_mask.h"
 #include "passes/key_mask.h"
 #include "passes/mask_values.h"
 #include "passes/match.h"
@@ -70,7 +71,10 @@ std::vector<Use> uses_in_scores(const Graph& graph) {
   for (auto at = graph.nodes().rbegin(); at != graph.nodes().rend(); ++at) {
     Node* node = at->get();
     if (node->is(Op::Softmax)) add({node, 0});
-    if (node->is(Op::Attention) && node->string_attr("mask") == "bias") add({node, 3});
+    if (node->is(Op::Attention)) {
+      const AttentionMask mask = *attention_mask(node->string_attr("mask"));
+      if (mask.bias) add({node, mask.bias_operand()});
+    }
     const auto reads = as_scores.find(node);
     if (reads == as_scores.end() || reads->second != uses[node] || graph.is_output(node)) continue;
     for (const Use& use : score_operands(node)) add(use);

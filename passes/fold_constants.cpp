@@ -163,7 +163,7 @@ Node* folded(Graph& graph, const Node* node) {
     if (!value) return nullptr;
     in.push_back(value.take());
   }
-  Expected<Array> result = eval(*node, in);
+  Expected<Array> result = eval_as_machine(*node, std::move(in));
   if (!result) return nullptr;
   result->type = node->type;
   return graph.add_constant(node->name, to_tensor(*result), node);

@@ -112,6 +112,7 @@ struct Match {
   Heads q, k, v;
   Scores scores;
   Node* joined = nullptr;  // [b,r,h,d]: what attention replaces
+  bool guarded = false;    // weights that are NaN become 0
 
   double scale() const { return scores.scale * q.scale * k.scale; }
 };
@@ -129,10 +130,21 @@ bool can_be_added(const std::vector<Term>& terms) {
          std::ranges::all_of(terms, [](const Term& t) { return t.added || absorbs(t.number); });
 }
 
+// The softmax below "0 where it is NaN", which PyTorch's exporters write for a query that sees no
+// key. Null if the value is none.
+Node* guarded_softmax(Node* node) {
+  if (!node->is(Op::Select) || !node->in[0]->is(Op::Not)) return nullptr;
+  const Node* equal = node->in[0]->in[0];
+  Node* softmax = node->in[2];
+  const bool asks = equal->is(Op::Equal) && equal->in[0] == softmax && equal->in[1] == softmax;
+  return asks && softmax->is(Op::Softmax) && splat(node->in[1]) == 0.0 ? softmax : nullptr;
+}
+
 std::optional<Match> match(Node* root, const UserMap& users, const Graph& graph) {
-  if (!root->is(Op::MatMul) || !root->in[0]->is(Op::Softmax) || root->type.shape.size() != 4)
-    return std::nullopt;
-  Node* softmax = root->in[0];
+  if (!root->is(Op::MatMul) || root->type.shape.size() != 4) return std::nullopt;
+  Node* guarded = guarded_softmax(root->in[0]);
+  Node* softmax = guarded ? guarded : root->in[0];
+  if (!softmax->is(Op::Softmax)) return std::nullopt;
   const auto joined = users.find(root);
   const bool joins = softmax->int_attr("axis") == 3 && joined != users.end() &&
                      joined->second.size() == 1 && joined->second[0]->is(Op::Transpose) &&
@@ -144,7 +156,7 @@ std::optional<Match> match(Node* root, const UserMap& users, const Graph& graph)
   const auto k = match_heads(scores->product->in[1], {0, 2, 3, 1});
   const auto v = match_heads(root->in[1], {0, 2, 1, 3});
   if (!q || !k || !v) return std::nullopt;
-  const Match found{*q, *k, *v, *scores, joined->second[0]};
+  const Match found{*q, *k, *v, *scores, joined->second[0], guarded != nullptr};
   return agree(found) ? std::optional(found) : std::nullopt;
 }
 
@@ -177,16 +189,19 @@ struct Mask {
 };
 
 // With the number that hides, which decides what a query gets that sees no key.
-std::optional<Mask> put_key_mask(Graph& graph, const Node* before, const Term& term, int64_t batch,
+std::optional<Mask> put_key_mask(Graph& graph, const Node* before, const Term& term, const Match& m,
                                  const NotMasks& not_masks) {
   const auto f = key_function_of_scores(term.added ? term.added : term.condition, not_masks);
-  if (!f || f->source->type.shape[0] != batch) return std::nullopt;
+  if (!f || f->source->type.shape[0] != m.k.split[0]) return std::nullopt;
   const auto hidden = [&](double at) { return term.added ? hides(at) : (at != 0) != term.unless; };
   const auto seen = [&](double at) { return term.added ? at == 0 : !hidden(at); };
   for (const int hides_at : {0, 1}) {
     if (!hidden(f->at[hides_at]) || !seen(f->at[1 - hides_at])) continue;
     const double number = term.added ? f->at[hides_at] : added_instead(term.number, DType::F32);
-    return Mask{keys_hidden_by(number), put_seen(graph, before, *f, hides_at == 0)};
+    // Scores of -inf alone make NaN; any other number leaves weights that a guard has no say in.
+    const bool gives_zero = m.guarded && number < std::numeric_limits<float>::lowest();
+    return Mask{gives_zero ? "keys" : keys_hidden_by(number),
+                put_seen(graph, before, *f, hides_at == 0)};
   }
   return std::nullopt;
 }
@@ -219,13 +234,13 @@ Node* put_term(Graph& graph, const Node* before, const Term& term, Node* sum,
 // Terms stand from the outside in; those inside are summed first.
 Mask put_mask(Graph& graph, const Node* before, const Match& m, const NotMasks& not_masks) {
   const std::vector<Term>& terms = m.scores.terms;
-  if (terms.empty()) return {};
+  if (terms.empty()) return {m.guarded ? "none+guard" : "none", nullptr};
   if (terms.size() == 1)
-    if (auto keys = put_key_mask(graph, before, terms[0], m.k.split[0], not_masks)) return *keys;
+    if (auto keys = put_key_mask(graph, before, terms[0], m, not_masks)) return *keys;
   Node* sum = nullptr;
   for (auto term = terms.rbegin(); term != terms.rend(); ++term)
     sum = put_term(graph, before, *term, sum, m.scores.product->type);
-  return {"bias", sum};
+  return {m.guarded ? "bias+guard" : "bias", sum};
 }
 
 Node* put_joined(Graph& graph, const Node* before, const Heads& heads) {

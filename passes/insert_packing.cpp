@@ -11,8 +11,10 @@
 #include <map>
 #include <unordered_map>
 
+#include "ir/attention_mask.h"
 #include "passes/match.h"
 #include "passes/packable.h"
+#include "passes/packed_masks.h"
 #include "passes/passes.h"
 
 namespace tessera {
@@ -163,8 +165,12 @@ void Packing::pack_around(Node* attention) {
     in.push_back(put(graph_, attention, value, Op::Slice, {unpack(value->in[0])}, attrs));
   }
   in.push_back(info_);
+  const AttentionMask said = *attention_mask(attention->string_attr("mask"));
+  if (said.bias)
+    in.push_back(put_bias_of_request(graph_, attention, attention->in[said.bias_operand()],
+                                     options_.segment_max_size));
   std::map<std::string, Attr> attrs = attention->attrs;
-  attrs["mask"] = std::string("lengths");
+  attrs["mask"] = std::string(said.bias ? "lengths+bias" : "lengths");
   Node* by_request = put(graph_, attention, attention, Op::Attention, in, attrs);
   Node* packed = put(graph_, attention, attention, Op::Pack,
                      {

@@ -40,7 +40,8 @@ KnownInputs known_inputs(const Graph& graph) {
   KnownInputs known;
   for (const auto& node : graph.nodes()) {
     if (node->is(Op::Gather)) limit_index(node.get(), known);
-    const bool hides_keys = node->is(Op::Attention) && node->string_attr("mask") == "keys";
+    const bool hides_keys =
+        node->is(Op::Attention) && node->string_attr("mask").starts_with("keys");
     const Node* mask = hides_keys ? moved_input(node->in[3]) : mask_of_penalty(node.get());
     if (mask) known.masks.insert(mask);
   }

@@ -130,6 +130,14 @@ Scaled peel_scale(Node* node) {
   return scaled;
 }
 
+Expected<Array> eval_as_machine(const Node& node, std::vector<Array> in) {
+  if (node.is(Op::Cast) && node.type.dtype == DType::I32) {
+    in[0].type.dtype = DType::I32;
+    round_to_dtype(in[0]);
+  }
+  return eval(node, in);
+}
+
 bool close(double a, double b, double relative) {
   return std::abs(a - b) <= relative * std::abs(b);
 }

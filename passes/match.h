@@ -55,6 +55,10 @@ Scaled peel_scale(Node* node);
 
 bool close(double a, double b, double relative);
 
+// What the machine makes of these operands: as the interpreter, but a float that 32 bits do not
+// hold is cast to the nearest number that they do, and NaN to 0 (docs/ir.md).
+Expected<Array> eval_as_machine(const Node& node, std::vector<Array> in);
+
 // The users of each node, in the graph's order: one walk for a whole pass.
 using UserMap = std::unordered_map<const Node*, std::vector<Node*>>;
 UserMap users_of(const Graph& graph);

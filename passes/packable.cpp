@@ -7,6 +7,8 @@
 
 #include "ir/attention_mask.h"
 #include "passes/match.h"
+#include "passes/packed_masks.h"
+#include "passes/packed_positions.h"
 
 namespace tessera {
 namespace {
@@ -24,9 +26,8 @@ Status check_mask(const Node& attention, const Packable& model) {
   const std::string_view kind = attention_mask(attention.string_attr("mask"))->kind;
   if (kind == "none") return {};
   if (kind != "keys")
-    return Error{called(attention) +
-                 ": has a mask that says more than which tokens are there; packing needs the "
-                 "model's attention_mask [batch,sequence] and nothing else"};
+    return Error{called(attention) + ": has mask " + attention.string_attr("mask") +
+                 ", must be none or keys, with or without a bias, to be packed"};
   const Node* mask = attention.in[3];
   if (!mask->is(Op::Input))
     return Error{called(attention) + ": its mask is computed by " + called(*mask) +
@@ -68,9 +69,9 @@ Status check_outputs(const Graph& graph, const TokenAxesMap& axes) {
 }
 
 // The only input of the ids' type with this word in its name.
-const Node* the_one_named(const Graph& graph, const Node* ids, const char* word) {
-  const Node* found = nullptr;
-  for (const Node* input : graph.inputs) {
+Node* the_one_named(const Graph& graph, const Node* ids, const char* word) {
+  Node* found = nullptr;
+  for (Node* input : graph.inputs) {
     if (input == ids || input->type != ids->type) continue;
     if (input->name.find(word) == std::string::npos) continue;
     if (found) return nullptr;
@@ -99,13 +100,14 @@ Node* find_ids(const Graph& graph) {
   return ids;
 }
 
-const Node* find_mask(const Graph& graph, const Node* ids) {
-  std::unordered_set<const Node*> seen, found;
-  std::vector<const Node*> open;
+Node* find_mask(const Graph& graph, const Node* ids) {
+  std::unordered_set<const Node*> seen;
+  std::unordered_set<Node*> found;
+  std::vector<Node*> open;
   for (const auto& node : graph.nodes())
-    if (node->is(Op::Attention) && node->in.size() == 4) open.push_back(node->in[3]);
+    if (node->is(Op::Attention)) open.insert(open.end(), node->in.begin() + 3, node->in.end());
   while (!open.empty()) {
-    const Node* node = open.back();
+    Node* node = open.back();
     open.pop_back();
     if (!seen.insert(node).second) continue;
     if (node->is(Op::Input) && node != ids && node->type == ids->type) found.insert(node);
@@ -119,7 +121,12 @@ const Node* find_positions(const Graph& graph, const Node* ids) {
   return the_one_named(graph, ids, "position");
 }
 
-Expected<Packable> prove_packable(const Graph& graph, PassState& state) {
+Status settle_packed(Graph& graph, const Node* ids, PackedAnchors& anchors) {
+  TRY(settle_packed_masks(graph, find_mask(graph, ids)));
+  return look_up_positions(graph, ids, anchors);
+}
+
+Expected<Packable> prove_packable(Graph& graph, PassState& state) {
   Packable model;
   model.ids = find_ids(graph);
   if (!model.ids)
@@ -127,10 +134,11 @@ Expected<Packable> prove_packable(const Graph& graph, PassState& state) {
         "packing: no input i32[batch,sequence] is looked up in a table, one must be, "
         "to know which holds the tokens"};
   model.shape = {model.ids->type.shape[0], model.ids->type.shape[1], Layout::Packed};
+  TRY(settle_packed(graph, model.ids, state.packing));
   for (const auto& node : graph.nodes()) {
     if (!node->is(Op::Attention)) continue;
     TRY(check_mask(*node, model));
-    if (node->in.size() == 4) model.mask = node->in[3];
+    if (attention_mask(node->string_attr("mask"))->has_keys()) model.mask = node->in[3];
     model.attentions.push_back(node.get());
   }
   if (model.mask) TRY(check_mask_users(graph, model.mask));

@@ -18,7 +18,7 @@ Node* find_ids(const Graph& graph);
 // The input, of the ids' type, that says which tokens are there: the one that the masks of all
 // attentions are made of; where there is none, the one with "mask" in its name. Null if that is not
 // one either.
-const Node* find_mask(const Graph& graph, const Node* ids);
+Node* find_mask(const Graph& graph, const Node* ids);
 // The one of the ids' type with "position" in its name, if there is one.
 const Node* find_positions(const Graph& graph, const Node* ids);
 
@@ -30,8 +30,12 @@ struct Packable {
   TokenShape shape;
 };
 
-// Fills in what PassState says of inputs. Errors are a user's: they name the input, output or node
-// that stands against packing.
-Expected<Packable> prove_packable(const Graph& graph, PassState& state);
+// Masks and numbers by place become those of a packed batch (passes/packed_masks.h,
+// packed_positions.h); all that packing changes before it takes requests apart.
+Status settle_packed(Graph& graph, const Node* ids, PackedAnchors& anchors);
+
+// Settles, proves, and fills in what PassState says of inputs. Errors are a user's: they name the
+// input, output or node that stands against packing.
+Expected<Packable> prove_packable(Graph& graph, PassState& state);
 
 }  // namespace tessera

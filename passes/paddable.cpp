@@ -50,8 +50,8 @@ bool masks_ids(const Graph& graph, const Node* ids) {
   std::unordered_set<const Node*> seen;
   std::vector<const Node*> open;
   for (const auto& node : graph.nodes())
-    if (node->is(Op::Attention) && node->in.size() == 4)
-      open.push_back(node->in[3]);
+    if (node->is(Op::Attention))
+      open.insert(open.end(), node->in.begin() + 3, node->in.end());
     else if (node->is(Op::Softmax) || node->is(Op::ReduceMax))
       push_masks(node->in[0], open);
   while (!open.empty()) {

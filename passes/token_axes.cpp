@@ -33,12 +33,19 @@ bool takes_first_token(const Node* node, const TokenAxes& operand) {
   return all_rows && start[sequence] == 0 && size[sequence] == 1;
 }
 
-Expected<TokenAxesMap> find_token_axes(const Graph& graph, const TokenShape& shape) {
+Expected<TokenAxesMap> find_token_axes(const Graph& graph, const TokenShape& shape,
+                                       std::vector<PlacedOperand>* placed) {
   TokenAxesMap known;
   CellRangeMap added;
   for (const auto& node : graph.nodes()) {
-    const TokenSite site{*node, known, added, shape};
+    std::vector<PlacedOperand> here;
+    const bool may_be_placed = placed && shape.layout == Layout::Packed;
+    const TokenSite site{*node, known, added, shape, may_be_placed ? &here : nullptr};
     TokenAxes axes = TRY(axes_of(site));
+    for (PlacedOperand& operand : here) {
+      operand.user = node.get();
+      placed->push_back(operand);
+    }
     TRY(check_long_axes(site));
     added[node.get()] =
         shape.layout == Layout::Padded ? range_of_added(*node, axes, added) : CellRange{};

@@ -47,9 +47,19 @@ struct TokenShape {
 
 using TokenAxesMap = std::unordered_map<const Node*, TokenAxes>;
 
+// An operand that is free of tokens and another number for each place in a row, beside tokens.
+struct PlacedOperand {
+  Node* user = nullptr;
+  size_t operand = 0;
+  int batch = -1, sequence = -1;  // axes of the operand
+};
+
 // Errors: "node 'NAME' (op): what it does to tokens, what that must not be". Every input must be
 // i32[rows,row_length]; where rows are whole, any value [rows,…].
-Expected<TokenAxesMap> find_token_axes(const Graph& graph, const TokenShape& shape);
+// Where rows are packed and `placed` is not null, operands by place are noted there, to be looked
+// up by position, and not refused.
+Expected<TokenAxesMap> find_token_axes(const Graph& graph, const TokenShape& shape,
+                                       std::vector<PlacedOperand>* placed = nullptr);
 
 // A gather or slice that takes the first token of each row (what poolers do).
 bool takes_first_token(const Node* node, const TokenAxes& operand);

@@ -46,12 +46,16 @@ Expected<TokenAxes> combine(const TokenSite& at, const std::vector<const TokenAx
   TokenAxes result = *all[0];
   for (const TokenAxes* axes : all) result = TRY(joined(at, result, *axes));
   const bool has_tokens = result.kind != Kind::Free;
-  for (const TokenAxes* axes : all) {
+  for (size_t i = 0; i < all.size(); ++i) {
+    const TokenAxes* axes = all[i];
     if (axes->kind != Kind::Free) continue;
     for (size_t d = 0; d < axes->uniform.size(); ++d) {
       const auto axis = static_cast<int64_t>(d);
       if (!has_tokens)
         result.uniform[d] = result.uniform[d] && axes->uniform[d];
+      else if (tracks(result, axis) && !axes->uniform[d] && at.placed && axis == result.sequence &&
+               result.batch >= 0)
+        at.placed->push_back({.operand = i, .batch = result.batch, .sequence = result.sequence});
       else if (tracks(result, axis) && !axes->uniform[d] &&
                (at.is_packed() || axis != result.sequence))
         return at.refuse("combines tokens with constants that vary along " +

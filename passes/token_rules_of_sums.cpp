@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 
+#include "ir/attention_mask.h"
 #include "passes/key_mask.h"
 #include "passes/match.h"
 #include "passes/token_site.h"
@@ -69,9 +70,9 @@ bool counts_tokens(const Node* lengths) {
 bool hides_added_keys(const TokenSite& at) {
   const TokenAxes& mask = at.operand(3);
   const CellRange& added = at.added_to(3);
-  const std::string& kind = at.node.string_attr("mask");
-  if (kind == "lengths") return mask.batch == 0 && counts_tokens(at.node.in[3]);
-  const bool is_bias = kind == "bias";
+  const AttentionMask said = *attention_mask(at.node.string_attr("mask"));
+  if (said.kind == "lengths") return mask.batch == 0 && counts_tokens(at.node.in[3]);
+  const bool is_bias = !said.has_keys();
   if (mask.kind != Kind::Token || mask.batch != 0 || mask.sequence != (is_bias ? 3 : 1))
     return false;
   if (!is_bias) return added.is_zero();
@@ -83,8 +84,7 @@ bool hides_added_keys(const TokenSite& at) {
 
 // The mask must be of the row's own request, and hide the cells that padding adds.
 Status check_mask(const TokenSite& at) {
-  const std::string& kind = at.node.string_attr("mask");
-  if (kind == "none") {
+  if (at.node.in.size() == 3) {
     if (at.is_padded())
       return at.refuse("has no mask, must have the model's attention_mask to hide padded tokens");
     return {};

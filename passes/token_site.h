@@ -17,6 +17,7 @@ struct TokenSite {
   const TokenAxesMap& known;
   const CellRangeMap& added;  // where rows are padded
   const TokenShape& shape;
+  std::vector<PlacedOperand>* placed = nullptr;  // null: operands by place are refused
 
   const TokenAxes& operand(size_t i) const { return known.at(node.in[i]); }
   const CellRange& added_to(size_t i) const { return added.at(node.in[i]); }

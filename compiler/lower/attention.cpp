@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "codelets/attention.h"
 #include "compiler/lower/state.h"
 #include "compiler/plan/grid.h"
 #include "ir/attention_mask.h"
@@ -13,82 +14,62 @@
 namespace tessera {
 namespace {
 
-enum Mask { kNoMask = 0, kKeys = 1, kSegments = 2, kLengths = 3, kBias = 4 };
-
 // A Program's parameters are finite: this, below f32's range, stands for -inf.
 constexpr double kBelowFloats = -1e39;
 
-Mask mask_of(std::string_view kind) {
-  if (kind == "keys") return kKeys;
-  if (kind == "segments") return kSegments;
-  if (kind == "lengths") return kLengths;
-  if (kind == "bias") return kBias;
+Sees seen_by(std::string_view kind) {
+  if (kind == "keys") return Sees::Keys;
+  if (kind == "segments") return Sees::Segments;
+  if (kind == "lengths") return Sees::Lengths;
   CHECK(kind == "none");
-  return kNoMask;
+  return Sees::All;
 }
 
 // A bias that is one for all keys still has a value for each, as the codelet reads it.
-Value bias_of(Lowering& lowering, const Node& node, int64_t keys) {
-  const Node* mask = node.in[3];
-  Shape shape = mask->type.shape;
-  if (shape[3] == keys) return lowering.packed(mask);
+Value bias_of(Lowering& lowering, const Node& node, const Node* bias, int64_t keys) {
+  Shape shape = bias->type.shape;
+  if (shape[3] == keys) return lowering.packed(bias);
   shape[3] = keys;
   const VariableId id =
       emit_copy(lowering, node.name + "/bias", &node,
                 {
-                    lowering.shaped(mask, mask->type.shape), {0, 1, 2, 3},
+                    lowering.shaped(bias, bias->type.shape), {0, 1, 2, 3},
                       {1, 1, 1, 1}
   },
-                shape, temporary_of(lowering, node.name + "/bias", mask->type.dtype));
+                shape, temporary_of(lowering, node.name + "/bias", bias->type.dtype));
   return all_of(id, shape);
 }
 
 // What the codelet reads after q, k and v.
-std::vector<OperandShape> mask_shapes(const AttentionShape& shape, const Node& node, Mask mask) {
-  switch (mask) {
-    case kNoMask: return {};
-    case kKeys:
-      return {
-          {DType::I32, {shape.batch, shape.keys}, false}
-      };
-    case kSegments:
-      return {
-          {DType::I32, {shape.batch, shape.queries}, false},
-          {DType::I32, {shape.batch, shape.keys},    false}
-      };
-    case kLengths:
-      return {
-          {DType::I32, {shape.batch}, false}
-      };
-    case kBias: {
-      Shape bias = node.in[3]->type.shape;
-      bias[3] = shape.keys;
-      return {
-          {node.in[3]->type.dtype, bias, false}
-      };
-    }
-  }
-  return {};
+std::vector<OperandShape> mask_shapes(const AttentionShape& shape, Sees sees, const Node* bias) {
+  std::vector<OperandShape> masks;
+  const auto ints = [&](Shape size) { masks.push_back({DType::I32, std::move(size), false}); };
+  if (sees == Sees::Segments) ints({shape.batch, shape.queries});
+  if (sees == Sees::Segments || sees == Sees::Keys) ints({shape.batch, shape.keys});
+  if (sees == Sees::Lengths) ints({shape.batch});
+  if (!bias) return masks;
+  Shape size = bias->type.shape;
+  size[3] = shape.keys;
+  masks.push_back({bias->type.dtype, size, false});
+  return masks;
 }
 
-void read_mask(Step& step, const Node& node, Mask mask, const AttentionShape& shape,
-               const AttentionPlan& plan, const Value& bias) {
+void read_keys(Step& step, const Node& node, Sees sees, const AttentionShape& shape,
+               const AttentionPlan& plan) {
   const RegionDim batch = along(0, plan.batch);
   const Shape keys{shape.batch, shape.keys};
-  switch (mask) {
-    case kNoMask: return;
-    case kSegments: step.read(node.in[3], keys, {batch, along(1, plan.queries)}); [[fallthrough]];
-    case kKeys: step.read(node.in[3], keys, {batch, whole_dim()}); return;
-    case kLengths: step.read(node.in[3], {shape.batch}, {batch}); return;
-    case kBias: {
-      std::vector<RegionDim> dims{batch, along(2, plan.heads), along(1, plan.queries), whole_dim()};
-      for (size_t d = 0; d < 3; ++d) {
-        if (bias.view[d] == 1) dims[d] = whole_dim();
-      }
-      step.read(bias, dims);
-      return;
-    }
-  }
+  if (sees == Sees::Segments) step.read(node.in[3], keys, {batch, along(1, plan.queries)});
+  if (sees == Sees::Segments || sees == Sees::Keys)
+    step.read(node.in[3], keys, {batch, whole_dim()});
+  if (sees == Sees::Lengths) step.read(node.in[3], {shape.batch}, {batch});
+}
+
+void read_bias(Step& step, const Value& bias, const AttentionPlan& plan) {
+  std::vector<RegionDim> dims{along(0, plan.batch), along(2, plan.heads), along(1, plan.queries),
+                              whole_dim()};
+  for (size_t d = 0; d < 3; ++d)
+    if (bias.view[d] == 1) dims[d] = whole_dim();
+  step.read(bias, dims);
 }
 
 }  // namespace
@@ -96,7 +77,8 @@ void read_mask(Step& step, const Node& node, Mask mask, const AttentionShape& sh
 void lower_attention(Lowering& lowering, const Node& node) {
   const Shape& q = node.in[0]->type.shape;
   const AttentionMask said = *attention_mask(node.string_attr("mask"));
-  const Mask mask = mask_of(said.kind);
+  const AttentionMaskParam mask{seen_by(said.kind), said.bias, said.guarded};
+  const Node* added = said.bias ? node.in[said.bias_operand()] : nullptr;
   AttentionShape shape{.batch = q[0],
                        .queries = q[1],
                        .keys = node.in[1]->type.shape[1],
@@ -104,14 +86,14 @@ void lower_attention(Lowering& lowering, const Node& node) {
                        .depth = q[2] / node.int_attr("heads"),
                        .dtype = node.type.dtype};
   shape.params = {
-      {"scale", {node.float_attr("scale")} },
-      {"mask",  {static_cast<double>(mask)}}
+      {"scale", {node.float_attr("scale")}         },
+      {"mask",  {static_cast<double>(mask.param())}}
   };
   if (said.hidden) shape.params.push_back({"hidden", {std::max(*said.hidden, kBelowFloats)}});
-  shape.masks = mask_shapes(shape, node, mask);
+  shape.masks = mask_shapes(shape, mask.sees, added);
   const AttentionPlan plan =
       plan_attention(shape, lowering.program.target, lowering.working_bytes(), lowering.deadline);
-  const Value bias = mask == kBias ? bias_of(lowering, node, shape.keys) : Value{};
+  const Value bias = added ? bias_of(lowering, node, added, shape.keys) : Value{};
 
   const Shape rows{shape.batch, shape.queries, shape.heads, shape.depth};
   const Shape keys{shape.batch, shape.keys, shape.heads, shape.depth};
@@ -123,7 +105,8 @@ void lower_attention(Lowering& lowering, const Node& node) {
   step.read(node.in[0], rows, {batch, along(1, plan.queries), heads, whole_dim()});
   step.read(node.in[1], keys, {batch, whole_dim(), heads, whole_dim()});
   step.read(node.in[2], keys, {batch, whole_dim(), heads, whole_dim()});
-  read_mask(step, node, mask, shape, plan, bias);
+  read_keys(step, node, mask.sees, shape, plan);
+  if (added) read_bias(step, bias, plan);
   step.emit();
 }
 

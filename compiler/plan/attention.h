@@ -15,7 +15,7 @@ struct AttentionShape {
   int64_t batch = 1, queries = 1, keys = 1, heads = 1, depth = 1;
   DType dtype = DType::F32;
   std::vector<Param> params = {};
-  // The mask's dimensions that are 1 are not cut; "bias" is [b,h,r,s], keys and others [b,…].
+  // The mask's dimensions that are 1 are not cut; a bias is [b,h,r,s], keys and others [b,…].
   std::vector<OperandShape> masks = {};  // whole
 };
 struct AttentionPlan {

@@ -4,7 +4,9 @@
 // One op, because the scores are the largest tensor of an encoder and nobody else reads them, and
 // because a mask that says who sees whom costs nothing where an added -10000 costs an addition per
 // score and, in f16, an infinity. A query that sees no key has the answer 0, or what the model's
-// own number in the place of "hidden" makes of its scores.
+// own number in the place of "hidden" makes of its scores. A bias is added to the scores of the
+// keys that are seen; a guard gives 0 where the weights are NaN, as those of scores of nothing but
+// -inf.
 #include <algorithm>
 #include <cmath>
 
@@ -35,19 +37,7 @@ Status check_bias(const Node& node, const TensorType& mask, const Sizes& s) {
   return mask_is(node, mask, "of f32 or f16 and " + to_string(whole) + ", or 1 in place of any");
 }
 
-Status check_mask(const Node& node, const Sizes& s) {
-  const std::string& attribute = node.string_attr("mask");
-  const std::optional<AttentionMask> is = attention_mask(attribute);
-  if (!is)
-    return fail(node, "mask is \"" + attribute +
-                          "\", must be none, keys, keys:NUMBER, segments, lengths or bias");
-  const std::string_view kind = is->kind;
-  if (kind == "none" && node.in.size() == 3) return {};
-  if (kind == "none" || node.in.size() == 3)
-    return fail(node, "has " + std::to_string(node.in.size()) + " inputs and mask " + attribute +
-                          ", must have 3 with mask none and 4 with any other");
-  const TensorType& mask = node.in[3]->type;
-  if (kind == "bias") return check_bias(node, mask, s);
+Status check_keys(const Node& node, std::string_view kind, const TensorType& mask, const Sizes& s) {
   if (kind == "keys" || kind == "segments") {
     if (kind == "segments" && s.queries != s.keys)
       return fail(node, "mask segments has " + std::to_string(s.queries) + " queries and " +
@@ -67,17 +57,32 @@ Status check_mask(const Node& node, const Sizes& s) {
   return {};
 }
 
+Status check_mask(const Node& node, const Sizes& s) {
+  const std::string& attribute = node.string_attr("mask");
+  const std::optional<AttentionMask> is = attention_mask(attribute);
+  if (!is)
+    return fail(node, "mask is \"" + attribute +
+                          "\", must be none, keys, keys:NUMBER, segments, lengths or bias, or one "
+                          "of these with +bias or +guard");
+  if (node.in.size() != is->operands())
+    return fail(node, "has " + std::to_string(node.in.size()) + " inputs and mask " + attribute +
+                          ", must have " + std::to_string(is->operands()));
+  if (is->has_keys()) TRY(check_keys(node, is->kind, node.in[3]->type, s));
+  return is->bias ? check_bias(node, node.in[is->bias_operand()]->type, s) : Status{};
+}
+
 // What one query of one head does to one key: whether it sees it, and what is added to its score.
 class Mask {
  public:
-  Mask(const Node& node, std::span<const Array> in, const Sizes& sizes)
-      : kind_(attention_mask(node.string_attr("mask"))->kind), sizes_(sizes) {
-    if (in.size() < 4) return;
-    data_ = &in[3].data;
-    if (kind_ != "bias") return;
-    strides_ = row_major_strides(in[3].type.shape);
+  Mask(const AttentionMask& is, std::span<const Array> in, const Sizes& sizes)
+      : kind_(is.kind), sizes_(sizes) {
+    if (is.has_keys()) data_ = &in[3].data;
+    if (!is.bias) return;
+    const Array& bias = in[is.bias_operand()];
+    bias_ = &bias.data;
+    strides_ = row_major_strides(bias.type.shape);
     for (size_t d = 0; d < 4; ++d)
-      if (in[3].type.shape[d] == 1) strides_[d] = 0;
+      if (bias.type.shape[d] == 1) strides_[d] = 0;
   }
 
   bool sees(int64_t b, int64_t query, int64_t key) const {
@@ -87,8 +92,8 @@ class Mask {
     return true;
   }
   double bias(int64_t b, int64_t head, int64_t query, int64_t key) const {
-    if (kind_ != "bias") return 0;
-    return (*data_)[b * strides_[0] + head * strides_[1] + query * strides_[2] + key * strides_[3]];
+    if (!bias_) return 0;
+    return (*bias_)[b * strides_[0] + head * strides_[1] + query * strides_[2] + key * strides_[3]];
   }
 
  private:
@@ -96,7 +101,7 @@ class Mask {
 
   std::string_view kind_;
   Sizes sizes_;
-  const std::vector<double>* data_ = nullptr;
+  const std::vector<double>*data_ = nullptr, *bias_ = nullptr;
   Shape strides_;
 };
 
@@ -145,8 +150,8 @@ Expected<TensorType> Attention::infer(const Node& node) {
 Expected<Array> Attention::eval(const Node& node, std::span<const Array> in) {
   const Sizes s = sizes_of(node, in[0].type.shape, in[1].type.shape);
   const int64_t depth = s.hidden / s.heads;
-  const Mask mask(node, in, s);
-  const std::optional<double> hidden = attention_mask(node.string_attr("mask"))->hidden;
+  const AttentionMask said = *attention_mask(node.string_attr("mask"));
+  const Mask mask(said, in, s);
   Array out = zeros(node);
   const auto row = [&](size_t operand, int64_t b, int64_t tokens, int64_t token, int64_t head) {
     return in[operand].data.data() + (b * tokens + token) * s.hidden + head * depth;
@@ -161,10 +166,12 @@ Expected<Array> Attention::eval(const Node& node, std::span<const Array> in) {
     std::vector<Scored> keys;
     for (int64_t key = 0; key < s.keys; ++key)
       if (mask.sees(b, query, key)) keys.push_back({key, score(b, head, query, key)});
-    if (keys.empty() && hidden)
+    if (keys.empty() && said.hidden)
       for (int64_t key = 0; key < s.keys; ++key)
-        keys.push_back({key, hidden_score(score(b, head, query, key), *hidden)});
+        keys.push_back({key, hidden_score(score(b, head, query, key), *said.hidden)});
     softmax(keys);
+    if (said.guarded && !keys.empty() && std::isnan(keys[0].score))
+      for (Scored& key : keys) key.score = 0;
     double* to = out.data.data() + (b * s.queries + query) * s.hidden + head * depth;
     for (const Scored& key : keys)
       for (int64_t d = 0; d < depth; ++d) to[d] += key.score * row(2, b, s.keys, key.key, head)[d];

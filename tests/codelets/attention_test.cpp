@@ -13,7 +13,8 @@ namespace {
 constexpr DType F32 = DType::F32;
 constexpr DType F16 = DType::F16;
 
-enum Mask { kNone, kKeys, kSegments, kLengths, kBias };
+enum Mask { kNone, kKeys, kSegments, kLengths, kBias, kKeysBias, kSegmentsBias, kLengthsBias };
+constexpr int kGuard = 8;
 
 std::vector<Param> params(Mask mask, double scale = 0.3) {
   return {
@@ -298,6 +299,49 @@ TEST(Attention, has_the_same_bits_on_every_cpu) {
   }
 }
 
+TEST(Attention, adds_a_bias_to_the_keys_that_are_seen) {
+  std::mt19937 random(16);
+  const Qkv is = random_qkv(random, {2, 20, 2, 8}, 20);
+  const VertexArray bias = random_array(F32, {1, 2, 20, 20}, random, 2);
+  const VertexArray ids =
+      ints({2, 20}, {0, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 3, 4, 4, 4, 4, 0, 0, 0,
+                     7, 7, 1, 1, 7, 7, 7, 0, 0, 1, 1, 1, 1, 2, 1, 2, 1, 2, 9, 9});
+  const VertexArray lengths = ints({2}, {3, 19});
+  expect_close(attend(is, kKeysBias, {ids, bias}),
+               attention_of(is,
+                            [&](int64_t b, int64_t h, int64_t r, int64_t s) {
+                              return seen(ids.at({b, s}) != 0) + bias.at({0, h, r, s});
+                            }),
+               1e-5);
+  expect_close(attend(is, kSegmentsBias, {ids, ids, bias}),
+               attention_of(is,
+                            [&](int64_t b, int64_t h, int64_t r, int64_t s) {
+                              const bool own = ids.at({b, r}) == ids.at({b, s});
+                              return seen(ids.at({b, r}) != 0 && own) + bias.at({0, h, r, s});
+                            }),
+               1e-5);
+  expect_close(attend(is, kLengthsBias, {lengths, bias}),
+               attention_of(is,
+                            [&](int64_t b, int64_t h, int64_t r, int64_t s) {
+                              return seen(double(s) < lengths.at({b})) + bias.at({0, h, r, s});
+                            }),
+               1e-5);
+}
+
+TEST(Attention, a_guard_gives_zero_where_all_scores_are_minus_infinity) {
+  std::mt19937 random(17);
+  const Qkv is = random_qkv(random, {1, 3, 1, 8}, 20);
+  std::vector<double> added(60, 0);
+  for (size_t i = 20; i < 40; ++i) added[i] = -INFINITY;
+  const VertexArray bias = array(F32, {1, 1, 3, 20}, added);
+  const VertexArray out = attend(is, Mask(kBias + kGuard), {bias});
+  expect_close(out,
+               attention_of(is, [&](int64_t, int64_t, int64_t r,
+                                    int64_t s) { return bias.at({0, 0, r, s}); }),
+               1e-5);
+  EXPECT_TRUE(std::isnan(attend(is, kBias, {bias}).at({0, 1, 0, 0})));
+}
+
 TEST(Attention, refuses_shapes_that_do_not_fit) {
   const auto in = [](Shape size) {
     return array(F32, size, std::vector<double>(size_t(elements(size))));
@@ -324,13 +368,13 @@ TEST(Attention, refuses_shapes_that_do_not_fit) {
   EXPECT_EQ(why(kNone, {q, k, k, output(F32, {2, 3, 1, 5})}),
             "attention: operand 3 is f32[2,3,1,5], must be float[2,3,1,4]");
   EXPECT_EQ(why(kNone, {q, k, k}), "attention: there are 3 operands, must be 4");
-  EXPECT_EQ(why(Mask(5), {q, k, k, out}), "attention: mask is 5, must be an integer in 0..4");
+  EXPECT_EQ(why(Mask(16), {q, k, k, out}), "attention: mask is 16, must be an integer in 0..15");
   const auto hidden = [&](Mask mask, double number) {
     std::vector<Param> with = params(mask);
     with.push_back({"hidden", {number}});
     return refusal("attention", with, {q, k, k, ints({2, 5}, std::vector<int32_t>(10)), out});
   };
-  EXPECT_EQ(hidden(kLengths, -1e4), "attention: mask is 3, must be an integer in 1..1");
+  EXPECT_EQ(hidden(kLengths, -1e4), "attention: hidden is given, must come with a mask of keys");
   EXPECT_EQ(hidden(kKeys, 0), "attention: hidden is 0, must be below 0");
 }
 

@@ -27,7 +27,7 @@ struct Model {
 void PrintTo(const Model& model, std::ostream* out) { *out << model.path; }
 
 constexpr const char* kPooler = "takes the first token of each row";
-constexpr const char* kMask3d = "has a mask that says more than which tokens are there";
+constexpr const char* kMask3d = "its mask is made of input 'attention_mask' i32[3,8,8]";
 
 const Model kModels[] = {
     {"generated/hf_albert_qa_op14", 2, 2, 5, "keys", "", ""},

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The passes on RoFormerV2 as PyTorch exports it: what is found, that answers stay, and that
-// packing still refuses angles that go by a token's place in its row.
+// The passes on RoFormerV2 as PyTorch exports it: what is found, that answers stay, and that in
+// packed rows angles go by position.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <map>
+#include <optional>
 #include <random>
 
 #include "compiler/onnx/import/import.h"
@@ -65,20 +66,52 @@ TEST(PassesOnRoFormer, find_every_pattern_and_keep_the_meaning) {
     EXPECT_THAT(after[i].data, testing::Pointwise(testing::DoubleNear(1e-4), before[i].data));
 }
 
-TEST(PassesOnRoFormer, packing_refuses_angles_by_place) {
-  for (const bool form_a : {true, false}) {
-    Expected<Graph> graph = roformer();
-    ASSERT_TRUE(graph.ok()) << graph.error().message;
-    PassState state;
-    state.options.pack_unpack = form_a;
-    state.options.pack_attention_mask = !form_a;
-    state.options.max_valid_num = 4;
-    state.options.segment_max_size = 5;
-    const auto done = run_passes(*graph, state, {}, {}, "");
-    ASSERT_FALSE(done.ok());
-    EXPECT_THAT(done.error().message,
-                testing::HasSubstr("(rotary): combines tokens with constants that vary along the "
-                                   "sequence axis"));
+// Three rows of five tokens, of which the first two are one request and the others another: both,
+// or (0, 1) one of them alone, from the start of its row.
+std::map<std::string, Array> rows_of_two(const Graph& graph, std::optional<int> alone = {}) {
+  std::map<std::string, Array> inputs;
+  for (const Node* input : graph.inputs) {
+    Array array{input->type, std::vector<double>(elements(input->type.shape))};
+    for (int64_t token = 0; token < 15; ++token) {
+      const int64_t place = token % 5, request = place < 2 ? 0 : 1;
+      if (alone && request != *alone) continue;
+      const int64_t position = request == 0 ? place : place - 2;
+      double& value = array.data[alone ? token - place + position : token];
+      if (input->name == "input_ids") value = static_cast<double>(3 + token);
+      if (input->name == "attention_mask") value = 1;
+      if (input->name == "position_ids") value = static_cast<double>(position);
+    }
+    if (input->name == "unpack_info") array.data = {2, 3, 2, 3, 2, 3};
+    inputs[input->name] = std::move(array);
+  }
+  return inputs;
+}
+
+TEST(PassesOnRoFormer, packing_looks_angles_up_by_position) {
+  Expected<Graph> graph = roformer(), packed = roformer();
+  ASSERT_TRUE(graph.ok() && packed.ok());
+  PassState state;
+  state.options.pack_unpack = true;
+  state.options.max_valid_num = 6;
+  state.options.segment_max_size = 5;
+  const auto done = run_passes(*packed, state, {}, {}, "");
+  ASSERT_TRUE(done.ok()) << done.error().message;
+  EXPECT_EQ(state.packing.position_input, "position_ids");
+  const auto together = interpret(*packed, rows_of_two(*packed));
+  ASSERT_TRUE(together.ok()) << together.error().message;
+  for (const int alone : {0, 1}) {
+    const auto wanted = interpret(*graph, rows_of_two(*graph, alone));
+    ASSERT_TRUE(wanted.ok()) << wanted.error().message;
+    for (size_t output = 0; output < wanted->size(); ++output) {
+      const int64_t row_size = elements((*wanted)[output].type.shape) / 3;
+      const bool by_token = (*wanted)[output].type.shape.size() == 3;
+      const int64_t count = by_token ? row_size / 5 * (2 + alone) : row_size;
+      for (int64_t row = 0; row < 3; ++row)
+        for (int64_t i = 0; i < count; ++i)
+          EXPECT_NEAR((*together)[output].data[(row * 2 + alone) * row_size + i],
+                      (*wanted)[output].data[row * row_size + i], 1e-5)
+              << "output " << output << ", row " << row;
+    }
   }
 }
 

@@ -313,12 +313,16 @@ class Generator {
     };
     std::vector<Node*> in = {project(), project(), project()};
     const Shape tokens = {x->type.shape[0], x->type.shape[1]};
-    static const char* const kMasks[] = {"none", "keys", "segments", "lengths", "bias"};
-    const std::string mask = kMasks[below(5)];
+    static const char* const kMasks[] = {"none", "keys", "segments", "lengths"};
+    std::string mask = kMasks[below(4)];
     if (mask == "keys" || mask == "segments") in.push_back(constant(DType::I32, tokens, 0, 3));
     if (mask == "lengths")
       in.push_back(constant(DType::I32, {tokens[0]}, 0, static_cast<double>(tokens[1]) + 1));
-    if (mask == "bias") in.push_back(constant(DType::F32, {1, 2, 1, tokens[1]}, -2, 2));
+    if (below(2) == 0) {
+      mask = mask == "none" ? "bias" : mask + "+bias";
+      in.push_back(constant(DType::F32, {1, 2, 1, tokens[1]}, -2, 2));
+    }
+    if (below(4) == 0) mask += "+guard";
     return add(op, in,
                {
                    {"heads", int64_t{2}},

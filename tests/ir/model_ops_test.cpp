@@ -61,6 +61,12 @@ TEST(Attention, a_bias_is_added_after_the_scale_and_stretched_over_ones) {
   EXPECT_THAT(means("bias", "f32[1,1,3,1]", {0, 5, -7}), near({37, 37, 37}, 1e-5));
 }
 
+TEST(Attention, a_guard_gives_zero_where_weights_are_nan) {
+  const double never = -INFINITY;
+  EXPECT_THAT(means("bias+guard", "f32[1,1,3,3]", {0, 0, 0, never, never, never, 0, never, never}),
+              near({37, 0, 1}, 1e-5));
+}
+
 TEST(Attention, scores_are_dot_products_of_a_head_times_the_scale) {
   // Two heads of depth 1, one query, two keys. Head 0 scores 2*(1,0)*0.5, head 1 scores 0.
   const double w = std::exp(1.0) / (std::exp(1.0) + 1);

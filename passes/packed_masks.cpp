@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "passes/packed_masks.h"
+
+#include <algorithm>
+#include <bit>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "ir/attention_mask.h"
+#include "passes/key_mask.h"
+#include "passes/match.h"
+
+namespace tessera {
+namespace {
+
+constexpr int64_t kMostBiasElements = int64_t{1} << 26;  // of all values that a bias is made of
+
+bool same_bits(double a, double b) {
+  return std::bit_cast<uint64_t>(a) == std::bit_cast<uint64_t>(b);
+}
+
+// A bias where every token of every row is there.
+struct Settled {
+  Array values;            // [1,heads or 1,queries or 1,keys or 1]
+  bool of_mask = false;    // made of the mask input
+  bool is_nothing = true;  // 0 everywhere
+};
+
+class Settling {
+ public:
+  Settling(Graph& graph, Node* mask) : graph_(graph), mask_(mask) {}
+
+  Status settle(Node* attention, const AttentionMask& said);
+
+ private:
+  Expected<const Settled*> settled(const Node* attention, const Node* bias);
+  Expected<Settled> computed(const Node* attention, const Node* bias) const;
+
+  Graph& graph_;
+  Node* mask_;
+  std::unordered_map<const Node*, Settled> known_;  // layers share their masks
+};
+
+std::unordered_set<const Node*> all_behind(const Node* node) {
+  std::unordered_set<const Node*> seen;
+  std::vector<const Node*> open = {node};
+  while (!open.empty()) {
+    const Node* next = open.back();
+    open.pop_back();
+    if (seen.insert(next).second) open.insert(open.end(), next->in.begin(), next->in.end());
+  }
+  return seen;
+}
+
+// One row stands for all if they are alike; and one head, if those are.
+Status thin(const Node* attention, Array& values) {
+  Shape& shape = values.type.shape;
+  const int64_t row = elements(shape) / shape[0];
+  for (int64_t i = row; i < std::ssize(values.data); ++i)
+    if (!same_bits(values.data[i], values.data[i - row]))
+      return Error{called(*attention) +
+                   ": its bias is another for each row of the batch, must be the same for all to "
+                   "be packed"};
+  values.data.resize(row);
+  shape[0] = 1;
+  const int64_t head = row / shape[1];
+  for (int64_t i = head; i < row; ++i)
+    if (!same_bits(values.data[i], values.data[i - head])) return {};
+  values.data.resize(head);
+  shape[1] = 1;
+  return {};
+}
+
+Status check_tokens_see_themselves(const Node* attention, const Array& values) {
+  const Shape& shape = values.type.shape;
+  const Shape strides = row_major_strides(shape);
+  for (int64_t head = 0; head < shape[1]; ++head)
+    for (int64_t token = 0; token < std::max(shape[2], shape[3]); ++token) {
+      const int64_t query = shape[2] == 1 ? 0 : token, key = shape[3] == 1 ? 0 : token;
+      if (query >= shape[2] || key >= shape[3]) continue;
+      const double added = values.data[head * strides[1] + query * strides[2] + key];
+      if (!hides(added) && added == added) continue;
+      return Error{called(*attention) + ": its bias hides token " + std::to_string(token) +
+                   " from itself, must not to be packed"};
+    }
+  return {};
+}
+
+Expected<Settled> Settling::computed(const Node* attention, const Node* bias) const {
+  const std::unordered_set<const Node*> behind = all_behind(bias);
+  Settled result;
+  int64_t count = 0;
+  for (const Node* node : behind) {
+    count += elements(node->type.shape);
+    if (!node->is(Op::Input)) continue;
+    if (node != mask_)
+      return Error{called(*attention) + ": its mask is made of input '" + node->name + "' " +
+                   to_string(node->type) +
+                   ", must be made of the model's attention_mask [batch,sequence] and constants "
+                   "to be packed"};
+    result.of_mask = true;
+  }
+  if (count > kMostBiasElements)
+    return Error{called(*attention) + ": its mask is made of " + std::to_string(count) +
+                 " elements, must be made of at most " + std::to_string(kMostBiasElements) +
+                 " to be packed"};
+  std::unordered_map<const Node*, Array> values;
+  for (const auto& node : graph_.nodes()) {
+    if (!behind.contains(node.get())) continue;
+    if (node.get() == mask_) {
+      values[mask_] = {mask_->type,
+                       std::vector<double>(static_cast<size_t>(elements(mask_->type.shape)), 1)};
+      continue;
+    }
+    std::vector<Array> in;
+    for (const Node* operand : node->in) in.push_back(values.at(operand));
+    Array& value = values[node.get()] = TRY(eval_as_machine(*node, std::move(in)));
+    value.type = node->type;
+    round_to_dtype(value);
+  }
+  result.values = std::move(values.at(bias));
+  TRY(thin(attention, result.values));
+  TRY(check_tokens_see_themselves(attention, result.values));
+  result.is_nothing =
+      std::ranges::all_of(result.values.data, [](double added) { return added == 0; });
+  return result;
+}
+
+Expected<const Settled*> Settling::settled(const Node* attention, const Node* bias) {
+  const auto found = known_.find(bias);
+  if (found != known_.end()) return &found->second;
+  return &(known_[bias] = TRY(computed(attention, bias)));
+}
+
+Status Settling::settle(Node* attention, const AttentionMask& said) {
+  const Settled& bias = *TRY(settled(attention, attention->in[said.bias_operand()]));
+  std::vector<Node*> in(attention->in.begin(), attention->in.begin() + 3);
+  std::string kind = "none";
+  if (bias.of_mask) {
+    kind = "keys";
+    in.push_back(mask_);
+  }
+  if (!bias.is_nothing) {
+    kind = kind == "none" ? "bias" : kind + "+bias";
+    in.push_back(graph_.add_constant(attention->name + "/bias", to_tensor(bias.values), attention));
+  }
+  std::map<std::string, Attr> attrs = attention->attrs;
+  attrs["mask"] = kind;
+  graph_.replace_uses(attention, put(graph_, attention, attention, Op::Attention, in, attrs));
+  return {};
+}
+
+}  // namespace
+
+Status settle_packed_masks(Graph& graph, Node* mask) {
+  std::vector<Node*> attentions;
+  for (const auto& node : graph.nodes())
+    if (node->is(Op::Attention)) attentions.push_back(node.get());
+  Settling settling(graph, mask);
+  for (Node* attention : attentions) {
+    const AttentionMask said = *attention_mask(attention->string_attr("mask"));
+    if (said.bias && !said.has_keys()) TRY(settling.settle(attention, said));
+  }
+  graph.remove_dead();
+  return {};
+}
+
+Node* put_bias_of_request(Graph& graph, const Node* before, Node* bias, int64_t length) {
+  const Array whole = to_array(bias->value);
+  const Shape& from = whole.type.shape;
+  Array cut{whole.type, {}};
+  for (size_t d : {2, 3}) cut.type.shape[d] = std::min(from[d], length);
+  const Shape strides = row_major_strides(from);
+  for (int64_t head = 0; head < from[1]; ++head)
+    for (int64_t query = 0; query < cut.type.shape[2]; ++query) {
+      const auto row = whole.data.begin() + head * strides[1] + query * strides[2];
+      cut.data.insert(cut.data.end(), row, row + cut.type.shape[3]);
+    }
+  return graph.add_constant(bias->name + "/request", to_tensor(cut), before);
+}
+
+bool is_by_distance(const Node* bias) {
+  const Array all = to_array(bias->value);
+  const Shape& shape = all.type.shape;
+  const int64_t queries = shape[2], keys = shape[3];
+  if (queries != keys)  // stretched along one of them: all must be alike along the other
+    return std::ranges::all_of(all.data, [&](const double& added) {
+      const auto at = &added - all.data.data();
+      return same_bits(added, all.data[at - at % std::max(queries, keys)]);
+    });
+  for (int64_t i = 0; i < std::ssize(all.data); ++i) {
+    const int64_t query = i / keys % queries, key = i % keys;
+    if (query > 0 && key > 0 && !same_bits(all.data[i], all.data[i - keys - 1])) return false;
+  }
+  return true;
+}
+
+}  // namespace tessera
