@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "passes/match.h"
-#include "support/interval.h"
 
 namespace tessera {
 namespace {
@@ -52,12 +51,19 @@ std::optional<CellRange> at_point(const Node& node, std::span<const CellRange> i
 CellRange product(const CellRange& a, const CellRange& b) {
   if (a.kind != Kind::Finite || b.kind != Kind::Finite) return {};
   if (a.is_zero() || b.is_zero()) return of(0, 0, Kind::Finite);
-  const Interval both = Interval{a.low, a.high} * Interval{b.low, b.high};
-  return of(both.low, both.high, Kind::Finite);
+  double low = kInfinity, high = -kInfinity;
+  for (const double x : {a.low, a.high})
+    for (const double y : {b.low, b.high}) {
+      const double xy = x == 0 || y == 0 ? 0 : x * y;
+      low = std::min(low, xy);
+      high = std::max(high, xy);
+    }
+  return of(low, high, Kind::Finite);
 }
 
 CellRange quotient(const CellRange& a, const CellRange& b) {
-  if (!is_away_from_zero({b.low, b.high}) || b.kind == Kind::Anything) return {};
+  const bool is_away_from_zero = b.low > 0 || b.high < 0;
+  if (!is_away_from_zero || b.kind == Kind::Anything) return {};
   return product(a, {1 / b.high, 1 / b.low, Kind::Finite});
 }
 
@@ -106,7 +112,7 @@ CellRange range_of_elements(const Node& node, std::span<const CellRange> in) {
     case Op::Exp:
       return kind == Kind::Anything ? CellRange{} : CellRange{0, kInfinity, Kind::Number};
     case Op::Sqrt: return a.low >= 0 ? of(std::sqrt(a.low), std::sqrt(a.high), kind) : CellRange{};
-    case Op::Log: return {};
+    case Op::Log: return a.low > 0 ? of(std::log(a.low), std::log(a.high), kind) : CellRange{};
     case Op::Equal:
     case Op::Less:
     case Op::And:

@@ -16,9 +16,10 @@ namespace tessera {
 Expected<bool> insert_attention_mask(Graph& graph, PassState& state) {
   const Packable model = TRY(prove_packable(graph, state));
   for (const auto& node : graph.nodes())
-    if (model.axes.at(node.get()).kind == TokenAxes::Kind::Row)
+    if (const auto axes = model.axes.find(node.get());
+        axes != model.axes.end() && axes->second.by_request)
       return Error{called(*node) +
-                   ": takes the first token of each row, but rows hold several requests; "
+                   ": computes a value of whole rows, but rows hold several requests; "
                    "pack with --pack_args, which unpacks first"};
   for (Node* attention : model.attentions) {
     const AttentionMask said = *attention_mask(attention->string_attr("mask"));

@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "ir/attention_mask.h"
+#include "passes/mask_values.h"
 #include "passes/match.h"
 #include "passes/packed_masks.h"
 #include "passes/packed_positions.h"
@@ -38,22 +39,6 @@ Status check_mask(const Node& attention, const Packable& model) {
   return {};
 }
 
-// In a packed batch the mask holds ordinals 1, 2, 3 …: only attention knows what they mean.
-Status check_mask_users(const Graph& graph, const Node* mask) {
-  UserMap users = users_of(graph);
-  for (const Node* user : users[mask]) {
-    const bool as_mask =
-        user->is(Op::Attention) &&
-        std::find(user->in.begin(), user->in.begin() + 3, mask) == user->in.begin() + 3;
-    if (!as_mask)
-      return Error{called(*user) + ": computes with the mask '" + mask->name +
-                   "' outside of attention, which packing needs for the numbers of requests"};
-  }
-  if (graph.is_output(mask))
-    return Error{"input '" + mask->name + "': is an output too, must only be a mask to be packed"};
-  return {};
-}
-
 Status check_outputs(const Graph& graph, const TokenAxesMap& axes) {
   for (const Output& output : graph.outputs) {
     const TokenAxes& found = axes.at(output.node);
@@ -63,7 +48,7 @@ Status check_outputs(const Graph& graph, const TokenAxesMap& axes) {
     if (!per_token && !per_row)
       return Error{"output '" + output.name + "': is " + to_string(output.node->type) + " of " +
                    called(*output.node) +
-                   ", must hold [batch,sequence,…] or [batch,…] of its first tokens to be packed"};
+                   ", must hold [batch,sequence,…] or [batch,…] to be packed"};
   }
   return {};
 }
@@ -121,8 +106,45 @@ const Node* find_positions(const Graph& graph, const Node* ids) {
   return the_one_named(graph, ids, "position");
 }
 
+namespace {
+
+// In a packed batch the mask holds ordinals 1, 2, 3 …, which only attention knows. Where the model
+// computes with it, it says which tokens are there: all that have an ordinal.
+Status put_presence(Graph& graph, Node* mask, const Node* ids) {
+  if (graph.is_output(mask))
+    return Error{"input '" + mask->name + "': is an output too, must only be a mask to be packed"};
+  UserMap users = users_of(graph);
+  std::vector<Node*> others;
+  for (Node* user : users[mask])
+    if (!user->is(Op::Attention) ||
+        std::find(user->in.begin(), user->in.begin() + 3, mask) != user->in.begin() + 3)
+      others.push_back(user);
+  if (others.empty()) return {};
+  if (mask == ids || index_inputs(graph).contains(mask))
+    return Error{called(*others.front()) + ": computes with the mask '" + mask->name +
+                 "' outside of attention, where it must be of 0 and 1 to be packed"};
+  const Node* first = others.front();
+  for (const auto& node : graph.nodes())
+    if (std::ranges::find(others, node.get()) != others.end()) {
+      first = node.get();
+      break;
+    }
+  Node* none = put_splat(graph, first, DType::I32, 0, mask->type.shape);
+  Node* there = put(graph, first, first, Op::Less, {none, mask});
+  Node* presence = put(graph, first, first, Op::Cast,
+                       {
+                           there
+  },
+                       {{"to", std::string("i32")}});
+  for (Node* user : others) std::ranges::replace(user->in, mask, presence);
+  return {};
+}
+
+}  // namespace
+
 Status settle_packed(Graph& graph, const Node* ids, PackedAnchors& anchors) {
   TRY(settle_packed_masks(graph, find_mask(graph, ids)));
+  if (Node* mask = find_mask(graph, ids)) TRY(put_presence(graph, mask, ids));
   return look_up_positions(graph, ids, anchors);
 }
 
@@ -141,7 +163,6 @@ Expected<Packable> prove_packable(Graph& graph, PassState& state) {
     if (attention_mask(node->string_attr("mask"))->has_keys()) model.mask = node->in[3];
     model.attentions.push_back(node.get());
   }
-  if (model.mask) TRY(check_mask_users(graph, model.mask));
   model.axes = TRY(find_token_axes(graph, model.shape));
   TRY(check_outputs(graph, model.axes));
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/token_axes.h"
 
+#include <algorithm>
+
 #include "passes/long_axes.h"
 #include "passes/match.h"
 #include "passes/token_site.h"
@@ -33,27 +35,94 @@ bool takes_first_token(const Node* node, const TokenAxes& operand) {
   return all_rows && start[sequence] == 0 && size[sequence] == 1;
 }
 
+namespace {
+
+// One walk over the graph, operands first.
+class Walk {
+ public:
+  Walk(const TokenShape& shape, std::vector<PlacedOperand>* placed)
+      : shape_(shape), unpacked_(shape), placed_(placed) {
+    unpacked_.layout = Layout::Unpacked;
+  }
+
+  Status visit(Node* node);
+  TokenAxesMap take();
+  const TokenAxesMap& known() const { return known_; }
+
+ private:
+  Expected<TokenAxes> packed(Node* node);
+  Expected<TokenAxes> by_request(const Node* node, const Error& why);
+
+  const TokenShape& shape_;
+  TokenShape unpacked_;
+  std::vector<PlacedOperand>* placed_;
+  TokenAxesMap known_;
+  CellRangeMap added_;
+  // Why a value is right only where each row is one request.
+  std::unordered_map<const Node*, Error> by_request_;
+};
+
+// By the rules of the layout itself. Operands by place are noted if the node is followed.
+Expected<TokenAxes> Walk::packed(Node* node) {
+  std::vector<PlacedOperand> here;
+  const bool may_be_placed = placed_ && shape_.layout == Layout::Packed;
+  TokenAxes axes = TRY(axes_of({*node, known_, added_, shape_, may_be_placed ? &here : nullptr}));
+  for (PlacedOperand& operand : here) {
+    operand.user = node;
+    placed_->push_back(operand);
+  }
+  return axes;
+}
+
+// Attention is packed around, and takes packed tokens.
+Expected<TokenAxes> Walk::by_request(const Node* node, const Error& why) {
+  if (node->is(Op::Attention)) return why;
+  TokenAxes axes = TRY(axes_of({*node, known_, added_, unpacked_}));
+  if (axes.kind != TokenAxes::Kind::Free) by_request_.emplace(node, why);
+  return axes;
+}
+
+Status Walk::visit(Node* node) {
+  const auto operand =
+      std::ranges::find_if(node->in, [&](const Node* in) { return by_request_.contains(in); });
+  TokenAxes axes;
+  if (operand != node->in.end()) {
+    axes = TRY(by_request(node, Error(by_request_.at(*operand))));
+  } else if (Expected<TokenAxes> found = packed(node); found.ok()) {
+    axes = found.take();
+    if (shape_.layout == Layout::Packed && axes.kind == TokenAxes::Kind::Row)
+      by_request_.emplace(
+          node, Error{called(*node) + ": takes one token of each row, and attention behind it "
+                                      "would mix requests that share a row"});
+  } else if (shape_.layout == Layout::Packed && !node->is(Op::Input)) {
+    axes = TRY(by_request(node, found.error()));
+  } else {
+    return found.error();
+  }
+  TRY(check_long_axes({*node, known_, added_, shape_}));
+  added_[node] = shape_.layout == Layout::Whole ? CellRange{} : range_of_added(*node, axes, added_);
+  known_[node] = std::move(axes);
+  return {};
+}
+
+TokenAxesMap Walk::take() {
+  for (auto& [node, axes] : known_) {
+    axes.by_request = by_request_.contains(node);
+    const CellRange& added = added_.at(node);
+    axes.may_be_0_behind = added.low <= 0 && added.high >= 0;
+  }
+  return std::move(known_);
+}
+
+}  // namespace
+
 Expected<TokenAxesMap> find_token_axes(const Graph& graph, const TokenShape& shape,
                                        std::vector<PlacedOperand>* placed) {
-  TokenAxesMap known;
-  CellRangeMap added;
-  for (const auto& node : graph.nodes()) {
-    std::vector<PlacedOperand> here;
-    const bool may_be_placed = placed && shape.layout == Layout::Packed;
-    const TokenSite site{*node, known, added, shape, may_be_placed ? &here : nullptr};
-    TokenAxes axes = TRY(axes_of(site));
-    for (PlacedOperand& operand : here) {
-      operand.user = node.get();
-      placed->push_back(operand);
-    }
-    TRY(check_long_axes(site));
-    added[node.get()] =
-        shape.layout == Layout::Padded ? range_of_added(*node, axes, added) : CellRange{};
-    known[node.get()] = std::move(axes);
-  }
+  Walk walk(shape, placed);
+  for (const auto& node : graph.nodes()) TRY(walk.visit(node.get()));
   for (const Output& output : graph.outputs)
-    TRY(check_long_output(output, known.at(output.node), shape));
-  return known;
+    TRY(check_long_output(output, walk.known().at(output.node), shape));
+  return walk.take();
 }
 
 }  // namespace tessera

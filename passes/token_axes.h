@@ -24,15 +24,19 @@ struct TokenAxes {
   int flat = -1;      // instead of both: one axis of rows x row_length, row-major
   // Of a free value: the axes along which all elements are equal.
   std::vector<bool> uniform = {};
+  // Of a packed batch, once the whole graph is known:
+  bool by_request = false;      // is right only where each row is one request, so on unpacked rows
+  bool may_be_0_behind = true;  // a request's answer stays where the cells behind it are 0
 
   bool operator==(const TokenAxes&) const = default;
 };
 
 // How requests lie in the rows of a batch.
 enum class Layout : uint8_t {
-  Packed,  // anywhere: a row may hold several, and one may go on in the next row
-  Padded,  // one in each row, from its start; every input holds 0 in the cells behind it
-  Whole,   // one in each row, as long as the row
+  Packed,    // anywhere: a row may hold several, and one may go on in the next row
+  Unpacked,  // as Padded: what of a packed model is computed on a row for each request
+  Padded,    // one in each row, from its start; every input holds 0 in the cells behind it
+  Whole,     // one in each row, as long as the row
 };
 
 // The values of one batch: i32 [rows,row_length], among the graph's inputs.

@@ -31,10 +31,6 @@ std::vector<bool> uniform_axes(const Tensor& tensor) {
 Expected<TokenAxes> joined(const TokenSite& at, const TokenAxes& a, const TokenAxes& b) {
   if (a == b || b.kind == Kind::Free) return a;
   if (a.kind == Kind::Free) return b;
-  if (at.is_packed() && a.kind != b.kind)
-    return at.refuse(
-        "combines tokens with what was taken from the first token of each row, which "
-        "packing cannot follow");
   if (a.batch < 0 || a.batch != b.batch) return at.mixes("combines tokens along different axes");
   if (a.kind != b.kind) return a.kind == Kind::Token ? a : b;
   return at.meets("combines tokens along different axes", {.kind = Kind::Row, .batch = a.batch});
@@ -72,9 +68,10 @@ Error TokenSite::refuse(const std::string& what) const { return Error{called(nod
 Error TokenSite::mixes(const std::string& how) const {
   switch (shape.layout) {
     case Layout::Packed:
+    case Layout::Unpacked:
       return refuse(how +
                     ", which would mix requests that share a row; packing needs a model that does "
-                    "so in attention alone");
+                    "so in attention alone, or whose mask leaves other tokens out");
     case Layout::Padded:
       return refuse(how +
                     ", where padding would be part of the answer; padding needs a model whose mask "

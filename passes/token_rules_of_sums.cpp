@@ -20,6 +20,43 @@ Expected<TokenAxes> left_of(const TokenSite& at, const TokenAxes& from, int64_t 
   return at.meets(what, rows_of(from, false));
 }
 
+// Whether every element is at least 0, by what the value is made of: `left` nodes are looked at.
+bool is_not_negative(const Node* node, int& left) {
+  const auto all = [&] {
+    return std::ranges::all_of(node->in, [&](const Node* in) { return is_not_negative(in, left); });
+  };
+  const auto any_is = [&](double least) {
+    return std::ranges::any_of(node->in, [&](const Node* in) { return splat(in) >= least; });
+  };
+  if (node->type.dtype == DType::Bool || splat(node) >= 0.0) return true;
+  if (--left < 0) return false;
+  switch (node->op) {
+    case Op::Exp:
+    case Op::Abs:
+    case Op::Sqrt:
+    case Op::Softmax: return true;
+    case Op::Max: return any_is(0) || all();
+    case Op::Log:  // log(1 + x)
+      node = node->in[0];
+      return node->is(Op::Add) && any_is(1) && all();
+    case Op::Add:
+    case Op::Mul:
+    case Op::Cast:
+    case Op::Broadcast:
+    case Op::Reshape:
+    case Op::Transpose: return all();
+    default: return false;
+  }
+}
+
+// Zeros change no maximum of numbers that are not negative.
+bool is_no_maximum(const TokenSite& at) {
+  const CellRange& added = at.added_to(0);
+  if (added.high <= lowest_mask(at.node)) return true;
+  int left = kFarthest;
+  return added.is_zero() && is_not_negative(at.node.in[0], left);
+}
+
 bool sums_nothing(const CellRange& added, const CellRange& other) {
   return added.is_zero() && other.kind == CellRange::Kind::Finite;
 }
@@ -131,9 +168,7 @@ Result reduce(const TokenSite& at) {
   const TokenAxes& from = at.operand(0);
   if (from.kind == Kind::Free) return at.free();
   const std::vector<int64_t>& axes = at.node.ints("axes");
-  const CellRange& added = at.added_to(0);
-  const bool leaves_out =
-      at.node.is(Op::ReduceMax) ? added.high <= lowest_mask(at.node) : added.is_zero();
+  const bool leaves_out = at.node.is(Op::ReduceMax) ? is_no_maximum(at) : at.added_to(0).is_zero();
   TokenAxes left = from;
   for (int64_t axis : axes)
     if (tracks(left, axis)) left = TRY(left_of(at, left, axis, "reduces ", leaves_out));

@@ -23,7 +23,9 @@ struct TokenSite {
   const CellRange& added_to(size_t i) const { return added.at(node.in[i]); }
   size_t rank() const { return node.type.shape.size(); }
   bool is_packed() const { return shape.layout == Layout::Packed; }
-  bool is_padded() const { return shape.layout == Layout::Padded; }
+  bool is_padded() const {
+    return shape.layout == Layout::Padded || shape.layout == Layout::Unpacked;
+  }
   TokenAxes free() const { return {.uniform = std::vector<bool>(rank(), false)}; }
 
   Error refuse(const std::string& what) const;

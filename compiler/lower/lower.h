@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "compiler/lower/integer_bounds.h"
 #include "ir/graph.h"
 #include "program/popef.h"
 #include "support/expected.h"
@@ -26,7 +25,6 @@ struct LowerOptions {
 struct Lowered {
   Program program;
   std::vector<Blob> constants;
-  std::map<std::string, IntegerBound> input_bounds;  // see integer_bounds.h
   bool plans_by_share = false;  // another available_memory_proportion could give another Program
 };
 

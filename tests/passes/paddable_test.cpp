@@ -73,7 +73,8 @@ TEST(Paddable, a_mean_under_what_is_not_a_mask_is_not) {
 
 TEST(Paddable, zero_times_what_may_be_infinite_is_not_zero) {
   const Paddable proof = proof_of(kWideMask + R"(  %inverse = div %wide, %x : f32[2,4,3]
-  %log = log %x : f32[2,4,3]
+  %t = tanh %x : f32[2,4,3]
+  %log = log %t : f32[2,4,3]
   %z = mul %log, %wide : f32[2,4,3]
   %y = reduce_sum %z {axes=[1]} : f32[2,3]
 )",
@@ -213,8 +214,10 @@ TEST(Paddable, nan_behind_a_request_is_not_hidden_by_a_bias) {
   %key = reshape %off {shape=[2,1,1,4]} : f32[2,1,1,4]
 )";
   const auto of = [&](const std::string& value) {
-    return proof_of(bias + "  %log = log %x : f32[2,4,3]\n  %y = attention %x, %x, %" + value +
-                        ", %key {heads=1, mask=\"bias\", scale=1} : f32[2,4,3]\n",
+    return proof_of(bias +
+                        "  %t = tanh %x : f32[2,4,3]\n  %log = log %t : f32[2,4,3]\n  %y = "
+                        "attention %x, %x, %" +
+                        value + ", %key {heads=1, mask=\"bias\", scale=1} : f32[2,4,3]\n",
                     "%y");
   };
   EXPECT_TRUE(of("x").by_tokens) << of("x").why_not;
