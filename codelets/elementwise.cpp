@@ -114,7 +114,14 @@ Status check_tape(const VertexShape& shape) {
 }
 
 Status check(const VertexShape& shape) {
-  TRY(check_params("elementwise", shape, {"domain", "tape", "constants"}, true));
+  if (find_param(*shape.params, "within") == nullptr) {
+    TRY(check_params("elementwise", shape, {"domain", "tape", "constants"}, true));
+  } else {
+    TRY(check_params("elementwise", shape, {"domain", "tape", "constants", "within"}, true));
+    const std::vector<double>& within = values(shape, "within");
+    if (within.size() != 1 || !is_int(within[0], 1, INT32_MAX))
+      return violation("elementwise", "within must be one whole number in 1..2147483647");
+  }
   const std::vector<double>& domain = values(shape, "domain");
   if (domain.size() != 1 || !is_int(domain[0], 0, 1))
     return violation("elementwise",

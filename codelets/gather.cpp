@@ -79,6 +79,12 @@ std::optional<IndexRule> index_rule(const ComputeSet& set) {
   return rule;
 }
 
+std::optional<int64_t> cast_rule(const ComputeSet& set) {
+  if (set.codelet != "elementwise" || find_param(set.params, "within") == nullptr)
+    return std::nullopt;
+  return static_cast<int64_t>(param(set.params, "within"));
+}
+
 }  // namespace tessera
 
 namespace tessera::codelets {

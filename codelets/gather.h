@@ -22,4 +22,8 @@ struct IndexRule {
 // if all its indices are proved.
 std::optional<IndexRule> index_rule(const ComputeSet& set);
 
+// The largest magnitude that a cast of floats may make, where nothing has proved that 32 bits hold
+// what it makes: "within" of an elementwise compute set, which must have been checked.
+std::optional<int64_t> cast_rule(const ComputeSet& set);
+
 }  // namespace tessera

@@ -192,7 +192,10 @@ std::string model_dtype(const Converted& converted, const std::string& name, DTy
   return "";
 }
 
-std::vector<Anchor> anchors_of(const Program& program, const Converted& converted) {
+using InputBounds = std::map<std::string, IntegerBound>;
+
+std::vector<Anchor> anchors_of(const Program& program, const Converted& converted,
+                               const InputBounds& bounds) {
   const std::map<std::string, int64_t> limits = index_limits(converted.graph);
   std::vector<Anchor> anchors;
   const auto add = [&](VariableId id, AnchorKind kind, const std::string& name) {
@@ -204,6 +207,10 @@ std::vector<Anchor> anchors_of(const Program& program, const Converted& converte
                   .model_dtype = model_dtype(converted, name, variable.dtype)};
     const auto limit = limits.find(name);
     if (kind == AnchorKind::Input && limit != limits.end()) anchor.index_limit = limit->second;
+    if (const auto bound = bounds.find(name); kind == AnchorKind::Input && bound != bounds.end()) {
+      anchor.size_limit = bound->second.most;
+      anchor.limited_by = bound->second.node;
+    }
     anchors.push_back(std::move(anchor));
   };
   for (size_t i = 0; i < program.inputs.size(); ++i)
@@ -214,14 +221,14 @@ std::vector<Anchor> anchors_of(const Program& program, const Converted& converte
 }
 
 Metadata metadata_of(const Program& program, const Converted& converted,
-                     const CompileOptions& options) {
+                     const CompileOptions& options, const InputBounds& bounds) {
   Metadata metadata;
   metadata.compiler_version = TESSERA_VERSION;
   metadata.model_name = converted.model_name.empty() ? converted.graph.name : converted.model_name;
   metadata.source_sha256 = converted.source_sha256;
   metadata.options = to_string(options);
   metadata.options_sha256 = to_hex(sha256(metadata.options));
-  metadata.anchors = anchors_of(program, converted);
+  metadata.anchors = anchors_of(program, converted, bounds);
   metadata.packing = converted.packing;
   return metadata;
 }
@@ -315,7 +322,7 @@ Expected<CompileResult> compile_converted(Converted converted, const CompileOpti
   if (!sound && sound.error().kind == ErrorKind::Refused) return sound.error();
   if (!sound)
     return Error{internal_error("the compiled program is wrong: " + sound.error().message)};
-  executable.metadata = metadata_of(executable.program, converted, options);
+  executable.metadata = metadata_of(executable.program, converted, options, lowered.input_bounds);
   TRY(clock.run("cost", [&] { return add_costs(result, converted, options.limits, deadline); }));
   result.warnings = std::move(converted.warnings);
   return result;

@@ -13,7 +13,8 @@ Json anchor_json(const Anchor& anchor) {
       {"dtype",       to_string(anchor.dtype)                              },
       {"shape",       anchor.shape                                         },
       {"model_dtype", anchor.model_dtype                                   },
-      {"index_limit", anchor.index_limit                                   }
+      {"index_limit", anchor.index_limit                                   },
+      {"size_limit",  anchor.size_limit                                    }
   };
 }
 

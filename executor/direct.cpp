@@ -37,6 +37,7 @@ struct DirectStep {
   int64_t pieces = 0;
   std::optional<IndexRule> index_rule;
   std::vector<VertexOperand> indices;  // that it asks about, each once
+  std::optional<int64_t> cast_rule;
 };
 
 // By variable, the first and the last superstep whose compute set reads it; none if last < first.
@@ -137,6 +138,7 @@ class DirectEngine : public Engine {
   Status check_piece(const DirectStep& step, const JoinedVertex& piece) const;
   void clear() const;
   void note_indices(DirectStep& step) const;
+  Status check_casts(const DirectStep& step) const;
   Status check_indices(const DirectStep& step, const UsedCells& used) const;
   Status run_step(const DirectStep& step, const Deadline& deadline);
   void run_piece(const DirectStep& step, int64_t piece, std::byte* scratch) const;
@@ -235,6 +237,7 @@ Expected<int64_t> DirectEngine::cut(DirectStep& step, RunWork& work) {
     ++step.pieces;
   }
   note_indices(step);
+  step.cast_rule = cast_rule(parts_.executable.program.supersteps[step.superstep].compute);
   ++host_work_.steps;
   host_work_.calls += step.pieces;
   step.operands_each = static_cast<int64_t>(step.vertices[0].operands.size());
@@ -264,6 +267,16 @@ Status DirectEngine::check_indices(const DirectStep& step, const UsedCells& used
                      *wrong);
 }
 
+Status DirectEngine::check_casts(const DirectStep& step) const {
+  for (int64_t piece = 0; step.cast_rule && piece < step.pieces; ++piece) {
+    const auto made = static_cast<size_t>((piece + 1) * step.operands_each - 1);
+    if (const auto wrong = find_wrong_cast(*step.cast_rule, step.operands[made]))
+      return wrong_cast(parts_.executable.program.supersteps[step.superstep], *step.cast_rule,
+                        *wrong);
+  }
+  return {};
+}
+
 Status DirectEngine::run(HostInputs inputs, HostOutputs outputs, const UsedCells& used,
                          std::span<double> seconds) {
   const Program& program = parts_.executable.program;
@@ -276,6 +289,7 @@ Status DirectEngine::run(HostInputs inputs, HostOutputs outputs, const UsedCells
     const auto begin = std::chrono::steady_clock::now();
     TRY(check_indices(step, used));
     TRY(run_step(step, deadline));
+    TRY(check_casts(step));
     if (seconds.empty()) continue;
     seconds[step.superstep] +=
         std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();

@@ -95,12 +95,11 @@ Status check_values(const Anchor& anchor, std::span<const std::byte> bytes) {
       if (value > 1) return bad_value(anchor, std::to_string(value), i, "0..1");
     }
   }
-  if (anchor.dtype != DType::I32 || anchor.index_limit == 0) return {};
+  if (anchor.dtype != DType::I32 || (anchor.index_limit == 0 && anchor.size_limit == 0)) return {};
   for (int64_t i = 0; i < elements(anchor.shape); ++i) {
     const auto value = load<int32_t>(bytes, i);
-    if (value < 0 || value >= anchor.index_limit)
-      return bad_value(anchor, std::to_string(value), i,
-                       "0.." + std::to_string(anchor.index_limit - 1));
+    const std::string must_be = anchor.must_be(value);
+    if (!must_be.empty()) return bad_value(anchor, std::to_string(value), i, must_be);
   }
   return {};
 }

@@ -36,6 +36,31 @@ std::optional<WrongIndex> find_wrong_index(const IndexRule& rule, const VertexOp
   return before;
 }
 
+std::optional<int64_t> find_wrong_cast(int64_t most, const VertexOperand& made) {
+  const int64_t last = made.size[kVertexRank - 1];
+  int64_t index[kVertexRank] = {};
+  for (;;) {
+    int64_t offset = 0;
+    for (int d = 0; d < kVertexRank; ++d) offset += index[d] * made.stride[d];
+    const auto* line = static_cast<const int32_t*>(made.data) + offset;
+    for (int64_t i = 0; i < last; ++i) {
+      const int64_t number = line[i * made.stride[kVertexRank - 1]];
+      if (std::abs(number) >= most + (most < INT32_MAX ? 1 : 0)) return number;
+    }
+    int d = kVertexRank - 2;
+    for (; d >= 0 && ++index[d] == made.size[d]; --d) index[d] = 0;
+    if (d < 0) return std::nullopt;
+  }
+}
+
+Error wrong_cast(const Superstep& step, int64_t most, int64_t number) {
+  const bool ends = number == INT32_MAX || number == INT32_MIN;
+  return Error{fmt::format("node '{}' (cast): makes {}{}, must be in {}..{}, as whole numbers are "
+                           "computed in 32 bits",
+                           node_of(step), number, ends ? " or beyond" : "", -most, most),
+               ErrorKind::Failed, kIndexOutOfRange};
+}
+
 Error wrong_index(const Superstep& step, const IndexRule& rule, const WrongIndex& wrong) {
   return Error{
       fmt::format("node '{}' (gather): index {} at {}, must be in {}..{}, as its table has {} rows",

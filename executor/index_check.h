@@ -25,6 +25,10 @@ struct WrongIndex {
 std::optional<WrongIndex> find_wrong_index(const IndexRule& rule, const VertexOperand& indices,
                                            const UsedCells& used,
                                            const std::optional<WrongIndex>& before);
+// The first number beyond `most` in magnitude, if there is one, of what a cast of floats made. A
+// float that 32 bits do not hold is at one of their ends.
+std::optional<int64_t> find_wrong_cast(int64_t most, const VertexOperand& made);
+Error wrong_cast(const Superstep& step, int64_t most, int64_t number);
 Error wrong_index(const Superstep& step, const IndexRule& rule, const WrongIndex& wrong);
 
 }  // namespace tessera

@@ -359,6 +359,11 @@ Status IsolatedEngine::run_vertex(const StepPlan& plan, int64_t k) {
   }
   if (index_rule_) look_at_indices(operands[kGatherIndices], pieces[kGatherIndices]);
   TRY(call(plan, vertex, operands, pieces));
+  if (const std::optional<int64_t> most = cast_rule(step.compute)) {
+    VertexOperand made = operands.back();
+    made.data = pieces.back().bytes.data();
+    if (const auto wrong = find_wrong_cast(*most, made)) return wrong_cast(step, *most, *wrong);
+  }
   for (size_t i = 0; i < plan.operands.size(); ++i) {
     if (plan.operands[i].writes) TRY(store(step, i, tile, pieces[i]));
   }

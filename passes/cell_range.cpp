@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "passes/match.h"
+#include "support/interval.h"
 
 namespace tessera {
 namespace {
@@ -51,19 +52,12 @@ std::optional<CellRange> at_point(const Node& node, std::span<const CellRange> i
 CellRange product(const CellRange& a, const CellRange& b) {
   if (a.kind != Kind::Finite || b.kind != Kind::Finite) return {};
   if (a.is_zero() || b.is_zero()) return of(0, 0, Kind::Finite);
-  double low = kInfinity, high = -kInfinity;
-  for (const double x : {a.low, a.high})
-    for (const double y : {b.low, b.high}) {
-      const double xy = x == 0 || y == 0 ? 0 : x * y;
-      low = std::min(low, xy);
-      high = std::max(high, xy);
-    }
-  return of(low, high, Kind::Finite);
+  const Interval both = Interval{a.low, a.high} * Interval{b.low, b.high};
+  return of(both.low, both.high, Kind::Finite);
 }
 
 CellRange quotient(const CellRange& a, const CellRange& b) {
-  const bool is_away_from_zero = b.low > 0 || b.high < 0;
-  if (!is_away_from_zero || b.kind == Kind::Anything) return {};
+  if (!is_away_from_zero({b.low, b.high}) || b.kind == Kind::Anything) return {};
   return product(a, {1 / b.high, 1 / b.low, Kind::Finite});
 }
 

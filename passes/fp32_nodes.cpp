@@ -7,6 +7,7 @@
 
 #include "passes/fp32_ops.h"
 #include "passes/match.h"
+#include "passes/matmul_range.h"
 #include "support/half.h"
 #include "support/nearest.h"
 
@@ -50,6 +51,7 @@ class Chooser {
     keep_readers(node);
     keep_result(node);
     keep_products(node);
+    keep_differences(node);
     keep_asked(node);
   }
 
@@ -74,7 +76,10 @@ class Chooser {
       return elements(node->in[0]->type.shape) / std::max<int64_t>(1, elements(node->type.shape));
     if (!node->is(Op::MatMul)) return 0;
     const int64_t inner = node->in[0]->type.shape.back();
-    if (splat(node->in[0]) || splat(node->in[1]) || squares_in(node)) return inner;
+    if (squares_in(node)) return inner;
+    for (const size_t i : {0, 1})
+      if (const std::optional<Addends> addends = addends_of(*node, i))
+        return addends->most > 1 || inner == 1 ? addends->most : 0;
     if (std::ranges::any_of(node->in, is_constant)) return 0;
     const bool counts = range(node->in[0]).step != 0 || range(node->in[1]).step != 0;
     return counts && static_cast<double>(inner) > kFewActivations ? inner : 0;
@@ -142,6 +147,24 @@ class Chooser {
     keep(node, Fp32Rule::WideValues, "holds " + to_string(range(node)));
   }
 
+  // What stands far from 0, or is small between large numbers, keeps its bits until it is bounded.
+  void keep_differences(const Node* node) {
+    const bool offset =
+        node->in.size() == 2 && is_offset(node, range(node->in[0]), range(node->in[1]));
+    if (in_f32(node) && (offset || subtracts_input(node))) {
+      keep(node, Fp32Rule::Statistics,
+           offset ? "adds a number far from 0" : "is a difference of an input");
+      differs_.insert(node);
+      cancels_.insert(node);
+    }
+    const Node* of = nullptr;
+    for (const Node* in : node->in)
+      if (differs_.contains(in)) of = in;
+    if (!of) return;
+    keep(node, Fp32Rule::Statistics, fmt::format("reads %{}, a difference or an offset", of->name));
+    if (in_f32(node) && (computes(node) || moves(node))) differs_.insert(node);
+  }
+
   void keep_result(const Node* node) {
     const ValueRange& of = range(node);
     if (!in_f32(node) || fits_half(of)) return;
@@ -155,6 +178,7 @@ class Chooser {
     ask_for_indices(node);
     ask_for_divisors(node);
     ask_for_parts(node);
+    ask_for_terms(node);
     keep_if_read_in_f32(node);
   }
 
@@ -210,6 +234,24 @@ class Chooser {
       if (!leads_to_a_sum(in)) continue;
       if (kept(in) && why_.at(in).rule == Fp32Rule::WideValues) why_.erase(in);  // this says more
       keep(in, why_.at(node).rule, fmt::format("%{} adds it up", node->name));
+    }
+  }
+
+  // Of a difference of squares, or beside an offset: each term, to the sum that made it.
+  void ask_for_terms(const Node* node) {
+    const auto squares = [&](const Node* in) { return range(in).power > 1 && kept(in); };
+    const bool differs = (node->is(Op::Sub) || node->is(Op::Add)) && kept(node) &&
+                         why_.at(node).rule == Fp32Rule::Statistics &&
+                         std::ranges::any_of(node->in, squares);
+    if (!differs && !cancels_.contains(node)) return;
+    for (Node* in : node->in) {
+      if (!in_f32(in) || is_constant(in)) continue;
+      const FloatRole role = role_of(in->op);
+      const bool made = role == FloatRole::Moves || in->is(Op::MatMul) || in->is(Op::Softmax) ||
+                        (role == FloatRole::Computes && !in->is(Op::Gelu));
+      if (!made || (node->is(Op::MatMul) && in->is(Op::MatMul))) continue;
+      keep(in, Fp32Rule::Statistics, fmt::format("%{} is a difference of it", node->name));
+      if (!in->is(Op::Softmax)) cancels_.insert(in);
     }
   }
 
@@ -287,6 +329,8 @@ class Chooser {
   std::unordered_map<const Node*, std::string> outputs_;  // those that options.fp32_nodes names
   std::unordered_map<const Node*, Reason> why_;
   std::unordered_set<const Node*> statistics_;  // kept, and made of sums and numbers alone
+  std::unordered_set<const Node*> differs_;     // kept: a difference or an offset, or made of one
+  std::unordered_set<const Node*> cancels_;     // its terms are asked for
   std::unordered_set<const Node*> to_index_;    // an index, or what is compared, is made of it
   std::unordered_set<const Node*> divides_;     // a divisor is made of its operands
   std::set<std::string> found_;                 // of options.fp32_nodes

@@ -64,6 +64,28 @@ bool leads_to_a_sum(const Node* node) {
   return kOps.contains(node->op) && in_f32(node);
 }
 
+bool is_offset(const Node* node, const ValueRange& a, const ValueRange& b) {
+  constexpr double kFar = 8;
+  if (!node->is(Op::Add) && !node->is(Op::Sub)) return false;
+  for (const size_t i : {0, 1}) {
+    const ValueRange &of = i == 0 ? a : b, &other = i == 0 ? b : a;
+    const bool is_far = of.lo >= kFar || of.hi <= -kFar;
+    if (is_far && behind_views(node->in[i])->is(Op::Constant) && other.step == 0) return true;
+  }
+  return false;
+}
+
+bool subtracts_input(const Node* node) {
+  if (!node->is(Op::Sub)) return false;
+  const auto source = [](const Node* in) {
+    for (int i = 0; i < kFarthest && moves(in) && !in->is(Op::Gather); ++i) in = in->in[0];
+    return in;
+  };
+  const Node *a = source(node->in[0]), *b = source(node->in[1]);
+  const auto is_given = [](const Node* in) { return in->is(Op::Input) && in_f32(in); };
+  return (is_given(a) || is_given(b)) && !a->is(Op::Constant) && !b->is(Op::Constant);
+}
+
 const Node* squared_by(const Node* node) {
   if (node->is(Op::Mul) && node->in[0] == node->in[1]) return node->in[0];
   return node->is(Op::Pow) && splat(node->in[1]) == 2.0 ? node->in[0] : nullptr;

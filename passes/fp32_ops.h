@@ -2,7 +2,7 @@
 // How each op stands to precision, for the rules of fp32_nodes.h.
 #pragma once
 
-#include "ir/graph.h"
+#include "passes/value_range.h"
 
 namespace tessera {
 
@@ -22,6 +22,13 @@ bool reads_f32(const Node* node);
 
 // Of f32, and of the few ops that a sum is made by: what no other user needs stays in f32 with it.
 bool leads_to_a_sum(const Node* node);
+
+// A sum or difference with a constant so far from 0 that f16 drops bits of an activation beside it:
+// no bias that was trained is, in all its elements.
+bool is_offset(const Node* node, const ValueRange& a, const ValueRange& b);
+// The difference of an input and of something else that is computed: what is small between them,
+// f16 may already have lost.
+bool subtracts_input(const Node* node);
 
 // The node that this one is the square of, by a product or a power; null if it is none.
 const Node* squared_by(const Node* node);

@@ -6,8 +6,10 @@
 
 #include "passes/known_inputs.h"
 #include "passes/match.h"
+#include "passes/matmul_range.h"
 #include "passes/tensor_range.h"
 #include "support/half.h"
+#include "support/interval.h"
 
 namespace tessera {
 namespace {
@@ -35,7 +37,11 @@ double common_step(double a, double b) {
   return b == 0 ? a : 0;
 }
 
-double product(double a, double b) { return a == 0 || b == 0 ? 0 : a * b; }
+Interval ends(const ValueRange& range) { return {range.lo, range.hi}; }
+void set_ends(ValueRange& range, const Interval& to) {
+  range.lo = to.low;
+  range.hi = to.high;
+}
 
 // A node, and what is known of its operands.
 struct Site {
@@ -84,14 +90,13 @@ ValueRange input(const Site& at) {
 // An activation stays one where a moderate number is added to it.
 ValueRange add(const ValueRange& a, const ValueRange& b) {
   ValueRange range = hull(a, b);
-  range.lo = a.lo + b.lo;
-  range.hi = a.hi + b.hi;
+  set_ends(range, ends(a) + ends(b));
   range.activation = range.activation && !far(a, kMaxHalf / 2) && !far(b, kMaxHalf / 2);
   return range;
 }
 
 ValueRange negative(ValueRange range) {
-  range.lo = -std::exchange(range.hi, -range.lo);
+  set_ends(range, -ends(range));
   return range;
 }
 
@@ -104,19 +109,17 @@ ValueRange sub(const Site& at) {
 
 ValueRange square(const ValueRange& of) {
   ValueRange range = of;
-  const double far = of.largest();
-  const double near = of.lo > 0 ? of.lo : (of.hi < 0 ? of.hi : 0);
-  range.lo = near * near;
-  range.hi = far * far;
+  set_ends(range, tessera::square(ends(of)));
   range.step = of.step * of.step;
   range.added = of.added * of.added;
   range.power = std::min(of.power * 2, kMostPower);
   return range;
 }
 
-// Times a number: it matters to sums that a mean is made of, and where f16 does not hold it.
+// Times a number: a large one counts as a sum of as many, so that factors add up along a chain. A
+// small one matters to sums that a mean is made of, and where f16 does not hold it.
 ValueRange scaled(ValueRange range, double by) {
-  if (range.added != 1 || range.power != 1 || extreme(by)) range.added *= by;
+  if (range.added != 1 || range.power != 1 || by > 1 || extreme(by)) range.added *= by;
   return range;
 }
 
@@ -124,10 +127,7 @@ ValueRange mul(const Site& at) {
   const ValueRange &a = at.operand(0), &b = at.operand(1);
   if (at.node.in[0] == at.node.in[1]) return square(a);
   ValueRange range = hull(a, b);
-  const auto ends = {product(a.lo, b.lo), product(a.lo, b.hi), product(a.hi, b.lo),
-                     product(a.hi, b.hi)};
-  range.lo = std::min(ends);
-  range.hi = std::max(ends);
+  set_ends(range, ends(a) * ends(b));
   range.step = a.step * b.step;
   range.activation = a.activation || b.activation;
   if (a.activation && b.activation) {
@@ -136,21 +136,29 @@ ValueRange mul(const Site& at) {
   }
   if (a.activation == b.activation) return range;
   const ValueRange& number = a.activation ? b : a;
-  return std::isfinite(number.largest()) ? scaled(range, number.largest()) : range;
+  return scaled(range, number.largest());
 }
 
-// The quotient by a computed number is an activation, as a mean or a normalized value is.
+// A number that users choose, as a temperature, or a power of one.
+bool is_chosen(const ValueRange& range) {
+  return range.given || (!range.activation && !std::isfinite(range.largest()));
+}
+
+// The quotient by a computed number is an activation, as a mean or a normalized value is. By a
+// number that users choose, what was not a sum may become as large as they like.
 ValueRange div(const Site& at) {
   const ValueRange &a = at.operand(0), &b = at.operand(1);
   const std::optional<double> number = splat(at.node.in[1]);
-  if (b.lo <= 0 && b.hi >= 0) return trained();
-  const auto ends = {a.lo / b.lo, a.lo / b.hi, a.hi / b.lo, a.hi / b.hi};
-  if (std::ranges::any_of(ends, [](double end) { return std::isnan(end); })) return trained();
+  if (!is_away_from_zero(ends(b))) {
+    const bool plain = a.activation && a.added == 1 && a.power == 1;
+    return {.activation = true, .added = plain && is_chosen(b) ? kInfinite : 1};
+  }
+  const Interval quotient = ends(a) / ends(b);
+  if (std::isnan(quotient.low) || std::isnan(quotient.high)) return trained();
   ValueRange range = hull(a, b);
   range.step = 0;
   range.given = false;
-  range.lo = std::min(ends);
-  range.hi = std::max(ends);
+  set_ends(range, quotient);
   range.activation = a.activation || b.activation;
   if (number) return scaled(range, 1 / std::abs(*number));
   range.activation = true;
@@ -249,8 +257,7 @@ ValueRange with_zero(ValueRange range) {
 
 ValueRange sum(ValueRange range, int64_t count) {
   const auto number = static_cast<double>(count);
-  range.lo = product(range.lo, number);
-  range.hi = product(range.hi, number);
+  set_ends(range, ends(range) * Interval{number, number});
   range.added *= std::max(1.0, number);
   return range;
 }
@@ -264,29 +271,6 @@ ValueRange reduce_sum(const Site& at) {
 ValueRange cumsum(const Site& at) {
   const auto axis = static_cast<size_t>(at.node.int_attr("axis"));
   return hull(at.operand(0), sum(at.operand(0), at.node.type.shape[axis]));
-}
-
-// By one number everywhere it is a sum; by weights, what training has kept moderate.
-ValueRange matmul(const Site& at) {
-  const ValueRange &a = at.operand(0), &b = at.operand(1);
-  ValueRange range = trained();
-  for (const ValueRange* of : {&a, &b}) {
-    if (!of->activation || fits_half(*of)) continue;
-    range.added = std::max(range.added, of->added);
-    range.power = std::max(range.power, of->power);
-  }
-  for (const size_t i : {0, 1}) {
-    const std::optional<double> number = splat(at.node.in[i]);
-    if (!number || !at.operand(1 - i).activation) continue;
-    range = sum(at.operand(1 - i), at.node.in[0]->type.shape.back());
-    if (*number < 0) range = negative(range);
-    range.lo = product(range.lo, std::abs(*number));
-    range.hi = product(range.hi, std::abs(*number));
-    range.added *= std::abs(*number);
-    range.step = 0;
-    return range;
-  }
-  return range;
 }
 
 // Normalized numbers of a row of n are within √n.
@@ -366,7 +350,7 @@ ValueRange range_of(const Site& at) {
     case Op::ReduceMax:
     case Op::Gather: return at.operand(0);
     case Op::Concat: return rules::concat(at);
-    case Op::MatMul: return rules::matmul(at);
+    case Op::MatMul: return range_of_matmul(at.node, at.operand(0), at.operand(1));
     case Op::ReduceSum: return rules::reduce_sum(at);
     case Op::CumSum: return rules::cumsum(at);
     case Op::Softmax: return between(0, 1);
@@ -385,6 +369,7 @@ ValueRange range_of(const Site& at) {
 ValueRange as_typed(ValueRange range, DType dtype) {
   if (std::isnan(range.lo)) range.lo = -kInfinite;
   if (std::isnan(range.hi)) range.hi = kInfinite;
+  if (std::isnan(range.added)) range.added = kInfinite;
   if (dtype != DType::I32) return range;
   range.lo = std::max(range.lo, double{INT32_MIN});
   range.hi = std::min(range.hi, double{INT32_MAX});

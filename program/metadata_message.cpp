@@ -13,6 +13,8 @@ void write(const Anchor& anchor, popef::Anchor& message) {
   message.add_programs(kMain);
   message.set_model_data_type(anchor.model_dtype);
   message.set_index_limit(anchor.index_limit);
+  message.set_size_limit(anchor.size_limit);
+  message.set_limited_by(anchor.limited_by);
   popef::TensorInfo& info = *message.mutable_tensor_info();
   assign(info.mutable_shape(), anchor.shape);
   info.set_data_type(to_message(anchor.dtype));
@@ -30,6 +32,8 @@ Expected<Anchor> read(const popef::Anchor& message) {
   anchor.shape = vector_of<int64_t>(message.tensor_info().shape());
   anchor.model_dtype = message.model_data_type();
   anchor.index_limit = message.index_limit();
+  anchor.size_limit = message.size_limit();
+  anchor.limited_by = message.limited_by();
   if (!is_valid_shape(anchor.shape))
     return Error{"anchor '" + anchor.name + "' has shape " + to_string(anchor.shape) +
                  ", must have rank 0 to 8 and at most 2^40 elements"};

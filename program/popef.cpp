@@ -58,6 +58,9 @@ Status check_anchor(const Anchor& anchor, const Variable& variable, AnchorKind k
   if (anchor.index_limit < 0)
     return Error{fmt::format("anchor '{}': index limit is {}, must not be negative", anchor.name,
                              anchor.index_limit)};
+  if (anchor.size_limit < 0)
+    return Error{fmt::format("anchor '{}': size limit is {}, must not be negative", anchor.name,
+                             anchor.size_limit)};
   return {};
 }
 
@@ -332,6 +335,15 @@ Expected<std::vector<BlobInfo>> list_unguarded(const PopefFile& from) {
 }
 
 }  // namespace
+
+std::string Anchor::must_be(int32_t value) const {
+  if (index_limit > 0 && (value < 0 || value >= index_limit))
+    return fmt::format("0..{}", index_limit - 1);
+  if (size_limit > 0 && std::abs(int64_t{value}) > size_limit)
+    return fmt::format("{}..{}, as node '{}' computes with it in 32 bits", -size_limit, size_limit,
+                       limited_by);
+  return "";
+}
 
 Expected<uint64_t> write_popef(Executable& executable, const std::string& path, Sync sync) {
   return guarded(path, [&] {

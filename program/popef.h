@@ -36,6 +36,13 @@ struct Anchor {
       model_dtype;  // as the ONNX model declares it: "int64", "float32"; what outputs.npy use
   // Inputs whose values index a table: each must be in [0, index_limit). 0: no limit.
   int64_t index_limit = 0;
+  // Inputs that whole numbers are computed from: each must be in -size_limit..size_limit, so that
+  // the node of this name stays within 32 bits. 0: no limit.
+  int64_t size_limit = 0;
+  std::string limited_by = {};
+
+  // What a value of the input must be, in words; empty: it is.
+  std::string must_be(int32_t value) const;
 };
 
 struct MemorySummary {

@@ -200,11 +200,11 @@ Expected<size_t> BatchRunner::masked_length(const std::vector<int32_t>& mask) co
 
 Status BatchRunner::check_values(const std::string& name, std::span<const int32_t> tokens) const {
   const Anchor* anchor = find_anchor(runner_.executable().metadata, AnchorKind::Input, name);
-  const int64_t limit = anchor == nullptr ? 0 : anchor->index_limit;
-  for (size_t i = 0; limit > 0 && i < tokens.size(); ++i) {
-    if (tokens[i] >= 0 && tokens[i] < limit) continue;
+  for (size_t i = 0; anchor != nullptr && i < tokens.size(); ++i) {
+    const std::string must_be = anchor->must_be(tokens[i]);
+    if (must_be.empty()) continue;
     return wrong(name + " has value " + std::to_string(tokens[i]) + " at " + std::to_string(i) +
-                     ", must be in 0.." + std::to_string(limit - 1),
+                     ", must be in " + must_be,
                  rejection::kOutOfRange);
   }
   return {};

@@ -143,6 +143,9 @@ void lower_tape(Lowering& lowering, const Node& root) {
   const VariableId out = lowering.result(&root, place.view, place.block);
   Step step(lowering, root.name, origin, "elementwise", out);
   for (const Param& param : tape.params()) step.param(param.name, param.values);
+  if (const auto cast = lowering.integer_bounds.casts.find(&root);
+      cast != lowering.integer_bounds.casts.end())
+    step.param("within", {static_cast<double>(cast->second.most)});
   for (size_t i = 0; i < inputs.size(); ++i) {
     Shape shape = place.view;
     std::vector<RegionDim> region;

@@ -17,8 +17,6 @@ using Known = std::optional<Interval>;
 // Larger floats are not counted one by one; larger integers are none of ours.
 constexpr double kLargestFloat = 1 << 24, kLargestInteger = 2147483647;
 
-Interval hull(std::initializer_list<double> ends) { return {std::min(ends), std::max(ends)}; }
-
 Known of_constant(const Node* node) {
   const Tensor& value = node->value;
   const TensorType& type = node->type;
@@ -29,29 +27,51 @@ Known of_constant(const Node* node) {
   return Interval{low, high};
 }
 
-// Sums of 1 .. n numbers.
-Interval times_up_to(const Interval& each, double n) {
-  return {std::min(each.low, each.low * n), std::max(each.high, each.high * n)};
-}
-
 Known of_sum(const Node* node, const Interval& each) {
   double count = 1;
   for (const int64_t axis : node->ints("axes"))
     count *= static_cast<double>(node->in[0]->type.shape[axis]);
-  return Interval{each.low * count, each.high * count};
+  return each * Interval{count, count};
 }
 
-// Rounding keeps order, so the ends of an interval bound what lies between them.
+// x minus the whole part of x / n, n times: what is left over is less than n.
+Known of_remainder(const Node* node, const Intervals& known) {
+  const Node* whole = node->in[1];
+  if (!node->is(Op::Sub) || !whole->is(Op::Mul) || node->type.dtype != DType::I32) return {};
+  const Node* quotient = whole->in[0];
+  if (!quotient->is(Op::Div) || quotient->in[0] != node->in[0]) return {};
+  const auto n = known.find(quotient->in[1]), again = known.find(whole->in[1]);
+  if (n == known.end() || again == known.end() || n->second != again->second) return {};
+  const double size = n->second.low;
+  if (size != n->second.high || size == 0) return {};
+  const Interval& x = known.at(node->in[0]);
+  const double most = std::abs(size) - 1;
+  return Interval{x.low < 0 ? -most : 0, x.high > 0 ? most : 0};
+}
+
+// To a whole power of at least 0: each factor widens it.
+Known of_power(const Interval& base, const Interval& exponent) {
+  if (!(exponent.low >= 0) || !std::isfinite(exponent.high)) return std::nullopt;
+  const double most = std::pow(std::max(1.0, base.largest()), exponent.high);
+  return Interval{base.low >= 0 ? 0 : -most, most};
+}
+
+// Rounding keeps order, so the ends of an interval bound what lies between them. An integer divided
+// by 0 is 0 (docs/ir.md), and by others it becomes smaller.
 Known of_two(const Node* node, const Interval& a, const Interval& b) {
-  if (node->is(Op::Add)) return Interval{a.low + b.low, a.high + b.high};
-  if (node->is(Op::Sub)) return Interval{a.low - b.high, a.high - b.low};
-  if (node->is(Op::Mul))
-    return hull({a.low * b.low, a.low * b.high, a.high * b.low, a.high * b.high});
-  if (node->is(Op::Max)) return Interval{std::max(a.low, b.low), std::max(a.high, b.high)};
-  if (node->is(Op::Min)) return Interval{std::min(a.low, b.low), std::min(a.high, b.high)};
-  if (node->is(Op::Div) && b.low > 0)
-    return hull({a.low / b.low, a.low / b.high, a.high / b.low, a.high / b.high});
-  return std::nullopt;
+  switch (node->op) {
+    case Op::Add: return a + b;
+    case Op::Sub: return a - b;
+    case Op::Mul: return node->in[0] == node->in[1] ? square(a) : a * b;
+    case Op::Max: return max(a, b);
+    case Op::Min: return min(a, b);
+    case Op::Pow: return node->type.dtype == DType::I32 ? of_power(a, b) : std::nullopt;
+    case Op::Div:
+      if (is_away_from_zero(b)) return a / b;
+      if (node->type.dtype == DType::I32) return Interval{-a.largest(), a.largest()};
+      return std::nullopt;
+    default: return std::nullopt;
+  }
 }
 
 Known of_one(const Node* node, const Interval& a) {
@@ -63,7 +83,7 @@ Known of_one(const Node* node, const Interval& a) {
   if (node->is(Op::Abs)) return Interval{0, std::max(std::abs(a.low), std::abs(a.high))};
   if (node->is(Op::ReduceSum)) return of_sum(node, a);
   if (node->is(Op::CumSum))
-    return times_up_to(a, static_cast<double>(node->type.shape[node->int_attr("axis")]));
+    return sums_up_to(a, static_cast<double>(node->type.shape[node->int_attr("axis")]));
   return std::nullopt;
 }
 
@@ -84,34 +104,42 @@ Known held(const Node* node, const Known& interval) {
 
 }  // namespace
 
+Known computed_interval(const Node* node, const Intervals& known) {
+  const auto of = [&](const Node* operand) -> Known {
+    const auto found = known.find(operand);
+    return found == known.end() ? std::nullopt : std::optional(found->second);
+  };
+  if (node->is(Op::Constant)) return of_constant(node);
+  if (node->in.empty()) return std::nullopt;
+  if (node->is(Op::Select) || node->is(Op::Concat)) {
+    Known all = of(node->in[1 % node->in.size()]);
+    for (size_t i = node->is(Op::Select) ? 1 : 0; i < node->in.size(); ++i) {
+      const Known part = of(node->in[i]);
+      if (!part || !all) return std::nullopt;
+      all = hull(*all, *part);
+    }
+    return all;
+  }
+  const Known a = of(node->in[0]);
+  if (!a) return std::nullopt;
+  if (node->in.size() != 2 || node->is(Op::Gather)) return of_one(node, *a);
+  const Known b = of(node->in[1]);
+  if (!b) return std::nullopt;
+  const Known rest = of_remainder(node, known);
+  return rest ? rest : of_two(node, *a, *b);
+}
+
 IndexRanges::IndexRanges(const Graph& graph) {
   const std::map<std::string, int64_t> limits = index_limits(graph);
-  const auto of_node = [&](const Node* node) -> Known {
-    if (node->is(Op::Constant)) return of_constant(node);
-    if (node->is(Op::Input)) {
-      const auto limit = limits.find(node->name);
-      if (limit == limits.end()) return std::nullopt;
-      return Interval{0, static_cast<double>(limit->second - 1)};
-    }
-    if (node->in.empty()) return std::nullopt;
-    if (node->is(Op::Select) || node->is(Op::Concat)) {
-      Known all = of(node->in[1 % node->in.size()]);
-      for (size_t i = node->is(Op::Select) ? 1 : 0; i < node->in.size(); ++i) {
-        const Known part = of(node->in[i]);
-        if (!part || !all) return std::nullopt;
-        all = hull({all->low, all->high, part->low, part->high});
-      }
-      return all;
-    }
-    const Known a = of(node->in[0]);
-    if (!a) return std::nullopt;
-    if (node->in.size() != 2 || node->is(Op::Gather)) return of_one(node, *a);
-    const Known b = of(node->in[1]);
-    return b ? of_two(node, *a, *b) : std::nullopt;
-  };
-  for (const auto& owned : graph.nodes())
-    if (const Known interval = held(owned.get(), of_node(owned.get())))
-      known_[owned.get()] = *interval;
+  for (const auto& node : graph.nodes()) {
+    Known interval;
+    const auto limit = node->is(Op::Input) ? limits.find(node->name) : limits.end();
+    if (limit != limits.end())
+      interval = Interval{0, static_cast<double>(limit->second - 1)};
+    else
+      interval = computed_interval(node.get(), known_);
+    if (const Known is = held(node.get(), interval)) known_[node.get()] = *is;
+  }
 }
 
 std::optional<Interval> IndexRanges::of(const Node* node) const {

@@ -7,12 +7,15 @@
 #include <unordered_map>
 
 #include "ir/graph.h"
+#include "support/interval.h"
 
 namespace tessera {
 
-struct Interval {
-  double low = 0, high = 0;
-};
+using Intervals = std::unordered_map<const Node*, Interval>;
+
+// Of a constant, or of what a node computes of its operands, where these are known: as mathematics
+// has it, so it may be more than the node's type holds.
+std::optional<Interval> computed_interval(const Node* node, const Intervals& known);
 
 class IndexRanges {
  public:
@@ -26,7 +29,7 @@ class IndexRanges {
   bool are_rows(const Node* indices, int64_t rows) const;
 
  private:
-  std::unordered_map<const Node*, Interval> known_;
+  Intervals known_;
 };
 
 // Whether element i of these indices is computed from element i of inputs that are as large, so

@@ -85,7 +85,9 @@ std::map<std::string, int64_t> index_limits(const Graph& graph) {
 
 Expected<Lowered> lower(const Graph& graph, const LowerOptions& options, const Deadline* deadline) {
   TRY(check_elements(graph));
+  IntegerBounds integer_bounds = TRY(find_integer_bounds(graph));
   Lowering lowering(graph, options, deadline);
+  lowering.integer_bounds = std::move(integer_bounds);
   std::vector<const Node*> computed;
   for (const auto& node : graph.nodes()) {
     if (Lowering::is_lazy(node.get()) || lowering.fusion.absorbed.contains(node.get())) continue;
@@ -104,7 +106,7 @@ Expected<Lowered> lower(const Graph& graph, const LowerOptions& options, const D
   lowering.finish_outputs();
   TRY(check_size(lowering, lowering.program.variables.size(), lowering.program.supersteps.size()));
   return Lowered{std::move(lowering.program), std::move(lowering.constants),
-                 lowering.plans_by_share};
+                 std::move(lowering.integer_bounds.inputs), lowering.plans_by_share};
 }
 
 }  // namespace tessera

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "compiler/lower/integer_bounds.h"
 #include "ir/graph.h"
 #include "program/popef.h"
 #include "support/expected.h"
@@ -25,6 +26,7 @@ struct LowerOptions {
 struct Lowered {
   Program program;
   std::vector<Blob> constants;
+  std::map<std::string, IntegerBound> input_bounds;  // see integer_bounds.h
   bool plans_by_share = false;  // another available_memory_proportion could give another Program
 };
 

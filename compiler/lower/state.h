@@ -43,6 +43,7 @@ struct Lowering {
   std::vector<Blob> constants;
   std::map<MatmulShape, MatmulPlan> matmul_plans;
   std::optional<IndexRanges> index_ranges;  // once a gather has asked
+  IntegerBounds integer_bounds;
 
   int64_t tiles() const { return program.target.tiles; }
   // Bytes of a tile that one operation may fill with what it works on.

@@ -28,8 +28,8 @@ constexpr ElementType kElementTypes[] = {
     {TensorProto::INT64,      "int64",      DType::I32,   8 },
     {TensorProto::BOOL,       "bool",       DType::Bool,  1 },
     {TensorProto::BFLOAT16,   "bfloat16",   std::nullopt, 2 },
-    {TensorProto::INT8,       "int8",       std::nullopt, 1 },
-    {TensorProto::UINT8,      "uint8",      std::nullopt, 1 },
+    {TensorProto::INT8,       "int8",       DType::I32,   1 },
+    {TensorProto::UINT8,      "uint8",      DType::I32,   1 },
     {TensorProto::INT16,      "int16",      std::nullopt, 2 },
     {TensorProto::UINT16,     "uint16",     std::nullopt, 2 },
     {TensorProto::UINT32,     "uint32",     std::nullopt, 4 },
@@ -115,6 +115,10 @@ ReadTensor to_read_tensor(const TensorType& type, int32_t onnx_type, const Sourc
   } else if (onnx_type == TensorProto::DOUBLE) {
     read.tensor = convert<double, float>(type, source,
                                          [](double value) { return static_cast<float>(value); });
+  } else if (onnx_type == TensorProto::UINT8 && !same_width) {
+    read.tensor = convert<uint8_t, int32_t>(type, source, [](uint8_t value) { return value; });
+  } else if (onnx_type == TensorProto::INT8 && !same_width) {
+    read.tensor = convert<int8_t, int32_t>(type, source, [](int8_t value) { return value; });
   } else if (type.dtype == DType::Bool && same_width) {
     read.tensor = convert<uint8_t, uint8_t>(type, source, [](uint8_t value) { return value != 0; });
   } else if (type.dtype == DType::Bool) {
@@ -157,7 +161,7 @@ Expected<ReadTensor> TensorReader::read(const TensorProto& proto) {
   const ElementType* row = find_type(proto.data_type());
   if (!row || !row->dtype)
     return Error{where + "is of " + element_type_name(proto.data_type()) +
-                 ", must be of float32, float16, float64, int32, int64 or bool"};
+                 ", must be of float32, float16, float64, int32, int64, int8, uint8 or bool"};
   const TensorType type{*row->dtype, Shape(proto.dims().begin(), proto.dims().end())};
   if (proto.has_segment())
     return Error{where + "is a segment of a tensor, must be whole", ErrorKind::BadFile};

@@ -194,6 +194,28 @@ TEST(LargeInFp16, a_count_passes_2048_one_by_one) {
                     [](int64_t i) { return wave(i) + 0.7; });
 }
 
+TEST(LargeInFp16, a_sharp_softmax_is_finite) {
+  expect_as_in_fp32(R"(graph @f(%x: f32[4,100]) {
+    %c = constant {value=50000} : f32[4,100]
+    %s = mul %x, %c : f32[4,100]
+    %y = softmax %s {axis=1} : f32[4,100]
+    return %y
+  })",
+                    [](int64_t i) { return 5 * wave(i); });
+}
+
+TEST(LargeInFp16, a_layer_norm_of_an_offset_sees_what_is_beside_it) {
+  expect_as_in_fp32(R"(graph @f(%x: f32[4,64]) {
+    %c = constant {value=100} : f32[4,64]
+    %s = add %x, %c : f32[4,64]
+    %g = constant {value=1} : f32[64]
+    %b = constant {value=0} : f32[64]
+    %y = layer_norm %s, %g, %b {eps=1e-5} : f32[4,64]
+    return %y
+  })",
+                    [](int64_t i) { return 0.1 * wave(i); });
+}
+
 TEST(LargeInFp16, a_running_sum_does_not_overflow) {
   expect_as_in_fp32(R"(graph @f(%x: f32[2,3000]) {
     %y = cumsum %x {axis=1} : f32[2,3000]

@@ -66,6 +66,80 @@ TEST(Fp32Nodes, a_product_with_itself_is_one_of_squares) {
               ElementsAre("dots: statistics"));
 }
 
+TEST(Fp32Nodes, a_sum_by_ones_and_zeros_is_a_sum_and_by_an_identity_not) {
+  const auto by = [](const std::string& weights) {
+    return kept("%w = constant {value=[" + weights + "]} : f32[2,2]\n" +
+                    "%y = matmul %x, %w : f32[4,2]\nreturn %y",
+                "%x: f32[4,2]");
+  };
+  EXPECT_THAT(by("1,0,1,1"), ElementsAre("y: statistics"));
+  EXPECT_THAT(by("0.5,0.5,0.5,0"), ElementsAre("y: statistics"));
+  EXPECT_THAT(by("0.3,0,0,0.3"), IsEmpty());
+  EXPECT_THAT(by("0.3,0.1,0,0.3"), IsEmpty());
+}
+
+TEST(Fp32Nodes, whole_numbers_beyond_2048_stay_whole_in_a_matmul) {
+  EXPECT_THAT(kept(R"(
+    %w = constant {value=[1,4097]} : f32[2,1]
+    %y = matmul %x, %w : f32[4,1]
+    %i = cast %y {to="i32"} : i32[4,1]
+    return %i)",
+                   "%x: f32[4,2]"),
+              ElementsAre("y: wide_values", "i: wide_values"));
+}
+
+TEST(Fp32Nodes, factors_of_a_chain_add_up) {
+  EXPECT_THAT(kept(R"(
+    %c = constant {value=50} : f32[4,100]
+    %a = mul %x, %c : f32[4,100]
+    %b = mul %a, %c : f32[4,100]
+    %p = softmax %b {axis=1} : f32[4,100]
+    return %p)"),
+              ElementsAre("a: wide_values", "b: wide_values", "p: wide_values"));
+}
+
+TEST(Fp32Nodes, a_temperature_that_users_choose_may_be_any) {
+  EXPECT_THAT(kept(R"(
+    %b = broadcast %t {shape=[4,100]} : f32[4,100]
+    %a = div %x, %b : f32[4,100]
+    %p = softmax %a {axis=1} : f32[4,100]
+    return %p)",
+                   "%x: f32[4,100], %t: f32[1]"),
+              ::testing::IsSupersetOf({"a: wide_values", "p: wide_values"}));
+}
+
+TEST(Fp32Nodes, what_stands_far_from_0_keeps_its_bits) {
+  const auto beside = [](const std::string& number) {
+    return kept("%c = constant {value=" + number + "} : f32[4,100]\n" + R"(
+      %t = tanh %x : f32[4,100]
+      %h = add %t, %c : f32[4,100]
+      %g = constant {value=1} : f32[100]
+      %b = constant {value=0} : f32[100]
+      %y = layer_norm %h, %g, %b {eps=1e-5} : f32[4,100]
+      return %y)");
+  };
+  EXPECT_THAT(beside("3"), IsEmpty());
+  EXPECT_THAT(beside("-100"), ElementsAre("t: statistics", "h: statistics", "y: statistics"));
+}
+
+TEST(Fp32Nodes, a_difference_from_squares_keeps_the_matmul_that_is_subtracted) {
+  EXPECT_THAT(kept(R"(
+    %w = constant {elided="00"} : f32[100,4]
+    %s = mul %x, %x : f32[4,100]
+    %n = reduce_sum %s {axes=[1]} : f32[4]
+    %r = reshape %n {shape=[4,1]} : f32[4,1]
+    %b = broadcast %r {shape=[4,4]} : f32[4,4]
+    %g = matmul %x, %w : f32[4,4]
+    %d = sub %b, %g : f32[4,4]
+    return %d)"),
+              ElementsAre("s: statistics", "n: statistics", "g: statistics", "d: statistics"));
+}
+
+TEST(Fp32Nodes, a_difference_of_an_input_reads_it_as_it_is) {
+  EXPECT_THAT(kept("%d = sub %x, %y : f32[4,100]\nreturn %d", "%x: f32[4,100], %y: f32[4,100]"),
+              ElementsAre("d: statistics"));
+}
+
 TEST(Fp32Nodes, a_linear_map_and_a_softmax_need_nothing) {
   EXPECT_THAT(kept(R"(
     %w = constant {elided="00"} : f32[100,8]
@@ -88,7 +162,8 @@ TEST(Fp32Nodes, a_number_beside_a_sum_stays_with_it) {
     %d = sub %x, %m : f32[4,100]
     %t = tanh %d : f32[4,100]
     return %t)"),
-              ElementsAre("sum: long_reductions", "mean: long_reductions", "d: statistics"));
+              ElementsAre("sum: long_reductions", "mean: long_reductions", "d: statistics",
+                          "t: statistics"));
 }
 
 TEST(Fp32Nodes, an_epsilon_inside_a_logarithm_is_kept_with_what_it_is_added_to) {

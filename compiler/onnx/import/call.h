@@ -79,6 +79,11 @@ class Call {
   // Takes so many elements off the allowance, or says that it does not hold them.
   bool spend(int64_t elements);
 
+  // Whether no input of the model has a part in it.
+  bool is_known(const Node* node) const;
+  // Such a value as a constant, computed here; null where it is not known, or too costly.
+  Expected<Node*> known(Node* node);
+
   // Nodes. An integer or bool result of constants is a constant at once; so is a small float one.
   Expected<Node*> add(Op op, std::vector<Node*> in, Attrs attrs = {});
   Node* constant(Tensor value);

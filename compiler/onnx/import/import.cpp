@@ -221,12 +221,35 @@ class Importer {
     return call.error("an operand holds " + std::to_string(*wide) + ", must be within int32");
   }
 
+  // An 8-bit integer is an i32 in the Graph. What only moves or compares it is the same in both; a
+  // sum would have to wrap.
+  static int32_t narrow_type(const Call& call) {
+    for (size_t i = 0; i < call.inputs(); ++i) {
+      const int32_t type = call.value(i).onnx_type;
+      if (type == ::onnx::TensorProto::UINT8 || type == ::onnx::TensorProto::INT8) return type;
+    }
+    return ::onnx::TensorProto::UNDEFINED;
+  }
+  static Status check_narrow(const OnnxOp& op, const Call& call, const OnnxValue& result) {
+    constexpr unsigned kExact = kMovesValues | kTakesBounds | kTakesNarrow;
+    const int32_t narrow = narrow_type(call);
+    const bool exact = op.flags & kExact || result.node->type.dtype == DType::Bool;
+    if (exact || narrow == ::onnx::TensorProto::UNDEFINED) return {};
+    return call.error("an operand is of " + element_type_name(narrow) +
+                      ", must be cast to int32 or a float before it is computed with");
+  }
+
   Status take_results(const OnnxOp& op, const NodeProto& node, const Call& call) {
+    const int32_t narrow = narrow_type(call);
     for (int i = 0; i < node.output_size(); ++i) {
       if (node.output(i).empty()) continue;
       OnnxValue result = call.results()[static_cast<size_t>(i)];
       if (!result.node)
         return call.error("result " + std::to_string(i) + " is used, must be left out here");
+      TRY(check_narrow(op, call, result));
+      const bool by_dtype = result.onnx_type == ::onnx::TensorProto::INT32;
+      if (narrow != ::onnx::TensorProto::UNDEFINED && by_dtype && !(op.flags & kSetsType))
+        result.onnx_type = narrow;
       if (op.flags & kMovesValues && !result.beyond_int32)
         result.beyond_int32 = wide_operand(op, call);
       values_[node.output(i)] = result;

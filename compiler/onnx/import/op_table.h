@@ -16,6 +16,8 @@ enum OpFlags : unsigned {
   kPlain = 0,
   kMovesValues = 1,  // results hold elements of the operands and no others
   kTakesBounds = 2,  // reads operands as positions, where more than int32 means "to the end"
+  kTakesNarrow = 4,  // gives of 8-bit integers what 8 bits hold; so do those that move values
+  kSetsType = 8,     // the node says of which type its result is, and not the operands
 };
 
 struct OnnxOp {
@@ -67,13 +69,19 @@ Status sigmoid(Call& call);
 Status sign(Call& call);
 Status where(Call& call);
 Status xor_(Call& call);
+Status bit_shift(Call& call);
 Status cast(Call& call);
+Status cast_like(Call& call);
+Status cosine(Call& call);
+Status is_inf(Call& call);
+Status is_nan(Call& call);
+Status mod(Call& call);
+Status sine(Call& call);
 Status dropout(Call& call);
 // ops_shape.cpp
 Status concat(Call& call);
 Status expand(Call& call);
 Status flatten(Call& call);
-Status gather(Call& call);
 Status pad(Call& call);
 Status reshape(Call& call);
 Status slice(Call& call);
@@ -82,6 +90,29 @@ Status squeeze(Call& call);
 Status tile(Call& call);
 Status transpose(Call& call);
 Status unsqueeze(Call& call);
+// ops_gather.cpp
+Status gather(Call& call);
+Status gather_elements(Call& call);
+Status gather_nd(Call& call);
+Status scatter_elements(Call& call);
+Status scatter_nd(Call& call);
+// ops_index.cpp
+Status arg_extreme(Call& call);
+Status eye_like(Call& call);
+Status one_hot(Call& call);
+Status trilu(Call& call);
+// ops_activation.cpp
+Status celu(Call& call);
+Status elu(Call& call);
+Status hard_sigmoid(Call& call);
+Status hard_swish(Call& call);
+Status leaky_relu(Call& call);
+Status mish(Call& call);
+Status selu(Call& call);
+Status shrink(Call& call);
+Status softplus(Call& call);
+Status softsign(Call& call);
+Status thresholded_relu(Call& call);
 // ops_constant.cpp
 Status constant(Call& call);
 Status constant_of_shape(Call& call);

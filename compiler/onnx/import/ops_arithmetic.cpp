@@ -135,23 +135,150 @@ Status sign(Call& call) {
 
 Status where(Call& call) { return call.result_broadcast(Op::Select, call.all_in()); }
 
+namespace {
+
+// The remainder as ONNX counts it, of whole numbers: with the sign of the divisor, or of the
+// dividend (fmod).
+Expected<Node*> remainder(Call& call, Node* a, Node* b, bool fmod) {
+  Node* whole = TRY(call.add(Op::Mul, {TRY(call.add(Op::Div, {a, b})), b}));
+  Node* rest = TRY(call.add(Op::Sub, {a, whole}));
+  if (fmod) return rest;
+  Node* zero = TRY(call.like(rest, 0));
+  Node* same_sign = TRY(call.add(
+      Op::Equal, {TRY(call.add(Op::Less, {rest, zero})), TRY(call.add(Op::Less, {b, zero}))}));
+  Node* none = TRY(call.add(Op::Equal, {rest, zero}));
+  Node* right = TRY(call.add(Op::Not, {TRY(neither(call, none, same_sign))}));
+  return call.add(Op::Select, {right, rest, TRY(call.add(Op::Add, {rest, b}))});
+}
+
+bool is_narrow(int32_t onnx_type) {
+  return onnx_type == ::onnx::TensorProto::UINT8 || onnx_type == ::onnx::TensorProto::INT8;
+}
+
+// A whole number as 8 bits hold it: what is beyond them is cut off.
+Expected<Node*> narrowed(Call& call, Node* x, int32_t to) {
+  Node* low = TRY(remainder(call, x, TRY(call.like(x, 256)), false));
+  if (to == ::onnx::TensorProto::UINT8) return low;
+  Node* positive = TRY(call.add(Op::Less, {low, TRY(call.like(low, 128))}));
+  Node* below = TRY(call.add(Op::Sub, {low, TRY(call.like(low, 256))}));
+  return call.add(Op::Select, {positive, low, below});
+}
+
 // A cast between types that are one in the Graph (int64 and int32) is nothing; in a settled graph
 // only that of the model's own inputs and outputs is.
-Status cast(Call& call) {
-  const auto to = static_cast<int32_t>(call.attr("to", int64_t{0}));
+Status cast_to(Call& call, int32_t to) {
   const auto dtype = dtype_of(to);
   if (!dtype)
     return call.error("casts to " + element_type_name(to) +
-                      ", must be to float32, float16, int32, int64 or bool");
+                      ", must be to float32, float16, int32, int64, int8, uint8 or bool");
   if (to == ::onnx::TensorProto::DOUBLE) call.warn("casts to float64, taken as float32");
+  const int32_t from = call.value(0).onnx_type;
+  if (is_narrow(to) && from != to && call.dtype(0) != DType::Bool) {
+    Node* whole = TRY(call.cast(call.in(0), DType::I32));
+    call.bind(0, TRY(narrowed(call, whole, to)), to);
+    return {};
+  }
   const bool same = call.dtype(0) == *dtype;
-  if (same && !(call.settled() && call.value(0).onnx_type == to)) {
+  if (same && !(call.settled() && from == to)) {
     call.bind(0, call.in(0), to);
     return {};
   }
   TRY(call.result(Op::Cast, {call.in(0)}, with("to", std::string(to_string(*dtype)))));
   call.bind(0, call.results()[0].node, to);
   return {};
+}
+
+}  // namespace
+
+Status cast(Call& call) { return cast_to(call, static_cast<int32_t>(call.attr("to", int64_t{0}))); }
+
+Status cast_like(Call& call) { return cast_to(call, call.value(1).onnx_type); }
+
+// Of floats the remainder of what is known alone: a quotient that is rounded would give another.
+Status mod(Call& call) {
+  const bool fmod = call.attr("fmod", int64_t{0}) != 0;
+  std::vector<Node*> in = TRY(call.broadcast_together(call.all_in()));
+  const DType dtype = in[0]->type.dtype;
+  if (dtype != in[1]->type.dtype || dtype == DType::Bool)
+    return call.error("inputs are " + to_string(in[0]->type) + " and " + to_string(in[1]->type) +
+                      ", must be numbers of one type");
+  if (dtype == DType::I32) {
+    call.bind(0, TRY(remainder(call, in[0], in[1], fmod)), call.value(0).onnx_type);
+    return {};
+  }
+  if (!fmod) return call.error("fmod is 0, must be 1 for " + to_string(in[0]->type));
+  for (Node*& one : in) one = TRY(call.known(one));
+  if (!in[0] || !in[1])
+    return call.error("is of floats that depend on the model's inputs, must be of integers");
+  Array left = to_array(in[0]->value);
+  const Array right = to_array(in[1]->value);
+  for (size_t i = 0; i < left.data.size(); ++i)
+    left.data[i] = std::fmod(left.data[i], right.data[i]);
+  call.bind(0, call.constant(left));
+  return {};
+}
+
+// Of uint8 alone, where what leaves the 8 bits is gone: more than 8 places shift out all of them.
+Status bit_shift(Call& call) {
+  const std::string direction = call.attr("direction", "");
+  if (direction != "LEFT" && direction != "RIGHT")
+    return call.error("direction is '" + direction + "', must be 'LEFT' or 'RIGHT'");
+  constexpr int32_t kByte = ::onnx::TensorProto::UINT8;
+  if (call.value(0).onnx_type != kByte || call.value(1).onnx_type != kByte)
+    return call.error("inputs are of " + element_type_name(call.value(0).onnx_type) + " and " +
+                      element_type_name(call.value(1).onnx_type) + ", must be of uint8");
+  const std::vector<Node*> in = TRY(call.broadcast_together(call.all_in()));
+  Node* places = TRY(call.add(Op::Min, {in[1], TRY(call.like(in[1], 8))}));
+  Node* power = TRY(call.add(Op::Pow, {TRY(call.like(places, 2)), places}));
+  const bool left = direction == "LEFT";
+  Node* shifted = TRY(call.add(left ? Op::Mul : Op::Div, {in[0], power}));
+  if (left) shifted = TRY(narrowed(call, shifted, kByte));
+  call.bind(0, shifted, kByte);
+  return {};
+}
+
+// Nothing but NaN same_signs from itself.
+Status is_nan(Call& call) {
+  return call.result(Op::Not, {TRY(call.add(Op::Equal, {call.in(0), call.in(0)}))});
+}
+
+Status is_inf(Call& call) {
+  const bool positive = call.attr("detect_positive", int64_t{1}) != 0;
+  const bool negative = call.attr("detect_negative", int64_t{1}) != 0;
+  Node* x = call.in(0);
+  if (!is_float(x->type.dtype))
+    return call.error("input is " + to_string(x->type) + ", must be of floats");
+  if (!positive && !negative) {
+    call.bind(0, TRY(call.full({DType::Bool, x->type.shape}, 0)));
+    return {};
+  }
+  if (positive && negative) x = TRY(call.add(Op::Abs, {x}));
+  return call.result(Op::Equal, {x, TRY(call.like(x, positive ? HUGE_VAL : -HUGE_VAL))});
+}
+
+namespace {
+
+// Angles are positions times frequencies, which the model's shapes settle.
+Status of_known(Call& call, double (*function)(double)) {
+  Node* angle = TRY(call.known(call.in(0)));
+  if (!angle)
+    return call.error("depends on the model's inputs, must be of what is known at import");
+  if (!is_float(angle->type.dtype))
+    return call.error("input is " + to_string(angle->type) + ", must be of floats");
+  TRY(call.read_elements(elements(angle->type.shape)));
+  Array values = to_array(angle->value);
+  for (double& value : values.data) value = function(value);
+  call.result_constant({to_tensor(values), call.value(0).onnx_type, std::nullopt});
+  return {};
+}
+
+}  // namespace
+
+Status cosine(Call& call) {
+  return of_known(call, [](double x) { return std::cos(x); });
+}
+Status sine(Call& call) {
+  return of_known(call, [](double x) { return std::sin(x); });
 }
 
 // As in inference, where everything is kept.

@@ -86,14 +86,18 @@ Status constant_of_shape(Call& call) {
     return call.error("shape is " + to_string(shape) + ", must have no negative axis and be of " +
                       "at most 2^40 elements");
   Node* value = TRY(call.full({DType::F32, {}}, 0));
+  int32_t type = kFloat;
   if (call.has_attr("value")) {
     const ReadTensor given = TRY(call.tensor_attr("value"));
     if (elements(given.tensor.type().shape) != 1 || given.beyond_int32)
       return call.error("value is " + to_string(given.tensor.type()) +
                         ", must be one number, and within int32");
     value = TRY(call.reshape(call.constant(given.tensor), {}));
+    type = given.onnx_type;
   }
-  return call.result(Op::Broadcast, {value}, with("shape", shape));
+  TRY(call.result(Op::Broadcast, {value}, with("shape", shape)));
+  call.bind(0, call.results()[0].node, type);
+  return {};
 }
 
 // The indices of all elements that are not 0: a row an axis.

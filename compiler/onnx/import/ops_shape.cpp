@@ -76,28 +76,6 @@ Status flatten(Call& call) {
                                product(shape.begin() + axis, shape.end())});
 }
 
-// Constant indices are counted from the front at once, and checked.
-Status gather(Call& call) {
-  const int64_t axis = TRY(call.axis(call.attr("axis", int64_t{0}), call.rank(0)));
-  Node* indices = call.in(1);
-  if (indices->is(Op::Constant) && !call.settled() && indices->type.dtype == DType::I32) {
-    TRY(call.read_elements(elements(indices->type.shape)));
-    Array array = to_array(indices->value);
-    const int64_t size = call.shape(0)[static_cast<size_t>(axis)];
-    bool changed = false;
-    for (double& index : array.data) {
-      if (index < static_cast<double>(-size) || index >= static_cast<double>(size))
-        return call.error("index is " + std::to_string(static_cast<int64_t>(index)) +
-                          ", must be within the " + std::to_string(size) + " of axis " +
-                          std::to_string(axis));
-      changed |= index < 0;
-      if (index < 0) index += static_cast<double>(size);
-    }
-    if (changed) indices = call.constant(array);
-  }
-  return call.result(Op::Gather, {call.in(0), indices}, with("axis", axis));
-}
-
 namespace {
 
 struct Padding {

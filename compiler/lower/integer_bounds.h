@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// Int64 is i32 here, so a number that leaves 32 bits would be wrong. What the graph computes of
+// whole numbers is proved to stay inside, for inputs within bounds that the runners check.
+#pragma once
+
+#include <map>
+#include <string>
+#include <unordered_map>
+
+#include "ir/graph.h"
+#include "support/expected.h"
+
+namespace tessera {
+
+struct IntegerBound {
+  int64_t most = 0;  // in magnitude
+  std::string node;  // that would leave 32 bits beyond it
+};
+
+struct IntegerBounds {
+  std::map<std::string, IntegerBound> inputs;  // i32 inputs that need one
+  // Casts of floats that nothing bounds: the run looks at their results.
+  std::unordered_map<const Node*, IntegerBound> casts;
+};
+
+// Errors: a node that leaves 32 bits whatever these bounds are.
+Expected<IntegerBounds> find_integer_bounds(const Graph& graph);
+
+}  // namespace tessera
