@@ -172,6 +172,9 @@ Node* folded(Graph& graph, const Node* node) {
 // One number everywhere in, one number everywhere out.
 Node* folded_splat(Graph& graph, const Node* node) {
   const bool elementwise = info(node->op).elementwise;
+  // A lookup of one number gives it at any index that the table has.
+  if (const auto number = node->is(Op::Gather) ? splat(node->in[0]) : std::nullopt)
+    return put_splat(graph, node, node->type.dtype, *number, node->type.shape);
   const bool moves = is_view(node) || node->is(Op::Slice);
   if (node->in.empty() || !(elementwise || moves) || elements(node->type.shape) == 0)
     return nullptr;

@@ -89,7 +89,24 @@ struct Heads {
   Node* source = nullptr;
   Shape split;  // [b,s,h,d]
   double scale = 1;
+  int64_t repeats = 1;  // of each head of the source: queries in groups share keys and values
 };
+
+// [b,g,s,d] of which each head was repeated to make [b,h,s,d]; null where none was.
+Node* before_repeats(const Node* node) {
+  if (!node->is(Op::Reshape) || !node->in[0]->is(Op::Broadcast)) return nullptr;
+  const Node *stretched = node->in[0], *single = stretched->in[0];
+  const Shape &whole = stretched->type.shape, &one = single->type.shape;
+  if (whole.size() != 5 || one.size() != 5 || one[2] != 1 || !single->is(Op::Reshape))
+    return nullptr;
+  Shape thin = whole;
+  thin[2] = 1;
+  const Shape heads = {whole[0], whole[1] * whole[2], whole[3], whole[4]};
+  const Shape groups = {whole[0], whole[1], whole[3], whole[4]};
+  Node* source = single->in[0];
+  return one == thin && node->type.shape == heads && source->type.shape == groups ? source
+                                                                                  : nullptr;
+}
 
 std::optional<Heads> match_heads(Node* node, const std::vector<int64_t>& wanted) {
   std::vector<int64_t> perm = {0, 1, 2, 3};
@@ -98,12 +115,19 @@ std::optional<Heads> match_heads(Node* node, const std::vector<int64_t>& wanted)
     const Scaled scaled = peel_scale(node);
     heads.scale *= scaled.scale;
     node = scaled.value;
+    if (Node* groups = before_repeats(node)) {
+      if (perm[1] != 1) return std::nullopt;
+      heads.repeats *= node->type.shape[1] / groups->type.shape[1];
+      node = groups;
+      continue;
+    }
     if (!node->is(Op::Transpose) || node->type.shape.size() != 4) break;
     for (int64_t& axis : perm) axis = node->ints("perm")[axis];
     node = node->in[0];
   }
   if (perm != wanted) return std::nullopt;
   heads.split = node->type.shape;
+  heads.split[2] *= heads.repeats;
   heads.source = node->is(Op::Reshape) ? node->in[0] : node;
   return heads;
 }
@@ -245,7 +269,14 @@ Mask put_mask(Graph& graph, const Node* before, const Match& m, const NotMasks& 
 
 Node* put_joined(Graph& graph, const Node* before, const Heads& heads) {
   const Shape& s = heads.split;
-  return put_reshape(graph, before, heads.source, {s[0], s[1], s[2] * s[3]});
+  Node* source = heads.source;
+  if (heads.repeats > 1) {
+    Shape groups = {s[0], s[1], s[2] / heads.repeats, 1, s[3]};
+    source = put_reshape(graph, before, source, groups);
+    groups[3] = heads.repeats;
+    source = put_broadcast(graph, before, source, groups);
+  }
+  return put_reshape(graph, before, source, {s[0], s[1], s[2] * s[3]});
 }
 
 }  // namespace

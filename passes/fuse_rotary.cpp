@@ -7,7 +7,8 @@
 // found.
 //
 // Pairs are neighbours (slices of every second number, stacked) or half a head apart (halves,
-// joined; or x cos + (-second, first) sin with angles for whole heads).
+// joined). Either form may be written as x cos + (-second, first) sin with angles for whole heads,
+// and x may be scaled.
 #include <map>
 #include <optional>
 
@@ -86,40 +87,47 @@ Node* unstacked(Node* node, const Shape& part) {
   return node->is(Op::Reshape) && node->in[0]->type.shape == part ? node->in[0] : nullptr;
 }
 
-std::optional<Turned> match_stacked(Node* root) {
-  const Node* concat = root->is(Op::Reshape) ? root->in[0] : nullptr;
+bool joins_halves(const Node* node) {
+  return node->is(Op::Concat) && node->in.size() == 2 && node->type.shape.size() == 4 &&
+         node->int_attr("axis") == 3;
+}
+
+// The two numbers of all pairs, as they are joined to whole heads.
+struct Pair {
+  Form form{};
+  Node *first = nullptr, *second = nullptr;
+};
+
+std::optional<Pair> match_pair(Node* node) {
+  if (joins_halves(node)) return Pair{Form::Halves, node->in[0], node->in[1]};
+  const Node* concat = node->is(Op::Reshape) ? node->in[0] : nullptr;
   if (!concat || !concat->is(Op::Concat) || concat->in.size() != 2) return std::nullopt;
-  Shape part = root->type.shape;
+  Shape part = node->type.shape;
   if (part.size() != 4) return std::nullopt;
   part[3] /= 2;
   Shape stacked = part;
   stacked.push_back(2);
   if (concat->type.shape != stacked || concat->int_attr("axis") != 4) return std::nullopt;
   Node *first = unstacked(concat->in[0], part), *second = unstacked(concat->in[1], part);
-  const auto found = first ? match_first(first) : std::nullopt;
-  const bool fits = found && second && found->form == Form::Pairs && is_second(second, *found);
-  return fits ? found : std::nullopt;
-}
-
-bool joins_halves(const Node* node) {
-  return node->is(Op::Concat) && node->in.size() == 2 && node->type.shape.size() == 4 &&
-         node->int_attr("axis") == 3;
+  return first && second ? std::optional(Pair{Form::Pairs, first, second}) : std::nullopt;
 }
 
 std::optional<Turned> match_joined(Node* root) {
-  if (!joins_halves(root)) return std::nullopt;
-  const auto found = match_first(root->in[0]);
-  const bool fits = found && found->form == Form::Halves && is_second(root->in[1], *found);
+  const auto pair = match_pair(root);
+  const auto found = pair ? match_first(pair->first) : std::nullopt;
+  const bool fits = found && found->form == pair->form && is_second(pair->second, *found);
   return fits ? found : std::nullopt;
 }
 
-// x of (-second, first).
-Node* argument_of_quarter_turn(Node* node) {
-  if (!joins_halves(node)) return nullptr;
-  const Scaled negated = peel_scale(node->in[0]);
-  const auto first = match_part(node->in[1]), second = match_part(negated.value);
-  if (negated.scale != -1 || !first || first->form != Form::Halves || first->second) return nullptr;
-  return second == Part{first->x, Form::Halves, true} ? first->x : nullptr;
+// What (-second, first) of every pair is of.
+std::optional<Part> argument_of_quarter_turn(Node* node) {
+  const auto pair = match_pair(node);
+  if (!pair) return std::nullopt;
+  const Scaled negated = peel_scale(pair->first);
+  const auto first = match_part(pair->second), second = match_part(negated.value);
+  if (negated.scale != -1 || !first || first->form != pair->form || first->second)
+    return std::nullopt;
+  return second == Part{first->x, pair->form, true} ? first : std::nullopt;
 }
 
 std::optional<Turned> match_summed(Node* root) {
@@ -128,10 +136,10 @@ std::optional<Turned> match_summed(Node* root) {
     Node *straight = root->in[i], *crossed = root->in[1 - i];
     if (!straight->is(Op::Mul) || !crossed->is(Op::Mul)) continue;
     for (int j : {0, 1}) {
-      Node* x = argument_of_quarter_turn(crossed->in[j]);
-      if (!x) continue;
-      Node* cos = other_operand(straight, [&](Node* in) { return in == x; });
-      if (cos) return Turned{x, Form::Halves, cos, crossed->in[1 - j], true};
+      const auto of = argument_of_quarter_turn(crossed->in[j]);
+      if (!of) continue;
+      Node* cos = other_operand(straight, [&](Node* in) { return in == of->x; });
+      if (cos) return Turned{of->x, of->form, cos, crossed->in[1 - j], true};
     }
   }
   return std::nullopt;
@@ -153,15 +161,19 @@ Node* put_negated(Graph& graph, const Node* before, Node* value) {
   return put(graph, before, value, Op::Mul, {value, minus});
 }
 
-Node* put_half(Graph& graph, const Node* before, Node* angles, bool second) {
+// Those of the first or of the second number of every pair.
+Node* put_part(Graph& graph, const Node* before, Node* angles, Form form, bool second) {
   Shape size = angles->type.shape;
   size[2] /= 2;
-  return put(
-      graph, before, angles, Op::Slice,
-      {
-          angles
+  const bool pairs = form == Form::Pairs;
+  const int64_t start = pairs ? 1 : size[2];
+  return put(graph, before, angles, Op::Slice,
+             {
+                 angles
   },
-      {{"start", Shape{0, 0, second ? size[2] : 0}}, {"step", Shape{1, 1, 1}}, {"size", size}});
+             {{"start", Shape{0, 0, second ? start : 0}},
+              {"step", Shape{1, 1, pairs ? 2 : 1}},
+              {"size", size}});
 }
 
 // For each number of a head, from those of the first and of the second of every pair.
@@ -194,8 +206,8 @@ Angles put_all_angles(Graph& graph, const Node* before, const Turned& turned) {
   Node* sin = put_angles(graph, before, turned.sin);
   if (!cos || !sin) return {};
   if (turned.of_numbers) {
-    Node* first = put_negated(graph, before, put_half(graph, before, sin, false));
-    Node* second = put_half(graph, before, sin, true);
+    Node* first = put_negated(graph, before, put_part(graph, before, sin, turned.form, false));
+    Node* second = put_part(graph, before, sin, turned.form, true);
     return {cos, put_spread(graph, before, turned.form, first, second)};
   }
   return {put_spread(graph, before, turned.form, cos, cos),
@@ -210,17 +222,17 @@ Expected<bool> fuse_rotary(Graph& graph, PassState&) {
   bool changed = false;
   for (const auto& owned : graph.nodes()) {
     Node* root = owned.get();
-    auto turned = match_stacked(root);
-    if (!turned) turned = match_joined(root);
+    auto turned = match_joined(root);
     if (!turned) turned = match_summed(root);
-    if (!turned || !turned->x->is(Op::Transpose)) continue;
+    if (!turned) continue;
+    const Scaled of = peel_scale(turned->x);
     const std::vector<int64_t> heads_first = {0, 2, 1, 3};
-    if (turned->x->ints("perm") != heads_first) continue;
+    if (!of.value->is(Op::Transpose) || of.value->ints("perm") != heads_first) continue;
     const std::tuple key{turned->cos, turned->sin, turned->form, turned->of_numbers};
     if (!made.contains(key)) made[key] = put_all_angles(graph, root, *turned);
     const Angles angles = made[key];
     if (!angles.cos) continue;
-    Node* heads = turned->x->in[0];
+    Node* heads = of.value->in[0];
     const Shape& shape = heads->type.shape;  // [batch,tokens,heads,depth]
     Node* source = heads->is(Op::Reshape) ? heads->in[0] : heads;
     Node* x = put_reshape(graph, root, source, {shape[0], shape[1], shape[2] * shape[3]});
@@ -231,11 +243,16 @@ Expected<bool> fuse_rotary(Graph& graph, PassState&) {
                       {{"heads", shape[2]},
                        {"form", std::string(turned->form == Form::Pairs ? "pairs" : "halves")}});
     Node* split = put_reshape(graph, root, fused, shape);
-    graph.replace_uses(root, put(graph, root, root, Op::Transpose,
-                                 {
-                                     split
+    Node* result = put(graph, root, root, Op::Transpose,
+                       {
+                           split
     },
-                                 {{"perm", heads_first}}));
+                       {{"perm", heads_first}});
+    if (of.scale != 1) {
+      Node* scale = put_splat(graph, root, root->type.dtype, of.scale, result->type.shape);
+      result = put(graph, root, root, Op::Mul, {result, scale});
+    }
+    graph.replace_uses(root, result);
     changed = true;
   }
   return changed;
