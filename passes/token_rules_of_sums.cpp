@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <set>
 
 #include "ir/attention_mask.h"
 #include "passes/key_mask.h"
@@ -30,23 +31,16 @@ bool is_not_negative(const Node* node, int& left) {
   };
   if (node->type.dtype == DType::Bool || splat(node) >= 0.0) return true;
   if (--left < 0) return false;
-  switch (node->op) {
-    case Op::Exp:
-    case Op::Abs:
-    case Op::Sqrt:
-    case Op::Softmax: return true;
-    case Op::Max: return any_is(0) || all();
-    case Op::Log:  // log(1 + x)
-      node = node->in[0];
-      return node->is(Op::Add) && any_is(1) && all();
-    case Op::Add:
-    case Op::Mul:
-    case Op::Cast:
-    case Op::Broadcast:
-    case Op::Reshape:
-    case Op::Transpose: return all();
-    default: return false;
+  static const std::set<Op> kNever = {Op::Exp, Op::Abs, Op::Sqrt, Op::Softmax};
+  static const std::set<Op> kAsOperands = {Op::Add,       Op::Mul,     Op::Cast,
+                                           Op::Broadcast, Op::Reshape, Op::Transpose};
+  if (kNever.contains(node->op)) return true;
+  if (node->is(Op::Max)) return any_is(0) || all();
+  if (node->is(Op::Log)) {  // log(1 + x)
+    node = node->in[0];
+    return node->is(Op::Add) && any_is(1) && all();
   }
+  return kAsOperands.contains(node->op) && all();
 }
 
 // Zeros change no maximum of numbers that are not negative.

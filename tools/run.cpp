@@ -73,11 +73,11 @@ void warn_of_overflow(const Anchor& output, const std::vector<std::byte>& bytes)
   for (int64_t i = 0; i < count; ++i)
     lost += !std::isfinite(number_at(bytes, output.dtype, static_cast<size_t>(i)));
   if (lost > 0)
-    fmt::print(stderr,
-               "tessera: warning: output '{}': {} of {} numbers are not finite; where fp32 has "
-               "finite ones, a value has passed 65504 in fp16: keep its node in fp32 with "
-               "--fp16_skip_nodes (tessera check --by_layer finds it)\n",
-               output.name, lost, count);
+    print_error(
+        "tessera: warning: output '{}': {} of {} numbers are not finite; where fp32 has "
+        "finite ones, a value has passed 65504 in fp16: keep its node in fp32 with "
+        "--fp16_skip_nodes (tessera check --by_layer finds it)\n",
+        output.name, lost, count);
 }
 
 bool is_in_fp16(const Executable& executable) {

@@ -59,19 +59,16 @@ Known of_power(const Interval& base, const Interval& exponent) {
 // Rounding keeps order, so the ends of an interval bound what lies between them. An integer divided
 // by 0 is 0 (docs/ir.md), and by others it becomes smaller.
 Known of_two(const Node* node, const Interval& a, const Interval& b) {
-  switch (node->op) {
-    case Op::Add: return a + b;
-    case Op::Sub: return a - b;
-    case Op::Mul: return node->in[0] == node->in[1] ? square(a) : a * b;
-    case Op::Max: return max(a, b);
-    case Op::Min: return min(a, b);
-    case Op::Pow: return node->type.dtype == DType::I32 ? of_power(a, b) : std::nullopt;
-    case Op::Div:
-      if (is_away_from_zero(b)) return a / b;
-      if (node->type.dtype == DType::I32) return Interval{-a.largest(), a.largest()};
-      return std::nullopt;
-    default: return std::nullopt;
-  }
+  const bool whole = node->type.dtype == DType::I32;
+  if (node->is(Op::Add)) return a + b;
+  if (node->is(Op::Sub)) return a - b;
+  if (node->is(Op::Mul)) return node->in[0] == node->in[1] ? square(a) : a * b;
+  if (node->is(Op::Max)) return max(a, b);
+  if (node->is(Op::Min)) return min(a, b);
+  if (node->is(Op::Pow)) return whole ? of_power(a, b) : std::nullopt;
+  if (!node->is(Op::Div)) return std::nullopt;
+  if (is_away_from_zero(b)) return a / b;
+  return whole ? Known(Interval{-a.largest(), a.largest()}) : std::nullopt;
 }
 
 Known of_one(const Node* node, const Interval& a) {

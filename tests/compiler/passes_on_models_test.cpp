@@ -26,7 +26,7 @@ struct Model {
 };
 void PrintTo(const Model& model, std::ostream* out) { *out << model.path; }
 
-constexpr const char* kPooler = "takes the first token of each row";
+constexpr const char* kPooler = "computes a value of whole rows";
 constexpr const char* kMask3d = "its mask is made of input 'attention_mask' i32[3,8,8]";
 
 const Model kModels[] = {

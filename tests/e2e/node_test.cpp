@@ -17,12 +17,17 @@ constexpr test::Tolerance kTolerance = {1e-5, 1e-5, 1e-5};
 constexpr char kEmpty[] = "a variable has at least one element: an empty one lies on no tile";
 constexpr char kNegative[] =
     "an index that is an input must be in the table, and runners refuse others";
+constexpr char kUnbounded[] =
+    "an input of bytes is not known to be small, so what is shifted might leave 32 bits";
 const std::map<std::string, std::string> kExcused = {
-    {"test_constantofshape_int_shape_zero", kEmpty   },
-    {"test_gather_negative_indices",        kNegative},
-    {"test_reshape_allowzero_reordered",    kEmpty   },
-    {"test_slice_start_out_of_bounds",      kEmpty   },
-    {"test_split_zero_size_splits",         kEmpty   },
+    {"test_bitshift_left_uint8",            kUnbounded},
+    {"test_constantofshape_int_shape_zero", kEmpty    },
+    {"test_gather_negative_indices",        kNegative },
+    {"test_reshape_allowzero_reordered",    kEmpty    },
+    {"test_slice_start_out_of_bounds",      kEmpty    },
+    {"test_split_zero_size_splits",         kEmpty    },
+    {"test_tril_zero",                      kEmpty    },
+    {"test_triu_zero",                      kEmpty    },
 };
 
 Expected<std::vector<Array>> on_tiles(const Graph& graph,
@@ -37,7 +42,7 @@ TEST(NodeTestsOnTheMachine, of_debian_pass_where_they_import) {
   if (!fs::exists(folder)) GTEST_SKIP() << "no libonnx-testdata: ONNX's node tests are left out";
   const test::NodeTestCount count = test::run_node_tests(
       folder, on_tiles, kTolerance, kReports / "node_tests_on_machine.txt", kExcused);
-  EXPECT_GE(count.passed, 390);
+  EXPECT_GE(count.passed, 508);
 }
 
 TEST(NodeTestsOnTheMachine, of_older_opsets_pass_where_they_import) {

@@ -54,7 +54,7 @@ class Popef : public ::testing::Test {
     metadata.options = "precision=fp32\ninput_shape=x=4,6";
     metadata.options_sha256 = "cd";
     metadata.anchors = {
-        {"x", AnchorKind::Input,  DType::F32, {4, 6}, "float32", 7, 5, "square"},
+        {"x", AnchorKind::Input, DType::F32, {4, 6}, "float32", 7, 5, "square"},
         {"z", AnchorKind::Output, DType::F32, {4, 8}, "float32", 0}
     };
     metadata.memory = {1000, 2, "layer/gelu", 100, true};
