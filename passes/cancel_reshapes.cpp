@@ -8,7 +8,7 @@
 // apart again, is a transpose alone: PyTorch's exporter turns the keys of all heads so.
 #include <algorithm>
 #include <numeric>
-#include <optional>
+#include <vector>
 
 #include "passes/match.h"
 #include "passes/passes.h"
@@ -16,28 +16,20 @@
 namespace tessera {
 namespace {
 
-struct Turned {
-  Node* value = nullptr;
-  std::vector<int64_t> perm;
-};
-
-std::optional<Turned> turned_behind_joined_axes(const Node* node) {
+// Of a reshape that takes a first axis apart: the order in which the transpose below it, of a value
+// that joined that axis, turns the axes of the result. Empty if it is no such thing.
+std::vector<int64_t> turned_behind_joined_axes(const Node* node) {
   const Node* turn = node->in[0];
-  if (!turn->is(Op::Transpose) || !turn->in[0]->is(Op::Reshape)) return std::nullopt;
-  Node* value = turn->in[0]->in[0];
-  const Shape &whole = value->type.shape, &joined = turn->in[0]->type.shape;
+  if (!turn->is(Op::Transpose) || !turn->in[0]->is(Op::Reshape)) return {};
+  const Shape &turned = turn->type.shape, &split = node->type.shape;
   const std::vector<int64_t>& perm = turn->ints("perm");
-  if (joined.empty() || whole.size() < joined.size() || perm[0] != 0) return std::nullopt;
-  const size_t more = whole.size() - joined.size();
-  if (!std::equal(joined.begin() + 1, joined.end(), whole.begin() + static_cast<int64_t>(more) + 1))
-    return std::nullopt;
-  Turned turned{value, std::vector<int64_t>(whole.size())};
-  std::iota(turned.perm.begin(), turned.perm.end(), 0);
-  for (size_t d = 1; d < perm.size(); ++d)
-    turned.perm[more + d] = perm[d] + static_cast<int64_t>(more);
-  Shape wanted;
-  for (int64_t axis : turned.perm) wanted.push_back(whole[axis]);
-  return node->type.shape == wanted ? std::optional(turned) : std::nullopt;
+  if (turned.empty() || split.size() < turned.size() || perm[0] != 0) return {};
+  const auto more = std::ssize(split) - std::ssize(turned);
+  if (!std::equal(turned.begin() + 1, turned.end(), split.begin() + more + 1)) return {};
+  std::vector<int64_t> result(split.size());
+  std::iota(result.begin(), result.end(), 0);
+  for (size_t d = 1; d < perm.size(); ++d) result[static_cast<size_t>(more) + d] = perm[d] + more;
+  return result;
 }
 
 }  // namespace
@@ -51,12 +43,15 @@ Expected<bool> cancel_reshapes(Graph& graph, PassState&) {
       graph.set_operand(node, 0, node->in[0]->in[0]);
       changed = true;
     }
-    if (const auto turned = turned_behind_joined_axes(node)) {
+    if (const auto perm = turned_behind_joined_axes(node); !perm.empty()) {
+      Shape before(perm.size());
+      for (size_t d = 0; d < perm.size(); ++d) before[perm[d]] = node->type.shape[d];
+      Node* value = put_reshape(graph, node, node->in[0]->in[0]->in[0], before);
       graph.replace_uses(node, put(graph, node, node, Op::Transpose,
                                    {
-                                       turned->value
+                                       value
       },
-                                   {{"perm", turned->perm}}));
+                                   {{"perm", perm}}));
       changed = true;
       continue;
     }
