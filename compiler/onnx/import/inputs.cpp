@@ -70,6 +70,31 @@ void learn_symbols(const std::string& path, const ValueInfoProto& input, const S
   }
 }
 
+// Some exporters name the batch apart for each input. The first axis of an input that is not given
+// is that of the given ones of as many axes, if all of those leave it open and agree.
+void learn_batches(const std::string& path, const std::vector<const ValueInfoProto*>& declared,
+                   const std::map<std::string, Shape>& given, Symbols& symbols,
+                   std::vector<std::string>& warnings) {
+  for (const ValueInfoProto* input : declared) {
+    const TensorShapeProto& shape = input->type().tensor_type().shape();
+    if (given.contains(input->name()) || shape.dim_size() < 2 || is_known(shape.dim(0))) continue;
+    const std::string& symbol = shape.dim(0).dim_param();
+    if (symbol.empty() || symbols.contains(symbol)) continue;
+    std::set<int64_t> sizes;
+    for (const ValueInfoProto* other : declared) {
+      const auto own = given.find(other->name());
+      const TensorShapeProto& open = other->type().tensor_type().shape();
+      if (own == given.end() || open.dim_size() != shape.dim_size()) continue;
+      sizes.insert(is_known(open.dim(0)) ? -1 : own->second[0]);
+    }
+    if (sizes.size() != 1 || *sizes.begin() < 0) continue;
+    symbols[symbol] = *sizes.begin();
+    add_warning(warnings, called(path, input->name()) + "axis 0 is '" + printable(symbol) +
+                              "', taken as the batch of " + std::to_string(*sizes.begin()) +
+                              " of the inputs whose shapes are given");
+  }
+}
+
 // "N,N": as many as the input has axes.
 std::string example_shape(int axes) {
   std::string text = "N";
@@ -157,6 +182,7 @@ Expected<std::vector<ModelInput>> read_inputs(const GraphProto& graph, const std
     TRY(check_given(path, *input, own->second));
     learn_symbols(path, *input, own->second, symbols, warnings);
   }
+  learn_batches(path, declared, given, symbols, warnings);
   std::vector<ModelInput> inputs;
   for (const ValueInfoProto* input : declared)
     inputs.push_back(TRY(read_input(path, *input, given, symbols)));

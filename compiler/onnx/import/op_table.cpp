@@ -126,6 +126,9 @@ constexpr OnnxOp kOps[] = {
 
     // Fused ones. LayerNormalization stands in ONNX's own domain before its opset 17 too: ONNX
     // Runtime's optimizer writes it so.
+    {"",  "Attention",          3,  6, 4, "is_causal:int kv_num_heads:int q_num_heads:int "
+                                          "qk_matmul_output_mode:int scale:float softcap:float "
+                                          "softmax_precision:int", kPlain,      h::onnx_attention},
     {"",  "Gelu",               1,  1, 1, "approximate:string",   kPlain,       h::gelu},
     {"",  "LayerNormalization", 2,  3, 3, "axis:int epsilon:float stash_type:int",
                                                                   kPlain,       h::layer_norm},

@@ -146,6 +146,8 @@ Status fast_gelu(Call& call);
 Status gelu(Call& call);
 Status layer_norm(Call& call);
 Status skip_layer_norm(Call& call);
+// ops_attention.cpp
+Status onnx_attention(Call& call);
 // ops_graphcore.cpp
 Status own(Call& call, Op op);
 template <Op op>

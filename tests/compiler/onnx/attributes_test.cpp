@@ -93,6 +93,7 @@ const std::vector<Sample>& samples() {
        "EmbedLayerNormalization", {{"i", "2,4"}, {"s", ""}, {"w", "9,8"}, {"p", "4,8"}, {"t", ""}, {"g", "8"}, {"b", "8"}}},
       {"com.microsoft", "Attention", qkv,
        [](::onnx::NodeProto& node) { set_int(node, "num_heads", 2); }},
+      {"", "Attention", {{"q", "1,2,4,8"}, {"k", "1,2,4,8"}, {"v", "1,2,4,8"}}},
       {"", "Celu", {{"x", "4,8"}}},
       {"", "Elu", {{"x", "4,8"}}},
       {"", "HardSigmoid", {{"x", "4,8"}}},

@@ -229,6 +229,40 @@ TEST(Lookup, scattered_rows_are_not_added) {
   EXPECT_EQ(imported(m), "node 'n' (ScatterND): reduction is 'add', must be 'none'");
 }
 
+TEST(Batches, named_apart_for_each_input_are_one) {
+  ModelBuilder m(23);
+  m.input("ids", kInt32, "s10,s11").input("mask", kInt32, "s86,s11");
+  m.node("Add", {"ids", "mask"}, {"y"});
+  m.output("y");
+  EXPECT_THAT(imported(m, given("ids", {3, 16})), HasSubstr("i32[3,16] = add"));
+}
+
+TEST(OnnxAttention, refuses_what_is_more_than_an_encoders) {
+  ModelBuilder m(23);
+  m.input("q", kFloat, "1,2,4,8");
+  set_int(m.node("Attention", {"q", "q", "q"}, {"y"}), "is_causal", 1);
+  m.output("y");
+  EXPECT_EQ(imported(m),
+            "node 'n' (Attention): is_causal is on, must be off: the mask must say it");
+}
+
+TEST(OnnxAttention, hides_where_a_mask_of_bools_is_false) {
+  ModelBuilder m(23);
+  m.input("q", kFloat, "1,1,2,1").input("m", TensorProto::BOOL, "1,1,1,2");
+  m.node("Attention", {"q", "q", "q", "m"}, {"y"});
+  m.output("y");
+  const Array mask{
+      {DType::Bool, {1, 1, 1, 2}},
+      {0,           1           }
+  };
+  const auto y = answer(m, {
+                               {"q", counted(DType::F32, {1, 1, 2, 1})},
+                               {"m", mask}
+  });
+  ASSERT_TRUE(y.ok());
+  EXPECT_THAT(*y, ElementsAre(1, 1));  // the second value alone
+}
+
 // --- 8-bit integers, and what is known. ---
 
 TEST(NarrowIntegers, are_cut_to_their_bits_by_a_cast) {
