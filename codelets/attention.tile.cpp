@@ -164,8 +164,11 @@ void add_bias(const Operands& is, const Rows& rows, int64_t r, const Visible& vi
                       (rows.row + r) * bias.stride[2] + visible.first();
   for_each_lanes(visible.size(), [&](int64_t i, int64_t left) {
     const v16 add = load_upto(attention_constants.bias, bias.data, row + i, left);
-    store16(Element::F32, scores, i,
-            fma(add, splat(static_cast<float>(kLog2E)), load16(Element::F32, scores, i)));
+    const v16 score = load16(Element::F32, scores, i);
+    const v16 sum = fma(add, splat(static_cast<float>(kLog2E)), score);
+    // f32's lowest number, which exporters hide with, is no -infinity: all alike are all seen.
+    const auto is_lost = (sum == kNever) & (add > kNever) & (score > kNever);
+    store16(Element::F32, scores, i, is_lost ? splat(-__FLT_MAX__) : sum);
   });
 }
 
