@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the attribute `mask` of an attention says: WHO[+bias][+guard], where none+bias is "bias".
+// The attribute `mask` of an attention. Its text is KIND, KIND+bias, or either with +guard behind it.
+// A bias alone, without a mask of keys, is written "bias".
 #pragma once
 
 #include <optional>

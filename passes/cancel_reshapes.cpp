@@ -16,8 +16,9 @@
 namespace tessera {
 namespace {
 
-// Of a reshape that takes a first axis apart: the order in which the transpose below it, of a value
-// that joined that axis, turns the axes of the result. Empty if it is no such thing.
+// `node` may be a reshape that splits the first axis of a transpose, which keeps that axis first
+// and reads a reshape itself. Then one transpose does the same: this is its perm, over the axes of
+// `node`. Empty if `node` is anything else.
 std::vector<int64_t> turned_behind_joined_axes(const Node* node) {
   const Node* turn = node->in[0];
   if (!turn->is(Op::Transpose) || !turn->in[0]->is(Op::Reshape)) return {};

@@ -147,7 +147,9 @@ class Chooser {
     keep(node, Fp32Rule::WideValues, "holds " + to_string(range(node)));
   }
 
-  // What stands far from 0, or is small between large numbers, keeps its bits until it is bounded.
+  // Some values stand far from 0 and differ little, and some are the small difference of large
+  // numbers. Half precision would round both away, so they stay in fp32 until a later node bounds
+  // them.
   void keep_differences(const Node* node) {
     const bool offset =
         node->in.size() == 2 && is_offset(node, range(node->in[0]), range(node->in[1]));

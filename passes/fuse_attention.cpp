@@ -15,7 +15,6 @@
 
 #include "ir/attention_mask.h"
 #include "passes/key_mask.h"
-#include "passes/mask_values.h"
 #include "passes/match.h"
 #include "passes/passes.h"
 #include "support/half.h"
@@ -214,8 +213,8 @@ struct Mask {
 
 // With the number that hides, which decides what a query gets that sees no key.
 std::optional<Mask> put_key_mask(Graph& graph, const Node* before, const Term& term, const Match& m,
-                                 const NotMasks& not_masks) {
-  const auto f = key_function_of_scores(term.added ? term.added : term.condition, not_masks);
+                                 KeyFunctions& keys) {
+  const auto f = keys.of_scores(term.added ? term.added : term.condition);
   if (!f || f->source->type.shape[0] != m.k.split[0]) return std::nullopt;
   const auto hidden = [&](double at) { return term.added ? hides(at) : (at != 0) != term.unless; };
   const auto seen = [&](double at) { return term.added ? at == 0 : !hidden(at); };
@@ -256,11 +255,11 @@ Node* put_term(Graph& graph, const Node* before, const Term& term, Node* sum,
 }
 
 // Terms stand from the outside in; those inside are summed first.
-Mask put_mask(Graph& graph, const Node* before, const Match& m, const NotMasks& not_masks) {
+Mask put_mask(Graph& graph, const Node* before, const Match& m, KeyFunctions& keys) {
   const std::vector<Term>& terms = m.scores.terms;
   if (terms.empty()) return {m.guarded ? "none+guard" : "none", nullptr};
   if (terms.size() == 1)
-    if (auto keys = put_key_mask(graph, before, terms[0], m, not_masks)) return *keys;
+    if (auto mask = put_key_mask(graph, before, terms[0], m, keys)) return *mask;
   Node* sum = nullptr;
   for (auto term = terms.rbegin(); term != terms.rend(); ++term)
     sum = put_term(graph, before, *term, sum, m.scores.product->type);
@@ -284,12 +283,12 @@ Node* put_joined(Graph& graph, const Node* before, const Heads& heads) {
 Expected<bool> fuse_attention(Graph& graph, PassState&) {
   bool changed = false;
   const UserMap users = users_of(graph);
-  const NotMasks not_masks = index_inputs(graph);
+  KeyFunctions keys(graph);
   for (const auto& owned : graph.nodes()) {
     const std::optional<Match> m = match(owned.get(), users, graph);
     if (!m) continue;
     Node* joined = m->joined;
-    const Mask mask = put_mask(graph, joined, *m, not_masks);
+    const Mask mask = put_mask(graph, joined, *m, keys);
     std::vector<Node*> in = {put_joined(graph, joined, m->q), put_joined(graph, joined, m->k),
                              put_joined(graph, joined, m->v)};
     if (mask.value) in.push_back(mask.value);

@@ -1,18 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/key_mask.h"
 
-#include <bit>
+#include "passes/mask_values.h"
+#include "passes/match.h"
 
 namespace tessera {
 namespace {
 
-bool same_bits(double a, double b) {
-  return std::bit_cast<uint64_t>(a) == std::bit_cast<uint64_t>(b);
-}
-
-}  // namespace
-
-std::optional<KeyFunction> key_function_of_scores(Node* node, const NotMasks& not_masks) {
+std::optional<KeyFunction> read(Node* node, const NotMasks& not_masks) {
   const Shape& shape = node->type.shape;
   if (shape.size() != 4) return std::nullopt;
   MaskReader reader(not_masks);
@@ -35,6 +30,16 @@ std::optional<KeyFunction> key_function_of_scores(Node* node, const NotMasks& no
   }
   const bool is_whole = cells->shape[3] == keys && (batch == 1 || cells->shape[0] == batch);
   return is_whole ? std::optional(f) : std::nullopt;
+}
+
+}  // namespace
+
+KeyFunctions::KeyFunctions(const Graph& graph) : not_masks_(index_inputs(graph)) {}
+
+std::optional<KeyFunction> KeyFunctions::of_scores(Node* node) {
+  const auto [found, is_new] = known_.try_emplace(node);
+  if (is_new) found->second = read(node, not_masks_);
+  return found->second;
 }
 
 }  // namespace tessera

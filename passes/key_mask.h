@@ -17,9 +17,18 @@ struct KeyFunction {
   std::array<double, 2> at{};  // f(0) and f(1)
 };
 
-// The source of `node`, a value of [batch,heads,queries,keys] (any of them may be 1) that depends
-// on the key alone, and its values at 0 and 1.
-std::optional<KeyFunction> key_function_of_scores(Node* node, const NotMasks& not_masks);
+// Each mask of a graph is read once: layers share theirs.
+class KeyFunctions {
+ public:
+  explicit KeyFunctions(const Graph& graph);
+  // The source of `node`, a value of [batch,heads,queries,keys] (any of them may be 1) that depends
+  // on the key alone, and its values at 0 and 1.
+  std::optional<KeyFunction> of_scores(Node* node);
+
+ private:
+  NotMasks not_masks_;
+  std::unordered_map<const Node*, std::optional<KeyFunction>> known_;
+};
 
 // Added to a score, this hides the key: its exponential is 0 next to any other.
 inline bool hides(double added) { return added <= -1e4; }

@@ -2,7 +2,6 @@
 #include "passes/mask_cells.h"
 
 #include <algorithm>
-#include <bit>
 #include <numeric>
 
 #include "passes/match.h"
@@ -80,10 +79,6 @@ std::optional<Shape> thin_reshaped(const Shape& thin, const Shape& from, const S
   }
   if (kept != wanted) return std::nullopt;
   return result;
-}
-
-bool same_bits(double a, double b) {
-  return std::bit_cast<uint64_t>(a) == std::bit_cast<uint64_t>(b);
 }
 
 }  // namespace

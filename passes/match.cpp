@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/match.h"
 
+#include <bit>
 #include <cmath>
 #include <cstring>
 
@@ -136,6 +137,10 @@ Expected<Array> eval_as_machine(const Node& node, std::vector<Array> in) {
     round_to_dtype(in[0]);
   }
   return eval(node, in);
+}
+
+bool same_bits(double a, double b) {
+  return std::bit_cast<uint64_t>(a) == std::bit_cast<uint64_t>(b);
 }
 
 bool close(double a, double b, double relative) {

@@ -54,6 +54,8 @@ struct Scaled {
 Scaled peel_scale(Node* node);
 
 bool close(double a, double b, double relative);
+// NaN is the same as itself, and -0 is not 0.
+bool same_bits(double a, double b);
 
 // What the machine makes of these operands: as the interpreter, but a float that 32 bits do not
 // hold is cast to the nearest number that they do, and NaN to 0 (docs/ir.md).

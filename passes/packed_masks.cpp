@@ -2,7 +2,6 @@
 #include "passes/packed_masks.h"
 
 #include <algorithm>
-#include <bit>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
@@ -15,10 +14,6 @@ namespace tessera {
 namespace {
 
 constexpr int64_t kMostBiasElements = int64_t{1} << 26;  // of all values that a bias is made of
-
-bool same_bits(double a, double b) {
-  return std::bit_cast<uint64_t>(a) == std::bit_cast<uint64_t>(b);
-}
 
 // A bias where every token of every row is there.
 struct Settled {

@@ -13,8 +13,9 @@ namespace tessera {
 
 using Intervals = std::unordered_map<const Node*, Interval>;
 
-// Of a constant, or of what a node computes of its operands, where these are known: as mathematics
-// has it, so it may be more than the node's type holds.
+// The interval of a node's values: of its numbers if it is a constant, else from the intervals of
+// its operands; nothing where those are not known. It does not wrap or saturate, so it may be wider
+// than the node's type.
 std::optional<Interval> computed_interval(const Node* node, const Intervals& known);
 
 class IndexRanges {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Int64 is i32 here, so a number that leaves 32 bits would be wrong. What the graph computes of
-// whole numbers is proved to stay inside, for inputs within bounds that the runners check.
+// An int64 of the model is an i32 here, so a number beyond 32 bits would be wrong. The compiler
+// finds a bound for each integer input, within which every node stays inside 32 bits. Runners
+// refuse inputs beyond their bound.
 #pragma once
 
 #include <map>

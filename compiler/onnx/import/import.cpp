@@ -221,8 +221,8 @@ class Importer {
     return call.error("an operand holds " + std::to_string(*wide) + ", must be within int32");
   }
 
-  // An 8-bit integer is an i32 in the Graph. What only moves or compares it is the same in both; a
-  // sum would have to wrap.
+  // An 8-bit integer is an i32 in the Graph. An operation that moves or compares it gives the same
+  // in both types. A sum would have to wrap at 8 bits, so such operations are refused.
   static int32_t narrow_type(const Call& call) {
     for (size_t i = 0; i < call.inputs(); ++i) {
       const int32_t type = call.value(i).onnx_type;

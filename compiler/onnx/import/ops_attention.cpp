@@ -7,7 +7,8 @@
 namespace tessera::handlers {
 namespace {
 
-// What asks for more than an encoder's attention, by name.
+// Refuses, by name, what an encoder's attention does not need: past keys, scores as an output,
+// softcap, is_causal.
 Status check_plain(Call& call) {
   if (call.in(4) || call.in(5) || call.wants(1) || call.wants(2) || call.wants(3))
     return call.error("takes or returns past keys, or returns scores, must not");

@@ -73,8 +73,6 @@ Status gather(Call& call) {
 
 namespace {
 
-Shape strides_of(const Shape& dims) { return row_major_strides(dims); }
-
 Status check_rows(const Call& call, int64_t rows) {
   if (rows <= INT32_MAX) return {};
   return call.error("looks up " + std::to_string(rows) + " elements, must be within int32");
@@ -116,8 +114,8 @@ Expected<Tuples> tuples_of(const Call& call, int64_t batch_dims) {
 // The rows that constant tuples name.
 Expected<std::vector<int64_t>> constant_rows(Call& call, const Tuples& tuples) {
   const Array array = TRY(call.constant(1, "indices"));
-  const Shape strides = strides_of(tuples.dims);
-  const Shape places = strides_of(tuples.shape);
+  const Shape strides = row_major_strides(tuples.dims);
+  const Shape places = row_major_strides(tuples.shape);
   std::vector<int64_t> rows(static_cast<size_t>(elements(tuples.shape)), 0);
   TRY(call.read_elements(std::ssize(rows)));
   for (size_t i = 0; i < rows.size(); ++i) {
@@ -162,7 +160,7 @@ Status gather_nd(Call& call) {
     call.bind(0, rows, call.value(0).onnx_type);
     return {};
   }
-  const Shape strides = strides_of(tuples.dims);
+  const Shape strides = row_major_strides(tuples.dims);
   RowNumbers numbers(call, table[0], tuples.shape);
   for (size_t b = 0; b < static_cast<size_t>(tuples.first); ++b)
     TRY(numbers.add_counter(b, strides[b]));
@@ -300,7 +298,7 @@ Status gather_elements(Call& call) {
   }
   const ElementAxes axes = axes_of(data.shape, indices.shape, axis);
   Node* table = TRY(table_of(call, data, axes));
-  const Shape joint = picked(data.shape, axes.joint), strides = strides_of(joint);
+  const Shape joint = picked(data.shape, axes.joint), strides = row_major_strides(joint);
   TRY(check_rows(call, elements(joint)));
   RowNumbers numbers(call, elements(joint), indices.shape);
   for (size_t i = 0; i + 1 < axes.joint.size(); ++i)
@@ -361,7 +359,7 @@ Status scatter_elements(Call& call) {
       static_cast<size_t>(TRY(call.axis(call.attr("axis", int64_t{0}), call.rank(0))));
   TRY(check_elements(call, axis));
   const Array array = TRY(call.constant(1, "indices"));
-  const Shape strides = strides_of(call.shape(0)), places = strides_of(call.shape(1));
+  const Shape strides = row_major_strides(call.shape(0)), places = row_major_strides(call.shape(1));
   std::vector<int64_t> at(array.data.size(), 0);
   TRY(call.read_elements(std::ssize(at)));
   for (size_t i = 0; i < at.size(); ++i) {

@@ -20,9 +20,9 @@ class RowNumbers {
   RowNumbers(Call& call, int64_t rows, Shape shape)
       : call_(call), rows_(rows), shape_(std::move(shape)) {}
 
-  // Indices along an axis of `size` whose steps are `stride` rows apart. Those that depend on the
-  // model's inputs are checked when the model runs: one outside of its axis becomes a row that the
-  // table has not, which the gather refuses.
+  // Adds indices along an axis of `size`; one step along it is `stride` rows. If the indices depend
+  // on the model's inputs, the run checks them: an index outside of its axis becomes the number of a
+  // row that the table does not have, and the gather refuses that.
   Status add(Node* indices, int64_t size, int64_t stride) {
     if (size == rows_ && stride == 1 && !sum_ &&
         !outside_) {  // the gather itself counts and checks
