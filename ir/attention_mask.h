@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The attribute `mask` of an attention. Its text is KIND, KIND+bias, or either with +guard behind it.
-// A bias alone, without a mask of keys, is written "bias".
+// The attribute `mask` of an attention. Its text is KIND, KIND+bias, or either with +guard behind
+// it. A bias alone, without a mask of keys, is written "bias".
 #pragma once
 
 #include <optional>

@@ -21,8 +21,8 @@ class RowNumbers {
       : call_(call), rows_(rows), shape_(std::move(shape)) {}
 
   // Adds indices along an axis of `size`; one step along it is `stride` rows. If the indices depend
-  // on the model's inputs, the run checks them: an index outside of its axis becomes the number of a
-  // row that the table does not have, and the gather refuses that.
+  // on the model's inputs, the run checks them: an index outside of its axis becomes the number of
+  // a row that the table does not have, and the gather refuses that.
   Status add(Node* indices, int64_t size, int64_t stride) {
     if (size == rows_ && stride == 1 && !sum_ &&
         !outside_) {  // the gather itself counts and checks
