@@ -79,6 +79,19 @@ std::vector<int64_t> draw(NumpyRandom& random, const WorkloadOptions& options) {
   return lengths;
 }
 
+Workload fill(NumpyRandom& random, std::span<const int64_t> lengths, int32_t vocabulary) {
+  Workload workload;
+  for (const int64_t length : lengths) {
+    SyntheticRequest& request = workload.emplace_back();
+    request.ids.resize(static_cast<size_t>(length));
+    request.types.resize(static_cast<size_t>(length));
+    for (int32_t& id : request.ids)
+      id = static_cast<int32_t>(random.below(static_cast<uint32_t>(vocabulary)));
+    for (int32_t& type : request.types) type = static_cast<int32_t>(random.below(2));
+  }
+  return workload;
+}
+
 }  // namespace
 
 Expected<std::vector<int64_t>> synthetic_lengths(const WorkloadOptions& options) {
@@ -90,18 +103,25 @@ Expected<std::vector<int64_t>> synthetic_lengths(const WorkloadOptions& options)
 Expected<Workload> synthetic_workload(const WorkloadOptions& options) {
   TRY(check_options(options));
   NumpyRandom random(options.seed);
-  Workload workload;
-  for (const int64_t length : draw(random, options)) {
-    SyntheticRequest& request = workload.emplace_back();
-    request.ids.resize(static_cast<size_t>(length));
-    request.types.resize(static_cast<size_t>(length));
+  const std::vector<int64_t> lengths = draw(random, options);
+  return fill(random, lengths, options.vocabulary);
+}
+
+Expected<Workload> workload_of(std::span<const int64_t> lengths, int32_t vocabulary,
+                               uint32_t seed) {
+  int64_t tokens = 0, longest = 1;
+  for (const int64_t length : lengths) {
+    CHECK(length >= 1);
+    longest = std::max(longest, length);
+    if (length > kMaxTokens - tokens)
+      return Error{"workload: has more than " + std::to_string(kMaxTokens) +
+                       " tokens, must have at most so many",
+                   ErrorKind::Usage};
+    tokens += length;
   }
-  for (SyntheticRequest& request : workload) {
-    for (int32_t& id : request.ids)
-      id = static_cast<int32_t>(random.below(static_cast<uint32_t>(options.vocabulary)));
-    for (int32_t& type : request.types) type = static_cast<int32_t>(random.below(2));
-  }
-  return workload;
+  TRY(check_options({.seed = seed, .count = 0, .longest = longest, .vocabulary = vocabulary}));
+  NumpyRandom random(seed);
+  return fill(random, lengths, vocabulary);
 }
 
 }  // namespace tessera

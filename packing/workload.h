@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <random>
+#include <span>
 #include <vector>
 
 #include "support/expected.h"
@@ -45,6 +46,8 @@ using Workload = std::vector<SyntheticRequest>;
 
 // Errors: an option out of range; more than 2^28 tokens.
 Expected<Workload> synthetic_workload(const WorkloadOptions& options);
+// Ids and types for lengths that are known, each >= 1, by a generator of this seed.
+Expected<Workload> workload_of(std::span<const int64_t> lengths, int32_t vocabulary, uint32_t seed);
 // The lengths alone.
 Expected<std::vector<int64_t>> synthetic_lengths(const WorkloadOptions& options);
 

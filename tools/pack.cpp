@@ -210,7 +210,8 @@ Status run(const po::variables_map& flags) {
     return Error{"--require_signature: is for executables, must be left out where none is loaded",
                  ErrorKind::Usage};
   const PackRule rule = TRY(pack_rule(flags));
-  const LengthSource source = TRY(length_source(flags, words.empty() ? "" : words[0]));
+  const LengthSource source =
+      TRY(length_source(length_flags_of(flags), words.empty() ? "" : words[0], "pack"));
   if (tune) return run_tune(source, flags);
 
   const int64_t longest = source.histogram

@@ -31,12 +31,12 @@ Expected<std::vector<int64_t>> folder_lengths(const std::string& folder, const s
   return lengths;
 }
 
-Expected<LengthSource> random_source(const po::variables_map& flags) {
+Expected<LengthSource> random_source(const LengthFlags& flags) {
   WorkloadOptions options;
-  options.count = flags["random"].as<int64_t>();
-  options.seed = flags["seed"].as<uint32_t>();
-  options.average = flags["avg_seq_len"].as<double>();
-  options.longest = flags["max_seq_len"].as<int64_t>();
+  options.count = flags.random;
+  options.seed = flags.seed;
+  options.average = flags.average;
+  options.longest = flags.longest;
   if (options.count < 1)
     return Error{fmt::format("--random: {}, must be at least 1", options.count), ErrorKind::Usage};
   return LengthSource{fmt::format("{} drawn from a normal distribution (mean {}, seed {})",
@@ -45,18 +45,16 @@ Expected<LengthSource> random_source(const po::variables_map& flags) {
                       {}};
 }
 
-Expected<LengthSource> histogram_source(const po::variables_map& flags, const std::string& path) {
+Expected<LengthSource> histogram_source(const LengthFlags& flags, const std::string& path) {
   LengthHistogram histogram = TRY(read_histogram_csv(path));
-  const int64_t draw = flags["draw"].as<int64_t>();
-  if (draw < 0 || draw > kMostRequests)
-    return Error{fmt::format("--draw: {}, must be in 0..{}", draw, kMostRequests),
+  if (flags.draw < 0 || flags.draw > kMostRequests)
+    return Error{fmt::format("--draw: {}, must be in 0..{}", flags.draw, kMostRequests),
                  ErrorKind::Usage};
-  const uint32_t seed = flags["seed"].as<uint32_t>();
   LengthSource source;
-  source.lengths = draw_lengths(histogram, draw ? draw : kDraw, seed);
+  source.lengths = draw_lengths(histogram, flags.draw ? flags.draw : kDraw, flags.seed);
   source.what = fmt::format("{} drawn from {} (seed {})", human_count(std::ssize(source.lengths)),
-                            path, seed);
-  if (!draw) source.histogram = std::move(histogram);
+                            path, flags.seed);
+  if (!flags.draw) source.histogram = std::move(histogram);
   return source;
 }
 
@@ -88,18 +86,27 @@ po::options_description length_flags() {
   return flags;
 }
 
-Expected<LengthSource> length_source(const po::variables_map& flags, const std::string& path) {
-  const bool random = flags["random"].as<int64_t>() != 0;
-  if (random != path.empty())
-    return Error{
-        "pack: must be given either lengths (.npy, .jsonl, .csv or a folder of requests) or "
-        "--random COUNT",
-        ErrorKind::Usage};
-  if (random) return random_source(flags);
+LengthFlags length_flags_of(const po::variables_map& flags) {
+  return {.draw = flags["draw"].as<int64_t>(),
+          .random = flags["random"].as<int64_t>(),
+          .average = flags["avg_seq_len"].as<double>(),
+          .longest = flags["max_seq_len"].as<int64_t>(),
+          .seed = flags["seed"].as<uint32_t>(),
+          .ids = flags["ids"].as<std::string>()};
+}
+
+Expected<LengthSource> length_source(const LengthFlags& flags, const std::string& path,
+                                     const char* verb) {
+  if ((flags.random != 0) != path.empty())
+    return Error{fmt::format("{}: must be given either lengths (.npy, .jsonl, .csv or a folder of "
+                             "requests) or --random COUNT",
+                             verb),
+                 ErrorKind::Usage};
+  if (flags.random != 0) return random_source(flags);
   if (path.ends_with(".csv")) return histogram_source(flags, path);
   std::error_code ignored;
   std::vector<int64_t> lengths = fs::is_directory(path, ignored)
-                                     ? TRY(folder_lengths(path, flags["ids"].as<std::string>()))
+                                     ? TRY(folder_lengths(path, flags.ids))
                                      : TRY(read_lengths(path));
   std::string what = fmt::format("{} of {}", human_count(std::ssize(lengths)), path);
   return LengthSource{std::move(what), std::move(lengths), {}};

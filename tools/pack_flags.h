@@ -20,9 +20,19 @@ struct LengthSource {
   std::optional<LengthHistogram> histogram;
 };
 
+// What the flags of these names say, whichever verb describes them.
+struct LengthFlags {
+  int64_t draw = 0, random = 0;  // --draw, --random
+  double average = 0;            // --avg_seq_len
+  int64_t longest = 0;           // --max_seq_len
+  uint32_t seed = 0;             // --seed
+  std::string ids;               // --ids
+};
 po::options_description length_flags();
-// `path`: .npy, .jsonl, .csv or a folder of requests; "" with --random.
-Expected<LengthSource> length_source(const po::variables_map& flags, const std::string& path);
+LengthFlags length_flags_of(const po::variables_map& flags);
+// `path`: .npy, .jsonl, .csv or a folder of requests; "" with --random. `verb`: for errors.
+Expected<LengthSource> length_source(const LengthFlags& flags, const std::string& path,
+                                     const char* verb);
 
 // --policy, --window, --pinned, --depth. `policies`: for the help.
 po::options_description rule_flags(const char* default_policy, const char* policies);

@@ -36,6 +36,7 @@ Verb recompiles_verb();
 Verb convert_verb();
 Verb make_model_verb();
 Verb pack_verb();
+Verb requests_verb();
 Verb verify_verb();
 Verb sign_verb();
 Verb keygen_verb();

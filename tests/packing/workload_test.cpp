@@ -108,5 +108,16 @@ TEST(WorkloadTest, options_out_of_range_are_refused) {
               HasSubstr("average length is"));
 }
 
+TEST(WorkloadTest, lengths_that_are_known_get_ids_of_the_seed) {
+  const std::vector<int64_t> lengths = {3, 1};
+  auto workload = workload_of(lengths, 30522, 2023);
+  ASSERT_TRUE(workload.ok());
+  EXPECT_THAT((*workload)[0].ids, ElementsAre(21335, 22041, 14790));
+  EXPECT_EQ((*workload)[1].ids.size(), 1u);
+  EXPECT_EQ((*workload)[1].types.size(), 1u);
+  const std::vector<int64_t> many(40, int64_t{1} << 24);
+  EXPECT_THAT(workload_of(many, 10, 0).error().message, HasSubstr("more than 268435456 tokens"));
+}
+
 }  // namespace
 }  // namespace tessera

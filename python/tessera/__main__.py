@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""python3 -m tessera requests: requests of text. All other verbs are the program tessera's."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+
+from tessera import requests
+from tessera.errors import Error
+
+DESCRIPTION = """\
+Makes requests of text: a folder of one-dimensional NAME.npy each, which 'tessera run --requests',
+'tessera pack' and 'tessera check' read. Text is tokenized here, by the package tokenizers (pip
+install tokenizers), and cut where it is longer than the executable takes. Requests of given
+lengths, or at random, are made by 'tessera requests'."""
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="python3 -m tessera", description=__doc__)
+    verbs = made.add_subparsers(metavar="VERB", required=True)
+    verb = verbs.add_parser("requests", help="make requests of text", description=DESCRIPTION)
+    verb.add_argument("executable", metavar="MODEL.popef")
+    verb.add_argument(
+        "texts",
+        metavar="TEXTS",
+        help='a text a line; .jsonl: a line {"text": …} or {"text": …, "text_pair": …}; -: stdin',
+    )
+    verb.add_argument(
+        "--tokenizer", required=True, metavar="tokenizer.json", help="the file beside the model"
+    )
+    verb.add_argument(
+        "-o", "--output", required=True, metavar="FOLDER", help="to write, new or empty"
+    )
+    verb.add_argument(
+        "--batch",
+        action="store_true",
+        help="write whole batches in place of requests, a folder N for batch N",
+    )
+    return made
+
+
+def read_texts(path: str) -> Iterator[requests.Text]:
+    """Empty lines are left out."""
+    with open(0 if path == "-" else path, encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            if not path.endswith(".jsonl"):
+                yield line.rstrip("\r\n")
+                continue
+            try:
+                row = json.loads(line)
+                text, pair = row["text"], row.get("text_pair")
+            except (ValueError, TypeError, KeyError, AttributeError):
+                text = pair = None
+            if not isinstance(text, str) or not isinstance(pair, (str, type(None))):
+                raise Error(f'{path}:{number}: must be {{"text": "…"}}, and may have a "text_pair"')
+            yield text if pair is None else (text, pair)
+
+
+def make(words: argparse.Namespace) -> None:
+    texts = list(read_texts(words.texts))
+    if not texts:
+        raise Error(f"{words.texts}: holds no text, must hold at least one line")
+    made = requests.of_texts(words.executable, texts, words.tokenizer)
+    tokens = sum(len(next(iter(request.values()))) for request in made)
+    if words.batch:
+        batches = requests.batches(words.executable, made)
+        requests.write(batches, words.output)
+        print(f"{words.output}: {len(made)} requests in {len(batches)} batches, {tokens} tokens")
+        return
+    requests.write(made, words.output)
+    print(f"{words.output}: {len(made)} requests, {tokens} tokens")
+
+
+def main() -> int:
+    words = parser().parse_args()
+    try:
+        make(words)
+    except Error as error:
+        print(f"tessera: {error}", file=sys.stderr)
+        return error.exit_code
+    except (OSError, UnicodeDecodeError) as error:
+        print(f"tessera: {words.texts}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
