@@ -153,7 +153,7 @@ def of_texts(
     read = load_tokenizer(tokenizer)
     read.no_padding()
     read.enable_truncation(wanted.longest)
-    requests = []
+    requests: list[Request] = []
     for encoding in read.encode_batch(list(texts)):
         if not encoding.ids:
             raise Error(f"text {len(requests)}: has no tokens, must have at least one")
