@@ -50,9 +50,9 @@ py::dict answer_arrays(const Answer& answer, const Metadata& metadata) {
     Shape shape = item_shape(*anchor);
     const int64_t item_bytes = elements(shape) * size_of(anchor->dtype);
     shape.insert(shape.begin(), item_bytes ? static_cast<int64_t>(bytes.size()) / item_bytes : 0);
-    py::array array(numpy_dtype(anchor->dtype), shape);
-    std::memcpy(array.mutable_data(), bytes.data(), bytes.size());
-    arrays[py::str(name)] = array;
+    const NewArray made = new_array(anchor->dtype, shape);
+    std::memcpy(made.bytes.data(), bytes.data(), std::min(bytes.size(), made.bytes.size()));
+    arrays[py::str(name)] = made.array;
   }
   return arrays;
 }

@@ -2,6 +2,8 @@
 #include "python/arrays.h"
 
 #include <array>
+#include <cstring>
+#include <map>
 #include <optional>
 
 #include "python/dlpack.h"
@@ -34,17 +36,42 @@ void set_dtype(Array& array, char kind, int64_t item_bytes) {
   if (kind == 'b' && item_bytes == 1) array.dtype = DType::Bool;
 }
 
-Array from_numpy(const py::array& numpy) {
+// Looked up once, and never freed: at exit the interpreter may be gone before this library.
+const py::object& numpy_attribute(const char* name) {
+  static auto& all = *new std::map<std::string, py::object>;
+  py::object& found = all[name];
+  if (!found) found = py::module_::import("numpy").attr(name);
+  return found;
+}
+
+bool is_numpy(const py::handle& value) { return py::isinstance(value, numpy_attribute("ndarray")); }
+
+// NumPy's letter for the elements that one letter of the buffer protocol stands for, in this
+// machine's order.
+char kind_of(const std::string& format) {
+  if (format.size() != 1) return '?';
+  if (format[0] == '?') return 'b';
+  if (std::strchr("bhilq", format[0])) return 'i';
+  if (std::strchr("efd", format[0])) return 'f';
+  return '?';
+}
+
+Array from_numpy(const py::handle& numpy) {
   Array array;
-  const py::dtype dtype = numpy.dtype();
-  if (dtype.byteorder() != '>') set_dtype(array, dtype.kind(), dtype.itemsize());
-  if (!array.dtype) array.dtype_name = py::str(py::handle(dtype));
-  array.shape.assign(numpy.shape(), numpy.shape() + numpy.ndim());
-  array.data = static_cast<std::byte*>(const_cast<void*>(numpy.data()));
-  array.bytes = static_cast<size_t>(numpy.nbytes());
-  array.contiguous = (numpy.flags() & py::array::c_style) != 0;
-  array.writable = numpy.writeable();
-  array.keep = numpy;
+  array.keep = py::reinterpret_borrow<py::object>(numpy);
+  array.dtype_name = py::str(numpy.attr("dtype"));
+  Py_buffer view;
+  if (PyObject_GetBuffer(numpy.ptr(), &view, PyBUF_STRIDES | PyBUF_FORMAT) != 0) {
+    PyErr_Clear();  // a dtype that has no buffers: dates, for example
+    return array;
+  }
+  set_dtype(array, kind_of(view.format), view.itemsize);
+  array.shape.assign(view.shape, view.shape + view.ndim);
+  array.data = static_cast<std::byte*>(view.buf);
+  array.bytes = static_cast<size_t>(view.len);
+  array.contiguous = PyBuffer_IsContiguous(&view, 'C') != 0;
+  array.writable = view.readonly == 0;
+  PyBuffer_Release(&view);  // the elements stay where they are as long as the array lives
   return array;
 }
 
@@ -62,33 +89,32 @@ Array from_dlpack(const std::string& name, const py::handle& value) {
   return array;
 }
 
-py::array as_contiguous(const py::handle& value) {
-  return py::module_::import("numpy").attr("ascontiguousarray")(value);
+py::object as_contiguous(const py::handle& value) {
+  return numpy_attribute("ascontiguousarray")(value);
 }
 
 // A list, a number: NumPy's reading of it, but float32 where it says float64.
-py::array from_sequence(const py::handle& value) {
-  const py::module_ numpy = py::module_::import("numpy");
-  py::array array = numpy.attr("asarray")(value);
-  if (array.dtype().kind() == 'f') array = numpy.attr("asarray")(array, "float32");
-  return array;
+py::object from_sequence(const py::handle& value) {
+  py::object array = numpy_attribute("asarray")(value);
+  const bool is_float = py::cast<std::string>(array.attr("dtype").attr("kind")) == "f";
+  return is_float ? numpy_attribute("asarray")(array, "float32") : array;
 }
 
 Array read_input(const std::string& name, const py::handle& value) {
-  if (py::isinstance<py::array>(value)) {
-    Array array = from_numpy(py::reinterpret_borrow<py::array>(value));
-    return array.contiguous ? array : from_numpy(as_contiguous(value));
+  if (is_numpy(value)) {
+    Array array = from_numpy(value);
+    return array.contiguous || !array.dtype ? array : from_numpy(as_contiguous(value));
   }
   if (py::hasattr(value, "__dlpack__")) {
     Array array = from_dlpack(name, value);
     if (array.contiguous) return array;
-    return from_numpy(as_contiguous(py::module_::import("numpy").attr("from_dlpack")(value)));
+    return from_numpy(as_contiguous(numpy_attribute("from_dlpack")(value)));
   }
   return from_numpy(from_sequence(value));
 }
 
 Array read_output(const std::string& name, const py::handle& value) {
-  if (py::isinstance<py::array>(value)) return from_numpy(py::reinterpret_borrow<py::array>(value));
+  if (is_numpy(value)) return from_numpy(value);
   if (py::hasattr(value, "__dlpack__")) return from_dlpack(name, value);
   refuse(name, "output is a " + std::string(py::str(py::type::of(value).attr("__name__"))) +
                    ", must be an array");
@@ -140,14 +166,9 @@ HeldOutputs hold_outputs(const py::handle& outputs, const Metadata& metadata) {
   if (outputs.is_none()) {
     for (const Anchor& anchor : metadata.anchors) {
       if (anchor.kind != AnchorKind::Output) continue;
-      py::array array(numpy_dtype(anchor.dtype), anchor.shape);
-      held.views.emplace(anchor.name, OutputView{
-                                          anchor.dtype,
-                                          anchor.shape,
-                                          {static_cast<std::byte*>(array.mutable_data()),
-                                                  size_t(array.nbytes())}
-      });
-      held.arrays[py::str(anchor.name)] = array;
+      NewArray made = new_array(anchor.dtype, anchor.shape);
+      held.views.emplace(anchor.name, OutputView{anchor.dtype, anchor.shape, made.bytes});
+      held.arrays[py::str(anchor.name)] = made.array;
     }
     return held;
   }
@@ -166,11 +187,18 @@ HeldOutputs hold_outputs(const py::handle& outputs, const Metadata& metadata) {
   return held;
 }
 
-// Made once, and never freed: at exit the interpreter may be gone before this library.
-const py::dtype& numpy_dtype(DType dtype) {
-  static const auto& all = *new std::array<py::dtype, 4>{py::dtype("float32"), py::dtype("float16"),
-                                                         py::dtype("int32"), py::dtype("bool")};
+const py::object& numpy_dtype(DType dtype) {
+  static const auto& all = *new std::array<py::object, 4>{
+      numpy_attribute("dtype")("float32"), numpy_attribute("dtype")("float16"),
+      numpy_attribute("dtype")("int32"), numpy_attribute("dtype")("bool")};
   return all[static_cast<size_t>(dtype)];
+}
+
+NewArray new_array(DType dtype, const Shape& shape) {
+  const Array made = from_numpy(numpy_attribute("empty")(shape_tuple(shape), numpy_dtype(dtype)));
+  return {
+      made.keep, {made.data, made.bytes}
+  };
 }
 
 py::tuple shape_tuple(const Shape& shape) {

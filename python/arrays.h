@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Arrays of Python as the runners want them, without a copy where layout allows: NumPy arrays,
 // anything that speaks DLPack and lies in host memory, and lists.
+//
+// NumPy is used as any script uses it: arrays are looked into by Python's buffer protocol and made
+// by numpy.empty. Nothing here knows how NumPy lays out its own objects, so that one build works
+// with NumPy 1 and 2.
 #pragma once
 
-#include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -34,7 +38,13 @@ HeldInputs hold_inputs(const py::handle& inputs);
 // C-contiguous; None: new ones for every output, in the executable's dtypes.
 HeldOutputs hold_outputs(const py::handle& outputs, const Metadata& metadata);
 
-const py::dtype& numpy_dtype(DType dtype);
+const py::object& numpy_dtype(DType dtype);  // numpy.dtype
+// A new array of NumPy's, and where its elements lie.
+struct NewArray {
+  py::object array;
+  std::span<std::byte> bytes;
+};
+NewArray new_array(DType dtype, const Shape& shape);
 py::tuple shape_tuple(const Shape& shape);
 
 }  // namespace tessera::python

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // tessera.pack, and requests that are all known through one executable.
-#include <pybind11/numpy.h>
 #include <pybind11/stl.h>
 
-#include <cstring>
+#include <algorithm>
+#include <span>
 
 #include "packing/offline.h"
 #include "packing/pack.h"
@@ -78,10 +78,10 @@ py::list pack(const std::vector<int64_t>& lengths, const py::object& packing,
   return list;
 }
 
-py::array int32_array(const std::vector<int32_t>& values, const Shape& shape) {
-  py::array array(numpy_dtype(DType::I32), shape);
-  std::memcpy(array.mutable_data(), values.data(), values.size() * sizeof(int32_t));
-  return array;
+py::object int32_array(const std::vector<int32_t>& values, const Shape& shape) {
+  const NewArray made = new_array(DType::I32, shape);
+  std::ranges::copy(std::as_bytes(std::span(values)), made.bytes.begin());
+  return made.array;
 }
 
 std::vector<Request> requests_from(const py::handle& requests) {

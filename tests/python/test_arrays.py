@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What may go in and out, where it is copied and where not, and what is said of the rest."""
 
+import os
 import unittest
 
 import numpy as np
@@ -44,6 +45,30 @@ class Case(unittest.TestCase):
     def same(self, answers):
         for name, array in self.expected.items():
             np.testing.assert_array_equal(answers[name], array)
+
+
+class NumPy(Case):
+    """One build for NumPy 1 and 2, whichever is here; Python.numpy tries the other one."""
+
+    def test_arrays_of_this_version_go_in_and_out(self):
+        self.assertIn(np.__version__.split(".")[0], ("1", "2"))
+        answers = self.runner.run(tiny.batch())
+        for name, array in answers.items():
+            self.assertIs(type(array), np.ndarray)
+            self.assertEqual((array.dtype, array.shape), (np.float32, (4, 32)), name)
+            self.assertTrue(array.flags.c_contiguous and array.flags.writeable)
+        self.assertIs(self.runner.inputs[0].dtype, np.dtype("int32"))
+
+    def test_nothing_knows_how_numpy_lays_out_its_objects(self):
+        folder = os.path.join(tiny.SOURCE, "python")
+        for name in os.listdir(folder):
+            if name.endswith((".cpp", ".h")):
+                with open(os.path.join(folder, name)) as file:
+                    self.assertNotIn("pybind11/numpy.h", file.read(), name)
+
+    def test_dtypes_without_buffers_are_refused_by_name(self):
+        dates = np.zeros((4, 32), "datetime64[s]")
+        self.refused("input_ids: dtype is datetime64[s], must be int32", {"input_ids": dates})
 
 
 class Inputs(Case):
