@@ -11,13 +11,12 @@ Status check(const VertexShape& shape) { return check_segments("pack", shape, 3,
 
 Cycles cycles(const VertexShape& shape, const Target& target) {
   const OperandShape& out = shape.operands[2];
-  return segment_cycles(out.size[0], out.size[1] * size_of(out.dtype), shape.operands[1].size[0],
-                        target);
+  return segment_cycles(shape, out.size[0], out.size[1] * size_of(out.dtype), target);
 }
 
-Extents extents(const VertexShape&) {
+Extents extents(const VertexShape& shape) {
   return {
-      {"..N", ".", "TN"},
+      {"..N", has_segment_starts(shape) ? ".." : ".", "TN"},
       {{'T', 1}, {'N', 64}}
   };
 }
@@ -29,7 +28,7 @@ Codelet pack() {
           .cycles = cycles,
           .code_bytes = 512,
           .state_bytes = always<32>,
-          .constants = elements_of<PackConstants>,
+          .constants = segment_constants<PackConstants>,
           .extents = extents};
 }
 

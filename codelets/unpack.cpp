@@ -11,14 +11,13 @@ Status check(const VertexShape& shape) { return check_segments("unpack", shape, 
 
 Cycles cycles(const VertexShape& shape, const Target& target) {
   const OperandShape& out = shape.operands[2];
-  return segment_cycles(out.size[0] * out.size[1], out.size[2] * size_of(out.dtype),
-                        shape.operands[1].size[0], target);
+  return segment_cycles(shape, out.size[0] * out.size[1], out.size[2] * size_of(out.dtype), target);
 }
 
-Extents extents(const VertexShape&) {
+Extents extents(const VertexShape& shape) {
   return {
-      {".N",     ".",      "SLN"    },
-      {{'S', 1}, {'L', 1}, {'N', 64}}
+      {".N",     has_segment_starts(shape) ? ".." : ".", "SLN"    },
+      {{'S', 1}, {'L', 1},                               {'N', 64}}
   };
 }
 
@@ -29,7 +28,7 @@ Codelet unpack() {
           .cycles = cycles,
           .code_bytes = 512,
           .state_bytes = always<32>,
-          .constants = elements_of<UnpackConstants>,
+          .constants = segment_constants<UnpackConstants>,
           .extents = extents};
 }
 

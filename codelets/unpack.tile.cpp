@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// unpack: one padded row a segment, out of segments laid end to end.
+// unpack: one padded row a segment, out of segments on a line of tokens.
 #include "codelets/constants.h"
 #include "codelets/move.tile.h"
 #include "codelets/segments.tile.h"
@@ -29,11 +29,12 @@ void fill_row(const VertexOperand& x, const VertexOperand& out, int64_t s, int64
 
 extern "C" void unpack(const VertexOperand* operands, void*) {
   const VertexOperand& out = operands[2];
-  const Segments segments(operands[1]);
-  int64_t first = 0;
+  const Segments segments(operands[1], unpack_constants.has_starts != 0);
+  int64_t next = 0;
   for (int64_t i = 0; i < out.begin[0] + out.size[0]; ++i) {
+    const int64_t first = segments.start(i, next);
     const int64_t length = segments.length(i);
     if (i >= out.begin[0]) fill_row(operands[0], out, i - out.begin[0], first, length);
-    first += length;
+    next = first + length;
   }
 }

@@ -59,7 +59,7 @@ PassState pass_state(const CompileOptions& options) {
     state.options.fp32_ops.insert(op_of_type(type).value());  // check_options has checked it
   state.options.fp32_nodes = {options.fp16_skip_nodes.begin(), options.fp16_skip_nodes.end()};
   if (options.pack_args) {
-    state.options.pack_unpack = true;
+    state.options.pack_unpack = !is_form_b(options);
     state.options.max_valid_num = options.pack_args->max_valid_num;
     state.options.segment_max_size = options.pack_args->segment_max_size;
   }
@@ -98,13 +98,13 @@ PackingContract packed_contract(const Graph& graph, const PassState& state) {
   contract.form = form_a ? PackingForm::A : PackingForm::B;
   contract.rows = state.packing.rows;
   contract.row_length = state.packing.row_length;
-  contract.max_valid_num = form_a ? state.options.max_valid_num : 0;
+  contract.max_valid_num = state.packing.max_valid_num;
   contract.segment_max_size = form_a ? state.options.segment_max_size : state.packing.row_length;
   contract.token_inputs = state.packing.token_inputs;
   contract.ids_input = state.packing.ids_input;
   contract.mask_input = state.packing.mask_input;
   contract.position_input = state.packing.position_input;
-  contract.unpack_info_input = form_a ? state.packing.unpack_info_input : "";
+  contract.unpack_info_input = state.packing.unpack_info_input;
   contract.padding_id = state.packing.padding_id;
   contract.request_size = RequestSize::Tokens;
   for (const Output& output : graph.outputs) {
@@ -142,8 +142,7 @@ Expected<Converted> run_converter(const std::string& model_path, const CompileOp
   const auto adds = [&](const char* pass) {
     return std::ranges::find(options.passes, pass) != options.passes.end();
   };
-  const bool is_packed =
-      options.pack_args || adds("insert_packing") || adds("insert_attention_mask");
+  const bool is_packed = options.pack_args || adds("insert_packing") || is_form_b(options);
   const std::string number =
       TRY(number_of_length(model.graph, *file, options, is_packed, deadline));
   const std::string of_rows = TRY(number_of_rows(model.graph, *file, options, deadline));

@@ -150,8 +150,10 @@ OptionWords lines_of(const InputShapes& value) {
 
 OptionWords lines_of(const std::optional<PackArgs>& value) {
   if (!value) return {""};
-  return {fmt::format("max_valid_num={} segment_max_size={}", value->max_valid_num,
-                      value->segment_max_size)};
+  std::string line = fmt::format("max_valid_num={}", value->max_valid_num);
+  if (value->segment_max_size != 0)
+    line += fmt::format(" segment_max_size={}", value->segment_max_size);
+  return {line};
 }
 
 OptionWords lines_of(const Target& value) { return {target_text(target_values(value))}; }
@@ -227,8 +229,8 @@ Status parse_option(const std::string& where, const OptionWords& words,
       return must_be(where, word, "max_valid_num=N or segment_max_size=N");
     *field = TRY(positive(where + " " + key, word.substr(equals + 1)));
   }
-  if (!args.max_valid_num || !args.segment_max_size)
-    return usage(where + ": must give both max_valid_num=N and segment_max_size=N");
+  if (!args.max_valid_num)
+    return usage(where + ": must give max_valid_num=N, and in form A segment_max_size=N");
   value = args;
   return {};
 }

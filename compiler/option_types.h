@@ -19,10 +19,10 @@ using Names = std::vector<std::string>;
 enum class Precision : uint8_t { Fp32, Fp16 };
 enum class PartialsType : uint8_t { Half, Float };
 
-// Packing form A: requests end to end, unpacked around attention.
+// Packing form A; with the pass insert_attention_mask, form B.
 struct PackArgs {
-  int64_t max_valid_num = 0;
-  int64_t segment_max_size = 0;
+  int64_t max_valid_num = 0;     // requests in a batch
+  int64_t segment_max_size = 0;  // form A: tokens in a request; form B: 0, a row takes as many
   bool operator==(const PackArgs&) const = default;
 };
 

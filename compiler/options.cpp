@@ -48,15 +48,23 @@ Status types_of_operations(std::string_view name, const Names& types, const Comp
   return {};
 }
 
-Status at_least_1_each(std::string_view name, const std::optional<PackArgs>& args,
-                       const CompileOptions&) {
+Status of_its_form(std::string_view name, const std::optional<PackArgs>& args,
+                   const CompileOptions& options) {
   if (!args) return {};
-  for (const auto& [field, value] : {
-           std::pair("max_valid_num", args->max_valid_num),
-           {"segment_max_size", args->segment_max_size}
-  }) {
-    if (value < 1) return must_be(name, fmt::format("{} is {}", field, value), "at least 1");
+  const auto [requests, longest] = *args;
+  if (requests < 1)
+    return must_be(name, fmt::format("max_valid_num is {}", requests), "at least 1");
+  if (is_form_b(options)) {
+    if (longest == 0) return {};
+    return must_be(name, fmt::format("segment_max_size is {}", longest),
+                   "left out in form B, where a request may be as long as a row");
   }
+  if (longest == 0)
+    return must_be(name, "segment_max_size is left out",
+                   "given in form A; form B (--passes insert_attention_mask) takes "
+                   "max_valid_num alone");
+  if (longest < 1)
+    return must_be(name, fmt::format("segment_max_size is {}", longest), "at least 1");
   return {};
 }
 
@@ -102,6 +110,10 @@ const std::vector<OptionRow>& option_rows() {
 #undef OPTION
   };
   return rows;
+}
+
+bool is_form_b(const CompileOptions& options) {
+  return std::ranges::find(options.passes, "insert_attention_mask") != options.passes.end();
 }
 
 const OptionRow* find_option(std::string_view name) {

@@ -27,6 +27,9 @@ struct CompileOptions {
   Limits limits;  // of the import and of the compile
 };
 
+// Whether requests share rows by attention mask (docs/packing.md).
+bool is_form_b(const CompileOptions& options);
+
 // Where an option's value stands in the canonical text, and so in a cache key.
 enum class OptionPlace : uint8_t {
   Inputs,   // always; the key has it in the signature of the inputs

@@ -40,7 +40,8 @@ Status check_contract(const PackingContract& contract, const Graph& graph) {
   TRY(check_input(graph, contract.ids_input, tokens));
   TRY(check_input(graph, contract.position_input, tokens));
   if (!contract.mask_input.empty()) TRY(check_input(graph, contract.mask_input, tokens));
-  if (form_a) TRY(check_input(graph, contract.unpack_info_input, {contract.max_valid_num, 1}));
+  if (form_a || !contract.unpack_info_input.empty())
+    TRY(check_input(graph, contract.unpack_info_input, unpack_info_shape(contract)));
   bool same = contract.outputs.size() == graph.outputs.size();
   for (size_t i = 0; same && i < graph.outputs.size(); ++i)
     same = contract.outputs[i].name == graph.outputs[i].name;

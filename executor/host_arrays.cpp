@@ -153,22 +153,43 @@ std::string list_names(const std::vector<const Anchor*>& anchors) {
   return names;
 }
 
-Status check_unpack_info(const PackingContract& packing, std::span<const std::byte> lengths) {
+namespace {
+
+Status check_lengths(const PackingContract& packing, const std::vector<int32_t>& lengths) {
   const std::string& name = packing.unpack_info_input;
   int64_t sum = 0;
-  for (size_t i = 0; i < lengths.size() / sizeof(int32_t); ++i) {
-    int32_t length;
-    std::memcpy(&length, lengths.data() + i * sizeof length, sizeof length);
-    if (length < 0 || length > packing.segment_max_size)
-      return Error{fmt::format("{}: length {} at [{}], must be in 0..{}", name, length, i,
+  for (size_t i = 0; i < lengths.size(); ++i) {
+    if (lengths[i] < 0 || lengths[i] > packing.segment_max_size)
+      return Error{fmt::format("{}: length {} at [{}], must be in 0..{}", name, lengths[i], i,
                                packing.segment_max_size)};
-    sum += length;
+    sum += lengths[i];
   }
   const int64_t room = packing.rows * packing.row_length;
-  if (sum > room)
-    return Error{fmt::format("{}: lengths add up to {}, must be at most {} ({} rows of {})", name,
-                             sum, room, packing.rows, packing.row_length)};
+  if (sum <= room) return {};
+  return Error{fmt::format("{}: lengths add up to {}, must be at most {} ({} rows of {})", name,
+                           sum, room, packing.rows, packing.row_length)};
+}
+
+Status check_places(const PackingContract& packing, const std::vector<int32_t>& places) {
+  for (size_t i = 0; i + 1 < places.size(); i += 2) {
+    const int64_t start = places[i], length = places[i + 1];
+    const bool in_batch = start >= 0 && start < packing.rows * packing.row_length;
+    if (in_batch && length >= 0 && start % packing.row_length + length <= packing.row_length)
+      continue;
+    return Error{fmt::format(
+        "{}: {} tokens from {} at [{}], must be within one of the {} rows of {}",
+        packing.unpack_info_input, length, start, i / 2, packing.rows, packing.row_length)};
+  }
   return {};
+}
+
+}  // namespace
+
+Status check_unpack_info(const PackingContract& packing, std::span<const std::byte> info) {
+  std::vector<int32_t> numbers(info.size() / sizeof(int32_t));
+  std::memcpy(numbers.data(), info.data(), numbers.size() * sizeof(int32_t));
+  return packing.form == PackingForm::B ? check_places(packing, numbers)
+                                        : check_lengths(packing, numbers);
 }
 
 }  // namespace tessera

@@ -36,8 +36,8 @@ struct HostInput {
 };
 Expected<HostInput> take_input(const Anchor& anchor, const InputView& view);
 
-// The lengths of form A: each one a request's, all of them together within the rows.
-Status check_unpack_info(const PackingContract& packing, std::span<const std::byte> lengths);
+// Where requests stand (unpack_info_shape): each is within the rows, in form B within one of them.
+Status check_unpack_info(const PackingContract& packing, std::span<const std::byte> info);
 
 // The caller's array is of the anchor's shape, and of its dtype or f32 for f16.
 Status check_output(const Anchor& anchor, const OutputView& view);

@@ -151,27 +151,14 @@ std::vector<int32_t> packed_mask(const PackingContract& contract, const PackedBa
   return cells;
 }
 
-namespace {
-
-// With delimiters, a length takes in the free cells behind the request: those of a used row then
-// add up to the row, so that offsets are running sums.
-int64_t cells_to_next(const PackingContract& contract, const PackedBatch& batch,
-                      const Placement& place) {
-  int64_t end = (place.start / contract.row_length + 1) * contract.row_length;
-  for (const Placement& other : batch.placements)
-    if (other.start > place.start) end = std::min(end, other.start);
-  return end - place.start;
-}
-
-}  // namespace
-
 std::vector<int32_t> packed_unpack_info(const PackingContract& contract, const PackedBatch& batch) {
-  std::vector<int32_t> info(static_cast<size_t>(contract.max_valid_num), 0);
-  CHECK(batch.placements.size() <= info.size());
-  for (size_t i = 0; i < batch.placements.size(); ++i)
-    info[i] = static_cast<int32_t>(contract.zero_delimiters == 0
-                                       ? batch.placements[i].length
-                                       : cells_to_next(contract, batch, batch.placements[i]));
+  std::vector<int32_t> info(static_cast<size_t>(elements(unpack_info_shape(contract))), 0);
+  CHECK(static_cast<int64_t>(batch.placements.size()) <= contract.max_valid_num);
+  auto at = info.begin();
+  for (const Placement& place : batch.placements) {
+    if (!is_end_to_end(contract)) *at++ = static_cast<int32_t>(place.start);
+    *at++ = static_cast<int32_t>(place.length);
+  }
   return info;
 }
 
@@ -191,10 +178,11 @@ OutputSlice output_slice(const PackingContract& contract, const PackingContract:
                          const PackedBatch& batch, size_t ordinal, int64_t bytes_per_item) {
   CHECK(ordinal < batch.placements.size());
   const Placement& place = batch.placements[ordinal];
+  const auto row = static_cast<int64_t>(ordinal);
+  if (contract.form != PackingForm::None && rule.per_request)
+    return {row * bytes_per_item, bytes_per_item};
   if (!is_end_to_end(contract))
     return {place.start * bytes_per_item, place.length * bytes_per_item};
-  const auto row = static_cast<int64_t>(ordinal);
-  if (rule.per_request) return {row * bytes_per_item, bytes_per_item};
   return {row * contract.segment_max_size * bytes_per_item, place.length * bytes_per_item};
 }
 

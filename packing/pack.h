@@ -83,7 +83,7 @@ class BatchPacker {
   std::vector<uint64_t> longest_first_;  // scratch of fill_window
 };
 
-// The tensors that packing makes, int32 [rows,row_length] and unpack_info [max_valid_num,1].
+// The tensors that packing makes: int32 [rows,row_length], and unpack_info_shape for unpack_info.
 std::vector<int32_t> packed_positions(const PackingContract& contract, const PackedBatch& batch);
 // Form A: ordinal in the batch; otherwise: ordinal in the row. 0 where no request is.
 std::vector<int32_t> packed_mask(const PackingContract& contract, const PackedBatch& batch);
@@ -92,7 +92,7 @@ std::vector<int32_t> packed_unpack_info(const PackingContract& contract, const P
 std::vector<int32_t> packed_tokens(const PackingContract& contract, const PackedBatch& batch,
                                    std::span<const std::span<const int32_t>> tokens);
 // Where request number `ordinal` (0-based, in placements) stands in an output: byte offset and byte
-// count of its tokens, or, in an output of form A with one item per request, of its item.
+// count of its tokens, or, in an output of a packed batch with one item per request, of its item.
 struct OutputSlice {
   int64_t offset = 0;
   int64_t bytes = 0;

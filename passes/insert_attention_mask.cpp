@@ -3,24 +3,56 @@
 //
 // The mask input, which said which tokens are there, now holds the request's number within its row,
 // 0 where there is none: a query sees the keys of its own number. Shapes stay as they are, so a
-// packed model costs what the padded one does. A request never crosses a row; the first token of a
-// row is that of its first request alone, so a pooler needs form A.
+// packed model costs what the padded one does. A request never crosses a row. Heads that answer per
+// request are made again, on rows that are unpacked for them (passes/request_heads.h).
+#include <algorithm>
+
 #include "ir/attention_mask.h"
 #include "passes/match.h"
-#include "passes/packable.h"
 #include "passes/packed_masks.h"
 #include "passes/passes.h"
+#include "passes/request_heads.h"
 
 namespace tessera {
+namespace {
+
+// Of requests of a row, where the caller gives no limit of a batch: heads take memory by it.
+constexpr int64_t kRequestsOfRow = 4;
+
+// Outputs stay where their tokens stand; those of whole requests are by request.
+Status make_heads(Graph& graph, const Packable& model, PassState& state) {
+  const TokenShape& shape = model.shape;
+  const int64_t given = state.options.max_valid_num;
+  const int64_t requests =
+      given != 0 ? given : shape.rows * std::min(shape.row_length, kRequestsOfRow);
+  const RequestRows rows = add_request_rows(graph, state, {requests, 2}, shape.row_length);
+  RequestHeads heads(graph, model, rows);
+  TRY(heads.make());
+  for (size_t i = 0; i < graph.outputs.size(); ++i) {
+    const auto& [name, node] = graph.outputs[i];
+    const TokenAxes& axes = model.axes.at(node);
+    if (!axes.by_request) continue;
+    Node* made = heads.made(node);
+    if (axes.kind == TokenAxes::Kind::Row)
+      state.packing.per_request_outputs.insert(name);
+    else
+      made = put(graph, nullptr, made, Op::Pack,
+                 {
+                     made, rows.places
+      },
+                 {{"rows", shape.rows}, {"row_length", shape.row_length}});
+    graph.outputs.set(i, made);
+  }
+  return {};
+}
+
+}  // namespace
 
 Expected<bool> insert_attention_mask(Graph& graph, PassState& state) {
   const Packable model = TRY(prove_packable(graph, state));
-  for (const auto& node : graph.nodes())
-    if (const auto axes = model.axes.find(node.get());
-        axes != model.axes.end() && axes->second.by_request)
-      return Error{called(*node) +
-                   ": computes a value of whole rows, but rows hold several requests; "
-                   "pack with --pack_args, which unpacks first"};
+  const int64_t most = model.shape.rows * model.shape.row_length;
+  if (const int64_t given = state.options.max_valid_num; given != 0)
+    TRY(check_pack_arg("max_valid_num", given, most, "the tokens of a batch"));
   for (Node* attention : model.attentions) {
     const AttentionMask said = *attention_mask(attention->string_attr("mask"));
     if (!said.has_keys())
@@ -31,8 +63,13 @@ Expected<bool> insert_attention_mask(Graph& graph, PassState& state) {
       return Error{called(*attention) +
                    ": adds a bias by place in the row, must be by distance for requests to stand "
                    "anywhere in it; pack with --pack_args, which gives each its own row"};
-    attention->attrs["mask"] = std::string(said.bias ? "segments+bias" : "segments");
   }
+  state.packing.max_valid_num = state.options.max_valid_num;
+  if (std::ranges::any_of(model.axes, [](const auto& axes) { return axes.second.by_request; }))
+    TRY(make_heads(graph, model, state));
+  for (Node* attention : model.attentions)
+    attention->attrs["mask"] = std::string(
+        attention_mask(attention->string_attr("mask"))->bias ? "segments+bias" : "segments");
   return !model.attentions.empty();
 }
 

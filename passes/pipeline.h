@@ -35,7 +35,7 @@ struct PassOptions {
   bool pack_unpack = false;          // form A
   bool pack_attention_mask = false;  // form B
   bool position_ids = false;         // make positions an input; both forms of packing do
-  int64_t max_valid_num = 0;         // form A: requests in a batch
+  int64_t max_valid_num = 0;         // requests in a batch; form B: 0 for as many as its heads take
   int64_t segment_max_size = 0;      // form A: tokens in a request
 };
 
@@ -43,9 +43,10 @@ struct PassOptions {
 struct PackedAnchors {
   std::vector<std::string> token_inputs;  // i32 [rows,row_length], ids too; not mask, positions
   std::string mask_input, position_input, unpack_info_input, ids_input;
-  std::set<std::string> per_request_outputs;  // form A: outputs with one row per request
+  std::set<std::string> per_request_outputs;  // with one row per request
   int64_t rows = 0, row_length = 0;
-  int64_t padding_id = -1;  // that positions were counted without; -1: all ids count
+  int64_t max_valid_num = 0;  // requests in a batch; 0: no limit of its own
+  int64_t padding_id = -1;    // that positions were counted without; -1: all ids count
 };
 
 struct PassState {

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "support/type.h"
+
 namespace tessera {
 
 enum class PackingForm : uint8_t {
@@ -34,17 +36,17 @@ struct PackingContract {
   PackingForm form = PackingForm::None;
   int64_t rows = 0;              // batch
   int64_t row_length = 0;        // sequence
-  int64_t max_valid_num = 0;     // requests per batch: form A's limit; B: 0, no limit but the rows
+  int64_t max_valid_num = 0;     // requests per batch at most; B: 0 for no limit but the rows
   int64_t segment_max_size = 0;  // longest request
   std::vector<std::string>
       token_inputs;               // [rows,row_length], concatenated per request: input_ids …
   std::string ids_input;          // the one whose length is the request's length
   std::string mask_input;         // attention_mask ("" if the model has none)
   std::string position_input;     // position_ids ("" in an unpacked model)
-  std::string unpack_info_input;  // form A: unpack_info [max_valid_num,1]
-  // Outputs: form A [max_valid_num, segment_max_size, …] or, where `per_request`,
-  // [max_valid_num,…]; form B [rows, row_length, …]. Without packing [rows, row_length, …] or,
-  // where `per_request`, [rows, …].
+  std::string unpack_info_input;  // unpack_info_shape; form B: "" if no output is `per_request`
+  // Outputs: form A [max_valid_num, segment_max_size, …], form B and without packing
+  // [rows, row_length, …]. Where `per_request`: in both forms [max_valid_num,…], without packing
+  // [rows, …].
   struct OutputRule {
     std::string name;
     bool per_request = false;  // one row per request, not one per token
@@ -62,5 +64,11 @@ struct PackingContract {
   // hides, so that a request must hold another.
   int64_t padding_id = -1;
 };
+
+// Where requests stand: in form A [max_valid_num,1], the length of each, as they lie end to end; in
+// form B [max_valid_num,2], the first token of each in the line of all tokens, and its length.
+inline Shape unpack_info_shape(const PackingContract& contract) {
+  return {contract.max_valid_num, contract.form == PackingForm::B ? 2 : 1};
+}
 
 }  // namespace tessera

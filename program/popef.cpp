@@ -92,17 +92,16 @@ bool begins_with(const Shape& shape, std::initializer_list<int64_t> front) {
 }
 
 // A runner will write rows x columns values into this input, so it must hold them.
-Status check_packed_input(const Metadata& metadata, std::string_view name, int64_t rows,
-                          int64_t columns) {
+Status check_packed_input(const Metadata& metadata, std::string_view name, const Shape& shape) {
   const Anchor* anchor = find_anchor(metadata, AnchorKind::Input, name);
-  if (anchor != nullptr && anchor->shape == Shape{rows, columns}) return {};
-  return Error{fmt::format("packing: '{}' must be an input [{},{}]", name, rows, columns)};
+  if (anchor != nullptr && anchor->shape == shape) return {};
+  return Error{fmt::format("packing: '{}' must be an input {}", name, to_string(shape))};
 }
 
-// Lengths, which are looked at as integers before every run.
+// Lengths and starts, which are looked at as integers before every run.
 Status check_unpack_info(const Metadata& metadata) {
   const PackingContract& packing = metadata.packing;
-  TRY(check_packed_input(metadata, packing.unpack_info_input, packing.max_valid_num, 1));
+  TRY(check_packed_input(metadata, packing.unpack_info_input, unpack_info_shape(packing)));
   const Anchor* anchor = find_anchor(metadata, AnchorKind::Input, packing.unpack_info_input);
   if (anchor->dtype == DType::I32) return {};
   return Error{fmt::format("packing: '{}' is {}, must be i32", packing.unpack_info_input,
@@ -118,7 +117,7 @@ Status check_packing_names(const PackingContract& packing) {
   for (const std::string_view name : names)
     if (!is_plain_text(name))
       return Error{"packing: a name is not UTF-8 without control characters, must be"};
-  if (packing.form == PackingForm::A || packing.unpack_info_input.empty()) return {};
+  if (packing.form != PackingForm::None || packing.unpack_info_input.empty()) return {};
   return Error{
       fmt::format("packing: '{}' is an unpack_info, must be none where nothing is unpacked",
                   packing.unpack_info_input)};
@@ -127,7 +126,8 @@ Status check_packing_names(const PackingContract& packing) {
 Status check_packed_output(const Metadata& metadata, const PackingContract::OutputRule& rule) {
   const PackingContract& packing = metadata.packing;
   const Anchor* anchor = find_anchor(metadata, AnchorKind::Output, rule.name);
-  const bool unpacked = packing.form == PackingForm::A;
+  const bool is_packed = packing.form != PackingForm::None;
+  const bool unpacked = packing.form == PackingForm::A || (is_packed && rule.per_request);
   const int64_t first = unpacked ? packing.max_valid_num : packing.rows;
   const int64_t second = unpacked ? packing.segment_max_size : packing.row_length;
   if (anchor != nullptr && (rule.per_request ? begins_with(anchor->shape, {first})
@@ -149,15 +149,18 @@ Status check_packing(const Metadata& metadata) {
   if (packing.rows < 1 || packing.row_length < 1)
     return Error{"packing: rows and row length must be positive"};
   for (const std::string& name : packing.token_inputs)
-    TRY(check_packed_input(metadata, name, packing.rows, packing.row_length));
+    TRY(check_packed_input(metadata, name, {packing.rows, packing.row_length}));
   if (std::count(packing.token_inputs.begin(), packing.token_inputs.end(), packing.ids_input) != 1)
     return Error{fmt::format("packing: '{}' must be one of the token inputs", packing.ids_input)};
   for (const PackingContract::OutputRule& rule : packing.outputs)
     TRY(check_packed_output(metadata, rule));
   if (!is_packed) return {};
   for (const std::string& name : {packing.mask_input, packing.position_input})
-    if (!name.empty()) TRY(check_packed_input(metadata, name, packing.rows, packing.row_length));
-  if (packing.form != PackingForm::A) return {};
+    if (!name.empty()) TRY(check_packed_input(metadata, name, {packing.rows, packing.row_length}));
+  const bool unpacks =
+      packing.form == PackingForm::A || !packing.unpack_info_input.empty() ||
+      std::ranges::any_of(packing.outputs, &PackingContract::OutputRule::per_request);
+  if (!unpacks) return {};
   if (packing.max_valid_num < 1 || packing.segment_max_size < 1)
     return Error{"packing: max_valid_num and segment_max_size must be positive"};
   return check_unpack_info(metadata);

@@ -47,9 +47,9 @@ PackingContract contract_of(const py::object& packing) {
         Error{"packing: rows, row_length and segment_max_size must be positive, segment_max_size "
               "at most row_length, and form A must have a max_valid_num",
               ErrorKind::Usage});
-  if (!form_a && !contract.unpack_info_input.empty())
-    raise(
-        Error{"packing: form B unpacks nothing, must have no unpack_info_input", ErrorKind::Usage});
+  if (!form_a && !contract.unpack_info_input.empty() && contract.max_valid_num < 1)
+    raise(Error{"packing: form B with an unpack_info_input must have a max_valid_num",
+                ErrorKind::Usage});
   check(check_contract(contract));
   return contract;
 }
@@ -144,9 +144,9 @@ py::dict packed_inputs(const py::object& packing, const py::tuple& placements,
   if (!contract.position_input.empty())
     inputs[py::str(contract.position_input)] =
         int32_array(packed_positions(contract, batch), shape);
-  if (contract.form == PackingForm::A && !contract.unpack_info_input.empty())
+  if (contract.form != PackingForm::None && !contract.unpack_info_input.empty())
     inputs[py::str(contract.unpack_info_input)] =
-        int32_array(packed_unpack_info(contract, batch), {contract.max_valid_num, 1});
+        int32_array(packed_unpack_info(contract, batch), unpack_info_shape(contract));
   return inputs;
 }
 

@@ -116,7 +116,7 @@ Status BatchRunner::check_rows() const {
 Status BatchRunner::check_inputs() const {
   const PackingContract& c = contract_;
   for (const Anchor* anchor : inputs_) {
-    const bool info = c.form == PackingForm::A && anchor->name == c.unpack_info_input;
+    const bool info = c.form != PackingForm::None && anchor->name == c.unpack_info_input;
     const bool known = info || anchor->name == c.mask_input || anchor->name == c.position_input ||
                        has_name(c.token_inputs, anchor->name);
     if (!known) {
@@ -125,8 +125,7 @@ Status BatchRunner::check_inputs() const {
     }
     const TensorType is{anchor->dtype, anchor->shape};
     const TensorType must{
-        DType::I32, info ? Shape{c.max_valid_num, 1           }
-           : Shape{c.rows,          c.row_length}
+        DType::I32, info ? unpack_info_shape(c) : Shape{c.rows, c.row_length}
     };
     if (is == must) continue;
     return Error{"packing: input " + anchor->name + " is " + to_string(is) + ", must be " +
@@ -152,11 +151,13 @@ Status BatchRunner::plan_outputs() {
       return shape.size() >= lead.size() && std::equal(lead.begin(), lead.end(), shape.begin());
     };
     plan.rule.per_request = is_per_request(c, anchor);
-    Shape lead = plan.rule.per_request ? Shape{by_token[0]} : by_token;
+    const bool is_packed = c.form != PackingForm::None;
+    Shape lead = by_token;
+    if (plan.rule.per_request) lead = {is_packed ? c.max_valid_num : c.rows};
     if (c.request_size == RequestSize::Batch) lead.clear();  // its one request has all of it
-    if (!begins_with(lead) || (plan.rule.per_request && c.form == PackingForm::B)) {
+    if (!begins_with(lead)) {
       return Error{"packing: output " + anchor.name + " is " + to_string(shape) +
-                   ", must begin with " + to_string(by_token)};
+                   ", must begin with " + to_string(lead)};
     }
     plan.item_bytes =
         elements(Shape(shape.begin() + std::ssize(lead), shape.end())) * size_of(anchor.dtype);

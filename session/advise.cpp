@@ -159,11 +159,12 @@ class Options {
     option.useful_share = static_cast<double>(demand_.useful_tokens) /
                           (static_cast<double>(batches) * static_cast<double>(demand_.rows) *
                            static_cast<double>(longest));
+    const bool is_packed = flags_.find("--pack_args ") != std::string::npos;  // in form A
     option.command = fmt::format(
-        "tessera compile --input_model {}{} --input_shape {} --passes insert_attention_mask -o "
-        "packed.popef && tessera run packed.popef --policy lpfhp --requests FOLDER --outputs "
-        "FOLDER",
-        shell_word(model_), flags_, in_words(option.shapes[0]));
+        "tessera compile --input_model {}{} --input_shape {}{} -o packed.popef && tessera run "
+        "packed.popef --policy lpfhp --requests FOLDER --outputs FOLDER",
+        shell_word(model_), flags_, in_words(option.shapes[0]),
+        is_packed ? "" : " --passes insert_attention_mask");
     price(option);
     return option;
   }

@@ -33,6 +33,14 @@ std::optional<Value> on_few_tiles(Lowering& lowering, const Node& node, const Sh
   return all_of(together, rows);
 }
 
+// The places of `segments`, which every tile reads whole.
+void read_places(Step& step, Node* info, int64_t segments) {
+  if (info->type.shape[1] == 1)
+    step.read(info, {segments}, {whole_dim()});
+  else
+    step.read(info, {segments, 2}, {whole_dim(), whole_dim()});
+}
+
 }  // namespace
 
 void lower_unpack(Lowering& lowering, const Node& node) {
@@ -53,7 +61,8 @@ void lower_unpack(Lowering& lowering, const Node& node) {
   } else {
     step.read(node.in[0], rows, tokens);
   }
-  step.read(node.in[1], {to[0]}, {whole_dim()}).emit();
+  read_places(step, node.in[1], to[0]);
+  step.emit();
 }
 
 void lower_pack(Lowering& lowering, const Node& node) {
@@ -67,7 +76,8 @@ void lower_pack(Lowering& lowering, const Node& node) {
   const VariableId out = lowering.result(&node, out_rows, {plan.rows, plan.columns});
   Step step(lowering, node.name, node.origin, "pack", out);
   step.read(node.in[0], from, {whole_dim(), whole_dim(), along(1, plan.columns)});
-  step.read(node.in[1], {from[0]}, {whole_dim()}).emit();
+  read_places(step, node.in[1], from[0]);
+  step.emit();
 }
 
 }  // namespace tessera

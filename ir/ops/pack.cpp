@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// pack and unpack: between one row a segment, padded, and segments laid end to end.
+// pack and unpack: between one row a segment, padded, and segments that share rows.
 //
-// Both read the packed tensor as one line of tokens: segment i stands after the lengths of all
-// segments before it, whatever row that falls in. So a segment may continue on the next row, and
-// the lengths are all that either op needs to know.
+// Both read the packed tensor as one line of tokens, whatever row a token falls in. The second
+// operand says where each segment stands in it. i32[segments,1] are the lengths of segments that
+// are laid end to end; i32[segments,2] are the start and the length of each, with free tokens
+// between them.
 #include <algorithm>
 
 #include "ir/ops/ops.h"
@@ -11,16 +12,15 @@
 namespace tessera::ops {
 namespace {
 
+// `segments` is negative where any number will do.
 Status check_info(const Node& node, int64_t segments) {
-  const TensorType wanted{
-      DType::I32, {segments, 1}
-  };
-  if (segments >= 0 ? node.in[1]->type == wanted
-                    : node.in[1]->type.dtype == DType::I32 && node.in[1]->type.shape.size() == 2 &&
-                          node.in[1]->type.shape[1] == 1)
+  const TensorType& info = node.in[1]->type;
+  if (info.dtype == DType::I32 && info.shape.size() == 2 &&
+      (info.shape[1] == 1 || info.shape[1] == 2) && (segments < 0 || info.shape[0] == segments))
     return {};
-  return fail(node, "lengths are " + to_string(node.in[1]->type) + ", must be " +
-                        (segments >= 0 ? to_string(wanted) : "i32[segments,1]"));
+  const std::string count = segments < 0 ? "segments" : std::to_string(segments);
+  return fail(node, "places of segments are " + to_string(info) + ", must be i32[" + count +
+                        ",1] or i32[" + count + ",2]");
 }
 
 Status check_tokens(const Node& node) {
@@ -29,23 +29,32 @@ Status check_tokens(const Node& node) {
                         ", must have a dimension of rows and one of tokens");
 }
 
-// Where each segment starts in the line of tokens.
-Expected<std::vector<int64_t>> starts(const Node& node, const std::vector<double>& lengths,
-                                      int64_t longest, int64_t tokens) {
-  std::vector<int64_t> at;
+struct Segment {
+  int64_t start = 0, length = 0;  // in the line of tokens
+};
+
+Expected<std::vector<Segment>> segments_of(const Node& node, const Array& info, int64_t longest,
+                                           int64_t tokens) {
+  const bool has_starts = info.type.shape[1] == 2;
+  std::vector<Segment> segments;
   int64_t next = 0;
-  for (size_t i = 0; i < lengths.size(); ++i) {
-    const auto length = static_cast<int64_t>(lengths[i]);
-    if (length < 0 || length > longest)
-      return fail(node, "length of segment " + std::to_string(i) + " is " + std::to_string(length) +
-                            ", must be within 0 .. " + std::to_string(longest));
-    at.push_back(next);
-    next += length;
+  for (int64_t i = 0; i < info.type.shape[0]; ++i) {
+    const auto at = static_cast<size_t>(i);
+    Segment segment{next, static_cast<int64_t>(info.data[has_starts ? 2 * at + 1 : at])};
+    if (has_starts) segment.start = static_cast<int64_t>(info.data[2 * at]);
+    if (segment.length < 0 || segment.length > longest)
+      return fail(node, "length of segment " + std::to_string(i) + " is " +
+                            std::to_string(segment.length) + ", must be within 0 .. " +
+                            std::to_string(longest));
+    next = segment.start + segment.length;
+    if (segment.start < 0 || next > tokens)
+      return fail(node, "segment " + std::to_string(i) + " is tokens " +
+                            std::to_string(segment.start) + " to " + std::to_string(next) +
+                            ", must be within the " + std::to_string(tokens) +
+                            " tokens of the packed rows");
+    segments.push_back(segment);
   }
-  if (next > tokens)
-    return fail(node, "lengths add up to " + std::to_string(next) + ", must be at most the " +
-                          std::to_string(tokens) + " tokens of the packed rows");
-  return at;
+  return segments;
 }
 
 // Elements of one token.
@@ -70,13 +79,13 @@ Expected<TensorType> Pack::infer(const Node& node) {
 Expected<Array> Pack::eval(const Node& node, std::span<const Array> in) {
   const Shape& from = in[0].type.shape;
   const Shape& to = node.type.shape;
-  const std::vector<double>& lengths = in[1].data;
-  const std::vector<int64_t> at = TRY(starts(node, lengths, from[1], to[0] * to[1]));
   const int64_t size = token_size(to);
   Array out = zeros(node);
-  for (size_t i = 0; i < at.size(); ++i)
-    std::copy_n(in[0].data.begin() + static_cast<int64_t>(i) * from[1] * size,
-                static_cast<int64_t>(lengths[i]) * size, out.data.begin() + at[i] * size);
+  auto row = in[0].data.begin();
+  for (const Segment& segment : TRY(segments_of(node, in[1], from[1], to[0] * to[1]))) {
+    std::copy_n(row, segment.length * size, out.data.begin() + segment.start * size);
+    row += from[1] * size;
+  }
   return out;
 }
 
@@ -95,13 +104,13 @@ Expected<TensorType> Unpack::infer(const Node& node) {
 Expected<Array> Unpack::eval(const Node& node, std::span<const Array> in) {
   const Shape& from = in[0].type.shape;
   const Shape& to = node.type.shape;
-  const std::vector<double>& lengths = in[1].data;
-  const std::vector<int64_t> at = TRY(starts(node, lengths, to[1], from[0] * from[1]));
   const int64_t size = token_size(to);
   Array out = zeros(node);
-  for (size_t i = 0; i < at.size(); ++i)
-    std::copy_n(in[0].data.begin() + at[i] * size, static_cast<int64_t>(lengths[i]) * size,
-                out.data.begin() + static_cast<int64_t>(i) * to[1] * size);
+  auto row = out.data.begin();
+  for (const Segment& segment : TRY(segments_of(node, in[1], to[1], from[0] * from[1]))) {
+    std::copy_n(in[0].data.begin() + segment.start * size, segment.length * size, row);
+    row += to[1] * size;
+  }
   return out;
 }
 

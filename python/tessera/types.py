@@ -71,7 +71,7 @@ class Packing(NamedTuple):
     ids_input: str
     mask_input: str  #: "" if the model has none
     position_input: str
-    unpack_info_input: str  #: "" in form B
+    unpack_info_input: str  #: "" in form B where no output holds one value a request
     per_request: dict[str, bool]  #: by output: one value a request (True) or one a token
     padding_id: int = -1  #: that a request must not hold; -1 if it may hold any
 
@@ -110,11 +110,11 @@ class Pass(NamedTuple):
     optional: bool  #: runs only where it is asked for
 
 
-class PackArgs(TypedDict):
-    """Packing by unpack and repack: requests end to end, attention over each alone."""
+class PackArgs(TypedDict, total=False):
+    """Packing: by unpack and repack, or with the pass ``insert_attention_mask`` by its mask."""
 
     max_valid_num: int  # requests in a batch
-    segment_max_size: int  # tokens of the longest request
+    segment_max_size: int  # tokens of the longest request; not with ``insert_attention_mask``
 
 
 class CompileOptions(TypedDict, total=False):
@@ -143,7 +143,8 @@ class CompileOptions(TypedDict, total=False):
     #: Partial sums lie interleaved, and their sum loads 16 bytes of them a cycle. The default:
     #: False.
     enable_fast_reduce: bool
-    #: Packing form A, by unpack and repack: max_valid_num=N segment_max_size=N. In Python:
+    #: Packing form A, by unpack and repack: max_valid_num=N segment_max_size=N; in form B
+    #: max_valid_num=N alone, for requests in a batch whose heads answer per request. In Python:
     #: ``{"max_valid_num": 40, "segment_max_size": 256}``.
     pack_args: PackArgs
     #: Optional passes to add: a,b (insert_attention_mask: packing form B, by attention mask).

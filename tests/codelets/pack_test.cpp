@@ -58,6 +58,23 @@ TEST(Pack, hostile_lengths_read_and_write_nothing_outside) {
   EXPECT_THAT(run({0, 0, 2}), Each(0));  // a length of a segment that is not there
 }
 
+TEST(Pack, starts_put_segments_anywhere) {
+  const VertexArray x = ints({3, 2, 1}, {11, 12, 21, 99, 31, 32});
+  const VertexArray info = ints({3, 2}, {3, 2, 0, 1, 1, 2});
+  EXPECT_THAT(run_vertex("pack", {}, {x, info, output(DType::I32, {6, 1})})[0].values,
+              ElementsAre(21, 31, 32, 11, 12, 0));
+  VertexArray out = output(DType::I32, {2, 1});
+  out.begin = {2, 0};
+  EXPECT_THAT(run_vertex("pack", {}, {x, info, out})[0].values, ElementsAre(32, 11));
+}
+
+TEST(Pack, hostile_starts_write_nothing_outside) {
+  const VertexArray x = ints({4, 2, 1}, {1, 2, 3, 4, 5, 6, 7, 8});
+  const VertexArray info = ints({4, 2}, {INT32_MIN, INT32_MAX, -1, 2, 2, INT32_MAX, INT32_MAX, 1});
+  EXPECT_THAT(run_vertex("pack", {}, {x, info, output(DType::I32, {4, 1})})[0].values,
+              ElementsAre(4, 0, 5, 6));
+}
+
 TEST(Pack, refuses_what_it_cannot_run) {
   const VertexArray x = ints({2, 2, 1}, {1, 2, 3, 4});
   const VertexArray info = ints({2}, {1, 1});

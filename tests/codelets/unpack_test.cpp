@@ -41,6 +41,21 @@ TEST(Unpack, blocks_of_out_make_up_the_whole) {
   }
 }
 
+TEST(Unpack, starts_take_segments_from_anywhere) {
+  const VertexArray x = ints({6, 1}, {21, 31, 32, 11, 12, 0});
+  VertexArray out = output(DType::I32, {2, 2, 1});
+  out.begin = {1, 0, 0};  // the second and third segment
+  EXPECT_THAT(run_vertex("unpack", {}, {x, ints({3, 2}, {3, 2, 0, 1, 1, 2}), out})[0].values,
+              ElementsAre(21, 0, 31, 32));
+}
+
+TEST(Unpack, hostile_starts_read_nothing_outside) {
+  const VertexArray x = ints({3, 1}, {1, 2, 3});
+  const VertexArray info = ints({4, 2}, {INT32_MIN, INT32_MAX, -1, 3, 2, INT32_MAX, INT32_MAX, 1});
+  EXPECT_THAT(run_vertex("unpack", {}, {x, info, output(DType::I32, {4, 2, 1})})[0].values,
+              ElementsAre(0, 0, 0, 1, 3, 0, 0, 0));
+}
+
 TEST(Unpack, a_segment_longer_than_its_row_is_cut) {
   const VertexArray x = ints({5, 1}, {1, 2, 3, 4, 5});
   EXPECT_THAT(

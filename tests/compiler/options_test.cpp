@@ -150,8 +150,8 @@ TEST(Options, a_word_that_is_none_of_the_kind_is_told_what_it_must_be) {
             "input_shape a: given twice, must be given once");
   EXPECT_EQ(parse_error("pack_args", {"rows=3"}),
             "pack_args: 'rows=3', must be max_valid_num=N or segment_max_size=N");
-  EXPECT_EQ(parse_error("pack_args", {"max_valid_num=3"}),
-            "pack_args: must give both max_valid_num=N and segment_max_size=N");
+  EXPECT_EQ(parse_error("pack_args", {"segment_max_size=3"}),
+            "pack_args: must give max_valid_num=N, and in form A segment_max_size=N");
 }
 
 TEST(Options, a_value_out_of_range_is_told_the_range) {
@@ -164,6 +164,18 @@ TEST(Options, a_value_out_of_range_is_told_the_range) {
   options = {};
   options.pack_args = PackArgs{.max_valid_num = 0, .segment_max_size = 8};
   EXPECT_EQ(usage_error(options), "pack_args: max_valid_num is 0, must be at least 1");
+  options.pack_args = PackArgs{.max_valid_num = 4, .segment_max_size = 0};
+  EXPECT_EQ(usage_error(options),
+            "pack_args: segment_max_size is left out, must be given in form A; form B (--passes "
+            "insert_attention_mask) takes max_valid_num alone");
+  options.passes = {"insert_attention_mask"};
+  EXPECT_TRUE(check_options(options).ok());
+  options.pack_args->segment_max_size = 8;
+  EXPECT_EQ(
+      usage_error(options),
+      "pack_args: segment_max_size is 8, must be left out in form B, where a request may be as "
+      "long as a row");
+  options.passes.clear();
   options = {};
   options.batches_per_step = 0;
   EXPECT_EQ(usage_error(options), "batches_per_step: is 0, must be from 1 to 1000000");

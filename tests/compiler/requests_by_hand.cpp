@@ -87,8 +87,11 @@ Inputs packed_inputs(const Graph& graph, const PassState& state,
       if (!state.packing.position_input.empty())
         inputs[state.packing.position_input].data[place] = static_cast<double>(at);
     }
-    if (!state.packing.unpack_info_input.empty())
-      inputs[state.packing.unpack_info_input].data[i] = static_cast<double>(requests[i].length());
+    if (state.packing.unpack_info_input.empty()) continue;
+    std::vector<double>& info = inputs[state.packing.unpack_info_input].data;
+    const auto length = static_cast<double>(requests[i].length());
+    if (in_rows) info[2 * i] = static_cast<double>(starts[i]);
+    info[in_rows ? 2 * i + 1 : i] = length;
   }
   return inputs;
 }

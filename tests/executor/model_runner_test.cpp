@@ -222,6 +222,51 @@ TEST(ModelRunner, an_unpack_info_that_is_not_of_integers_is_not_read_as_lengths)
   EXPECT_EQ(out, in);
 }
 
+TEST(ModelRunner, a_request_of_form_b_stands_within_a_row) {
+  Executable executable = tiny_executable(R"(program odd {
+  target test
+  input info: i32[2,2] = by [2,2] at 0
+  output y: i32[2,2] = by [2,2] at 0
+  inputs info
+  outputs y
+  step s {
+    copy on [1] at 0 perm=[0,1] step=[1,1]
+    read info [*, *]
+    write y [*, *]
+  }
+}
+)");
+  PackingContract& packing = executable.metadata.packing;
+  packing.form = PackingForm::B;
+  packing.rows = 3;
+  packing.row_length = 4;
+  packing.max_valid_num = 2;
+  packing.unpack_info_input = "info";
+  auto runner = ModelRunner::create(std::make_shared<const Executable>(std::move(executable)),
+                                    {.threads = 1, .jit = shared_jit()});
+  ASSERT_TRUE(runner.ok()) << runner.error().message;
+  const auto error_of = [&](const std::vector<int32_t>& places) -> std::string {
+    std::vector<int32_t> out(4);
+    const InputViews inputs = {
+        {"info", {DType::I32, false, {2, 2}, std::as_bytes(std::span(places))}}
+    };
+    const OutputViews outputs = {
+        {"y", {DType::I32, {2, 2}, std::as_writable_bytes(std::span(out))}}
+    };
+    const Status ran = (*runner)->run(inputs, outputs);
+    return ran.ok() ? "" : ran.error().message;
+  };
+  EXPECT_EQ(error_of({9, 3, 0, 0}), "");
+  EXPECT_EQ(error_of({0, 4, 6, 3}),
+            "info: 3 tokens from 6 at [1], must be within one of the 3 rows of 4");
+  EXPECT_EQ(error_of({12, 1, 0, 0}),
+            "info: 1 tokens from 12 at [0], must be within one of the 3 rows of 4");
+  EXPECT_EQ(error_of({-1, 1, 0, 0}),
+            "info: 1 tokens from -1 at [0], must be within one of the 3 rows of 4");
+  EXPECT_EQ(error_of({0, -1, 0, 0}),
+            "info: -1 tokens from 0 at [0], must be within one of the 3 rows of 4");
+}
+
 TEST(ModelRunner, an_executable_whose_metadata_names_other_anchors_is_refused) {
   Executable executable = tiny_executable(kHalves);
   executable.metadata.anchors[0].shape = {3, 2};

@@ -149,6 +149,8 @@ std::vector<Form> all_forms(std::mt19937& random) {
       {"cumsum",  {},                                              {{"okn", kInts}, {"okn", kInts}}           },
       {"unpack",  {},                                              {{"*n", kAll}, {"*", kInts}, {"sln", {}}}  },
       {"pack",    {},                                              {{"**n", kAll}, {"*", kInts}, {"tn", {}}}  },
+      {"unpack",  {},                                              {{"*n", kAll}, {"*2", kInts}, {"sln", {}}} },
+      {"pack",    {},                                              {{"**n", kAll}, {"*2", kInts}, {"tn", {}}} },
   };
   add_products(forms, random);
   add_attention(forms);
@@ -179,6 +181,7 @@ VertexShape vertex_of(const Form& form, int64_t most, std::mt19937& random) {
       is.size.push_back(c == '+'                ? sum
                         : c == '*'              ? any()
                         : c == '1' || stretched ? 1
+                        : c == '2'              ? 2
                                                 : sizes[letter]);
     }
     shape.operands.push_back(std::move(is));

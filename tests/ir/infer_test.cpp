@@ -127,7 +127,7 @@ const Refusal kRefusals[] = {
     {"attention %q, %k, %k, %f {heads=2 scale=1 mask=\"bias\"} : f32[2,4,6]",
      "attention: mask bias is f32[2,3], must be of f32 or f16 and [2,2,4,5], or 1 in place of any"                                                  },
     {"pack %q, %keys {rows=1 row_length=8} : f32[1,8,6]",
-     "pack: lengths are i32[2,5], must be i32[2,1]"                                                                                                 },
+     "pack: places of segments are i32[2,5], must be i32[2,1] or i32[2,2]"                                                                          },
     {"pack %row, %n {rows=1 row_length=8} : f32[1,8]",
      "pack: input is f32[3], must have a dimension of rows and one of tokens"                                                                       },
     {"pack %q, %n {rows=0 row_length=8} : f32[1,8,6]",
@@ -136,7 +136,7 @@ const Refusal kRefusals[] = {
      "pack: result is f32[1099511627776,2,6], must have at most 8 dimensions and 1099511627776 "
      "elements"                                                                                                                                     },
     {"unpack %q, %keys {segment_max_size=3} : f32[2,3,6]",
-     "unpack: lengths are i32[2,5], must be i32[segments,1]"                                                                                        },
+     "unpack: places of segments are i32[2,5], must be i32[segments,1] or i32[segments,2]"                                                          },
     {"unpack %q, %n {segment_max_size=0} : f32[2,3,6]",
      "unpack: segment_max_size is 0, must be at least 1"                                                                                            },
 };

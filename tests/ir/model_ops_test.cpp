@@ -157,7 +157,7 @@ TEST(Pack, lengths_that_do_not_fit_are_errors) {
                       {
                           x, {3, 3, 3}
   }),
-            "y: pack: lengths add up to 9, must be at most the 8 tokens of the packed rows");
+            "y: pack: segment 2 is tokens 6 to 9, must be within the 8 tokens of the packed rows");
   EXPECT_EQ(run_error(kPack,
                       {
                           x, {1, 4, 0}
@@ -170,13 +170,46 @@ TEST(Pack, lengths_that_do_not_fit_are_errors) {
             "y: pack: length of segment 1 is -1, must be within 0 .. 3");
 }
 
+TEST(Pack, starts_put_segments_anywhere) {
+  EXPECT_THAT(run("graph @f(%x: i32[3,2], %n: i32[3,2]) {"
+                  " %y = pack %x, %n {rows=2 row_length=3} : i32[2,3] return %y }",
+                  {
+                      {11, 12, 21, 99, 31, 32},
+                      {3,  2,  0,  1,  1,  2 }
+  }),
+              ElementsAre(21, 31, 32, 11, 12, 0));
+}
+
+TEST(Unpack, starts_take_segments_from_anywhere) {
+  const std::string text =
+      "graph @f(%x: i32[2,3], %n: i32[3,2]) {"
+      " %y = unpack %x, %n {segment_max_size=2} : i32[3,2] return %y }";
+  EXPECT_THAT(run(text,
+                  {
+                      {21, 31, 32, 11, 12, 0},
+                      {3,  2,  0,  1,  5,  0}
+  }),
+              ElementsAre(11, 12, 21, 0, 0, 0));
+  const Values x(6, 1);
+  EXPECT_THAT(run_error(text,
+                        {
+                            x, {5, 2, 0, 0, 0, 0}
+  }),
+              HasSubstr("segment 0 is tokens 5 to 7"));
+  EXPECT_THAT(run_error(text,
+                        {
+                            x, {0, 0, -1, 1, 0, 0}
+  }),
+              HasSubstr("segment 1 is tokens -1 to 0"));
+}
+
 TEST(Unpack, lengths_that_do_not_fit_are_errors) {
   const Values x(8, 1);
   EXPECT_THAT(run_error(kUnpack,
                         {
                             x, {3, 3, 3}
   }),
-              HasSubstr("lengths add up to 9"));
+              HasSubstr("segment 2 is tokens 6 to 9"));
   EXPECT_THAT(run_error(kUnpack,
                         {
                             x, {4, 0, 0}

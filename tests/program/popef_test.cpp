@@ -196,8 +196,7 @@ TEST_F(Popef, constants_are_used_where_they_are_mapped) {
 
 TEST_F(Popef, a_packing_contract_survives) {
   Executable executable = small();
-  executable.metadata.packing = {PackingForm::B, 4, 6, 5, 8, {"x"}, "x", "x", "x", "",
-                                 {{"z", true}}};
+  executable.metadata.packing = {PackingForm::B, 4, 6, 5, 8, {"x"}, "x", "x", "x", "", {{"z"}}};
   ASSERT_TRUE(write_popef(executable, path_).ok());
   const auto read = read_popef(path_, accept_all);
   ASSERT_TRUE(read.ok()) << read.error().message;
@@ -209,7 +208,7 @@ TEST_F(Popef, a_packing_contract_survives) {
   EXPECT_EQ(packing.segment_max_size, 8);
   EXPECT_EQ(packing.token_inputs, std::vector<std::string>{"x"});
   EXPECT_EQ(packing.unpack_info_input, "");
-  EXPECT_TRUE(packing.outputs[0].per_request);
+  EXPECT_FALSE(packing.outputs[0].per_request);
 }
 
 TEST_F(Popef, two_writes_are_the_same_bytes) { EXPECT_EQ(written(small()), written(small())); }
@@ -412,7 +411,7 @@ TEST_F(Popef, metadata_describes_the_program) {
 
 TEST_F(Popef, a_packing_contract_names_what_is_there) {
   const std::string where = "blob 1 (metadata 'metadata'): packing: ";
-  const PackingContract sound{PackingForm::B, 4, 6, 0, 6, {"x"}, "x", "x", "x", "", {{"z", true}}};
+  const PackingContract sound{PackingForm::B, 4, 6, 0, 6, {"x"}, "x", "x", "x", "", {{"z"}}};
   const auto with = [&](auto change) {
     Metadata metadata = small().metadata;
     metadata.packing = sound;
@@ -430,18 +429,24 @@ TEST_F(Popef, a_packing_contract_names_what_is_there) {
             where + "'y' must be one of the token inputs");
   EXPECT_EQ(with([](PackingContract& p) { p.mask_input = "y"; }),
             where + "'y' must be an input [4,6]");
-  EXPECT_EQ(with([](PackingContract& p) { p.outputs[0].per_request = false; }),
-            where + "'z' must be an output [4,6,…]");
+  EXPECT_EQ(with([](PackingContract& p) { p.row_length = 7, p.token_inputs = {}; }),
+            where + "'x' must be one of the token inputs");
   EXPECT_EQ(with([](PackingContract& p) { p.outputs[0].name = "x"; }),
-            where + "'x' must be an output [4,…]");
+            where + "'x' must be an output [4,6,…]");
+  EXPECT_EQ(with([](PackingContract& p) { p.outputs[0].per_request = true; }),
+            where + "'z' must be an output [0,…]");
+  EXPECT_EQ(with([](PackingContract& p) { p.outputs[0].per_request = true, p.max_valid_num = 4; }),
+            where + "'' must be an input [4,2]");
   EXPECT_EQ(with([](PackingContract& p) { p.form = PackingForm::A, p.outputs = {}; }),
             where + "max_valid_num and segment_max_size must be positive");
   EXPECT_EQ(with([](PackingContract& p) {
               p = {PackingForm::A, 4, 6, 3, 6, {"x"}, "x", "x", "x", "x", {}};
             }),
             where + "'x' must be an input [3,1]");
-  EXPECT_EQ(with([](PackingContract& p) { p.unpack_info_input = "x"; }),
-            where + "'x' is an unpack_info, must be none where nothing is unpacked");
+  EXPECT_EQ(with([](PackingContract& p) {
+              p = {PackingForm::B, 4, 6, 3, 6, {"x"}, "x", "x", "x", "x", {}};
+            }),
+            where + "'x' must be an input [3,2]");
   EXPECT_EQ(with([](PackingContract& p) { p.form = PackingForm::None, p.unpack_info_input = "x"; }),
             where + "'x' is an unpack_info, must be none where nothing is unpacked");
   EXPECT_EQ(with([](PackingContract& p) {

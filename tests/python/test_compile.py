@@ -195,7 +195,7 @@ class Errors(unittest.TestCase):
                 {"pack_args": {"max_valid": 3}},
                 "pack_args: 'max_valid=3', must be max_valid_num=N or",
             ),
-            ({"pack_args": {"max_valid_num": 3}}, "pack_args: must give both"),
+            ({"pack_args": {"max_valid_num": 3}}, "pack_args: segment_max_size is left out"),
             ({"prefetch": 1}, "prefetch: is a int, must be True or False"),
             ({"batches_per_step": 0}, "batches_per_step: is 0, must be from 1 to 1000000"),
             ({"num_io_tiles": -1}, "num_io_tiles: is -1, must be from 0 to 1471"),

@@ -103,7 +103,9 @@ class Answers(unittest.TestCase):
         self.assertEqual(inputs(form_a, (0, 0, 1))["info"][0, 0], 1)
         with self.assertRaisesRegex(tessera.UsageError, "request 1: is one too many"):
             inputs(form_a, (0, 0, 1), (1, 1, 1))
-        with self.assertRaisesRegex(tessera.UsageError, "unpacks nothing"):
+        form_b = contract._replace(max_valid_num=2, unpack_info_input="info")
+        self.assertEqual(inputs(form_b, (0, 8, 1))["info"].tolist(), [[8, 1], [0, 0]])
+        with self.assertRaisesRegex(tessera.UsageError, "must have a max_valid_num"):
             inputs(contract._replace(unpack_info_input="info"), (0, 0, 1))
         with self.assertRaisesRegex(tessera.Error, "rows is"):
             inputs(contract._replace(rows=2**62), (0, 0, 1))
