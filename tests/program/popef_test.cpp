@@ -196,7 +196,7 @@ TEST_F(Popef, constants_are_used_where_they_are_mapped) {
 
 TEST_F(Popef, a_packing_contract_survives) {
   Executable executable = small();
-  executable.metadata.packing = {PackingForm::B, 4, 6, 5, 8, {"x"}, "x", "x", "x", "", {{"z"}}};
+  executable.metadata.packing = {PackingForm::B, 4, 6, 5, 8, {"x"}, "x", "x", "x", "", {}};
   ASSERT_TRUE(write_popef(executable, path_).ok());
   const auto read = read_popef(path_, accept_all);
   ASSERT_TRUE(read.ok()) << read.error().message;
@@ -208,7 +208,10 @@ TEST_F(Popef, a_packing_contract_survives) {
   EXPECT_EQ(packing.segment_max_size, 8);
   EXPECT_EQ(packing.token_inputs, std::vector<std::string>{"x"});
   EXPECT_EQ(packing.unpack_info_input, "");
-  EXPECT_FALSE(packing.outputs[0].per_request);
+  executable.metadata.packing = {PackingForm::None, 4, 6, 0, 0, {"x"}, "x", "", "", "",
+                                 {{"z", true}}};
+  ASSERT_TRUE(write_popef(executable, path_).ok());
+  EXPECT_TRUE(read_popef(path_, accept_all)->metadata.packing.outputs.at(0).per_request);
 }
 
 TEST_F(Popef, two_writes_are_the_same_bytes) { EXPECT_EQ(written(small()), written(small())); }
@@ -411,7 +414,7 @@ TEST_F(Popef, metadata_describes_the_program) {
 
 TEST_F(Popef, a_packing_contract_names_what_is_there) {
   const std::string where = "blob 1 (metadata 'metadata'): packing: ";
-  const PackingContract sound{PackingForm::B, 4, 6, 0, 6, {"x"}, "x", "x", "x", "", {{"z"}}};
+  const PackingContract sound{PackingForm::B, 4, 6, 0, 6, {"x"}, "x", "x", "x", "", {}};
   const auto with = [&](auto change) {
     Metadata metadata = small().metadata;
     metadata.packing = sound;
@@ -431,11 +434,21 @@ TEST_F(Popef, a_packing_contract_names_what_is_there) {
             where + "'y' must be an input [4,6]");
   EXPECT_EQ(with([](PackingContract& p) { p.row_length = 7, p.token_inputs = {}; }),
             where + "'x' must be one of the token inputs");
-  EXPECT_EQ(with([](PackingContract& p) { p.outputs[0].name = "x"; }),
+  EXPECT_EQ(with([](PackingContract& p) { p.outputs = {{"x"}}; }),
             where + "'x' must be an output [4,6,…]");
-  EXPECT_EQ(with([](PackingContract& p) { p.outputs[0].per_request = true; }),
+  EXPECT_EQ(with([](PackingContract& p) {
+              p.outputs = {
+                  {"z", true}
+              };
+            }),
             where + "'z' must be an output [0,…]");
-  EXPECT_EQ(with([](PackingContract& p) { p.outputs[0].per_request = true, p.max_valid_num = 4; }),
+  EXPECT_EQ(with([](PackingContract& p) {
+              p.outputs =
+                  {
+                      {"z", true}
+              },
+              p.max_valid_num = 4;
+            }),
             where + "'' must be an input [4,2]");
   EXPECT_EQ(with([](PackingContract& p) { p.form = PackingForm::A, p.outputs = {}; }),
             where + "max_valid_num and segment_max_size must be positive");
