@@ -129,11 +129,21 @@ Node* RequestHeads::beside(Node* value, const Node* node) {
   return value;
 }
 
+// Rows of one token: what a head that looks at no other moves.
+Node* RequestHeads::first_tokens(Node* value, const Node* before) {
+  Node*& made = first_tokens_[value];
+  if (!made)
+    made = put_unpack(graph_, before, value, {rows_.places, rows_.requests, /*longest=*/1});
+  return made;
+}
+
 Node* RequestHeads::operand_again(Node* node, size_t i) {
   Node* operand = node->in[i];
   const auto found = again_.find(operand);
   if (found != again_.end())
     operand = found->second;
+  else if (takes_first_token(node, axes(operand)) && axes(operand).batch == 0)
+    operand = first_tokens(operand, node);
   else if (axes(operand).kind == Kind::Token)
     operand = unpacked(operand, node);
   const bool in_step = info(node->op).elementwise || node->is(Op::Concat) || node->is(Op::MatMul) ||

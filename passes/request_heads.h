@@ -44,6 +44,7 @@ class RequestHeads {
   std::vector<Node*> right_by_request() const;
   bool may_be_unpacked(const Node* value) const;
   Node* unpacked(Node* value, const Node* before);
+  Node* first_tokens(Node* value, const Node* before);
   Node* resized(Node* value, size_t axis, int64_t size, const Node* before);
   Node* beside(Node* value, const Node* node);
   Node* operand_again(Node* node, size_t i);
@@ -55,6 +56,7 @@ class RequestHeads {
   const RequestRows rows_;
   std::unordered_map<const Node*, Node*> again_;     // of a value by row: the same by request
   std::unordered_map<const Node*, Node*> unpacked_;  // of packed tokens that those are made of
+  std::unordered_map<const Node*, Node*> first_tokens_;
 };
 
 }  // namespace tessera

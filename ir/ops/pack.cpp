@@ -107,8 +107,10 @@ Expected<Array> Unpack::eval(const Node& node, std::span<const Array> in) {
   const int64_t size = token_size(to);
   Array out = zeros(node);
   auto row = out.data.begin();
-  for (const Segment& segment : TRY(segments_of(node, in[1], to[1], from[0] * from[1]))) {
-    std::copy_n(in[0].data.begin() + segment.start * size, segment.length * size, row);
+  const int64_t tokens = from[0] * from[1];
+  for (const Segment& segment : TRY(segments_of(node, in[1], tokens, tokens))) {
+    std::copy_n(in[0].data.begin() + segment.start * size, std::min(segment.length, to[1]) * size,
+                row);
     row += to[1] * size;
   }
   return out;

@@ -203,6 +203,16 @@ TEST(Unpack, starts_take_segments_from_anywhere) {
               HasSubstr("segment 1 is tokens -1 to 0"));
 }
 
+TEST(Unpack, a_segment_longer_than_its_row_gives_its_first_tokens) {
+  EXPECT_THAT(run("graph @f(%x: i32[2,3], %n: i32[2,1]) {"
+                  " %y = unpack %x, %n {segment_max_size=1} : i32[2,1] return %y }",
+                  {
+                      {1, 2, 3, 4, 5, 6},
+                      {4, 2}
+  }),
+              ElementsAre(1, 5));
+}
+
 TEST(Unpack, lengths_that_do_not_fit_are_errors) {
   const Values x(8, 1);
   EXPECT_THAT(run_error(kUnpack,
@@ -212,9 +222,9 @@ TEST(Unpack, lengths_that_do_not_fit_are_errors) {
               HasSubstr("segment 2 is tokens 6 to 9"));
   EXPECT_THAT(run_error(kUnpack,
                         {
-                            x, {4, 0, 0}
+                            x, {-1, 0, 0}
   }),
-              HasSubstr("must be within 0 .. 3"));
+              HasSubstr("length of segment 0 is -1"));
 }
 
 }  // namespace
