@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "passes/counted_places.h"
 #include "passes/key_mask.h"
 #include "passes/match.h"
 
@@ -38,6 +39,8 @@ double lowest_mask(const Node& node) { return node.type.dtype == DType::F16 ? -6
 
 CellRange range_of_added(const Node& node, const TokenAxes& axes, const CellRangeMap& known) {
   if (axes.kind == TokenAxes::Kind::Row) return {.kind = Kind::Finite};
+  if (axes.kind == TokenAxes::Kind::Token && axis_of_counted_places(node) == axes.sequence)
+    return {0, 0, Kind::Finite};
   std::vector<CellRange> in;
   for (const Node* operand : node.in) in.push_back(known.at(operand));
   if (info(node.op).elementwise) return range_of_elements(node, in);

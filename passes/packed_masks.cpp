@@ -27,14 +27,18 @@ class Settling {
   Settling(Graph& graph, Node* mask) : graph_(graph), mask_(mask) {}
 
   Status settle(Node* attention, const AttentionMask& said);
+  Status settle_keys(Node* attention);
 
  private:
+  Expected<Array> where_all_are_there(const Node* value,
+                                      const std::unordered_set<const Node*>& behind) const;
   Expected<const Settled*> settled(const Node* attention, const Node* bias);
   Expected<Settled> computed(const Node* attention, const Node* bias) const;
 
   Graph& graph_;
   Node* mask_;
-  std::unordered_map<const Node*, Settled> known_;  // layers share their masks
+  std::unordered_map<const Node*, Settled> known_;    // layers share their masks
+  std::unordered_map<const Node*, bool> says_there_;  // of masks of keys, what the input says
 };
 
 std::unordered_set<const Node*> all_behind(const Node* node) {
@@ -82,6 +86,26 @@ Status check_tokens_see_themselves(const Node* attention, const Array& values) {
   return {};
 }
 
+// The value of a batch whose mask is 1 everywhere, of all nodes behind it.
+Expected<Array> Settling::where_all_are_there(const Node* value,
+                                              const std::unordered_set<const Node*>& behind) const {
+  std::unordered_map<const Node*, Array> values;
+  for (const auto& node : graph_.nodes()) {
+    if (!behind.contains(node.get())) continue;
+    if (node.get() == mask_) {
+      values[mask_] = {mask_->type,
+                       std::vector<double>(static_cast<size_t>(elements(mask_->type.shape)), 1)};
+      continue;
+    }
+    std::vector<Array> in;
+    for (const Node* operand : node->in) in.push_back(values.at(operand));
+    Array& made = values[node.get()] = TRY(eval_as_machine(*node, std::move(in)));
+    made.type = node->type;
+    round_to_dtype(made);
+  }
+  return std::move(values.at(value));
+}
+
 Expected<Settled> Settling::computed(const Node* attention, const Node* bias) const {
   const std::unordered_set<const Node*> behind = all_behind(bias);
   Settled result;
@@ -100,21 +124,7 @@ Expected<Settled> Settling::computed(const Node* attention, const Node* bias) co
     return Error{called(*attention) + ": its mask is made of " + std::to_string(count) +
                  " elements, must be made of at most " + std::to_string(kMostBiasElements) +
                  " to be packed"};
-  std::unordered_map<const Node*, Array> values;
-  for (const auto& node : graph_.nodes()) {
-    if (!behind.contains(node.get())) continue;
-    if (node.get() == mask_) {
-      values[mask_] = {mask_->type,
-                       std::vector<double>(static_cast<size_t>(elements(mask_->type.shape)), 1)};
-      continue;
-    }
-    std::vector<Array> in;
-    for (const Node* operand : node->in) in.push_back(values.at(operand));
-    Array& value = values[node.get()] = TRY(eval_as_machine(*node, std::move(in)));
-    value.type = node->type;
-    round_to_dtype(value);
-  }
-  result.values = std::move(values.at(bias));
+  result.values = TRY(where_all_are_there(bias, behind));
   TRY(thin(attention, result.values));
   TRY(check_tokens_see_themselves(attention, result.values));
   result.is_nothing =
@@ -146,6 +156,33 @@ Status Settling::settle(Node* attention, const AttentionMask& said) {
   return {};
 }
 
+// A mask of keys that is made of the mask input alone, and shows every key of a request that is
+// alone, says in a packed batch what the input says: lengths that are counted from it do.
+Status Settling::settle_keys(Node* attention) {
+  Node* keys = attention->in[3];
+  if (!mask_ || keys->is(Op::Input)) return {};
+  const auto [found, is_new] = says_there_.try_emplace(keys, false);
+  if (is_new) {
+    const std::unordered_set<const Node*> behind = all_behind(keys);
+    int64_t count = 0;
+    bool of_mask_alone = behind.contains(mask_);
+    for (const Node* node : behind) {
+      count += elements(node->type.shape);
+      of_mask_alone = of_mask_alone && (!node->is(Op::Input) || node == mask_);
+    }
+    if (of_mask_alone && count <= kMostBiasElements) {
+      found->second = true;
+      for (const double seen : TRY(where_all_are_there(keys, behind)).data)
+        if (seen == 0)
+          return Error{called(*attention) +
+                       ": its mask hides tokens of a request that has no padding, must show all to "
+                       "be packed"};
+    }
+  }
+  if (found->second) attention->in[3] = mask_;
+  return {};
+}
+
 }  // namespace
 
 Status settle_packed_masks(Graph& graph, Node* mask) {
@@ -155,6 +192,7 @@ Status settle_packed_masks(Graph& graph, Node* mask) {
   Settling settling(graph, mask);
   for (Node* attention : attentions) {
     const AttentionMask said = *attention_mask(attention->string_attr("mask"));
+    if (said.kind == "keys") TRY(settling.settle_keys(attention));
     if (said.bias && !said.has_keys()) TRY(settling.settle(attention, said));
   }
   graph.remove_dead();

@@ -11,6 +11,8 @@
 
 namespace tessera {
 
+// Attentions by a mask of keys that is computed from `mask` get `mask` itself where that says the
+// same of a batch of 1s.
 // Attentions with a bias made of `mask` (may be null) and constants get the mask "keys" where it is
 // made of the mask, and a constant bias [1,heads or 1,queries,keys] where one is left.
 // Errors: a bias that is made of another input, is another for each row, or hides a token from

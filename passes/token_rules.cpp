@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 
+#include "passes/counted_places.h"
 #include "passes/match.h"
 #include "passes/token_site.h"
 
@@ -119,7 +120,19 @@ Result input(const TokenSite& at) {
 
 Result constant(const TokenSite& at) { return TokenAxes{.uniform = uniform_axes(at.node.value)}; }
 
+// Places of a row, each below the row's number of tokens or not: the tokens that are there.
+std::optional<TokenAxes> counted_places(const TokenSite& at) {
+  if (!at.is_padded() || !at.node.is(Op::Less)) return std::nullopt;
+  const TokenAxes &places = at.operand(0), &lengths = at.operand(1);
+  if (places.kind != Kind::Free || lengths.kind != Kind::Row) return std::nullopt;
+  const std::optional<int> axis = axis_of_counted_places(at.node);
+  if (!axis || *axis == lengths.batch || at.node.type.shape[*axis] != at.shape.row_length)
+    return std::nullopt;
+  return TokenAxes{.kind = Kind::Token, .batch = lengths.batch, .sequence = *axis};
+}
+
 Result elementwise(const TokenSite& at) {
+  if (const auto tokens = counted_places(at)) return *tokens;
   std::vector<const TokenAxes*> all;
   for (size_t i = 0; i < at.node.in.size(); ++i) all.push_back(&at.operand(i));
   return combine(at, all);

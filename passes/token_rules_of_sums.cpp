@@ -3,6 +3,7 @@
 #include <set>
 
 #include "ir/attention_mask.h"
+#include "passes/counted_places.h"
 #include "passes/key_mask.h"
 #include "passes/match.h"
 #include "passes/token_site.h"
@@ -86,16 +87,6 @@ Expected<TokenAxes> along(const TokenSite& at, int64_t axis, const char* how, bo
   if (stays) return from;
   if (axis != from.sequence) return at.mixes(how + std::string(name_of(from, axis)));
   return at.meets(how + std::string(name_of(from, axis)), rows_of(from, false));
-}
-
-// The count of a row's tokens by a mask input: a sum over cells that are 0 behind them.
-bool counts_tokens(const Node* lengths) {
-  for (int i = 0; i < kFarthest && (lengths->is(Op::Reshape) || lengths->is(Op::Cast)); ++i)
-    lengths = lengths->in[0];
-  if (!lengths->is(Op::ReduceSum)) return false;
-  const Node* mask = lengths->in[0];
-  while (mask->is(Op::Cast)) mask = mask->in[0];
-  return mask->is(Op::Input);
 }
 
 bool hides_added_keys(const TokenSite& at) {

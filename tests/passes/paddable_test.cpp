@@ -282,5 +282,37 @@ TEST(Paddable, features_as_many_as_tokens_are_not_tokens) {
   EXPECT_TRUE(proof.by_rows);
 }
 
+// ONNX Runtime's fused models say how many tokens a row has, and attend to the places below that.
+Paddable proof_of_lengths(const std::string& places, const std::string& lengths) {
+  return proof_of("  %places = constant {value=" + places + "} : i32[1,4]\n" +
+                      "  %all = broadcast %places {shape=[2,4]} : i32[2,4]\n" + lengths +
+                      R"(  %column = reshape %count {shape=[2,1]} : i32[2,1]
+  %wide = broadcast %column {shape=[2,4]} : i32[2,4]
+  %there = less %all, %wide : bool[2,4]
+  %keys = cast %there {to="i32"} : i32[2,4]
+  %y = attention %x, %x, %x, %keys {heads=1, mask="keys", scale=0.5} : f32[2,4,3]
+)",
+                  "%y");
+}
+
+TEST(Paddable, keys_below_the_number_of_tokens_are_a_mask) {
+  const std::string count = "  %count = reduce_sum %mask {axes=[1]} : i32[2]\n";
+  const Paddable proof = proof_of_lengths("[0,1,2,3]", count);
+  EXPECT_TRUE(proof.by_tokens) << proof.why_not;
+  EXPECT_FALSE(proof_of_lengths("[0,0,2,3]", count).by_tokens);
+  const std::string more = R"(  %sum = reduce_sum %mask {axes=[1]} : i32[2]
+  %one = constant {value=1} : i32[2]
+  %count = add %sum, %one : i32[2]
+)";
+  EXPECT_FALSE(proof_of_lengths("[0,1,2,3]", more).by_tokens);
+  // As decoders have it: the number less one, and one more again.
+  const std::string last = R"(  %sum = reduce_sum %mask {axes=[1]} : i32[2]
+  %one = constant {value=1} : i32[2]
+  %last = sub %sum, %one : i32[2]
+  %count = add %last, %one : i32[2]
+)";
+  EXPECT_TRUE(proof_of_lengths("[0,1,2,3]", last).by_tokens);
+}
+
 }  // namespace
 }  // namespace tessera

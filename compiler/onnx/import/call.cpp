@@ -65,6 +65,12 @@ std::vector<Node*> Call::all_in() const {
   return nodes;
 }
 
+Status Call::need(std::initializer_list<size_t> operands) const {
+  for (const size_t i : operands)
+    if (!in(i)) return error("input " + std::to_string(i) + " is left out, must be given");
+  return {};
+}
+
 Expected<Array> Call::constant(size_t i, const char* what) const {
   const Node* node = in(i);
   CHECK(node != nullptr);

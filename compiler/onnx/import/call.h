@@ -54,6 +54,8 @@ class Call {
   Node* in(size_t i) const { return i < operands_.size() ? operands_[i].node : nullptr; }
   const OnnxValue& value(size_t i) const { return operands_[i]; }
   std::vector<Node*> all_in() const;
+  // Refuses the first of these operands that is left out.
+  Status need(std::initializer_list<size_t> operands) const;
   const Shape& shape(size_t i) const { return in(i)->type.shape; }
   DType dtype(size_t i) const { return in(i)->type.dtype; }
   int64_t rank(size_t i) const { return static_cast<int64_t>(shape(i).size()); }

@@ -14,6 +14,9 @@ namespace h = handlers;
 constexpr std::string_view kReduceAttrs = "axes:ints keepdims:int noop_with_empty_axes:int";
 constexpr std::string_view kGemmAttrs = "alpha:float beta:float transA:int transB:int";
 
+constexpr std::string_view kFusedMatMulAttrs =
+    "alpha:float transA:int transB:int transBatchA:int transBatchB:int";
+
 constexpr std::string_view kMs = "com.microsoft";
 constexpr std::string_view kGc = "ai.graphcore";
 
@@ -132,20 +135,38 @@ constexpr OnnxOp kOps[] = {
     {"",  "Gelu",               1,  1, 1, "approximate:string",   kPlain,       h::gelu},
     {"",  "LayerNormalization", 2,  3, 3, "axis:int epsilon:float stash_type:int",
                                                                   kPlain,       h::layer_norm},
-    {kMs, "Attention",          3,  6, 2, "num_heads:int unidirectional:int scale:float "
-                                          "mask_filter_value:float", kPlain,    h::attention},
+    {"",  "SimplifiedLayerNormalization", 2, 2, 2, "axis:int epsilon:float stash_type:int",
+                                                                  kPlain,       h::simplified_layer_norm},
+    {kMs, "Attention",          2,  7, 2, "num_heads:int unidirectional:int scale:float "
+                                          "mask_filter_value:float qkv_hidden_sizes:ints "
+                                          "do_rotary:int past_present_share_buffer:int "
+                                          "rotary_embedding_dim:int", kPlain,   h::ms_attention},
+    {kMs, "BiasAdd",            3,  3, 1, "",                     kPlain,       h::bias_add},
     {kMs, "BiasGelu",           2,  2, 1, "",                     kPlain,       h::bias_gelu},
+    {kMs, "BiasSoftmax",        2,  2, 1, "axis:int is_inner_broadcast:int",
+                                                                  kPlain,       h::bias_softmax},
     {kMs, "EmbedLayerNormalization", 7, 9, 3, "epsilon:float mask_index_type:int",
-                                                                  kPlain,       h::embed_layer_norm},
+                                                                  kLeavesOut,   h::embed_layer_norm},
     {kMs, "FastGelu",           1,  2, 1, "",                     kPlain,       h::fast_gelu},
     {kMs, "FusedGemm",          2,  3, 1, "alpha:float beta:float transA:int transB:int "
-                                          "activation:string",    kPlain,       h::fused_gemm},
-    {kMs, "FusedMatMul",        2,  2, 1, "alpha:float transA:int transB:int transBatchA:int "
-                                          "transBatchB:int",      kPlain,       h::fused_matmul},
+                                          "activation:string activation_alpha:float "
+                                          "activation_beta:float activation_gamma:float",
+                                                                  kPlain,       h::fused_gemm},
+    {kMs, "FusedMatMul",        2,  2, 1, kFusedMatMulAttrs,      kPlain,       h::fused_matmul},
     {kMs, "Gelu",               1,  1, 1, "",                     kPlain,       h::gelu},
+    {kMs, "GemmFastGelu",       2,  3, 1, "",                     kPlain,       h::gemm_fast_gelu},
     {kMs, "LayerNormalization", 2,  3, 3, "axis:int epsilon:float stash_type:int",
                                                                   kPlain,       h::layer_norm},
+    {kMs, "MultiHeadAttention", 1, 10, 4, "num_heads:int mask_filter_value:float scale:float "
+                                          "unidirectional:int",   kPlain,       h::multi_head_attention},
+    {kMs, "QuickGelu",          1,  1, 1, "alpha:float",          kPlain,       h::quick_gelu},
+    {kMs, "SimplifiedLayerNormalization", 2, 2, 2, "axis:int epsilon:float stash_type:int",
+                                                                  kPlain,       h::simplified_layer_norm},
     {kMs, "SkipLayerNormalization", 3, 5, 4, "epsilon:float",     kPlain,       h::skip_layer_norm},
+    {kMs, "SkipSimplifiedLayerNormalization", 3, 4, 4, "epsilon:float",
+                                                                  kPlain,       h::skip_simplified_layer_norm},
+    {kMs, "TransposeMatMul",    2,  2, 1, kFusedMatMulAttrs,      kPlain,       h::fused_matmul},
+    {kMs, "Trilu",              1,  2, 1, "upper:int",            kMovesValues, h::trilu},
 
     // From ir/ops.def: operations that are an op of the Graph in every respect, and the Graph's own,
     // as export_onnx writes them.
@@ -247,7 +268,7 @@ Status check_call(const OnnxOp& op, const ::onnx::NodeProto& node,
   const int inputs = node.input_size();
   if (inputs < op.min_inputs || (op.max_inputs >= 0 && inputs > op.max_inputs))
     return count_error("inputs", inputs, op.min_inputs, op.max_inputs);
-  for (int i = 0; i < op.min_inputs; ++i)
+  for (int i = 0; i < op.min_inputs && !(op.flags & kLeavesOut); ++i)
     if (node.input(i).empty())
       return Error{"input " + std::to_string(i) + " is left out, must be given"};
   const int outputs = node.output_size();

@@ -18,6 +18,7 @@ enum OpFlags : unsigned {
   kTakesBounds = 2,  // reads operands as positions, where more than int32 means "to the end"
   kTakesNarrow = 4,  // gives of 8-bit integers what 8 bits hold; so do those that move values
   kSetsType = 8,     // the node says of which type its result is, and not the operands
+  kLeavesOut = 16,   // operands below the least number may be left out too; the handler asks
 };
 
 struct OnnxOp {
@@ -139,13 +140,21 @@ Expected<Node*> transposed(Call& call, Node* x);
 // ops_einsum.cpp
 Status einsum(Call& call);
 // ops_fused.cpp
-Status attention(Call& call);
+Status bias_add(Call& call);
 Status bias_gelu(Call& call);
+Status bias_softmax(Call& call);
 Status embed_layer_norm(Call& call);
 Status fast_gelu(Call& call);
 Status gelu(Call& call);
+Status gemm_fast_gelu(Call& call);
 Status layer_norm(Call& call);
+Status quick_gelu(Call& call);
+Status simplified_layer_norm(Call& call);
 Status skip_layer_norm(Call& call);
+Status skip_simplified_layer_norm(Call& call);
+// ops_ms_attention.cpp
+Status ms_attention(Call& call);
+Status multi_head_attention(Call& call);
 // ops_attention.cpp
 Status onnx_attention(Call& call);
 // ops_graphcore.cpp

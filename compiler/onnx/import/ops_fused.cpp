@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Operations that an optimizer has fused before us: gelu, layer norm, embeddings, attention. Gelu
-// and layer norm are ops of the Graph; the others are taken apart again, for the passes to find.
+// Operations that an optimizer has fused before us: gelu, norms, embeddings. Gelu and the norms of
+// the last axis are ops of the Graph; the others are taken apart again, for the passes to find.
 #include <algorithm>
-#include <cmath>
-#include <numeric>
+#include <utility>
 
+#include "compiler/onnx/import/attend.h"
 #include "compiler/onnx/import/op_table.h"
 
 namespace tessera::handlers {
@@ -12,19 +12,6 @@ namespace {
 
 Status result_gelu(Call& call, Node* x, const std::string& form) {
   return call.result(Op::Gelu, {x}, with("form", form));
-}
-
-// 0, 1, 2 … in a shape of one long axis.
-Expected<Node*> counting(Call& call, const Shape& shape) {
-  const int64_t size = elements(shape);
-  if (!call.spend(size))
-    return call.error("has a sequence of " + std::to_string(size) + ", must be shorter");
-  Array count{
-      {DType::I32, shape},
-      std::vector<double>(static_cast<size_t>(size))
-  };
-  std::iota(count.data.begin(), count.data.end(), 0);
-  return call.constant(count);
 }
 
 Expected<Node*> sum(Call& call, Node* a, Node* b) { return call.add_broadcast(Op::Add, {a, b}); }
@@ -47,6 +34,43 @@ Status fast_gelu(Call& call) {
   return result_gelu(call, x, "tanh");
 }
 
+// Of x + skip + bias, as ONNX Runtime's BiasAdd is.
+Status bias_add(Call& call) {
+  Node* x = TRY(sum(call, call.in(0), call.in(1)));
+  return call.result_broadcast(Op::Add, {x, call.in(2)});
+}
+
+Status gemm_fast_gelu(Call& call) {
+  Node* x = TRY(multiply(call, call.in(0), call.in(1)));
+  return result_gelu(call, call.in(2) ? TRY(sum(call, x, call.in(2))) : x, "tanh");
+}
+
+// x / (1 + exp(-alpha x))
+Status quick_gelu(Call& call) {
+  Node* x = call.in(0);
+  const double alpha = call.attr("alpha", double{1.702f});
+  Node* power = TRY(call.add(Op::Exp, {TRY(call.add(Op::Mul, {x, TRY(call.like(x, -alpha))}))}));
+  Node* below = TRY(call.add(Op::Add, {power, TRY(call.like(x, 1))}));
+  Node* gate = TRY(call.add(Op::Div, {TRY(call.like(x, 1)), below}));
+  return call.result(Op::Mul, {x, gate});
+}
+
+// The softmax of a sum, over all axes from `axis` on at once. Along which axes the bias stretches
+// (is_inner_broadcast), its shape says.
+Status bias_softmax(Call& call) {
+  const int64_t axis = TRY(call.axis(call.attr("axis", int64_t{1}), call.rank(0)));
+  const Shape shape = call.shape(0);
+  Node* scores = TRY(sum(call, call.in(0), call.in(1)));
+  if (scores->type.shape != shape)
+    return call.error("bias is " + to_string(call.in(1)->type) + ", must stretch to " +
+                      to_string(shape));
+  Shape flat(shape.begin(), shape.begin() + axis);
+  flat.push_back(elements(Shape(shape.begin() + axis, shape.end())));
+  scores = TRY(call.reshape(scores, flat));
+  Node* weights = TRY(call.add(Op::Softmax, {scores}, with("axis", axis)));
+  return call.result(Op::Reshape, {weights}, with("shape", shape));
+}
+
 namespace {
 
 // What normalizes: rows of the axes from `axis` on, one behind another.
@@ -56,34 +80,54 @@ struct Norm {
   Node* beta;  // or null
   double eps;
   int64_t axis;
+  bool by_mean = true;  // false: by the root of the mean square alone
 };
 
+// A scale of one row of numbers, whatever axes of size 1 stand before it; null if it is of more.
+Expected<Node*> one_row(Call& call, Node* vector, const TensorType& normalized) {
+  Shape shape = vector->type.shape;
+  while (shape.size() > normalized.shape.size() && shape.front() == 1) shape.erase(shape.begin());
+  if (shape.size() > normalized.shape.size()) return static_cast<Node*>(nullptr);
+  Node* row = TRY(call.reshape(TRY(call.cast(vector, normalized.dtype)), shape));
+  row = TRY(call.broadcast(row, normalized.shape));
+  return call.reshape(row, {elements(normalized.shape)});
+}
+
 // The Graph normalizes the last axis, so all from `axis` on become one.
-Expected<std::vector<Node*>> flat_operands(Call& call, const Norm& norm) {
+Expected<std::vector<Node*>> flat_operands(Call& call, const Norm& norm, Node* gamma, Node* beta) {
   const Shape& shape = norm.x->type.shape;
-  const Shape normalized(shape.begin() + norm.axis, shape.end());
   Shape flat(shape.begin(), shape.begin() + norm.axis);
-  flat.push_back(elements(normalized));
-  const Shape row = {flat.back()};
-  const DType dtype = norm.x->type.dtype;
-  Node* beta = norm.beta;
-  if (!beta) beta = TRY(call.full({dtype, normalized}, 0));
-  std::vector<Node*> operands = {TRY(call.reshape(norm.x, flat))};
-  for (Node* vector : {norm.gamma, beta}) {
-    Node* whole = TRY(call.broadcast(TRY(call.cast(vector, dtype)), normalized));
-    operands.push_back(TRY(call.reshape(whole, row)));
-  }
+  flat.push_back(elements(Shape(shape.begin() + norm.axis, shape.end())));
+  const TensorType row{norm.x->type.dtype, {flat.back()}};
+  if (!gamma) gamma = TRY(call.full(row, 1));
+  std::vector<Node*> operands = {TRY(call.reshape(norm.x, flat)), gamma};
+  if (norm.by_mean) operands.push_back(beta ? beta : TRY(call.full(row, 0)));
   return operands;
 }
 
+// A scale or shift that is another for each row comes after the norm.
 Status result_norm(Call& call, const Norm& norm) {
-  const std::vector<Node*> operands = TRY(flat_operands(call, norm));
-  const Call::Attrs attrs = {
-      {"eps", norm.eps}
-  };
-  if (operands[0] == norm.x) return call.result(Op::LayerNorm, operands, attrs);
-  Node* out = TRY(call.add(Op::LayerNorm, operands, attrs));
-  return call.result(Op::Reshape, {out}, with("shape", norm.x->type.shape));
+  const Shape& shape = norm.x->type.shape;
+  const TensorType row{norm.x->type.dtype, Shape(shape.begin() + norm.axis, shape.end())};
+  Node* gamma = TRY(one_row(call, norm.gamma, row));
+  Node* beta = norm.beta ? TRY(one_row(call, norm.beta, row)) : nullptr;
+  const bool after = !gamma || (norm.beta && !beta);
+  if (after) gamma = beta = nullptr;
+  const std::vector<Node*> operands = TRY(flat_operands(call, norm, gamma, beta));
+  const Op op = norm.by_mean ? Op::LayerNorm : Op::RmsNorm;
+  const Call::Attrs attrs = with("eps", norm.eps);
+  if (!after && operands[0] == norm.x) return call.result(op, operands, attrs);
+  Node* out = TRY(call.add(op, operands, attrs));
+  if (!after) return call.result(Op::Reshape, {out}, with("shape", shape));
+  out = TRY(call.reshape(out, shape));
+  for (const auto& [apply, vector] :
+       {std::pair(Op::Mul, norm.gamma), std::pair(Op::Add, norm.beta)}) {
+    if (!vector) continue;
+    Node* each = TRY(call.broadcast(TRY(call.cast(vector, row.dtype)), shape));
+    out = TRY(call.add(apply, {out, each}));
+  }
+  call.bind(0, out);
+  return {};
 }
 
 Expected<Node*> mean_over(Call& call, Node* x, const std::vector<int64_t>& axes) {
@@ -94,21 +138,25 @@ Expected<Node*> mean_over(Call& call, Node* x, const std::vector<int64_t>& axes)
   return call.add(Op::Div, {sum, TRY(call.like(sum, static_cast<double>(count)))});
 }
 
-// The mean and the inverse of the standard deviation of each row, where someone reads them.
-Status bind_statistics(Call& call, const Norm& norm) {
-  if (!call.wants(1) && !call.wants(2)) return {};
+// The mean and the inverse of the standard deviation of each row, as the results of these numbers,
+// where someone reads them.
+Status bind_statistics(Call& call, const Norm& norm, size_t mean_at, size_t inverse_at) {
+  if (!call.wants(mean_at) && !call.wants(inverse_at)) return {};
   std::vector<int64_t> axes;
   for (auto i = norm.axis; i < static_cast<int64_t>(norm.x->type.shape.size()); ++i)
     axes.push_back(i);
   Node* x = TRY(call.cast(norm.x, DType::F32));
-  Node* mean = TRY(mean_over(call, x, axes));
-  Node* centered = TRY(call.add(Op::Sub, {x, TRY(call.broadcast(mean, x->type.shape))}));
+  Node* centered = x;
+  if (norm.by_mean) {
+    Node* mean = TRY(mean_over(call, x, axes));
+    centered = TRY(call.add(Op::Sub, {x, TRY(call.broadcast(mean, x->type.shape))}));
+    if (call.wants(mean_at)) call.bind(mean_at, mean);
+  }
   Node* variance = TRY(mean_over(call, TRY(call.add(Op::Mul, {centered, centered})), axes));
   Node* sum = TRY(call.add(Op::Add, {variance, TRY(call.like(variance, norm.eps))}));
   Node* deviation = TRY(call.add(Op::Sqrt, {sum}));
-  if (call.wants(1)) call.bind(1, mean);
-  if (call.wants(2))
-    call.bind(2, TRY(call.add(Op::Div, {TRY(call.like(deviation, 1)), deviation})));
+  if (call.wants(inverse_at))
+    call.bind(inverse_at, TRY(call.add(Op::Div, {TRY(call.like(deviation, 1)), deviation})));
   return {};
 }
 
@@ -119,19 +167,39 @@ Status layer_norm(Call& call) {
   const double eps = call.attr("epsilon", double{1e-5f});
   const Norm norm{call.in(0), call.in(1), call.in(2), eps, axis};
   TRY(result_norm(call, norm));
-  return bind_statistics(call, norm);
+  return bind_statistics(call, norm, 1, 2);
 }
 
+Status simplified_layer_norm(Call& call) {
+  const int64_t axis = TRY(call.axis(call.attr("axis", int64_t{-1}), call.rank(0)));
+  const double eps = call.attr("epsilon", double{1e-5f});
+  const Norm norm{call.in(0), call.in(1), nullptr, eps, axis, false};
+  TRY(result_norm(call, norm));
+  return bind_statistics(call, norm, call.outputs(), 1);
+}
+
+namespace {
+
 // Normalizes the sum of two values (and a bias); the sum is a result of its own.
-Status skip_layer_norm(Call& call) {
+Status norm_of_sum(Call& call, Node* beta, Node* bias, bool by_mean) {
   Node* x = TRY(sum(call, call.in(0), call.in(1)));
-  if (call.in(4)) x = TRY(sum(call, x, call.in(4)));
+  if (bias) x = TRY(sum(call, x, bias));
   const auto last = static_cast<int64_t>(x->type.shape.size()) - 1;
   if (last < 0) return call.error("input is a single number, must have an axis to normalize");
-  const Norm norm{x, call.in(2), call.in(3), call.attr("epsilon", 1e-12), last};
+  const Norm norm{x, call.in(2), beta, call.attr("epsilon", double{1e-12f}), last, by_mean};
   TRY(result_norm(call, norm));
   if (call.wants(3)) call.bind(3, x);
-  return bind_statistics(call, norm);
+  if (!by_mean && call.wants(1))
+    return call.error("the mean is read (output 1), must not be: such a norm takes none");
+  return bind_statistics(call, norm, 1, 2);
+}
+
+}  // namespace
+
+Status skip_layer_norm(Call& call) { return norm_of_sum(call, call.in(3), call.in(4), true); }
+
+Status skip_simplified_layer_norm(Call& call) {
+  return norm_of_sum(call, nullptr, call.in(3), false);
 }
 
 namespace {
@@ -145,116 +213,41 @@ Expected<Node*> position_rows(Call& call) {
   return call.add(Op::Gather, {call.in(kPositions), at}, with("axis", int64_t{0}));
 }
 
+// How many tokens of each row are there: as many as its mask has ones.
+Expected<Node*> mask_index(Call& call) {
+  const Shape rows = {call.shape(kIds)[0]};
+  if (!call.in(kMask)) return call.full({DType::I32, rows}, 0);
+  if (call.shape(kMask) != call.shape(kIds) || call.dtype(kMask) != DType::I32)
+    return call.error("mask (input 7) is " + to_string(call.in(kMask)->type) + ", must be " +
+                      to_string(call.in(kIds)->type) + " as the ids");
+  return call.add(Op::ReduceSum, {call.in(kMask)}, with("axes", std::vector<int64_t>{1}));
+}
+
 }  // namespace
 
 Status embed_layer_norm(Call& call) {
+  TRY(call.need({kIds, kWords, kPositions, kGamma, kBeta}));
   if (call.rank(kIds) != 2)
     return call.error("input 0 is " + to_string(call.in(kIds)->type) +
                       ", must be [batch, sequence]");
+  if (!call.in(kSegments) != !call.in(kTypes))
+    return call.error(
+        "has segment_ids or segment_embedding (inputs 1 and 4) alone, must have both "
+        "or neither");
+  const int64_t type = call.attr("mask_index_type", int64_t{1});
+  if (type != 0 && type != 1)
+    return call.error("mask_index_type is " + std::to_string(type) +
+                      ", must be 0 (none) or 1 (the length of each row)");
   const Call::Attrs rows = with("axis", int64_t{0});
   Node* x = TRY(call.add(Op::Gather, {call.in(kWords), call.in(kIds)}, rows));
   x = TRY(sum(call, x, TRY(position_rows(call))));
-  if (call.in(kSegments) && call.in(kTypes))
+  if (call.in(kSegments))
     x = TRY(sum(call, x, TRY(call.add(Op::Gather, {call.in(kTypes), call.in(kSegments)}, rows))));
+  if (call.wants(2)) call.bind(2, x);
   const double eps = call.attr("epsilon", double{1e-12f});
   TRY(result_norm(call, {x, call.in(kGamma), call.in(kBeta), eps, 2}));
-  if (call.wants(1)) {
-    const TensorType none{DType::I32, {call.shape(kIds)[0]}};
-    call.bind(1, call.in(kMask) ? TRY(call.add(Op::ReduceSum, {call.in(kMask)},
-                                               with("axes", std::vector<int64_t>{1})))
-                                : TRY(call.full(none, 0)));
-  }
-  if (call.wants(2)) call.bind(2, x);
+  if (call.wants(1)) call.bind(1, TRY(mask_index(call)));
   return {};
-}
-
-namespace {
-
-struct Heads {
-  int64_t batch, tokens, heads, depth;
-};
-
-// A third of [batch, tokens, 3 x hidden], by heads.
-Expected<Node*> part_by_heads(Call& call, Node* qkv, int64_t part, const Heads& size,
-                              const std::vector<int64_t>& perm) {
-  const int64_t hidden = size.heads * size.depth;
-  const Call::Attrs third = {
-      {"start", std::vector<int64_t>{0, 0, part * hidden}},
-      {"step",  std::vector<int64_t>{1, 1, 1}            },
-      {"size",  Shape{size.batch, size.tokens, hidden}   }
-  };
-  Node* piece = TRY(call.add(Op::Slice, {qkv}, third));
-  piece = TRY(call.reshape(piece, {size.batch, size.tokens, size.heads, size.depth}));
-  return call.transpose(piece, perm);
-}
-
-// (1 - seen) x -10000, as one is added to every score.
-Expected<Node*> penalty(Call& call, Node* seen, double filter, DType dtype) {
-  Node* number = TRY(call.cast(seen, dtype));
-  Node* hidden = TRY(call.add(Op::Sub, {TRY(call.like(number, 1)), number}));
-  return call.add(Op::Mul, {hidden, TRY(call.like(hidden, filter))});
-}
-
-// Which keys count: a mask of tokens, of pairs of tokens, or the length of each row.
-Expected<Node*> seen_keys(Call& call, const Heads& size) {
-  Node* mask = call.in(3);
-  const Shape& shape = mask->type.shape;
-  if (shape == Shape{size.batch, size.tokens})
-    return call.reshape(mask, {size.batch, 1, 1, size.tokens});
-  if (shape == Shape{size.batch, size.tokens, size.tokens})
-    return call.reshape(mask, {size.batch, 1, size.tokens, size.tokens});
-  if (shape != Shape{size.batch})
-    return call.error("mask_index is " + to_string(mask->type) +
-                      ", must be of [batch], [batch, sequence] or [batch, sequence, sequence]");
-  Node* lengths = TRY(call.reshape(mask, {size.batch, 1, 1, 1}));
-  return call.add_broadcast(Op::Less, {TRY(counting(call, {1, 1, 1, size.tokens})), lengths});
-}
-
-// Keys that come no later than the query.
-Expected<Node*> seen_before(Call& call, const Heads& size) {
-  Node* keys = TRY(counting(call, {1, 1, 1, size.tokens}));
-  Node* queries = TRY(counting(call, {1, 1, size.tokens, 1}));
-  return call.add(Op::Not, {TRY(call.add_broadcast(Op::Less, {queries, keys}))});
-}
-
-Expected<Heads> attention_size(Call& call) {
-  const Shape& x = call.shape(0);
-  const int64_t heads = call.attr("num_heads", int64_t{0});
-  const bool fits = x.size() == 3 && call.rank(1) == 2 && call.rank(2) == 1 && heads > 0 &&
-                    heads <= 1 << 20 && call.shape(1)[1] % (3 * heads) == 0 &&
-                    call.shape(1)[1] == call.shape(2)[0];
-  if (!fits)
-    return call.error("inputs are " + to_string(call.in(0)->type) + ", " +
-                      to_string(call.in(1)->type) + " and " + to_string(call.in(2)->type) +
-                      ", must be [batch, sequence, hidden], [hidden, 3 x n] and [3 x n], n of " +
-                      std::to_string(heads) + " heads");
-  return Heads{x[0], x[1], heads, call.shape(1)[1] / (3 * heads)};
-}
-
-}  // namespace
-
-Status attention(Call& call) {
-  if (call.in(4) || call.in(5) || call.wants(1))
-    return call.error(
-        "takes or returns past keys, or an added bias, must not: it must be an encoder's");
-  const Heads size = TRY(attention_size(call));
-  const DType dtype = call.dtype(0);
-  const double filter = call.attr("mask_filter_value", -10000.0);
-  const double scale = call.attr("scale", 1 / std::sqrt(static_cast<double>(size.depth)));
-  Node* qkv = TRY(sum(call, TRY(call.add(Op::MatMul, {call.in(0), call.in(1)})), call.in(2)));
-  Node* q = TRY(part_by_heads(call, qkv, 0, size, {0, 2, 1, 3}));
-  Node* k = TRY(part_by_heads(call, qkv, 1, size, {0, 2, 3, 1}));
-  Node* v = TRY(part_by_heads(call, qkv, 2, size, {0, 2, 1, 3}));
-  Node* scores = TRY(call.add(Op::MatMul, {q, k}));
-  scores = TRY(call.add(Op::Mul, {scores, TRY(call.like(scores, scale))}));
-  std::vector<Node*> masks;
-  if (call.in(3)) masks.push_back(TRY(seen_keys(call, size)));
-  if (call.attr("unidirectional", int64_t{0})) masks.push_back(TRY(seen_before(call, size)));
-  for (Node* mask : masks) scores = TRY(sum(call, scores, TRY(penalty(call, mask, filter, dtype))));
-  Node* weights = TRY(call.add(Op::Softmax, {scores}, with("axis", int64_t{3})));
-  Node* out = TRY(call.transpose(TRY(call.add(Op::MatMul, {weights, v})), {0, 2, 1, 3}));
-  const Shape joined = {size.batch, size.tokens, size.heads * size.depth};
-  return call.result(Op::Reshape, {out}, with("shape", joined));
 }
 
 }  // namespace tessera::handlers

@@ -106,16 +106,46 @@ Status gemm(Call& call) {
 Status fused_gemm(Call& call) {
   const std::string activation = call.attr("activation", "");
   Node* out = TRY(gemm_value(call));
+  if (activation.empty()) {
+    call.bind(0, out);
+    return {};
+  }
   if (activation == "Tanh") return call.result(Op::Tanh, {out});
   if (activation == "Relu") return call.result(Op::Max, {out, TRY(call.like(out, 0))});
-  return call.error("activation is '" + activation + "', must be 'Tanh' or 'Relu'");
+  if (activation == "LeakyRelu") {
+    Node* low = TRY(call.add(Op::Less, {out, TRY(call.like(out, 0))}));
+    Node* bent = TRY(scaled(call, out, call.attr("activation_alpha", double{0.01f})));
+    return call.result(Op::Select, {low, bent, out});
+  }
+  if (activation != "Sigmoid")
+    return call.error("activation is '" + activation +
+                      "', must be 'LeakyRelu', 'Relu', 'Sigmoid' or 'Tanh'");
+  Node* power = TRY(call.add(Op::Exp, {TRY(scaled(call, out, -1))}));
+  Node* one = TRY(call.like(out, 1));
+  return call.result(Op::Div, {one, TRY(call.add(Op::Add, {power, one}))});
 }
 
+namespace {
+
+// With transBatch, rows stand on the first axis, before those of the batch; with trans, rows and
+// columns change places after that.
+Expected<Node*> turned(Call& call, size_t i, const char* trans, const char* trans_batch) {
+  Node* x = call.in(i);
+  const int64_t rank = call.rank(i);
+  if (rank > 2 && call.attr(trans_batch, int64_t{0})) {
+    std::vector<int64_t> perm(static_cast<size_t>(rank));
+    std::iota(perm.begin(), perm.end(), 0);
+    std::rotate(perm.begin(), perm.begin() + 1, perm.end() - 1);
+    x = TRY(call.transpose(x, perm));
+  }
+  return rank > 1 && call.attr(trans, int64_t{0}) ? transposed(call, x) : Expected<Node*>(x);
+}
+
+}  // namespace
+
 Status fused_matmul(Call& call) {
-  if (call.attr("transBatchA", int64_t{0}) || call.attr("transBatchB", int64_t{0}))
-    return call.error("transBatchA or transBatchB is on, must be off");
-  Node* a = call.attr("transA", int64_t{0}) ? TRY(transposed(call, call.in(0))) : call.in(0);
-  Node* b = call.attr("transB", int64_t{0}) ? TRY(transposed(call, call.in(1))) : call.in(1);
+  Node* a = TRY(turned(call, 0, "transA", "transBatchA"));
+  Node* b = TRY(turned(call, 1, "transB", "transBatchB"));
   call.bind(0, TRY(scaled(call, TRY(multiply(call, a, b)), call.attr("alpha", 1.0))));
   return {};
 }

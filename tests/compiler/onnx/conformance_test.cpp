@@ -82,7 +82,7 @@ TEST(Conformance, fused_operations_agree) {
   SHARED_OR_SKIP("contrib");
   constexpr Tolerance kSingle = {1e-5, 1e-5, 1e-5};
   const std::vector<Refused> refused = {
-      {"attention_test_unidirectional_masked_multi_head", "(Attention): takes or"}
+      {"attention_test_unidirectional_masked_multi_head", "(Attention): takes past"}
   };
   expect_verdicts(shared_models("contrib"), kSingle, refused);
 }

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// What fused attentions have in common once their operands are told apart: said by parts, as
+// exporters write them and passes/fuse_attention.cpp finds them.
+#pragma once
+
+#include <vector>
+
+#include "compiler/onnx/import/call.h"
+
+namespace tessera {
+
+struct Attending {
+  Node *q, *k, *v;     // [batch,tokens,heads,depth]; q may have a multiple of the heads of k and v
+  double scale = 0;    // of the scores; 0: one over the root of the depth
+  double softcap = 0;  // 0: none
+  std::vector<Node*> added = {};  // to the scores; of at most 4 axes that stretch to theirs
+};
+
+// [batch,tokens,heads x depth of v]
+Expected<Node*> attend(Call& call, const Attending& a);
+
+// [batch,tokens,heads x depth] as [batch,tokens,heads,depth].
+Expected<Node*> split_heads(Call& call, Node* x, int64_t heads);
+
+// 0 where `seen`, and elsewhere a number that hides a key.
+Expected<Node*> hiding(Call& call, Node* seen, double number, DType dtype);
+// The number that hides a key from a query even where a mask hides the keys that it does see.
+double lowest(DType dtype);
+
+// 0, 1, 2 … in a shape of one long axis.
+Expected<Node*> counting(Call& call, const Shape& shape);
+
+// Of bools [1,1,queries,keys]: whether the key comes no later than the query, and less than
+// `window` places before it (0: any number).
+Expected<Node*> seen_before(Call& call, int64_t queries, int64_t keys, int64_t window = 0);
+
+// [batch,keys]: whether each key comes before the end of its row, which is i32 [batch].
+Expected<Node*> before_end(Call& call, Node* ends, int64_t keys);
+
+}  // namespace tessera
