@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/floats.h"
 
-#include <cstring>
+#include <algorithm>
 #include <span>
 #include <unordered_set>
 #include <vector>
@@ -15,7 +15,7 @@ namespace {
 Tensor halved(const Tensor& tensor) {
   const std::span bytes = tensor.bytes();
   std::vector<float> floats(bytes.size() / sizeof(float));
-  std::memcpy(floats.data(), bytes.data(), bytes.size());
+  std::ranges::copy(bytes, std::as_writable_bytes(std::span(floats)).begin());
   std::vector<uint16_t> halves(floats.size());
   to_half(floats, halves);
   return Tensor::copy({DType::F16, tensor.type().shape}, std::as_bytes(std::span(halves)));

@@ -171,7 +171,9 @@ class Parser {
     while (!accept("]")) {
       if (!region.dims.empty()) TRY(expect(","));
       const size_t d = region.dims.size();
-      if (accept("*") && d < region.view.size())
+      if (d == region.view.size())
+        return wrong(fmt::format("] behind the {} dimensions of {}", d, to_string(region.view)));
+      if (accept("*"))
         region.dims.push_back({-1, 0, 0, region.view[d]});
       else
         region.dims.push_back(TRY(region_dim()));

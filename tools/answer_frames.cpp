@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <span>
 
 #include "support/plain_text.h"
 #include "support/type.h"
@@ -68,7 +69,7 @@ Expected<NpyArray> parse_array(Body& body) {
   if (bytes.size() != static_cast<uint64_t>(elements(array.shape) * item_bytes(array.descr)))
     return Error{"an array of the sandbox has bytes that its shape does not"};
   array.bytes.resize(bytes.size());
-  std::memcpy(array.bytes.data(), bytes.data(), bytes.size());
+  std::ranges::copy(std::as_bytes(std::span(bytes)), array.bytes.begin());
   return array;
 }
 

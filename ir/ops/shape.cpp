@@ -101,7 +101,7 @@ Expected<TensorType> Slice::infer(const Node& node) {
     const bool empty = size[d] == 0;
     const bool starts = empty || (start[d] >= 0 && start[d] < dim);
     // In 128 bits: both factors come from outside.
-    const __int128 last = __int128{start[d]} + __int128{size[d] - 1} * step[d];
+    const __int128 last = __int128{start[d]} + (__int128{size[d]} - 1) * step[d];
     if (size[d] < 0 || size[d] > kMaxElements || step[d] == 0 || !starts ||
         (!empty && (last < 0 || last >= dim)))
       return fail(node, "dimension " + std::to_string(d) + " takes " + std::to_string(size[d]) +

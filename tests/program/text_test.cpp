@@ -121,6 +121,8 @@ TEST(ProgramText, errors_say_the_line_and_what_must_stand_there) {
   EXPECT_EQ(error(replaced("[4,6] at 1", "[4,6] at -1")), "line 3: -1 stands where a tile must");
   EXPECT_EQ(error(replaced("[4,6] at 1", "[4,6,] at 1")),
             "line 3: ']' stands where an integer must");
+  EXPECT_EQ(error(replaced("read x [g0*2:2, *]", "read x [g0*2:2, *, *]")),
+            "line 13: '*' stands where ] behind the 2 dimensions of [4,6] must");
   EXPECT_EQ(error(replaced("activation y", "activation x")),
             "line 5: variable 'x' stands here once more, must be unique");
   EXPECT_EQ(error(std::string(kSmallProgram) + "}"),
