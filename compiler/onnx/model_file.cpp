@@ -8,7 +8,7 @@ namespace tessera {
 namespace {
 
 constexpr int kOldestOpset = 7;  // the first with today's broadcasting
-constexpr int kNewestOpset = 23;
+constexpr int kNewestOpset = 28;
 
 Error bad_file(const std::string& path, const std::string& what) {
   return Error{path + ": " + what, ErrorKind::BadFile};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// ONNX in: a model file becomes a Graph of static shapes. Opsets 7 to 23, the ops encoder
+// ONNX in: a model file becomes a Graph of static shapes. Opsets 7 to 28, the ops encoder
 // exporters emit, com.microsoft's fused ones, and ai.graphcore's (what export.h writes).
 //
 // Shape arithmetic is settled here, by evaluating integer nodes whose operands are constants; the

@@ -24,8 +24,10 @@ constexpr std::string_view kGc = "ai.graphcore";
 constexpr OnnxOp kOps[] = {
     // Elementwise; those that the Graph has too follow at the end.
     {"",  "BitShift",           2,  2, 1, "direction:string",     kTakesNarrow, h::bit_shift},
-    {"",  "Cast",               1,  1, 1, "to:int saturate:int",  kMovesValues | kSetsType, h::cast},
-    {"",  "CastLike",           2,  2, 1, "saturate:int",         kMovesValues | kSetsType, h::cast_like},
+    {"",  "Cast",               1,  1, 1, "to:int saturate:int round_mode:string",
+                                                   kMovesValues | kSetsType, h::cast},
+    {"",  "CastLike",           2,  2, 1, "saturate:int round_mode:string",
+                                                   kMovesValues | kSetsType, h::cast_like},
     {"",  "Ceil",               1,  1, 1, "",                     kPlain,       h::ceil},
     {"",  "Clip",               1,  3, 1, "min:real max:real",    kPlain,       h::clip},
     {"",  "Cos",                1,  1, 1, "",                     kPlain,       h::cosine},
@@ -65,6 +67,7 @@ constexpr OnnxOp kOps[] = {
     {"",  "Shrink",             1,  1, 1, "bias:float lambd:float", kPlain,     h::shrink},
     {"",  "Softplus",           1,  1, 1, "",                     kPlain,       h::softplus},
     {"",  "Softsign",           1,  1, 1, "",                     kPlain,       h::softsign},
+    {"",  "Swish",              1,  1, 1, "alpha:float",          kPlain,       h::swish},
     {"",  "ThresholdedRelu",    1,  1, 1, "alpha:float",          kPlain,       h::thresholded_relu},
 
     // Where elements stand.
@@ -96,7 +99,7 @@ constexpr OnnxOp kOps[] = {
     {"",  "EyeLike",            1,  1, 1, "dtype:int k:int",      kTakesNarrow, h::eye_like},
     {"",  "NonZero",            1,  1, 1, "",                     kTakesNarrow, h::non_zero},
     {"",  "OneHot",             3,  3, 1, "axis:int",             kMovesValues, h::one_hot},
-    {"",  "Range",              3,  3, 1, "",                     kPlain,       h::range},
+    {"",  "Range",              3,  3, 1, "stash_type:int",       kPlain,       h::range},
     {"",  "Shape",              1,  1, 1, "start:int end:int",    kTakesBounds, h::shape},
     {"",  "Size",               1,  1, 1, "",                     kTakesBounds, h::size},
 
@@ -129,12 +132,19 @@ constexpr OnnxOp kOps[] = {
 
     // Fused ones. LayerNormalization stands in ONNX's own domain before its opset 17 too: ONNX
     // Runtime's optimizer writes it so.
-    {"",  "Attention",          3,  6, 4, "is_causal:int kv_num_heads:int q_num_heads:int "
-                                          "qk_matmul_output_mode:int scale:float softcap:float "
-                                          "softmax_precision:int", kPlain,      h::onnx_attention},
+    {"",  "Attention",          3,  7, 4, "is_causal:int kv_num_heads:int left_window_size:int "
+                                          "q_num_heads:int qk_matmul_output_mode:int "
+                                          "right_window_size:int scale:float softcap:float "
+                                          "softmax_precision:int", kTakesNarrow, h::onnx_attention},
     {"",  "Gelu",               1,  1, 1, "approximate:string",   kPlain,       h::gelu},
+    {"",  "GroupNormalization", 3,  3, 1, "epsilon:float num_groups:int stash_type:int",
+                                                                  kPlain,       h::group_norm},
     {"",  "LayerNormalization", 2,  3, 3, "axis:int epsilon:float stash_type:int",
                                                                   kPlain,       h::layer_norm},
+    {"",  "RMSNormalization",   2,  2, 1, "axis:int epsilon:float stash_type:int",
+                                                                  kPlain,       h::rms_norm},
+    {"",  "RotaryEmbedding",    3,  4, 1, "interleaved:int num_heads:int "
+                                          "rotary_embedding_dim:int", kPlain,   h::rotary_embedding},
     {"",  "SimplifiedLayerNormalization", 2, 2, 2, "axis:int epsilon:float stash_type:int",
                                                                   kPlain,       h::simplified_layer_norm},
     {kMs, "Attention",          2,  7, 2, "num_heads:int unidirectional:int scale:float "

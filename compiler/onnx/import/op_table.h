@@ -113,6 +113,7 @@ Status selu(Call& call);
 Status shrink(Call& call);
 Status softplus(Call& call);
 Status softsign(Call& call);
+Status swish(Call& call);
 Status thresholded_relu(Call& call);
 // ops_constant.cpp
 Status constant(Call& call);
@@ -157,6 +158,11 @@ Status ms_attention(Call& call);
 Status multi_head_attention(Call& call);
 // ops_attention.cpp
 Status onnx_attention(Call& call);
+// ops_norm.cpp
+Status group_norm(Call& call);
+Status rms_norm(Call& call);
+// ops_rotary.cpp
+Status rotary_embedding(Call& call);
 // ops_graphcore.cpp
 Status own(Call& call, Op op);
 template <Op op>

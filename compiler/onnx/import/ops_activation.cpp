@@ -118,6 +118,14 @@ Status softsign(Call& call) {
   return call.result(Op::Div, {call.in(0), size});
 }
 
+// x · sigmoid(alpha x)
+Status swish(Call& call) {
+  Node* x = call.in(0);
+  Node* power = TRY(call.add(Op::Exp, {TRY(times(call, x, -call.attr("alpha", 1.0)))}));
+  Node* share = TRY(call.add(Op::Div, {TRY(call.like(x, 1)), TRY(plus(call, power, 1))}));
+  return call.result(Op::Mul, {x, share});
+}
+
 Status thresholded_relu(Call& call) {
   Node* x = call.in(0);
   Node* above = TRY(call.add(Op::Less, {TRY(call.like(x, call.attr("alpha", 1.0))), x}));

@@ -355,8 +355,8 @@ TEST(OnnxImport, a_tensor_whose_bytes_disagree_with_its_shape_is_refused) {
 }
 
 TEST(OnnxImport, opsets_that_nobody_has_are_refused) {
-  EXPECT_EQ(imported(ModelBuilder(314159)), "is of opset 314159, must be from 7 to 23");
-  EXPECT_EQ(imported(ModelBuilder(6)), "is of opset 6, must be from 7 to 23");
+  EXPECT_EQ(imported(ModelBuilder(314159)), "is of opset 314159, must be from 7 to 28");
+  EXPECT_EQ(imported(ModelBuilder(6)), "is of opset 6, must be from 7 to 28");
 }
 
 TEST(OnnxImport, files_that_are_no_models_are_bad_files) {

@@ -237,15 +237,6 @@ TEST(Batches, named_apart_for_each_input_are_one) {
   EXPECT_THAT(imported(m, given("ids", {3, 16})), HasSubstr("%mask: i32[3,16]"));
 }
 
-TEST(OnnxAttention, refuses_what_is_more_than_an_encoders) {
-  ModelBuilder m(23);
-  m.input("q", kFloat, "1,2,4,8");
-  set_int(m.node("Attention", {"q", "q", "q"}, {"y"}), "is_causal", 1);
-  m.output("y");
-  EXPECT_EQ(imported(m),
-            "node 'n' (Attention): is_causal is on, must be off: the mask must say it");
-}
-
 TEST(OnnxAttention, hides_where_a_mask_of_bools_is_false) {
   ModelBuilder m(23);
   m.input("q", kFloat, "1,1,2,1").input("m", TensorProto::BOOL, "1,1,1,2");
