@@ -39,20 +39,33 @@ int64_t length_of(const Request& request, const std::string& ids) {
   return std::ssize(request.tokens.at(ids));
 }
 
+Shape shape_of(const TokenInputs& inputs, const std::string& name, Shape batch) {
+  const Shape& of_token = inputs.of_token.at(name);
+  batch.insert(batch.end(), of_token.begin(), of_token.end());
+  return batch;
+}
+
+// What a token has several of ascends, as the corners of a box do: models look differences up.
+void add_token(const TokenInputs& inputs, const std::string& name, uint64_t first, uint64_t limit,
+               std::mt19937_64& random, auto& to) {
+  const int64_t count = elements(inputs.of_token.at(name));
+  for (int64_t i = 0; i < count; ++i) to.push_back(first + random() % (limit - first));
+  std::sort(to.end() - count, to.end());
+}
+
 Array batch_of(const TokenInputs& inputs, const std::string& name, int64_t limit,
                std::mt19937_64& random) {
   Array array{
-      {DType::I32, inputs.batch},
+      {DType::I32, shape_of(inputs, name, inputs.batch)},
       {}
   };
   const int64_t rows = inputs.batch[0], length = inputs.batch[1];
   for (int64_t r = 0; r < rows; ++r) {
     const auto seen = 1 + static_cast<int64_t>(random() % static_cast<uint64_t>(length));
     for (int64_t t = 0; t < length; ++t) {
-      double value = static_cast<double>(random() % static_cast<uint64_t>(limit));
-      if (name == inputs.mask) value = r == 0 || t < seen ? 1 : 0;
-      if (name == inputs.positions) value = static_cast<double>(std::min(t, limit - 1));
-      array.data.push_back(value);
+      add_token(inputs, name, 0, static_cast<uint64_t>(limit), random, array.data);
+      if (name == inputs.mask) array.data.back() = r == 0 || t < seen ? 1 : 0;
+      if (name == inputs.positions) array.data.back() = static_cast<double>(std::min(t, limit - 1));
     }
   }
   return array;
@@ -103,8 +116,7 @@ std::vector<Case> random_cases(const Graph& graph, const TokenInputs& inputs, in
       const auto limit = static_cast<uint64_t>(limit_of(limits, name));
       // 0 and 1 are padding in most vocabularies, and no token of a request.
       const uint64_t first = name == inputs.ids && limit > 4 ? 2 : 0;
-      for (int64_t t = 0; t < length; ++t)
-        tokens.push_back(static_cast<int32_t>(first + random() % (limit - first)));
+      for (int64_t t = 0; t < length; ++t) add_token(inputs, name, first, limit, random, tokens);
     }
     cases.push_back(std::move(one));
   }
@@ -117,15 +129,16 @@ Arrays inputs_alone(const TokenInputs& inputs, const Request& request, int64_t r
   const int64_t own = length_of(request, inputs.ids);
   for (const std::string& name : inputs.all) {
     Array& array = arrays[name] = {
-        {DType::I32, {rows, length}},
+        {DType::I32, shape_of(inputs, name, {rows, length})},
         {}
     };
     const auto given = request.tokens.find(name);
-    for (int64_t i = 0; i < rows * length; ++i) {
-      const int64_t t = i % length;
+    const int64_t width = elements(inputs.of_token.at(name));
+    for (int64_t i = 0; i < rows * length * width; ++i) {
+      const int64_t t = i / width % length;
       double value = 0;
       if (t < own && given != request.tokens.end())
-        value = given->second[static_cast<size_t>(t)];
+        value = given->second[static_cast<size_t>(t * width + i % width)];
       else if (t < own && name == inputs.mask)
         value = 1;
       else if (t < own && name == inputs.positions)

@@ -3,6 +3,7 @@
 // reference takes for it alone.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -14,10 +15,11 @@ namespace tessera {
 
 // Which inputs of a model say what, as far as a request needs it.
 struct TokenInputs {
-  Shape batch;                       // [rows,row_length] of all of them; empty: there are none
-  std::string ids, mask, positions;  // "" where there is none
-  std::vector<std::string> all;      // every input of that shape, these too
-  bool only_these = false;           // the model has no other inputs
+  Shape batch;                            // [rows,row_length] of all of them; empty: there are none
+  std::string ids, mask, positions;       // "" where there is none
+  std::vector<std::string> all;           // every input that begins with that shape, these too
+  std::map<std::string, Shape> of_token;  // of each of them: the axes behind
+  bool only_these = false;                // the model has no other inputs
 };
 
 struct Case {

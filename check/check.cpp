@@ -221,7 +221,10 @@ class Checker {
     // At its own length where the model takes any; at the model's, padded, where it is of one.
     const auto shapes_at = [&](int64_t length) {
       InputShapes shapes;
-      for (const std::string& name : inputs_.all) shapes[name] = {1, length};
+      for (const auto& [name, of_token] : inputs_.of_token) {
+        Shape& shape = shapes[name] = {1, length};
+        shape.insert(shape.end(), of_token.begin(), of_token.end());
+      }
       return shapes;
     };
     const int64_t other = inputs_.batch[1] > 2 ? inputs_.batch[1] - 1 : inputs_.batch[1] + 1;

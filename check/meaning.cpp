@@ -23,9 +23,10 @@ class Finder {
     }
     inputs_.only_these = true;
     for (const Node* input : graph_.inputs) {
-      const bool by_token = !inputs_.batch.empty() && input->type.dtype == DType::I32 &&
-                            input->type.shape == inputs_.batch;
+      const bool by_token = !inputs_.batch.empty() && is_by_token(input->type, inputs_.batch);
       if (by_token) inputs_.all.push_back(input->name);
+      if (by_token)
+        inputs_.of_token[input->name] = {input->type.shape.begin() + 2, input->type.shape.end()};
       inputs_.only_these = inputs_.only_these && by_token;
     }
     std::vector<InputMeaning> meanings;
@@ -61,7 +62,9 @@ class Finder {
       return {input.name, to_string(input.type), found->second.first, found->second.second};
     if (by_token(input.name))
       return {input.name, to_string(input.type), "token input",
-              "has the shape of the ids; a request brings it, 0 if it does not"};
+              input.type.shape == inputs_.batch
+                  ? "has the shape of the ids; a request brings it, 0 if it does not"
+                  : "has the axes of the ids in front; a request brings it, 0 if it does not"};
     return {input.name, to_string(input.type), "not by token",
             inputs_.ids.empty() ? "no input is looked up in a table, so none holds ids"
                                 : "has another type than the ids"};

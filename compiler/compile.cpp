@@ -82,7 +82,7 @@ PackingContract padded_contract(const Graph& graph, const std::string& of_length
     if (proof.hides_id_0) contract.padding_id = 0;
     if (positions) contract.position_input = positions->name;
     for (const Node* input : graph.inputs)
-      if (input->type == proof.ids->type && input != mask && input != positions)
+      if (is_by_token(input->type, proof.ids->type.shape) && input != mask && input != positions)
         contract.token_inputs.push_back(input->name);
   }
   if (!proof.by_rows) return contract;

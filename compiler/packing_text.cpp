@@ -3,6 +3,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "passes/token_axes.h"
+
 namespace tessera {
 namespace {
 
@@ -16,6 +18,15 @@ const Node* find_input(const Graph& graph, const std::string& name) {
   for (const Node* input : graph.inputs)
     if (input->name == name) return input;
   return nullptr;
+}
+
+// Further axes hold what a token has several of.
+Status check_token_input(const Graph& graph, const std::string& name, const Shape& batch) {
+  const Node* input = find_input(graph, name);
+  if (input == nullptr) return bad("'" + name + "' is not an input of the graph, must be one");
+  if (is_by_token(input->type, batch)) return {};
+  return bad("input '" + name + "' is " + to_string(input->type) + ", must be " +
+             to_string(TensorType{DType::I32, batch}));
 }
 
 Status check_input(const Graph& graph, const std::string& name, const Shape& shape) {
@@ -36,7 +47,7 @@ Status check_contract(const PackingContract& contract, const Graph& graph) {
   if (contract.max_valid_num < (form_a ? 1 : 0))
     return bad("max_valid_num is " + std::to_string(contract.max_valid_num) + ", must be positive");
   const Shape tokens = {contract.rows, contract.row_length};
-  for (const std::string& name : contract.token_inputs) TRY(check_input(graph, name, tokens));
+  for (const std::string& name : contract.token_inputs) TRY(check_token_input(graph, name, tokens));
   TRY(check_input(graph, contract.ids_input, tokens));
   TRY(check_input(graph, contract.position_input, tokens));
   if (!contract.mask_input.empty()) TRY(check_input(graph, contract.mask_input, tokens));

@@ -162,18 +162,6 @@ std::vector<int32_t> packed_unpack_info(const PackingContract& contract, const P
   return info;
 }
 
-std::vector<int32_t> packed_tokens(const PackingContract& contract, const PackedBatch& batch,
-                                   std::span<const std::span<const int32_t>> tokens) {
-  std::vector<int32_t> cells(static_cast<size_t>(row_tokens(contract)), 0);
-  for (const Placement& place : batch.placements) {
-    CHECK(place.request < tokens.size());
-    const std::span<const int32_t> ids = tokens[place.request];
-    CHECK(static_cast<int64_t>(ids.size()) == place.length);
-    std::copy(ids.begin(), ids.end(), cells.begin() + place.start);
-  }
-  return cells;
-}
-
 OutputSlice output_slice(const PackingContract& contract, const PackingContract::OutputRule& rule,
                          const PackedBatch& batch, size_t ordinal, int64_t bytes_per_item) {
   CHECK(ordinal < batch.placements.size());

@@ -88,9 +88,6 @@ std::vector<int32_t> packed_positions(const PackingContract& contract, const Pac
 // Form A: ordinal in the batch; otherwise: ordinal in the row. 0 where no request is.
 std::vector<int32_t> packed_mask(const PackingContract& contract, const PackedBatch& batch);
 std::vector<int32_t> packed_unpack_info(const PackingContract& contract, const PackedBatch& batch);
-// Concatenates one token input of the requests (tokens[i] is request i's, of its length).
-std::vector<int32_t> packed_tokens(const PackingContract& contract, const PackedBatch& batch,
-                                   std::span<const std::span<const int32_t>> tokens);
 // Where request number `ordinal` (0-based, in placements) stands in an output: byte offset and byte
 // count of its tokens, or, in an output of a packed batch with one item per request, of its item.
 struct OutputSlice {

@@ -22,6 +22,13 @@ Expected<TokenAxes> axes_of(const TokenSite& at) {
 
 }  // namespace
 
+bool is_by_token(const TensorType& type, const Shape& batch) {
+  const Shape& shape = type.shape;
+  if (type.dtype != DType::I32 || shape.size() < 2) return false;
+  return std::equal(batch.begin(), batch.end(), shape.begin(), shape.begin() + 2) &&
+         std::find(shape.begin() + 2, shape.end(), batch[1]) == shape.end();
+}
+
 bool takes_first_token(const Node* node, const TokenAxes& operand) {
   if (operand.kind != TokenAxes::Kind::Token || operand.sequence < 0) return false;
   if (node->is(Op::Gather))

@@ -58,8 +58,13 @@ struct PlacedOperand {
   int batch = -1, sequence = -1;  // axes of the operand
 };
 
+// Whether a value of this type has one entry for each token of `batch`, [rows,row_length]: i32 of
+// that shape, or with further axes behind it (the corners of a token's box). None of these may be
+// as long as the row: it could hold tokens too.
+bool is_by_token(const TensorType& type, const Shape& batch);
+
 // Errors: "node 'NAME' (op): what it does to tokens, what that must not be". Every input must be
-// i32[rows,row_length]; where rows are whole, any value [rows,…].
+// by token; where rows are whole, any value [rows,…].
 // Where rows are packed and `placed` is not null, operands by place are noted there, to be looked
 // up by position, and not refused.
 Expected<TokenAxesMap> find_token_axes(const Graph& graph, const TokenShape& shape,

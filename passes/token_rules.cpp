@@ -105,17 +105,20 @@ TokenAxes rows_of(const TokenAxes& token, bool drops_axis) {
 namespace token_rules {
 
 Result input(const TokenSite& at) {
+  const TensorType& type = at.node.type;
   const TensorType wanted{
       DType::I32, {at.shape.rows, at.shape.row_length}
   };
-  const bool has_rows = !at.node.type.shape.empty() && at.node.type.shape[0] == at.shape.rows;
-  if (at.shape.layout == Layout::Whole && at.node.type.shape != wanted.shape && has_rows)
-    return TokenAxes{.kind = Kind::Row, .batch = 0};
-  if (at.node.type != wanted && (at.shape.layout != Layout::Whole || !has_rows))
-    return Error{"input '" + at.node.name + "': is " + to_string(at.node.type) + ", must be " +
-                 to_string(wanted) + " as every input of a model to " +
-                 (at.is_packed() ? "pack" : "pad")};
-  return TokenAxes{.kind = Kind::Token, .batch = 0, .sequence = 1};
+  const bool has_rows = !type.shape.empty() && type.shape[0] == at.shape.rows;
+  const TokenAxes tokens{.kind = Kind::Token, .batch = 0, .sequence = 1};
+  if (is_by_token(type, wanted.shape)) return tokens;
+  if (at.shape.layout == Layout::Whole && has_rows)
+    return type.shape == wanted.shape ? tokens : TokenAxes{.kind = Kind::Row, .batch = 0};
+  const bool is_long = type.dtype == DType::I32 && type.shape.size() > 2 && has_rows &&
+                       type.shape[1] == at.shape.row_length;
+  return Error{"input '" + at.node.name + "': is " + to_string(type) + ", must be " +
+               to_string(wanted) + (is_long ? " or have no other axis as long as the row," : "") +
+               " as every input of a model to " + (at.is_packed() ? "pack" : "pad")};
 }
 
 Result constant(const TokenSite& at) { return TokenAxes{.uniform = uniform_axes(at.node.value)}; }

@@ -87,7 +87,7 @@ const Anchor* find_anchor(const Metadata& metadata, AnchorKind kind, std::string
   return nullptr;
 }
 
-bool begins_with(const Shape& shape, std::initializer_list<int64_t> front) {
+bool begins_with(const Shape& shape, const Shape& front) {
   return shape.size() >= front.size() && std::equal(front.begin(), front.end(), shape.begin());
 }
 
@@ -96,6 +96,14 @@ Status check_packed_input(const Metadata& metadata, std::string_view name, const
   const Anchor* anchor = find_anchor(metadata, AnchorKind::Input, name);
   if (anchor != nullptr && anchor->shape == shape) return {};
   return Error{fmt::format("packing: '{}' must be an input {}", name, to_string(shape))};
+}
+
+// Further axes hold what a token has several of.
+Status check_token_input(const Metadata& metadata, std::string_view name) {
+  const Shape batch = {metadata.packing.rows, metadata.packing.row_length};
+  const Anchor* anchor = find_anchor(metadata, AnchorKind::Input, name);
+  if (anchor != nullptr && begins_with(anchor->shape, batch)) return {};
+  return check_packed_input(metadata, name, batch);
 }
 
 // Lengths and starts, which are looked at as integers before every run.
@@ -148,8 +156,8 @@ Status check_packing(const Metadata& metadata) {
   if (!is_packed && packing.ids_input.empty()) return {};  // no request to speak of
   if (packing.rows < 1 || packing.row_length < 1)
     return Error{"packing: rows and row length must be positive"};
-  for (const std::string& name : packing.token_inputs)
-    TRY(check_packed_input(metadata, name, {packing.rows, packing.row_length}));
+  for (const std::string& name : packing.token_inputs) TRY(check_token_input(metadata, name));
+  TRY(check_packed_input(metadata, packing.ids_input, {packing.rows, packing.row_length}));
   if (std::count(packing.token_inputs.begin(), packing.token_inputs.end(), packing.ids_input) != 1)
     return Error{fmt::format("packing: '{}' must be one of the token inputs", packing.ids_input)};
   for (const PackingContract::OutputRule& rule : packing.outputs)

@@ -84,6 +84,47 @@ py::object int32_array(const std::vector<int32_t>& values, const Shape& shape) {
   return made.array;
 }
 
+// What a token of this request has in an input.
+Shape behind_length(const Request& request, const std::string& name, int64_t length) {
+  const Shape& shape = request.shapes.at(name);
+  const bool has_row = shape.size() > 1 && shape[0] == 1 && shape[1] == length;
+  return {shape.begin() + (has_row ? 2 : 1), shape.end()};
+}
+
+// The same as an executable says it, or as the requests that bring the input have it.
+Shape shape_of_token(const py::object& packing, const std::string& name,
+                     std::span<const Request* const> requests, const PackedBatch& batch) {
+  if (py::isinstance<ExecutableHandle>(packing))
+    return tessera::shape_of_token(py::cast<const ExecutableHandle&>(packing).executable->metadata,
+                                   name);
+  for (size_t i = 0; i < requests.size(); ++i)
+    if (requests[i]->shapes.contains(name))
+      return behind_length(*requests[i], name, batch.placements[i].length);
+  return {};
+}
+
+// One input of a batch, 0 where a request leaves it out.
+py::object packed_input(const PackingContract& contract, const PackedBatch& batch,
+                        std::span<const Request* const> requests, const std::string& name,
+                        const Shape& of_token) {
+  const int64_t each = elements(of_token);
+  std::vector<int32_t> cells(static_cast<size_t>(row_tokens(contract) * each));
+  for (const Placement& place : batch.placements) {
+    const auto& given = requests[place.request]->tokens;
+    const auto found = given.find(name);
+    if (found == given.end()) continue;
+    if (std::ssize(found->second) != place.length * each)
+      raise(Error{"request: " + name + " has " + std::to_string(found->second.size()) +
+                      " numbers, must have " + std::to_string(each) + " for each of " +
+                      std::to_string(place.length) + " tokens",
+                  ErrorKind::Usage});
+    std::ranges::copy(found->second, cells.begin() + place.start * each);
+  }
+  Shape shape = {contract.rows, contract.row_length};
+  shape.insert(shape.end(), of_token.begin(), of_token.end());
+  return int32_array(cells, shape);
+}
+
 std::vector<Request> requests_from(const py::handle& requests) {
   std::vector<Request> all;
   for (const py::handle& request : py::iter(requests)) {
@@ -117,7 +158,7 @@ py::dict packed_inputs(const py::object& packing, const py::tuple& placements,
       bad("is one too many, must be one of at most " + std::to_string(most_requests(contract)) +
           " in a batch");
     for (const auto& [name, tokens] : all[request].tokens)
-      if (std::ssize(tokens) != length)
+      if (std::ssize(tokens) != length * elements(behind_length(all[request], name, length)))
         bad(name + " has " + std::to_string(tokens.size()) + " tokens, must have " +
             std::to_string(length));
     batch.placements.push_back({chosen.size(), start, length});
@@ -126,19 +167,9 @@ py::dict packed_inputs(const py::object& packing, const py::tuple& placements,
   }
   const Shape shape = {contract.rows, contract.row_length};
   py::dict inputs;
-  for (const std::string& name : contract.token_inputs) {
-    std::vector<std::vector<int32_t>> zeros;
-    zeros.reserve(chosen.size());
-    std::vector<std::span<const int32_t>> tokens;
-    for (size_t i = 0; i < chosen.size(); ++i) {
-      const auto found = chosen[i]->tokens.find(name);
-      if (found == chosen[i]->tokens.end())
-        zeros.emplace_back(static_cast<size_t>(batch.placements[i].length));
-      tokens.push_back(found == chosen[i]->tokens.end() ? std::span<const int32_t>(zeros.back())
-                                                        : std::span(found->second));
-    }
-    inputs[py::str(name)] = int32_array(packed_tokens(contract, batch, tokens), shape);
-  }
+  for (const std::string& name : contract.token_inputs)
+    inputs[py::str(name)] =
+        packed_input(contract, batch, chosen, name, shape_of_token(packing, name, chosen, batch));
   if (!contract.mask_input.empty())
     inputs[py::str(contract.mask_input)] = int32_array(packed_mask(contract, batch), shape);
   if (!contract.position_input.empty())

@@ -9,19 +9,15 @@
 namespace tessera {
 namespace {
 
-const Anchor* find_anchor(const Metadata& metadata, AnchorKind kind, const std::string& name) {
-  for (const Anchor& anchor : metadata.anchors) {
-    if (anchor.kind == kind && anchor.name == name) return &anchor;
-  }
-  return nullptr;
-}
-
 bool has_name(const std::vector<std::string>& names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-void default_name(std::string& name, const Metadata& metadata, const char* usual) {
-  if (name.empty() && find_anchor(metadata, AnchorKind::Input, usual) != nullptr) name = usual;
+// "length,4", for messages.
+std::string with_length(const Shape& of_token) {
+  std::string text = "length";
+  for (const int64_t size : of_token) text += "," + std::to_string(size);
+  return text;
 }
 
 std::string join(const std::vector<std::string>& names) {
@@ -43,35 +39,6 @@ UsedCells used_cells(const PackingContract& contract, std::span<const Placement>
 }
 
 }  // namespace
-
-Expected<PackingContract> request_contract(const Metadata& metadata) {
-  PackingContract contract = metadata.packing;
-  default_name(contract.ids_input, metadata, "input_ids");
-  default_name(contract.mask_input, metadata, "attention_mask");
-  default_name(contract.position_input, metadata, "position_ids");
-  const Anchor* ids = find_anchor(metadata, AnchorKind::Input, contract.ids_input);
-  if (ids == nullptr || ids->shape.size() != 2) {
-    return Error{metadata.model_name +
-                 ": has no input_ids [rows,row_length], must have one to take requests"};
-  }
-  if (contract.rows == 0) contract.rows = ids->shape[0];
-  if (contract.row_length == 0) contract.row_length = ids->shape[1];
-  if (const Status sound = check_contract(contract); !sound)
-    return Error{metadata.model_name + ": " + sound.error().message};
-  if (!contract.token_inputs.empty()) return contract;
-  for (const Anchor& anchor : metadata.anchors) {
-    const bool made = anchor.name == contract.mask_input || anchor.name == contract.position_input;
-    if (anchor.kind == AnchorKind::Input && !made && anchor.shape == ids->shape)
-      contract.token_inputs.push_back(anchor.name);
-  }
-  return contract;
-}
-
-bool is_per_request(const PackingContract& contract, const Anchor& output) {
-  for (const auto& rule : contract.outputs)
-    if (rule.name == output.name) return rule.per_request;
-  return contract.form == PackingForm::None;
-}
 
 BatchRunner::BatchRunner(ModelRunner& runner, PackingContract contract, bool strip_padding)
     : runner_(runner), contract_(std::move(contract)), strip_padding_(strip_padding) {}
@@ -127,7 +94,9 @@ Status BatchRunner::check_inputs() const {
     const TensorType must{
         DType::I32, info ? unpack_info_shape(c) : Shape{c.rows, c.row_length}
     };
-    if (is == must) continue;
+    const bool has_more = has_name(c.token_inputs, anchor->name) && anchor->name != c.ids_input &&
+                          is.dtype == DType::I32 && begins_with(is.shape, must.shape);
+    if (is == must || has_more) continue;
     return Error{"packing: input " + anchor->name + " is " + to_string(is) + ", must be " +
                  to_string(must)};
   }
@@ -147,15 +116,12 @@ Status BatchRunner::plan_outputs() {
          0
     };
     const Shape& shape = anchor.shape;
-    const auto begins_with = [&](const Shape& lead) {
-      return shape.size() >= lead.size() && std::equal(lead.begin(), lead.end(), shape.begin());
-    };
     plan.rule.per_request = is_per_request(c, anchor);
     const bool is_packed = c.form != PackingForm::None;
     Shape lead = by_token;
     if (plan.rule.per_request) lead = {is_packed ? c.max_valid_num : c.rows};
     if (c.request_size == RequestSize::Batch) lead.clear();  // its one request has all of it
-    if (!begins_with(lead)) {
+    if (!begins_with(shape, lead)) {
       return Error{"packing: output " + anchor.name + " is " + to_string(shape) +
                    ", must begin with " + to_string(lead)};
     }
@@ -174,14 +140,31 @@ bool BatchRunner::is_positions(const std::string& name) const {
   return !name.empty() && name == contract_.position_input;
 }
 
+int64_t BatchRunner::numbers_of_token(const std::string& name) const {
+  return elements(shape_of_token(runner_.executable().metadata, name));
+}
+
+// [length] or [1,length], and behind it what a token of the input has.
+Status BatchRunner::check_shape(const std::string& name, const Shape& shape) const {
+  const Shape behind = shape_of_token(runner_.executable().metadata, name);
+  const auto lead = std::ssize(shape) - std::ssize(behind);
+  const bool fits = (lead == 1 || (lead == 2 && shape[0] == 1)) &&
+                    std::equal(behind.begin(), behind.end(), shape.begin() + lead);
+  if (fits) return {};
+  const std::string must = with_length(behind);
+  return wrong(name + " is " + to_string(shape) + ", must be [" + must + "] or [1," + must + "]");
+}
+
 Status BatchRunner::check_name(const std::string& name, size_t size, size_t must) const {
   if (name == contract_.unpack_info_input)
     return wrong(name + " is given, must be left to packing");
   if (name != contract_.mask_input && !is_positions(name) &&
       !has_name(contract_.token_inputs, name))
     return wrong(name + " is not an input, must be one of " + join(contract_.token_inputs));
-  if (size == must) return {};
-  return wrong(name + " has " + std::to_string(size) + " tokens, must have " +
+  const auto each = static_cast<size_t>(numbers_of_token(name));
+  if (size == must * each) return {};
+  return wrong(name + " has " + std::to_string(size) + (each == 1 ? " tokens" : " numbers") +
+               ", must have " + (each == 1 ? "" : std::to_string(each) + " for each of ") +
                std::to_string(must) + " as " + contract_.ids_input);
 }
 
@@ -200,7 +183,7 @@ Expected<size_t> BatchRunner::masked_length(const std::vector<int32_t>& mask) co
 }
 
 Status BatchRunner::check_values(const std::string& name, std::span<const int32_t> tokens) const {
-  const Anchor* anchor = find_anchor(runner_.executable().metadata, AnchorKind::Input, name);
+  const Anchor* anchor = find_input(runner_.executable().metadata, name);
   for (size_t i = 0; anchor != nullptr && i < tokens.size(); ++i) {
     const std::string must_be = anchor->must_be(tokens[i]);
     if (must_be.empty()) continue;
@@ -242,8 +225,11 @@ Expected<int64_t> BatchRunner::check(const Request& request) const {
   const auto ids = request.tokens.find(contract_.ids_input);
   if (ids == request.tokens.end()) return wrong(contract_.ids_input + " is missing, must be given");
   size_t length = ids->second.size();
-  for (const auto& [name, tokens] : request.tokens)
+  for (const auto& [name, tokens] : request.tokens) {
+    const auto shape = request.shapes.find(name);
+    if (shape != request.shapes.end()) TRY(check_shape(name, shape->second));
     TRY(check_name(name, tokens.size(), ids->second.size()));
+  }
   const auto mask = request.tokens.find(contract_.mask_input);
   if (mask != request.tokens.end()) length = TRY(masked_length(mask->second));
   const int64_t longest = longest_request(contract_);
@@ -255,7 +241,9 @@ Expected<int64_t> BatchRunner::check(const Request& request) const {
   }
   TRY(check_exact(request, length));
   for (const auto& [name, tokens] : request.tokens) {
-    if (name != contract_.mask_input) TRY(check_values(name, std::span(tokens).first(length)));
+    if (name == contract_.mask_input) continue;
+    const size_t count = length * static_cast<size_t>(numbers_of_token(name));
+    TRY(check_values(name, std::span(tokens).first(count)));
   }
   return static_cast<int64_t>(length);
 }
@@ -264,17 +252,18 @@ std::vector<int32_t> BatchRunner::batch_input(const std::string& name, const Pac
                                               std::span<const Request* const> requests) const {
   if (name == contract_.mask_input) return packed_mask(contract_, batch);
   if (name == contract_.unpack_info_input) return packed_unpack_info(contract_, batch);
+  const int64_t each = numbers_of_token(name);
   std::vector<int32_t> cells;
   if (is_positions(name)) {
     cells = packed_positions(contract_, batch);
   } else {
-    cells.resize(static_cast<size_t>(contract_.rows * contract_.row_length));
+    cells.resize(static_cast<size_t>(contract_.rows * contract_.row_length * each));
   }
   for (const Placement& place : batch.placements) {
     const auto& given = requests[place.request]->tokens;
     const auto found = given.find(name);
     if (found != given.end())
-      std::copy_n(found->second.begin(), place.length, cells.begin() + place.start);
+      std::copy_n(found->second.begin(), place.length * each, cells.begin() + place.start * each);
   }
   return cells;
 }

@@ -12,16 +12,10 @@
 #include "packing/pack.h"
 #include "serving/batch_executor.h"
 #include "serving/request.h"
+#include "serving/request_contract.h"
 #include "support/expected.h"
 
 namespace tessera {
-
-// The contract of an executable, with what its compiler left open taken from the usual names
-// (input_ids, attention_mask, position_ids). An error where it cannot take requests.
-Expected<PackingContract> request_contract(const Metadata& metadata);
-// Whether an output holds one value of a request, and not one of each token. Without word from the
-// compiler a request has all of its row.
-bool is_per_request(const PackingContract& contract, const Anchor& output);
 
 struct BatchRunnerOptions {
   // Form B: free cells between the requests of a row, for models that mix neighbouring tokens.
@@ -60,6 +54,8 @@ class BatchRunner final : public BatchExecutor {
   Status plan_outputs();
   bool is_positions(const std::string& name) const;
   Expected<size_t> masked_length(const std::vector<int32_t>& mask) const;
+  int64_t numbers_of_token(const std::string& name) const;
+  Status check_shape(const std::string& name, const Shape& shape) const;
   Status check_name(const std::string& name, size_t size, size_t must) const;
   Status check_exact(const Request& request, size_t length) const;
   Status check_values(const std::string& name, std::span<const int32_t> tokens) const;

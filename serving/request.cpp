@@ -19,16 +19,22 @@ Expected<std::vector<int32_t>> tokens_from(const std::string& name, const InputV
                  rejection::kWrongDtype);
   }
   const Shape& shape = view.shape;
-  if (shape.size() != 1 && !(shape.size() == 2 && shape[0] == 1)) {
+  if (shape.empty()) {
     return wrong(name, " is " + to_string(shape) + ", must be [length] or [1,length]",
                  rejection::kWrongInput);
   }
   const size_t bytes = view.wide ? sizeof(int64_t) : sizeof(int32_t);
   std::vector<int32_t> tokens(view.bytes.size() / bytes);
-  if (shape.back() < 0 || view.bytes.size() != static_cast<size_t>(shape.back()) * bytes) {
+  int64_t count = 1;
+  for (const int64_t size : shape) {
+    const bool fits = size >= 0 && (size == 0 || count <= std::ssize(tokens) / size + 1);
+    count = fits ? count * size : -1;
+    if (!fits) break;
+  }
+  if (count < 0 || view.bytes.size() != static_cast<size_t>(count) * bytes) {
     return wrong(name,
                  " has a buffer of " + std::to_string(view.bytes.size()) +
-                     " bytes, must be of its " + std::to_string(shape.back()) + " tokens",
+                     " bytes, must be of its tokens " + to_string(shape),
                  rejection::kWrongInput);
   }
   if (!view.wide) {
@@ -52,7 +58,10 @@ Expected<std::vector<int32_t>> tokens_from(const std::string& name, const InputV
 
 Expected<Request> request_from(const InputViews& arrays) {
   Request request;
-  for (const auto& [name, view] : arrays) request.tokens[name] = TRY(tokens_from(name, view));
+  for (const auto& [name, view] : arrays) {
+    request.tokens[name] = TRY(tokens_from(name, view));
+    request.shapes[name] = view.shape;
+  }
   return request;
 }
 

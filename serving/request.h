@@ -14,14 +14,17 @@
 
 namespace tessera {
 
-// One request: its token inputs, 1-D, all of one length, by name. The ids must be there; other
-// token inputs are 0 where they are left out, positions 0, 1, 2 …, the mask 1.
+// One request: its token inputs, row-major, all of one length, by name. The ids must be there;
+// other token inputs are 0 where they are left out, positions 0, 1, 2 …, the mask 1.
 struct Request {
   std::map<std::string, std::vector<int32_t>> tokens;
+  // As the caller gave them; none: [length], and behind it what a token of that input has.
+  std::map<std::string, Shape> shapes = {};
 };
 
-// From a caller's arrays, copied: [length] or [1,length], i32 or int64 (InputView::wide). Refused
-// by name: another dtype or shape, a value that does not fit 32 bits.
+// From a caller's arrays, copied: [length], [1,length] or with further axes behind it, i32 or int64
+// (InputView::wide). Refused by name: another dtype, a value that does not fit 32 bits. Whether the
+// shape is one of this model's inputs is the runner's to check.
 Expected<Request> request_from(const InputViews& arrays);
 
 struct Answer {

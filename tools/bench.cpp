@@ -178,7 +178,8 @@ void compare(const Figures& a, const Figures& b, const Metadata& metadata, Json*
 }
 
 Expected<std::vector<Request>> make_requests(const po::variables_map& flags,
-                                             const PackingContract& packing) {
+                                             const Metadata& metadata) {
+  const PackingContract packing = TRY(request_contract(metadata));
   WorkloadOptions options;
   options.seed = flags["seed"].as<uint32_t>();
   options.count = flags["iterations"].as<int64_t>() * packing.rows;
@@ -190,7 +191,8 @@ Expected<std::vector<Request>> make_requests(const po::variables_map& flags,
   for (SyntheticRequest& drawn : TRY(synthetic_workload(options))) {
     Request request;
     for (const std::string& name : packing.token_inputs)
-      request.tokens[name] = name == packing.ids_input ? drawn.ids : drawn.types;
+      if (shape_of_token(metadata, name).empty())  // what requests leave out is 0
+        request.tokens[name] = name == packing.ids_input ? drawn.ids : drawn.types;
     requests.push_back(std::move(request));
   }
   return requests;
@@ -212,7 +214,7 @@ Status run_chapter(const std::vector<std::shared_ptr<ModelRunner>>& runners,
       print_figures(figures);
   };
   const Metadata& padded = runners[0]->executable().metadata;
-  const std::vector<Request> requests = TRY(make_requests(flags, TRY(request_contract(padded))));
+  const std::vector<Request> requests = TRY(make_requests(flags, padded));
   const Figures original =
       TRY(run_offline_figures("Original", *runners[0], config.former.rule, requests));
   show(original);

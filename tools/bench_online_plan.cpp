@@ -51,7 +51,11 @@ Status choose_contract(const po::variables_map& flags, OnlinePlan& plan) {
     machine.require_signature = TRY(required_key(flags));
     plan.runner = TRY(
         load_runner(TRY(open_popef(paths[0], machine.require_signature, machine.limits)), machine));
-    plan.contract = TRY(request_contract(plan.runner->executable().metadata));
+    const Metadata& metadata = plan.runner->executable().metadata;
+    plan.contract = TRY(request_contract(metadata));
+    // What requests leave out is 0.
+    std::erase_if(plan.contract.token_inputs,
+                  [&](const std::string& name) { return !shape_of_token(metadata, name).empty(); });
     return {};
   }
   if (!is_virtual(flags)) {

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <span>
 
+#include "serving/request_contract.h"
 #include "support/half.h"
 #include "tools/tensors.h"
 
@@ -42,11 +43,8 @@ NpyArray array_of(const Anchor& anchor, const Shape& shape, std::span<const int3
   return filled<int32_t>(descr, shape, values, as(int32_t{}));
 }
 
-const Anchor* find_input(const Metadata& metadata, const std::string& name) {
-  const auto found = std::ranges::find_if(metadata.anchors, [&](const Anchor& anchor) {
-    return anchor.kind == AnchorKind::Input && anchor.name == name;
-  });
-  return found == metadata.anchors.end() ? nullptr : &*found;
+size_t numbers_of_token(const Anchor& anchor) {
+  return static_cast<size_t>(elements(Shape(anchor.shape.begin() + 2, anchor.shape.end())));
 }
 
 // Ids for the input of the ids, 0 and 1 for the others, both as far as the input's table goes.
@@ -59,15 +57,19 @@ std::vector<int32_t> tokens_of(const Anchor& anchor, const PackingContract& cont
     if (ids && token == contract.padding_id) ++token;
     if (limit > 0) token = static_cast<int32_t>(token % limit);
   }
-  return tokens;
+  const size_t each = numbers_of_token(anchor);
+  std::vector<int32_t> numbers;
+  for (const int32_t token : tokens) numbers.insert(numbers.end(), each, token);
+  return numbers;
 }
 
 std::vector<int32_t> cells_of(const Anchor& anchor, const PackingContract& contract,
                               const PackedBatch& batch, const Workload& requests) {
-  std::vector<int32_t> cells(static_cast<size_t>(row_tokens(contract)));
+  const size_t each = numbers_of_token(anchor);
+  std::vector<int32_t> cells(static_cast<size_t>(row_tokens(contract)) * each);
   for (const Placement& place : batch.placements)
     std::ranges::copy(tokens_of(anchor, contract, requests[place.request]),
-                      cells.begin() + place.start);
+                      cells.begin() + place.start * static_cast<int64_t>(each));
   return cells;
 }
 
@@ -78,9 +80,11 @@ std::map<std::string, NpyArray> request_arrays(const Metadata& metadata,
                                                const SyntheticRequest& request) {
   std::map<std::string, NpyArray> arrays;
   for (const std::string& name : contract.token_inputs)
-    if (const Anchor* anchor = find_input(metadata, name))
-      arrays.emplace(name, array_of(*anchor, {std::ssize(request.ids)},
-                                    tokens_of(*anchor, contract, request)));
+    if (const Anchor* anchor = find_input(metadata, name)) {
+      Shape shape(anchor->shape.begin() + 1, anchor->shape.end());
+      shape[0] = std::ssize(request.ids);
+      arrays.emplace(name, array_of(*anchor, shape, tokens_of(*anchor, contract, request)));
+    }
   return arrays;
 }
 

@@ -14,7 +14,7 @@
 
 namespace tessera::tools {
 
-// What a request of these tokens brings, by input: one-dimensional, in the types that the model
+// What a request of these tokens brings, by input: by token, in the types that the model
 // declares. `contract` is that of request_contract(metadata).
 std::map<std::string, NpyArray> request_arrays(const Metadata& metadata,
                                                const PackingContract& contract,

@@ -19,13 +19,15 @@ namespace tessera::tools {
 namespace fs = std::filesystem;
 namespace {
 
-Expected<std::vector<int32_t>> read_tokens(const std::string& path) {
+Status read_tokens(const std::string& path, const std::string& name, Request& request) {
   constexpr int64_t kMostBytes = int64_t{64} << 20;  // of one request: no row has as many tokens
   const NpyArray array = TRY(read_npy(path, kMostBytes));
-  if (array.shape.size() != 1 || (array.descr != "<i4" && array.descr != "<i8"))
-    return Error{fmt::format("{}: is {} {}, must be one-dimensional <i4 or <i8", path, array.descr,
-                             to_string(array.shape))};
-  std::vector<int32_t> tokens(static_cast<size_t>(array.shape[0]));
+  if (array.shape.empty() || (array.descr != "<i4" && array.descr != "<i8"))
+    return Error{fmt::format("{}: is {} {}, must be <i4 or <i8, with an axis of tokens", path,
+                             array.descr, to_string(array.shape))};
+  request.shapes[name] = array.shape;
+  std::vector<int32_t>& tokens = request.tokens[name];
+  tokens.resize(static_cast<size_t>(elements(array.shape)));
   for (size_t i = 0; i < tokens.size(); ++i) {
     if (array.descr == "<i4") {
       std::memcpy(&tokens[i], array.bytes.data() + i * 4, 4);
@@ -37,7 +39,7 @@ Expected<std::vector<int32_t>> read_tokens(const std::string& path) {
       return Error{fmt::format("{}: value {} at [{}], must fit int32", path, wide, i)};
     tokens[i] = static_cast<int32_t>(wide);
   }
-  return tokens;
+  return {};
 }
 
 Expected<Request> read_request(const std::string& folder) {
@@ -45,7 +47,7 @@ Expected<Request> read_request(const std::string& folder) {
   std::error_code error;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, error))
     if (entry.path().extension() == ".npy")
-      request.tokens[entry.path().filename()] = TRY(read_tokens(entry.path()));
+      TRY(read_tokens(entry.path(), entry.path().filename(), request));
   if (error) return Error{folder + ": " + error.message()};
   return request;
 }
@@ -79,6 +81,7 @@ Expected<Request> by_input(Request request, const TensorFiles& files) {
     const std::string name = files.name_of(file);
     if (!named.tokens.emplace(name, std::move(tokens)).second)
       return Error{"'" + name + "': is there in two spellings, must be in one"};
+    named.shapes[name] = request.shapes.at(file);
   }
   return named;
 }

@@ -26,7 +26,7 @@ struct NamedRequest {
   std::string name;
   Expected<Request> request;
 };
-// Each subfolder is one request: a one-dimensional NAME.npy per token input.
+// Each subfolder is one request: a NAME.npy [length] or [length,…] per token input.
 Expected<std::vector<NamedRequest>> read_requests(const std::string& folder);
 
 // Answers go to `outputs`/<request>/NAME.npy by `write`, "": nowhere. A request that is refused is

@@ -35,7 +35,7 @@ po::options_description flags() {
       "in place of --inputs, seeded random values: NAME=D,D for each batch of an ONNX model, or "
       "just 'yes' for an executable")(
       "requests", po::value<std::string>()->default_value(""),
-      "folder with one folder per request (one-dimensional NAME.npy each); a packed executable "
+      "folder with one folder per request (a NAME.npy by token each); a packed executable "
       "packs them, and --outputs gets one folder per request")(
       "plan", po::value<std::string>()->default_value(""),
       "of --requests: the batches of this plan (tessera pack FOLDER -o PLAN), in place of "

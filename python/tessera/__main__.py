@@ -12,7 +12,7 @@ from tessera import requests
 from tessera.errors import Error
 
 DESCRIPTION = """\
-Makes requests of text: a folder of one-dimensional NAME.npy each, which 'tessera run --requests',
+Makes requests of text: a folder of NAME.npy by token each, which 'tessera run --requests',
 'tessera pack' and 'tessera check' read. Text is tokenized here, by the package tokenizers (pip
 install tokenizers), and cut where it is longer than the executable takes. Requests of given
 lengths, or at random, are made by 'tessera requests'."""

@@ -8,7 +8,7 @@
     with tessera.ModelRunner("packed.popef") as runner:
         answers = runner.run_requests(asked)
 
-A request is a dict of one-dimensional arrays by input, as ``PackRunner.submit`` takes it. Text
+A request is a dict of arrays by token, one for each input, as ``PackRunner.submit`` takes it. Text
 needs the package ``tokenizers``; nothing else here does."""
 
 from __future__ import annotations

@@ -135,18 +135,6 @@ TEST(PackingTest, form_a_closes_a_batch_that_the_next_request_would_overflow) {
   EXPECT_EQ(batches->back().placements.front().request, 2u);
 }
 
-TEST(PackingTest, tokens_of_every_request_stand_at_its_place) {
-  const PackingContract contract = form_b(2, 4);
-  const PackedBatch batch = only_batch(contract, PackPolicy::FirstFit, {3, 2, 1});
-  const std::vector<std::vector<int32_t>> ids = {
-      {7, 8, 9},
-      {4, 5},
-      {6}
-  };
-  const std::vector<std::span<const int32_t>> views(ids.begin(), ids.end());
-  EXPECT_THAT(packed_tokens(contract, batch, views), ElementsAre(7, 8, 9, 6, 4, 5, 0, 0));
-}
-
 TEST(PackingTest, an_answer_of_form_a_is_the_first_items_of_its_row) {
   const PackingContract contract = form_a(4, 8, 8, 6);
   const PackedBatch batch = only_batch(contract, PackPolicy::NextFit, {2, 3, 5});

@@ -302,9 +302,10 @@ TEST(PackRunner, arrays_of_another_type_or_shape_are_refused_by_name) {
   error = refused({DType::I32, true, {3}, std::as_bytes(std::span(wide))});
   EXPECT_EQ(error.message, "request: input_ids has value 4294967296 at 1, must fit 32 bits");
   EXPECT_EQ(error.type, rejection::kOutOfRange);
+  const std::vector<int64_t> column = {1, 2, 3};
   error = refused({
       DType::I32, true, {3, 1},
-        std::as_bytes(std::span(wide))
+        std::as_bytes(std::span(column))
   });
   EXPECT_EQ(error.message, "request: input_ids is [3,1], must be [length] or [1,length]");
   EXPECT_EQ(error.type, rejection::kWrongInput);
