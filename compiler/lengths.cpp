@@ -13,6 +13,7 @@
 #include "passes/match.h"
 #include "passes/packable.h"
 #include "passes/passes.h"
+#include "passes/picked_tokens.h"
 #include "passes/token_axes.h"
 
 namespace tessera {
@@ -31,10 +32,10 @@ struct Open {
 Open open_sizes(const Graph& graph, const Node& ids, const OpenModel& model) {
   std::unordered_set<std::string> by_token;
   for (const Node* input : graph.inputs)
-    if (input->type.shape == ids.type.shape) by_token.insert(input->name);
+    if (is_by_token(input->type, ids.type.shape)) by_token.insert(input->name);
   Open open;
   for (const DeclaredInput& one : model.declared_inputs()) {
-    if (!by_token.contains(one.name) || one.shape.size() != 2) continue;
+    if (!by_token.contains(one.name) || one.shape.size() < 2) continue;
     open.rows = open.rows || one.shape[0] < 0;
     open.length = open.length || one.shape[1] < 0;
   }
@@ -43,9 +44,12 @@ Open open_sizes(const Graph& graph, const Node& ids, const OpenModel& model) {
 
 InputShapes with_size(const Graph& graph, const Node& ids, const Size& size) {
   InputShapes shapes;
-  for (const Node* input : graph.inputs)
-    shapes[input->name] =
-        input->type.shape == ids.type.shape ? Shape{size.rows, size.length} : input->type.shape;
+  for (const Node* input : graph.inputs) {
+    Shape& shape = shapes[input->name] = input->type.shape;
+    const bool by_token = shape == ids.type.shape || is_by_token(input->type, ids.type.shape);
+    if (by_token) shape[0] = size.rows;
+    if (by_token) shape[1] = size.length;
+  }
   return shapes;
 }
 
@@ -145,6 +149,9 @@ Status fold(Graph& graph, const CompileOptions& options, const Deadline& deadlin
   TRY(fold_constants(graph, state));
   TRY(cancel_lookups(graph, state));
   graph.remove_dead();
+  // The index of a token is made of lengths, whatever token it names.
+  if (const Node* ids = find_ids(graph))
+    TRY(settle_picked_tokens(graph, ids, find_mask(graph, ids)));
   return {};
 }
 
@@ -158,6 +165,7 @@ Expected<std::string> wrong_axes(Graph graph, const CompileOptions& options, boo
   TRY(run_passes(graph, state, {}, {options.skip_passes.begin(), options.skip_passes.end()}, ""));
   const Node* ids = find_ids(graph);
   if (!ids) return std::string();
+  if (!is_packed) TRY(settle_picked_tokens(graph, ids, find_mask(graph, ids)));
   if (is_packed)
     if (const Status settled = settle_packed(graph, ids, state.packing); !settled.ok())
       return settled.error().message;

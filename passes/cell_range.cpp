@@ -61,6 +61,17 @@ CellRange quotient(const CellRange& a, const CellRange& b) {
   return product(a, {1 / b.high, 1 / b.low, Kind::Finite});
 }
 
+// A sum that cannot be infinite in one of the directions is of no infinities that cancel.
+bool is_one_sided(double low, double high) { return std::isfinite(low) || std::isfinite(high); }
+
+// By a whole number.
+CellRange power(const CellRange& a, const CellRange& b) {
+  if (!is_point(b) || b.low < 1 || b.low > 8 || b.low != std::floor(b.low)) return {};
+  if (a.kind != Kind::Finite) return {};
+  if (std::fmod(b.low, 2) == 0) return {0, kInfinity, Kind::Finite};
+  return {.kind = Kind::Finite};
+}
+
 }  // namespace
 
 CellRange range_of_constant(const Tensor& tensor) {
@@ -88,7 +99,9 @@ CellRange range_of_elements(const Node& node, std::span<const CellRange> in) {
     case Op::Sub: {
       const bool adds = node.is(Op::Add);
       const double low = a.low + (adds ? b.low : -b.high), high = a.high + (adds ? b.high : -b.low);
-      return of(low, high, kind == Kind::Number ? Kind::Anything : kind);  // inf - inf
+      const bool may_meet =
+          a.kind == Kind::Number && b.kind == Kind::Number && !is_one_sided(low, high);
+      return of(low, high, may_meet ? Kind::Anything : kind);  // inf - inf
     }
     case Op::Mul:
       if (node.in[0] == node.in[1] && kind == Kind::Finite) return {0, kInfinity, kind};
@@ -100,16 +113,16 @@ CellRange range_of_elements(const Node& node, std::span<const CellRange> in) {
       if (is_point(a)) return a.low != 0 ? in[1] : in[2];
       return of(std::min(in[1].low, in[2].low), std::max(in[1].high, in[2].high),
                 std::min(in[1].kind, in[2].kind));
-    case Op::Pow:
-      if (is_point(b) && b.low == 2 && kind == Kind::Finite) return {0, kInfinity, kind};
-      return {};
+    case Op::Pow: return power(a, b);
     case Op::Exp:
       return kind == Kind::Anything ? CellRange{} : CellRange{0, kInfinity, Kind::Number};
     case Op::Sqrt: return a.low >= 0 ? of(std::sqrt(a.low), std::sqrt(a.high), kind) : CellRange{};
     case Op::Log: return a.low > 0 ? of(std::log(a.low), std::log(a.high), kind) : CellRange{};
+    case Op::And:
+      if (a.is_zero() || b.is_zero()) return {0, 0, Kind::Finite};
+      return {0, 1, Kind::Finite};
     case Op::Equal:
     case Op::Less:
-    case Op::And:
     case Op::Not: return {0, 1, Kind::Finite};
     case Op::Erf:
     case Op::Tanh: return {-1, 1, kind};

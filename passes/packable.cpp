@@ -10,14 +10,17 @@
 #include "passes/match.h"
 #include "passes/packed_masks.h"
 #include "passes/packed_positions.h"
+#include "passes/picked_tokens.h"
 
 namespace tessera {
 namespace {
 
-// The input that an index is, behind casts and reshapes.
+// The input that an index is, behind casts, reshapes and transposes.
 Node* index_input(Node* index) {
-  for (int i = 0; i < kFarthest && (index->is(Op::Reshape) || index->is(Op::Cast)); ++i)
-    index = index->in[0];
+  const auto moves = [](const Node* node) {
+    return node->is(Op::Reshape) || node->is(Op::Transpose) || node->is(Op::Cast);
+  };
+  for (int i = 0; i < kFarthest && moves(index); ++i) index = index->in[0];
   const bool fits =
       index->is(Op::Input) && index->type.dtype == DType::I32 && index->type.shape.size() == 2;
   return fits ? index : nullptr;
@@ -143,6 +146,7 @@ Status put_presence(Graph& graph, Node* mask, const Node* ids) {
 }  // namespace
 
 Status settle_packed(Graph& graph, const Node* ids, PackedAnchors& anchors) {
+  TRY(settle_picked_tokens(graph, ids, find_mask(graph, ids)));
   TRY(settle_packed_masks(graph, find_mask(graph, ids)));
   if (Node* mask = find_mask(graph, ids)) TRY(put_presence(graph, mask, ids));
   return look_up_positions(graph, ids, anchors);

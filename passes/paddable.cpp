@@ -6,6 +6,7 @@
 
 #include "passes/match.h"
 #include "passes/packable.h"
+#include "passes/picked_tokens.h"
 
 namespace tessera {
 namespace {
@@ -67,10 +68,10 @@ bool masks_ids(const Graph& graph, const Node* ids) {
 
 }  // namespace
 
-Paddable prove_paddable(const Graph& graph, const std::string& of_length,
+Paddable prove_paddable(const Graph& model, const std::string& of_length,
                         const std::string& of_rows) {
   Paddable result;
-  result.ids = find_ids(graph);
+  result.ids = find_ids(model);
   if (!result.ids) {
     result.why_not = "no input i32[batch,sequence] is looked up in a table";
     return result;
@@ -79,17 +80,21 @@ Paddable prove_paddable(const Graph& graph, const std::string& of_length,
     result.why_not = of_rows;
     return result;
   }
-  const auto padded = prove(graph, *result.ids, Layout::Padded);
+  Graph graph = model.clone();
+  const Node* ids = find_ids(graph);
+  if (const Status settled = settle_picked_tokens(graph, ids, find_mask(graph, ids)); !settled.ok())
+    result.why_not = settled.error().message;
+  const auto padded = prove(graph, *ids, Layout::Padded);
   if (padded.ok() && of_length.empty()) {
     result.by_rows = result.by_tokens = true;
-    result.hides_id_0 = masks_ids(graph, result.ids);
+    result.hides_id_0 = masks_ids(graph, ids);
     for (const Output& output : graph.outputs)
       if (padded->at(output.node).kind == TokenAxes::Kind::Row)
         result.per_request.insert(output.name);
     return result;
   }
   result.why_not = padded.ok() ? of_length : padded.error().message;
-  const auto whole = prove(graph, *result.ids, Layout::Whole);
+  const auto whole = prove(graph, *ids, Layout::Whole);
   result.by_rows = whole.ok() && has_rows(graph, *whole);
   if (!whole.ok()) result.why_not = whole.error().message;
   for (const Output& output : graph.outputs) result.per_request.insert(output.name);

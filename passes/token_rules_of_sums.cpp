@@ -13,6 +13,8 @@ namespace {
 
 using Kind = TokenAxes::Kind;
 
+constexpr int64_t kMostBiasElements = int64_t{1} << 24;  // that are looked at
+
 // What is left of tokens once a sum or a maximum along `axis` has been taken.
 Expected<TokenAxes> left_of(const TokenSite& at, const TokenAxes& from, int64_t axis,
                             const std::string& how, bool leaves_padding_out) {
@@ -89,19 +91,38 @@ Expected<TokenAxes> along(const TokenSite& at, int64_t axis, const char* how, bo
   return at.meets(how + std::string(name_of(from, axis)), rows_of(from, false));
 }
 
+// Whether a bias hides every key behind its query, so that no token of a request sees what stands
+// behind the request.
+bool is_causal(const Node* bias) {
+  const Shape& shape = bias->type.shape;
+  while (is_view(bias) && !bias->is(Op::Transpose)) {
+    const Shape& from = bias->in[0]->type.shape;
+    if (from.size() < 2 || !std::equal(shape.end() - 2, shape.end(), from.end() - 2)) return false;
+    bias = bias->in[0];
+  }
+  if (!bias->is(Op::Constant) || !bias->value.has_data()) return false;
+  const int64_t queries = shape[2], keys = shape[3];
+  if (queries != keys || elements(bias->type.shape) > kMostBiasElements) return false;
+  for (int64_t i = 0; i < elements(bias->type.shape); ++i)
+    if (i % keys > i / keys % queries && !hides(element(bias->value, i))) return false;
+  return true;
+}
+
 bool hides_added_keys(const TokenSite& at) {
   const TokenAxes& mask = at.operand(3);
   const CellRange& added = at.added_to(3);
   const AttentionMask said = *attention_mask(at.node.string_attr("mask"));
   if (said.kind == "lengths") return mask.batch == 0 && counts_tokens(at.node.in[3]);
   const bool is_bias = !said.has_keys();
-  if (mask.kind != Kind::Token || mask.batch != 0 || mask.sequence != (is_bias ? 3 : 1))
+  const bool causal = is_bias && mask.kind == Kind::Free && is_causal(at.node.in[3]);
+  if (!causal &&
+      (mask.kind != Kind::Token || mask.batch != 0 || mask.sequence != (is_bias ? 3 : 1)))
     return false;
   if (!is_bias) return added.is_zero();
   // An exponential of 0 next to NaN is NaN.
   for (size_t i = 0; i < 3; ++i)
     if (at.added_to(i).kind != CellRange::Kind::Finite) return false;
-  return hides(added.high);
+  return causal || hides(added.high);
 }
 
 // The mask must be of the row's own request, and hide the cells that padding adds.

@@ -119,6 +119,7 @@ Known computed_interval(const Node* node, const Intervals& known) {
   }
   const Known a = of(node->in[0]);
   if (!a) return std::nullopt;
+  if (node->is(Op::Pack) || node->is(Op::Unpack)) return hull(*a, Interval{0, 0});
   if (node->in.size() != 2 || node->is(Op::Gather)) return of_one(node, *a);
   const Known b = of(node->in[1]);
   if (!b) return std::nullopt;
