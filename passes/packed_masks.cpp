@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "ir/attention_mask.h"
+#include "passes/counted_places.h"
 #include "passes/key_mask.h"
 #include "passes/match.h"
 
@@ -28,6 +29,7 @@ class Settling {
 
   Status settle(Node* attention, const AttentionMask& said);
   Status settle_keys(Node* attention);
+  Status settle_counts();
 
  private:
   Expected<Array> where_all_are_there(const Node* value,
@@ -179,7 +181,27 @@ Status Settling::settle_keys(Node* attention) {
                        "be packed"};
     }
   }
-  if (found->second) attention->in[3] = mask_;
+  if (found->second) graph_.set_operand(attention, 3, mask_);
+  return {};
+}
+
+// Places below the number of a row's tokens: in a packed batch, the cells that hold any request's.
+Status Settling::settle_counts() {
+  if (!mask_) return {};
+  std::vector<Node*> all;
+  for (const auto& node : graph_.nodes())
+    if (axis_of_counted_places(*node) == 1 && node->type.shape == mask_->type.shape)
+      all.push_back(node.get());
+  for (Node* node : all) {
+    const std::unordered_set<const Node*> behind = all_behind(node);
+    const bool of_mask_alone = std::ranges::all_of(
+        behind, [&](const Node* in) { return !in->is(Op::Input) || in == mask_; });
+    if (!of_mask_alone) continue;
+    const Array there = TRY(where_all_are_there(node, behind));
+    if (std::ranges::count(there.data, 0.0) != 0) continue;
+    Node* none = put_splat(graph_, node, DType::I32, 0, mask_->type.shape);
+    graph_.replace_uses(node, put(graph_, node, node, Op::Less, {none, mask_}));
+  }
   return {};
 }
 
@@ -190,6 +212,7 @@ Status settle_packed_masks(Graph& graph, Node* mask) {
   for (const auto& node : graph.nodes())
     if (node->is(Op::Attention)) attentions.push_back(node.get());
   Settling settling(graph, mask);
+  TRY(settling.settle_counts());
   for (Node* attention : attentions) {
     const AttentionMask said = *attention_mask(attention->string_attr("mask"));
     if (said.kind == "keys") TRY(settling.settle_keys(attention));

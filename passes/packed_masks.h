@@ -11,6 +11,7 @@
 
 namespace tessera {
 
+// Places below the number of tokens that `mask` has in a row become the cells where it is not 0.
 // Attentions by a mask of keys that is computed from `mask` get `mask` itself where that says the
 // same of a batch of 1s.
 // Attentions with a bias made of `mask` (may be null) and constants get the mask "keys" where it is

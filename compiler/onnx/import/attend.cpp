@@ -99,6 +99,19 @@ Expected<Node*> split_heads(Call& call, Node* x, int64_t heads) {
   return call.reshape(x, {s[0], s[1], heads, s[2] / heads});
 }
 
+Expected<Node*> last_part(Call& call, Node* x, int64_t start, int64_t size) {
+  Shape shape = x->type.shape, from(shape.size(), 0);
+  if (shape.back() == size) return x;
+  shape.back() = size;
+  from.back() = start;
+  const Call::Attrs part = {
+      {"start", from},
+      {"step", Shape(from.size(), 1)},
+      {"size", shape}
+  };
+  return call.add(Op::Slice, {x}, part);
+}
+
 Expected<Node*> hiding(Call& call, Node* seen, double number, DType dtype) {
   const TensorType type{dtype, seen->type.shape};
   return call.add(Op::Select, {seen, TRY(call.full(type, 0)), TRY(call.full(type, number))});

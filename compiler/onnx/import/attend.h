@@ -22,6 +22,9 @@ Expected<Node*> attend(Call& call, const Attending& a);
 // [batch,tokens,heads x depth] as [batch,tokens,heads,depth].
 Expected<Node*> split_heads(Call& call, Node* x, int64_t heads);
 
+// One of the parts that stand side by side along the last axis.
+Expected<Node*> last_part(Call& call, Node* x, int64_t start, int64_t size);
+
 // 0 where `seen`, and elsewhere a number that hides a key.
 Expected<Node*> hiding(Call& call, Node* seen, double number, DType dtype);
 // The number that hides a key from a query even where a mask hides the keys that it does see.

@@ -17,6 +17,12 @@ constexpr std::string_view kGemmAttrs = "alpha:float beta:float transA:int trans
 constexpr std::string_view kFusedMatMulAttrs =
     "alpha:float transA:int transB:int transBatchA:int transBatchB:int";
 
+constexpr std::string_view kGroupQueryAttrs =
+    "causal:int do_rotary:int k_norm_epsilon:float k_quant_type:string kv_cache_bit_width:int "
+    "kv_num_heads:int local_window_size:int num_heads:int q_norm_epsilon:float "
+    "qk_norm_epsilon:float qk_output:int rotary_interleaved:int scale:float "
+    "sliding_window_cache:int smooth_softmax:int softcap:float v_quant_type:string";
+
 constexpr std::string_view kMs = "com.microsoft";
 constexpr std::string_view kGc = "ai.graphcore";
 
@@ -165,11 +171,23 @@ constexpr OnnxOp kOps[] = {
     {kMs, "FusedMatMul",        2,  2, 1, kFusedMatMulAttrs,      kPlain,       h::fused_matmul},
     {kMs, "Gelu",               1,  1, 1, "",                     kPlain,       h::gelu},
     {kMs, "GemmFastGelu",       2,  3, 1, "",                     kPlain,       h::gemm_fast_gelu},
+    {kMs, "GroupQueryAttention", 7, 17, 4, kGroupQueryAttrs,      kLeavesOut,   h::group_query_attention},
     {kMs, "LayerNormalization", 2,  3, 3, "axis:int epsilon:float stash_type:int",
                                                                   kPlain,       h::layer_norm},
     {kMs, "MultiHeadAttention", 1, 10, 4, "num_heads:int mask_filter_value:float scale:float "
                                           "unidirectional:int",   kPlain,       h::multi_head_attention},
+    {kMs, "PackedAttention",    5,  6, 1, "num_heads:int qkv_hidden_sizes:ints scale:float",
+                                                                  kPlain,       h::packed_attention},
+    {kMs, "PackedMultiHeadAttention", 6, 7, 1, "mask_filter_value:float num_heads:int scale:float",
+                                                                  kLeavesOut,   h::packed_multi_head_attention},
     {kMs, "QuickGelu",          1,  1, 1, "alpha:float",          kPlain,       h::quick_gelu},
+    {kMs, "RelativePositionBias", 3, 3, 1, "is_bidirectional:int max_distance:int",
+                                                                  kPlain,       h::relative_position_bias},
+    {kMs, "RemovePadding",      2,  2, 4, "",                     kPlain,       h::remove_padding},
+    {kMs, "RestorePadding",     2,  2, 1, "",                     kPlain,       h::restore_padding},
+    {kMs, "RotaryEmbedding",    4,  4, 1, "interleaved:int is_packed_batching:int num_heads:int "
+                                          "rotary_embedding_dim:int scale:float",
+                                                                  kPlain,       h::ms_rotary_embedding},
     {kMs, "SimplifiedLayerNormalization", 2, 2, 2, "axis:int epsilon:float stash_type:int",
                                                                   kPlain,       h::simplified_layer_norm},
     {kMs, "SkipLayerNormalization", 3, 5, 4, "epsilon:float",     kPlain,       h::skip_layer_norm},

@@ -156,6 +156,16 @@ Status skip_simplified_layer_norm(Call& call);
 // ops_ms_attention.cpp
 Status ms_attention(Call& call);
 Status multi_head_attention(Call& call);
+// ops_ms_bias.cpp
+Status relative_position_bias(Call& call);
+// ops_ms_decoder.cpp
+Status group_query_attention(Call& call);
+Status ms_rotary_embedding(Call& call);
+// ops_ms_packed.cpp
+Status packed_attention(Call& call);
+Status packed_multi_head_attention(Call& call);
+Status remove_padding(Call& call);
+Status restore_padding(Call& call);
 // ops_attention.cpp
 Status onnx_attention(Call& call);
 // ops_norm.cpp

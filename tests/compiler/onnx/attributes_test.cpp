@@ -78,6 +78,15 @@ const std::vector<Sample>& samples() {
       {"k", "2,4,8"},
       {"v", "2,4,8"}
   };
+  static const Operands prompt = {
+      {"q",    "1,4,8"},
+      {"k",    "1,4,8"},
+      {"v",    "1,4,8"},
+      {"past", ""     },
+      {"too",  ""     },
+      {"i",    "1"    },
+      {"i2",   "1"    }
+  };
   static const std::vector<Sample> all = {
       {"", "Clip", {{"x", "4,8"}}},
       {"", "Dropout", {{"x", "4,8"}}},
@@ -94,6 +103,17 @@ const std::vector<Sample>& samples() {
       {"", "SimplifiedLayerNormalization", {{"x", "4,8"}, {"g", "8"}}},
       {"com.microsoft", "SimplifiedLayerNormalization", {{"x", "4,8"}, {"g", "8"}}},
       {"com.microsoft", "TransposeMatMul", two},
+      {"com.microsoft",
+       "RotaryEmbedding", {{"x", "1,4,8"}, {"i", "1,4"}, {"c", "9,4"}, {"s", "9,4"}}},
+      {"com.microsoft", "GroupQueryAttention", prompt,
+       [](::onnx::NodeProto& node) {
+         set_int(node, "num_heads", 2);
+         set_int(node, "kv_num_heads", 2);
+       }},
+      {"com.microsoft",
+       "PackedAttention", {{"x", "4,8"}, {"w", "8,24"}, {"b", "24"}, {"i", "1,4"}, {"i2", "2"}}},
+      {"com.microsoft",
+       "PackedMultiHeadAttention", {{"q", "4,8"}, {"k", "4,8"}, {"v", "4,8"}, {"b", ""}, {"i", "1,4"}, {"i2", "2"}}},
       {"com.microsoft", "QuickGelu", {{"x", "4,8"}}},
       {"com.microsoft", "MultiHeadAttention", heads,
        [](::onnx::NodeProto& node) { set_int(node, "num_heads", 2); }},

@@ -17,6 +17,7 @@ using ::testing::HasSubstr;
 
 constexpr int32_t kFloat = TensorProto::FLOAT;
 constexpr int32_t kInt32 = TensorProto::INT32;
+constexpr int32_t kInt64 = TensorProto::INT64;
 
 std::vector<std::string> split(const std::string& text, char by) {
   std::vector<std::string> parts;
@@ -62,7 +63,7 @@ void set_attribute(::onnx::NodeProto& node, const std::string& text) {
 }
 
 // Of one node, whose operands are a list: "x:2,3" of floats of pattern(1), the next of pattern(2);
-// "m=1,0@2" of integers in a shape; "_" left out. ":Op" is ONNX's own.
+// "m=1,0@2" of integers in a shape (int64 if it is "p"); "_" left out. ":Op" is ONNX's own.
 struct OneNode {
   ModelBuilder model{17};
   std::map<std::string, Array> inputs;
@@ -81,7 +82,7 @@ struct OneNode {
       const std::string rest = operand.substr(name.size() + 1);
       const bool floats = operand[name.size()] == ':';
       const std::string dims = floats ? rest : split(rest, '@')[1];
-      model.input(name, floats ? kFloat : kInt32, dims);
+      model.input(name, floats ? kFloat : name == "p" ? kInt64 : kInt32, dims);
       if (floats) {
         inputs[name] = pattern(++seed, shape_of(dims));
         continue;
@@ -158,6 +159,18 @@ const std::vector<Recorded> kRecorded = {
     {"rows_first_on_the_right", "FusedMatMul", "a:2,2,2 b:2,2,2", "transBatchB=1 transB=1", {-1.0625, 0.875, -0.8125, 0.6875, 0.3125, 0.6875, 0, 0.625}},
     {"gemm_and_sigmoid", "FusedGemm", "a:2,2 b:2,2 c:2", "activation=Sigmoid", {0.705785, 0.743168, 0.692642, 0.743168}},
     {"gemm_and_leaky_relu", "FusedGemm", "a:2,2 b:2,2 c:2", "activation=LeakyRelu activation_alpha=0.5", {0.875, 1.0625, 0.8125, 1.0625}},
+    {"turned_by_halves", "RotaryEmbedding", "x:1,2,4 p=1,0@1,2 c:3,1 s:3,1", "num_heads=2", {1, -0.6875, 1.1875, -0.25, -0.5, -0.9375, -0.3125, -1.25}},
+    {"turned_by_neighbours", "RotaryEmbedding", "x:1,2,4 p=1,0@1,2 c:3,2 s:3,2", "interleaved=1", {-0.5625, -0.375, -0.5625, 1.1875, -0.5, -0.9375, 1.5625, 0.625}},
+    {"turned_by_heads", "RotaryEmbedding", "x:1,2,2,2 p=1,2@1,2 c:3,1 s:3,1", "", {1, -0.6875, -0.375, -0.5625, 1.375, 0.1875, -0, -0.9375}},
+    {"turned_from_one_place_on", "RotaryEmbedding", "x:1,2,4 p=1@1 c:3,2 s:3,2", "", {0.5625, 1.3125, -0.375, 0.0625, 0.875, 0.25, -0.1875, -0.25}},
+    {"turned_in_part", "RotaryEmbedding", "x:1,2,8 p=1,0@1,2 c:3,1 s:3,1", "num_heads=2 rotary_embedding_dim=2", {1, -0.6875, -0.75, 0.5, 1.375, 0.1875, -1.25, 0, 0.5625, 1.1875, 1, -0.5, 0.9375, 0.5625, 0.5, -1}},
+    {"groups", "GroupQueryAttention", "q:1,2,16 k:1,2,8 v:1,2,8 _ _ l=1@1 t=2@1", "num_heads=2 kv_num_heads=1", {1, -0.5, 0.75, -0.75, 0.5, -1, 0.25, -1.25, 1, -0.5, 0.75, -0.75, 0.5, -1, 0.25, -1.25, 0.895052, -0.316341, 0.645052, -0.566341, 0.395052, -0.816341, 0.145052, -1.06634, 0.104948, 1.06634, -0.145052, 0.816341, -0.395052, 0.566341, -0.645052, 0.316341}},
+    {"groups_in_a_window", "GroupQueryAttention", "q:1,2,16 k:1,2,8 v:1,2,8 _ _ l=1@1 t=2@1", "num_heads=2 kv_num_heads=1 local_window_size=1", {1, -0.5, 0.75, -0.75, 0.5, -1, 0.25, -1.25, 1, -0.5, 0.75, -0.75, 0.5, -1, 0.25, -1.25, 0, 1.25, -0.25, 1, -0.5, 0.75, -0.75, 0.5, 0, 1.25, -0.25, 1, -0.5, 0.75, -0.75, 0.5}},
+    {"groups_with_a_cap", "GroupQueryAttention", "q:1,2,16 k:1,2,8 v:1,2,8 _ _ l=1@1 t=2@1", "num_heads=2 kv_num_heads=1 softcap=1.5 scale=0.5", {1, -0.5, 0.75, -0.75, 0.5, -1, 0.25, -1.25, 1, -0.5, 0.75, -0.75, 0.5, -1, 0.25, -1.25, 0.867957, -0.268924, 0.617957, -0.518924, 0.367957, -0.768924, 0.117957, -1.01892, 0.132043, 1.01892, -0.117957, 0.768924, -0.367957, 0.518924, -0.617957, 0.268924}},
+    {"groups_that_are_turned", "GroupQueryAttention", "q:1,2,16 k:1,2,16 v:1,2,16 _ _ l=1@1 t=2@1 c:4,8 s:4,8", "num_heads=1 kv_num_heads=1 do_rotary=1", {1, -0.5, 0.75, -0.75, 0.5, -1, 0.25, -1.25, 0, 1.25, -0.25, 1, -0.5, 0.75, -0.75, 0.5, -0.185805, -0.0553233, -0.435805, -0.305323, 0.944677, -0.555323, 0.694677, -0.805323, 0.444677, 0.0641953, 0.194677, -0.185805, -0.0553233, -0.435805, -0.305323, 0.944677}},
+    {"groups_turned_by_neighbours", "GroupQueryAttention", "q:1,2,16 k:1,2,16 v:1,2,16 _ _ l=1@1 t=2@1 c:4,8 s:4,8", "num_heads=1 kv_num_heads=1 do_rotary=1 rotary_interleaved=1", {1, -0.5, 0.75, -0.75, 0.5, -1, 0.25, -1.25, 0, 1.25, -0.25, 1, -0.5, 0.75, -0.75, 0.5, -0.368528, 0.013198, -0.618528, -0.236802, 1.0132, -0.486802, 0.763198, -0.736802, 0.513198, -0.118528, 0.263198, -0.368528, 0.013198, -0.618528, -0.236802, 1.0132}},
+    {"groups_packed", "GroupQueryAttention", "q:1,2,32 _ _ _ _ l=1@1 t=2@1", "num_heads=2 kv_num_heads=1", {-0.75, 0.5, -1, 0.25, -1.25, 0, 1.25, -0.25, -0.75, 0.5, -1, 0.25, -1.25, 0, 1.25, -0.25, 0.247284, -0.33107, -0.00271618, -0.58107, -0.252716, -0.83107, 0.41893, 0.747284, -0.31144, 0.134533, -0.56144, -0.115467, -0.81144, -0.365467, 0.884533, 0.188561}},
+    {"groups_that_see_all", "GroupQueryAttention", "q:1,2,16 k:1,2,8 v:1,2,8 _ _ l=1@1 t=2@1", "num_heads=2 kv_num_heads=1 causal=0", {0.444981, 0.471283, 0.194981, 0.221283, -0.055019, -0.0287167, -0.305019, -0.278717, 0.527593, 0.326712, 0.277593, 0.0767118, 0.0275933, -0.173288, -0.222407, -0.423288, 0.895052, -0.316341, 0.645052, -0.566341, 0.395052, -0.816341, 0.145052, -1.06634, 0.104948, 1.06634, -0.145052, 0.816341, -0.395052, 0.566341, -0.645052, 0.316341}},
 };
 // clang-format on
 
@@ -292,6 +305,102 @@ TEST(Contrib, embeddings_need_their_tables) {
   EXPECT_THAT(
       refusal("EmbedLayerNormalization", "i=1@1,1 _ w:2,2 p:2,2 _ g:2 b:2", "mask_index_type=2"),
       HasSubstr("mask_index_type is 2, must be 0 (none) or 1"));
+}
+
+// --- Packing mode: tokens stay where they are. ---
+
+// x -> RemovePadding -> `op` -> RestorePadding, of 2 and 3 tokens.
+OneNode packing_mode(const std::string& op, const std::string& operands, const Names& in) {
+  OneNode node("RemovePadding", operands, "", {"tokens", "offset", "ends", "longest"});
+  node.model.graph().clear_output();
+  const std::pair<std::string, Names> more[] = {
+      {op,               in                  },
+      {"RestorePadding", {"packed", "offset"}}
+  };
+  for (const auto& [name, inputs] : more) {
+    const Names out = {name == op ? "packed" : "y"};
+    ::onnx::NodeProto& next = node.model.node(name, inputs, out, name);
+    next.set_domain("com.microsoft");
+    if (name == op) set_attribute(next, "num_heads=2");
+  }
+  node.model.output("y");
+  return node;
+}
+
+void expect_same_tokens(const OneNode& packed, const OneNode& plain) {
+  const std::vector<double> y = first_answer(packed), wanted = first_answer(plain);
+  ASSERT_EQ(y.size(), wanted.size());
+  for (size_t i = 0; i < y.size(); ++i) {
+    const bool is_padding = i / 4 == 2;  // the third of the first row
+    EXPECT_NEAR(y[i], is_padding ? 0 : wanted[i], 1e-6);
+  }
+}
+
+TEST(Contrib, attention_between_padding_removed_and_restored_is_that_of_lengths) {
+  OneNode packed =
+      packing_mode("PackedAttention", "x:2,3,4 n=2,3@2", {"tokens", "w", "b", "offset", "ends"});
+  const OneNode plain("Attention", "x:2,3,4 w:4,12 b:12 m=2,3@2", "num_heads=2");
+  packed.model.input("w", kFloat, "4,12").input("b", kFloat, "12");
+  for (const char* name : {"w", "b"}) packed.inputs[name] = plain.inputs.at(name);
+  expect_same_tokens(packed, plain);
+}
+
+TEST(Contrib, heads_between_padding_removed_and_restored_are_those_of_lengths) {
+  const OneNode packed = packing_mode("PackedMultiHeadAttention", "x:2,3,4 n=2,3@2",
+                                      {"tokens", "tokens", "tokens", "", "offset", "ends"});
+  const OneNode plain("MultiHeadAttention", "x:2,3,4 k:2,3,4 v:2,3,4 _ m=2,3@2", "num_heads=2");
+  OneNode same = plain;
+  for (const char* name : {"k", "v"}) same.inputs[name] = plain.inputs.at("x");
+  expect_same_tokens(packed, same);
+}
+
+TEST(Contrib, removed_padding_says_where_rows_end) {
+  const OneNode node("RemovePadding", "x:2,3,4 n=2,3@2", "", {"y", "", "ends", "longest"});
+  const auto answers = node.answers();
+  ASSERT_TRUE(answers.ok()) << answers.error().message;
+  EXPECT_THAT((*answers)[1], ElementsAre(0, 2, 5));
+  EXPECT_THAT((*answers)[2], ElementsAre(3));
+}
+
+TEST(Contrib, packed_tokens_must_come_of_padding_that_was_removed) {
+  EXPECT_EQ(refusal("PackedAttention", "x:4,4 w:4,12 b:12 o=0,1,2,3@2,2 e=0,2,4@3", "num_heads=2"),
+            "node 'n' (PackedAttention): token_offset (input 3) is not of a RemovePadding of this "
+            "model, must be: give the model before it was converted to packing mode");
+}
+
+// --- Numbers by distance, as T5 has them; buckets are worked by hand. ---
+
+std::vector<double> buckets(const std::string& attributes, int64_t queries, int64_t keys) {
+  OneNode node("RelativePositionBias", "t:4,1", attributes);
+  for (size_t i = 0; i < 4; ++i) node.inputs["t"].data[i] = static_cast<double>(i);
+  ::onnx::NodeProto& op = *node.model.graph().mutable_node(0);
+  op.add_input("q");
+  op.add_input("k");
+  node.model.ints("q", {queries}).ints("k", {keys});
+  return first_answer(node);
+}
+
+TEST(Contrib, near_distances_have_a_bucket_each_and_far_ones_share) {
+  EXPECT_THAT(buckets("max_distance=8", 6, 1), ElementsAre(0, 1, 2, 2, 3, 3));
+  EXPECT_THAT(buckets("max_distance=8", 1, 3), ElementsAre(0, 0, 0));
+  EXPECT_THAT(buckets("max_distance=8 is_bidirectional=1", 2, 2), ElementsAre(0, 3, 1, 0));
+}
+
+TEST(Contrib, what_a_prompt_does_not_have_is_refused) {
+  const std::string all = "q:1,2,16 k:1,2,8 v:1,2,8 ";
+  const std::string heads = "num_heads=2 kv_num_heads=1";
+  EXPECT_THAT(refusal("GroupQueryAttention", all + "pk:1,1,3,8 pv:1,1,3,8 l=4@1 t=5@1", heads),
+              HasSubstr("takes past keys and values (input 3), must not"));
+  EXPECT_THAT(refusal("GroupQueryAttention", all + "_ _ l=1@1 t=2@1 _ _ _ _ s:2", heads),
+              HasSubstr("head_sink is given, must be left out"));
+  EXPECT_THAT(refusal("GroupQueryAttention", all + "_ _ l=1@1 t=2@1", heads + " smooth_softmax=1"),
+              HasSubstr("smooth_softmax is on, must be off"));
+  EXPECT_THAT(refusal("GroupQueryAttention", all + "_ _ _ t=2@1", heads),
+              HasSubstr("input 5 is left out, must be given"));
+  EXPECT_THAT(refusal("RotaryEmbedding", "x:1,2,4 p=1@1 c:3,2 s:3,2", "is_packed_batching=1"),
+              HasSubstr("is_packed_batching is on, must be off"));
+  EXPECT_THAT(refusal("RotaryEmbedding", "x:1,2,4 p=1,2,3@3 c:3,2 s:3,2", ""),
+              HasSubstr("position_ids is i32[3], must be [1] or [1,2]"));
 }
 
 }  // namespace
