@@ -114,6 +114,7 @@ Expected<Node*> last_part(Call& call, Node* x, int64_t start, int64_t size) {
 
 Expected<Node*> hiding(Call& call, Node* seen, double number, DType dtype) {
   const TensorType type{dtype, seen->type.shape};
+  number = std::max(number, lowest(dtype));
   return call.add(Op::Select, {seen, TRY(call.full(type, 0)), TRY(call.full(type, number))});
 }
 

@@ -263,6 +263,20 @@ TEST(Contrib, attentions_give_their_keys_and_values_by_heads) {
   EXPECT_THAT((*answers)[2], ElementsAre(v[0], v[2], v[1], v[3]));
 }
 
+// Of f16, where ONNX Runtime's own number would be -infinity and a row of padding alone NaN.
+TEST(Contrib, a_number_that_hides_stays_within_halves) {
+  ModelBuilder m(17);
+  auto& import = *m.model.add_opset_import();
+  import.set_domain("com.microsoft");
+  import.set_version(1);
+  m.input("q", TensorProto::FLOAT16, "1,2,4").input("m", kInt32, "1,2").output("y");
+  ::onnx::NodeProto& node = m.node("MultiHeadAttention", {"q", "q", "q", "", "m"}, {"y"});
+  node.set_domain("com.microsoft");
+  set_attribute(node, "num_heads=2");
+  set_attribute(node, "mask_filter_value=-1000000.0");
+  EXPECT_THAT(imported(m), HasSubstr("constant {value=-65504} : f16"));
+}
+
 // --- What is refused, by name. ---
 
 TEST(Contrib, past_keys_are_refused) {
