@@ -36,6 +36,8 @@ Status check_names(const ::onnx::GraphProto& graph, const std::string& path) {
   for (const auto& input : graph.input()) TRY(check_name(input.name(), "input", path));
   for (const auto& output : graph.output()) TRY(check_name(output.name(), "output", path));
   for (const auto& tensor : graph.initializer()) TRY(check_name(tensor.name(), "tensor", path));
+  for (const auto& tensor : graph.sparse_initializer())
+    TRY(check_name(tensor.values().name(), "tensor", path));
   for (const auto& node : graph.node()) TRY(check_node(node, path));
   return {};
 }

@@ -192,4 +192,69 @@ Expected<ReadTensor> TensorReader::read(const TensorProto& proto) {
   return to_read_tensor(type, proto.data_type(), source);
 }
 
+namespace {
+
+// Where element `i` of a sparse tensor stands, of one number an element or one for each axis;
+// nothing if it is out of range.
+std::optional<int64_t> place_of(const Tensor& indices, size_t i, const Shape& shape) {
+  const auto at = [&](size_t k) {
+    int32_t index;
+    std::memcpy(&index, indices.bytes().data() + k * sizeof index, sizeof index);
+    return int64_t{index};
+  };
+  if (indices.type().shape.size() == 1) {
+    if (at(i) < 0 || at(i) >= elements(shape)) return std::nullopt;
+    return at(i);
+  }
+  int64_t place = 0;
+  for (size_t d = 0; d < shape.size(); ++d) {
+    const int64_t index = at(i * shape.size() + d);
+    if (index < 0 || index >= shape[d]) return std::nullopt;
+    place = place * shape[d] + index;
+  }
+  return place;
+}
+
+}  // namespace
+
+Expected<ReadTensor> TensorReader::read(const ::onnx::SparseTensorProto& proto) {
+  const std::string where = "sparse tensor '" + printable(proto.values().name()) + "': ";
+  const auto bad = [&](const std::string& what) { return Error{where + what, ErrorKind::BadFile}; };
+  ReadTensor read = TRY(this->read(proto.values()));
+  const ReadTensor indices = TRY(this->read(proto.indices()));
+  const TensorType values = read.tensor.type();
+  const TensorType type{values.dtype, Shape(proto.dims().begin(), proto.dims().end())};
+  if (!is_valid_shape(type.shape) || type.shape.empty())
+    return bad("has dimensions " + to_string(type.shape) +
+               ", must have 1 to 8, none negative, and at most 2^40 elements");
+  const Shape one_each = values.shape;
+  Shape one_an_axis = values.shape;
+  one_an_axis.push_back(static_cast<int64_t>(type.shape.size()));
+  const Shape& has = indices.tensor.type().shape;
+  if (values.shape.size() != 1 || indices.onnx_type != TensorProto::INT64 ||
+      (has != one_each && has != one_an_axis))
+    return bad(
+        "has values " + to_string(values) + " and indices " + to_string(indices.tensor.type()) +
+        ", must have a list of values, and of int64 one index or one for each axis for each");
+  copied_bytes_ += type.bytes();
+  TRY(check_limit(limits_, &Limits::memory, copied_bytes_,
+                  where + "with it the constants that must be converted"));
+  auto dense = std::make_shared<std::vector<std::byte>>(static_cast<size_t>(type.bytes()));
+  const auto size = static_cast<size_t>(size_of(type.dtype));
+  int64_t last = -1;
+  for (size_t i = 0; i < static_cast<size_t>(values.shape[0]); ++i) {
+    const auto place = place_of(indices.tensor, i, type.shape);
+    if (!place || *place <= last || indices.beyond_int32)
+      return bad("index " + std::to_string(i) +
+                 " is out of range or out of order, must be within " + to_string(type.shape) +
+                 " and behind the one before it");
+    last = *place;
+    std::memcpy(dense->data() + static_cast<size_t>(last) * size,
+                read.tensor.bytes().data() + i * size, size);
+  }
+  const std::span<const std::byte> bytes(*dense);
+  read.tensor = Tensor(type, dense, bytes);
+  return read;
+}
+
 }  // namespace tessera

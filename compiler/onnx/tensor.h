@@ -39,6 +39,8 @@ class TensorReader {
 
   // Errors say `tensor 'NAME': …`. `proto` must belong to the owner.
   Expected<ReadTensor> read(const ::onnx::TensorProto& proto);
+  // As the dense tensor that it stands for; its name is that of the values.
+  Expected<ReadTensor> read(const ::onnx::SparseTensorProto& proto);
   const ExternalData& external() const { return external_; }
 
  private:

@@ -57,7 +57,7 @@ constexpr Field kFields[] = {
     {Training, 1, M, Graph}, {Training, 2, M, Graph}, {Training, 3, M, Property},
     {Training, 4, M, Property},
     {Function, 1, T}, {Function, 4, R}, {Function, 5, R}, {Function, 6, R}, {Function, 7, M, Node},
-    {Function, 8, T}, {Function, 9, M, Opset}, {Function, 10, T},
+    {Function, 8, T}, {Function, 9, M, Opset}, {Function, 10, T}, {Function, 11, M, Attribute},
     {Graph, 1, M, Node}, {Graph, 2, T}, {Graph, 5, M, Tensor}, {Graph, 15, M, Sparse},
     {Graph, 10, T}, {Graph, 11, M, Value}, {Graph, 12, M, Value}, {Graph, 13, M, Value},
     {Graph, 14, M, Annotation},

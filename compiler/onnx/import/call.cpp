@@ -120,7 +120,8 @@ std::vector<int64_t> Call::ints_attr(const char* name) const {
 Expected<ReadTensor> Call::tensor_attr(const char* name) const {
   const auto* attribute = find_attr(name);
   CHECK(attribute != nullptr);
-  auto read = context_.reader.read(attribute->t());
+  auto read = attribute->has_sparse_tensor() ? context_.reader.read(attribute->sparse_tensor())
+                                             : context_.reader.read(attribute->t());
   if (read.ok()) return read;
   Error failed = error(read.error().message);
   failed.kind = read.error().kind;

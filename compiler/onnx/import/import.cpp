@@ -3,12 +3,14 @@
 
 #include <algorithm>
 #include <set>
-#include <unordered_map>
+#include <utility>
 
 #include "compiler/onnx/import/call.h"
+#include "compiler/onnx/import/functions.h"
 #include "compiler/onnx/import/inputs.h"
 #include "compiler/onnx/import/node_order.h"
 #include "compiler/onnx/import/op_table.h"
+#include "compiler/onnx/import/scopes.h"
 #include "compiler/onnx/model_file.h"
 #include "compiler/onnx/names.h"
 #include "compiler/onnx/tensor.h"
@@ -25,9 +27,11 @@ class Importer {
       : file_(std::move(file)),
         limits_(limits),
         deadline_(deadline),
-        reader_(file_.path, file_.model, limits) {
+        functions_(file_.model, limits),
+        reader_(file_.path, functions_.owner(), limits) {
     for (const auto& import : file_.model->opset_import())
       opsets_.try_emplace(import.domain(), opset_of(*file_.model, import.domain()));
+    opsets_[""] = file_.opset;
   }
 
   Expected<ImportedModel> run(const std::map<std::string, Shape>& input_shape) {
@@ -51,8 +55,8 @@ class Importer {
     OnnxSurvey found{.nodes = graph.node_size(), .problems = {}};
     const auto note = [&](const Error& error) {
       const std::string start = file_.path + ": ";
-      const bool has_path = error.message.starts_with(start);
-      found.problems.push_back(has_path ? error.message.substr(start.size()) : error.message);
+      const size_t path = error.message.starts_with(start) ? start.size() : 0;
+      found.problems.push_back(error.message.substr(path));
     };
     TRY(check_names(graph, file_.path));
     TRY(add_inputs(input_shape));
@@ -72,7 +76,7 @@ class Importer {
   Status add_inputs(const std::map<std::string, Shape>& input_shape) {
     for (const ModelInput& input :
          TRY(read_inputs(file_.model->graph(), file_.path, input_shape, out_.warnings))) {
-      values_[input.name] = {out_.graph.add_input(input.name, input.type), input.onnx_type, {}};
+      scopes_.set(input.name, {out_.graph.add_input(input.name, input.type), input.onnx_type, {}});
       out_.model_dtypes[input.name] = element_type_name(input.onnx_type);
     }
     return {};
@@ -80,18 +84,21 @@ class Importer {
 
   bool has_operands(const NodeProto& node) const {
     return std::ranges::all_of(node.input(), [&](const std::string& name) {
-      return name.empty() || values_.contains(name) || waiting_.contains(name);
+      return name.empty() || scopes_.contains(name);
     });
   }
 
   Expected<std::vector<const NodeProto*>> in_order(const GraphProto& graph) {
-    for (const auto& tensor : graph.initializer())
-      if (values_.contains(tensor.name()) || !waiting_.emplace(tensor.name(), &tensor).second)
-        return Error{file_.path + ": initializer '" + printable(tensor.name()) +
-                     "' exists already, must be the only value of its name"};
-    return order_nodes(graph, file_.path, [&](const std::string& name) {
-      return values_.contains(name) || waiting_.contains(name);
-    });
+    const auto add = [&](const std::string& name, const Initializer& initializer) -> Status {
+      if (scopes_.add(name, initializer)) return {};
+      return Error{file_.path + ": initializer '" + printable(name) +
+                   "' exists already, must be the only value of its name"};
+    };
+    for (const auto& tensor : graph.initializer()) TRY(add(tensor.name(), {&tensor, nullptr}));
+    for (const auto& tensor : graph.sparse_initializer())
+      TRY(add(tensor.values().name(), {nullptr, &tensor}));
+    return order_nodes(graph, file_.path,
+                       [&](const std::string& name) { return scopes_.contains(name); });
   }
 
   Status add_nodes(const GraphProto& graph) {
@@ -126,20 +133,20 @@ class Importer {
   // A value by name, which order_nodes has found to exist. An initializer becomes a constant of
   // the Graph when it is first asked for.
   Expected<OnnxValue> value(const std::string& name) {
-    const auto found = values_.find(name);
-    if (found != values_.end()) return found->second;
-    const auto waiting = waiting_.find(name);
-    if (waiting == waiting_.end())
+    if (const OnnxValue* found = scopes_.value(name)) return *found;
+    const Initializer* initializer = scopes_.initializer(name);
+    if (!initializer)
       return Error{file_.path + ": value '" + printable(name) +
                    "' is used where it is not known, must be of this graph or one around it"};
-    auto read = reader_.read(*waiting->second);
+    auto read =
+        initializer->dense ? reader_.read(*initializer->dense) : reader_.read(*initializer->sparse);
     if (!read.ok()) return Error{file_.path + ": " + read.error().message, read.error().kind};
     if (read->onnx_type == ::onnx::TensorProto::DOUBLE)
       add_warning(out_.warnings, file_.path + ": tensor '" + printable(name) +
                                      "': is of float64, taken as float32");
     const OnnxValue value{out_.graph.add_constant(name, std::move(read->tensor)), read->onnx_type,
                           read->beyond_int32};
-    values_[name] = value;
+    scopes_.set(name, value);
     return value;
   }
 
@@ -152,7 +159,7 @@ class Importer {
   Status add_constants_before(const NodeProto& node, Places& places) {
     for (; places.next < places.values.size(); ++places.next) {
       const std::string& name = places.values[places.next].name();
-      if (waiting_.contains(name)) {
+      if (scopes_.initializer(name)) {
         TRY(value(name));
       } else if (node.output_size() > 0 && name == node.output(0)) {
         return {};
@@ -165,7 +172,8 @@ class Importer {
     return node.op_type() == "If" && node.domain().empty();
   }
   Status check_known(const NodeProto& node) const {
-    if (is_if(node) || find_onnx_op(node.domain(), node.op_type())) return {};
+    if (is_if(node) || functions_.find(node)) return {};
+    if (find_onnx_op(node.domain(), node.op_type())) return {};
     return Error{where(file_.path, node) + "is not supported" +
                  (node.domain().empty() ? "" : " in domain '" + printable(node.domain()) + "'") +
                  ", must be one of the operations in docs/onnx.md"};
@@ -173,6 +181,7 @@ class Importer {
 
   Status add_node(const NodeProto& node) {
     TRY(check_known(node));
+    if (const auto* function = functions_.find(node)) return add_call(node, *function);
     if (is_if(node)) return add_if(node);
     const OnnxOp* op = find_onnx_op(node.domain(), node.op_type());
     std::vector<std::string> ignored;
@@ -181,6 +190,9 @@ class Importer {
     for (const std::string& what : ignored)
       add_warning(out_.warnings, where(file_.path, node) + what);
     Call call(context(), node, opset(node), TRY(operands(node)));
+    for (size_t i = 0; std::cmp_less(i, op->min_inputs) && !(op->flags & kLeavesOut); ++i)
+      if (!call.in(i))
+        return call.error("input " + std::to_string(i) + " is left out, must be given");
     TRY(check_wide(*op, call));
     TRY(op->handler(call));
     return take_results(*op, node, call);
@@ -191,11 +203,7 @@ class Importer {
   }
 
   int opset(const NodeProto& node) const {
-    return node.domain().empty() || node.domain() == "ai.onnx" ? file_.opset
-                                                               : known_opset(node.domain());
-  }
-  int known_opset(const std::string& domain) const {
-    const auto found = opsets_.find(domain);
+    const auto found = opsets_.find(node.domain() == "ai.onnx" ? "" : node.domain());
     return found == opsets_.end() ? 0 : found->second;
   }
 
@@ -252,7 +260,7 @@ class Importer {
         result.onnx_type = narrow;
       if (op.flags & kMovesValues && !result.beyond_int32)
         result.beyond_int32 = wide_operand(op, call);
-      values_[node.output(i)] = result;
+      scopes_.set(node.output(i), result);
     }
     return {};
   }
@@ -271,12 +279,58 @@ class Importer {
       if (branch.output_size() != node.output_size())
         return Error{here + "its branch has " + std::to_string(branch.output_size()) +
                      " outputs, must have " + std::to_string(node.output_size())};
-      TRY(add_nodes(branch));
-      for (int i = 0; i < node.output_size(); ++i)
-        values_[node.output(i)] = TRY(value(branch.output(i).name()));
-      return {};
+      scopes_.open(true);
+      return take_body(node, branch);
     }
     return Error{here + "has no branch for its condition, must have both"};
+  }
+
+  // The body of a function takes the place of a call, at the opsets of the function.
+  Status add_call(const NodeProto& node, const ::onnx::FunctionProto& function) {
+    const std::vector<OnnxValue> given = TRY(operands(node));
+    const auto body = functions_.enter(function, node);
+    if (!body.ok())
+      return Error{where(file_.path, node) + body.error().message, body.error().kind,
+                   body.error().type};
+    std::map<std::string, int> opsets{std::pair("", file_.opset)};
+    for (const auto& import : function.opset_import())
+      opsets[import.domain() == "ai.onnx" ? "" : import.domain()] =
+          static_cast<int>(std::clamp<int64_t>(import.version(), 0, 1'000'000));
+    std::swap(opsets, opsets_);
+    scopes_.open(false);
+    for (int i = 0; i < function.input_size(); ++i)
+      scopes_.set(function.input(i), static_cast<size_t>(i) < given.size()
+                                         ? given[static_cast<size_t>(i)]
+                                         : OnnxValue{});
+    const Status taken = take_body(node, **body);
+    std::swap(opsets, opsets_);
+    functions_.leave();
+    return taken;
+  }
+
+  // Of the innermost scope, which ends here: what it gives are the results of the node.
+  Status take_body(const NodeProto& node, const GraphProto& body) {
+    auto results = results_of(node, body);
+    scopes_.close();
+    if (!results.ok()) return results.error();
+    for (int i = 0; i < node.output_size(); ++i)
+      if (!node.output(i).empty()) scopes_.set(node.output(i), (*results)[static_cast<size_t>(i)]);
+    return {};
+  }
+  Expected<std::vector<OnnxValue>> results_of(const NodeProto& node, const GraphProto& body) {
+    constexpr size_t kDeepest = 200;
+    if (scopes_.depth() > kDeepest)
+      return Error{where(file_.path, node) + "is within " + std::to_string(kDeepest) +
+                   " branches and functions, must be within fewer"};
+    TRY(add_nodes(body));
+    std::vector<OnnxValue> results;
+    for (int i = 0; i < node.output_size(); ++i) {
+      results.push_back(TRY(value(body.output(i).name())));
+      if (!results.back().node)
+        return Error{where(file_.path, node) + "its output " + std::to_string(i) +
+                     " is an input that is left out, must be given"};
+    }
+    return results;
   }
 
   Status add_outputs(const GraphProto& graph) {
@@ -314,13 +368,13 @@ class Importer {
 
   ModelFile file_;
   Limits limits_;
-  const Deadline* deadline_;  // or null
-  std::map<std::string, int> opsets_;
+  const Deadline* deadline_;           // or null
+  std::map<std::string, int> opsets_;  // by domain, ONNX's own as ""
+  Functions functions_;
   TensorReader reader_;
   int64_t allowance_ = kImportAllowance, readable_ = kImportReadable;
   ImportedModel out_;
-  std::unordered_map<std::string, OnnxValue> values_;                    // by ONNX name
-  std::unordered_map<std::string, const ::onnx::TensorProto*> waiting_;  // initializers, likewise
+  Scopes scopes_;
 };
 
 }  // namespace
@@ -337,39 +391,9 @@ Expected<OnnxSurvey> survey_onnx(const std::string& path,
   return Importer(TRY(read_model_file(path, limits)), limits, deadline).survey(input_shape);
 }
 
-Expected<ModelNames> model_names(const std::string& path, const Limits& limits) {
-  const ModelFile file = TRY(read_model_file(path, limits));
-  ModelNames names;
-  for (const auto* input : declared_inputs(file.model->graph()))
-    names.inputs.push_back(input->name());
-  for (const auto& output : file.model->graph().output()) names.outputs.push_back(output.name());
-  return names;
-}
-
-Expected<std::vector<DeclaredInput>> declared_model_inputs(const std::string& path,
-                                                           const Limits& limits) {
-  return TRY(OpenModel::open(path, limits)).declared_inputs();
-}
-
-Expected<OpenModel> OpenModel::open(const std::string& path, const Limits& limits) {
-  return OpenModel(std::make_shared<const ModelFile>(TRY(read_model_file(path, limits))));
-}
-
 Expected<ImportedModel> OpenModel::import(const std::map<std::string, Shape>& input_shape,
                                           const Limits& limits, const Deadline* deadline) const {
   return Importer(*file_, limits, deadline).run(input_shape);
-}
-
-std::vector<DeclaredInput> OpenModel::declared_inputs() const {
-  std::vector<DeclaredInput> inputs;
-  for (const auto* input : tessera::declared_inputs(file_->model->graph())) {
-    const auto& type = input->type().tensor_type();
-    Shape shape;
-    for (const auto& dim : type.shape().dim())
-      shape.push_back(dim.has_dim_value() && dim.dim_value() >= 0 ? dim.dim_value() : -1);
-    inputs.push_back({input->name(), element_type_name(type.elem_type()), shape});
-  }
-  return inputs;
 }
 
 }  // namespace tessera

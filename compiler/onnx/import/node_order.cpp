@@ -23,6 +23,7 @@ Names outer_reads(const GraphProto& graph) {
   Names reads, own;
   for (const auto& input : graph.input()) own.insert(input.name());
   for (const auto& tensor : graph.initializer()) own.insert(tensor.name());
+  for (const auto& tensor : graph.sparse_initializer()) own.insert(tensor.values().name());
   for (const NodeProto& node : graph.node()) {
     reads.merge(reads_of(node));
     own.insert(node.output().begin(), node.output().end());

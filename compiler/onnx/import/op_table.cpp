@@ -100,7 +100,7 @@ constexpr OnnxOp kOps[] = {
 
     // Known once shapes are.
     {"",  "Constant",           0,  0, 1, "value:tensor value_float:real value_floats:floats "
-                                          "value_int:int value_ints:ints", kPlain, h::constant},
+                                          "value_int:int value_ints:ints sparse_value:sparse", kPlain, h::constant},
     {"",  "ConstantOfShape",    1,  1, 1, "value:tensor",         kTakesNarrow, h::constant_of_shape},
     {"",  "EyeLike",            1,  1, 1, "dtype:int k:int",      kTakesNarrow, h::eye_like},
     {"",  "NonZero",            1,  1, 1, "",                     kTakesNarrow, h::non_zero},
@@ -240,6 +240,7 @@ std::string_view kind_name(const ::onnx::AttributeProto& attribute) {
     case ::onnx::AttributeProto::INTS: return "ints";
     case ::onnx::AttributeProto::FLOATS: return "floats";
     case ::onnx::AttributeProto::TENSOR: return "tensor";
+    case ::onnx::AttributeProto::SPARSE_TENSOR: return "sparse";
     default: return "another kind";
   }
 }

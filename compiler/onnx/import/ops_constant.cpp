@@ -36,6 +36,8 @@ Status result_int64(Call& call, const Array& array) {
 Status constant(Call& call) {
   if (call.has_attr("value")) {
     call.result_constant(TRY(call.tensor_attr("value")));
+  } else if (call.has_attr("sparse_value")) {
+    call.result_constant(TRY(call.tensor_attr("sparse_value")));
   } else if (const auto* one = call.find_attr("value_float")) {
     call.result_constant({
         to_tensor(Array{{DType::F32, {}}, {one->f()}}
