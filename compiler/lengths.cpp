@@ -24,6 +24,9 @@ struct Size {
   int64_t rows = 0, length = 0;
 };
 
+// Rows are compared at this many tokens at most: numbers of the rows are the same at any length.
+constexpr int64_t kShort = 16;
+
 // Which of the sizes the model leaves open, on the axes of the ids.
 struct Open {
   bool rows = false, length = false;
@@ -141,9 +144,11 @@ std::string first_difference(const Graph& graph, const Size& size, const Graph& 
   return "";
 }
 
-// Folded, so that numbers which are computed from the length are compared too.
+// Folded, so that numbers which are computed from the length are compared too. All of them: what is
+// folded by its size at one length alone would make two graphs of one model.
 Status fold(Graph& graph, const CompileOptions& options, const Deadline& deadline) {
   PassState state;
+  state.options.folds_all = true;
   state.limits = options.limits;
   state.deadline = &deadline;
   TRY(fold_constants(graph, state));
@@ -154,6 +159,36 @@ Status fold(Graph& graph, const CompileOptions& options, const Deadline& deadlin
     TRY(settle_picked_tokens(graph, ids, find_mask(graph, ids)));
   return {};
 }
+
+std::string not_of_every(const Size& other, const Size& size, const Error& error) {
+  if (other.rows != size.rows) return "it is not of any number of rows: " + error.message;
+  return fmt::format("it is not of every length: at {} tokens {}", other.length, error.message);
+}
+
+// A model's imports at other sizes than that of `graph`.
+struct Comparison {
+  const Graph& graph;
+  const Node& ids;
+  const OpenModel& model;
+  const CompileOptions& options;
+  const Deadline& deadline;
+
+  Expected<ImportedModel> import(const Size& size) const {
+    return model.import(with_size(graph, ids, size), options.limits, &deadline);
+  }
+  // Between what the model is at one size and at the other, in a user's words; "" if nothing.
+  Expected<std::string> difference(const Size& size, const Size& other) const {
+    auto one = import(size), same = import(other);
+    for (const auto* imported : {&one, &same}) {
+      if (imported->ok()) continue;
+      if (imported->error().kind == ErrorKind::Refused) return imported->error();
+      return not_of_every(other, size, imported->error());
+    }
+    TRY(fold(one->graph, options, deadline));
+    TRY(fold(same->graph, options, deadline));
+    return first_difference(one->graph, size, same->graph, other);
+  }
+};
 
 // The proof of axes where nothing but the row is as long: at the first of the other lengths.
 Expected<std::string> wrong_axes(Graph graph, const CompileOptions& options, bool is_packed,
@@ -185,24 +220,18 @@ Expected<std::string> number_of_length(const Graph& graph, const OpenModel& mode
   if (!ids || ids->type.shape[1] < 2) return std::string();
   const Open open = open_sizes(graph, *ids, model);
   if (!open.length) return std::string();
-  const Size size{ids->type.shape[0], ids->type.shape[1]};
-  Graph folded = graph.clone();
-  TRY(fold(folded, options, deadline));
-  bool is_first = true;
-  for (const int64_t length : other_lengths(graph, size.length)) {
-    const Size other_size{size.rows, length};
-    auto other = model.import(with_size(graph, *ids, other_size), options.limits, &deadline);
-    if (!other.ok() && other.error().kind == ErrorKind::Refused) return other.error();
-    if (!other.ok())
-      return fmt::format("it is not of every length: at {} tokens {}", length,
-                         other.error().message);
-    if (is_first) {
-      const std::string axes = TRY(wrong_axes(other->graph.clone(), options, is_packed, deadline));
-      if (!axes.empty()) return axes;
-    }
-    is_first = false;
-    TRY(fold(other->graph, options, deadline));
-    const std::string difference = first_difference(folded, size, other->graph, other_size);
+  const Comparison with{graph, *ids, model, options, deadline};
+  const std::vector<int64_t> lengths = other_lengths(graph, ids->type.shape[1]);
+  const auto like = with.import({ids->type.shape[0], lengths.front()});
+  if (!like.ok() && like.error().kind == ErrorKind::Refused) return like.error();
+  if (like.ok()) {
+    const std::string axes = TRY(wrong_axes(like->graph.clone(), options, is_packed, deadline));
+    if (!axes.empty()) return axes;
+  }
+  // Numbers of the length are the same for any rows, and one row has the fewest of them.
+  const Size size{open.rows ? 1 : ids->type.shape[0], ids->type.shape[1]};
+  for (const int64_t length : lengths) {
+    const std::string difference = TRY(with.difference(size, {size.rows, length}));
     if (!difference.empty()) return difference;
   }
   return std::string();
@@ -214,17 +243,16 @@ Expected<std::string> number_of_rows(const Graph& graph, const OpenModel& model,
   if (!ids) return std::string();
   const Open open = open_sizes(graph, *ids, model);
   if (!open.rows) return std::string();
-  const Size size{ids->type.shape[0], ids->type.shape[1]};
-  const Size other_size{size.rows + 1, size.length};
-  auto other = model.import(with_size(graph, *ids, other_size), options.limits, &deadline);
-  if (!other.ok() && other.error().kind == ErrorKind::Refused) return other.error();
-  if (!other.ok()) return "it is not of any number of rows: " + other.error().message;
-  Graph folded = graph.clone();
-  TRY(fold(folded, options, deadline));
-  TRY(fold(other->graph, options, deadline));
+  const Size size{ids->type.shape[0],
+                  open.length ? std::min(ids->type.shape[1], kShort) : ids->type.shape[1]};
+  const Comparison with{graph, *ids, model, options, deadline};
   // From one row to two a broadcast may come in; with one there is nobody else.
-  if (size.rows == 1) return std::string();
-  return first_difference(folded, size, other->graph, other_size);
+  if (size.rows == 1) {
+    const auto other = with.import({2, size.length});
+    if (!other.ok() && other.error().kind == ErrorKind::Refused) return other.error();
+    return other.ok() ? "" : not_of_every({2, size.length}, size, other.error());
+  }
+  return with.difference(size, {size.rows + 1, size.length});
 }
 
 }  // namespace tessera

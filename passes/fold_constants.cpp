@@ -131,7 +131,7 @@ int64_t steps_of(const Node* node) {
   return steps;
 }
 
-bool worth_folding(const Node* node, Allowance& allowance) {
+bool worth_folding(const Node* node, bool folds_all, Allowance& allowance) {
   if (node->in.empty() || node->is(Op::Broadcast)) return false;
   std::set<const Node*> sources;
   for (const Node* in : node->in) {
@@ -146,9 +146,9 @@ bool worth_folding(const Node* node, Allowance& allowance) {
   for (const Node* in : node->in) stretched += elements(in->type.shape);
   // An operand is held as it is stretched while its node is computed.
   constexpr int64_t kStretch = 16, kSmallOperands = int64_t{1} << 20;
-  return node->type.bytes() <= std::max(bytes, kSmall) &&
-         stretched <= std::max(kStretch * size, kSmallOperands) &&
-         allowance.take(steps_of(node), node->type.bytes());
+  const bool stays_small = node->type.bytes() <= std::max(bytes, kSmall) &&
+                           stretched <= std::max(kStretch * size, kSmallOperands);
+  return (folds_all || stays_small) && allowance.take(steps_of(node), node->type.bytes());
 }
 
 // Null where a value is at fault (an index out of range): it is for the run to say so.
@@ -239,7 +239,7 @@ Expected<bool> fold_constants(Graph& graph, PassState& state) {
     if (!instead) instead = folded_splat(graph, node);
     if (!instead) instead = folded_empty(graph, node);
     if (!instead) instead = folded_gather(graph, node, allowance);
-    if (!instead && worth_folding(node, allowance)) {
+    if (!instead && worth_folding(node, state.options.folds_all, allowance)) {
       if (state.deadline) TRY(state.deadline->check("passes: fold_constants"));
       TRY(make_bytes(state, node->type.bytes()));
       instead = folded(graph, node);

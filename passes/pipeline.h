@@ -35,6 +35,7 @@ struct PassOptions {
   bool pack_unpack = false;          // form A
   bool pack_attention_mask = false;  // form B
   bool position_ids = false;         // make positions an input; both forms of packing do
+  bool folds_all = false;            // constants too that are larger than what they are made of
   int64_t max_valid_num = 0;         // requests in a batch; form B: 0 for as many as its heads take
   int64_t segment_max_size = 0;      // form A: tokens in a request
 };

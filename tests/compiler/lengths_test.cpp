@@ -100,6 +100,32 @@ TEST(Lengths, a_model_with_such_a_number_is_not_packed) {
   EXPECT_THAT(contract.error().message, HasSubstr("made of the row length"));
 }
 
+// Folding stops where a constant would be larger than 4096 bytes and than what it is made of: the
+// places times 256 frequencies at 8 tokens, and not at 3.
+TEST(Lengths, numbers_of_places_are_compared_however_large_they_are) {
+  ModelBuilder m;
+  m.input("input_ids", kInt64, "2,seq").input("attention_mask", kInt64, "2,seq").output("y");
+  m.floats("table", {1, 2, 3, 4, 5, 6}, {3, 2});
+  m.floats("frequencies", std::vector<float>(256, 0.5F), {1, 256});
+  m.floats("weights", std::vector<float>(512, 0.25F), {256, 2});
+  m.ints("zero", {0}, true).ints("one", {1}, true).ints("axis_1", {1});
+  m.node("Gather", {"table", "input_ids"}, {"words"});
+  m.node("Shape", {"input_ids"}, {"shape"});
+  m.node("Gather", {"shape", "one"}, {"size"});
+  m.node("Range", {"zero", "size", "one"}, {"places"});
+  m.node("Unsqueeze", {"places", "axis_1"}, {"column"});
+  auto& to = *m.node("Cast", {"column"}, {"floats"}).add_attribute();
+  to.set_name("to");
+  to.set_type(::onnx::AttributeProto::INT);
+  to.set_i(TensorProto::FLOAT);
+  m.node("Mul", {"floats", "frequencies"}, {"angles"});
+  m.node("MatMul", {"angles", "weights"}, {"turned"});
+  m.node("Add", {"words", "turned"}, {"y"});
+  const auto contract = contract_of(m);
+  ASSERT_TRUE(contract.ok()) << contract.error().message;
+  EXPECT_EQ(contract->request_size, RequestSize::Tokens) << contract->why_no_less;
+}
+
 TEST(Lengths, a_model_of_one_length_has_nothing_to_compare_with) {
   const auto contract = contract_of(mean_over_rows("8"));
   ASSERT_TRUE(contract.ok()) << contract.error().message;
