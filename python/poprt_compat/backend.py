@@ -8,6 +8,7 @@ import numpy as np
 
 import tessera
 from poprt_compat.compiler import CompilerOptions
+from poprt_compat.modelled import Count
 from poprt_compat.models import fixed_shapes, model_path
 from poprt_compat.runtime import without_positions
 from poprt_compat.warn import no_meaning
@@ -45,6 +46,7 @@ class Backend:
             made.save(os.path.join(self._output_dir, "executable.popef"))
         self._runner = tessera.ModelRunner(made)
         self._inputs = {t.name for t in made.inputs}
+        self._count = Count(self, made)
         return self
 
     def _loaded(self) -> tessera.ModelRunner:
@@ -58,6 +60,7 @@ class Backend:
         """The outputs by the names asked for, in their order; None: all."""
         runner = self._loaded()
         answers = runner.run(without_positions(feed, self._inputs))
+        self._count.add(feed)
         names = output_names or [t.name for t in runner.outputs]
         for name in names:
             if name not in answers:

@@ -243,7 +243,8 @@ def run_once(made: tessera.Executable, show_io_stat: bool, runs: int = 10) -> No
         f"Bs: {batch}, Latency: {latency * 1e3:.4f} ms, "
         f"Tput: {batch / latency:.4f} samples/s (host)"
     )
-    print(f"    modelled IPU: {made.cycles['seconds_per_batch'] * 1e3:.4f} ms")
+    seconds = made.cycles["seconds_per_batch"]
+    print(f"    modelled IPU: {seconds * 1e3:.4f} ms, {batch / seconds:.1f} samples/s")
     if show_io_stat:
         for name, array in answers.items():
             print(

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Optional, Union
 import numpy as np
 
 import tessera
+from poprt_compat.modelled import Count, watch
 from poprt_compat.warn import no_meaning
 
 
@@ -213,6 +214,7 @@ class ModelRunner(_Base):
         self._runner = tessera.ModelRunner(popef)
         self._inputs = {t.name for t in self._runner.inputs}
         self._dtypes = {t.name: t.dtype for t in self._runner.outputs}
+        self._count = Count(self, self._runner.executable)
 
     def execute_async(self, inputs: dict[str, Any], outputs: dict[str, Any]) -> OutputFuture:
         filled, halves = {}, {}
@@ -224,7 +226,9 @@ class ModelRunner(_Base):
             else:
                 filled[name] = array
         inputs = without_positions(inputs, self._inputs)
-        return OutputFuture(self._runner.submit(inputs, filled), halves)
+        submitted = self._runner.submit(inputs, filled)
+        self._count.add(inputs)
+        return OutputFuture(submitted, halves)
 
 
 class PackRunner(_Base):
@@ -258,6 +262,7 @@ class PackRunner(_Base):
             zero_delimiters=config.delimiters,
             strip_padding=config.strip_padding,
         )
+        watch(self, self._runner)
         taken = (
             packing.token_inputs
             if packing is not None

@@ -15,6 +15,11 @@ import poprt_compat.install
 import tessera
 import tiny
 
+try:
+    import onnx
+except ImportError:
+    onnx = None
+
 PRESET = os.environ.get("TESSERA_PRESET", "tiny")
 # batch, sequence, requests in a batch, vocabulary, batches' worth of requests
 ROWS, LENGTH, MOST, VOCABULARY, ITERATIONS = (
@@ -121,6 +126,15 @@ class Chapter(unittest.TestCase):
             re.MULTILINE,
         )
         self.assertEqual(len(runs), 6, done.stdout)
+        # One for each of the script's lines, in their order.
+        told = re.findall(
+            r"^    modelled IPU: (\S+) samples/s, \S+ ms \((\d+) samples in (\d+) batches\)$",
+            done.stderr,
+            re.MULTILINE,
+        )
+        self.assertEqual([count for _, count, _ in told], [str(ROWS * ITERATIONS)] * 6, done.stderr)
+        self.assertEqual(told[0][2], str(ITERATIONS))
+        self.assertLess(int(told[1][2]), ITERATIONS)
         errors = [float(e) for e in re.findall(r"average mae: (\S+)", done.stdout)]
         self.assertEqual(len(errors), 12)
         self.assertLess(max(errors), 2e-3)  # of fp16, and of the float16 arrays it keeps
@@ -335,6 +349,53 @@ class Cli(unittest.TestCase):
         done = subprocess.run(["bash", "-c", script], capture_output=True, text=True)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(len(re.findall("Throughput: ", done.stdout)), 2)
+
+
+@unittest.skipIf(onnx is None, "needs onnx (pip install onnx)")
+class FirstStep(unittest.TestCase):
+    """The chapter's first step, on what make-model writes: nodes are removed by their names, and
+    positions become an input."""
+
+    NAMES = (
+        *("Shape_7", "Gather_9", "Add_11", "Unsqueeze_12", "Slice_14"),
+        *("Constant_8", "Constant_10", "Constant_13"),
+    )
+
+    def test_the_model_with_positions_answers_as_before(self):
+        with tempfile.TemporaryDirectory() as folder:
+            tiny.command_line("make-model", "--preset", PRESET, "-o", f"{folder}/model.onnx")
+            model = onnx.load(f"{folder}/model.onnx")
+            removed = [node for node in model.graph.node if node.name in self.NAMES]
+            self.assertEqual(len(removed), len(self.NAMES))
+            for node in removed:
+                model.graph.node.remove(node)
+            positions = model.graph.input.add()
+            positions.CopyFrom(model.graph.input[0])
+            positions.name = "position_ids"
+            for node in model.graph.node:
+                if node.name == "Gather_18":
+                    node.input[1] = "position_ids"
+            onnx.checker.check_model(model)
+            onnx.save(model, f"{folder}/positions.onnx")
+
+            shape = [f"{name}={ROWS},{LENGTH}" for name in (*tiny.batch(), "position_ids")]
+            told = poprt(
+                *["--input_model", "positions.onnx", "--output_model", "out.onnx"],
+                *["--input_shape", *shape, "--run"],
+                cwd=folder,
+            )
+            self.assertNotIn("position_ids", told.stderr)
+            self.assertRegex(told.stdout, r"modelled IPU: \S+ ms, \S+ samples/s")
+            feed = {name: np.ones((ROWS, LENGTH), np.int32) for name in tiny.batch()}
+            places = np.tile(np.arange(LENGTH, dtype=np.int32), (ROWS, 1))
+            answers = []
+            for name, more in (("model", {}), ("positions", {"position_ids": places})):
+                shapes = {"input_shape": {"input_ids": (ROWS, LENGTH)}}
+                with tessera.ModelRunner(
+                    tessera.compile(f"{folder}/{name}.onnx", **shapes)
+                ) as runner:
+                    answers.append(runner.run({**feed, **more})["start_logits"])
+            np.testing.assert_array_equal(*answers)
 
 
 class Api(unittest.TestCase):
