@@ -14,6 +14,7 @@ Json anchor_json(const Anchor& anchor) {
       {"shape",       anchor.shape                                         },
       {"model_dtype", anchor.model_dtype                                   },
       {"index_limit", anchor.index_limit                                   },
+      {"size_least",  anchor.size_least.value_or(-anchor.size_limit)       },
       {"size_limit",  anchor.size_limit                                    }
   };
 }
@@ -32,7 +33,8 @@ Json packing_json(const PackingContract& packing) {
       {"unpack_info_input", packing.unpack_info_input      },
       {"request_size",      to_string(packing.request_size)},
       {"why_no_less",       packing.why_no_less            },
-      {"padding_id",        packing.padding_id             }
+      {"padding_id",        packing.padding_id             },
+      {"mask_hides",        packing.mask_hides             }
   };
   for (const auto& output : packing.outputs)
     json["outputs"].push_back({

@@ -14,6 +14,7 @@ void write(const Anchor& anchor, popef::Anchor& message) {
   message.set_model_data_type(anchor.model_dtype);
   message.set_index_limit(anchor.index_limit);
   message.set_size_limit(anchor.size_limit);
+  if (anchor.size_least) message.set_size_least(*anchor.size_least);
   message.set_limited_by(anchor.limited_by);
   popef::TensorInfo& info = *message.mutable_tensor_info();
   assign(info.mutable_shape(), anchor.shape);
@@ -33,6 +34,7 @@ Expected<Anchor> read(const popef::Anchor& message) {
   anchor.model_dtype = message.model_data_type();
   anchor.index_limit = message.index_limit();
   anchor.size_limit = message.size_limit();
+  if (message.has_size_least()) anchor.size_least = message.size_least();
   anchor.limited_by = message.limited_by();
   if (!is_valid_shape(anchor.shape))
     return Error{"anchor '" + anchor.name + "' has shape " + to_string(anchor.shape) +
@@ -94,6 +96,7 @@ void write(const PackingContract& packing, popef::Packing& message) {
   }
   message.set_request_size(to_message(packing.request_size));
   message.set_why_no_less(packing.why_no_less);
+  message.set_mask_hides(packing.mask_hides);
   if (packing.padding_id >= 0) message.set_padding_id(packing.padding_id);
 }
 
@@ -114,6 +117,7 @@ Expected<PackingContract> read(const popef::Packing& message) {
   packing.request_size = TRY(read(message.request_size()));
   packing.why_no_less = message.why_no_less();
   packing.padding_id = message.has_padding_id() ? message.padding_id() : -1;
+  packing.mask_hides = message.mask_hides();
   return packing;
 }
 

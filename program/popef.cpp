@@ -61,6 +61,9 @@ Status check_anchor(const Anchor& anchor, const Variable& variable, AnchorKind k
   if (anchor.size_limit < 0)
     return Error{fmt::format("anchor '{}': size limit is {}, must not be negative", anchor.name,
                              anchor.size_limit)};
+  if (anchor.size_least.value_or(0) > 0)
+    return Error{fmt::format("anchor '{}': size least is {}, must not be positive", anchor.name,
+                             *anchor.size_least)};
   return {};
 }
 
@@ -350,10 +353,12 @@ Expected<std::vector<BlobInfo>> list_unguarded(const PopefFile& from) {
 std::string Anchor::must_be(int32_t value) const {
   if (index_limit > 0 && (value < 0 || value >= index_limit))
     return fmt::format("0..{}", index_limit - 1);
-  if (size_limit > 0 && std::abs(int64_t{value}) > size_limit)
-    return fmt::format("{}..{}, as node '{}' computes with it in 32 bits", -size_limit, size_limit,
-                       limited_by);
-  return "";
+  const int64_t least = size_least.value_or(-size_limit);
+  if (size_limit == 0 || (value >= least && value <= size_limit)) return "";
+  const std::string why = limited_by.empty()
+                              ? fmt::format("the model declares {}", model_dtype)
+                              : fmt::format("node '{}' computes with it in 32 bits", limited_by);
+  return fmt::format("{}..{}, as {}", least, size_limit, why);
 }
 
 Expected<uint64_t> write_popef(Executable& executable, const std::string& path, Sync sync) {

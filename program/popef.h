@@ -37,8 +37,10 @@ struct Anchor {
   // Inputs whose values index a table: each must be in [0, index_limit). 0: no limit.
   int64_t index_limit = 0;
   // Inputs that whole numbers are computed from: each must be in -size_limit..size_limit, so that
-  // the node of this name stays within 32 bits. 0: no limit.
+  // the node of this name stays within 32 bits; where it is "", because the model's type holds no
+  // more. 0: no limit.
   int64_t size_limit = 0;
+  std::optional<int64_t> size_least = {};  // in place of -size_limit
   std::string limited_by = {};
 
   // What a value of the input must be, in words; empty: it is.

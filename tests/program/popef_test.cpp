@@ -54,7 +54,7 @@ class Popef : public ::testing::Test {
     metadata.options = "precision=fp32\ninput_shape=x=4,6";
     metadata.options_sha256 = "cd";
     metadata.anchors = {
-        {"x", AnchorKind::Input, DType::F32, {4, 6}, "float32", 7, 5, "square"},
+        {"x", AnchorKind::Input, DType::F32, {4, 6}, "float32", 7, 5, -2, "square"},
         {"z", AnchorKind::Output, DType::F32, {4, 8}, "float32", 0}
     };
     metadata.memory = {1000, 2, "layer/gelu", 100, true};
@@ -173,6 +173,7 @@ TEST_F(Popef, what_is_written_is_read) {
   EXPECT_EQ(to_bytes(read->metadata, "e"), to_bytes(executable.metadata, "e"));
   EXPECT_EQ(read->metadata.anchors[0].index_limit, 7);
   EXPECT_EQ(read->metadata.anchors[0].size_limit, 5);
+  EXPECT_EQ(read->metadata.anchors[0].size_least, -2);
   EXPECT_EQ(read->metadata.anchors[0].limited_by, "square");
   EXPECT_EQ(read->metadata.anchors[1].kind, AnchorKind::Output);
   EXPECT_EQ(read->metadata.options, executable.metadata.options);
@@ -398,6 +399,8 @@ TEST_F(Popef, metadata_describes_the_program) {
             where + "1 anchors, must be 1 inputs and 1 outputs");
   EXPECT_EQ(with([](Metadata& m) { m.anchors[0].size_limit = -1; }),
             where + "anchor 'x': size limit is -1, must not be negative");
+  EXPECT_EQ(with([](Metadata& m) { m.anchors[0].size_least = 1; }),
+            where + "anchor 'x': size least is 1, must not be positive");
   EXPECT_EQ(with([](Metadata& m) { m.anchors[0].index_limit = -1; }),
             where + "anchor 'x': index limit is -1, must not be negative");
   EXPECT_EQ(with([](Metadata& m) { m.num_ipus = 2; }),
