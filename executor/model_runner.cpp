@@ -10,6 +10,7 @@
 
 #include "codelets/codelet.h"
 #include "executor/host_arrays.h"
+#include "executor/not_finite.h"
 #include "support/guard.h"
 
 namespace tessera {
@@ -64,6 +65,7 @@ struct ModelRunner::Impl {
   std::shared_ptr<const Executable> executable;
   std::unique_ptr<Machine> machine;
   std::vector<const Anchor*> inputs, outputs;
+  bool in_half = false;
 
   std::mutex mutex;
   std::condition_variable wake;
@@ -185,6 +187,7 @@ Expected<std::unique_ptr<ModelRunner>> ModelRunner::create(
     std::unique_ptr<ModelRunner> runner(new ModelRunner);
     Impl& impl = *runner->impl_;
     impl.executable = executable;
+    impl.in_half = tessera::computes_in_half(*executable);
     impl.inputs = TRY(find_anchors(*executable, executable->program.inputs, AnchorKind::Input));
     impl.outputs = TRY(find_anchors(*executable, executable->program.outputs, AnchorKind::Output));
     impl.machine = TRY(Machine::load(std::move(executable), options));
@@ -217,6 +220,7 @@ Status ModelRunner::run_then(const InputViews& inputs, OutputViews outputs,
 }
 
 const Executable& ModelRunner::executable() const { return *impl_->executable; }
+bool ModelRunner::computes_in_half() const { return impl_->in_half; }
 Machine& ModelRunner::machine() { return *impl_->machine; }
 
 }  // namespace tessera

@@ -38,6 +38,8 @@ class ModelRunner {
   Status run_then(const InputViews& inputs, OutputViews outputs, std::function<void(Status)> done);
 
   const Executable& executable() const;
+  // Whether answers are to be looked through for what half precision lost (not_finite.h).
+  bool computes_in_half() const;
   Machine& machine();
 
  private:
