@@ -7,6 +7,7 @@
 
 #include "codelets/codelet.h"
 #include "compiler/convert.h"
+#include "compiler/declared_types.h"
 #include "compiler/lengths.h"
 #include "compiler/lower/lower.h"
 #include "compiler/onnx/export/export.h"
@@ -79,6 +80,7 @@ PackingContract padded_contract(const Graph& graph, const std::string& of_length
     const Node* mask = find_mask(graph, proof.ids);
     const Node* positions = find_positions(graph, proof.ids);
     if (mask) contract.mask_input = mask->name;
+    contract.mask_hides = mask && proof.mask_hides;
     if (proof.hides_id_0) contract.padding_id = 0;
     if (positions) contract.position_input = positions->name;
     for (const Node* input : graph.inputs)
@@ -106,6 +108,7 @@ PackingContract packed_contract(const Graph& graph, const PassState& state) {
   contract.position_input = state.packing.position_input;
   contract.unpack_info_input = state.packing.unpack_info_input;
   contract.padding_id = state.packing.padding_id;
+  contract.mask_hides = state.packing.mask_hides;
   contract.request_size = RequestSize::Tokens;
   for (const Output& output : graph.outputs) {
     contract.outputs.push_back(
@@ -139,6 +142,7 @@ Expected<Converted> run_converter(const std::string& model_path, const CompileOp
   }));
   PassState state = pass_state(options);
   state.deadline = &deadline;
+  state.options.declared = declared_ranges(model.model_dtypes, model.graph);
   const auto adds = [&](const char* pass) {
     return std::ranges::find(options.passes, pass) != options.passes.end();
   };
@@ -178,19 +182,6 @@ Expected<Converted> run_converter(const std::string& model_path, const CompileOp
   return converted;
 }
 
-// An input or output that the compiler added is declared as it is.
-std::string model_dtype(const Converted& converted, const std::string& name, DType dtype) {
-  const auto found = converted.model_dtypes.find(name);
-  if (found != converted.model_dtypes.end()) return found->second;
-  switch (dtype) {
-    case DType::F32: return "float32";
-    case DType::F16: return "float16";
-    case DType::I32: return "int32";
-    case DType::Bool: return "bool";
-  }
-  return "";
-}
-
 using InputBounds = std::map<std::string, IntegerBound>;
 
 std::vector<Anchor> anchors_of(const Program& program, const Converted& converted,
@@ -203,11 +194,12 @@ std::vector<Anchor> anchors_of(const Program& program, const Converted& converte
                   .kind = kind,
                   .dtype = variable.dtype,
                   .shape = variable.shape,
-                  .model_dtype = model_dtype(converted, name, variable.dtype)};
+                  .model_dtype = declared_dtype(converted.model_dtypes, name, variable.dtype)};
     const auto limit = limits.find(name);
     if (kind == AnchorKind::Input && limit != limits.end()) anchor.index_limit = limit->second;
     if (const auto bound = bounds.find(name); kind == AnchorKind::Input && bound != bounds.end()) {
       anchor.size_limit = bound->second.most;
+      if (bound->second.least != -bound->second.most) anchor.size_least = bound->second.least;
       anchor.limited_by = bound->second.node;
     }
     anchors.push_back(std::move(anchor));
@@ -308,8 +300,10 @@ Status check_io_tiles(const Program& program) {
 Expected<CompileResult> compile_converted(Converted converted, const CompileOptions& options,
                                           const Deadline& deadline, PhaseClock& clock) {
   CompileResult result;
+  LowerOptions lowering = lower_options(options);
+  lowering.declared = declared_ranges(converted.model_dtypes, converted.graph);
   Lowered lowered = TRY(clock.run(
-      "lower", [&] { return lower_to_fit(converted.graph, lower_options(options), deadline); }));
+      "lower", [&] { return lower_to_fit(converted.graph, std::move(lowering), deadline); }));
   Executable& executable = result.executable;
   executable.program = std::move(lowered.program);
   executable.program.host = {options.batches_per_step, options.num_io_tiles, options.prefetch};

@@ -12,6 +12,7 @@
 #include "compiler/onnx/import/import.h"
 #include "passes/match.h"
 #include "passes/packable.h"
+#include "passes/paddable.h"
 #include "passes/passes.h"
 #include "passes/picked_tokens.h"
 #include "passes/token_axes.h"
@@ -204,9 +205,13 @@ Expected<std::string> wrong_axes(Graph graph, const CompileOptions& options, boo
   if (is_packed)
     if (const Status settled = settle_packed(graph, ids, state.packing); !settled.ok())
       return settled.error().message;
+  if (!is_packed) {
+    const auto padded = find_padded_axes(graph, ids, /*only_rows_are_so_long=*/true);
+    return padded.ok() ? std::string() : padded.error().message;
+  }
   const auto axes = find_token_axes(graph, {.rows = ids->type.shape[0],
                                             .row_length = ids->type.shape[1],
-                                            .layout = is_packed ? Layout::Packed : Layout::Padded,
+                                            .layout = Layout::Packed,
                                             .only_rows_are_so_long = true});
   return axes.ok() ? std::string() : axes.error().message;
 }

@@ -13,7 +13,9 @@ namespace tessera {
 // entries are a request's: nothing but that it is finite.
 using CellRangeMap = std::unordered_map<const Node*, CellRange>;
 
-CellRange range_of_added(const Node& node, const TokenAxes& axes, const CellRangeMap& known);
+// `filled`: the input that is 1 there (TokenShape).
+CellRange range_of_added(const Node& node, const TokenAxes& axes, const CellRangeMap& known,
+                         const Node* filled);
 
 // A maximum leaves out what is at most this.
 double lowest_mask(const Node& node);

@@ -19,13 +19,14 @@ constexpr int64_t kSearched = int64_t{1} << 18;
 // What a sum or product of numbers within this bound is, every float holds.
 constexpr double kMost = 1e30;
 
+Interval ends(const CellRange& range) { return {range.low, range.high}; }
 bool is_point(const CellRange& range) { return range.low == range.high; }
 
-CellRange of(double low, double high, Kind kind) {
+CellRange of(const Interval& range, Kind kind) {
+  const auto [low, high] = range;
   if (std::isnan(low) || std::isnan(high)) return {};
-  const bool is_infinite = is_point({low, high}) && std::isinf(low);
-  const bool is_huge =
-      std::isfinite(low) && std::isfinite(high) && std::max(std::abs(low), std::abs(high)) > kMost;
+  const bool is_infinite = low == high && std::isinf(low);
+  const bool is_huge = std::isfinite(low) && std::isfinite(high) && range.largest() > kMost;
   if (is_infinite || is_huge) kind = std::min(kind, Kind::Number);
   return {low, high, kind};
 }
@@ -45,19 +46,17 @@ std::optional<CellRange> at_point(const Node& node, std::span<const CellRange> i
   if (!result) return std::nullopt;
   result->type = probe.type;
   round_to_dtype(*result);
-  return of(result->data[0], result->data[0], Kind::Finite);
+  return of({result->data[0], result->data[0]}, Kind::Finite);
 }
 
 // Of finite operands it is finite: no float that a model computes with is near its dtype's end.
 CellRange product(const CellRange& a, const CellRange& b) {
   if (a.kind != Kind::Finite || b.kind != Kind::Finite) return {};
-  if (a.is_zero() || b.is_zero()) return of(0, 0, Kind::Finite);
-  const Interval both = Interval{a.low, a.high} * Interval{b.low, b.high};
-  return of(both.low, both.high, Kind::Finite);
+  return of(ends(a) * ends(b), Kind::Finite);
 }
 
 CellRange quotient(const CellRange& a, const CellRange& b) {
-  if (!is_away_from_zero({b.low, b.high}) || b.kind == Kind::Anything) return {};
+  if (!is_away_from_zero(ends(b)) || b.kind == Kind::Anything) return {};
   return product(a, {1 / b.high, 1 / b.low, Kind::Finite});
 }
 
@@ -86,7 +85,7 @@ CellRange range_of_constant(const Tensor& tensor) {
     low = std::min(low, value);
     high = std::max(high, value);
   }
-  return of(low, high, std::isinf(low) || std::isinf(high) ? Kind::Number : Kind::Finite);
+  return of({low, high}, std::isinf(low) || std::isinf(high) ? Kind::Number : Kind::Finite);
 }
 
 CellRange range_of_elements(const Node& node, std::span<const CellRange> in) {
@@ -97,27 +96,29 @@ CellRange range_of_elements(const Node& node, std::span<const CellRange> in) {
   switch (node.op) {
     case Op::Add:
     case Op::Sub: {
-      const bool adds = node.is(Op::Add);
-      const double low = a.low + (adds ? b.low : -b.high), high = a.high + (adds ? b.high : -b.low);
+      const Interval sum = node.is(Op::Add) ? ends(a) + ends(b) : ends(a) - ends(b);
       const bool may_meet =
-          a.kind == Kind::Number && b.kind == Kind::Number && !is_one_sided(low, high);
-      return of(low, high, may_meet ? Kind::Anything : kind);  // inf - inf
+          a.kind == Kind::Number && b.kind == Kind::Number && !is_one_sided(sum.low, sum.high);
+      return of(sum, may_meet ? Kind::Anything : kind);  // inf - inf
     }
     case Op::Mul:
       if (node.in[0] == node.in[1] && kind == Kind::Finite) return {0, kInfinity, kind};
       return product(a, b);
     case Op::Div: return quotient(a, b);
-    case Op::Max: return of(std::max(a.low, b.low), std::max(a.high, b.high), kind);
-    case Op::Min: return of(std::min(a.low, b.low), std::min(a.high, b.high), kind);
+    case Op::Max: return of(max(ends(a), ends(b)), kind);
+    case Op::Min: return of(min(ends(a), ends(b)), kind);
     case Op::Select:
       if (is_point(a)) return a.low != 0 ? in[1] : in[2];
-      return of(std::min(in[1].low, in[2].low), std::max(in[1].high, in[2].high),
-                std::min(in[1].kind, in[2].kind));
+      return of(hull(ends(in[1]), ends(in[2])), std::min(in[1].kind, in[2].kind));
     case Op::Pow: return power(a, b);
     case Op::Exp:
       return kind == Kind::Anything ? CellRange{} : CellRange{0, kInfinity, Kind::Number};
-    case Op::Sqrt: return a.low >= 0 ? of(std::sqrt(a.low), std::sqrt(a.high), kind) : CellRange{};
-    case Op::Log: return a.low > 0 ? of(std::log(a.low), std::log(a.high), kind) : CellRange{};
+    case Op::Sqrt:
+      return a.low >= 0 ? of(mapped(ends(a), [](double x) { return std::sqrt(x); }), kind)
+                        : CellRange{};
+    case Op::Log:
+      return a.low > 0 ? of(mapped(ends(a), [](double x) { return std::log(x); }), kind)
+                       : CellRange{};
     case Op::And:
       if (a.is_zero() || b.is_zero()) return {0, 0, Kind::Finite};
       return {0, 1, Kind::Finite};

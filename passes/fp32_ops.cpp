@@ -75,15 +75,29 @@ bool is_offset(const Node* node, const ValueRange& a, const ValueRange& b) {
   return false;
 }
 
+namespace {
+
+// What is moved to here.
+const Node* moved_from(const Node* node) {
+  for (int i = 0; i < kFarthest && moves(node) && !node->is(Op::Gather); ++i) node = node->in[0];
+  return node;
+}
+
+bool is_float_input(const Node* node) { return node->is(Op::Input) && in_f32(node); }
+
+}  // namespace
+
 bool subtracts_input(const Node* node) {
   if (!node->is(Op::Sub)) return false;
-  const auto source = [](const Node* in) {
-    for (int i = 0; i < kFarthest && moves(in) && !in->is(Op::Gather); ++i) in = in->in[0];
-    return in;
-  };
-  const Node *a = source(node->in[0]), *b = source(node->in[1]);
-  const auto is_given = [](const Node* in) { return in->is(Op::Input) && in_f32(in); };
-  return (is_given(a) || is_given(b)) && !a->is(Op::Constant) && !b->is(Op::Constant);
+  const Node *a = moved_from(node->in[0]), *b = moved_from(node->in[1]);
+  return (is_float_input(a) || is_float_input(b)) && !a->is(Op::Constant) && !b->is(Op::Constant);
+}
+
+bool normalizes_any(const Node* node) {
+  constexpr double kLeastUsual = 1e-13;
+  if (!node->is(Op::LayerNorm) && !node->is(Op::RmsNorm)) return false;
+  const double eps = node->float_attr("eps");  // 0 is what f16 models have of a small one
+  return (eps > 0 && eps < kLeastUsual) || is_float_input(moved_from(node->in[0]));
 }
 
 const Node* squared_by(const Node* node) {

@@ -29,6 +29,9 @@ bool is_offset(const Node* node, const ValueRange& a, const ValueRange& b);
 // The difference of an input and of something else that is computed: what is small between them,
 // f16 may already have lost.
 bool subtracts_input(const Node* node);
+// A norm of an input: users' numbers may be as large or small as they like, and what it makes of
+// them is not. Or one whose epsilon is meant for numbers that f16 does not hold.
+bool normalizes_any(const Node* node);
 
 // The node that this one is the square of, by a product or a power; null if it is none.
 const Node* squared_by(const Node* node);

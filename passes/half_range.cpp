@@ -32,8 +32,9 @@ bool fits_half(const ValueRange& range) {
   if (range.step != 0 && !range.activation) return exact_in_half(range);
   if (range.largest() <= kMaxHalf) return true;
   constexpr double kOne = 1.01;  // a mean's quotient is rounded
+  constexpr int kTrusted = 2;    // a product of two is to meet weights, as that of a gate does
   const bool moderate = range.added <= (range.power == 1 ? kFewActivations : kOne);
-  return range.activation && moderate;
+  return range.activation && moderate && range.power <= kTrusted;
 }
 
 bool is_wide_product(const ValueRange& range) {

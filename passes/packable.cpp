@@ -10,10 +10,19 @@
 #include "passes/match.h"
 #include "passes/packed_masks.h"
 #include "passes/packed_positions.h"
+#include "passes/paddable.h"
 #include "passes/picked_tokens.h"
 
 namespace tessera {
 namespace {
+
+// m, where the value is 1 exactly where this i32 input is 0.
+Node* inverted_input(Node* value) {
+  if (!value->is(Op::Cast) || !value->in[0]->is(Op::Equal)) return nullptr;
+  Node* equal = value->in[0];
+  Node* other = other_operand(equal, [](Node* in) { return splat(in) == 0.0; });
+  return other && other->is(Op::Input) && other->type.dtype == DType::I32 ? other : nullptr;
+}
 
 // The input that an index is, behind casts, reshapes and transposes.
 Node* index_input(Node* index) {
@@ -105,6 +114,17 @@ Node* find_mask(const Graph& graph, const Node* ids) {
   return found.empty() ? the_one_named(graph, ids, "mask") : nullptr;
 }
 
+Node* mask_that_hides(const Graph& graph) {
+  Node* mask = nullptr;
+  for (const auto& node : graph.nodes()) {
+    if (!node->is(Op::Attention) || node->in.size() == 3) continue;
+    Node* hidden = inverted_input(node->in[3]);
+    if (!hidden || (mask && mask != hidden)) return nullptr;
+    mask = hidden;
+  }
+  return mask;
+}
+
 const Node* find_positions(const Graph& graph, const Node* ids) {
   return the_one_named(graph, ids, "position");
 }
@@ -143,9 +163,39 @@ Status put_presence(Graph& graph, Node* mask, const Node* ids) {
   return {};
 }
 
+// The packed batch has the ordinals of requests for a mask all the same: attention reads them as
+// they are, and others that no request is there where the mask is 0.
+bool settle_mask_that_hides(Graph& graph, const Node* ids) {
+  Node* mask = mask_that_hides(graph);
+  const bool attends = std::ranges::any_of(graph.nodes(), [](const auto& node) {
+    return node->is(Op::Attention) && node->in.size() > 3;
+  });
+  if (!attends && prove_paddable(graph, "").mask_hides) mask = find_mask(graph, ids);
+  if (!mask || graph.is_output(mask)) return false;
+  std::vector<Node*> attentions;
+  for (const auto& node : graph.nodes())
+    if (node->is(Op::Attention) && node->in.size() > 3) attentions.push_back(node.get());
+  const std::vector<Node*> users = graph.users(mask);
+  const Node* first = graph.first_inside();
+  Node* none = put_splat(graph, first, DType::I32, 0, mask->type.shape);
+  Node* absent = put(graph, first, first, Op::Equal, {mask, none});
+  Node* inverse = put(graph, first, first, Op::Cast,
+                      {
+                          absent
+  },
+                      {{"to", std::string("i32")}});
+  for (Node* user : users)
+    for (size_t i = 0; i < user->in.size(); ++i)
+      if (user->in[i] == mask) graph.set_operand(user, i, inverse);
+  for (Node* attention : attentions) graph.set_operand(attention, 3, mask);
+  graph.remove_dead();
+  return true;
+}
+
 }  // namespace
 
 Status settle_packed(Graph& graph, const Node* ids, PackedAnchors& anchors) {
+  anchors.mask_hides = settle_mask_that_hides(graph, ids);
   TRY(settle_picked_tokens(graph, ids, find_mask(graph, ids)));
   TRY(settle_packed_masks(graph, find_mask(graph, ids)));
   if (Node* mask = find_mask(graph, ids)) TRY(put_presence(graph, mask, ids));

@@ -19,6 +19,8 @@ Node* find_ids(const Graph& graph);
 // attentions are made of; where there is none, the one with "mask" in its name. Null if that is not
 // one either.
 Node* find_mask(const Graph& graph, const Node* ids);
+// The i32 input that all attentions hide keys by where it is 1; null if they do not.
+Node* mask_that_hides(const Graph& graph);
 // The one of the ids' type with "position" in its name, if there is one.
 const Node* find_positions(const Graph& graph, const Node* ids);
 

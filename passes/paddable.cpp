@@ -23,12 +23,6 @@ Status check_outputs(const Graph& graph, const TokenAxesMap& axes) {
   return {};
 }
 
-Expected<TokenAxesMap> prove(const Graph& graph, const Node& ids, Layout layout) {
-  TokenAxesMap axes = TRY(find_token_axes(graph, {ids.type.shape[0], ids.type.shape[1], layout}));
-  if (layout == Layout::Padded) TRY(check_outputs(graph, axes));
-  return axes;
-}
-
 // Whether each output has the rows of the batch in front.
 bool has_rows(const Graph& graph, const TokenAxesMap& axes) {
   for (const Output& output : graph.outputs) {
@@ -68,6 +62,21 @@ bool masks_ids(const Graph& graph, const Node* ids) {
 
 }  // namespace
 
+Expected<PaddedAxes> find_padded_axes(const Graph& graph, const Node* ids,
+                                      bool only_rows_are_so_long) {
+  TokenShape shape{.rows = ids->type.shape[0],
+                   .row_length = ids->type.shape[1],
+                   .layout = Layout::Padded,
+                   .only_rows_are_so_long = only_rows_are_so_long,
+                   .filled = nullptr};
+  Expected<TokenAxesMap> by_0 = find_token_axes(graph, shape);
+  if (by_0.ok()) return PaddedAxes{by_0.take(), false};
+  shape.filled = find_mask(graph, ids);
+  if (!shape.filled) return by_0.error();
+  Expected<TokenAxesMap> by_1 = find_token_axes(graph, shape);
+  return by_1.ok() ? Expected<PaddedAxes>(PaddedAxes{by_1.take(), true}) : by_0.error();
+}
+
 Paddable prove_paddable(const Graph& model, const std::string& of_length,
                         const std::string& of_rows) {
   Paddable result;
@@ -84,17 +93,26 @@ Paddable prove_paddable(const Graph& model, const std::string& of_length,
   const Node* ids = find_ids(graph);
   if (const Status settled = settle_picked_tokens(graph, ids, find_mask(graph, ids)); !settled.ok())
     result.why_not = settled.error().message;
-  const auto padded = prove(graph, *ids, Layout::Padded);
-  if (padded.ok() && of_length.empty()) {
+  const auto padded = find_padded_axes(graph, ids);
+  const Status outputs = padded.ok() ? check_outputs(graph, padded->axes) : Status();
+  if (padded.ok() && outputs.ok() && of_length.empty()) {
     result.by_rows = result.by_tokens = true;
+    result.mask_hides = padded->mask_hides;
     result.hides_id_0 = masks_ids(graph, ids);
     for (const Output& output : graph.outputs)
-      if (padded->at(output.node).kind == TokenAxes::Kind::Row)
+      if (padded->axes.at(output.node).kind == TokenAxes::Kind::Row)
         result.per_request.insert(output.name);
     return result;
   }
-  result.why_not = padded.ok() ? of_length : padded.error().message;
-  const auto whole = prove(graph, *ids, Layout::Whole);
+  result.mask_hides = mask_that_hides(graph) != nullptr;
+  result.why_not = of_length;
+  if (!padded.ok())
+    result.why_not = padded.error().message;
+  else if (!outputs.ok())
+    result.why_not = outputs.error().message;
+  const auto whole = find_token_axes(
+      graph,
+      {.rows = ids->type.shape[0], .row_length = ids->type.shape[1], .layout = Layout::Whole});
   result.by_rows = whole.ok() && has_rows(graph, *whole);
   if (!whole.ok()) result.why_not = whole.error().message;
   for (const Output& output : graph.outputs) result.per_request.insert(output.name);

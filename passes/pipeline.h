@@ -10,6 +10,7 @@
 
 #include "ir/graph.h"
 #include "support/expected.h"
+#include "support/interval.h"
 #include "support/limits.h"
 
 namespace tessera {
@@ -32,6 +33,7 @@ struct PassOptions {
   bool fp16 = false;
   std::set<Op> fp32_ops;             // stay in f32 where fp16 is asked for
   std::set<std::string> fp32_nodes;  // as well: names of ONNX nodes or of values
+  NamedIntervals declared;           // of inputs whose type in the model is smaller
   bool pack_unpack = false;          // form A
   bool pack_attention_mask = false;  // form B
   bool position_ids = false;         // make positions an input; both forms of packing do
@@ -48,6 +50,7 @@ struct PackedAnchors {
   int64_t rows = 0, row_length = 0;
   int64_t max_valid_num = 0;  // requests in a batch; 0: no limit of its own
   int64_t padding_id = -1;    // that positions were counted without; -1: all ids count
+  bool mask_hides = false;    // the model's mask is 1 where it hides
 };
 
 struct PassState {

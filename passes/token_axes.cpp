@@ -107,7 +107,9 @@ Status Walk::visit(Node* node) {
     return found.error();
   }
   TRY(check_long_axes({*node, known_, added_, shape_}));
-  added_[node] = shape_.layout == Layout::Whole ? CellRange{} : range_of_added(*node, axes, added_);
+  added_[node] = shape_.layout == Layout::Whole
+                     ? CellRange{}
+                     : range_of_added(*node, axes, added_, shape_.filled);
   known_[node] = std::move(axes);
   return {};
 }

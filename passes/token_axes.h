@@ -47,6 +47,9 @@ struct TokenShape {
   // follows the row's length, also where it is not one of tokens (positions, scores by place). What
   // such an axis is summed over, or hands out, is another for a shorter request, and is refused.
   bool only_rows_are_so_long = false;
+  // Where rows are padded: the input that is 1 in the added cells, as a mask that hides by 1 is;
+  // null: none.
+  const Node* filled = nullptr;
 };
 
 using TokenAxesMap = std::unordered_map<const Node*, TokenAxes>;

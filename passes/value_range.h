@@ -16,6 +16,7 @@
 #include <unordered_map>
 
 #include "ir/graph.h"
+#include "support/interval.h"
 
 namespace tessera {
 
@@ -37,10 +38,13 @@ struct ValueRange {
 };
 
 using ValueRanges = std::unordered_map<const Node*, ValueRange>;
-ValueRanges find_ranges(const Graph& graph);
+// `declared`: of inputs whose type in the model is smaller than i32.
+ValueRanges find_ranges(const Graph& graph, const NamedIntervals& declared = {});
 
 // How many activations, added up, are still one.
 inline constexpr double kFewActivations = 64;
+// Powers are not counted beyond this one.
+inline constexpr int kMostPower = 16;
 // The least magnitude that f16 holds with all of its 11 bits.
 inline constexpr double kLeastHalf = 0x1p-14;
 

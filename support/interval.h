@@ -6,6 +6,8 @@
 #include <cmath>
 #include <initializer_list>
 #include <limits>
+#include <map>
+#include <string>
 
 namespace tessera {
 
@@ -16,6 +18,9 @@ struct Interval {
   double largest() const { return std::max(std::abs(low), std::abs(high)); }
   bool operator==(const Interval&) const = default;
 };
+
+// What inputs hold, by their names.
+using NamedIntervals = std::map<std::string, Interval>;
 
 inline Interval hull(std::initializer_list<double> ends) {
   return {std::min(ends), std::max(ends)};
@@ -47,6 +52,15 @@ inline Interval operator/(const Interval& a, const Interval& b) {
 inline Interval square(const Interval& a) {
   const double near = a.low > 0 ? a.low : std::min(a.high, 0.0);
   return {near * near, a.largest() * a.largest()};
+}
+
+inline Interval abs(const Interval& a) {
+  return {is_away_from_zero(a) ? std::min(std::abs(a.low), std::abs(a.high)) : 0, a.largest()};
+}
+// What a function that never falls makes of them.
+template <class F>
+Interval mapped(const Interval& a, F rising) {
+  return {rising(a.low), rising(a.high)};
 }
 
 inline Interval max(const Interval& a, const Interval& b) {

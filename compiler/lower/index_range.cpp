@@ -75,9 +75,9 @@ Known of_one(const Node* node, const Interval& a) {
   static const std::set<Op> kMoves = {Op::Broadcast, Op::Reshape, Op::Transpose, Op::Slice,
                                       Op::ReduceMax, Op::Gather,  Op::Cast};
   if (kMoves.contains(node->op)) return a;
-  if (node->is(Op::Floor)) return Interval{std::floor(a.low), std::floor(a.high)};
-  if (node->is(Op::Round)) return Interval{std::nearbyint(a.low), std::nearbyint(a.high)};
-  if (node->is(Op::Abs)) return Interval{0, std::max(std::abs(a.low), std::abs(a.high))};
+  if (node->is(Op::Floor)) return mapped(a, [](double x) { return std::floor(x); });
+  if (node->is(Op::Round)) return mapped(a, [](double x) { return std::nearbyint(x); });
+  if (node->is(Op::Abs)) return abs(a);
   if (node->is(Op::ReduceSum)) return of_sum(node, a);
   if (node->is(Op::CumSum))
     return sums_up_to(a, static_cast<double>(node->type.shape[node->int_attr("axis")]));

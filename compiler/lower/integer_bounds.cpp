@@ -21,7 +21,8 @@ const std::string& name_of(const Node* node) {
 
 class Bounder {
  public:
-  explicit Bounder(const Graph& graph) : graph_(graph), limits_(index_limits(graph)) {}
+  Bounder(const Graph& graph, const NamedIntervals& declared)
+      : graph_(graph), declared_(declared), limits_(index_limits(graph)) {}
 
   Expected<IntegerBounds> run() {
     for (int round = 0;; ++round) {
@@ -53,6 +54,8 @@ class Bounder {
   Interval of_integer(const Node* node) {
     const auto limit = node->is(Op::Input) ? limits_.find(node->name) : limits_.end();
     if (limit != limits_.end()) return {0, static_cast<double>(limit->second - 1)};
+    const auto declared = node->is(Op::Input) ? declared_.find(node->name) : declared_.end();
+    if (declared != declared_.end()) return declared->second;
     if (node->is(Op::Input)) return of_source(node);
     const std::optional<Interval> interval = computed_interval(node, known_);
     const bool from_float = node->is(Op::Cast) && is_float(node->in[0]->type.dtype);
@@ -63,9 +66,26 @@ class Bounder {
   }
 
   Interval of_source(const Node* node) {
-    const auto most = static_cast<double>(
-        bounds_.try_emplace(node, IntegerBound{INT32_MAX, ""}).first->second.most);
-    return {-most, most};
+    const IntegerBound whole{.most = INT32_MAX, .node = "", .least = -INT32_MAX};
+    const IntegerBound& bound = bounds_.try_emplace(node, whole).first->second;
+    return {static_cast<double>(bound.least), static_cast<double>(bound.most)};
+  }
+
+  // Whole numbers that are subtracted from each other are often large and seldom negative, as
+  // seconds since 1970 are: as much room above 0 as leaves some below. Others have as much of both.
+  static void narrow(IntegerBound& bound, const Node* leaving, bool is_input) {
+    constexpr int64_t kBelow = 65536;
+    const auto is_constant = [](const Node* in) { return in->is(Op::Constant); };
+    const bool differs = leaving && leaving->is(Op::Sub) && !is_constant(leaving->in[0]) &&
+                         !is_constant(leaving->in[1]);
+    const bool one_sided = bound.least == -kBelow;
+    if (is_input && differs && bound.most == INT32_MAX) {
+      bound.most = INT32_MAX - kBelow;
+      bound.least = -kBelow;
+      return;
+    }
+    bound.most = std::max<int64_t>(1, (one_sided ? INT32_MAX : bound.most) / 2);
+    bound.least = -bound.most;
   }
 
   // Halves the bounds of the sources that a leaving node is computed from.
@@ -79,7 +99,8 @@ class Bounder {
       const auto bound = bounds_.find(node);
       if (bound != bounds_.end() && (found != leads_to.end() || !only_these)) {
         if (bound->second.most > 1) any = true;
-        bound->second.most = std::max<int64_t>(1, bound->second.most / 2);
+        const Node* leaving = found == leads_to.end() ? nullptr : found->second;
+        narrow(bound->second, leaving, node->is(Op::Input));
         if (found != leads_to.end()) bound->second.node = name_of(found->second);
         continue;
       }
@@ -107,10 +128,16 @@ class Bounder {
       else if (bound.most < INT32_MAX)
         result.inputs.emplace(node->name, bound);
     }
+    for (const Node* input : graph_.inputs)
+      if (const auto is = declared_.find(input->name); is != declared_.end())
+        result.inputs[input->name] = {.most = static_cast<int64_t>(is->second.high),
+                                      .node = "",
+                                      .least = static_cast<int64_t>(is->second.low)};
     return result;
   }
 
   const Graph& graph_;
+  const NamedIntervals& declared_;
   const std::map<std::string, int64_t> limits_;
   Intervals known_;
   std::vector<const Node*> leaving_;
@@ -119,6 +146,8 @@ class Bounder {
 
 }  // namespace
 
-Expected<IntegerBounds> find_integer_bounds(const Graph& graph) { return Bounder(graph).run(); }
+Expected<IntegerBounds> find_integer_bounds(const Graph& graph, const NamedIntervals& declared) {
+  return Bounder(graph, declared).run();
+}
 
 }  // namespace tessera

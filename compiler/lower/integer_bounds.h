@@ -10,12 +10,14 @@
 
 #include "ir/graph.h"
 #include "support/expected.h"
+#include "support/interval.h"
 
 namespace tessera {
 
 struct IntegerBound {
-  int64_t most = 0;  // in magnitude
-  std::string node;  // that would leave 32 bits beyond it
+  int64_t most = 0;
+  std::string node;   // that would leave 32 bits beyond it; "": the model declares a smaller type
+  int64_t least = 0;  // as far below 0 as `most` is above, but of inputs that are subtracted
 };
 
 struct IntegerBounds {
@@ -24,7 +26,9 @@ struct IntegerBounds {
   std::unordered_map<const Node*, IntegerBound> casts;
 };
 
+// `declared`: what inputs of smaller types hold, by name, which runners check as well.
 // Errors: a node that leaves 32 bits whatever these bounds are.
-Expected<IntegerBounds> find_integer_bounds(const Graph& graph);
+Expected<IntegerBounds> find_integer_bounds(const Graph& graph,
+                                            const NamedIntervals& declared = {});
 
 }  // namespace tessera

@@ -85,7 +85,7 @@ std::map<std::string, int64_t> index_limits(const Graph& graph) {
 
 Expected<Lowered> lower(const Graph& graph, const LowerOptions& options, const Deadline* deadline) {
   TRY(check_elements(graph));
-  IntegerBounds integer_bounds = TRY(find_integer_bounds(graph));
+  IntegerBounds integer_bounds = TRY(find_integer_bounds(graph, options.declared));
   Lowering lowering(graph, options, deadline);
   lowering.integer_bounds = std::move(integer_bounds);
   std::vector<const Node*> computed;

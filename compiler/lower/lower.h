@@ -21,6 +21,7 @@ struct LowerOptions {
   bool half_partials = true;                 // an fp16 matmul adds its partial sums in fp16
   double available_memory_proportion = 0.6;  // of a tile, for one operation's operands
   Limits limits = {};                        // of the Program's size
+  NamedIntervals declared = {};              // of inputs whose type in the model is smaller
 };
 
 struct Lowered {

@@ -239,6 +239,106 @@ TEST(Fp32Nodes, a_product_of_activations_is_f32_until_weights_meet_it) {
               ElementsAre("g: wide_values", "h: wide_values"));
 }
 
+TEST(Fp32Nodes, a_matmul_whose_weights_add_up_to_0_takes_differences) {
+  const auto by = [](const std::string& weights) {
+    return kept("%w = constant {value=[" + weights + "]} : f32[2,2]\n" +
+                    "%t = tanh %x : f32[4,2]\n%y = matmul %t, %w : f32[4,2]\nreturn %y",
+                "%x: f32[4,2]");
+  };
+  EXPECT_THAT(by("0.5,-0.5,-0.5,0.5"), ElementsAre("t: statistics", "y: statistics"));
+  EXPECT_THAT(by("0.5,-0.5,-0.5,0.4"), IsEmpty());
+}
+
+TEST(Fp32Nodes, a_mean_by_blocks_stays_with_its_sum_where_a_matmul_hands_it_out) {
+  EXPECT_THAT(kept(R"(
+    %g = constant {value=[0.5,0.5]} : f32[2,1]
+    %b = constant {value=[1,1]} : f32[1,2]
+    %m = matmul %x, %g : f32[4,1]
+    %w = matmul %m, %b : f32[4,2]
+    return %w)",
+                   "%x: f32[4,2]"),
+              ElementsAre("m: statistics", "w: statistics"));
+}
+
+TEST(Fp32Nodes, a_product_of_tokens_is_trusted_where_a_softmax_takes_it_and_nowhere_else) {
+  const auto then = [](const std::string& rest) {
+    return kept("%s = matmul %x, %y : f32[4,4]\n" + rest, "%x: f32[4,100], %y: f32[100,4]");
+  };
+  EXPECT_THAT(then("%p = softmax %s {axis=1} : f32[4,4]\nreturn %p"), IsEmpty());
+  EXPECT_THAT(then("%t = tanh %s : f32[4,4]\nreturn %t"),
+              ElementsAre("s: wide_values", "t: wide_values"));
+}
+
+TEST(Fp32Nodes, a_reciprocal_may_be_any_number_and_a_quotient_by_it_not) {
+  const std::string reciprocal =
+      "%w = constant {elided=\"00\"} : f32[100,100]\n%h = matmul %x, %w : f32[4,100]\n"
+      "%one = constant {value=1} : f32[4,100]\n%r = div %one, %h : f32[4,100]\n";
+  EXPECT_THAT(kept(reciprocal + "%y = matmul %r, %w : f32[4,100]\nreturn %y"),
+              ElementsAre("r: wide_values", "y: wide_values"));
+  EXPECT_THAT(
+      kept(reciprocal + "%q = mul %h, %r : f32[4,100]\n%y = matmul %q, %w : f32[4,100]\nreturn %y"),
+      ElementsAre("r: wide_values", "q: wide_values"));
+}
+
+TEST(Fp32Nodes, a_cube_stays_where_weights_meet_it_too) {
+  EXPECT_THAT(kept(R"(
+    %three = constant {value=3} : f32[4,100]
+    %c = pow %x, %three : f32[4,100]
+    %w = constant {elided="00"} : f32[100,8]
+    %y = matmul %c, %w : f32[4,8]
+    return %y)"),
+              ElementsAre("c: wide_values", "y: wide_values"));
+}
+
+TEST(Fp32Nodes, weights_that_most_sums_lose_and_those_that_pass_the_range_are_kept) {
+  const auto by = [](const std::string& weights) {
+    return kept("%w = constant {value=[" + weights + "]} : f32[2,3]\n" +
+                    "%y = matmul %x, %w : f32[4,3]\nreturn %y",
+                "%x: f32[4,2]");
+  };
+  EXPECT_THAT(by("0.5,1e-6,2e-6,0.3,1e-6,3e-6"), ElementsAre("y: constants"));
+  EXPECT_THAT(by("0.5,0.6,2e-6,0.3,0.6,3e-6"), IsEmpty());
+  EXPECT_THAT(by("300,200,100,50,2,1"), ElementsAre("y: wide_values"));
+}
+
+TEST(Fp32Nodes, what_weights_make_of_a_norm_at_most_is_known) {
+  const auto by = [](const std::string& weights) {
+    return kept("%w = constant {value=[" + weights + "]} : f32[2,1]\n" + R"(
+      %g = constant {value=1000} : f32[2]
+      %b = constant {value=0} : f32[2]
+      %t = tanh %x : f32[4,2]
+      %n = layer_norm %t, %g, %b {eps=1e-5} : f32[4,2]
+      %y = matmul %n, %w : f32[4,1]
+      return %y)",
+                "%x: f32[4,2]");
+  };
+  EXPECT_THAT(by("40,30"), IsEmpty());  // both numbers of a row are opposites
+  EXPECT_THAT(by("40,-31"), ElementsAre("y: wide_values"));
+}
+
+TEST(Fp32Nodes, a_norm_of_an_input_or_of_tiny_numbers_reads_them_in_f32) {
+  const auto norm = [](const std::string& of, const std::string& eps) {
+    return kept(
+        "%t = tanh %x : f32[4,2]\n%g = constant {value=1} : f32[2]\n"
+        "%n = rms_norm " +
+            of + ", %g {eps=" + eps + "} : f32[4,2]\nreturn %n",
+        "%x: f32[4,2]");
+  };
+  EXPECT_THAT(norm("%t", "1e-5"), IsEmpty());
+  EXPECT_THAT(norm("%x", "1e-5"), ElementsAre("n: statistics"));
+  EXPECT_THAT(norm("%t", "1e-18"), ElementsAre("t: statistics", "n: statistics"));
+}
+
+TEST(Fp32Nodes, an_input_of_8_bits_is_exact) {
+  const auto graph =
+      parse_graph("graph @f(%x: i32[4]) {\n%y = cast %x {to=\"f32\"} : f32[4]\nreturn %y\n}");
+  ASSERT_TRUE(graph.ok());
+  PassOptions options;
+  EXPECT_EQ(choose_fp32(*graph, options).why.size(), 1u);
+  options.declared["x"] = {0, 255};
+  EXPECT_THAT(choose_fp32(*graph, options).why, IsEmpty());
+}
+
 TEST(Fp32Nodes, an_output_can_be_named_as_the_model_names_it) {
   const auto graph = parse_graph(
       "graph @f(%x: f32[2]) {\n%a = abs %x : f32[2]\n%t = tanh %a : f32[2]\nreturn %t as \"y\"\n}");

@@ -62,8 +62,8 @@ TEST(Paddable, a_mean_under_the_mask_may_be_padded) {
 }
 
 TEST(Paddable, a_mean_under_what_is_not_a_mask_is_not) {
-  const Paddable proof = proof_of(kWideMask + R"(  %one = constant {value=1} : f32[2,4,3]
-  %other = sub %one, %wide : f32[2,4,3]
+  const Paddable proof = proof_of(kWideMask + R"(  %two = constant {value=2} : f32[2,4,3]
+  %other = sub %two, %wide : f32[2,4,3]
   %z = mul %x, %other : f32[2,4,3]
   %y = reduce_sum %z {axes=[1]} : f32[2,3]
 )",
@@ -94,6 +94,49 @@ TEST(Paddable, a_maximum_leaves_out_what_the_mask_makes_low) {
   EXPECT_TRUE(with("-1e9").by_tokens);
   EXPECT_FALSE(with("0").by_tokens);
   EXPECT_FALSE(with("-100").by_tokens);
+}
+
+TEST(Paddable, a_maximum_leaves_out_what_a_mask_was_added_to_where_a_norm_bounds_it) {
+  const auto of = [&](const std::string& x) {
+    return proof_of(kWideMask + R"(  %one = constant {value=1} : f32[2,4,3]
+  %h = sub %one, %wide : f32[2,4,3]
+  %low = constant {value=-1e9} : f32[2,4,3]
+  %p = mul %h, %low : f32[2,4,3]
+  %w = constant {value=[1,2,3,4,5,6,7,8,9]} : f32[3,3]
+  %any = matmul %x, %w : f32[2,4,3]
+  %g = constant {value=[1,2,3]} : f32[3]
+  %n = layer_norm %any, %g, %g {eps=1e-5} : f32[2,4,3]
+  %z = add %)" + x + R"(, %p : f32[2,4,3]
+  %y = reduce_max %z {axes=[1]} : f32[2,3]
+)",
+                    "%y");
+  };
+  EXPECT_TRUE(of("n").by_tokens) << of("n").why_not;
+  EXPECT_FALSE(of("any").by_tokens);
+}
+
+TEST(Paddable, a_mask_that_is_1_where_it_hides_is_1_in_added_cells) {
+  const std::string inverse = R"(  %none = constant {value=0} : i32[2,4]
+  %eq = equal %mask, %none : bool[2,4]
+  %keys = cast %eq {to="i32"} : i32[2,4]
+)";
+  const std::string attends =
+      "  %y = attention %x, %x, %x, %KEYS {heads=1, mask=\"keys\", scale=1} : f32[2,4,3]\n";
+  const auto by = [&](const std::string& keys) {
+    std::string text = attends;
+    return proof_of(inverse + text.replace(text.find("KEYS"), 4, keys), "%y");
+  };
+  EXPECT_TRUE(by("keys").by_tokens) << by("keys").why_not;
+  EXPECT_TRUE(by("keys").mask_hides);
+  EXPECT_TRUE(by("mask").by_tokens);
+  EXPECT_FALSE(by("mask").mask_hides);
+  const Paddable both = proof_of(inverse +
+                                     "  %a = attention %x, %x, %x, %keys {heads=1, "
+                                     "mask=\"keys\", scale=1} : f32[2,4,3]\n"
+                                     "  %y = attention %a, %a, %a, %mask {heads=1, "
+                                     "mask=\"keys\", scale=1} : f32[2,4,3]\n",
+                                 "%y");
+  EXPECT_FALSE(both.by_tokens);
 }
 
 // Weights from a softmax over the tokens that the mask leaves, and their sum.

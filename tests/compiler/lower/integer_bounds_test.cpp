@@ -97,6 +97,49 @@ TEST(IntegerBounds, a_power_and_a_sum_bound_their_input) {
               ElementsAre("x: 268435455 for %s"));
 }
 
+TEST(IntegerBounds, seconds_since_1970_may_be_subtracted) {
+  const Graph graph = parsed(R"(graph @f(%t: i32[2,8]) {
+    %first = slice %t {size=[2,1], start=[0,0], step=[1,1]} : i32[2,1]
+    %b = broadcast %first {shape=[2,8]} : i32[2,8]
+    %d = sub %t, %b : i32[2,8]
+    return %d
+  })");
+  const auto bounds = find_integer_bounds(graph);
+  ASSERT_TRUE(bounds.ok()) << bounds.error().message;
+  const IntegerBound& t = bounds->inputs.at("t");
+  EXPECT_EQ(t.least, -65536);
+  EXPECT_EQ(t.most, 2147418111);
+}
+
+TEST(IntegerBounds, a_difference_that_is_doubled_has_as_much_room_below_0_as_above) {
+  const Graph graph = parsed(R"(graph @f(%a: i32[8], %b: i32[8]) {
+    %d = sub %a, %b : i32[8]
+    %s = add %d, %d : i32[8]
+    return %s
+  })");
+  const auto bounds = find_integer_bounds(graph);
+  ASSERT_TRUE(bounds.ok()) << bounds.error().message;
+  for (const char* name : {"a", "b"}) {
+    EXPECT_EQ(bounds->inputs.at(name).most, 536870911);
+    EXPECT_EQ(bounds->inputs.at(name).least, -536870911);
+  }
+}
+
+TEST(IntegerBounds, an_input_of_8_bits_is_as_small_as_it_is_declared) {
+  const Graph graph = parsed(R"(graph @f(%x: i32[2,8]) {
+    %three = constant {value=3} : i32[2,8]
+    %p = pow %x, %three : i32[2,8]
+    return %p
+  })");
+  const auto bounds = find_integer_bounds(graph, {
+                                                     {"x", {-128, 127}}
+  });
+  ASSERT_TRUE(bounds.ok()) << bounds.error().message;
+  EXPECT_EQ(bounds->inputs.at("x").most, 127);
+  EXPECT_EQ(bounds->inputs.at("x").least, -128);
+  EXPECT_EQ(bounds->inputs.at("x").node, "");
+}
+
 TEST(IntegerBounds, each_input_has_a_bound_of_its_own) {
   EXPECT_THAT(bounds_of(R"(graph @f(%a: i32[2,8], %b: i32[2,8]) {
     %s = mul %a, %a : i32[2,8]
