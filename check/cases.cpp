@@ -64,7 +64,8 @@ Array batch_of(const TokenInputs& inputs, const std::string& name, int64_t limit
     const auto seen = 1 + static_cast<int64_t>(random() % static_cast<uint64_t>(length));
     for (int64_t t = 0; t < length; ++t) {
       add_token(inputs, name, 0, static_cast<uint64_t>(limit), random, array.data);
-      if (name == inputs.mask) array.data.back() = r == 0 || t < seen ? 1 : 0;
+      if (name == inputs.mask)
+        array.data.back() = (r == 0 || t < seen) != inputs.mask_hides ? 1 : 0;
       if (name == inputs.positions) array.data.back() = static_cast<double>(std::min(t, limit - 1));
     }
   }
@@ -139,8 +140,8 @@ Arrays inputs_alone(const TokenInputs& inputs, const Request& request, int64_t r
       double value = 0;
       if (t < own && given != request.tokens.end())
         value = given->second[static_cast<size_t>(t * width + i % width)];
-      else if (t < own && name == inputs.mask)
-        value = 1;
+      else if (name == inputs.mask)
+        value = (t < own) != inputs.mask_hides ? 1 : 0;
       else if (t < own && name == inputs.positions)
         value = static_cast<double>(t);
       array.data.push_back(value);

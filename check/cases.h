@@ -20,6 +20,7 @@ struct TokenInputs {
   std::vector<std::string> all;           // every input that begins with that shape, these too
   std::map<std::string, Shape> of_token;  // of each of them: the axes behind
   bool only_these = false;                // the model has no other inputs
+  bool mask_hides = false;                // the mask is 1 where it hides
 };
 
 struct Case {

@@ -171,6 +171,7 @@ class Checker {
     tell("passes");
     const Converted converted = TRY(convert(path_, unpacked()));
     inputs_ = find_token_inputs(converted.graph, report_.inputs);
+    inputs_.mask_hides = converted.packing.mask_hides;
     for (const KeptInFp32& one : converted.kept)
       report_.kept_in_fp32.push_back(fmt::format("{} ({}): {}", one.node, one.op, one.why));
     report_.forms.push_back({"padded", converted.packing.request_size != RequestSize::Batch,

@@ -141,6 +141,12 @@ std::vector<int32_t> packed_positions(const PackingContract& contract, const Pac
 
 std::vector<int32_t> packed_mask(const PackingContract& contract, const PackedBatch& batch) {
   std::vector<int32_t> cells(static_cast<size_t>(row_tokens(contract)), 0);
+  if (contract.form == PackingForm::None && contract.mask_hides) {
+    std::ranges::fill(cells, 1);
+    for (const Placement& place : batch.placements)
+      std::fill_n(cells.begin() + place.start, place.length, 0);
+    return cells;
+  }
   std::vector<int32_t> seen_in_row(static_cast<size_t>(contract.rows), 0);
   int32_t seen_in_batch = 0;
   for (const Placement& place : batch.placements) {

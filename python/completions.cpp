@@ -18,11 +18,13 @@ py::list take_all() {
       without_gil([] { return Completions::instance().take(); });
   py::list list;
   for (const auto& one : finished) {
-    // (future, result, None) or (future, None, exception)
+    // (future, result, None, warnings) or (future, None, exception, [])
     if (one->status.ok()) {
-      list.append(py::make_tuple(one->future, one->result(), py::none()));
+      list.append(
+          py::make_tuple(one->future, one->result(), py::none(), words_of(one->not_finite)));
     } else {
-      list.append(py::make_tuple(one->future, py::none(), to_exception(one->status.error())));
+      list.append(
+          py::make_tuple(one->future, py::none(), to_exception(one->status.error()), py::list()));
     }
   }
   return list;

@@ -12,6 +12,7 @@
 #include <mutex>
 #include <vector>
 
+#include "executor/not_finite.h"
 #include "support/expected.h"
 
 namespace tessera::python {
@@ -25,7 +26,8 @@ struct InFlight {
   std::vector<py::object> keep;        // the caller's arrays
   std::function<py::object()> result;  // called with the lock, if `status` is ok
   Status status;
-  std::unique_ptr<InFlight> next;  // in the queue of what is finished
+  std::vector<NotFinite> not_finite;  // in the answer
+  std::unique_ptr<InFlight> next;     // in the queue of what is finished
 };
 
 class Completions {

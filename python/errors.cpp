@@ -73,6 +73,21 @@ void warn_of_cache(const std::string& problem) {
     warn("no cache of compiled codelets: " + problem);
 }
 
+py::list words_of(const std::vector<NotFinite>& found) {
+  py::list words;
+  for (const NotFinite& one : found) words.append(visible(to_string(one)));
+  return words;
+}
+
+void warn_not_finite(const std::vector<NotFinite>& found, const std::string& whose) {
+  constexpr int kCallerOfOurPython = 2;
+  if (found.empty()) return;
+  const py::object category = py::module_::import("tessera.errors").attr("NotFiniteWarning");
+  for (const NotFinite& one : found)
+    if (PyErr_WarnEx(category.ptr(), visible(whose + to_string(one)).c_str(), kCallerOfOurPython))
+      throw py::error_already_set();
+}
+
 void raise(const Error& error) { raise_object(to_exception(error)); }
 
 }  // namespace tessera::python

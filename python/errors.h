@@ -5,8 +5,11 @@
 
 #include <pybind11/pybind11.h>
 
+#include <string>
 #include <utility>
+#include <vector>
 
+#include "executor/not_finite.h"
 #include "support/expected.h"
 
 namespace tessera::python {
@@ -25,6 +28,12 @@ void translate_exceptions();
 void warn(const std::string& line);
 // Says once in a process why there is no cache of compiled codelets; nothing where `problem` is "".
 void warn_of_cache(const std::string& problem);
+
+// What a tessera.NotFiniteWarning says of each output.
+py::list words_of(const std::vector<NotFinite>& found);
+// One warning each, where Python called from; an exception where the caller has made it one.
+// `whose`: "" or "request 3: ".
+void warn_not_finite(const std::vector<NotFinite>& found, const std::string& whose = "");
 
 template <class T>
 T value_of(Expected<T> expected) {

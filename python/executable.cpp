@@ -39,7 +39,8 @@ py::object packing_of(const PackingContract& packing) {
                        arg("ids_input") = packing.ids_input, arg("mask_input") = packing.mask_input,
                        arg("position_input") = packing.position_input,
                        arg("unpack_info_input") = packing.unpack_info_input,
-                       arg("padding_id") = packing.padding_id, arg("per_request") = per_request);
+                       arg("padding_id") = packing.padding_id,
+                       arg("mask_hides") = packing.mask_hides, arg("per_request") = per_request);
 }
 
 py::dict memory_of(const MemorySummary& memory) {

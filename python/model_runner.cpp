@@ -32,13 +32,16 @@ void submit(const py::object& self, const py::object& inputs, const py::object& 
   flight->keep = std::move(in.keep);
   for (py::object& array : out.keep) flight->keep.push_back(std::move(array));
   flight->result = [arrays = std::move(out.arrays)] { return arrays; };
+  const OutputViews looked_through = runner->computes_in_half() ? out.views : OutputViews();
 
   InFlight* raw = flight.release();
   const Status refused = without_gil([&] {
-    Status status = runner->run_then(in.views, std::move(out.views), [raw](Status done) {
-      raw->status = std::move(done);
-      Completions::instance().push(std::unique_ptr<InFlight>(raw));
-    });
+    Status status =
+        runner->run_then(in.views, std::move(out.views), [raw, looked_through](Status done) {
+          if (done.ok()) raw->not_finite = find_not_finite(looked_through);
+          raw->status = std::move(done);
+          Completions::instance().push(std::unique_ptr<InFlight>(raw));
+        });
     runner.reset();  // the last one, if another thread closes it now
     return status;
   });
@@ -58,11 +61,14 @@ py::dict run_batch(std::shared_ptr<ModelRunner> runner, const py::object& inputs
                    const py::object& outputs) {
   const HeldInputs in = hold_inputs(inputs);
   HeldOutputs out = hold_outputs(outputs, runner->executable().metadata);
+  std::vector<NotFinite> found;
   check(without_gil([&] {
     Status status = runner->run(in.views, out.views);
+    if (status.ok() && runner->computes_in_half()) found = find_not_finite(out.views);
     runner.reset();  // the last one, if another thread closes it now
     return status;
   }));
+  warn_not_finite(found);
   return std::move(out.arrays);
 }
 

@@ -98,10 +98,12 @@ RequestId submit(const py::object& self, const py::object& request, const py::ob
   InFlight* raw = flight.release();
   auto taken = without_gil([&] {
     auto id = runner->submit_arrays(in.views, options, [raw, answer](Expected<Answer> done) {
-      if (done.ok())
+      if (done.ok()) {
         *answer = done.take();
-      else
+        raw->not_finite = answer->not_finite;
+      } else {
         raw->status = Status(std::move(done.error()));
+      }
       Completions::instance().push(std::unique_ptr<InFlight>(raw));
     });
     runner.reset();  // the last one, if another thread closes it now
@@ -148,9 +150,9 @@ py::dict metrics(const PackRunnerHandle& handle) {
     batches[py::str(std::string(to_string(reason)))] = m.batches[static_cast<size_t>(reason)];
   return py::dict("queue_requests"_a = m.queue_requests, "queue_tokens"_a = m.queue_tokens,
                   "admitted"_a = m.admitted, "answered"_a = m.answered, "failed"_a = m.failed,
-                  "cancelled"_a = m.cancelled, "missed_waiting"_a = m.missed_waiting,
-                  "missed_answered"_a = m.missed_answered, "rejected"_a = rejected,
-                  "batches"_a = batches, "token_fill"_a = m.token_fill(),
+                  "not_finite"_a = m.not_finite, "cancelled"_a = m.cancelled,
+                  "missed_waiting"_a = m.missed_waiting, "missed_answered"_a = m.missed_answered,
+                  "rejected"_a = rejected, "batches"_a = batches, "token_fill"_a = m.token_fill(),
                   "segment_fill"_a = m.segment_fill(),
                   "prometheus"_a = prometheus_text(m, handle.executable->metadata.model_name));
 }

@@ -192,8 +192,10 @@ py::list run_requests(const ModelRunnerHandle& handle, const py::object& request
     return done;
   }));
   py::list answers;
-  for (const Answer& answer : result.answers)
-    answers.append(answer_arrays(answer, handle.executable->metadata));
+  for (size_t i = 0; i < result.answers.size(); ++i) {
+    warn_not_finite(result.answers[i].not_finite, "request " + std::to_string(i) + ": ");
+    answers.append(answer_arrays(result.answers[i], handle.executable->metadata));
+  }
   return answers;
 }
 

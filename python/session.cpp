@@ -94,11 +94,15 @@ py::dict run_padded(Serving serving, const py::object& inputs, const py::object&
   asked.anchors = serving.anchors();
   HeldOutputs out = hold_outputs(outputs, asked);
   check(check_outputs(out.views, asked));
+  std::vector<NotFinite> found;
   check(without_gil([&]() -> Status {
-    copy_out(TRY(serving.run(in.views)), out.views);
+    const HostTensors answers = TRY(serving.run(in.views));
+    found = serving.not_finite(answers);
+    copy_out(answers, out.views);
     serving.runner.reset();  // the last one, if it has gone from the session's memory
     return {};
   }));
+  warn_not_finite(found);
   return std::move(out.arrays);
 }
 

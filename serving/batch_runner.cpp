@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "serving/batch_runner.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -168,17 +170,18 @@ Status BatchRunner::check_name(const std::string& name, size_t size, size_t must
                std::to_string(must) + " as " + contract_.ids_input);
 }
 
-// Ones, and behind them zeros where padding may be stripped.
+// What says that a token is there, and behind it what says that none is where padding may be
+// stripped.
 Expected<size_t> BatchRunner::masked_length(const std::vector<int32_t>& mask) const {
+  const int32_t there = contract_.mask_hides ? 0 : 1;
   size_t length = 0;
-  while (length < mask.size() && mask[length] == 1) ++length;
+  while (length < mask.size() && mask[length] == there) ++length;
   size_t end = length;
-  while (strip_padding_ && end < mask.size() && mask[end] == 0) ++end;
+  while (strip_padding_ && end < mask.size() && mask[end] == 1 - there) ++end;
   if (end == mask.size()) return length;
-  return wrong(contract_.mask_input + " has a " + std::to_string(mask[end]) + " at " +
-                   std::to_string(end) + ", must be " +
-                   (strip_padding_ ? "1 for every token and 0 for the padding behind them"
-                                   : "1 for every token of a request"),
+  const std::string behind = fmt::format(" and {} for the padding behind them", 1 - there);
+  return wrong(fmt::format("{} has a {} at {}, must be {} for every token{}", contract_.mask_input,
+                           mask[end], end, there, strip_padding_ ? behind : " of a request"),
                rejection::kHoleInMask);
 }
 
@@ -360,7 +363,10 @@ Expected<std::vector<Answer>> BatchRunner::Running::finish() {
       const OutputSlice mine = runner_.slice(runner_.outputs_[o], batch_, i);
       const auto bytes = std::span(out_[o]).subspan(static_cast<size_t>(mine.offset),
                                                     static_cast<size_t>(mine.bytes));
-      answers[i].outputs[runner_.outputs_[o].anchor->name].assign(bytes.begin(), bytes.end());
+      const Anchor& anchor = *runner_.outputs_[o].anchor;
+      answers[i].outputs[anchor.name].assign(bytes.begin(), bytes.end());
+      if (runner_.runner_.computes_in_half())
+        find_not_finite(anchor.name, anchor.dtype, bytes, answers[i].not_finite);
     }
   }
   return answers;

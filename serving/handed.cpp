@@ -46,6 +46,7 @@ void Handed::answer(const FormedBatch& batch, std::vector<Pending>& riders,
       continue;
     }
     ++metrics.answered;
+    metrics.not_finite += !(*answers)[i].not_finite.empty();
     if (end > rider.deadline) ++metrics.missed_answered;
     metrics.answer_seconds.add(std::chrono::duration<double>(end - rider.since).count());
     outbox_.put({id, std::exchange(rider.done, nullptr), std::move((*answers)[i])});

@@ -120,6 +120,9 @@ std::string prometheus_text(const OnlineMetrics& metrics, std::string_view model
   text.sample(static_cast<double>(metrics.queue_tokens), "unit=\"tokens\"");
   text.count("admitted_total", "Requests that were taken.", metrics.admitted);
   text.count("answered_total", "Requests that were answered.", metrics.answered);
+  text.count("not_finite_total",
+             "Of these, such as hold infinities or NaN, of an executable in half precision.",
+             metrics.not_finite);
   text.count("failed_total", "Requests whose batch ended with an error.", metrics.failed);
   text.count("cancelled_total", "Requests that their caller took back.", metrics.cancelled);
   text.count("cancelled_in_flight_total", "Of these, such as were in a batch already.",

@@ -34,11 +34,12 @@ struct OnlineMetrics {
   int64_t queue_requests = 0, queue_tokens = 0;
   // Ever.
   int64_t most_queue_requests = 0, most_queue_tokens = 0;
-  uint64_t admitted = 0, answered = 0, failed = 0;        // failed: its batch ended with an error
-  uint64_t cancelled = 0;                                 // of these:
-  uint64_t cancelled_in_flight = 0;                       // their place in a batch was wasted
-  uint64_t missed_waiting = 0;                            // deadline out of reach before any batch
-  uint64_t missed_answered = 0;                           // answered, but late
+  uint64_t admitted = 0, answered = 0, failed = 0;  // failed: its batch ended with an error
+  uint64_t cancelled = 0;                           // of these:
+  uint64_t cancelled_in_flight = 0;                 // their place in a batch was wasted
+  uint64_t missed_waiting = 0;                      // deadline out of reach before any batch
+  uint64_t missed_answered = 0;                     // answered, but late
+  uint64_t not_finite = 0;  // answered by an executable in half precision, with infinities or NaN
   std::map<std::string, uint64_t, std::less<>> rejected;  // by Error::type
   std::array<uint64_t, kCloseReasons.size()> batches{};   // by CloseReason
   uint64_t tokens = 0, pad_tokens = 0;                    // of all batches: useful, and the rest

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "executor/host_arrays.h"
+#include "executor/not_finite.h"
 #include "support/expected.h"
 
 namespace tessera {
@@ -35,6 +36,8 @@ struct Answer {
   // Why it has no outputs although its batch ran: the model computed an index from it that a table
   // does not have.
   std::optional<Error> refused = {};
+  // Of an executable in half precision: the outputs that hold infinities or NaN.
+  std::vector<NotFinite> not_finite = {};
 };
 
 }  // namespace tessera

@@ -26,9 +26,10 @@ bool is_batch(const InputShapes& shapes) {
   });
 }
 
-// Added tokens are 0: a mask of 0 hides them, and every table has an entry 0. Added rows repeat the
-// first row, because a row without tokens would leave attention without keys.
-std::vector<std::byte> padded(std::span<const std::byte> bytes, Batch from, Batch to) {
+// Added tokens are 0: a mask of 0 hides them, and every table has an entry 0; a mask that hides by
+// 1 is `filled` with that. Added rows repeat the first row, because a row without tokens would
+// leave attention without keys.
+std::vector<std::byte> padded(std::span<const std::byte> bytes, Batch from, Batch to, bool filled) {
   const size_t item = bytes.size() / static_cast<size_t>(from.rows * from.tokens);
   const size_t row = item * static_cast<size_t>(from.tokens);
   const size_t padded_row = item * static_cast<size_t>(to.tokens);
@@ -37,12 +38,15 @@ std::vector<std::byte> padded(std::span<const std::byte> bytes, Batch from, Batc
     const auto source = static_cast<size_t>(r < from.rows ? r : 0);
     std::memcpy(result.data() + static_cast<size_t>(r) * padded_row, bytes.data() + source * row,
                 row);
+    const auto first = static_cast<size_t>(r) * padded_row;  // of little-endian integers
+    for (size_t at = first + row; filled && at < first + padded_row; at += item)
+      result[at] = std::byte{1};
   }
   return result;
 }
 
 Expected<std::vector<std::byte>> padded_input(const std::string& name, const InputView& view,
-                                              Batch from, Batch to) {
+                                              Batch from, Batch to, bool filled) {
   const Shape wanted{from.rows, from.tokens};
   if (view.shape != wanted)
     return Error{name + ": is " + to_string(view.shape) + ", must be " + to_string(wanted)};
@@ -50,7 +54,7 @@ Expected<std::vector<std::byte>> padded_input(const std::string& name, const Inp
   if (std::ssize(view.bytes) != elements(wanted) * item)
     return Error{name + ": has " + std::to_string(view.bytes.size()) + " bytes, must have " +
                  std::to_string(elements(wanted) * item)};
-  return padded(view.bytes, from, to);
+  return padded(view.bytes, from, to, filled);
 }
 
 // The first rows, and in each the first tokens if the output has one value per token.
@@ -110,8 +114,15 @@ Status check_rows_are_seen(const PackingContract& contract, const InputViews& in
     for (int64_t r = 0; r < batch.rows; ++r) {
       const auto row = view.bytes.subspan(static_cast<size_t>(r * batch.tokens) * item,
                                           static_cast<size_t>(batch.tokens) * item);
-      // Only 0 is hidden, of ids too: it is what added cells hold.
-      if (std::ranges::any_of(row, [](std::byte byte) { return byte != std::byte{0}; })) continue;
+      // What added cells hold is hidden, and nothing else: 0, of ids too.
+      const bool by_1 = contract.mask_hides && !is_ids;
+      const auto is_seen = [&](std::span<const std::byte> value) {
+        const auto is_0 = [](std::byte byte) { return byte == std::byte{0}; };
+        return std::ranges::all_of(value, is_0) == by_1;
+      };
+      bool any = false;
+      for (size_t at = 0; at < row.size(); at += item) any |= is_seen(row.subspan(at, item));
+      if (any) continue;
       return Error{
           fmt::format("{}: row {} has {}, must have a token that the model sees to be padded", name,
                       r, is_ids ? "padding ids alone" : "no token")};
@@ -177,6 +188,14 @@ const ExecutableKey* smallest_that_serves(const std::vector<const ExecutableKey*
   return best;
 }
 
+std::vector<NotFinite> Serving::not_finite(const HostTensors& outputs) const {
+  std::vector<NotFinite> found;
+  if (!runner->computes_in_half()) return found;
+  for (const auto& [name, tensor] : outputs)
+    find_not_finite(name, tensor.dtype, tensor.bytes, found);
+  return found;
+}
+
 std::vector<Anchor> Serving::anchors() const {
   std::vector<Anchor> anchors = runner->executable().metadata.anchors;
   if (!is_padded) return anchors;
@@ -198,14 +217,16 @@ Expected<HostTensors> Serving::run(const InputViews& inputs) const {
   for (const Anchor& anchor : runner->executable().metadata.anchors)
     if (anchor.kind == AnchorKind::Input) larger[anchor.name] = anchor.shape;
   const Batch from = batch_of(asked), to = batch_of(larger);
+  const PackingContract& contract = runner->executable().metadata.packing;
   std::map<std::string, std::vector<std::byte>> bytes;
   InputViews views = inputs;
   for (auto& [name, view] : views) {
-    bytes[name] = TRY(padded_input(name, view, from, to));
+    const bool filled = contract.mask_hides && name == contract.mask_input;
+    bytes[name] = TRY(padded_input(name, view, from, to, filled));
     view.shape = {to.rows, to.tokens};
     view.bytes = bytes[name];
   }
-  TRY(check_rows_are_seen(runner->executable().metadata.packing, inputs, from));
+  TRY(check_rows_are_seen(contract, inputs, from));
   HostTensors whole = TRY(run_exact(*runner, views, cells_of(from, to)));
   HostTensors outputs;
   for (const Anchor& anchor : anchors())

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "executor/model_runner.h"
+#include "executor/not_finite.h"
 #include "session/key.h"
 #include "support/expected.h"
 
@@ -33,6 +34,8 @@ struct Serving {
   // Runs one batch. Returns every output in its anchor's dtype, cut to the shapes that were asked
   // for. Errors as of ModelRunner::run.
   Expected<HostTensors> run(const InputViews& inputs) const;
+  // The outputs that hold infinities or NaN, of a runner in half precision.
+  std::vector<NotFinite> not_finite(const HostTensors& outputs) const;
 };
 
 // Whether the inputs of both are [rows,tokens], of one size within each, and those of `larger` have

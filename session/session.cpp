@@ -123,7 +123,10 @@ Expected<HostTensors> Session::run(const InputViews& inputs) {
   return guarded(impl_->model_path, [&]() -> Expected<HostTensors> {
     InputShapes shapes;
     for (const auto& [name, view] : inputs) shapes[name] = view.shape;
-    return TRY(serve(shapes)).run(inputs);
+    const Serving serving = TRY(serve(shapes));
+    HostTensors outputs = TRY(serving.run(inputs));
+    for (const NotFinite& found : serving.not_finite(outputs)) impl_->log.tell(to_string(found));
+    return outputs;
   });
 }
 

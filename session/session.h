@@ -42,7 +42,8 @@ struct SessionOptions {
   std::chrono::milliseconds lock_patience{600'000};
 
   std::string call_site;  // the name that events give the session's owner
-  // Called with one line for each event, unless the policy is Allow; null: standard error.
+  // Called with one line for each event, unless the policy is Allow, and for each output of
+  // Session::run that half precision made infinities or NaN of; null: standard error.
   std::function<void(const std::string&)> tell;
 };
 

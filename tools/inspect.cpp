@@ -85,7 +85,8 @@ void print_summary(const Executable& executable, const ProgramCost& cost,
           to_string(TensorType{anchor.dtype, anchor.shape}));
     if (anchor.index_limit) print(", each in 0..{}", anchor.index_limit - 1);
     if (anchor.size_limit)
-      print(", each in -{0}..{0}, for node '{1}'", anchor.size_limit, anchor.limited_by);
+      print(", each in {}..{}", anchor.size_least.value_or(-anchor.size_limit), anchor.size_limit);
+    if (!anchor.limited_by.empty()) print(", for node '{}'", anchor.limited_by);
     print("\n");
   }
   print("packing    {}\n", text_of(metadata.packing));

@@ -82,6 +82,7 @@ Json to_json(const OnlineFigures& figures) {
       {"cancelled", m.cancelled},
       {"deadline_missed", m.missed_waiting},
       {"answered_late", m.missed_answered},
+      {"not_finite", m.not_finite},
       {"seconds", figures.seconds},
       {"requests_per_second", per_second(static_cast<double>(m.answered), figures)},
       {"tokens_per_second", per_second(static_cast<double>(m.tokens), figures)},
@@ -118,6 +119,7 @@ void print_figures(const OnlineFigures& figures) {
         human_seconds(figures.seconds), human_count(static_cast<int64_t>(m.answered)));
   if (m.failed > 0) print(", {} failed", m.failed);
   if (m.missed_answered > 0) print(" ({} late)", m.missed_answered);
+  if (m.not_finite > 0) print(" ({} with numbers that are not finite)", m.not_finite);
   if (m.missed_waiting > 0) print(", {} missed their deadline", m.missed_waiting);
   for (const auto& [reason, count] : m.rejected) print(", {} rejected: {}", count, reason);
   print("\n    latency, submit to answer:");

@@ -164,9 +164,12 @@ Status run_requests(ModelRunner& runner, std::vector<NamedRequest> requests,
       if (answers[i].refused) {
         print_error("tessera: request '{}': {}\n", name, answers[i].refused->message);
         ++refused;
-      } else if (!outputs.empty()) {
-        TRY(write(by_file(answer_arrays(answers[i], metadata), files), outputs + "/" + name));
+        continue;
       }
+      for (const NotFinite& found : answers[i].not_finite)
+        print_error("tessera: warning: request '{}': {}\n", name, to_string(found));
+      if (!outputs.empty())
+        TRY(write(by_file(answer_arrays(answers[i], metadata), files), outputs + "/" + name));
     }
   }
   print("answered {} of {} requests in {} batches, {} on the host; modelled {} on the IPU\n",

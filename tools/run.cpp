@@ -3,8 +3,6 @@
 // input shape and says why.
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <filesystem>
 
@@ -65,26 +63,6 @@ std::map<std::string, NpyArray> as_arrays(HostTensors tensors) {
   return arrays;
 }
 
-// Half precision ends at 65504: what passes it is infinite, and soon NaN.
-void warn_of_overflow(const Anchor& output, const std::vector<std::byte>& bytes) {
-  if (!is_float(output.dtype)) return;
-  const int64_t count = elements(output.shape);
-  int64_t lost = 0;
-  for (int64_t i = 0; i < count; ++i)
-    lost += !std::isfinite(number_at(bytes, output.dtype, static_cast<size_t>(i)));
-  if (lost > 0)
-    print_error(
-        "tessera: warning: output '{}': {} of {} numbers are not finite; where fp32 has "
-        "finite ones, a value has passed 65504 in fp16: keep its node in fp32 with "
-        "--fp16_skip_nodes (tessera check --by_layer finds it)\n",
-        output.name, lost, count);
-}
-
-bool is_in_fp16(const Executable& executable) {
-  return std::ranges::any_of(executable.program.variables,
-                             [](const Variable& v) { return v.dtype == DType::F16; });
-}
-
 Status run_batch(const Serving& serving, const std::map<std::string, NpyArray>& inputs,
                  const std::string& output_folder, const WriteOutputs& write) {
   const double start = now_seconds();
@@ -93,11 +71,8 @@ Status run_batch(const Serving& serving, const std::map<std::string, NpyArray>& 
   const CycleSummary& cycles = serving.runner->executable().metadata.cycles;
   print("ran in {} on the host; modelled {} = {} cycles on the IPU\n", human_seconds(host),
         human_seconds(cycles.seconds_per_batch), human_count(static_cast<int64_t>(cycles.total)));
-  if (is_in_fp16(serving.runner->executable()))
-    for (const Anchor& anchor : serving.anchors())
-      if (const auto found = outputs.find(anchor.name);
-          anchor.kind == AnchorKind::Output && found != outputs.end())
-        warn_of_overflow(anchor, found->second.bytes);
+  for (const NotFinite& found : serving.not_finite(outputs))
+    print_error("tessera: warning: {}\n", to_string(found));
   if (output_folder.empty()) return {};
   Metadata metadata;
   metadata.anchors = serving.anchors();

@@ -12,6 +12,7 @@ __all__ = [
     "BadFileError",
     "Error",
     "HostMemoryError",
+    "NotFiniteWarning",
     "OutOfMemoryError",
     "RefusedError",
     "UsageError",
@@ -57,3 +58,10 @@ class BadFileError(Error):
     """A file that is damaged, untrusted or of another version."""
 
     exit_code = 5
+
+
+class NotFiniteWarning(RuntimeWarning):
+    """Answers of an executable in half precision hold infinities or NaN: where float32 has finite
+    numbers, a value has passed 65504. Says how many numbers of which output, of whole batches and
+    of single requests; ``warnings.simplefilter("error", tessera.NotFiniteWarning)`` makes it an
+    exception."""

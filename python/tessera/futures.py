@@ -13,11 +13,13 @@ import atexit
 import concurrent.futures
 import os
 import threading
+import warnings
 import weakref
 from collections.abc import Generator
 from typing import Any, Callable, Protocol
 
 from tessera import _core
+from tessera.errors import NotFiniteWarning
 
 __all__ = ["Future"]
 
@@ -33,6 +35,7 @@ class Future(concurrent.futures.Future):  # type: ignore[type-arg]
     not wait for another future. Thread-safe."""
 
     _on_cancel: Callable[[], object] | None = None
+    _not_finite: list[str] | None = None  # to warn of, where the answer is taken
 
     def cancel(self) -> bool:
         cancelled = super().cancel()
@@ -40,6 +43,15 @@ class Future(concurrent.futures.Future):  # type: ignore[type-arg]
         if cancelled and on_cancel is not None:
             on_cancel()
         return cancelled
+
+    def result(self, timeout: float | None = None) -> Any:
+        """The answer; raises a ``tessera.Error``. Warns once, as a ``NotFiniteWarning``, of
+        infinities and NaN that half precision left in it."""
+        answer = super().result(timeout)
+        words, self._not_finite = self._not_finite, None
+        for line in words or ():
+            warnings.warn(line, NotFiniteWarning, stacklevel=2)
+        return answer
 
     def wait(self, timeout: float | None = None) -> None:
         """Returns when the answer is there; raises as ``result`` does."""
@@ -63,14 +75,15 @@ def _deliver() -> None:
         completed = _core.take_completions()
         if not completed:
             return
-        for future, result, exception in completed:
+        for future, result, exception, not_finite in completed:
             if not future.set_running_or_notify_cancel():
                 continue
             if exception is None:
+                future._not_finite = not_finite
                 future.set_result(result)
             else:
                 future.set_exception(exception)
-        del completed, future, result, exception  # the last answer is not ours to keep
+        del completed, future, result, exception, not_finite  # the last answer is not ours to keep
 
 
 def new_future() -> Future:

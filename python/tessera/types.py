@@ -74,6 +74,7 @@ class Packing(NamedTuple):
     unpack_info_input: str  #: "" in form B where no output holds one value a request
     per_request: dict[str, bool]  #: by output: one value a request (True) or one a token
     padding_id: int = -1  #: that a request must not hold; -1 if it may hold any
+    mask_hides: bool = False  #: the mask of a request is 0 at every token, as a key padding mask
 
 
 class Verification(NamedTuple):

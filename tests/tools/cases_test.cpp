@@ -18,6 +18,7 @@ namespace tessera::cli {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 namespace fs = std::filesystem;
 
 std::string data(const std::string& name) {
@@ -124,6 +125,51 @@ TEST(Cases, a_padding_id_in_a_packed_request_is_refused) {
   }
   ASSERT_EQ(compile(model, shape).exit_code, 0);
   expect_answers("padding_id_in_a_request", {}, "");
+}
+
+TEST(Cases, a_mask_that_is_1_where_it_hides_pads_and_packs) {
+  const std::string name = "mask_that_hides", model = name + "/model.onnx";
+  for (const std::vector<std::string>& form : {std::vector<std::string>(), kFormA, kFormB}) {
+    ASSERT_EQ(compile(model, "input_ids=4,16", form).exit_code, 0);
+    expect_answers(name, {}, "");
+  }
+  fs::remove_all(path("session"));
+  const Result run = tessera({"run", data(model), "--inputs", data(name) + "/batch/inputs",
+                              "--outputs", path("session"), "--on_recompile", "pad", "--warm_up",
+                              "input_ids=4,16", "--target", "test"});
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  expect_same(path("session"), data(name) + "/batch/expected");
+}
+
+TEST(Cases, a_maximum_of_what_a_mask_added_to_is_padded_and_packed) {
+  const std::string name = "max_pooling_by_sum";
+  for (const std::vector<std::string>& form : {std::vector<std::string>(), kFormA, kFormB}) {
+    ASSERT_EQ(compile(name + "/model.onnx", "input_ids=4,16", form).exit_code, 0);
+    expect_answers(name, {}, "");
+  }
+}
+
+// Token 9 is so large that a product of two maps of it passes 65504, where weights meet it.
+TEST(Cases, what_fp16_made_infinite_is_told_by_output_and_request) {
+  const std::string name = "overflow_in_fp16", model = name + "/model.onnx";
+  for (std::vector<std::string> form : {std::vector<std::string>(), kFormA, kFormB}) {
+    form.insert(form.end(), {"--precision", "fp16"});
+    ASSERT_EQ(compile(model, "input_ids=2,16", form).exit_code, 0);
+    const Result run = tessera({"run", path("case.popef"), "--requests", data(name) + "/requests"});
+    EXPECT_EQ(run.exit_code, 0) << run.err;
+    EXPECT_THAT(run.err,
+                HasSubstr("warning: request 'r1': output 'y': 2 of 4 numbers are not finite"));
+    EXPECT_THAT(run.err, Not(HasSubstr("request 'r0'")));
+  }
+  const auto said = HasSubstr("warning: output 'y': 4 of 16 numbers are not finite");
+  ASSERT_EQ(compile(model, "input_ids=2,4", {"--precision", "fp16"}).exit_code, 0);
+  EXPECT_THAT(run_inputs(name).err, said);
+  EXPECT_THAT(tessera({"run", data(model), "--inputs", data(name) + "/inputs", "--precision",
+                       "fp16", "--target", "test"})
+                  .err,
+              said);
+  ASSERT_EQ(compile(model, "input_ids=2,4").exit_code, 0);
+  EXPECT_THAT(run_inputs(name).err, Not(HasSubstr("not finite")));
 }
 
 TEST(Cases, a_first_batch_of_one_token_decides_nothing) {
