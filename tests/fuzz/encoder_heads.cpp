@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+// What random encoders do between their layers, and what they answer with.
+#include "tests/fuzz/encoder_generator.h"
+#include "tests/fuzz/random_encoder.h"
+
+namespace tessera::fuzz {
+
+std::string EncoderGenerator::wide_mask() { return put("Unsqueeze", {float_mask(), axes({2})}); }
+
+std::string EncoderGenerator::count_of_tokens() {
+  return put("ReduceSum",
+             {
+                 wide_mask(), axes({1}
+                  )
+  },
+             {{"keepdims", {1}}});
+}
+
+// What some models do between their layers.
+std::string EncoderGenerator::oddity(const std::string& x) {
+  return one_of(
+      {[&] { return put("Mul", {x, wide_mask()}); },
+       [&] { return put("Add", {x, put("Mul", {count_of_tokens(), number(0.1F)})}); },
+       [&] { return put("Sub", {x, mean_of_tokens(x, true)}); },
+       [&] {
+         return put("Sub", {
+                               x, put("ReduceMean", {x},
+                                 {{"axes", {1}}, {"keepdims", {1}}}
+                                 )
+         });
+       },
+       [&] { return put("Div", {x, cast(length_, TensorProto::FLOAT)}); },
+       [&] {
+         return put("Softmax",
+                    {
+                        x
+         },
+                    {{"axis", {1 + below(2)}}});
+       },
+       [&] { return put("CumSum", {x, integer(1)}); },
+       [&] {
+         const std::string first = put("Gather",
+                                       {
+                                           x, axes({0}
+                                            )
+         },
+                                       {{"axis", {1}}});
+         return put("Add", {x, first});
+       },
+       [&] {
+         return put("Sub", {
+                               x, put("ReduceMean", {x},
+                                 {{"axes", {0}}, {"keepdims", {1}}}
+                                 )
+         });
+       },
+       [&] {
+         const std::string before = put("Slice", {x, axes({0}), axes({-1}), axes({1})});
+         const std::string first = put("Slice", {x, axes({0}), axes({1}), axes({1})});
+         return put("Add", {
+                               x, put("Concat", {first, before},
+                                 {{"axis", {1}}}
+                                 )
+         });
+       },
+       [&] {
+         const std::string scale = put("ReduceMax",
+                                       {
+                                           x
+         },
+                                       {{"axes", {1}}, {"keepdims", {1}}});
+         return put("Add", {x, scale});
+       }});
+}
+
+std::string EncoderGenerator::mean_of_tokens(const std::string& x, bool keep) {
+  const std::string sum = put("ReduceSum",
+                              {
+                                  put("Mul", {x, wide_mask()}
+                                   ), axes({1}
+                                   )
+  },
+                              {{"keepdims", {keep}}});
+  const std::string count = put("ReduceSum",
+                                {
+                                    wide_mask(), axes({1}
+                                     )
+  },
+                                {{"keepdims", {keep}}});
+  return put("Div", {sum, put("Max", {count, number(1e-9F)})});
+}
+
+// A length of nearly 0 would make an answer of a last bit.
+std::string EncoderGenerator::unit(const std::string& x) {
+  const std::string squares = put("ReduceSum",
+                                  {
+                                      put("Mul", {x, x}
+                                       ), axes({-1}
+                                       )
+  },
+                                  {{"keepdims", {1}}});
+  return put("Div", {x, put("Max", {put("Sqrt", {squares}), number(0.05F)})});
+}
+
+std::string EncoderGenerator::head(const std::string& x) {
+  return one_of(
+      {[&] { return x; },
+       [&] { return put("Squeeze", {put("MatMul", {x, weights({kWidth, 1})}), axes({2})}); },
+       [&] { return put("MatMul", {x, weights({kWidth, kMostTokens})}); },
+       [&] {
+         return put("Tanh", {
+                                put("Gather", {x, integer(0)},
+                                 {{"axis", {1}}}
+                                 )
+         });
+       },
+       [&] {
+         const std::string first = put("Gather",
+                                       {
+                                           x, integer(0)
+         },
+                                       {{"axis", {1}}});
+         return put("MatMul", {first, weights({kWidth, kMostTokens})});
+       },
+       [&] {
+         return put("Gather",
+                    {
+                        x, integer(-1)
+         },
+                    {{"axis", {1}}});
+       },
+       [&] { return mean_of_tokens(x, false); },
+       [&] { return unit(mean_of_tokens(x, false)); },
+       [&] { return put("Mul", {unit(x), wide_mask()}); },
+       [&] {
+         return put("ReduceMean",
+                    {
+                        x
+         },
+                    {{"axes", {1}}, {"keepdims", {0}}});
+       },
+       [&] {
+         return put("ReduceMean",
+                    {
+                        put("Mul", {x, wide_mask()}
+                         )
+         },
+                    {{"axes", {1}}, {"keepdims", {0}}});
+       },
+       [&] {
+         return put("ReduceMax",
+                    {
+                        x
+         },
+                    {{"axes", {1}}, {"keepdims", {0}}});
+       },
+       [&] {
+         const std::string none = put("Equal", {wide_mask(), number(0)});
+         const std::string low = put("Where", {none, number(-1e9F), x});
+         return put("ReduceMax",
+                    {
+                        low
+         },
+                    {{"axes", {1}}, {"keepdims", {0}}});
+       },
+       [&] {
+         const std::string hidden = put("Sub", {number(1), wide_mask()});
+         const std::string low = put("Add", {x, put("Mul", {hidden, number(-1e9F)})});
+         return put("ReduceMax",
+                    {
+                        low
+         },
+                    {{"axes", {1}}, {"keepdims", {0}}});
+       },
+       [&] {
+         const std::string scores = put("MatMul", {x, weights({kWidth, 1})});
+         const std::string none = put("Equal", {wide_mask(), number(0)});
+         const std::string low = put("Where", {none, number(-1e9F), scores});
+         const std::string share = put("Softmax",
+                                       {
+                                           below(2) == 0 ? low : scores
+         },
+                                       {{"axis", {1}}});
+         return put("ReduceSum",
+                    {
+                        put("Mul", {share, x}
+                         ), axes({1}
+                         )
+         },
+                    {{"keepdims", {0}}});
+       },
+       [&] {
+         return put("Transpose",
+                    {
+                        x
+         },
+                    {{"perm", {0, 2, 1}}});
+       },
+       [&] {
+         return put("Transpose",
+                    {
+                        x
+         },
+                    {{"perm", {1, 0, 2}}});
+       },
+       [&] { return put("Squeeze", {count_of_tokens(), axes({2})}); },
+       [&] { return put("Add", {"input_ids", integer(1)}); },
+       [&] { return put("Reshape", {x, axes({-1, kWidth})}); }});
+}
+
+}  // namespace tessera::fuzz
