@@ -16,6 +16,7 @@ set(TESSERA_PUBLIC_HEADERS
   executor/host_arrays.h
   executor/machine.h
   executor/model_runner.h
+  executor/not_finite.h
   ir/graph.h
   ir/op_table.h
   ir/ops.def
