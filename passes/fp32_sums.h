@@ -7,7 +7,7 @@
 
 namespace tessera {
 
-// How many numbers; 0: it is no such sum.
+// How many numbers; 0: it is not such a sum.
 int64_t summed(const Node* node, const ValueRanges& ranges);
 // Whether a sum is one of squares.
 bool adds_squares(const Node* node);
