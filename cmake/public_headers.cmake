@@ -43,6 +43,7 @@ set(TESSERA_PUBLIC_HEADERS
   serving/offline_runner.h
   serving/pack_runner.h
   serving/request.h
+  serving/request_contract.h
   serving/waiting_queue.h
   session/event_words.h
   session/events.def
