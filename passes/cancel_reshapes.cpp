@@ -5,7 +5,9 @@
 // linear map. Row-major order is all that a reshape keeps, so only the last one says anything.
 //
 // A transpose between two reshapes, of which the first joins leading axes and the second takes them
-// apart again, is a transpose alone: PyTorch's exporter turns the keys of all heads so.
+// apart again, is a transpose alone: PyTorch's exporter turns the keys of all heads so. One that
+// takes channels apart which a transpose put before the tokens does so before the transpose: the
+// heads behind a convolution are told from each other so.
 #include <algorithm>
 #include <numeric>
 #include <vector>
@@ -33,6 +35,30 @@ std::vector<int64_t> turned_behind_joined_axes(const Node* node) {
   return result;
 }
 
+// `node` may split axis 1 of a [b,s,c] that became [b,c,s]: the perm that does the same behind a
+// reshape of [b,s,c] to [b,s,h,d]. Empty if it is anything else.
+std::vector<int64_t> turned_behind_split_channels(const Node* node) {
+  const Node* turn = node->in[0];
+  const bool turns = turn->is(Op::Transpose) && turn->ints("perm") == std::vector<int64_t>{0, 2, 1};
+  if (!turns || node->type.shape.size() != 4) return {};
+  const Shape &turned = turn->type.shape, &split = node->type.shape;
+  if (split[0] != turned[0] || split[3] != turned[2]) return {};
+  return {0, 2, 3, 1};
+}
+
+// A reshape of `source`, and a transpose of that, which do what `node` does.
+void put_turned_last(Graph& graph, Node* node, Node* source, const std::vector<int64_t>& perm) {
+  Shape before(perm.size());
+  for (size_t d = 0; d < perm.size(); ++d)
+    before[static_cast<size_t>(perm[d])] = node->type.shape[d];
+  Node* value = put_reshape(graph, node, source, before);
+  graph.replace_uses(node, put(graph, node, node, Op::Transpose,
+                               {
+                                   value
+  },
+                               {{"perm", perm}}));
+}
+
 }  // namespace
 
 Expected<bool> cancel_reshapes(Graph& graph, PassState&) {
@@ -45,14 +71,12 @@ Expected<bool> cancel_reshapes(Graph& graph, PassState&) {
       changed = true;
     }
     if (const auto perm = turned_behind_joined_axes(node); !perm.empty()) {
-      Shape before(perm.size());
-      for (size_t d = 0; d < perm.size(); ++d) before[perm[d]] = node->type.shape[d];
-      Node* value = put_reshape(graph, node, node->in[0]->in[0]->in[0], before);
-      graph.replace_uses(node, put(graph, node, node, Op::Transpose,
-                                   {
-                                       value
-      },
-                                   {{"perm", perm}}));
+      put_turned_last(graph, node, node->in[0]->in[0]->in[0], perm);
+      changed = true;
+      continue;
+    }
+    if (const auto perm = turned_behind_split_channels(node); !perm.empty()) {
+      put_turned_last(graph, node, node->in[0]->in[0], perm);
       changed = true;
       continue;
     }

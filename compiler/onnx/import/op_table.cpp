@@ -16,6 +16,16 @@ constexpr std::string_view kGemmAttrs = "alpha:float beta:float transA:int trans
 
 constexpr std::string_view kFusedMatMulAttrs =
     "alpha:float transA:int transB:int transBatchA:int transBatchB:int";
+constexpr std::string_view kAveragePoolAttrs =
+    "auto_pad:string ceil_mode:int count_include_pad:int dilations:ints kernel_shape:ints "
+    "pads:ints strides:ints";
+constexpr std::string_view kMaxPoolAttrs =
+    "auto_pad:string ceil_mode:int dilations:ints kernel_shape:ints pads:ints storage_order:int "
+    "strides:ints";
+constexpr std::string_view kResizeAttrs =
+    "antialias:int axes:ints coordinate_transformation_mode:string cubic_coeff_a:float "
+    "exclude_outside:int extrapolation_value:float keep_aspect_ratio_policy:string mode:string "
+    "nearest_mode:string";
 
 constexpr std::string_view kGroupQueryAttrs =
     "causal:int do_rotary:int k_norm_epsilon:float k_quant_type:string kv_cache_bit_width:int "
@@ -83,7 +93,7 @@ constexpr OnnxOp kOps[] = {
     {"",  "Gather",             2,  2, 1, "axis:int",             kMovesValues, h::gather},
     {"",  "GatherElements",     2,  2, 1, "axis:int",             kMovesValues, h::gather_elements},
     {"",  "GatherND",           2,  2, 1, "batch_dims:int",       kMovesValues, h::gather_nd},
-    {"",  "Pad",                1,  4, 1, "mode:string pads:ints value:real", kPlain, h::pad},
+    {"",  "Pad",                1,  4, 1, "mode:string pads:ints value:real", kTakesNarrow, h::pad},
     {"",  "Reshape",            2,  2, 1, "allowzero:int",        kMovesValues, h::reshape},
     {"",  "ScatterElements",    3,  3, 1, "axis:int reduction:string",
                                                                   kMovesValues, h::scatter_elements},
@@ -128,10 +138,20 @@ constexpr OnnxOp kOps[] = {
     {"",  "ReduceSumSquare",    1,  2, 1, kReduceAttrs,           kPlain,       h::reduce},
     {"",  "Softmax",            1,  1, 1, "axis:int",             kPlain,       h::softmax},
 
-    // Products.
+    // Windows over images.
+    {"",  "AveragePool",        1,  1, 1, kAveragePoolAttrs,            kPlain,       h::average_pool},
     {"",  "Conv",               2,  3, 1, "auto_pad:string dilations:ints group:int "
                                           "kernel_shape:ints pads:ints strides:ints",
                                                                   kPlain,       h::conv},
+    {"",  "GlobalAveragePool",  1,  1, 1, "",                     kPlain,       h::global_average_pool},
+    {"",  "GlobalMaxPool",      1,  1, 1, "",                     kTakesNarrow, h::global_max_pool},
+    {"",  "MaxPool",            1,  1, 2, kMaxPoolAttrs,          kTakesNarrow, h::max_pool},
+
+    // Of known values: Resize.
+    {"",  "Resize",             1,  4, 1, kResizeAttrs,           kTakesNarrow, h::resize},
+    {"",  "Upsample",           1,  2, 1, "mode:string scales:floats", kTakesNarrow, h::resize},
+
+    // Products.
     {"",  "Einsum",             1,  2, 1, "equation:string",      kPlain,       h::einsum},
     {"",  "Gemm",               2,  3, 1, kGemmAttrs,             kPlain,       h::gemm},
     {"",  "MatMul",             2,  2, 1, "",                     kPlain,       h::matmul},
@@ -142,6 +162,9 @@ constexpr OnnxOp kOps[] = {
                                           "q_num_heads:int qk_matmul_output_mode:int "
                                           "right_window_size:int scale:float softcap:float "
                                           "softmax_precision:int", kTakesNarrow, h::onnx_attention},
+    {"",  "BatchNormalization", 5,  5, 5, "epsilon:float momentum:float spatial:int training_mode:int",
+                                                                  kPlain,       h::batch_norm},
+    {"",  "InstanceNormalization", 3, 3, 1, "epsilon:float",      kPlain,       h::instance_norm},
     {"",  "Gelu",               1,  1, 1, "approximate:string",   kPlain,       h::gelu},
     {"",  "GroupNormalization", 3,  3, 1, "epsilon:float num_groups:int stash_type:int",
                                                                   kPlain,       h::group_norm},

@@ -83,7 +83,6 @@ Status dropout(Call& call);
 Status concat(Call& call);
 Status expand(Call& call);
 Status flatten(Call& call);
-Status pad(Call& call);
 Status reshape(Call& call);
 Status slice(Call& call);
 Status split(Call& call);
@@ -128,8 +127,21 @@ Status log_softmax(Call& call);
 Status reduce(Call& call);
 Status reduce_prod(Call& call);
 Status softmax(Call& call);
-// ops_matmul.cpp
+// ops_pad.cpp
+Status pad(Call& call);
+// ops_resize.cpp
+Status resize(Call& call);
+// ops_conv.cpp
 Status conv(Call& call);
+// ops_pool.cpp
+Status average_pool(Call& call);
+Status global_average_pool(Call& call);
+Status global_max_pool(Call& call);
+Status max_pool(Call& call);
+// ops_image_norm.cpp
+Status batch_norm(Call& call);
+Status instance_norm(Call& call);
+// ops_matmul.cpp
 Status fused_gemm(Call& call);
 Status fused_matmul(Call& call);
 Status gemm(Call& call);

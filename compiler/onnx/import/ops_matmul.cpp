@@ -150,47 +150,4 @@ Status fused_matmul(Call& call) {
   return {};
 }
 
-namespace {
-
-// What an image is cut into: patches that do not overlap and leave nothing over.
-Status check_patches(Call& call) {
-  const Shape& image = call.shape(0);
-  const Shape& kernel = call.shape(1);
-  const std::vector<int64_t> pads = call.ints_attr("pads");
-  const std::vector<int64_t> dilations = call.ints_attr("dilations");
-  const std::string auto_pad = call.attr("auto_pad", "NOTSET");
-  const auto is = [](int64_t wanted) { return [=](int64_t x) { return x == wanted; }; };
-  const bool patches =
-      image.size() == 4 && kernel.size() == 4 && image[1] == kernel[1] &&
-      call.attr("group", int64_t{1}) == 1 && std::all_of(pads.begin(), pads.end(), is(0)) &&
-      std::all_of(dilations.begin(), dilations.end(), is(1)) &&
-      (auto_pad == "NOTSET" || auto_pad == "VALID") &&
-      call.ints_attr("strides") == std::vector<int64_t>{kernel[2], kernel[3]} && kernel[2] > 0 &&
-      kernel[3] > 0 && image[2] % kernel[2] == 0 && image[3] % kernel[3] == 0;
-  if (patches) return {};
-  return call.error("input is " + to_string(call.in(0)->type) + " and kernel " +
-                    to_string(call.in(1)->type) + ", must cut an image into patches that do not " +
-                    "overlap: strides as the kernel, no padding, no groups");
-}
-
-}  // namespace
-
-// As vision encoders use it: the pixels of each patch times the kernel, one matmul.
-Status conv(Call& call) {
-  TRY(check_patches(call));
-  const Shape image = call.shape(0), kernel = call.shape(1);
-  const int64_t rows = image[2] / kernel[2], columns = image[3] / kernel[3];
-  const int64_t pixels = kernel[1] * kernel[2] * kernel[3];
-  Node* x =
-      TRY(call.reshape(call.in(0), {image[0], image[1], rows, kernel[2], columns, kernel[3]}));
-  x = TRY(call.transpose(x, {0, 2, 4, 1, 3, 5}));
-  x = TRY(call.reshape(x, {image[0], rows * columns, pixels}));
-  Node* weight = TRY(transposed(call, TRY(call.reshape(call.in(1), {kernel[0], pixels}))));
-  Node* out = TRY(call.add(Op::MatMul, {x, weight}));
-  if (call.in(2))
-    out = TRY(call.add(Op::Add, {out, TRY(call.broadcast(call.in(2), out->type.shape))}));
-  out = TRY(transposed(call, out));
-  return call.result(Op::Reshape, {out}, with("shape", Shape{image[0], kernel[0], rows, columns}));
-}
-
 }  // namespace tessera::handlers

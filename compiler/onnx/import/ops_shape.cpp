@@ -76,62 +76,6 @@ Status flatten(Call& call) {
                                product(shape.begin() + axis, shape.end())});
 }
 
-namespace {
-
-struct Padding {
-  std::vector<int64_t> before, after;
-};
-
-// Operand 1 from opset 11 on, an attribute before.
-Expected<Padding> read_padding(Call& call) {
-  const auto rank = static_cast<size_t>(call.rank(0));
-  std::vector<int64_t> pads = call.ints_attr("pads");
-  if (call.in(1)) pads = TRY(call.constant_ints(1, "pads"));
-  if (call.in(3)) return call.error("names axes, must pad all of them");
-  if (pads.size() != 2 * rank)
-    return call.error("pads are " + to_string(pads) + ", must be two for each of the " +
-                      std::to_string(rank) + " axes");
-  return Padding{
-      {pads.begin(),                              pads.begin() + static_cast<int64_t>(rank)},
-      {pads.begin() + static_cast<int64_t>(rank), pads.end()                               }
-  };
-}
-
-Expected<Node*> padding_block(Call& call, const Node* like, size_t axis, int64_t size,
-                              Node* value) {
-  Shape shape = like->type.shape;
-  shape[axis] = size;
-  if (!is_valid_shape(shape)) return call.error("pads to a shape that is too large");
-  return call.broadcast(value, shape);
-}
-
-}  // namespace
-
-Status pad(Call& call) {
-  const std::string mode = call.attr("mode", "constant");
-  if (mode != "constant") return call.error("mode is '" + mode + "', must be 'constant'");
-  const Padding padding = TRY(read_padding(call));
-  Node* value = call.in(2);
-  if (!value) value = TRY(call.full({call.dtype(0), {}}, call.attr("value", 0.0)));
-  if (elements(value->type.shape) != 1) return call.error("the padding must be one number");
-  value = TRY(call.reshape(value, {}));
-  Node* padded = call.in(0);
-  for (size_t axis = 0; axis < padding.before.size(); ++axis) {
-    if (padding.before[axis] < 0 || padding.after[axis] < 0)
-      return call.error("pads are negative along axis " + std::to_string(axis) +
-                        ", must not be: use Slice");
-    std::vector<Node*> parts = {padded};
-    if (const int64_t size = padding.before[axis]; size > 0)
-      parts.insert(parts.begin(), TRY(padding_block(call, padded, axis, size, value)));
-    if (const int64_t size = padding.after[axis]; size > 0)
-      parts.push_back(TRY(padding_block(call, padded, axis, size, value)));
-    if (parts.size() > 1)
-      padded = TRY(call.add(Op::Concat, parts, with("axis", static_cast<int64_t>(axis))));
-  }
-  call.bind(0, padded);
-  return {};
-}
-
 // 0 keeps the operand's size there (unless allowzero), and one -1 takes what is left.
 Status reshape(Call& call) {
   Shape shape = TRY(call.constant_ints(1, "shape"));

@@ -1,0 +1,545 @@
+// SPDX-License-Identifier: Apache-2.0
+// Convolutions, pools, padding and resizing: the answers, the form in the Graph, what padding and
+// packing make of them, and what is refused. ONNX's node tests have the plain cases.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "ir/interpreter.h"
+#include "passes/paddable.h"
+#include "tests/compiler/onnx/builder.h"
+
+namespace tessera::test {
+namespace {
+
+using ::testing::DoubleNear;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr int32_t kFloat = TensorProto::FLOAT;
+
+::onnx::AttributeProto& attribute(::onnx::NodeProto& node, const std::string& name,
+                                  ::onnx::AttributeProto::AttributeType type) {
+  ::onnx::AttributeProto& added = *node.add_attribute();
+  added.set_name(name);
+  added.set_type(type);
+  return added;
+}
+void set(::onnx::NodeProto& node, const std::string& name, int64_t value) {
+  attribute(node, name, ::onnx::AttributeProto::INT).set_i(value);
+}
+void set(::onnx::NodeProto& node, const std::string& name, const std::string& value) {
+  attribute(node, name, ::onnx::AttributeProto::STRING).set_s(value);
+}
+void set(::onnx::NodeProto& node, const std::string& name, const Ints& values) {
+  auto& added = attribute(node, name, ::onnx::AttributeProto::INTS);
+  for (const int64_t value : values) added.add_ints(value);
+}
+
+// Numbers without a pattern, from -8 to 8.
+std::vector<double> numbers(const Shape& shape, int64_t seed) {
+  std::vector<double> values;
+  for (int64_t i = 0; i < elements(shape); ++i)
+    values.push_back(static_cast<double>((i * 7919 + seed * 104729) % 17 - 8));
+  return values;
+}
+
+std::string dims_of(const Shape& shape) {
+  std::string text;
+  for (const int64_t dim : shape) text += (text.empty() ? "" : ",") + std::to_string(dim);
+  return text;
+}
+
+void floats(ModelBuilder& m, const std::string& name, const Shape& shape, int64_t seed) {
+  const std::vector<double> values = numbers(shape, seed);
+  m.floats(name, {values.begin(), values.end()}, shape);
+}
+
+Expected<std::vector<double>> answer(const ModelBuilder& m, const Shape& x,
+                                     std::vector<double> values) {
+  const TempFolder folder;
+  const ImportedModel model = TRY(import_onnx(m.save(folder), {}));
+  const Array array{
+      {DType::F32, x},
+      std::move(values)
+  };
+  return TRY(interpret(model.graph,
+                       {
+                           {"x", array}
+  }))[0]
+      .data;
+}
+
+size_t count_of(const std::string& text, const std::string& word) {
+  size_t count = 0;
+  for (size_t at = text.find(word); at != std::string::npos; at = text.find(word, at + 1)) ++count;
+  return count;
+}
+
+struct Windows {
+  Shape image, kernel;
+  int64_t groups = 1;
+  Ints strides, pads, dilations;
+};
+
+ModelBuilder conv_of(const Windows& w, bool bias = true) {
+  ModelBuilder m;
+  m.input("x", kFloat, dims_of(w.image)).output("y");
+  floats(m, "w", w.kernel, 1);
+  floats(m, "b", {w.kernel[0]}, 2);
+  auto& node = m.node("Conv", bias ? Names{"x", "w", "b"} : Names{"x", "w"}, {"y"});
+  set(node, "group", w.groups);
+  set(node, "strides", w.strides);
+  set(node, "pads", w.pads);
+  set(node, "dilations", w.dilations);
+  return m;
+}
+
+// What one element of the result is, by the definition. Images have two axes.
+double convolved(const Windows& w, const std::vector<double>& x, int64_t n, int64_t out,
+                 const Ints& place) {
+  const auto kernel = numbers(w.kernel, 1);
+  const int64_t inputs = w.kernel[1], group = out / (w.kernel[0] / w.groups);
+  double sum = numbers({w.kernel[0]}, 2)[static_cast<size_t>(out)];
+  for (int64_t c = 0; c < inputs; ++c)
+    for (int64_t i = 0; i < w.kernel[2]; ++i)
+      for (int64_t j = 0; j < w.kernel[3]; ++j) {
+        const int64_t row = place[0] * w.strides[0] + i * w.dilations[0] - w.pads[0];
+        const int64_t column = place[1] * w.strides[1] + j * w.dilations[1] - w.pads[1];
+        if (row < 0 || column < 0 || row >= w.image[2] || column >= w.image[3]) continue;
+        const int64_t channel = n * w.image[1] + group * inputs + c;
+        const int64_t at = (channel * w.image[2] + row) * w.image[3] + column;
+        const int64_t weight = ((out * inputs + c) * w.kernel[2] + i) * w.kernel[3] + j;
+        sum += x[static_cast<size_t>(at)] * kernel[static_cast<size_t>(weight)];
+      }
+  return sum;
+}
+
+std::vector<double> convolved(const Windows& w, const std::vector<double>& x) {
+  Ints counts;
+  for (size_t i = 0; i < 2; ++i) {
+    const int64_t reach = (w.kernel[i + 2] - 1) * w.dilations[i] + 1;
+    counts.push_back((w.image[i + 2] + w.pads[i] + w.pads[i + 2] - reach) / w.strides[i] + 1);
+  }
+  std::vector<double> y;
+  for (int64_t n = 0; n < w.image[0]; ++n)
+    for (int64_t out = 0; out < w.kernel[0]; ++out)
+      for (int64_t i = 0; i < counts[0]; ++i)
+        for (int64_t j = 0; j < counts[1]; ++j) y.push_back(convolved(w, x, n, out, {i, j}));
+  return y;
+}
+
+TEST(Conv, is_what_its_definition_says) {
+  const std::vector<Windows> cases = {
+      {{2, 3, 5, 6}, {4, 3, 3, 2}, 1, {1, 1}, {1, 0, 1, 1}, {1, 1}}, // overlapping
+      {{2, 3, 9, 7}, {4, 3, 3, 2}, 1, {2, 3}, {0, 2, 1, 0}, {1, 1}},
+      {{1, 2, 9, 9}, {3, 2, 3, 3}, 1, {2, 1}, {2, 2, 2, 2}, {2, 3}}, // with holes
+      {{1, 2, 9, 9}, {3, 2, 4, 6}, 1, {2, 4}, {1, 1, 0, 0}, {1, 1}}, // in blocks
+      {{2, 1, 8, 8}, {3, 1, 4, 4}, 1, {4, 4}, {0, 0, 0, 0}, {1, 1}}, // patches
+      {{2, 1, 9, 7}, {3, 1, 4, 4}, 1, {4, 4}, {0, 0, 0, 0}, {1, 1}}, // that leave something over
+      {{1, 2, 6, 6}, {3, 2, 2, 2}, 1, {3, 4}, {0, 0, 0, 0}, {1, 1}}, // with gaps
+      {{2, 4, 5, 5}, {6, 2, 3, 3}, 2, {1, 2}, {1, 1, 1, 1}, {1, 1}}, // in groups
+      {{1, 4, 8, 8}, {6, 2, 4, 4}, 2, {2, 2}, {1, 1, 1, 1}, {1, 1}}, // in groups and blocks
+      {{2, 4, 5, 5}, {4, 1, 3, 3}, 4, {1, 1}, {1, 1, 1, 1}, {1, 1}}, // by channel
+      {{2, 4, 5, 5}, {8, 1, 3, 3}, 4, {1, 1}, {1, 1, 1, 1}, {1, 1}}, // two outputs for a channel
+      {{1, 2, 9, 9}, {2, 1, 9, 9}, 2, {1, 1}, {4, 4, 4, 4}, {1, 1}}, // by channel, a large kernel
+      {{1, 2, 3, 3}, {2, 2, 1, 1}, 1, {9, 1}, {4, 1, 4, 1}, {1, 1}}, // a window in padding alone
+  };
+  for (const Windows& w : cases) {
+    SCOPED_TRACE(to_string(w.image) + " " + to_string(w.kernel));
+    const auto x = numbers(w.image, 3);
+    const auto y = answer(conv_of(w), w.image, x);
+    ASSERT_TRUE(y.ok()) << y.error().message;
+    EXPECT_EQ(*y, convolved(w, x));
+  }
+}
+
+TEST(Conv, of_one_element_is_a_matmul_and_moves_nothing_else) {
+  const std::string text = imported(conv_of({
+      {2, 4, 5},
+      {6, 4, 1},
+      1, {1},
+      {0, 0},
+      {1}
+  }));
+  EXPECT_THAT(text, HasSubstr("matmul"));
+  EXPECT_THAT(text, Not(HasSubstr("slice")));
+  EXPECT_THAT(text, Not(HasSubstr("concat")));
+}
+
+TEST(Conv, of_ten_at_strides_of_five_is_two_slices) {
+  const std::string text = imported(conv_of({
+      {1, 1, 100},
+      {4, 1, 10},
+      1, {5},
+      {0, 0},
+      {1}
+  }));
+  EXPECT_EQ(count_of(text, "= slice"), 2);
+}
+
+TEST(Conv, by_channel_has_no_matmul) {
+  const std::string text = imported(conv_of({
+      {2, 4, 9},
+      {4, 1, 3},
+      4, {1},
+      {1, 1},
+      {1}
+  }));
+  EXPECT_THAT(text, Not(HasSubstr("matmul")));
+}
+
+TEST(Conv, of_many_elements_is_summed_in_parts) {
+  const std::string text = imported(conv_of(
+      {
+          {1, 64, 32768},
+          {2, 64, 16},
+          1, {1},
+          {0, 15},
+          {1}
+  },
+      false));
+  EXPECT_EQ(count_of(text, "= matmul"), 2);
+}
+
+TEST(Conv, is_refused_where_its_numbers_do_not_fit) {
+  const auto refused = [](const Windows& w) { return imported(conv_of(w, false)); };
+  EXPECT_THAT(refused({
+                  {1, 1, 4},
+                  {1, 1, 5},
+                  1, {1},
+                  {0, 0},
+                  {1}
+  }),
+              HasSubstr("reaches over 5 elements along axis 2, which has 4 with its padding"));
+  EXPECT_THAT(refused({
+                  {1, 1, 4000},
+                  {1, 1, 2000},
+                  1, {1},
+                  {0, 0},
+                  {1}
+  }),
+              HasSubstr("must be at most 256 long where windows overlap"));
+  EXPECT_THAT(refused({
+                  {1, 3, 4},
+                  {2, 2, 1},
+                  1, {1},
+                  {0, 0},
+                  {1}
+  }),
+              HasSubstr("for 1 groups"));
+  EXPECT_THAT(refused({
+                  {1, 3, 4},
+                  {2, 1, 1},
+                  0, {1},
+                  {0, 0},
+                  {1}
+  }),
+              HasSubstr("for 0 groups"));
+  EXPECT_THAT(refused({
+                  {1, 1, 4},
+                  {1, 1, 1},
+                  1, {0},
+                  {0, 0},
+                  {1}
+  }),
+              HasSubstr("strides are [0]"));
+  EXPECT_THAT(refused({
+                  {1, 1, 4},
+                  {1, 1, 1},
+                  1, {1},
+                  {-1, 0},
+                  {1}
+  }),
+              HasSubstr("pads are [-1,0]"));
+  EXPECT_THAT(refused({
+                  {1, 1, 4},
+                  {1, 1, 1},
+                  1, {1},
+                  {INT64_MAX, 0},
+                  {1}
+  }),
+              HasSubstr("pads are"));
+  EXPECT_THAT(refused({
+                  {1, 1, 4},
+                  {1, 1, 2},
+                  1, {1},
+                  {1 << 30, 0},
+                  {INT64_MAX}
+  }),
+              HasSubstr("dilations are"));
+  EXPECT_THAT(refused({
+                  {1, 1 << 20, 4},
+                  {1, 1 << 20, 1},
+                  1, {1},
+                  {1 << 30, 0},
+                  {1}
+  }),
+              HasSubstr("too large"));
+}
+
+TEST(Conv, that_is_transposed_is_refused_by_name) {
+  ModelBuilder m;
+  m.input("x", kFloat, "1,1,4").output("y").floats("w", {1}, {1, 1, 1});
+  m.node("ConvTranspose", {"x", "w"}, {"y"});
+  EXPECT_THAT(imported(m), HasSubstr("(ConvTranspose): is not supported"));
+}
+
+// Tokens [batch, sequence], embedded, turned to channels and handed to a node.
+ModelBuilder over_tokens(const std::function<void(ModelBuilder&)>& add) {
+  ModelBuilder m;
+  m.input("input_ids", TensorProto::INT64, "2,6").output("y");
+  floats(m, "table", {9, 4}, 1);
+  m.node("Gather", {"table", "input_ids"}, {"e"}, "gather");
+  set(m.node("Transpose", {"e"}, {"t"}, "turn"), "perm", Ints{0, 2, 1});
+  add(m);
+  set(m.node("Transpose", {"c"}, {"y"}, "back"), "perm", Ints{0, 2, 1});
+  return m;
+}
+ModelBuilder conv_over_tokens(int64_t kernel, int64_t groups) {
+  return over_tokens([&](ModelBuilder& m) {
+    floats(m, "w", {8, 4 / groups, kernel}, 2);
+    auto& node = m.node("Conv", {"t", "w"}, {"c"}, "conv");
+    set(node, "pads", Ints{kernel / 2, kernel / 2});
+    set(node, "group", groups);
+  });
+}
+Paddable paddable(const ModelBuilder& m) {
+  const TempFolder folder;
+  const auto model = import_onnx(m.save(folder), {});
+  EXPECT_TRUE(model.ok()) << model.error().message;
+  return prove_paddable(model->graph, "");
+}
+
+TEST(OverTokens, a_kernel_of_one_is_by_token) {
+  for (const int64_t groups : {1, 2}) {
+    const Paddable found = paddable(conv_over_tokens(1, groups));
+    EXPECT_TRUE(found.by_tokens) << found.why_not;
+  }
+}
+
+TEST(OverTokens, a_longer_kernel_is_not_padded) {
+  for (const int64_t groups : {1, 4}) {
+    const Paddable found = paddable(conv_over_tokens(3, groups));
+    EXPECT_FALSE(found.by_tokens);
+    EXPECT_NE(found.why_not, "");
+  }
+  EXPECT_THAT(paddable(conv_over_tokens(3, 1)).why_not,
+              HasSubstr("where padding would be part of the answer"));
+  EXPECT_TRUE(paddable(conv_over_tokens(3, 1)).by_rows);
+}
+
+TEST(OverTokens, a_pool_is_not_padded) {
+  for (const char* op : {"AveragePool", "MaxPool"})
+    for (const int64_t stride : {1, 2}) {
+      const Paddable found = paddable(over_tokens([&](ModelBuilder& m) {
+        auto& node = m.node(op, {"t"}, {"c"}, "pool");
+        set(node, "kernel_shape", Ints{2});
+        set(node, "strides", Ints{stride});
+      }));
+      EXPECT_TRUE(found.by_rows);
+      EXPECT_FALSE(found.by_tokens);
+    }
+}
+
+ModelBuilder pool_of(const std::string& op, const Shape& x, const Ints& kernel,
+                     const std::function<void(::onnx::NodeProto&)>& more) {
+  ModelBuilder m(19);
+  m.input("x", kFloat, dims_of(x)).output("y");
+  auto& node = m.node(op, {"x"}, {"y"});
+  if (!kernel.empty()) set(node, "kernel_shape", kernel);
+  more(node);
+  return m;
+}
+const std::vector<double> kFive = {1, 5, 3, 2, 7};
+
+TEST(Pool, of_a_last_window_that_is_not_whole_counts_what_it_sees) {
+  const auto y = answer(pool_of("AveragePool", {1, 1, 5}, {2},
+                                [](auto& node) {
+                                  set(node, "strides", Ints{2});
+                                  set(node, "ceil_mode", 1);
+                                  set(node, "count_include_pad", 1);
+                                }),
+                        {1, 1, 5}, kFive);
+  ASSERT_TRUE(y.ok()) << y.error().message;
+  EXPECT_THAT(*y, ElementsAre(3, 2.5, 7));
+}
+
+TEST(Pool, counts_padding_if_it_is_told_to) {
+  for (const bool counts : {false, true}) {
+    const auto y = answer(pool_of("AveragePool", {1, 1, 5}, {3},
+                                  [&](auto& node) {
+                                    set(node, "pads", Ints{1, 1});
+                                    set(node, "strides", Ints{2});
+                                    set(node, "count_include_pad", counts ? 1 : 0);
+                                  }),
+                          {1, 1, 5}, kFive);
+    ASSERT_TRUE(y.ok()) << y.error().message;
+    EXPECT_THAT(*y, ElementsAre(counts ? 2 : 3, DoubleNear(10.0 / 3, 1e-6), counts ? 3 : 4.5));
+  }
+}
+
+TEST(Pool, of_a_maximum_has_holes_and_sees_no_padding) {
+  const auto y = answer(pool_of("MaxPool", {1, 1, 5}, {2},
+                                [](auto& node) {
+                                  set(node, "pads", Ints{1, 1});
+                                  set(node, "dilations", Ints{2});
+                                }),
+                        {1, 1, 5}, {-1, -5, -3, -2, -7});
+  ASSERT_TRUE(y.ok()) << y.error().message;
+  EXPECT_THAT(*y, ElementsAre(-5, -1, -2, -3, -2));
+}
+
+TEST(Pool, of_blocks_is_one_reduction_of_any_length) {
+  const ModelBuilder m = pool_of("MaxPool", {1, 1, 6000}, {3000},
+                                 [](auto& node) { set(node, "strides", Ints{3000}); });
+  EXPECT_THAT(imported(m), HasSubstr("reduce_max"));
+  EXPECT_THAT(imported(m), Not(HasSubstr("= slice")));
+}
+
+TEST(Pool, of_the_whole_image_keeps_axes_of_one) {
+  const std::vector<double> x = {1, 2, 3, 6, -1, -2, -3, -6};
+  const auto mean =
+      answer(pool_of("GlobalAveragePool", {1, 2, 2, 2}, {}, [](auto&) {}), {1, 2, 2, 2}, x);
+  const auto top =
+      answer(pool_of("GlobalMaxPool", {1, 2, 2, 2}, {}, [](auto&) {}), {1, 2, 2, 2}, x);
+  EXPECT_THAT(*mean, ElementsAre(3, -3));
+  EXPECT_THAT(*top, ElementsAre(6, -1));
+}
+
+TEST(Pool, is_refused_where_it_has_no_answer_or_too_many_windows) {
+  const auto refused = [](const Ints& kernel, const Ints& pads) {
+    return imported(
+        pool_of("MaxPool", {1, 1, 600}, kernel, [&](auto& node) { set(node, "pads", pads); }));
+  };
+  EXPECT_THAT(refused({300}, {0, 0}), HasSubstr("must be at most 256 along an axis"));
+  EXPECT_THAT(refused({2}, {2, 0}), HasSubstr("lies in padding alone"));
+  EXPECT_THAT(refused({2, 2}, {0, 0, 0, 0}), HasSubstr("a size for each axis"));
+  ModelBuilder m = pool_of("MaxPool", {1, 1, 6}, {2}, [](auto&) {});
+  m.graph().mutable_node(0)->add_output("indices");
+  m.output("indices");
+  EXPECT_THAT(imported(m), HasSubstr("result 1 is used, must be left out"));
+}
+
+Expected<std::vector<double>> padded(const std::string& mode, const Ints& pads, const Ints& axes,
+                                     const Shape& shape, std::vector<double> x) {
+  ModelBuilder m(19);
+  m.input("x", kFloat, dims_of(shape)).output("y").ints("pads", pads);
+  if (!axes.empty()) m.ints("axes", axes);
+  set(m.node("Pad", axes.empty() ? Names{"x", "pads"} : Names{"x", "pads", "", "axes"}, {"y"}),
+      "mode", mode);
+  return answer(m, shape, std::move(x));
+}
+
+TEST(Pad, repeats_elements_in_every_mode) {
+  const std::vector<double> x = {1, 2, 3};
+  EXPECT_THAT(*padded("edge", {2, 1}, {}, {3}, x), ElementsAre(1, 1, 1, 2, 3, 3));
+  EXPECT_THAT(*padded("reflect", {2, 1}, {}, {3}, x), ElementsAre(3, 2, 1, 2, 3, 2));
+  EXPECT_THAT(*padded("reflect", {5, 0}, {}, {3}, x), ElementsAre(2, 1, 2, 3, 2, 1, 2, 3));
+  EXPECT_THAT(*padded("reflect", {1, 1}, {}, {1}, {4}), ElementsAre(4, 4, 4));
+  EXPECT_THAT(*padded("wrap", {1, 4}, {}, {3}, x), ElementsAre(3, 1, 2, 3, 1, 2, 3, 1));
+}
+
+TEST(Pad, of_named_axes_and_of_less_than_nothing) {
+  const std::vector<double> x = {1, 2, 3, 4, 5, 6};
+  EXPECT_THAT(*padded("constant", {1, 0}, {-1}, {3, 2}, x), ElementsAre(0, 1, 2, 0, 3, 4, 0, 5, 6));
+  EXPECT_THAT(*padded("constant", {-1, 1}, {0}, {3, 2}, x), ElementsAre(3, 4, 5, 6, 0, 0));
+  EXPECT_THAT(*padded("edge", {-2, 1}, {0}, {3, 2}, x), ElementsAre(5, 6, 5, 6));
+}
+
+TEST(Pad, is_refused_where_nothing_can_be_repeated) {
+  const auto words = [](const std::string& mode, const Ints& pads, const Ints& axes) {
+    const auto y = padded(mode, pads, axes, {3}, {1, 2, 3});
+    return y.ok() ? "" : y.error().message;
+  };
+  EXPECT_THAT(words("reflect", {1 << 30, 0}, {}), HasSubstr("must pad by less than"));
+  EXPECT_THAT(words("edge", {INT64_MAX, 0}, {}), HasSubstr("must be within int32"));
+  EXPECT_THAT(words("edge", {-3, 1}, {}), HasSubstr("must repeat elements"));
+  EXPECT_THAT(words("constant", {-4, 0}, {}), HasSubstr("must leave what it has"));
+  EXPECT_THAT(words("constant", {INT32_MIN, 0}, {}), HasSubstr("must leave what it has"));
+  EXPECT_THAT(words("constant", {1, 1, 1, 1}, {0, 0}), HasSubstr("one axis twice"));
+  EXPECT_THAT(words("mirror", {1, 1}, {}), HasSubstr("mode is 'mirror'"));
+}
+
+// A constant [1,1,4] resized, and added to x.
+ModelBuilder resized(const Ints& sizes, const std::function<void(::onnx::NodeProto&)>& more) {
+  ModelBuilder m(19);
+  m.input("x", kFloat, "1").output("y").ints("sizes", sizes).floats("c", {0, 1, 2, 5}, {1, 1, 4});
+  more(m.node("Resize", {"c", "", "", "sizes"}, {"r"}, "resize"));
+  m.node("Add", {"r", "x"}, {"y"}, "add");
+  return m;
+}
+
+TEST(Resize, of_a_constant_is_computed_at_import) {
+  const auto linear = answer(resized({1, 1, 7},
+                                     [](auto& node) {
+                                       set(node, "mode", "linear");
+                                       set(node, "coordinate_transformation_mode", "align_corners");
+                                     }),
+                             {1}, {0});
+  ASSERT_TRUE(linear.ok()) << linear.error().message;
+  EXPECT_THAT(*linear, ElementsAre(0, 0.5, 1, 1.5, 2, 3.5, 5));
+  const auto nearest = answer(resized({1, 1, 8}, [](auto&) {}), {1}, {0});
+  EXPECT_THAT(*nearest, ElementsAre(0, 0, 1, 1, 2, 2, 5, 5));
+  const auto mean = answer(resized({1, 1, 1},
+                                   [](auto& node) {
+                                     set(node, "mode", "linear");
+                                     set(node, "antialias", 1);
+                                   }),
+                           {1}, {0});
+  EXPECT_NEAR((*mean)[0], (0 * 9 + 1 * 7 + 2 * 7 + 5 * 9) / 32.0, 1e-6);
+}
+
+TEST(Resize, of_data_is_refused_unless_it_stays_as_it_is) {
+  const auto of_x = [](const Ints& sizes) {
+    ModelBuilder m(19);
+    m.input("x", kFloat, "1,1,4").output("y").ints("sizes", sizes);
+    m.node("Resize", {"x", "", "", "sizes"}, {"r"}, "resize");
+    m.node("Add", {"r", "x"}, {"y"}, "add");
+    return imported(m);
+  };
+  EXPECT_THAT(of_x({1, 1, 8}), HasSubstr("(Resize): what it resizes (input 0) depends on the"));
+  EXPECT_THAT(of_x({1, 1, 4}), HasSubstr("add %x, %x"));
+}
+
+TEST(Resize, is_refused_where_it_would_take_too_much) {
+  const auto nothing = [](auto&) {};
+  EXPECT_THAT(imported(resized({1, 1, 1 << 30}, nothing)),
+              HasSubstr("takes more than import may compute"));
+  EXPECT_THAT(imported(resized({1, 1, -1}, nothing)), HasSubstr("sizes are [1,1,-1]"));
+  EXPECT_THAT(imported(resized({1, 1, 5}, [](auto& node) { set(node, "mode", "area"); })),
+              HasSubstr("mode is 'area'"));
+  EXPECT_THAT(imported(resized({1, 1, 5}, [](auto& node) { set(node, "nearest_mode", "simple"); })),
+              HasSubstr("nearest_mode is 'simple'"));
+}
+
+TEST(ImageNorms, are_by_channel) {
+  ModelBuilder m;
+  m.input("x", kFloat, "1,2,2").output("y").floats("s", {1, 2}, {2});
+  m.floats("b", {0, 1}, {2});
+  m.node("InstanceNormalization", {"x", "s", "b"}, {"y"});
+  const auto y = answer(m, {1, 2, 2}, {1, 3, 10, 30});
+  ASSERT_TRUE(y.ok()) << y.error().message;
+  const std::vector<double> wanted = {-1, 1, -1, 3};
+  for (size_t i = 0; i < wanted.size(); ++i) EXPECT_NEAR((*y)[i], wanted[i], 1e-4);
+}
+
+TEST(ImageNorms, of_a_batch_use_what_training_left) {
+  ModelBuilder m(14);
+  m.input("x", kFloat, "1,2,2").output("y").floats("s", {1, 2}, {2});
+  m.floats("b", {0, 1}, {2});
+  m.floats("mean", {1, 2}, {2});
+  m.floats("variance", {4, 1}, {2});
+  auto& node = m.node("BatchNormalization", {"x", "s", "b", "mean", "variance"}, {"y"});
+  const auto y = answer(m, {1, 2, 2}, {1, 3, 2, 3});
+  ASSERT_TRUE(y.ok()) << y.error().message;
+  const std::vector<double> wanted = {0, 1, 1, 3};
+  for (size_t i = 0; i < wanted.size(); ++i) EXPECT_NEAR((*y)[i], wanted[i], 1e-4);
+  set(node, "training_mode", 1);
+  EXPECT_THAT(imported(m), HasSubstr("training_mode is on"));
+}
+
+}  // namespace
+}  // namespace tessera::test
