@@ -432,10 +432,10 @@ TEST_F(Popef, a_packing_contract_names_what_is_there) {
   EXPECT_EQ(with([](PackingContract& p) { p.token_inputs = {"z"}; }),
             where + "'z' must be an input [4,6]");
   EXPECT_EQ(with([](PackingContract& p) { p.ids_input = "y"; }),
-            where + "'y' must be one of the token inputs");
+            where + "'y' must be an input [4,6]");
   EXPECT_EQ(with([](PackingContract& p) { p.mask_input = "y"; }),
             where + "'y' must be an input [4,6]");
-  EXPECT_EQ(with([](PackingContract& p) { p.row_length = 7, p.token_inputs = {}; }),
+  EXPECT_EQ(with([](PackingContract& p) { p.token_inputs = {}; }),
             where + "'x' must be one of the token inputs");
   EXPECT_EQ(with([](PackingContract& p) { p.outputs = {{"x"}}; }),
             where + "'x' must be an output [4,6,…]");

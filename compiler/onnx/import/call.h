@@ -34,7 +34,7 @@ struct CallContext {
   int64_t& readable;   // and elements of constants that may still be looked at one by one
   std::vector<std::string>& warnings;
 };
-inline constexpr int64_t kImportAllowance = int64_t{1} << 27;
+inline constexpr int64_t kImportAllowance = int64_t{1} << 26;
 inline constexpr int64_t kImportReadable = int64_t{1} << 26;
 
 class Call {
