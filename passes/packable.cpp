@@ -223,10 +223,12 @@ Expected<Packable> prove_packable(Graph& graph, PassState& state) {
   state.packing.rows = model.shape.rows;
   state.packing.row_length = model.shape.row_length;
   state.packing.ids_input = model.ids->name;
-  state.packing.mask_input = model.mask ? model.mask->name : "";
+  // Heads too may compute with the mask, of which the batch then holds ordinals.
+  const Node* mask = model.mask ? model.mask : find_mask(graph, model.ids);
+  state.packing.mask_input = mask ? mask->name : "";
   state.packing.token_inputs.clear();
   for (const Node* input : graph.inputs)
-    if (input != model.mask && input->name != state.packing.position_input)
+    if (input != mask && input->name != state.packing.position_input)
       state.packing.token_inputs.push_back(input->name);
   return model;
 }
