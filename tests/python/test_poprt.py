@@ -17,7 +17,9 @@ import tiny
 
 try:
     import onnx
-except ImportError:
+
+    onnx.load  # noqa: B018  (a folder of this name is a package to Python, without anything in it)
+except (ImportError, AttributeError):
     onnx = None
 
 PRESET = os.environ.get("TESSERA_PRESET", "tiny")
