@@ -6,9 +6,9 @@ import unittest
 import warnings
 
 import numpy as np
-import tiny
 
 import tessera
+import tiny
 
 MODEL = os.path.join(tiny.SOURCE, "tests", "data", "cases", "overflow_in_fp16", "model.onnx")
 FINE, LOST = {"input_ids": np.array([1, 2, 3, 4])}, {"input_ids": np.array([5, 9, 6, 9])}
@@ -37,19 +37,17 @@ class NotFinite(unittest.TestCase):
             answer = self.warned(lambda: runner.run(BATCH), WORDS.format(16))
             self.assertEqual(int(np.sum(~np.isfinite(answer["y"]))), 4)
             future = runner.submit(BATCH)
-            self.warned(lambda: future.result(), WORDS.format(16))
+            self.warned(future.result, WORDS.format(16))
             with warnings.catch_warnings():
                 warnings.simplefilter("error")
                 future.result()  # said once
 
     def test_single_requests(self):
         with tessera.ModelRunner(executable(), threads=1) as runner:
-            self.warned(
-                lambda: runner.run_requests([FINE, LOST]), "request 1: " + WORDS.format(8)
-            )
+            self.warned(lambda: runner.run_requests([FINE, LOST]), "request 1: " + WORDS.format(8))
         with tessera.PackRunner(executable(), threads=1, timeout=0.001) as runner:
             fine, lost = runner.submit(FINE), runner.submit(LOST)
-            self.warned(lambda: lost.result(), WORDS.format(8))
+            self.warned(lost.result, WORDS.format(8))
             with warnings.catch_warnings():
                 warnings.simplefilter("error")
                 fine.result()
@@ -68,9 +66,11 @@ class NotFinite(unittest.TestCase):
             warnings.simplefilter("error")
             with tessera.ModelRunner(executable("fp32"), threads=1) as runner:
                 runner.run(BATCH)
-            with tessera.ModelRunner(executable(), threads=1) as runner:
-                with self.assertRaises(tessera.NotFiniteWarning):
-                    runner.run(BATCH)
+            with (
+                tessera.ModelRunner(executable(), threads=1) as runner,
+                self.assertRaises(tessera.NotFiniteWarning),
+            ):
+                runner.run(BATCH)
 
 
 if __name__ == "__main__":
