@@ -4,6 +4,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "passes/key_mask.h"
 #include "passes/match.h"
 #include "passes/packable.h"
 #include "passes/picked_tokens.h"
@@ -40,8 +41,25 @@ void push_masks(const Node* value, std::vector<const Node*>& open) {
   if (value->is(Op::Add)) open.insert(open.end(), value->in.begin(), value->in.end());
 }
 
-// Whether a mask of an attention, a softmax or a maximum is made of the ids.
-bool masks_ids(const Graph& graph, const Node* ids) {
+// What masks of scores are made of.
+struct MaskSources {
+  bool ids = false;     // hidden by what a token is
+  bool places = false;  // and by where it stands: a constant of queries by keys hides some
+};
+
+bool hides_places(const Node& node) {
+  const Shape& shape = node.type.shape;
+  const size_t rank = shape.size();
+  if (!node.is(Op::Constant) || !node.value.has_data() || rank < 2 || shape[rank - 1] < 2 ||
+      shape[rank - 1] != shape[rank - 2])
+    return false;
+  for (int64_t i = 0; i < elements(shape); ++i)
+    if (node.type.dtype == DType::Bool || hides(element(node.value, i))) return true;
+  return false;
+}
+
+MaskSources mask_sources(const Graph& graph, const Node* ids) {
+  MaskSources sources;
   std::unordered_set<const Node*> seen;
   std::vector<const Node*> open;
   for (const auto& node : graph.nodes())
@@ -53,11 +71,12 @@ bool masks_ids(const Graph& graph, const Node* ids) {
     const Node* node = open.back();
     open.pop_back();
     if (!seen.insert(node).second) continue;
-    if (node == ids) return true;
+    sources.ids = sources.ids || node == ids;
+    sources.places = sources.places || hides_places(*node);
     if (node->is(Op::Gather) || node->is(Op::MatMul)) continue;  // numbers of tokens, not a mask
     open.insert(open.end(), node->in.begin(), node->in.end());
   }
-  return false;
+  return sources;
 }
 
 }  // namespace
@@ -95,10 +114,13 @@ Paddable prove_paddable(const Graph& model, const std::string& of_length,
     result.why_not = settled.error().message;
   const auto padded = find_padded_axes(graph, ids);
   const Status outputs = padded.ok() ? check_outputs(graph, padded->axes) : Status();
-  if (padded.ok() && outputs.ok() && of_length.empty()) {
+  const MaskSources sources = mask_sources(graph, ids);
+  // A first token that its id hides sees no key, and then every cell alike.
+  const bool may_see_nothing = sources.ids && sources.places;
+  if (padded.ok() && outputs.ok() && of_length.empty() && !may_see_nothing) {
     result.by_rows = result.by_tokens = true;
     result.mask_hides = padded->mask_hides;
-    result.hides_id_0 = masks_ids(graph, ids);
+    result.hides_id_0 = sources.ids;
     for (const Output& output : graph.outputs)
       if (padded->axes.at(output.node).kind == TokenAxes::Kind::Row)
         result.per_request.insert(output.name);
@@ -110,6 +132,10 @@ Paddable prove_paddable(const Graph& model, const std::string& of_length,
     result.why_not = padded.error().message;
   else if (!outputs.ok())
     result.why_not = outputs.error().message;
+  else if (of_length.empty())
+    result.why_not =
+        "its mask hides tokens by their ids and by their places, so that one may see no other, and "
+        "then padding would be part of its answer";
   const auto whole = find_token_axes(
       graph,
       {.rows = ids->type.shape[0], .row_length = ids->type.shape[1], .layout = Layout::Whole});

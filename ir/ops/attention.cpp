@@ -160,7 +160,9 @@ Expected<Array> Attention::eval(const Node& node, std::span<const Array> in) {
     const double *q = row(0, b, s.queries, query, head), *k = row(1, b, s.keys, key, head);
     double dot = 0;
     for (int64_t d = 0; d < depth; ++d) dot += q[d] * k[d];
-    return dot * node.float_attr("scale") + mask.bias(b, head, query, key);
+    // In f32, as a model adds them: beside -1e9 a score is gone.
+    const auto scaled = static_cast<float>(dot * node.float_attr("scale"));
+    return static_cast<float>(scaled + mask.bias(b, head, query, key));
   };
   const auto one = [&](int64_t b, int64_t head, int64_t query) {
     std::vector<Scored> keys;

@@ -233,6 +233,17 @@ TEST(RandomEncoder, every_request_is_answered_as_alone) {
 }
 
 // Compiled and run: the batch, padded, and in both forms, in fp32 and in fp16.
+// Causal, with a mask of ids: a first token that its id hides sees no key, and padding then would
+// be part of its answer.
+TEST(RandomEncoder, a_token_may_see_nothing) {
+  for (const uint64_t seed : {61002720, 61004098}) {
+    Trial::Counts counts;
+    Trial(seed).run(counts);
+    EXPECT_EQ(counts.padded, 0);
+    EXPECT_EQ(counts.rows, 1);
+  }
+}
+
 TEST(RandomEncoder, the_machine_answers_as_the_interpreter) {
   const uint64_t first = number_of("TESSERA_FUZZ_SEED", 1);
   const uint64_t count = number_of("TESSERA_FUZZ_MACHINES", 6);
