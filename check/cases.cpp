@@ -45,7 +45,8 @@ Shape shape_of(const TokenInputs& inputs, const std::string& name, Shape batch) 
   return batch;
 }
 
-// What a token has several of ascends, as the corners of a box do: models look differences up.
+// Several numbers of one token are sorted, because models look up their differences: the second
+// corner of a box lies behind the first.
 void add_token(const TokenInputs& inputs, const std::string& name, uint64_t first, uint64_t limit,
                std::mt19937_64& random, auto& to) {
   const int64_t count = elements(inputs.of_token.at(name));

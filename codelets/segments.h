@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What pack and unpack have in common, on the host: rows copied to where segments stand. Operands:
-// rows, lengths [q] or starts and lengths [q,2], rows.
+// The checks and costs that pack and unpack share, on the host. Both copy rows to the places of
+// segments. Operands: rows, lengths [q] or starts and lengths [q,2], rows.
 #pragma once
 
 #include "codelets/rules.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a model declares of its inputs and outputs where the Graph has another type: int64 and
+// The types that a model declares for its inputs and outputs. The Graph has other ones: int64 and
 // integers of 8 bits are i32 there.
 #pragma once
 
@@ -13,7 +13,7 @@ namespace tessera {
 
 using ModelDtypes = std::map<std::string, std::string>;  // by input and output: "int64", "uint8" …
 
-// What inputs of 8 bits hold.
+// The least and the largest number of each input that is declared with 8 bits.
 NamedIntervals declared_ranges(const ModelDtypes& dtypes, const Graph& graph);
 // An input or output that the compiler added is declared as it is.
 std::string declared_dtype(const ModelDtypes& dtypes, const std::string& name, DType dtype);

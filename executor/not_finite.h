@@ -14,7 +14,7 @@
 
 namespace tessera {
 
-// Of one output.
+// The infinities and NaN of one output.
 struct NotFinite {
   std::string output;
   int64_t count = 0, of = 0;

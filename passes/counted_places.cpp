@@ -36,7 +36,7 @@ const Node* one_less_and_more(const Node* node) {
   return inner->in[0];
 }
 
-// Where the value is stretched along `axis` of the result.
+// True if all elements of the value along `axis` are one, stretched.
 bool is_alike_along(const Node* value, int axis) {
   if (value->type.shape[static_cast<size_t>(axis)] == 1) return true;
   if (!value->is(Op::Broadcast)) return false;

@@ -16,7 +16,7 @@ void Fp32Chooser::look_back_from(const Node* node) {
   keep_if_read_in_f32(node);
 }
 
-// Of inputs, whole numbers that are compared, or of anything that becomes an i32.
+// A float stays in f32 if it becomes an i32, or if it is made of inputs and compared.
 void Fp32Chooser::ask_for_indices(const Node* node) {
   const bool into_i32 = node->is(Op::Cast) && node->type.dtype == DType::I32;
   const bool asked = to_index_.contains(node);
@@ -61,7 +61,7 @@ void Fp32Chooser::ask_for_divisor(const Node* node, const Node* in) {
   if (made != FloatRole::Reduces) divides_.insert(in);
 }
 
-// What a sum adds up.
+// The operands of a sum in f32 stay in f32.
 void Fp32Chooser::ask_for_parts(const Node* node) {
   if (!kept(node) || summed(node, ranges_) == 0 || why_.at(node).rule == Fp32Rule::Asked) return;
   for (const Node* in : node->in) {
@@ -71,7 +71,8 @@ void Fp32Chooser::ask_for_parts(const Node* node) {
   }
 }
 
-// Of a difference of squares, or beside an offset: each term, to the sum that made it.
+// The terms of a difference of squares, or of a sum beside an offset, stay in f32, back to the sums
+// that made them.
 void Fp32Chooser::ask_for_terms(const Node* node) {
   const auto squares = [&](const Node* in) { return range(in).power > 1 && kept(in); };
   const bool is_sum = node->is(Op::Sub) || node->is(Op::Add);

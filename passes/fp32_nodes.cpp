@@ -72,7 +72,7 @@ Fp32Choice Fp32Chooser::collect() {
     const auto reason = why_.find(node.get());
     if (reason == why_.end()) continue;
     choice.nodes.insert(node.get());
-    // What only stretches or names anew is no work of its own.
+    // A broadcast and a reshape do no work of their own, so no reason is printed for them.
     if (node->is(Op::Broadcast) || node->is(Op::Reshape)) continue;
     choice.why.push_back({node->origin.empty() ? node->name : node->origin.back(),
                           std::string(info(node->op).text), reason->second.rule,

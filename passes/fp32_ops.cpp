@@ -77,7 +77,7 @@ bool is_offset(const Node* node, const ValueRange& a, const ValueRange& b) {
 
 namespace {
 
-// What is moved to here.
+// The value that this node only moves.
 const Node* moved_from(const Node* node) {
   for (int i = 0; i < kFarthest && moves(node) && !node->is(Op::Gather); ++i) node = node->in[0];
   return node;

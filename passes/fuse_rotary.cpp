@@ -119,7 +119,8 @@ std::optional<Turned> match_joined(Node* root) {
   return fits ? found : std::nullopt;
 }
 
-// What (-second, first) of every pair is of.
+// The value whose pairs (first, second) are turned to (-second, first); none if the node is
+// another.
 std::optional<Part> argument_of_quarter_turn(Node* node) {
   const auto pair = match_pair(node);
   if (!pair) return std::nullopt;
@@ -161,7 +162,7 @@ Node* put_negated(Graph& graph, const Node* before, Node* value) {
   return put(graph, before, value, Op::Mul, {value, minus});
 }
 
-// Those of the first or of the second number of every pair.
+// The angles of the first number of every pair, or of the second.
 Node* put_part(Graph& graph, const Node* before, Node* angles, Form form, bool second) {
   Shape size = angles->type.shape;
   size[2] /= 2;

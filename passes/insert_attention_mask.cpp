@@ -16,7 +16,8 @@
 namespace tessera {
 namespace {
 
-// Of requests of a row, where the caller gives no limit of a batch: heads take memory by it.
+// A batch has room for this many requests a row unless the caller says otherwise. Heads take memory
+// for all of them.
 constexpr int64_t kRequestsOfRow = 4;
 
 // Outputs stay where their tokens stand; those of whole requests are by request.

@@ -147,8 +147,8 @@ bool most_weights_vanish(const Node& matmul, size_t operand) {
 
 namespace {
 
-// How many activations the largest sum by trained weights is like: their length as a vector. 1
-// where that is not many.
+// Trained weights have either sign, so their sum grows with the length of the weights as a vector.
+// This is the largest length of a line of weights; 1 if that is small.
 double weighed(const Node& matmul, size_t operand, const ValueRange& weight) {
   const std::optional<Lines> weights = lines_of(matmul, operand);
   const double inner = weights ? static_cast<double>(weights->inner) : 0;

@@ -41,7 +41,7 @@ void push_masks(const Node* value, std::vector<const Node*>& open) {
   if (value->is(Op::Add)) open.insert(open.end(), value->in.begin(), value->in.end());
 }
 
-// What masks of scores are made of.
+// The reasons for which masks of scores hide a token.
 struct MaskSources {
   bool ids = false;     // hidden by what a token is
   bool places = false;  // and by where it stands: a constant of queries by keys hides some

@@ -9,7 +9,7 @@
 namespace tessera {
 namespace {
 
-// Of all values that an index is made of, over all tries.
+// The elements that all tries together may evaluate.
 constexpr int64_t kMostElements = int64_t{1} << 26;
 
 // A gather of one token a row, in the line of all tokens.

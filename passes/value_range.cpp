@@ -75,7 +75,7 @@ ValueRange as_typed(ValueRange range, DType dtype) {
   return range;
 }
 
-// What a softmax takes, and what that is made of element by element.
+// The operands of softmaxes, and the values that make these element by element.
 std::unordered_set<const Node*> find_scores(const Graph& graph) {
   std::unordered_set<const Node*> scores;
   for (auto node = graph.nodes().rbegin(); node != graph.nodes().rend(); ++node) {

@@ -63,7 +63,7 @@ bool is_number(const ValueRange& range) {
   return !range.activation && is_away_from_zero(ends(range)) && std::isfinite(range.largest());
 }
 
-// What a value is the reciprocal of, or of its root, behind factors; null: it is none.
+// The divisor d if the value is factors times 1/d or 1/sqrt(d); otherwise null.
 const Node* reciprocal_of(const ValueSite& at, const Node* node) {
   for (int i = 0; i < kFarthest; ++i) {
     if (is_view(node) || node->is(Op::Sqrt) || node->is(Op::Slice)) {
@@ -94,7 +94,7 @@ bool divides(const ValueSite& at, size_t i) {
 
 namespace value_rules {
 
-// What holds of either holds of a choice between them.
+// The range of a value that is one of the two.
 ValueRange hull(const ValueRange& a, const ValueRange& b) {
   const Interval both = tessera::hull(ends(a), ends(b));
   return {.lo = both.low,
@@ -163,7 +163,7 @@ ValueRange mul(const ValueSite& at) {
 
 namespace {
 
-// Of divisors that may be near 0, a whole number is not.
+// A divisor may be near 0, but a whole number that is not 0 is at least its step away.
 ValueRange by_small(const ValueRange& a, const ValueRange& b) {
   if (b.step > 0) {
     const double most = a.largest() / b.step;
@@ -248,7 +248,7 @@ ValueRange abs(const ValueSite& at) {
   return range;
 }
 
-// What is too small for f16 counts as 0 next to other exponentials.
+// An exponential too small for f16 counts as 0 next to others.
 ValueRange exp(const ValueSite& at) {
   Interval range = mapped(ends(at.operand(0)), [](double x) { return std::exp(x); });
   if (range.low < kLeastHalf) range.low = 0;

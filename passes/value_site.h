@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What each op makes of ranges of values: one rule for each. Used by passes/value_range.cpp alone.
+// Each op has a rule that makes the range of its result. passes/value_range.cpp alone uses them.
 #pragma once
 
 #include <algorithm>

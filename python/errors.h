@@ -29,7 +29,7 @@ void warn(const std::string& line);
 // Says once in a process why there is no cache of compiled codelets; nothing where `problem` is "".
 void warn_of_cache(const std::string& problem);
 
-// What a tessera.NotFiniteWarning says of each output.
+// The text of a tessera.NotFiniteWarning, by output.
 py::list words_of(const std::vector<NotFinite>& found);
 // One warning each, where Python called from; an exception where the caller has made it one.
 // `whose`: "" or "request 3: ".

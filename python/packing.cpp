@@ -84,7 +84,7 @@ py::object int32_array(const std::vector<int32_t>& values, const Shape& shape) {
   return made.array;
 }
 
-// What a token of this request has in an input.
+// The shape of one token of this request in an input.
 Shape behind_length(const Request& request, const std::string& name, int64_t length) {
   const Shape& shape = request.shapes.at(name);
   const bool has_row = shape.size() > 1 && shape[0] == 1 && shape[1] == length;

@@ -170,8 +170,8 @@ Status BatchRunner::check_name(const std::string& name, size_t size, size_t must
                std::to_string(must) + " as " + contract_.ids_input);
 }
 
-// What says that a token is there, and behind it what says that none is where padding may be
-// stripped.
+// The number of tokens by the request's mask: it must say `there` for each, and then, if padding
+// may be stripped, the other number to its end.
 Expected<size_t> BatchRunner::masked_length(const std::vector<int32_t>& mask) const {
   const int32_t there = contract_.mask_hides ? 0 : 1;
   size_t length = 0;

@@ -36,7 +36,7 @@ struct Answer {
   // Why it has no outputs although its batch ran: the model computed an index from it that a table
   // does not have.
   std::optional<Error> refused = {};
-  // Of an executable in half precision: the outputs that hold infinities or NaN.
+  // The outputs that hold infinities or NaN, if the executable is of half precision.
   std::vector<NotFinite> not_finite = {};
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an executable says of the requests that it takes.
+// The contract by which an executable takes requests, read from its metadata.
 #pragma once
 
 #include <string>
@@ -13,7 +13,7 @@ namespace tessera {
 // The contract of an executable, with what its compiler left open taken from the usual names
 // (input_ids, attention_mask, position_ids). An error where it cannot take requests.
 Expected<PackingContract> request_contract(const Metadata& metadata);
-// What each token has in this input: {} where that is one number.
+// The shape of one token in this input: {} if it is one number.
 Shape shape_of_token(const Metadata& metadata, const std::string& input);
 // Whether an output holds one value of a request, and not one of each token. Without word from the
 // compiler a request has all of its row.

@@ -114,7 +114,7 @@ Status check_rows_are_seen(const PackingContract& contract, const InputViews& in
     for (int64_t r = 0; r < batch.rows; ++r) {
       const auto row = view.bytes.subspan(static_cast<size_t>(r * batch.tokens) * item,
                                           static_cast<size_t>(batch.tokens) * item);
-      // What added cells hold is hidden, and nothing else: 0, of ids too.
+      // Added cells hold 0, ids too, and the mask hides 0 and nothing else.
       const bool by_1 = contract.mask_hides && !is_ids;
       const auto is_seen = [&](std::span<const std::byte> value) {
         const auto is_0 = [](std::byte byte) { return byte == std::byte{0}; };

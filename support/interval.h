@@ -19,7 +19,7 @@ struct Interval {
   bool operator==(const Interval&) const = default;
 };
 
-// What inputs hold, by their names.
+// The intervals of inputs, by their names.
 using NamedIntervals = std::map<std::string, Interval>;
 
 inline Interval hull(std::initializer_list<double> ends) {
@@ -57,7 +57,7 @@ inline Interval square(const Interval& a) {
 inline Interval abs(const Interval& a) {
   return {is_away_from_zero(a) ? std::min(std::abs(a.low), std::abs(a.high)) : 0, a.largest()};
 }
-// What a function that never falls makes of them.
+// The interval of `rising`, a function that never falls, over all of a.
 template <class F>
 Interval mapped(const Interval& a, F rising) {
   return {rising(a.low), rising(a.high)};

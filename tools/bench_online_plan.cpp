@@ -53,7 +53,7 @@ Status choose_contract(const po::variables_map& flags, OnlinePlan& plan) {
         load_runner(TRY(open_popef(paths[0], machine.require_signature, machine.limits)), machine));
     const Metadata& metadata = plan.runner->executable().metadata;
     plan.contract = TRY(request_contract(metadata));
-    // What requests leave out is 0.
+    // The requests of a bench leave these inputs out, and then they are 0.
     std::erase_if(plan.contract.token_inputs,
                   [&](const std::string& name) { return !shape_of_token(metadata, name).empty(); });
     return {};

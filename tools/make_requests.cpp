@@ -63,7 +63,7 @@ Expected<Metadata> metadata_of(const po::variables_map& flags, const std::string
   return std::move(executable.metadata);
 }
 
-// What is written must not mix with what was there.
+// The folder must be new or empty, so that new files do not mix with old ones.
 Status check_output(const std::string& folder) {
   std::error_code error;
   const fs::file_status status = fs::status(folder, error);

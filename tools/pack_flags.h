@@ -20,7 +20,7 @@ struct LengthSource {
   std::optional<LengthHistogram> histogram;
 };
 
-// What the flags of these names say, whichever verb describes them.
+// The values of the flags that say lengths; several verbs have these flags.
 struct LengthFlags {
   int64_t draw = 0, random = 0;  // --draw, --random
   double average = 0;            // --avg_seq_len

@@ -14,8 +14,8 @@
 
 namespace tessera::tools {
 
-// What a request of these tokens brings, by input: by token, in the types that the model
-// declares. `contract` is that of request_contract(metadata).
+// The arrays of a request of these tokens, by input, in the types that the model declares.
+// `contract` is that of request_contract(metadata).
 std::map<std::string, NpyArray> request_arrays(const Metadata& metadata,
                                                const PackingContract& contract,
                                                const SyntheticRequest& request);

@@ -20,13 +20,13 @@ ModelBuilder causal(const char* condition) {
   m.node("Sigmoid", {"y"}, {"gate"});
   m.node("Mul", {"y", "gate"}, {"z"});
   m.node("Reshape", {"z", "heads"}, {"z4"});
-  put_ints(m.node("Transpose", {"z4"}, {"qh2"}), "perm", {0, 2, 1, 3});
-  put_ints(m.node("Transpose", {"z4"}, {"kt2"}), "perm", {0, 2, 3, 1});
-  put_ints(m.node("Transpose", {"z4"}, {"vh2"}), "perm", {0, 2, 1, 3});
+  set_attribute(m.node("Transpose", {"z4"}, {"qh2"}), "perm", Ints{0, 2, 1, 3});
+  set_attribute(m.node("Transpose", {"z4"}, {"kt2"}), "perm", Ints{0, 2, 3, 1});
+  set_attribute(m.node("Transpose", {"z4"}, {"vh2"}), "perm", Ints{0, 2, 1, 3});
   m.node("MatMul", {"qh2", "kt2"}, {"scores2"});
   m.node("Reshape", {"before", "square"}, {"ones"});
   const auto to_bool = [&](const char* from, const char* to) {
-    put_int(m.node("Cast", {from}, {to}), "to", TensorProto::BOOL);
+    set_attribute(m.node("Cast", {from}, {to}), "to", int64_t{TensorProto::BOOL});
   };
   to_bool("ones", "causal");
   m.node("Unsqueeze", {"attention_mask", "axes12"}, {"there4"});
@@ -35,7 +35,7 @@ ModelBuilder causal(const char* condition) {
   m.node("Where", {condition, "scores2", "hides"}, {"masked2"});
   m.node("Softmax", {"masked2"}, {"weights2"});
   m.node("MatMul", {"weights2", "vh2"}, {"seen2"});
-  put_ints(m.node("Transpose", {"seen2"}, {"back2"}), "perm", {0, 2, 1, 3});
+  set_attribute(m.node("Transpose", {"seen2"}, {"back2"}), "perm", Ints{0, 2, 1, 3});
   m.node("Reshape", {"back2", "joined"}, {"answer"});
   return m;
 }

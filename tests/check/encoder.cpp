@@ -16,20 +16,6 @@ std::vector<float> numbers(int64_t count, int64_t seed) {
   return values;
 }
 
-void put_ints(::onnx::NodeProto& node, const char* name, const Ints& values) {
-  ::onnx::AttributeProto& attribute = *node.add_attribute();
-  attribute.set_name(name);
-  attribute.set_type(::onnx::AttributeProto::INTS);
-  for (const int64_t value : values) attribute.add_ints(value);
-}
-
-void put_int(::onnx::NodeProto& node, const char* name, int64_t value) {
-  ::onnx::AttributeProto& attribute = *node.add_attribute();
-  attribute.set_name(name);
-  attribute.set_type(::onnx::AttributeProto::INT);
-  attribute.set_i(value);
-}
-
 ModelBuilder encoder() {
   ModelBuilder m;
   m.input("input_ids", TensorProto::INT64, "2,16");
@@ -47,13 +33,10 @@ ModelBuilder encoder() {
   m.node("MatMul", {"x", "w"}, {"q"});
   m.node("Reshape", {"q", "heads"}, {"q4"});
   m.node("Reshape", {"x", "heads"}, {"x4"});
-  put_ints(m.node("Transpose", {"q4"}, {"qh"}), "perm", {0, 2, 1, 3});
-  put_ints(m.node("Transpose", {"x4"}, {"kt"}), "perm", {0, 2, 3, 1});
-  put_ints(m.node("Transpose", {"x4"}, {"vh"}), "perm", {0, 2, 1, 3});
-  m.node("Cast", {"attention_mask"}, {"mf"}).add_attribute()->set_name("to");
-  auto& to = *m.graph().mutable_node(m.graph().node_size() - 1)->mutable_attribute(0);
-  to.set_type(::onnx::AttributeProto::INT);
-  to.set_i(TensorProto::FLOAT);
+  set_attribute(m.node("Transpose", {"q4"}, {"qh"}), "perm", Ints{0, 2, 1, 3});
+  set_attribute(m.node("Transpose", {"x4"}, {"kt"}), "perm", Ints{0, 2, 3, 1});
+  set_attribute(m.node("Transpose", {"x4"}, {"vh"}), "perm", Ints{0, 2, 1, 3});
+  set_attribute(m.node("Cast", {"attention_mask"}, {"mf"}), "to", int64_t{TensorProto::FLOAT});
   m.node("Unsqueeze", {"mf", "axes12"}, {"m4"});
   m.node("Unsqueeze", {"mf", "axis2"}, {"m"});
   m.node("Sub", {"one", "m4"}, {"hidden"});
@@ -63,7 +46,7 @@ ModelBuilder encoder() {
   m.node("Add", {"scaled", "penalty"}, {"masked"});
   m.node("Softmax", {"masked"}, {"weights"});
   m.node("MatMul", {"weights", "vh"}, {"seen"});
-  put_ints(m.node("Transpose", {"seen"}, {"back"}), "perm", {0, 2, 1, 3});
+  set_attribute(m.node("Transpose", {"seen"}, {"back"}), "perm", Ints{0, 2, 1, 3});
   m.node("Reshape", {"back", "joined"}, {"a"});
   m.node("Add", {"x", "a"}, {"y"});
   return m;

@@ -14,8 +14,6 @@ namespace tessera::test {
 constexpr int64_t kWords = 20, kHidden = 8, kOthers = 6;
 
 std::vector<float> numbers(int64_t count, int64_t seed);
-void put_int(::onnx::NodeProto& node, const char* name, int64_t value);
-void put_ints(::onnx::NodeProto& node, const char* name, const Ints& values);
 
 // One layer of attention, %y; and %m, the mask as f32 [batch,sequence,1].
 ModelBuilder encoder();

@@ -26,7 +26,7 @@ TEST(Heads, a_maximum_over_the_mask_is_of_each_request_and_its_classes_too) {
   ModelBuilder m = encoder();
   m.node("Equal", {"m", "zero"}, {"absent"});
   m.node("Where", {"absent", "low", "y"}, {"kept"});
-  put_ints(m.node("ReduceMax", {"kept"}, {"most"}), "axes", {1});
+  set_attribute(m.node("ReduceMax", {"kept"}, {"most"}), "axes", Ints{1});
   m.node("MatMul", {"most", "w"}, {"logits"});
   m.node("Softmax", {"logits"}, {"answer"});
   expect_each_request_is_right(m);
@@ -38,7 +38,7 @@ TEST(Heads, a_maximum_of_words_as_splade_has_it_is_of_each_request) {
   m.node("Add", {"one", "relu"}, {"more"});
   m.node("Log", {"more"}, {"log"});
   m.node("Mul", {"log", "m"}, {"kept"});
-  put_ints(m.node("ReduceMax", {"kept"}, {"answer"}), "axes", {1});
+  set_attribute(m.node("ReduceMax", {"kept"}, {"answer"}), "axes", Ints{1});
   expect_each_request_is_right(m);
 }
 
@@ -48,10 +48,7 @@ TEST(Heads, weights_that_a_softmax_makes_of_tokens_are_of_each_request) {
   m.node("MatMul", {"y", "v"}, {"importance"});
   m.node("Equal", {"m", "zero"}, {"absent"});
   m.node("Where", {"absent", "low", "importance"}, {"kept"});
-  ::onnx::AttributeProto& axis = *m.node("Softmax", {"kept"}, {"share"}).add_attribute();
-  axis.set_name("axis");
-  axis.set_type(::onnx::AttributeProto::INT);
-  axis.set_i(1);
+  set_attribute(m.node("Softmax", {"kept"}, {"share"}), "axis", int64_t{1});
   m.node("Mul", {"y", "share"}, {"weighted"});
   m.node("ReduceSum", {"weighted", "axis1"}, {"answer"});
   expect_each_request_is_right(m);
@@ -59,10 +56,7 @@ TEST(Heads, weights_that_a_softmax_makes_of_tokens_are_of_each_request) {
 
 TEST(Heads, what_is_made_of_a_request_may_go_back_to_its_tokens) {
   ModelBuilder m = encoder();
-  m.node("Gather", {"y", "first"}, {"taken"}).add_attribute()->set_name("axis");
-  auto& axis = *m.graph().mutable_node(m.graph().node_size() - 1)->mutable_attribute(0);
-  axis.set_type(::onnx::AttributeProto::INT);
-  axis.set_i(1);
+  set_attribute(m.node("Gather", {"y", "first"}, {"taken"}), "axis", int64_t{1});
   m.node("Unsqueeze", {"taken", "axis1"}, {"each"});
   m.node("Mul", {"y", "each"}, {"answer"});
   expect_each_request_is_right(m);
@@ -79,7 +73,8 @@ void pick(ModelBuilder& m) {
 TEST(Heads, the_last_token_by_a_count_of_the_mask_is_of_each_request) {
   ModelBuilder m = encoder();
   m.ints("one_token", {1}, true);
-  put_int(m.node("ReduceSum", {"attention_mask", "axis1"}, {"count"}), "keepdims", 0);
+  set_attribute(m.node("ReduceSum", {"attention_mask", "axis1"}, {"count"}), "keepdims",
+                int64_t{0});
   m.node("Sub", {"count", "one_token"}, {"place"});
   pick(m);
   expect_each_request_is_right(m, {}, {"padded", "A", "B"});
@@ -92,8 +87,8 @@ TEST(Heads, the_last_token_by_the_largest_place_of_the_mask_is_of_each_request) 
   m.ints("places", places);
   m.node("Mul", {"attention_mask", "places"}, {"there"});
   ::onnx::NodeProto& largest = m.node("ArgMax", {"there"}, {"place"});
-  put_int(largest, "axis", -1);
-  put_int(largest, "keepdims", 0);
+  set_attribute(largest, "axis", int64_t{-1});
+  set_attribute(largest, "keepdims", int64_t{0});
   pick(m);
   expect_each_request_is_right(m, {}, {"padded", "A", "B"});
 }
@@ -101,8 +96,8 @@ TEST(Heads, the_last_token_by_the_largest_place_of_the_mask_is_of_each_request) 
 TEST(Heads, the_token_of_the_largest_id_is_of_each_request) {
   ModelBuilder m = encoder();
   ::onnx::NodeProto& largest = m.node("ArgMax", {"input_ids"}, {"place"});
-  put_int(largest, "axis", -1);
-  put_int(largest, "keepdims", 0);
+  set_attribute(largest, "axis", int64_t{-1});
+  set_attribute(largest, "keepdims", int64_t{0});
   pick(m);
   expect_each_request_is_right(m, {}, {"padded", "A", "B"});
 }
@@ -111,10 +106,10 @@ TEST(Heads, the_first_token_of_an_id_is_of_each_request) {
   ModelBuilder m = encoder();
   m.ints("end", {7}, true);
   m.node("Equal", {"input_ids", "end"}, {"ends"});
-  put_int(m.node("Cast", {"ends"}, {"numbers"}), "to", TensorProto::INT32);
+  set_attribute(m.node("Cast", {"ends"}, {"numbers"}), "to", int64_t{TensorProto::INT32});
   ::onnx::NodeProto& largest = m.node("ArgMax", {"numbers"}, {"place"});
-  put_int(largest, "axis", -1);
-  put_int(largest, "keepdims", 0);
+  set_attribute(largest, "axis", int64_t{-1});
+  set_attribute(largest, "keepdims", int64_t{0});
   pick(m);
   expect_each_request_is_right(m, {}, {"padded", "A", "B"});
 }

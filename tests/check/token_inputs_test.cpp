@@ -12,8 +12,8 @@ TEST(TokenInputs, each_token_may_have_the_corners_of_a_box) {
   m.input("bbox", TensorProto::INT64, "2,16,4");
   m.floats("places", numbers(kOthers * kHidden, 5), {kOthers, kHidden});
   m.ints("left", {0}, true).ints("right", {2}, true);
-  put_int(m.node("Gather", {"bbox", "left"}, {"x0"}), "axis", 2);
-  put_int(m.node("Gather", {"bbox", "right"}, {"x1"}), "axis", 2);
+  set_attribute(m.node("Gather", {"bbox", "left"}, {"x0"}), "axis", int64_t{2});
+  set_attribute(m.node("Gather", {"bbox", "right"}, {"x1"}), "axis", int64_t{2});
   m.node("Gather", {"places", "x0"}, {"from"});
   m.node("Gather", {"places", "x1"}, {"to"});
   m.node("Mul", {"from", "to"}, {"box"});

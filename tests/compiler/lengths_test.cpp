@@ -36,10 +36,7 @@ ModelBuilder sum_by(const std::string& axis, ModelBuilder m, const std::string& 
   m.node("Gather", {"shape", axis}, {"size"}, "size");
   std::string size = "size";
   if (!at_most.empty()) m.node("Min", {"size", at_most}, {size = "bounded"}, "bounded");
-  auto& to = *m.node("Cast", {size}, {"divisor"}, "cast").add_attribute();
-  to.set_name("to");
-  to.set_type(::onnx::AttributeProto::INT);
-  to.set_i(TensorProto::FLOAT);
+  set_attribute(m.node("Cast", {size}, {"divisor"}, "cast"), "to", int64_t{TensorProto::FLOAT});
   m.node("Div", {"sum", "divisor"}, {"y"}, "mean");
   m.output("y");
   return m;
@@ -114,10 +111,7 @@ TEST(Lengths, numbers_of_places_are_compared_however_large_they_are) {
   m.node("Gather", {"shape", "one"}, {"size"});
   m.node("Range", {"zero", "size", "one"}, {"places"});
   m.node("Unsqueeze", {"places", "axis_1"}, {"column"});
-  auto& to = *m.node("Cast", {"column"}, {"floats"}).add_attribute();
-  to.set_name("to");
-  to.set_type(::onnx::AttributeProto::INT);
-  to.set_i(TensorProto::FLOAT);
+  set_attribute(m.node("Cast", {"column"}, {"floats"}), "to", int64_t{TensorProto::FLOAT});
   m.node("Mul", {"floats", "frequencies"}, {"angles"});
   m.node("MatMul", {"angles", "weights"}, {"turned"});
   m.node("Add", {"words", "turned"}, {"y"});

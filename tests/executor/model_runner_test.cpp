@@ -190,25 +190,21 @@ TEST(ModelRunner, takes_and_gives_float32_for_halves) {
             "x: value 70000.000000 at [1,1], must be in -65504..65504");
 }
 
+// y is the input `info`.
+Executable copy_of_info(const std::string& type, const std::string& shape) {
+  return tiny_executable("program odd { target test input info: " + type + " = by " + shape +
+                         " at 0 output y: " + type + " = by " + shape +
+                         " at 0 inputs info outputs y step s {"
+                         " copy on [1] at 0 perm=[0,1] step=[1,1]"
+                         " read info [*, *] write y [*, *] } }");
+}
+
 // The runner of an executable that was not read from a file.
 TEST(ModelRunner, an_unpack_info_that_is_not_of_integers_is_not_read_as_lengths) {
-  Executable executable = tiny_executable(R"(program odd {
-  target test
-  input info: bool[5,1] = by [5,1] at 0
-  output y: bool[5,1] = by [5,1] at 0
-  inputs info
-  outputs y
-  step s {
-    copy on [1] at 0 perm=[0,1] step=[1,1]
-    read info [*, *]
-    write y [*, *]
-  }
-}
-)");
+  Executable executable = copy_of_info("bool[5,1]", "[5,1]");
   executable.metadata.packing.unpack_info_input = "info";
-  auto runner = ModelRunner::create(std::make_shared<const Executable>(std::move(executable)),
-                                    {.threads = 1, .jit = shared_jit()});
-  ASSERT_TRUE(runner.ok()) << runner.error().message;
+  const auto runner = runner_of(std::move(executable));
+  ASSERT_NE(runner, nullptr);
   const Bytes in(5, std::byte{1});
   Bytes out(5);
   const InputViews inputs = {
@@ -217,34 +213,21 @@ TEST(ModelRunner, an_unpack_info_that_is_not_of_integers_is_not_read_as_lengths)
   const OutputViews outputs = {
       {"y", {DType::Bool, {5, 1}, out}}
   };
-  const Status ran = (*runner)->run(inputs, outputs);
+  const Status ran = runner->run(inputs, outputs);
   EXPECT_TRUE(ran.ok()) << ran.error().message;
   EXPECT_EQ(out, in);
 }
 
 TEST(ModelRunner, a_request_of_form_b_stands_within_a_row) {
-  Executable executable = tiny_executable(R"(program odd {
-  target test
-  input info: i32[2,2] = by [2,2] at 0
-  output y: i32[2,2] = by [2,2] at 0
-  inputs info
-  outputs y
-  step s {
-    copy on [1] at 0 perm=[0,1] step=[1,1]
-    read info [*, *]
-    write y [*, *]
-  }
-}
-)");
+  Executable executable = copy_of_info("i32[2,2]", "[2,2]");
   PackingContract& packing = executable.metadata.packing;
   packing.form = PackingForm::B;
   packing.rows = 3;
   packing.row_length = 4;
   packing.max_valid_num = 2;
   packing.unpack_info_input = "info";
-  auto runner = ModelRunner::create(std::make_shared<const Executable>(std::move(executable)),
-                                    {.threads = 1, .jit = shared_jit()});
-  ASSERT_TRUE(runner.ok()) << runner.error().message;
+  const auto runner = runner_of(std::move(executable));
+  ASSERT_NE(runner, nullptr);
   const auto error_of = [&](const std::vector<int32_t>& places) -> std::string {
     std::vector<int32_t> out(4);
     const InputViews inputs = {
@@ -253,7 +236,7 @@ TEST(ModelRunner, a_request_of_form_b_stands_within_a_row) {
     const OutputViews outputs = {
         {"y", {DType::I32, {2, 2}, std::as_writable_bytes(std::span(out))}}
     };
-    const Status ran = (*runner)->run(inputs, outputs);
+    const Status ran = runner->run(inputs, outputs);
     return ran.ok() ? "" : ran.error().message;
   };
   EXPECT_EQ(error_of({9, 3, 0, 0}), "");

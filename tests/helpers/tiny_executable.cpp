@@ -56,6 +56,13 @@ std::shared_ptr<Jit> shared_jit() {
   return jit;
 }
 
+std::shared_ptr<ModelRunner> runner_of(Executable executable) {
+  auto runner = ModelRunner::create(std::make_shared<const Executable>(std::move(executable)),
+                                    {.threads = 1, .jit = shared_jit()});
+  EXPECT_TRUE(runner.ok()) << runner.error().message;
+  return runner.ok() ? runner.take() : nullptr;
+}
+
 Bytes random_tensor(DType dtype, int64_t elements, uint32_t seed) {
   std::mt19937 random(seed);
   Bytes bytes(static_cast<size_t>(elements * size_of(dtype)));

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "executor/jit.h"
+#include "executor/model_runner.h"
 #include "program/popef.h"
 
 namespace tessera {
@@ -37,6 +38,9 @@ Executable unverified_executable(std::string_view text);
 
 // For machines that come and go: codelets are compiled once in a test program.
 std::shared_ptr<Jit> shared_jit();
+
+// Its runner, of one thread; null after a failure of the test.
+std::shared_ptr<ModelRunner> runner_of(Executable executable);
 
 // Random bytes for a tensor: floats in -1..1 of its dtype, integers in 0..3, booleans.
 Bytes random_tensor(DType dtype, int64_t elements, uint32_t seed);

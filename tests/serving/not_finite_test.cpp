@@ -43,10 +43,7 @@ std::shared_ptr<ModelRunner> lookup_runner() {
   executable.metadata.packing.outputs = {
       {"y", false}
   };
-  auto runner = ModelRunner::create(std::make_shared<const Executable>(std::move(executable)),
-                                    {.threads = 1, .jit = shared_jit()});
-  EXPECT_TRUE(runner.ok()) << runner.error().message;
-  return runner.ok() ? runner.take() : nullptr;
+  return runner_of(std::move(executable));
 }
 
 Request request_of(std::vector<int32_t> ids) { return {{{"input_ids", std::move(ids)}}}; }

@@ -90,6 +90,19 @@ Expected<Node*> attend(Call& call, const Attending& a) {
   return call.reshape(out, {shape[0], shape[1], heads * depth});
 }
 
+Expected<Node*> by_heads(Call& call, size_t i, const char* attribute) {
+  const Shape& shape = call.shape(i);
+  const int64_t heads = call.attr(attribute, int64_t{0});
+  if (shape.size() == 4) return call.in(i);
+  if (shape.size() != 3 || heads < 1 || shape[2] % heads != 0)
+    return call.error("input " + std::to_string(i) + " is " + to_string(call.in(i)->type) +
+                      " and " + attribute + " is " + std::to_string(heads) +
+                      ", must be [batch, heads, sequence, depth], or [batch, sequence, hidden] "
+                      "where hidden is a multiple of " +
+                      attribute);
+  return call.transpose(TRY(split_heads(call, call.in(i), heads)), {0, 2, 1, 3});
+}
+
 Expected<Node*> split_heads(Call& call, Node* x, int64_t heads) {
   const Shape s = x->type.shape;
   if (s.size() != 3 || heads < 1 || s[2] % heads != 0)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What fused attentions have in common once their operands are told apart: said by parts, as
-// exporters write them and passes/fuse_attention.cpp finds them.
+// The importers of all fused attentions share these parts. They write an attention as matmuls and a
+// softmax, as exporters do, and passes/fuse_attention.cpp finds it again.
 #pragma once
 
 #include <vector>
@@ -22,6 +22,10 @@ Expected<Node*> attend(Call& call, const Attending& a);
 // [batch,tokens,heads x depth] as [batch,tokens,heads,depth].
 Expected<Node*> split_heads(Call& call, Node* x, int64_t heads);
 
+// Operand i of [batch,heads,tokens,depth] as it is, or of [batch,tokens,hidden] split into as many
+// heads as the attribute says.
+Expected<Node*> by_heads(Call& call, size_t i, const char* attribute);
+
 // One of the parts that stand side by side along the last axis.
 Expected<Node*> last_part(Call& call, Node* x, int64_t start, int64_t size);
 
@@ -33,8 +37,8 @@ double lowest(DType dtype);
 // 0, 1, 2 … in a shape of one long axis.
 Expected<Node*> counting(Call& call, const Shape& shape);
 
-// Of bools [1,1,queries,keys]: whether the key comes no later than the query, and less than
-// `window` places before it (0: any number).
+// Bools [1,1,queries,keys]: true where the key stands at the query or less than `window` places
+// before it (0: any number).
 Expected<Node*> seen_before(Call& call, int64_t queries, int64_t keys, int64_t window = 0);
 
 // [batch,keys]: whether each key comes before the end of its row, which is i32 [batch].

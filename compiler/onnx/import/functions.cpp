@@ -50,7 +50,8 @@ Expected<Attributes> defaults_of(const FunctionProto& function) {
   return defaults;
 }
 
-// What a body adds to the memory that is taken for it: its attributes' values, as often as named.
+// The size of an inlined body. `bytes` are the values of the call's attributes, counted once for
+// each node that refers to them.
 struct Cost {
   int64_t nodes = 0, messages = 0, bytes = 0;
 };

@@ -28,7 +28,7 @@ class Functions {
 
   // Null where the model has no function for the node.
   const ::onnx::FunctionProto* find(const ::onnx::NodeProto& node) const;
-  // What the call computes. The graph lives as long as owner().
+  // The body of the function, with the attributes of this call. It lives as long as owner().
   Expected<const ::onnx::GraphProto*> enter(const ::onnx::FunctionProto& function,
                                             const ::onnx::NodeProto& call);
   void leave() { active_.pop_back(); }

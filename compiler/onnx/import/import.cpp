@@ -308,7 +308,7 @@ class Importer {
     return taken;
   }
 
-  // Of the innermost scope, which ends here: what it gives are the results of the node.
+  // Ends the innermost scope: the outputs of `body` become the results of `node`.
   Status take_body(const NodeProto& node, const GraphProto& body) {
     auto results = results_of(node, body);
     scopes_.close();

@@ -16,7 +16,7 @@ Expected<Node*> part_of(Call& call, Node* list, int64_t start, int64_t size) {
   return call.add(Op::Slice, {list}, part);
 }
 
-// Of numbers as ONNX Runtime reads them: a key counts where its number is above 0.
+// ONNX Runtime shows a key if its number in the mask is above 0.
 Expected<Node*> above_zero(Call& call, Node* mask) {
   if (mask->type.dtype == DType::Bool) return mask;
   return call.add(Op::Less, {TRY(call.like(mask, 0)), mask});

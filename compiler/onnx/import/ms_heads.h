@@ -9,8 +9,8 @@ namespace tessera {
 // The attribute num_heads.
 Expected<int64_t> heads_of(Call& call);
 
-// Of x [batch,tokens,hidden] by the weights of all three projections, side by side, in thirds or
-// by the attribute qkv_hidden_sizes. `bias` may be null.
+// Queries, keys and values of x [batch,tokens,hidden]. The weights of the three projections stand
+// side by side, in thirds or as the attribute qkv_hidden_sizes says. `bias` may be null.
 Expected<Attending> projected(Call& call, Node* x, Node* weights, Node* bias, int64_t heads);
 
 // Each [batch,tokens,hidden]; or q [batch,tokens,heads,3,depth] alone; or k

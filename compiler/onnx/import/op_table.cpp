@@ -147,7 +147,7 @@ constexpr OnnxOp kOps[] = {
     {"",  "GlobalMaxPool",      1,  1, 1, "",                     kTakesNarrow, h::global_max_pool},
     {"",  "MaxPool",            1,  1, 2, kMaxPoolAttrs,          kTakesNarrow, h::max_pool},
 
-    // Of known values: Resize.
+    // Both resize known values alone.
     {"",  "Resize",             1,  4, 1, kResizeAttrs,           kTakesNarrow, h::resize},
     {"",  "Upsample",           1,  2, 1, "mode:string scales:floats", kTakesNarrow, h::resize},
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a model says of itself before its shapes are known.
+// Reads the names and declared shapes of a model, and imports it at given shapes.
 #include "compiler/onnx/import/import.h"
 #include "compiler/onnx/import/inputs.h"
 #include "compiler/onnx/model_file.h"

@@ -194,7 +194,8 @@ Status cast(Call& call) { return cast_to(call, static_cast<int32_t>(call.attr("t
 
 Status cast_like(Call& call) { return cast_to(call, call.value(1).onnx_type); }
 
-// Of floats the remainder of what is known alone: a quotient that is rounded would give another.
+// Floats must be known at import, where fmod is exact. A remainder made of a rounded quotient is
+// not.
 Status mod(Call& call) {
   const bool fmod = call.attr("fmod", int64_t{0}) != 0;
   std::vector<Node*> in = TRY(call.broadcast_together(call.all_in()));
@@ -218,7 +219,7 @@ Status mod(Call& call) {
   return {};
 }
 
-// Of uint8 alone, where what leaves the 8 bits is gone: more than 8 places shift out all of them.
+// uint8 alone is shifted. A shift of 8 places or more gives 0.
 Status bit_shift(Call& call) {
   const std::string direction = call.attr("direction", "");
   if (direction != "LEFT" && direction != "RIGHT")

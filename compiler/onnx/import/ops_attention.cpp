@@ -3,6 +3,7 @@
 // PyTorch's exporters write for older opsets.
 #include <cmath>
 
+#include "compiler/onnx/import/attend.h"
 #include "compiler/onnx/import/op_table.h"
 
 namespace tessera::handlers {
@@ -32,27 +33,13 @@ Status check_encoder(Call& call) {
   return {};
 }
 
-// [batch,heads,sequence,depth]; of [batch,sequence,hidden] the heads that an attribute counts.
-Expected<Node*> by_heads(Call& call, AttentionInput i) {
-  const Shape& shape = call.shape(i);
-  const char* attribute = i == kQ ? "q_num_heads" : "kv_num_heads";
-  const int64_t heads = call.attr(attribute, int64_t{0});
-  if (shape.size() == 4) return call.in(i);
-  if (shape.size() != 3 || heads < 1 || shape[2] % heads != 0)
-    return call.error("input " + std::to_string(i) + " is " + to_string(call.in(i)->type) +
-                      " and " + attribute + " is " + std::to_string(heads) +
-                      ", must be [batch, heads, sequence, depth], or [batch, sequence, hidden] of "
-                      "that many heads");
-  Node* split = TRY(call.reshape(call.in(i), {shape[0], shape[1], heads, shape[2] / heads}));
-  return call.transpose(split, {0, 2, 1, 3});
-}
-
 struct Operands {
   Node *q, *k, *v;
 };
 
 Expected<Operands> operands_by_heads(Call& call) {
-  const Operands of{TRY(by_heads(call, kQ)), TRY(by_heads(call, kK)), TRY(by_heads(call, kV))};
+  const Operands of{TRY(by_heads(call, kQ, "q_num_heads")), TRY(by_heads(call, kK, "kv_num_heads")),
+                    TRY(by_heads(call, kV, "kv_num_heads"))};
   const Shape &q = of.q->type.shape, &k = of.k->type.shape, &v = of.v->type.shape;
   const bool one_rank = call.rank(kQ) == call.rank(kK) && call.rank(kK) == call.rank(kV);
   const bool fits = one_rank && q[0] == k[0] && q[3] == k[3] && v[0] == k[0] && v[1] == k[1] &&
@@ -75,7 +62,7 @@ Expected<Node*> repeated(Call& call, Node* x, int64_t heads) {
   return call.reshape(all, {one[0], heads, one[2], one[3]});
 }
 
-// Which keys a query may see by its place alone; null where it may see all.
+// Bools [1,1,queries,keys] of is_causal and the windows; null if a query may see every key.
 Expected<Node*> seen_by_place(Call& call, int64_t queries, int64_t keys) {
   const bool causal = call.attr("is_causal", int64_t{0}) != 0;
   const int64_t left = call.attr("left_window_size", int64_t{-1});

@@ -17,7 +17,8 @@ namespace {
 
 // Slices of one axis that are put side by side, or summed. Longer kernels are refused.
 constexpr int64_t kMostTaps = 256;
-// What windows see is copied once for each tap. Products over more than this are summed in parts.
+// The elements that im2col copies for one matmul at most. A larger convolution is a sum of matmuls
+// over parts of its taps.
 constexpr int64_t kMostCopied = int64_t{1} << 24;
 // Multiplied and added tap by tap up to here; a matmul has fewer nodes.
 constexpr int64_t kMostAdded = 64;

@@ -34,7 +34,7 @@ Status fast_gelu(Call& call) {
   return result_gelu(call, x, "tanh");
 }
 
-// Of x + skip + bias, as ONNX Runtime's BiasAdd is.
+// BiasAdd of ONNX Runtime is x + skip + bias.
 Status bias_add(Call& call) {
   Node* x = TRY(sum(call, call.in(0), call.in(1)));
   return call.result_broadcast(Op::Add, {x, call.in(2)});
@@ -213,7 +213,7 @@ Expected<Node*> position_rows(Call& call) {
   return call.add(Op::Gather, {call.in(kPositions), at}, with("axis", int64_t{0}));
 }
 
-// How many tokens of each row are there: as many as its mask has ones.
+// The number of tokens in each row: the number of ones in its mask.
 Expected<Node*> mask_index(Call& call) {
   const Shape rows = {call.shape(kIds)[0]};
   if (!call.in(kMask)) return call.full({DType::I32, rows}, 0);

@@ -346,7 +346,7 @@ Status replace_rows(Call& call, const Shape& table, const std::vector<int64_t>& 
 
 }  // namespace
 
-// Of rows that are named twice the last counts, which the standard leaves open.
+// If two indices name one row, the last update counts; the standard leaves this open.
 Status scatter_nd(Call& call) {
   const Tuples tuples = TRY(tuples_of(call, 0));
   Shape table = {elements(tuples.dims)};

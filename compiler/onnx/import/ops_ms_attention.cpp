@@ -8,7 +8,8 @@
 namespace tessera::handlers {
 namespace {
 
-// What both say in the same attributes. The mask and the bias are these operands.
+// Attention and MultiHeadAttention share the attributes of scale and mask. `mask` and `bias` are
+// the numbers of their operands.
 Status add_masks(Call& call, Attending& a, size_t mask, const char* mask_name, size_t bias) {
   const DType dtype = a.q->type.dtype;
   const double filter = call.attr("mask_filter_value", -10000.0);
@@ -49,7 +50,7 @@ Status ms_attention(Call& call) {
   TRY(add_masks(call, a, 3, "mask_index", 5));
   call.bind(0, TRY(attend(call, a)));
   if (!call.wants(1)) return {};
-  // What a decoder would keep: keys, and behind them values.
+  // Output 1 joins keys and values, for a decoder to keep.
   if (a.k->type.shape != a.v->type.shape)
     return call.error("returns keys and values in one (output 1), must not: they differ in size");
   std::vector<Node*> present;

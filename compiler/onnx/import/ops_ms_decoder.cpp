@@ -85,10 +85,12 @@ Status ms_rotary_embedding(Call& call) {
     heads = shape[2] / table_width;
   const bool fits = by_heads || (shape.size() == 3 && heads > 0 && shape[2] % heads == 0);
   if (!fits || (width != 0 && width != table_width))
-    return call.error("input is " + to_string(call.in(kX)->type) + ", num_heads " +
-                      std::to_string(heads) + " and rotary_embedding_dim " + std::to_string(width) +
-                      ", must be [batch, heads, sequence, depth] or [batch, sequence, hidden] of "
-                      "that many heads, and twice the width of cos_cache or 0");
+    return call.error(
+        "input is " + to_string(call.in(kX)->type) + ", num_heads " + std::to_string(heads) +
+        " and rotary_embedding_dim " + std::to_string(width) +
+        ", must be [batch, heads, sequence, depth], or [batch, sequence, hidden] where "
+        "hidden is a multiple of num_heads; rotary_embedding_dim must be 0 or twice "
+        "the width of cos_cache");
   Node* x = by_heads ? TRY(call.transpose(call.in(kX), {0, 2, 1, 3}))
                      : TRY(split_heads(call, call.in(kX), heads));
   const Shape split = x->type.shape;

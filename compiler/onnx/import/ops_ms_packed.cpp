@@ -13,7 +13,7 @@
 namespace tessera::handlers {
 namespace {
 
-// What RemovePadding says of tokens: the place of each where it is one, and -1 where it is not.
+// The token offsets of RemovePadding: the place of each token, and -1 in cells that hold none.
 Expected<Node*> offsets_of(Call& call, Node* there) {
   Node* places = TRY(counting(call, {1, elements(there->type.shape)}));
   places = TRY(call.reshape(places, there->type.shape));

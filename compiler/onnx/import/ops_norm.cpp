@@ -5,7 +5,7 @@
 
 namespace tessera::handlers {
 
-// Of all axes from `axis` on, as one row.
+// RMSNormalization takes all axes from `axis` on as one row.
 Status rms_norm(Call& call) {
   const int64_t axis = TRY(call.axis(call.attr("axis", int64_t{-1}), call.rank(0)));
   const Shape shape = call.shape(0);
@@ -33,7 +33,7 @@ Expected<Node*> standardized(Call& call, const Shape& rows) {
   return call.add(Op::LayerNorm, {x, ones, zeros}, eps);
 }
 
-// What belongs to each channel, or before opset 21 to each group, stretched over x.
+// Operand i, a number for each channel (before opset 21 for each group), stretched over x.
 Expected<Node*> for_each_channel(Call& call, size_t i, const Shape& rows) {
   const Shape& shape = call.shape(0);
   const bool of_groups = call.opset < 21;

@@ -49,8 +49,8 @@ Expected<Node*> cropped(Call& call, Node* x, size_t axis, int64_t before, int64_
   return slice_axis(call, x, axis, {from == size ? 0 : from, 1, size - from - behind});
 }
 
-// Which elements of an axis of `size` stand at `begin` to `end`, where the value itself has 0 to
-// `size`: as few even steps as say it. A step of 0 repeats one element.
+// The elements of an axis, in order, as the fewest runs of even steps. A step of 0 repeats one
+// element.
 using Pieces = std::vector<Steps>;
 
 Pieces pieces_of_edge(int64_t size, int64_t begin, int64_t end) {

@@ -67,8 +67,7 @@ Expected<Node*> pooled(Call& call, const Pooling& pooling, const std::vector<Win
   return call.add(pooling.many, {x}, with("axes", blocks));
 }
 
-// How many elements each window along an axis sees: of the image, and of its padding if that
-// counts.
+// The number of elements in each window along an axis. Padding counts if `with_padding` is true.
 Expected<std::vector<double>> counts_of(Call& call, const Window& window, bool with_padding) {
   if (!call.spend(window.count)) return call.error("has too many windows to be counted at import");
   const int64_t begin = with_padding ? 0 : window.before;

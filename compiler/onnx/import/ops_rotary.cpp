@@ -2,6 +2,7 @@
 // ONNX's RotaryEmbedding (opset 23): the numbers of each head, turned in pairs by the angles of
 // their token. Written in the parts that older exporters write, which fuse_rotary finds and packing
 // follows to the positions.
+#include "compiler/onnx/import/attend.h"
 #include "compiler/onnx/import/op_table.h"
 
 namespace tessera::handlers {
@@ -9,21 +10,7 @@ namespace {
 
 enum RotaryInput : size_t { kX, kCos, kSin, kPositions };
 
-// [batch,heads,tokens,depth]; of [batch,tokens,hidden] its heads.
-Expected<Node*> by_heads(Call& call) {
-  const Shape& shape = call.shape(kX);
-  const int64_t heads = call.attr("num_heads", int64_t{0});
-  if (shape.size() == 4) return call.in(kX);
-  if (shape.size() != 3 || heads < 1 || shape[2] % heads != 0)
-    return call.error("input is " + to_string(call.in(kX)->type) + " and num_heads is " +
-                      std::to_string(heads) +
-                      ", must be [batch, heads, sequence, depth], or [batch, sequence, hidden] of "
-                      "that many heads");
-  Node* split = TRY(call.reshape(call.in(kX), {shape[0], shape[1], heads, shape[2] / heads}));
-  return call.transpose(split, {0, 2, 1, 3});
-}
-
-// How many numbers of a head are turned.
+// RotaryEmbedding turns this many numbers of a head; the others stay.
 Expected<int64_t> turned_depth(Call& call, int64_t depth) {
   const int64_t named = call.attr("rotary_embedding_dim", int64_t{0});
   const int64_t turned = named == 0 ? depth : named;
@@ -54,7 +41,7 @@ Expected<Node*> angles(Call& call, RotaryInput which, const Shape& x, int64_t pa
   return call.broadcast(once, {x[0], x[1], x[2], pairs});
 }
 
-// Of the last axis, `size` numbers from `start` on, each `step` apart.
+// `size` numbers of the last axis, from `start` on, `step` apart.
 Expected<Node*> numbers(Call& call, Node* x, int64_t start, int64_t step, int64_t size) {
   Shape part = x->type.shape;
   part[3] = size;
@@ -97,7 +84,7 @@ Expected<Node*> turned(Call& call, Node* x, int64_t pairs) {
 }  // namespace
 
 Status rotary_embedding(Call& call) {
-  Node* x = TRY(by_heads(call));
+  Node* x = TRY(by_heads(call, kX, "num_heads"));
   const int64_t depth = x->type.shape[3];
   const int64_t width = TRY(turned_depth(call, depth));
   Node* out = TRY(turned(call, TRY(numbers(call, x, 0, 1, width)), width / 2));

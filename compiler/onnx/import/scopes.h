@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What names stand for while a model is imported: those of its graph, of the branches within, and
-// of the bodies of functions. A branch sees what is around it, a function its operands alone; and
-// neither leaves a name behind, so that siblings may use one name for two values.
+// The values that names stand for while a model is imported. Its graph, each branch and each
+// function body is a scope. A branch sees the names around it, a function sees its operands alone.
+// A scope takes its names along when it ends, so siblings may use one name for two values.
 #pragma once
 
 #include <string>
@@ -30,7 +30,7 @@ class Scopes {
   // Null where it is not known; so is an initializer that has no value yet.
   const OnnxValue* value(const std::string& name) const;
   const Initializer* initializer(const std::string& name) const;
-  // Of the innermost scope; of an initializer, where it stands.
+  // Names a value in the innermost scope, or an initializer in the scope that has it.
   void set(const std::string& name, const OnnxValue& value);
   // False where the name exists already.
   bool add(const std::string& name, const Initializer& initializer);

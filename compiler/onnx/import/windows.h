@@ -31,8 +31,7 @@ Expected<std::vector<Window>> read_windows(Call& call, const Shape& kernel);
 // More of an axis: `value`, one number, so many times before and after.
 Expected<Node*> pad_axis(Call& call, Node* x, size_t axis, int64_t before, int64_t after,
                          Node* value);
-// What windows see, from the start of the padding before the image to `length`: padded, and cut
-// where the last window does not reach the end.
+// x with its padding along `axis`, cut behind the last element that a window sees.
 Expected<Node*> seen_through(Call& call, Node* x, size_t axis, const Window& window, Node* value);
 
 // `count` elements of an axis.

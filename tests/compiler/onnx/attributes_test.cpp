@@ -40,13 +40,6 @@ struct Sample {
   return added;
 }
 
-void set_int(::onnx::NodeProto& node, const std::string& name, int64_t value) {
-  attribute(node, name, ::onnx::AttributeProto::INT).set_i(value);
-}
-void set_string(::onnx::NodeProto& node, const std::string& name, const std::string& value) {
-  attribute(node, name, ::onnx::AttributeProto::STRING).set_s(value);
-}
-
 void pad_by_one(::onnx::NodeProto& node) {
   auto& pads = attribute(node, "pads", ::onnx::AttributeProto::INTS);
   for (const int64_t pad : {0, 1, 0, 1}) pads.add_ints(pad);
@@ -107,8 +100,8 @@ const std::vector<Sample>& samples() {
        "RotaryEmbedding", {{"x", "1,4,8"}, {"i", "1,4"}, {"c", "9,4"}, {"s", "9,4"}}},
       {"com.microsoft", "GroupQueryAttention", prompt,
        [](::onnx::NodeProto& node) {
-         set_int(node, "num_heads", 2);
-         set_int(node, "kv_num_heads", 2);
+         set_attribute(node, "num_heads", int64_t{2});
+         set_attribute(node, "kv_num_heads", int64_t{2});
        }},
       {"com.microsoft",
        "PackedAttention", {{"x", "4,8"}, {"w", "8,24"}, {"b", "24"}, {"i", "1,4"}, {"i2", "2"}}},
@@ -116,15 +109,15 @@ const std::vector<Sample>& samples() {
        "PackedMultiHeadAttention", {{"q", "4,8"}, {"k", "4,8"}, {"v", "4,8"}, {"b", ""}, {"i", "1,4"}, {"i2", "2"}}},
       {"com.microsoft", "QuickGelu", {{"x", "4,8"}}},
       {"com.microsoft", "MultiHeadAttention", heads,
-       [](::onnx::NodeProto& node) { set_int(node, "num_heads", 2); }},
+       [](::onnx::NodeProto& node) { set_attribute(node, "num_heads", int64_t{2}); }},
       {"com.microsoft",
        "EmbedLayerNormalization", {{"i", "2,4"}, {"s", ""}, {"w", "9,8"}, {"p", "4,8"}, {"t", ""}, {"g", "8"}, {"b", "8"}}},
       {"com.microsoft", "Attention", qkv,
-       [](::onnx::NodeProto& node) { set_int(node, "num_heads", 2); }},
+       [](::onnx::NodeProto& node) { set_attribute(node, "num_heads", int64_t{2}); }},
       {"", "Attention", {{"q", "1,2,4,8"}, {"k", "1,2,4,8"}, {"v", "1,2,4,8"}}},
       {"",
        "GroupNormalization", {{"x", "2,4,8"}, {"g", "2"}, {"b", "2"}},
-       [](::onnx::NodeProto& node) { set_int(node, "num_groups", 2); }},
+       [](::onnx::NodeProto& node) { set_attribute(node, "num_groups", int64_t{2}); }},
       {"", "RMSNormalization", {{"x", "4,8"}, {"g", "8"}}},
       {"", "Swish", {{"x", "4,8"}}},
       {"", "BatchNormalization", {{"x", "4,8"}, {"g", "8"}, {"b", "8"}, {"m", "8"}, {"v", "8"}}},
@@ -142,8 +135,8 @@ const std::vector<Sample>& samples() {
       {"ai.graphcore", "RMSNormalization", {{"x", "4,8"}, {"g", "8"}}},
       {"ai.graphcore", "Attention", heads,
        [](::onnx::NodeProto& node) {
-         set_int(node, "heads", 2);
-         set_string(node, "mask", "none");
+         set_attribute(node, "heads", int64_t{2});
+         set_attribute(node, "mask", "none");
        }},
   };
   return all;

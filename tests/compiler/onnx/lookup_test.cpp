@@ -19,13 +19,6 @@ using ::testing::Not;
 constexpr int32_t kFloat = TensorProto::FLOAT;
 constexpr int32_t kInt32 = TensorProto::INT32;
 
-void set_int(::onnx::NodeProto& node, const std::string& name, int64_t value) {
-  auto& attribute = *node.add_attribute();
-  attribute.set_name(name);
-  attribute.set_type(::onnx::AttributeProto::INT);
-  attribute.set_i(value);
-}
-
 void constant(ModelBuilder& m, const std::string& name, const Ints& values, const Ints& dims) {
   m.ints(name, values);
   TensorProto& tensor = *m.graph().mutable_initializer(m.graph().initializer_size() - 1);
@@ -120,7 +113,7 @@ TEST(Lookup, by_steps_is_a_slice_of_digits) {
 ModelBuilder elements_model(const std::string& data, const std::string& at, int64_t axis) {
   ModelBuilder m(18);
   m.input("x", kFloat, data).input("at", kInt32, at);
-  set_int(m.node("GatherElements", {"x", "at"}, {"y"}), "axis", axis);
+  set_attribute(m.node("GatherElements", {"x", "at"}, {"y"}), "axis", int64_t{axis});
   return m.output("y");
 }
 
@@ -168,7 +161,7 @@ TEST(Lookup, of_elements_by_constants_that_repeat_keeps_rows_whole) {
   ModelBuilder m(18);
   m.input("x", kFloat, "2,2,3");
   constant(m, "at", {2, 0, 1, 1, 2, 0, 1, 1}, {2, 2, 2});  // the same for both of axis 0
-  set_int(m.node("GatherElements", {"x", "at"}, {"y"}), "axis", 2);
+  set_attribute(m.node("GatherElements", {"x", "at"}, {"y"}), "axis", int64_t{2});
   m.output("y");
   EXPECT_THAT(imported(m), HasSubstr("i32[1,2,2]"));
   const auto y = answer(m, {
@@ -181,7 +174,7 @@ TEST(Lookup, of_elements_by_constants_that_repeat_keeps_rows_whole) {
 TEST(Lookup, of_tuples_by_given_numbers_has_batch_axes) {
   ModelBuilder m(18);
   m.input("x", kFloat, "2,2,2").input("at", kInt32, "2,1");
-  set_int(m.node("GatherND", {"x", "at"}, {"y"}), "batch_dims", 1);
+  set_attribute(m.node("GatherND", {"x", "at"}, {"y"}), "batch_dims", int64_t{1});
   m.output("y");
   const auto y =
       answer(m, {
@@ -220,11 +213,7 @@ TEST(Lookup, scattered_rows_are_not_added) {
   ModelBuilder m(18);
   m.input("x", kFloat, "3,2").input("u", kFloat, "1,2");
   constant(m, "at", {0}, {1, 1});
-  auto& node = m.node("ScatterND", {"x", "at", "u"}, {"y"});
-  auto& reduction = *node.add_attribute();
-  reduction.set_name("reduction");
-  reduction.set_type(::onnx::AttributeProto::STRING);
-  reduction.set_s("add");
+  set_attribute(m.node("ScatterND", {"x", "at", "u"}, {"y"}), "reduction", "add");
   m.output("y");
   EXPECT_EQ(imported(m), "node 'n' (ScatterND): reduction is 'add', must be 'none'");
 }
@@ -263,8 +252,8 @@ TEST(NarrowIntegers, are_cut_to_their_bits_by_a_cast) {
   }) {
     ModelBuilder m(18);
     m.input("x", kInt32, "3");
-    set_int(m.node("Cast", {"x"}, {"narrow"}), "to", type);
-    set_int(m.node("Cast", {"narrow"}, {"y"}), "to", kFloat);
+    set_attribute(m.node("Cast", {"x"}, {"narrow"}), "to", int64_t{type});
+    set_attribute(m.node("Cast", {"narrow"}, {"y"}), "to", int64_t{kFloat});
     m.output("y");
     const auto y = answer(m, {
                                  {"x", integers({3}, {-1, 256, 300})}
@@ -277,7 +266,7 @@ TEST(NarrowIntegers, are_cut_to_their_bits_by_a_cast) {
 TEST(NarrowIntegers, are_not_computed_with) {
   ModelBuilder m(18);
   m.input("x", kInt32, "3");
-  set_int(m.node("Cast", {"x"}, {"narrow"}), "to", TensorProto::UINT8);
+  set_attribute(m.node("Cast", {"x"}, {"narrow"}), "to", int64_t{TensorProto::UINT8});
   m.node("Reshape", {"narrow", "shape"}, {"moved"});
   m.ints("shape", {3});
   m.node("Add", {"moved", "moved"}, {"y"}, "sum");
@@ -292,7 +281,7 @@ TEST(Known, cosines_are_constants_however_large) {
   m.floats("frequency", {1, 0.5f}, {1, 2});
   m.ints("start", {0}, true).ints("end", {100}, true).ints("step", {1}, true).ints("axis", {1});
   m.node("Range", {"start", "end", "step"}, {"count"});
-  set_int(m.node("Cast", {"count"}, {"number"}), "to", kFloat);
+  set_attribute(m.node("Cast", {"count"}, {"number"}), "to", int64_t{kFloat});
   m.node("Unsqueeze", {"number", "axis"}, {"column"});
   m.node("MatMul", {"column", "frequency"}, {"angle"});
   m.node("Cos", {"angle"}, {"y"});

@@ -20,24 +20,6 @@ using ::testing::Not;
 
 constexpr int32_t kFloat = TensorProto::FLOAT;
 
-::onnx::AttributeProto& attribute(::onnx::NodeProto& node, const std::string& name,
-                                  ::onnx::AttributeProto::AttributeType type) {
-  ::onnx::AttributeProto& added = *node.add_attribute();
-  added.set_name(name);
-  added.set_type(type);
-  return added;
-}
-void set(::onnx::NodeProto& node, const std::string& name, int64_t value) {
-  attribute(node, name, ::onnx::AttributeProto::INT).set_i(value);
-}
-void set(::onnx::NodeProto& node, const std::string& name, const std::string& value) {
-  attribute(node, name, ::onnx::AttributeProto::STRING).set_s(value);
-}
-void set(::onnx::NodeProto& node, const std::string& name, const Ints& values) {
-  auto& added = attribute(node, name, ::onnx::AttributeProto::INTS);
-  for (const int64_t value : values) added.add_ints(value);
-}
-
 // Numbers without a pattern, from -8 to 8.
 std::vector<double> numbers(const Shape& shape, int64_t seed) {
   std::vector<double> values;
@@ -90,10 +72,10 @@ ModelBuilder conv_of(const Windows& w, bool bias = true) {
   floats(m, "w", w.kernel, 1);
   floats(m, "b", {w.kernel[0]}, 2);
   auto& node = m.node("Conv", bias ? Names{"x", "w", "b"} : Names{"x", "w"}, {"y"});
-  set(node, "group", w.groups);
-  set(node, "strides", w.strides);
-  set(node, "pads", w.pads);
-  set(node, "dilations", w.dilations);
+  set_attribute(node, "group", w.groups);
+  set_attribute(node, "strides", w.strides);
+  set_attribute(node, "pads", w.pads);
+  set_attribute(node, "dilations", w.dilations);
   return m;
 }
 
@@ -293,17 +275,17 @@ ModelBuilder over_tokens(const std::function<void(ModelBuilder&)>& add) {
   m.input("input_ids", TensorProto::INT64, "2,6").output("y");
   floats(m, "table", {9, 4}, 1);
   m.node("Gather", {"table", "input_ids"}, {"e"}, "gather");
-  set(m.node("Transpose", {"e"}, {"t"}, "turn"), "perm", Ints{0, 2, 1});
+  set_attribute(m.node("Transpose", {"e"}, {"t"}, "turn"), "perm", Ints{0, 2, 1});
   add(m);
-  set(m.node("Transpose", {"c"}, {"y"}, "back"), "perm", Ints{0, 2, 1});
+  set_attribute(m.node("Transpose", {"c"}, {"y"}, "back"), "perm", Ints{0, 2, 1});
   return m;
 }
 ModelBuilder conv_over_tokens(int64_t kernel, int64_t groups) {
   return over_tokens([&](ModelBuilder& m) {
     floats(m, "w", {8, 4 / groups, kernel}, 2);
     auto& node = m.node("Conv", {"t", "w"}, {"c"}, "conv");
-    set(node, "pads", Ints{kernel / 2, kernel / 2});
-    set(node, "group", groups);
+    set_attribute(node, "pads", Ints{kernel / 2, kernel / 2});
+    set_attribute(node, "group", groups);
   });
 }
 Paddable paddable(const ModelBuilder& m) {
@@ -336,8 +318,8 @@ TEST(OverTokens, a_pool_is_not_padded) {
     for (const int64_t stride : {1, 2}) {
       const Paddable found = paddable(over_tokens([&](ModelBuilder& m) {
         auto& node = m.node(op, {"t"}, {"c"}, "pool");
-        set(node, "kernel_shape", Ints{2});
-        set(node, "strides", Ints{stride});
+        set_attribute(node, "kernel_shape", Ints{2});
+        set_attribute(node, "strides", Ints{stride});
       }));
       EXPECT_TRUE(found.by_rows);
       EXPECT_FALSE(found.by_tokens);
@@ -349,7 +331,7 @@ ModelBuilder pool_of(const std::string& op, const Shape& x, const Ints& kernel,
   ModelBuilder m(19);
   m.input("x", kFloat, dims_of(x)).output("y");
   auto& node = m.node(op, {"x"}, {"y"});
-  if (!kernel.empty()) set(node, "kernel_shape", kernel);
+  if (!kernel.empty()) set_attribute(node, "kernel_shape", kernel);
   more(node);
   return m;
 }
@@ -358,9 +340,9 @@ const std::vector<double> kFive = {1, 5, 3, 2, 7};
 TEST(Pool, of_a_last_window_that_is_not_whole_counts_what_it_sees) {
   const auto y = answer(pool_of("AveragePool", {1, 1, 5}, {2},
                                 [](auto& node) {
-                                  set(node, "strides", Ints{2});
-                                  set(node, "ceil_mode", 1);
-                                  set(node, "count_include_pad", 1);
+                                  set_attribute(node, "strides", Ints{2});
+                                  set_attribute(node, "ceil_mode", int64_t{1});
+                                  set_attribute(node, "count_include_pad", int64_t{1});
                                 }),
                         {1, 1, 5}, kFive);
   ASSERT_TRUE(y.ok()) << y.error().message;
@@ -369,13 +351,14 @@ TEST(Pool, of_a_last_window_that_is_not_whole_counts_what_it_sees) {
 
 TEST(Pool, counts_padding_if_it_is_told_to) {
   for (const bool counts : {false, true}) {
-    const auto y = answer(pool_of("AveragePool", {1, 1, 5}, {3},
-                                  [&](auto& node) {
-                                    set(node, "pads", Ints{1, 1});
-                                    set(node, "strides", Ints{2});
-                                    set(node, "count_include_pad", counts ? 1 : 0);
-                                  }),
-                          {1, 1, 5}, kFive);
+    const auto y =
+        answer(pool_of("AveragePool", {1, 1, 5}, {3},
+                       [&](auto& node) {
+                         set_attribute(node, "pads", Ints{1, 1});
+                         set_attribute(node, "strides", Ints{2});
+                         set_attribute(node, "count_include_pad", int64_t{counts ? 1 : 0});
+                       }),
+               {1, 1, 5}, kFive);
     ASSERT_TRUE(y.ok()) << y.error().message;
     EXPECT_THAT(*y, ElementsAre(counts ? 2 : 3, DoubleNear(10.0 / 3, 1e-6), counts ? 3 : 4.5));
   }
@@ -384,8 +367,8 @@ TEST(Pool, counts_padding_if_it_is_told_to) {
 TEST(Pool, of_a_maximum_has_holes_and_sees_no_padding) {
   const auto y = answer(pool_of("MaxPool", {1, 1, 5}, {2},
                                 [](auto& node) {
-                                  set(node, "pads", Ints{1, 1});
-                                  set(node, "dilations", Ints{2});
+                                  set_attribute(node, "pads", Ints{1, 1});
+                                  set_attribute(node, "dilations", Ints{2});
                                 }),
                         {1, 1, 5}, {-1, -5, -3, -2, -7});
   ASSERT_TRUE(y.ok()) << y.error().message;
@@ -394,7 +377,7 @@ TEST(Pool, of_a_maximum_has_holes_and_sees_no_padding) {
 
 TEST(Pool, of_blocks_is_one_reduction_of_any_length) {
   const ModelBuilder m = pool_of("MaxPool", {1, 1, 6000}, {3000},
-                                 [](auto& node) { set(node, "strides", Ints{3000}); });
+                                 [](auto& node) { set_attribute(node, "strides", Ints{3000}); });
   EXPECT_THAT(imported(m), HasSubstr("reduce_max"));
   EXPECT_THAT(imported(m), Not(HasSubstr("= slice")));
 }
@@ -411,8 +394,8 @@ TEST(Pool, of_the_whole_image_keeps_axes_of_one) {
 
 TEST(Pool, is_refused_where_it_has_no_answer_or_too_many_windows) {
   const auto refused = [](const Ints& kernel, const Ints& pads) {
-    return imported(
-        pool_of("MaxPool", {1, 1, 600}, kernel, [&](auto& node) { set(node, "pads", pads); }));
+    return imported(pool_of("MaxPool", {1, 1, 600}, kernel,
+                            [&](auto& node) { set_attribute(node, "pads", pads); }));
   };
   EXPECT_THAT(refused({300}, {0, 0}), HasSubstr("must be at most 256 along an axis"));
   EXPECT_THAT(refused({2}, {2, 0}), HasSubstr("lies in padding alone"));
@@ -428,7 +411,8 @@ Expected<std::vector<double>> padded(const std::string& mode, const Ints& pads, 
   ModelBuilder m(19);
   m.input("x", kFloat, dims_of(shape)).output("y").ints("pads", pads);
   if (!axes.empty()) m.ints("axes", axes);
-  set(m.node("Pad", axes.empty() ? Names{"x", "pads"} : Names{"x", "pads", "", "axes"}, {"y"}),
+  set_attribute(
+      m.node("Pad", axes.empty() ? Names{"x", "pads"} : Names{"x", "pads", "", "axes"}, {"y"}),
       "mode", mode);
   return answer(m, shape, std::move(x));
 }
@@ -473,20 +457,21 @@ ModelBuilder resized(const Ints& sizes, const std::function<void(::onnx::NodePro
 }
 
 TEST(Resize, of_a_constant_is_computed_at_import) {
-  const auto linear = answer(resized({1, 1, 7},
-                                     [](auto& node) {
-                                       set(node, "mode", "linear");
-                                       set(node, "coordinate_transformation_mode", "align_corners");
-                                     }),
-                             {1}, {0});
+  const auto linear =
+      answer(resized({1, 1, 7},
+                     [](auto& node) {
+                       set_attribute(node, "mode", "linear");
+                       set_attribute(node, "coordinate_transformation_mode", "align_corners");
+                     }),
+             {1}, {0});
   ASSERT_TRUE(linear.ok()) << linear.error().message;
   EXPECT_THAT(*linear, ElementsAre(0, 0.5, 1, 1.5, 2, 3.5, 5));
   const auto nearest = answer(resized({1, 1, 8}, [](auto&) {}), {1}, {0});
   EXPECT_THAT(*nearest, ElementsAre(0, 0, 1, 1, 2, 2, 5, 5));
   const auto mean = answer(resized({1, 1, 1},
                                    [](auto& node) {
-                                     set(node, "mode", "linear");
-                                     set(node, "antialias", 1);
+                                     set_attribute(node, "mode", "linear");
+                                     set_attribute(node, "antialias", int64_t{1});
                                    }),
                            {1}, {0});
   EXPECT_NEAR((*mean)[0], (0 * 9 + 1 * 7 + 2 * 7 + 5 * 9) / 32.0, 1e-6);
@@ -509,9 +494,10 @@ TEST(Resize, is_refused_where_it_would_take_too_much) {
   EXPECT_THAT(imported(resized({1, 1, 1 << 30}, nothing)),
               HasSubstr("takes more than import may compute"));
   EXPECT_THAT(imported(resized({1, 1, -1}, nothing)), HasSubstr("sizes are [1,1,-1]"));
-  EXPECT_THAT(imported(resized({1, 1, 5}, [](auto& node) { set(node, "mode", "area"); })),
+  EXPECT_THAT(imported(resized({1, 1, 5}, [](auto& node) { set_attribute(node, "mode", "area"); })),
               HasSubstr("mode is 'area'"));
-  EXPECT_THAT(imported(resized({1, 1, 5}, [](auto& node) { set(node, "nearest_mode", "simple"); })),
+  EXPECT_THAT(imported(resized({1, 1, 5},
+                               [](auto& node) { set_attribute(node, "nearest_mode", "simple"); })),
               HasSubstr("nearest_mode is 'simple'"));
 }
 
@@ -537,7 +523,7 @@ TEST(ImageNorms, of_a_batch_use_what_training_left) {
   ASSERT_TRUE(y.ok()) << y.error().message;
   const std::vector<double> wanted = {0, 1, 1, 3};
   for (size_t i = 0; i < wanted.size(); ++i) EXPECT_NEAR((*y)[i], wanted[i], 1e-4);
-  set(node, "training_mode", 1);
+  set_attribute(node, "training_mode", int64_t{1});
   EXPECT_THAT(imported(m), HasSubstr("training_mode is on"));
 }
 
