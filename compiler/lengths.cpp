@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <unordered_map>
 #include <unordered_set>
@@ -27,6 +28,8 @@ struct Size {
 
 // Rows are compared at this many tokens at most: numbers of the rows are the same at any length.
 constexpr int64_t kShort = 16;
+// Masks of more scores than this take longer to fold than a model takes to import at one row.
+constexpr int64_t kManyScores = int64_t{1} << 18;
 
 // Which of the sizes the model leaves open, on the axes of the ids.
 struct Open {
@@ -166,28 +169,48 @@ std::string not_of_every(const Size& other, const Size& size, const Error& error
   return fmt::format("it is not of every length: at {} tokens {}", other.length, error.message);
 }
 
-// A model's imports at other sizes than that of `graph`.
-struct Comparison {
+// A model's graph at other sizes than that of `graph`.
+struct Sizes {
   const Graph& graph;
   const Node& ids;
   const OpenModel& model;
   const CompileOptions& options;
   const Deadline& deadline;
 
-  Expected<ImportedModel> import(const Size& size) const {
-    return model.import(with_size(graph, ids, size), options.limits, &deadline);
+  // The graph itself, where the size is its own.
+  Expected<Graph> import(const Size& size) const {
+    if (ids.type.shape == Shape{size.rows, size.length}) return graph.clone();
+    auto imported = model.import(with_size(graph, ids, size), options.limits, &deadline);
+    if (!imported.ok()) return imported.error();
+    return std::move(imported->graph);
   }
-  // Between what the model is at one size and at the other, in a user's words; "" if nothing.
-  Expected<std::string> difference(const Size& size, const Size& other) const {
-    auto one = import(size), same = import(other);
-    for (const auto* imported : {&one, &same}) {
-      if (imported->ok()) continue;
-      if (imported->error().kind == ErrorKind::Refused) return imported->error();
-      return not_of_every(other, size, imported->error());
+  // The first difference of the graphs at `size` and at one of the others, in a user's words; "" if
+  // there is none. `first` is the graph at the first of the others, if the caller has it.
+  Expected<std::string> difference(const Size& size, const std::vector<Size>& others,
+                                   std::optional<Graph> first = std::nullopt) const {
+    std::optional<Graph> one;
+    for (const Size& other : others) {
+      if (!one) {
+        auto imported = import(size);
+        if (!imported.ok()) return refusal(imported.error(), other, size);
+        one = imported.take();
+        TRY(fold(*one, options, deadline));
+      }
+      auto same = first ? Expected<Graph>(std::move(*first)) : import(other);
+      first.reset();
+      if (!same.ok()) return refusal(same.error(), other, size);
+      TRY(fold(*same, options, deadline));
+      std::string found = first_difference(*one, size, *same, other);
+      if (!found.empty()) return found;
     }
-    TRY(fold(one->graph, options, deadline));
-    TRY(fold(same->graph, options, deadline));
-    return first_difference(one->graph, size, same->graph, other);
+    return std::string();
+  }
+
+ private:
+  // A limit that is passed says nothing about the model.
+  static Expected<std::string> refusal(const Error& error, const Size& other, const Size& size) {
+    if (error.kind == ErrorKind::Refused) return error;
+    return not_of_every(other, size, error);
   }
 };
 
@@ -225,21 +248,23 @@ Expected<std::string> number_of_length(const Graph& graph, const OpenModel& mode
   if (!ids || ids->type.shape[1] < 2) return std::string();
   const Open open = open_sizes(graph, *ids, model);
   if (!open.length) return std::string();
-  const Comparison with{graph, *ids, model, options, deadline};
+  const Sizes sizes{graph, *ids, model, options, deadline};
   const std::vector<int64_t> lengths = other_lengths(graph, ids->type.shape[1]);
-  const auto like = with.import({ids->type.shape[0], lengths.front()});
+  auto like = sizes.import({ids->type.shape[0], lengths.front()});
   if (!like.ok() && like.error().kind == ErrorKind::Refused) return like.error();
   if (like.ok()) {
-    const std::string axes = TRY(wrong_axes(like->graph.clone(), options, is_packed, deadline));
+    const std::string axes = TRY(wrong_axes(like->clone(), options, is_packed, deadline));
     if (!axes.empty()) return axes;
   }
   // Numbers of the length are the same for any rows, and one row has the fewest of them.
-  const Size size{open.rows ? 1 : ids->type.shape[0], ids->type.shape[1]};
-  for (const int64_t length : lengths) {
-    const std::string difference = TRY(with.difference(size, {size.rows, length}));
-    if (!difference.empty()) return difference;
-  }
-  return std::string();
+  Size size{ids->type.shape[0], ids->type.shape[1]};
+  const bool many = size.rows * size.length * size.length > kManyScores;
+  if (many && open.rows) size.rows = 1;
+  std::vector<Size> others;
+  for (const int64_t length : lengths) others.push_back({size.rows, length});
+  std::optional<Graph> first;
+  if (like.ok() && size.rows == ids->type.shape[0]) first = like.take();
+  return sizes.difference(size, others, std::move(first));
 }
 
 Expected<std::string> number_of_rows(const Graph& graph, const OpenModel& model,
@@ -250,14 +275,16 @@ Expected<std::string> number_of_rows(const Graph& graph, const OpenModel& model,
   if (!open.rows) return std::string();
   const Size size{ids->type.shape[0],
                   open.length ? std::min(ids->type.shape[1], kShort) : ids->type.shape[1]};
-  const Comparison with{graph, *ids, model, options, deadline};
+  const Sizes sizes{graph, *ids, model, options, deadline};
   // From one row to two a broadcast may come in; with one there is nobody else.
   if (size.rows == 1) {
-    const auto other = with.import({2, size.length});
+    const auto other = sizes.import({2, size.length});
     if (!other.ok() && other.error().kind == ErrorKind::Refused) return other.error();
     return other.ok() ? "" : not_of_every({2, size.length}, size, other.error());
   }
-  return with.difference(size, {size.rows + 1, size.length});
+  return sizes.difference(size, {
+                                    {size.rows + 1, size.length}
+  });
 }
 
 }  // namespace tessera
