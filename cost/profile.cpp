@@ -45,12 +45,6 @@ double share(double part, uint64_t whole) {
   return whole == 0 ? 0 : part / static_cast<double>(whole);
 }
 
-std::string nodes_of(const Superstep& step) {
-  if (step.origin.empty()) return "(added by the compiler) " + step.compute.codelet;
-  if (step.origin.size() == 1) return step.origin.front();
-  return fmt::format("{} … {} ({})", step.origin.front(), step.origin.back(), step.origin.size());
-}
-
 // By the names of Poplar's categories, but for three that it does not have: what is reserved, what
 // vertices need beside their operands, and gaps.
 Json categories_json(const MemoryUse& use) {
@@ -189,6 +183,12 @@ void CycleLine::add(const Profiled& is, size_t i) {
   const ComputeSet& set = is.program.supersteps[i].compute;
   if (!set.operands.empty()) ideal += ideal_cycles(is.program, set);
   ++supersteps;
+}
+
+std::string nodes_of(const Superstep& step) {
+  if (step.origin.empty()) return "(added by the compiler) " + step.compute.codelet;
+  if (step.origin.size() == 1) return step.origin.front();
+  return fmt::format("{} … {} ({})", step.origin.front(), step.origin.back(), step.origin.size());
 }
 
 CycleLine cycles_of_all(const Profiled& is) {

@@ -2,9 +2,12 @@
 #include "serving/online_record.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "support/file.h"
 #include "support/lines.h"
@@ -18,6 +21,8 @@ using Kind = FormerEvent::Kind;
 constexpr std::string_view kSchema = "online/1";
 constexpr std::array<std::string_view, 8> kKinds = {"submit", "cancel", "flush",      "drain",
                                                     "close",  "done",   "batch_time", "poll"};
+// As RecordClock::Kind has them.
+constexpr std::array<std::string_view, 3> kClocks = {"unknown", "virtual", "host"};
 
 Json to_json(const PackingContract& contract, const FormerConfig& config) {
   return {
@@ -124,6 +129,16 @@ class Fields {
 
 constexpr int64_t kMost = int64_t{1} << 40;
 
+RecordClock read_clock(Fields& fields) {
+  RecordClock clock;
+  if (!fields.has("clock")) return clock;
+  clock.kind = static_cast<RecordClock::Kind>(fields.word("clock", kClocks));
+  if (clock.kind != RecordClock::Kind::Host) return clock;
+  clock.start_unix_ns = fields.integer("start_unix_ns", 0, int64_t{1} << 62);
+  clock.pid = fields.integer("pid", 0, INT32_MAX);
+  return clock;
+}
+
 Status read_header(const Json& json, RecordedRun& run) {
   Fields fields(json);
   if (const std::string schema = fields.text("schema"); schema != kSchema)
@@ -148,6 +163,7 @@ Status read_header(const Json& json, RecordedRun& run) {
   config.batch_time = fields.time("batch_time");
   config.margin = fields.time("margin");
   config.lead = fields.time("lead");
+  run.clock = read_clock(fields);
   return fields.status();
 }
 
@@ -184,15 +200,32 @@ RecordedBatch recorded(const FormedBatch& batch) {
 }
 
 Expected<OnlineLog> OnlineLog::create(const std::string& path, const PackingContract& contract,
-                                      const FormerConfig& config) {
-  OnlineLog log(TRY(GrowingFile::create(path)));
-  log.file_.write(to_json(contract, config).dump() + '\n');
-  return log;
+                                      const FormerConfig& config, RecordClock::Kind clock) {
+  return OnlineLog(TRY(GrowingFile::create(path)), contract, config, clock);
 }
 
-void OnlineLog::write(const FormerEvent& event) { file_.write(to_json(event).dump() + '\n'); }
+// A host's run begins at the time of its first event, less what that event says has passed.
+void OnlineLog::write_header(Time now) {
+  if (std::exchange(has_header_, true)) return;
+  Json header = to_json(contract_, config_);
+  header["clock"] = kClocks[static_cast<size_t>(clock_)];
+  if (clock_ == RecordClock::Kind::Host) {
+    const Time unix_time = std::chrono::system_clock::now().time_since_epoch();
+    header["start_unix_ns"] = (unix_time - now).count();
+    header["pid"] = ::getpid();
+  }
+  file_.write(header.dump() + '\n');
+}
 
-Status OnlineLog::close() { return file_.close(); }
+void OnlineLog::write(const FormerEvent& event) {
+  write_header(event.now);
+  file_.write(to_json(event).dump() + '\n');
+}
+
+Status OnlineLog::close() {
+  write_header(Time(0));
+  return file_.close();
+}
 
 Expected<RecordedRun> read_online_log(const std::string& path) {
   const std::string text = TRY(read_text_file(path));

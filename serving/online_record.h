@@ -12,18 +12,35 @@
 
 namespace tessera {
 
+// Whose clock the times of a record are read from.
+struct RecordClock {
+  enum class Kind : uint8_t { Unknown, Virtual, Host };
+  Kind kind = Kind::Unknown;  // of records that were written before they said it
+  // Host: when the record's time was 0, in nanoseconds since 1970, and the number of the process.
+  int64_t start_unix_ns = 0, pid = 0;
+};
+
 // Writes as the run goes on. Times are nanoseconds since its start.
 class OnlineLog {
  public:
+  // `clock` is Virtual or Host.
   static Expected<OnlineLog> create(const std::string& path, const PackingContract& contract,
-                                    const FormerConfig& config);
+                                    const FormerConfig& config, RecordClock::Kind clock);
   void write(const FormerEvent& event);
   // Error where something could not be written.
   Status close();
 
  private:
-  explicit OnlineLog(GrowingFile file) : file_(std::move(file)) {}
+  OnlineLog(GrowingFile file, const PackingContract& contract, const FormerConfig& config,
+            RecordClock::Kind clock)
+      : file_(std::move(file)), contract_(contract), config_(config), clock_(clock) {}
+  void write_header(Time now);
+
   GrowingFile file_;
+  PackingContract contract_;
+  FormerConfig config_;
+  RecordClock::Kind clock_;
+  bool has_header_ = false;
 };
 
 // A batch as it was recorded.
@@ -36,6 +53,7 @@ struct RecordedBatch {
 struct RecordedRun {
   PackingContract contract;
   FormerConfig config;
+  RecordClock clock;
   std::vector<FormerEvent> events;
   std::vector<RecordedBatch> batches;
 };

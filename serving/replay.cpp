@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "serving/replay.h"
 
+#include <algorithm>
 #include <string>
 
 namespace tessera {
@@ -45,12 +46,18 @@ Status apply(BatchFormer& former, const FormerEvent& event, int64_t longest,
   return {};
 }
 
+bool same(const RecordedBatch& a, const RecordedBatch& b) {
+  return a.reason == b.reason && a.requests == b.requests && a.starts == b.starts;
+}
+
 }  // namespace
 
 Expected<std::vector<FormedBatch>> replay(const PackingContract& contract,
                                           const FormerConfig& config,
-                                          std::span<const FormerEvent> events) {
+                                          std::span<const FormerEvent> events,
+                                          const FormerRecorder& record) {
   BatchFormer former = TRY(BatchFormer::create(contract, config));
+  if (record) former.record(record);
   std::vector<FormedBatch> batches;
   Time last{0};
   for (size_t i = 0; i < events.size(); ++i) {
@@ -61,6 +68,18 @@ Expected<std::vector<FormedBatch>> replay(const PackingContract& contract,
     last = events[i].now;
     const Status status = apply(former, events[i], longest_request(contract), batches);
     if (!status) return at(status.error().message);
+  }
+  return batches;
+}
+
+Expected<std::vector<FormedBatch>> replay_as_recorded(const RecordedRun& run,
+                                                      const FormerRecorder& record) {
+  std::vector<FormedBatch> batches = TRY(replay(run.contract, run.config, run.events, record));
+  const size_t count = std::max(batches.size(), run.batches.size());
+  for (size_t i = 0; i < count; ++i) {
+    if (i < batches.size() && i < run.batches.size() && same(recorded(batches[i]), run.batches[i]))
+      continue;
+    return Error{"batch " + std::to_string(i) + " is another, must be as recorded"};
   }
   return batches;
 }

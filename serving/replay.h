@@ -6,13 +6,19 @@
 #include <vector>
 
 #include "serving/batch_former.h"
+#include "serving/online_record.h"
 
 namespace tessera {
 
 // The batches of these events, in order. Errors: what BatchFormer::create refuses; "event 12: what
 // is, what must be", where time goes back, or a request is not given the id that was recorded.
+// `record` is told what the former does.
 Expected<std::vector<FormedBatch>> replay(const PackingContract& contract,
                                           const FormerConfig& config,
-                                          std::span<const FormerEvent> events);
+                                          std::span<const FormerEvent> events,
+                                          const FormerRecorder& record = {});
+// The same of a record, whose batches these must be. Error: one is another.
+Expected<std::vector<FormedBatch>> replay_as_recorded(const RecordedRun& run,
+                                                      const FormerRecorder& record = {});
 
 }  // namespace tessera

@@ -37,6 +37,7 @@ Verb convert_verb();
 Verb make_model_verb();
 Verb pack_verb();
 Verb requests_verb();
+Verb trace_verb();
 Verb verify_verb();
 Verb sign_verb();
 Verb keygen_verb();

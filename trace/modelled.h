@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// The modelled machine in a trace: what a batch takes by the formulas of docs/model.md, from time 0
+// at the target's clock. No host's clock is in it.
+#pragma once
+
+#include "cost/profile.h"
+#include "trace/track_events.h"
+
+namespace tessera {
+
+// A process "modelled IPU (c600)" with rows for operations and their supersteps, sync,
+// rearrangement, exchange, compute and the host's part, and counters of live memory. The cycles of
+// all slices of a row sum up to ProgramCost's.
+void add_modelled(TrackEvents& events, const Profiled& profiled);
+
+}  // namespace tessera
