@@ -61,6 +61,7 @@ const std::vector<std::pair<std::string, std::vector<std::string>>> kThirdPartie
     {"sodium.h",        {"support/minisign"}          },
     {"seccomp.h",       {"tools/sandbox.cpp"}         },
     {"google/protobuf", {"compiler/onnx/", "program/"}},
+    {"perfetto.pb.h",   {"trace/track_events.cpp"}    },
     {"onnx.pb.h",       {"compiler/onnx/"}            },
     {"openssl/",        {"support/"}                  },
     {"pybind11/",       {"python/"}                   },

@@ -60,7 +60,7 @@ Places all_types() {
   Places places;
   for (const char* folder :
        {"support", "ir", "passes", "program", "packing", "codelets", "cost", "compiler", "executor",
-        "serving", "session", "tools", "python", "bench", "tests"}) {
+        "serving", "session", "trace", "check", "tools", "python", "bench", "tests"}) {
     for (const auto& entry : fs::recursive_directory_iterator(root / folder)) {
       const std::string extension = entry.path().extension();
       if (extension != ".cpp" && extension != ".h") continue;

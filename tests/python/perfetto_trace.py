@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Traces held against Perfetto itself: its published descriptors (PyPI `perfetto`) know every
 message, field and number of ours, read what `tessera trace` writes without a field left over, and
@@ -198,7 +197,8 @@ class Perfetto(unittest.TestCase):
         config = TraceProcessorConfig(bin_path=PROCESSOR)
         with TraceProcessor(trace=self.path, config=config) as processor:
             errors = processor.query(
-                "select name, value from stats where severity in ('error', 'data_loss') and value > 0"
+                "select name, value from stats "
+                "where severity in ('error', 'data_loss') and value > 0"
             )
             self.assertEqual([(row.name, row.value) for row in errors], [])
             sums = processor.query(

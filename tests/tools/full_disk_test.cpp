@@ -115,6 +115,11 @@ TEST_F(FullDisk, a_converted_model_is_whole_or_the_old_one) {
                "a.onnx", [](const std::string& file) { return fs::file_size(file) > 1000; });
 }
 
+TEST_F(FullDisk, a_trace_is_whole_or_the_old_one) {
+  expect_whole({"trace", packed_executable(), "-o", at("a.pftrace")}, "a.pftrace",
+               [](const std::string& file) { return fs::file_size(file) > 4000; });
+}
+
 TEST_F(FullDisk, a_plan_is_whole_or_the_old_one) {
   std::string lengths;
   for (int i = 0; i < 2000; ++i) lengths += "{\"length\": " + std::to_string(1 + i % 64) + "}\n";

@@ -153,6 +153,7 @@ std::vector<Words> loading_verbs(const std::string& file) {
   return {
       {"verify", file},
       {"inspect", file},
+      {"trace", file, "-o", path("signed.pftrace")},
       {"run", file, "--random", "yes"},
       {"run", file, "--random", "yes", "--sandbox"},
       {"bench", file, "--iterations", "1"},

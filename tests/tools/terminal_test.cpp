@@ -97,6 +97,9 @@ TEST_F(Terminal, every_verb_prints_plain_text) {
   EXPECT_THAT(plain({"inspect", popef}).out, HasSubstr("in\\u202e_ids"));
   plain({"inspect", popef, "--node", kEscape});
   plain({"inspect", popef, "--superstep", kEscape});
+  EXPECT_EQ(plain({"trace", popef, "-o", path("turned.pftrace")}).exit_code, 0);
+  plain({"trace", popef, "-o", path("turned.pftrace"), "--json"});
+  plain({"trace", path("none" + kEscape), "-o", path("t.pftrace")});
   plain({"run", popef, "--random", "yes", "--outputs", path("t_out")});
   plain({"run", popef, "--inputs", path("none" + kEscape)});
   plain({"run", model, "--random", ids + "=4,16", ids + "=4,12", "--events", path("t.jsonl"),
@@ -122,6 +125,7 @@ TEST_F(Terminal, every_verb_prints_plain_text) {
              {"diff", "0", "1"},
              {"advise"}
     }) {
+      plain({"trace", "--events", log, "-o", path("t.pftrace")});
       Words all = {"recompiles"};
       all.insert(all.end(), words.begin(), words.end());
       all.push_back(log);
