@@ -3,11 +3,16 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "passes/counted_places.h"
 #include "passes/key_mask.h"
 #include "passes/match.h"
+#include "passes/token_site.h"
+#include "support/half.h"
 #include "support/interval.h"
 
 namespace tessera {
@@ -31,10 +36,11 @@ CellRange sum_of(const CellRange& range) {
   return sum;
 }
 
-CellRange softmax_of(const CellRange& range, bool over_tokens) {
-  if (range.kind == Kind::Anything) return {};
-  if (over_tokens && hides(range.high)) return {0, 0, Kind::Finite};
-  return {0, 1, range.kind == Kind::Finite ? Kind::Finite : Kind::Anything};
+// Numbers that are finite, also where they are as large as a dtype's largest: no mask's -inf.
+bool are_finite(const CellRange& range, DType dtype) {
+  const double most = dtype == DType::F16 ? kMaxHalf : double{std::numeric_limits<float>::max()};
+  if (range.kind == Kind::Finite) return true;
+  return range.kind == Kind::Number && Interval{range.low, range.high}.largest() <= most;
 }
 
 // A row of n normalized numbers is as long as √n.
@@ -52,32 +58,138 @@ CellRange norm_of(const Node& node, const std::vector<CellRange>& in) {
 // Beside a mask of -1e9, numbers are added that are nowhere near as large.
 double lowest_mask(const Node& node) { return node.type.dtype == DType::F16 ? -6e4 : -5e8; }
 
-CellRange range_of_added(const Node& node, const TokenAxes& axes, const CellRangeMap& known,
-                         const Node* filled) {
-  if (axes.kind == TokenAxes::Kind::Row) return {.kind = Kind::Finite};
-  if (axes.kind == TokenAxes::Kind::Token && axis_of_counted_places(node) == axes.sequence)
-    return {0, 0, Kind::Finite};
-  std::vector<CellRange> in;
-  for (const Node* operand : node.in) in.push_back(known.at(operand));
-  if (info(node.op).elementwise) return range_of_elements(node, in);
-  // A mask that hides keys by -inf leaves finite sums of values.
-  if (node.is(Op::Attention)) in.resize(3);
+namespace {
+
+constexpr unsigned kByBoth = 4;  // as many kinds of cells as a value for each two tokens has
+
+// The axis of the result that an axis of operand i becomes; -1 where it is summed over.
+int axis_in_result(const Node& node, size_t i, int axis) {
+  const auto rank = static_cast<int>(node.in[i]->type.shape.size());
+  if (node.is(Op::MatMul)) return axis == rank - (i == 0 ? 1 : 2) ? -1 : axis;
+  if (!node.is(Op::ReduceSum) && !node.is(Op::ReduceMax)) return axis;
+  const std::vector<int64_t>& axes = node.ints("axes");
+  if (std::ranges::find(axes, axis) != axes.end()) return -1;
+  return axis - static_cast<int>(std::ranges::count_if(axes, [&](auto d) { return d < axis; }));
+}
+
+// The bit of the result's cells that says whether they stand behind a request along this axis of
+// operand i; nothing where both do.
+std::optional<unsigned> bit_of(const TokenSite& at, const TokenAxes& result, size_t i, int axis) {
+  const bool in_place = info(at.node.op).elementwise || at.node.is(Op::Concat) ||
+                        at.node.is(Op::MatMul) || at.node.is(Op::ReduceSum) ||
+                        at.node.is(Op::ReduceMax) || at.node.is(Op::Rotary);
+  if (!in_place) return axis == at.operand(i).key ? 2 : 1;
+  const int there = axis_in_result(at.node, i, axis);
+  if (there < 0) return std::nullopt;
+  if (there == result.sequence) return 1;
+  return there == result.key ? std::optional(2U) : std::nullopt;
+}
+
+// A number for each two places: what it holds where the second is behind the first, or before it.
+std::optional<CellRange> range_of_places(const Node* value, const TokenAxes& pairs, unsigned cells) {
+  if (pairs.key < 0 || cells == 0 || cells == 3 || splat(value)) return std::nullopt;
+  const std::optional<Array> known = known_value(value);
+  if (!known) return std::nullopt;
+  const Shape& shape = value->type.shape;
+  const Shape strides = row_major_strides(shape);
+  const auto place = [&](int64_t i, int axis) {
+    return i / strides[static_cast<size_t>(axis)] % shape[static_cast<size_t>(axis)];
+  };
+  Array behind{value->type, {}};
+  for (int64_t i = 0; i < std::ssize(known->data); ++i) {
+    const int64_t first = place(i, pairs.sequence), second = place(i, pairs.key);
+    if (cells == 2 ? second > first : first > second)
+      behind.data.push_back(known->data[static_cast<size_t>(i)]);
+  }
+  if (behind.data.empty()) return std::nullopt;
+  behind.type.shape = {std::ssize(behind.data)};
+  return range_of_constant(to_tensor(behind));
+}
+
+// What operand i holds in the cells that these cells of the result are made of.
+CellRange range_of_operand(const TokenSite& at, const TokenAxes& result, size_t i, unsigned cells) {
+  const TokenAxes& axes = at.operand(i);
+  const Cells& all = at.cells_of(i);
+  if (axes.kind == TokenAxes::Kind::Free && info(at.node.op).elementwise)
+    if (const auto range = range_of_places(at.node.in[i], result, cells)) return *range;
+  if (axes.kind != TokenAxes::Kind::Token || axes.flat >= 0)
+    return axes.kind == TokenAxes::Kind::Token ? all[cells & 1] : all[0];
+  std::vector<CellRange> fitting;
+  for (unsigned of = 0; of < (axes.key < 0 ? 2U : kByBoth); ++of) {
+    bool fits = true;
+    for (const auto& [axis, bit] : {std::pair(axes.sequence, 1U), std::pair(axes.key, 2U)}) {
+      const auto of_result = axis < 0 ? std::nullopt : bit_of(at, result, i, axis);
+      if (of_result) fits = fits && ((of & bit) != 0) == ((cells & *of_result) != 0);
+    }
+    if (fits) fitting.push_back(all[of]);
+  }
+  return all_of(fitting);
+}
+
+CellRange softmax_of(const TokenSite& at, const TokenAxes& axes, unsigned cells) {
+  const int64_t axis = at.node.int_attr("axis");
+  const unsigned along = axis == axes.sequence ? 1 : axis == axes.key ? 2 : 0;
+  const CellRange range = range_of_operand(at, axes, 0, cells);
+  if (range.kind == Kind::Anything) return {};
+  if (along != 0 && cells == along && hides(range.high)) return {0, 0, Kind::Finite};
+  const CellRange others = range_of_operand(at, axes, 0, cells ^ along);
+  const bool finite = are_finite(range, at.node.type.dtype) &&
+                      (cells == 0 || are_finite(others, at.node.type.dtype));
+  return {0, 1, finite ? Kind::Finite : Kind::Anything};
+}
+
+CellRange range_of_cells(const TokenSite& at, const TokenAxes& axes, unsigned cells) {
+  const Node& node = at.node;
+  const bool is_behind = axes.kind == TokenAxes::Kind::Token && cells != 0;
+  if (is_behind && axis_of_counted_places(node) == axes.sequence) return {0, 0, Kind::Finite};
   if (node.is(Op::Input)) {
-    const double value = &node == filled ? 1 : 0;
+    if (!is_behind) return {.kind = Kind::Finite};
+    const double value = &node == at.shape.filled ? 1 : 0;
     return {value, value, Kind::Finite};
   }
   if (node.is(Op::Constant)) return range_of_constant(node.value);
+  if (node.is(Op::Softmax)) return softmax_of(at, axes, cells);
+  std::vector<CellRange> in;
+  for (size_t i = 0; i < node.in.size(); ++i) in.push_back(range_of_operand(at, axes, i, cells));
+  if (info(node.op).elementwise) return range_of_elements(node, in);
+  // A mask that hides keys by -inf leaves finite sums of values.
+  if (node.is(Op::Attention)) in.resize(3);
   const CellRange all = all_of(in);
   const bool moves = is_view(&node) || node.is(Op::Slice) || node.is(Op::Concat);
   if (moves || node.is(Op::ReduceMax)) return all;
   if (node.is(Op::Gather)) return in[0];
   if (node.is(Op::ReduceSum)) return sum_of(in[0]);
-  if (node.is(Op::Softmax)) return softmax_of(in[0], node.int_attr("axis") == axes.sequence);
   const bool is_norm = node.is(Op::LayerNorm) || node.is(Op::RmsNorm);
   if (all.kind != Kind::Finite || (is_norm && node.float_attr("eps") <= 0)) return {};
   if (is_norm) return norm_of(node, in);
   if (node.is(Op::MatMul) && (in[0].is_zero() || in[1].is_zero())) return {0, 0, Kind::Finite};
   return {.kind = Kind::Finite};
+}
+
+}  // namespace
+
+Cells cells_of_result(const TokenSite& at, const TokenAxes& axes) {
+  Cells cells;
+  if (axes.kind == TokenAxes::Kind::Row) {
+    cells.fill({.kind = Kind::Finite});
+    return cells;
+  }
+  if (axes.kind == TokenAxes::Kind::Free) {
+    cells.fill(range_of_cells(at, axes, 0));
+    return cells;
+  }
+  for (unsigned i = 0; i < kByBoth; ++i)
+    cells[i] = i >= 2 && axes.key < 0 ? cells[i & 1] : range_of_cells(at, axes, i);
+  return cells;
+}
+
+CellRange TokenSite::added_to(size_t i) const {
+  const Cells& all = cells_of(i);
+  return operand(i).key < 0 ? all[1] : all_of({all[1], all[2], all[3]});
+}
+
+CellRange TokenSite::added_along(size_t i, int64_t axis) const {
+  return cells_of(i)[axis >= 0 && axis == operand(i).key ? 2 : 1];
 }
 
 }  // namespace tessera

@@ -2,6 +2,7 @@
 // What every value of a graph holds in the cells that padding adds (passes/cell_range.h).
 #pragma once
 
+#include <array>
 #include <unordered_map>
 
 #include "passes/cell_range.h"
@@ -9,13 +10,17 @@
 
 namespace tessera {
 
-// Of a value that is free of tokens: what it holds anywhere. Of one with an entry a row, whose
-// entries are a request's: nothing but that it is finite.
-using CellRangeMap = std::unordered_map<const Node*, CellRange>;
+struct TokenSite;
 
-// `filled`: the input that is 1 there (TokenShape).
-CellRange range_of_added(const Node& node, const TokenAxes& axes, const CellRangeMap& known,
-                         const Node* filled);
+// By where a cell stands: 0, at tokens of a request; 1, behind them along the axis `sequence`; 2,
+// along the axis `key` of a value for each two tokens; 3, along both. Of a value that is free of
+// tokens: what it holds anywhere. Of one with an entry a row, whose entries are a request's: nothing
+// but that it is finite.
+using Cells = std::array<CellRange, 4>;
+using CellsMap = std::unordered_map<const Node*, Cells>;
+
+// `axes` are those of the site's node.
+Cells cells_of_result(const TokenSite& at, const TokenAxes& axes);
 
 // A maximum leaves out what is at most this.
 double lowest_mask(const Node& node);

@@ -45,17 +45,17 @@ bool is_alike_along(const Node* value, int axis) {
   return axis < added || from[static_cast<size_t>(axis - added)] == 1;
 }
 
-std::optional<Array> known(const Node* value) {
+}  // namespace
+
+std::optional<Array> known_value(const Node* value) {
   if (elements(value->type.shape) > kSearched) return std::nullopt;
   if (value->is(Op::Constant) && value->value.has_data()) return to_array(value->value);
   if (!is_view(value)) return std::nullopt;
-  std::optional<Array> from = known(value->in[0]);
+  std::optional<Array> from = known_value(value->in[0]);
   if (!from) return std::nullopt;
   Expected<Array> result = eval(*value, std::span(&*from, 1));
   return result ? std::optional(result.take()) : std::nullopt;
 }
-
-}  // namespace
 
 bool counts_tokens(const Node* lengths) {
   for (int i = 0; i < kFarthest; ++i) {
@@ -78,7 +78,7 @@ bool counts_tokens(const Node* lengths) {
 std::optional<int> axis_of_counted_places(const Node& less) {
   if (!less.is(Op::Less) || less.in[0]->type.dtype != DType::I32 || !counts_tokens(less.in[1]))
     return std::nullopt;
-  const std::optional<Array> places = known(less.in[0]);
+  const std::optional<Array> places = known_value(less.in[0]);
   if (!places) return std::nullopt;
   const Shape& shape = less.type.shape;
   const Shape strides = row_major_strides(shape);

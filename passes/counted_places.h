@@ -9,6 +9,9 @@
 
 namespace tessera {
 
+// A constant behind views, of moderate size.
+std::optional<Array> known_value(const Node* value);
+
 // Whether i32 `lengths`, a value [rows] behind reshapes and casts, is at most the sum over each row
 // of a mask input: the number of its tokens, as the input is 0 in the cells behind them.
 bool counts_tokens(const Node* lengths);

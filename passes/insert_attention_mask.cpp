@@ -32,7 +32,7 @@ Status make_heads(Graph& graph, const Packable& model, PassState& state) {
   for (size_t i = 0; i < graph.outputs.size(); ++i) {
     const auto& [name, node] = graph.outputs[i];
     const TokenAxes& axes = model.axes.at(node);
-    if (!axes.by_request) continue;
+    if (!axes.by_request && !axes.goes_back) continue;
     Node* made = heads.made(node);
     if (axes.kind == TokenAxes::Kind::Row)
       state.packing.per_request_outputs.insert(name);

@@ -86,7 +86,8 @@ Expected<bool> insert_packing(Graph& graph, PassState& state) {
     const TokenAxes& axes = model.axes.at(node);
     if (axes.kind == TokenAxes::Kind::Row) state.packing.per_request_outputs.insert(name);
     graph.outputs.set(i,
-                      axes.by_request ? heads.made(node) : put_unpack(graph, nullptr, node, rows));
+                      axes.by_request || axes.goes_back ? heads.made(node)
+                                                            : put_unpack(graph, nullptr, node, rows));
   }
   for (Node* attention : model.attentions) pack_around(graph, shape, rows, attention);
   return true;

@@ -54,8 +54,7 @@ Status check_mask(const Node& attention, const Packable& model) {
 Status check_outputs(const Graph& graph, const TokenAxesMap& axes) {
   for (const Output& output : graph.outputs) {
     const TokenAxes& found = axes.at(output.node);
-    const bool per_token =
-        found.kind == TokenAxes::Kind::Token && found.batch == 0 && found.sequence == 1;
+    const bool per_token = found.is_in_front();
     const bool per_row = found.kind == TokenAxes::Kind::Row && found.batch == 0;
     if (!per_token && !per_row)
       return Error{"output '" + output.name + "': is " + to_string(output.node->type) + " of " +

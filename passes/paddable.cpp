@@ -16,7 +16,7 @@ Status check_outputs(const Graph& graph, const TokenAxesMap& axes) {
   for (const Output& output : graph.outputs) {
     const TokenAxes& found = axes.at(output.node);
     const bool of_row = found.kind != TokenAxes::Kind::Free && found.batch == 0;
-    const bool of_token = found.kind == TokenAxes::Kind::Token && found.sequence == 1;
+    const bool of_token = found.is_in_front();
     if (of_row && (found.kind == TokenAxes::Kind::Row || of_token)) continue;
     return Error{"output '" + output.name + "': is " + to_string(output.node->type) + " of " +
                  called(*output.node) + ", must hold [batch,sequence,…] or [batch,…]"};

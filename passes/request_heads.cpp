@@ -36,15 +36,31 @@ Node* put_unpack(Graph& graph, const Node* before, Node* value, const RequestRow
 }
 
 Status RequestHeads::make() {
-  for (Node* node : right_by_request()) TRY(make_again(node));
+  const std::vector<Node*> all = right_by_request();
+  for (Node* node : all) TRY(make_again(node));
+  for (Node* node : all)
+    if (axes(node).goes_back) pack_again(node);
   return {};
+}
+
+// What is not made by request uses it where the tokens stand.
+void RequestHeads::pack_again(Node* node) {
+  const std::vector<Node*> users = graph_.users(node);
+  Node* packed = put(graph_, node, node, Op::Pack,
+                     {
+                         again_.at(node), rows_.places
+  },
+                     {{"rows", model_.shape.rows}, {"row_length", model_.shape.row_length}});
+  for (Node* user : users)
+    for (size_t i = 0; i < user->in.size(); ++i)
+      if (user->in[i] == node) graph_.set_operand(user, i, packed);
 }
 
 // unpack fills the cells behind a request with 0. Where the proof wants another number there (what
 // a mask adds to hide them), the value is made again as well, of what it is made of.
 bool RequestHeads::may_be_unpacked(const Node* value) const {
   const TokenAxes& tokens = axes(value);
-  const bool stands_in_front = tokens.flat == 0 || (tokens.batch == 0 && tokens.sequence == 1);
+  const bool stands_in_front = tokens.flat == 0 || tokens.is_in_front();
   return value->is(Op::Input) || (tokens.may_be_0_behind && stands_in_front);
 }
 
@@ -55,10 +71,10 @@ std::vector<Node*> RequestHeads::right_by_request() const {
   std::vector<Node*> result;
   for (auto at = all.rbegin(); at != all.rend(); ++at) {
     Node* node = *at;
-    if (node == rows_.places || (!axes(node).by_request && !chosen.contains(node))) continue;
+    if (node == rows_.places || (!is_made_again(node) && !chosen.contains(node))) continue;
     result.push_back(node);
     for (const Node* in : node->in)
-      if (axes(in).kind == Kind::Token && !axes(in).by_request && !may_be_unpacked(in))
+      if (axes(in).kind == Kind::Token && !is_made_again(in) && !may_be_unpacked(in))
         chosen.insert(in);
   }
   std::ranges::reverse(result);
@@ -83,8 +99,9 @@ std::map<std::string, Attr> RequestHeads::sizes_again(const Node* node) const {
   const TokenAxes& made = axes(node);
   const int64_t most = rows_.requests, longest = rows_.longest;
   std::map<std::string, Attr> attrs = node->attrs;
-  for (const auto& [axis, size] : {std::pair(made.batch, most), std::pair(made.sequence, longest),
-                                   std::pair(made.flat, most * longest)}) {
+  for (const auto& [axis, size] :
+       {std::pair(made.batch, most), std::pair(made.sequence, longest * made.inner),
+        std::pair(made.key, longest), std::pair(made.flat, most * longest)}) {
     for (const char* key : {"shape", "size"}) {
       const auto found = attrs.find(key);
       if (axis >= 0 && found != attrs.end()) std::get<Shape>(found->second)[axis] = size;
@@ -122,6 +139,7 @@ Node* RequestHeads::beside(Node* value, const Node* node) {
   const TokenAxes& made = axes(node);
   const int64_t most = rows_.requests, longest = rows_.longest;
   for (const auto& [axis, size] : {std::pair(made.batch, most), std::pair(made.sequence, longest),
+                                   std::pair(made.key, longest),
                                    std::pair(made.flat, most * longest)}) {
     const bool is_summed = node->is(Op::MatMul) && axis + 2 >= std::ssize(node->type.shape);
     if (axis >= 0 && !is_summed) value = resized(value, static_cast<size_t>(axis), size, node);
@@ -150,13 +168,16 @@ Node* RequestHeads::operand_again(Node* node, size_t i) {
                        node->is(Op::Rotary);
   if (in_step && operand->type.shape.size() == node->type.shape.size())
     operand = beside(operand, node);
+  // Each token's own numbers: of as many tokens.
+  if (node->is(Op::Gather) && i == 1 && axes(node->in[0]).inner > 1)
+    return resized(operand, axes(node).sequence - node->int_attr("axis"), rows_.longest, node);
   // Weights by place, which tokens are summed by.
   if (node->is(Op::MatMul) && axes(node->in[i]).kind == Kind::Free) {
     const TokenAxes& other = axes(node->in[1 - i]);
     const auto rank_of = [](const Node* value) { return std::ssize(value->type.shape); };
     const int64_t summed = rank_of(node->in[1 - i]) - (i == 0 ? 2 : 1);
     const int64_t mine = rank_of(operand) - (i == 0 ? 1 : 2);
-    if (other.sequence >= 0 && other.sequence == summed)
+    if ((other.sequence >= 0 && other.sequence == summed) || (other.key >= 0 && other.key == summed))
       operand = resized(operand, static_cast<size_t>(mine), rows_.longest, node);
   }
   return operand;

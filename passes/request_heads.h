@@ -42,6 +42,10 @@ class RequestHeads {
  private:
   const TokenAxes& axes(const Node* node) const { return model_.axes.at(node); }
   std::vector<Node*> right_by_request() const;
+  bool is_made_again(const Node* node) const {
+    return axes(node).by_request || axes(node).goes_back;
+  }
+  void pack_again(Node* node);
   bool may_be_unpacked(const Node* value) const;
   Node* unpacked(Node* value, const Node* before);
   Node* first_tokens(Node* value, const Node* before);

@@ -2,6 +2,7 @@
 #include "passes/token_axes.h"
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "passes/long_axes.h"
 #include "passes/match.h"
@@ -10,7 +11,18 @@
 namespace tessera {
 namespace {
 
+// Numbers of tokens that share their axis are looked up, and nothing else.
+bool takes_apart(const TokenSite& at) {
+  const bool looks_up = at.node.is(Op::Gather) &&
+                        (at.operand(0).inner == 1 || at.node.int_attr("axis") == at.operand(0).sequence);
+  if (looks_up || at.node.is(Op::Reshape) || at.node.is(Op::Transpose)) return false;
+  for (const Node* in : at.node.in)
+    if (at.known.at(in).inner != 1) return true;
+  return false;
+}
+
 Expected<TokenAxes> axes_of(const TokenSite& at) {
+  if (takes_apart(at)) return at.mixes("takes tokens apart");
   switch (at.node.op) {
 #define OP(id, text, min, max, elements, ...) \
   case Op::id: return token_rules::elements(at);
@@ -31,6 +43,7 @@ bool is_by_token(const TensorType& type, const Shape& batch) {
 
 bool takes_first_token(const Node* node, const TokenAxes& operand) {
   if (operand.kind != TokenAxes::Kind::Token || operand.sequence < 0) return false;
+  if (operand.key >= 0 || operand.inner != 1) return false;
   if (node->is(Op::Gather))
     return node->int_attr("axis") == operand.sequence && splat(node->in[1]) == 0.0 &&
            elements(node->in[1]->type.shape) == 1;
@@ -64,16 +77,18 @@ class Walk {
   TokenShape unpacked_;
   std::vector<PlacedOperand>* placed_;
   TokenAxesMap known_;
-  CellRangeMap added_;
+  CellsMap cells_;
   // Why a value is right only where each row is one request.
   std::unordered_map<const Node*, Error> by_request_;
+  // Of these, what is made of entries for each two tokens, up to where it is packed again.
+  std::unordered_set<const Node*> of_pairs_;
 };
 
 // By the rules of the layout itself. Operands by place are noted if the node is followed.
 Expected<TokenAxes> Walk::packed(Node* node) {
   std::vector<PlacedOperand> here;
   const bool may_be_placed = placed_ && shape_.layout == Layout::Packed;
-  TokenAxes axes = TRY(axes_of({*node, known_, added_, shape_, may_be_placed ? &here : nullptr}));
+  TokenAxes axes = TRY(axes_of({*node, known_, cells_, shape_, may_be_placed ? &here : nullptr}));
   for (PlacedOperand& operand : here) {
     operand.user = node;
     placed_->push_back(operand);
@@ -84,8 +99,17 @@ Expected<TokenAxes> Walk::packed(Node* node) {
 // Attention is packed around, and takes packed tokens.
 Expected<TokenAxes> Walk::by_request(const Node* node, const Error& why) {
   if (node->is(Op::Attention)) return why;
-  TokenAxes axes = TRY(axes_of({*node, known_, added_, unpacked_}));
-  if (axes.kind != TokenAxes::Kind::Free) by_request_.emplace(node, why);
+  TokenAxes axes = TRY(axes_of({*node, known_, cells_, unpacked_}));
+  if (axes.kind == TokenAxes::Kind::Free) return axes;
+  const bool of_pairs = axes.key >= 0 || std::ranges::any_of(node->in, [&](const Node* in) {
+                          return of_pairs_.contains(in);
+                        });
+  if (of_pairs && axes.is_in_front()) {
+    axes.goes_back = true;
+    return axes;
+  }
+  if (of_pairs) of_pairs_.insert(node);
+  by_request_.emplace(node, why);
   return axes;
 }
 
@@ -106,10 +130,10 @@ Status Walk::visit(Node* node) {
   } else {
     return found.error();
   }
-  TRY(check_long_axes({*node, known_, added_, shape_}));
-  added_[node] = shape_.layout == Layout::Whole
-                     ? CellRange{}
-                     : range_of_added(*node, axes, added_, shape_.filled);
+  const bool is_packed = shape_.layout == Layout::Packed;
+  TRY(check_long_axes({*node, known_, cells_, shape_}));
+  const TokenSite site{*node, known_, cells_, is_packed ? unpacked_ : shape_};
+  cells_[node] = shape_.layout == Layout::Whole ? Cells{} : cells_of_result(site, axes);
   known_[node] = std::move(axes);
   return {};
 }
@@ -117,7 +141,7 @@ Status Walk::visit(Node* node) {
 TokenAxesMap Walk::take() {
   for (auto& [node, axes] : known_) {
     axes.by_request = by_request_.contains(node);
-    const CellRange& added = added_.at(node);
+    const CellRange& added = cells_.at(node)[1];
     axes.may_be_0_behind = added.low <= 0 && added.high >= 0;
   }
   return std::move(known_);

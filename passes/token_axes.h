@@ -22,11 +22,22 @@ struct TokenAxes {
   int batch = -1;     // the axis of rows
   int sequence = -1;  // the axis of tokens in a row
   int flat = -1;      // instead of both: one axis of rows x row_length, row-major
+  // Where rows are padded, a value may have an entry for each two tokens of a row: this is the
+  // second's axis.
+  int key = -1;
+  // Numbers of a token that share the axis `sequence` with it, the token outside: row-major.
+  int64_t inner = 1;
   // Of a free value: the axes along which all elements are equal.
   std::vector<bool> uniform = {};
   // Of a packed batch, once the whole graph is known:
   bool by_request = false;      // is right only where each row is one request, so on unpacked rows
+  bool goes_back = false;       // likewise, and packed again for what follows
   bool may_be_0_behind = true;  // a request's answer stays where the cells behind it are 0
+
+  // An entry for each token, [rows,row_length,…].
+  bool is_in_front() const {
+    return kind == Kind::Token && batch == 0 && sequence == 1 && key < 0 && inner == 1;
+  }
 
   bool operator==(const TokenAxes&) const = default;
 };

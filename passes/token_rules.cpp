@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <set>
 
 #include "passes/counted_places.h"
 #include "passes/match.h"
@@ -28,12 +29,25 @@ std::vector<bool> uniform_axes(const Tensor& tensor) {
   return uniform;
 }
 
+// An entry for each two tokens of a row, where tokens stand along two axes.
+std::optional<TokenAxes> paired(const TokenAxes& a, const TokenAxes& b) {
+  std::set<int> axes;
+  for (const TokenAxes* tokens : {&a, &b})
+    for (const int axis : {tokens->sequence, tokens->key})
+      if (axis >= 0) axes.insert(axis);
+  if (axes.size() != 2) return std::nullopt;
+  return TokenAxes{
+      .kind = Kind::Token, .batch = a.batch, .sequence = *axes.begin(), .key = *axes.rbegin()};
+}
+
 // What two values of one shape are together.
 Expected<TokenAxes> joined(const TokenSite& at, const TokenAxes& a, const TokenAxes& b) {
   if (a == b || b.kind == Kind::Free) return a;
   if (a.kind == Kind::Free) return b;
   if (a.batch < 0 || a.batch != b.batch) return at.mixes("combines tokens along different axes");
   if (a.kind != b.kind) return a.kind == Kind::Token ? a : b;
+  if (at.is_padded())
+    if (const auto pairs = paired(a, b)) return *pairs;
   return at.meets("combines tokens along different axes", {.kind = Kind::Row, .batch = a.batch});
 }
 
@@ -54,7 +68,7 @@ Expected<TokenAxes> combine(const TokenSite& at, const std::vector<const TokenAx
                result.batch >= 0)
         at.placed->push_back({.operand = i, .batch = result.batch, .sequence = result.sequence});
       else if (tracks(result, axis) && !axes->uniform[d] &&
-               (at.is_packed() || axis != result.sequence))
+               (at.is_packed() || axis == result.batch || axis == result.flat))
         return at.refuse("combines tokens with constants that vary along " +
                          std::string(name_of(result, axis)) + ", where another request may stand");
     }
@@ -88,12 +102,19 @@ Expected<TokenAxes> TokenSite::meets(const std::string& how, const TokenAxes& ro
 }
 
 bool tracks(const TokenAxes& axes, int64_t axis) {
-  return axis >= 0 && (axis == axes.batch || axis == axes.sequence || axis == axes.flat);
+  return axis >= 0 && (axis == axes.batch || axis == axes.sequence || axis == axes.flat ||
+                       axis == axes.key);
 }
 
 const char* name_of(const TokenAxes& axes, int64_t axis) {
   if (axis == axes.batch) return "the batch axis";
-  return axis == axes.sequence ? "the sequence axis" : "the axis of all tokens";
+  return axis == axes.sequence || axis == axes.key ? "the sequence axis" : "the axis of all tokens";
+}
+
+TokenAxes without(const TokenAxes& token, int64_t axis) {
+  if (token.key < 0) return rows_of(token, false);
+  const int left = axis == token.key ? token.sequence : token.key;
+  return {.kind = Kind::Token, .batch = token.batch, .sequence = left};
 }
 
 TokenAxes rows_of(const TokenAxes& token, bool drops_axis) {

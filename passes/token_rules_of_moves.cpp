@@ -29,6 +29,61 @@ int axis_at(const Shape& shape, const Place& place, int taken = -1) {
   return -1;
 }
 
+// Tokens' axis joined with axes of a token's numbers behind it: an axis of both.
+std::optional<TokenAxes> with_numbers(const Shape& before, const Shape& after,
+                                      const TokenAxes& from) {
+  const auto [outside, tokens] = place_of(before, from.sequence);
+  int64_t numbers = 1;
+  for (int d = from.sequence + 1; d < static_cast<int>(before.size()); ++d) {
+    if (tracks(from, d)) return std::nullopt;
+    numbers *= before[d];
+    const int joined = axis_at(after, {outside, tokens * numbers});
+    const int batch = axis_at(after, place_of(before, from.batch), joined);
+    if (numbers > 1 && joined >= 0 && batch >= 0)
+      return TokenAxes{.kind = Kind::Token,
+                       .batch = batch,
+                       .sequence = joined,
+                       .inner = from.inner * numbers};
+  }
+  return std::nullopt;
+}
+
+// Axes that stay, or that numbers of a token join or leave.
+std::optional<TokenAxes> followed(const TokenSite& at, const TokenAxes& from) {
+  const Shape& before = at.node.in[0]->type.shape;
+  const Shape& after = at.node.type.shape;
+  TokenAxes result{.kind = Kind::Token, .inner = from.inner};
+  result.batch = axis_at(after, place_of(before, from.batch));
+  if (result.batch < 0) return std::nullopt;
+  const Place tokens = place_of(before, from.sequence);
+  result.sequence = axis_at(after, tokens, result.batch);
+  if (result.sequence < 0 && from.inner > 1) {
+    result.sequence = axis_at(after, {tokens.outside, tokens.size / from.inner}, result.batch);
+    result.inner = 1;
+  }
+  if (result.sequence < 0)
+    return at.is_padded() && from.key < 0 ? with_numbers(before, after, from) : std::nullopt;
+  if (from.key < 0) return result;
+  result.key = axis_at(after, place_of(before, from.key), result.sequence);
+  return result.key >= 0 ? std::optional(result) : std::nullopt;
+}
+
+// The axis of an index that counts the tokens, where each looks up numbers of its own.
+std::optional<int> axis_of_own_numbers(const Node& index, int64_t tokens, int64_t numbers) {
+  if (!index.is(Op::Constant) || !index.value.has_data()) return std::nullopt;
+  const Shape& shape = index.type.shape;
+  const Shape strides = row_major_strides(shape);
+  for (int d = 0; d < static_cast<int>(shape.size()); ++d) {
+    bool own = shape[d] == tokens;
+    for (int64_t i = 0; own && i < elements(shape); ++i) {
+      const auto found = static_cast<int64_t>(element(index.value, i));
+      own = found >= 0 && found / numbers == i / strides[d] % tokens;
+    }
+    if (own) return d;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 namespace token_rules {
@@ -43,7 +98,7 @@ Result broadcast(const TokenSite& at) {
     return result;
   }
   TokenAxes result = moved(from, [&](int axis) { return axis + static_cast<int>(added); });
-  for (int axis : {from.batch, from.sequence, from.flat})
+  for (int axis : {from.batch, from.sequence, from.flat, from.key})
     if (axis >= 0 && shape[axis] != at.node.type.shape[axis + added])
       return at.refuse("stretches " + std::string(name_of(from, axis)) +
                        ", which must stay as long");
@@ -87,12 +142,13 @@ Result reshape(const TokenSite& at) {
   if (from.flat >= 0) {
     result.batch = axis_at(after, {outside, at.shape.rows});
     result.sequence = axis_at(after, {outside * at.shape.rows, at.shape.row_length}, result.batch);
+    if (result.batch >= 0 && result.sequence >= 0) return result;
   } else {
+    if (const auto tokens = followed(at, from)) return *tokens;
     result.batch = axis_at(after, place_of(before, from.batch));
-    result.sequence = axis_at(after, place_of(before, from.sequence), result.batch);
   }
-  if (result.batch >= 0 && result.sequence >= 0) return result;
-  const bool in_order = from.flat >= 0 || from.sequence == from.batch + 1;
+  const bool is_plain = from.key < 0 && from.inner == 1;
+  const bool in_order = is_plain && (from.flat >= 0 || from.sequence == from.batch + 1);
   const int flat = axis_at(after, {outside, at.shape.rows * at.shape.row_length});
   if (in_order && flat >= 0) return TokenAxes{.kind = Kind::Token, .flat = flat};
   return at.meets("reshapes " + to_string(before) + " to " + to_string(after) +
@@ -135,7 +191,15 @@ Result gather(const TokenSite& at) {
     return moved(indices, [&](int index_axis) { return axis + index_axis; });
   if (indices.kind != Kind::Free) return at.mixes("looks tokens up by the values of tokens");
   if (takes_first_token(&at.node, table) && added <= 1) return rows_of(table, added == 0);
-  const TokenAxes found = moved(table, [&](int old) { return old > axis ? old + added - 1 : old; });
+  TokenAxes found = moved(table, [&](int old) { return old > axis ? old + added - 1 : old; });
+  if (table.inner > 1 && axis == table.sequence) {
+    const int64_t tokens = at.node.in[0]->type.shape[axis] / table.inner;
+    const std::optional<int> own = axis_of_own_numbers(*at.node.in[1], tokens, table.inner);
+    if (!own) return at.mixes("looks up numbers of another token");
+    found.sequence = axis + *own;
+    found.inner = 1;
+    return found;
+  }
   if (!tracks(table, axis)) return found;
   const std::string how = "takes a part of " + std::string(name_of(table, axis));
   if (axis != table.sequence) return at.mixes(how);

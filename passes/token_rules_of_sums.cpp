@@ -19,8 +19,8 @@ constexpr int64_t kMostBiasElements = int64_t{1} << 24;  // that are looked at
 Expected<TokenAxes> left_of(const TokenSite& at, const TokenAxes& from, int64_t axis,
                             const std::string& how, bool leaves_padding_out) {
   const std::string what = how + name_of(from, axis);
-  if (axis != from.sequence) return at.mixes(what);
-  if (at.is_padded() && leaves_padding_out) return rows_of(from, false);
+  if (axis != from.sequence && axis != from.key) return at.mixes(what);
+  if (at.is_padded() && leaves_padding_out) return without(from, axis);
   return at.meets(what, rows_of(from, false));
 }
 
@@ -48,7 +48,7 @@ bool is_not_negative(const Node* node, int& left) {
 
 // Zeros change no maximum of numbers that are not negative.
 bool is_no_maximum(const TokenSite& at) {
-  const CellRange& added = at.added_to(0);
+  const CellRange added = at.added_to(0);
   if (added.high <= lowest_mask(at.node)) return true;
   int left = kFarthest;
   return added.is_zero() && is_not_negative(at.node.in[0], left);
@@ -58,7 +58,28 @@ bool sums_nothing(const CellRange& added, const CellRange& other) {
   return added.is_zero() && other.kind == CellRange::Kind::Finite;
 }
 
-// Two values of requests, each row by its own.
+// What is left of tokens by tokens, each row by its own: an entry for each token of the rows of `a`,
+// for each of the columns of `b`, or for each two.
+std::optional<TokenAxes> product_in_rows(const TokenSite& at) {
+  const TokenAxes &a = at.operand(0), &b = at.operand(1);
+  const auto rank = static_cast<int>(at.rank());
+  const int row = rank - 2, column = rank - 1;
+  for (const TokenAxes* axes : {&a, &b})
+    for (const int axis : {axes->sequence, axes->key})
+      if (axis >= 0 && axis < row) return std::nullopt;
+  if (tracks(a, column) != tracks(b, row)) return std::nullopt;
+  if (tracks(a, column)) {
+    const CellRange of_a = at.added_along(0, column), of_b = at.added_along(1, row);
+    if (!sums_nothing(of_a, of_b) && !sums_nothing(of_b, of_a)) return std::nullopt;
+  }
+  const bool by_row = tracks(a, row), by_column = tracks(b, column);
+  if (!by_row && !by_column) return TokenAxes{.kind = Kind::Row, .batch = a.batch};
+  return TokenAxes{.kind = Kind::Token,
+                   .batch = a.batch,
+                   .sequence = by_row ? row : column,
+                   .key = by_row && by_column ? column : -1};
+}
+
 Expected<TokenAxes> tokens_by_tokens(const TokenSite& at) {
   const TokenAxes &a = at.operand(0), &b = at.operand(1);
   const auto rank = static_cast<int>(at.rank());
@@ -66,16 +87,8 @@ Expected<TokenAxes> tokens_by_tokens(const TokenSite& at) {
   const bool in_step = a.batch >= 0 && a.batch == b.batch && a.batch + 2 < rank &&
                        std::ssize(at.node.in[1]->type.shape) == rank;
   if (!in_step) return at.mixes(how);
-  const TokenAxes rows{.kind = Kind::Row, .batch = a.batch};
-  if (!at.is_padded()) return at.meets(how, rows);
-  // A pooler's weights by tokens, or tokens by what was pooled.
-  const bool sums_tokens = a.sequence == rank - 1 && b.sequence == rank - 2;
-  if (sums_tokens && (sums_nothing(at.added_to(0), at.added_to(1)) ||
-                      sums_nothing(at.added_to(1), at.added_to(0))))
-    return rows;
-  if (a.kind == Kind::Row && b.kind == Kind::Row) return rows;
-  if (a.kind == Kind::Row && b.sequence == rank - 1) return b;
-  if (b.kind == Kind::Row && a.sequence == rank - 2) return a;
+  if (!at.is_padded()) return at.meets(how, {.kind = Kind::Row, .batch = a.batch});
+  if (const auto left = product_in_rows(at)) return *left;
   return at.mixes(how);
 }
 
@@ -85,7 +98,8 @@ Expected<TokenAxes> along(const TokenSite& at, int64_t axis, const char* how, bo
   const TokenAxes& from = at.operand(0);
   if (from.kind == Kind::Free) return at.free();
   if (!tracks(from, axis)) return from;
-  const bool stays = at.is_padded() && is_exact && axis == from.sequence;
+  const bool of_tokens = axis == from.sequence || axis == from.key;
+  const bool stays = at.is_padded() && is_exact && of_tokens;
   if (stays) return from;
   if (axis != from.sequence) return at.mixes(how + std::string(name_of(from, axis)));
   return at.meets(how + std::string(name_of(from, axis)), rows_of(from, false));
@@ -110,14 +124,15 @@ bool is_causal(const Node* bias) {
 
 bool hides_added_keys(const TokenSite& at) {
   const TokenAxes& mask = at.operand(3);
-  const CellRange& added = at.added_to(3);
   const AttentionMask said = *attention_mask(at.node.string_attr("mask"));
   if (said.kind == "lengths") return mask.batch == 0 && counts_tokens(at.node.in[3]);
   const bool is_bias = !said.has_keys();
   const bool causal = is_bias && mask.kind == Kind::Free && is_causal(at.node.in[3]);
-  if (!causal &&
-      (mask.kind != Kind::Token || mask.batch != 0 || mask.sequence != (is_bias ? 3 : 1)))
-    return false;
+  const int of_keys = is_bias ? 3 : 1;
+  const bool by_keys = mask.kind == Kind::Token && mask.batch == 0 && mask.inner == 1 &&
+                       (mask.sequence == of_keys || mask.key == of_keys);
+  if (!causal && !by_keys) return false;
+  const CellRange added = at.added_along(3, of_keys);
   if (!is_bias) return added.is_zero();
   // An exponential of 0 next to NaN is NaN.
   for (size_t i = 0; i < 3; ++i)
@@ -156,14 +171,15 @@ Result matmul(const TokenSite& at) {
   TokenAxes tokens = a.kind == Kind::Free ? b : a;
   if (of_a || tracks(b, rank_b - 2))
     tokens = TRY(left_of(at, tokens, of_a ? inner_a : rank_b - 2, "sums over ",
-                         sums_nothing(at.added_to(of_a ? 0 : 1), at.added_to(of_a ? 1 : 0))));
+                         sums_nothing(at.added_along(0, inner_a), at.added_along(1, rank_b - 2)) ||
+                             sums_nothing(at.added_along(1, rank_b - 2), at.added_along(0, inner_a))));
   if (rank_b == 2 && b.kind != Kind::Free && at.rank() > 2)
     return at.mixes("uses tokens as a matrix for all rows");
   // Leading axes go in step: a number of the other side must not depend on the request there.
   const TokenAxes& other = a.kind == Kind::Free ? a : b;
   for (size_t d = 0; d + 2 < other.uniform.size(); ++d) {
     const auto axis = static_cast<int64_t>(d);
-    if (tracks(tokens, axis) && !other.uniform[d] && (at.is_packed() || axis != tokens.sequence))
+    if (tracks(tokens, axis) && !other.uniform[d] && (at.is_packed() || axis == tokens.batch || axis == tokens.flat))
       return at.mixes("multiplies by numbers that vary along " +
                       std::string(name_of(tokens, axis)));
   }
@@ -216,7 +232,8 @@ Result cumsum(const TokenSite& at) {
 }
 
 Result softmax(const TokenSite& at) {
-  return along(at, at.node.int_attr("axis"), "takes a softmax along ", hides(at.added_to(0).high));
+  const int64_t axis = at.node.int_attr("axis");
+  return along(at, axis, "takes a softmax along ", hides(at.added_along(0, axis).high));
 }
 
 }  // namespace token_rules

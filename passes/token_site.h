@@ -15,12 +15,15 @@ namespace tessera {
 struct TokenSite {
   const Node& node;
   const TokenAxesMap& known;
-  const CellRangeMap& added;  // where rows are padded
+  const CellsMap& cells;  // where rows are padded
   const TokenShape& shape;
   std::vector<PlacedOperand>* placed = nullptr;  // null: operands by place are refused
 
   const TokenAxes& operand(size_t i) const { return known.at(node.in[i]); }
-  const CellRange& added_to(size_t i) const { return added.at(node.in[i]); }
+  const Cells& cells_of(size_t i) const { return cells.at(node.in[i]); }
+  // What stands in all cells that padding adds; in those along one axis of the operand.
+  CellRange added_to(size_t i) const;
+  CellRange added_along(size_t i, int64_t axis) const;
   size_t rank() const { return node.type.shape.size(); }
   bool is_packed() const { return shape.layout == Layout::Packed; }
   bool is_padded() const {
@@ -38,13 +41,15 @@ struct TokenSite {
 bool tracks(const TokenAxes& axes, int64_t axis);
 // "the sequence axis", for messages.
 const char* name_of(const TokenAxes& axes, int64_t axis);
+// What is left where an axis of tokens is summed over, and stays with one place.
+TokenAxes without(const TokenAxes& token, int64_t axis);
 // The rows that are left of tokens, with or without an axis where the sequence was.
 TokenAxes rows_of(const TokenAxes& token, bool drops_axis);
 
 // Each tracked axis moved by a function of its number.
 template <class F>
 TokenAxes moved(TokenAxes axes, F move) {
-  for (int* axis : {&axes.batch, &axes.sequence, &axes.flat})
+  for (int* axis : {&axes.batch, &axes.sequence, &axes.flat, &axes.key})
     if (*axis >= 0) *axis = move(*axis);
   return axes;
 }
