@@ -12,6 +12,7 @@
 #include "passes/packed_positions.h"
 #include "passes/paddable.h"
 #include "passes/picked_tokens.h"
+#include "passes/split_merged_axes.h"
 
 namespace tessera {
 namespace {
@@ -194,6 +195,7 @@ bool settle_mask_that_hides(Graph& graph, const Node* ids) {
 }  // namespace
 
 Status settle_packed(Graph& graph, const Node* ids, PackedAnchors& anchors) {
+  split_merged_rows(graph, ids);
   anchors.mask_hides = settle_mask_that_hides(graph, ids);
   TRY(settle_picked_tokens(graph, ids, find_mask(graph, ids)));
   TRY(settle_packed_masks(graph, find_mask(graph, ids)));

@@ -8,6 +8,7 @@
 #include "passes/match.h"
 #include "passes/packable.h"
 #include "passes/picked_tokens.h"
+#include "passes/split_merged_axes.h"
 
 namespace tessera {
 namespace {
@@ -110,6 +111,7 @@ Paddable prove_paddable(const Graph& model, const std::string& of_length,
   }
   Graph graph = model.clone();
   const Node* ids = find_ids(graph);
+  split_merged_rows(graph, ids);
   if (const Status settled = settle_picked_tokens(graph, ids, find_mask(graph, ids)); !settled.ok())
     result.why_not = settled.error().message;
   const auto padded = find_padded_axes(graph, ids);

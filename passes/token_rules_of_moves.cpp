@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "passes/match.h"
+#include "passes/own_numbers.h"
 #include "passes/token_site.h"
 
 namespace tessera {
@@ -66,22 +67,6 @@ std::optional<TokenAxes> followed(const TokenSite& at, const TokenAxes& from) {
   if (from.key < 0) return result;
   result.key = axis_at(after, place_of(before, from.key), result.sequence);
   return result.key >= 0 ? std::optional(result) : std::nullopt;
-}
-
-// The axis of an index that counts the tokens, where each looks up numbers of its own.
-std::optional<int> axis_of_own_numbers(const Node& index, int64_t tokens, int64_t numbers) {
-  if (!index.is(Op::Constant) || !index.value.has_data()) return std::nullopt;
-  const Shape& shape = index.type.shape;
-  const Shape strides = row_major_strides(shape);
-  for (int d = 0; d < static_cast<int>(shape.size()); ++d) {
-    bool own = shape[d] == tokens;
-    for (int64_t i = 0; own && i < elements(shape); ++i) {
-      const auto found = static_cast<int64_t>(element(index.value, i));
-      own = found >= 0 && found / numbers == i / strides[d] % tokens;
-    }
-    if (own) return d;
-  }
-  return std::nullopt;
 }
 
 }  // namespace
