@@ -80,22 +80,44 @@ std::vector<int64_t> other_lengths(const Graph& graph, int64_t length) {
   return lengths;
 }
 
-// Whether a constant that follows the length holds the same numbers as far as both go.
-bool begin_alike(const Tensor& one, const Tensor& other) {
+// A constant, or one that is stretched: how small an import takes for a constant of its own depends
+// on the size.
+bool is_known(const Node* node) {
+  if (node->is(Op::Broadcast)) node = node->in[0];
+  return node->is(Op::Constant);
+}
+
+// The numbers of such a value, by place.
+struct Known {
+  explicit Known(const Node* node)
+      : shape(node->type.shape),
+        constant((node->is(Op::Broadcast) ? node->in[0] : node)->value),
+        strides(shape.size(), 0) {
+    const Shape &from = constant.type().shape, own = row_major_strides(from);
+    const size_t added = shape.size() - from.size();
+    for (size_t d = 0; d < from.size(); ++d) strides[added + d] = from[d] == 1 ? 0 : own[d];
+  }
+
+  const Shape& shape;
+  const Tensor& constant;
+  Shape strides;
+};
+
+// Whether a value that follows the length holds the same numbers as far as both go.
+bool begin_alike(const Known& a, const Known& b) {
+  const Tensor &one = a.constant, &other = b.constant;
   const bool is_one = one.bytes().data() == other.bytes().data();  // a weight of the file
-  if (one.type() == other.type()) return is_one || one == other;
-  const Shape &a = one.type().shape, &b = other.type().shape;
-  if (a.size() != b.size() || one.type().dtype != other.type().dtype) return false;
-  Shape both = a;
-  for (size_t d = 0; d < a.size(); ++d) both[d] = std::min(a[d], b[d]);
-  const Shape of_a = row_major_strides(a), of_b = row_major_strides(b),
-              of_both = row_major_strides(both);
+  if (one.type() == other.type() && a.shape == b.shape) return is_one || one == other;
+  if (a.shape.size() != b.shape.size() || one.type().dtype != other.type().dtype) return false;
+  Shape both = a.shape;
+  for (size_t d = 0; d < both.size(); ++d) both[d] = std::min(a.shape[d], b.shape[d]);
+  const Shape of_both = row_major_strides(both);
   for (int64_t i = 0; i < elements(both); ++i) {
     int64_t at_a = 0, at_b = 0;
     for (size_t d = 0; d < both.size(); ++d) {
       const int64_t place = i / of_both[d] % both[d];
-      at_a += place * of_a[d];
-      at_b += place * of_b[d];
+      at_a += place * a.strides[d];
+      at_b += place * b.strides[d];
     }
     const double x = element(one, at_a), y = element(other, at_b);
     if (x != y && !(x != x && y != y)) return false;
@@ -104,28 +126,20 @@ bool begin_alike(const Tensor& one, const Tensor& other) {
 }
 
 // Whether two indices look up the same of each token's own numbers, of which there may be more.
-bool look_up_alike(const Node& one, const Node& other, const UserMap& users,
-                   const UserMap& other_users) {
-  std::optional<OwnNumbers> numbers, other_numbers;
-  const auto all_own = [](const Node& index, const UserMap& users, std::optional<OwnNumbers>& numbers) {
-    const auto found = users.find(&index);
-    return found != users.end() && std::ranges::all_of(found->second, [&](const Node* user) {
-             const auto own = own_numbers(*user);
-             if (!own || user->in[1] != &index) return false;
-             if (numbers && !(*numbers == *own)) return false;
-             numbers = own;
-             return true;
-           });
-  };
-  if (!all_own(one, users, numbers) || !all_own(other, other_users, other_numbers)) return false;
-  if (numbers->axis != other_numbers->axis) return false;
+bool look_up_alike(const Node& gather, const Node& other) {
+  const auto own = own_numbers(gather), others = own_numbers(other);
+  if (!own || !others || own->axis != others->axis) return false;
+  const Known a(gather.in[1]), b(other.in[1]);
+  if (a.shape.size() != b.shape.size()) return false;
   const auto without_token = [](const Tensor& index, int64_t numbers) {
     Array array = to_array(index);
     for (double& at : array.data) at = std::fmod(at, static_cast<double>(numbers));
     return to_tensor(array);
   };
-  return begin_alike(without_token(one.value, numbers->numbers),
-                     without_token(other.value, other_numbers->numbers));
+  Node one = *gather.in[1], two = *other.in[1];
+  one.value = without_token(one.value, own->numbers);
+  two.value = without_token(two.value, others->numbers);
+  return begin_alike(Known(&one), Known(&two));
 }
 
 // Attributes that are sizes follow the length; all others say what is done.
@@ -137,42 +151,80 @@ bool same_attributes(const Node& a, const Node& b) {
   });
 }
 
-std::string first_difference(const Graph& graph, const Size& size, const Graph& other,
-                             const Size& other_size) {
-  const bool by_rows = size.rows != other_size.rows;
-  const std::string another = by_rows ? fmt::format("its graph is another at {} rows than at {}",
-                                                    other_size.rows, size.rows)
-                                      : fmt::format("its graph is another at {} tokens than at {}",
-                                                    other_size.length, size.length);
-  if (graph.nodes().size() != other.nodes().size()) return another;
-  std::unordered_map<const Node*, const Node*> twin;
-  const UserMap users = users_of(graph), other_users = users_of(other);
-  for (auto a = graph.nodes().begin(), b = other.nodes().begin(); a != graph.nodes().end();
-       ++a, ++b) {
-    const Node &node = **a, &same = **b;
-    twin[&node] = &same;
-    bool alike = node.op == same.op && node.in.size() == same.in.size();
-    for (size_t i = 0; alike && i < node.in.size(); ++i) alike = twin.at(node.in[i]) == same.in[i];
-    if (!alike) return another;
+// Two graphs of one model, node by node.
+class Twins {
+ public:
+  Twins(const Graph& graph, const Size& size, const Graph& other, const Size& other_size)
+      : graph_(graph),
+        size_(size),
+        other_(other),
+        other_size_(other_size),
+        by_rows_(size.rows != other_size.rows),
+        users_(users_of(graph)) {}
+
+  // In a user's words; "" if there is none.
+  std::string first_difference();
+
+ private:
+  int64_t of(const Size& size) const { return by_rows_ ? size.rows : size.length; }
+  const char* unit() const { return by_rows_ ? "rows" : "tokens"; }
+  std::string number(const Node& node, const Node* known, const Node* other) const;
+
+  const Graph& graph_;
+  const Size& size_;
+  const Graph& other_;
+  const Size& other_size_;
+  const bool by_rows_;
+  const UserMap users_;
+  std::unordered_map<const Node*, const Node*> twin_;
+  std::set<std::pair<const Node*, const Node*>> alike_;  // known values
+};
+
+// What `node` is another for.
+std::string Twins::number(const Node& node, const Node* known, const Node* other) const {
+  const Node* user = &node;
+  for (auto of = users_.find(user); of != users_.end() && is_view(user); of = users_.find(user))
+    user = of->second.front();
+  const Known a(known), b(other);
+  const bool is_number =
+      elements(a.constant.type().shape) == 1 && elements(b.constant.type().shape) == 1;
+  return called(*user) + ": uses a number that is made of the " +
+         (by_rows_ ? "number of rows" : "row length") +
+         (is_number ? fmt::format(" ({:g} at {} {}, {:g} at {})", element(a.constant, 0), of(size_),
+                                  unit(), element(b.constant, 0), of(other_size_))
+                    : "") +
+         (by_rows_ ? ", which is another for a request alone"
+                   : ", which is another for a shorter request");
+}
+
+std::string Twins::first_difference() {
+  const std::string another =
+      fmt::format("its graph is another at {} {} than at {}", of(other_size_), unit(), of(size_));
+  const auto computed = [](const Graph& graph) {
+    std::vector<const Node*> nodes;
+    for (const auto& node : graph.nodes())
+      if (!is_known(node.get())) nodes.push_back(node.get());
+    return nodes;
+  };
+  const std::vector<const Node*> nodes = computed(graph_), others = computed(other_);
+  if (nodes.size() != others.size()) return another;
+  for (size_t n = 0; n < nodes.size(); ++n) {
+    const Node &node = *nodes[n], &same = *others[n];
+    twin_[&node] = &same;
+    if (node.op != same.op || node.in.size() != same.in.size()) return another;
+    for (size_t i = 0; i < node.in.size(); ++i) {
+      const Node *in = node.in[i], *other = same.in[i];
+      const bool known = is_known(in);
+      if (known != is_known(other) || (!known && twin_.at(in) != other)) return another;
+      if (!known || alike_.contains({in, other})) continue;
+      if (begin_alike(Known(in), Known(other)))
+        alike_.insert({in, other});
+      else if (i != 1 || !look_up_alike(node, same))
+        return number(node, in, other);
+    }
     if (!same_attributes(node, same))
-      return called(node) + (by_rows ? ": does another thing for other rows"
-                                     : ": does another thing for a shorter row");
-    if (!node.is(Op::Constant) || begin_alike(node.value, same.value)) continue;
-    if (look_up_alike(node, same, users, other_users)) continue;
-    const Node* user = &node;
-    for (auto of = users.find(user); of != users.end() && (user == &node || is_view(user));
-         of = users.find(user))
-      user = of->second.front();
-    const bool is_number = elements(node.type.shape) == 1 && elements(same.type.shape) == 1;
-    return called(*user) + ": uses a number that is made of the " +
-           (by_rows ? "number of rows" : "row length") +
-           (is_number
-                ? fmt::format(" ({:g} at {} {}, {:g} at {})", element(node.value, 0),
-                              by_rows ? size.rows : size.length, by_rows ? "rows" : "tokens",
-                              element(same.value, 0), by_rows ? other_size.rows : other_size.length)
-                : "") +
-           (by_rows ? ", which is another for a request alone"
-                    : ", which is another for a shorter request");
+      return called(node) + (by_rows_ ? ": does another thing for other rows"
+                                      : ": does another thing for a shorter row");
   }
   return "";
 }
@@ -230,7 +282,7 @@ struct Sizes {
       first.reset();
       if (!same.ok()) return refusal(same.error(), other, size);
       TRY(fold(*same, options, deadline));
-      std::string found = first_difference(*one, size, *same, other);
+      std::string found = Twins(*one, size, *same, other).first_difference();
       if (!found.empty()) return found;
     }
     return std::string();

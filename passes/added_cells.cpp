@@ -86,7 +86,8 @@ std::optional<unsigned> bit_of(const TokenSite& at, const TokenAxes& result, siz
 }
 
 // A number for each two places: what it holds where the second is behind the first, or before it.
-std::optional<CellRange> range_of_places(const Node* value, const TokenAxes& pairs, unsigned cells) {
+std::optional<CellRange> range_of_places(const Node* value, const TokenAxes& pairs,
+                                         unsigned cells) {
   if (pairs.key < 0 || cells == 0 || cells == 3 || splat(value)) return std::nullopt;
   const std::optional<Array> known = known_value(value);
   if (!known) return std::nullopt;

@@ -85,9 +85,9 @@ Expected<bool> insert_packing(Graph& graph, PassState& state) {
     const auto& [name, node] = graph.outputs[i];
     const TokenAxes& axes = model.axes.at(node);
     if (axes.kind == TokenAxes::Kind::Row) state.packing.per_request_outputs.insert(name);
-    graph.outputs.set(i,
-                      axes.by_request || axes.goes_back ? heads.made(node)
-                                                            : put_unpack(graph, nullptr, node, rows));
+    graph.outputs.set(i, axes.by_request || axes.goes_back
+                             ? heads.made(node)
+                             : put_unpack(graph, nullptr, node, rows));
   }
   for (Node* attention : model.attentions) pack_around(graph, shape, rows, attention);
   return true;

@@ -109,8 +109,7 @@ void order(Graph& graph, Node* gather, const OwnNumbers& own) {
   Shape shape = product->matmul->in[1]->type.shape;
   shape.back() = numbers;
   weights = put_broadcast(graph, gather, weights, shape);
-  Node* value =
-      put(graph, gather, product->matmul, Op::MatMul, {product->matmul->in[0], weights});
+  Node* value = put(graph, gather, product->matmul, Op::MatMul, {product->matmul->in[0], weights});
   for (Node* transpose : product->transposes)
     value = put(graph, gather, transpose, Op::Transpose, {value}, transpose->attrs);
   shape = reshape->type.shape;
@@ -144,9 +143,7 @@ std::optional<OwnNumbers> own_numbers(const Node& gather) {
   const auto axis = static_cast<size_t>(gather.int_attr("axis"));
   if (before.size() != after.size() + 1) return std::nullopt;
   for (size_t d = 0; d < after.size(); ++d)
-    if (after[d] != (d < axis    ? before[d]
-                     : d == axis ? before[d] * before[d + 1]
-                                 : before[d + 1]))
+    if (after[d] != (d < axis ? before[d] : d == axis ? before[d] * before[d + 1] : before[d + 1]))
       return std::nullopt;
   OwnNumbers own{.tokens = before[axis], .numbers = before[axis + 1]};
   if (own.tokens < 1 || own.numbers < 1) return std::nullopt;

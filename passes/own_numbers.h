@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Lookups of numbers that a token has for each distance: what it says of a token so far away from
-// it (the relative positions of DeBERTa). A gather by constant indices takes them out of one axis of
-// tokens with all their numbers, the token outside.
+// it (the relative positions of DeBERTa). A gather by constant indices takes them out of one axis
+// of tokens with all their numbers, the token outside.
 #pragma once
 
 #include <optional>

@@ -138,9 +138,9 @@ Node* RequestHeads::resized(Node* value, size_t axis, int64_t size, const Node* 
 Node* RequestHeads::beside(Node* value, const Node* node) {
   const TokenAxes& made = axes(node);
   const int64_t most = rows_.requests, longest = rows_.longest;
-  for (const auto& [axis, size] : {std::pair(made.batch, most), std::pair(made.sequence, longest),
-                                   std::pair(made.key, longest),
-                                   std::pair(made.flat, most * longest)}) {
+  for (const auto& [axis, size] :
+       {std::pair(made.batch, most), std::pair(made.sequence, longest),
+        std::pair(made.key, longest), std::pair(made.flat, most * longest)}) {
     const bool is_summed = node->is(Op::MatMul) && axis + 2 >= std::ssize(node->type.shape);
     if (axis >= 0 && !is_summed) value = resized(value, static_cast<size_t>(axis), size, node);
   }
@@ -177,7 +177,8 @@ Node* RequestHeads::operand_again(Node* node, size_t i) {
     const auto rank_of = [](const Node* value) { return std::ssize(value->type.shape); };
     const int64_t summed = rank_of(node->in[1 - i]) - (i == 0 ? 2 : 1);
     const int64_t mine = rank_of(operand) - (i == 0 ? 1 : 2);
-    if ((other.sequence >= 0 && other.sequence == summed) || (other.key >= 0 && other.key == summed))
+    if ((other.sequence >= 0 && other.sequence == summed) ||
+        (other.key >= 0 && other.key == summed))
       operand = resized(operand, static_cast<size_t>(mine), rows_.longest, node);
   }
   return operand;

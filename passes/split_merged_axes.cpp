@@ -57,6 +57,7 @@ class Splitting {
   std::optional<Split> along_an_axis(Node* node);
   // The value with these parts, where it has them or is one number or has no parts of its own.
   Node* with_parts(Node* value, const std::vector<Shape>& parts, const Node* before);
+  Node* repeated_row(const Node* value, const std::vector<Shape>& parts, const Node* before);
   // The same with some of its axes in one.
   Split joined(Split split, const std::vector<bool>& axes, const Node* before);
   Node* made(Node* node, std::vector<Node*> in, std::map<std::string, Attr> attrs) {
@@ -83,10 +84,25 @@ Split Splitting::joined(Split split, const std::vector<bool>& axes, const Node* 
   return split;
 }
 
+// A constant that is the same for each of the rows that its first axis holds: one of them.
+Node* Splitting::repeated_row(const Node* value, const std::vector<Shape>& parts,
+                              const Node* before) {
+  if (!value->is(Op::Constant) || !value->value.has_data() || parts[0].size() < 2) return nullptr;
+  const std::span<const std::byte> bytes = value->value.bytes();
+  const size_t row = bytes.size() / static_cast<size_t>(parts[0][0]);
+  for (size_t at = row; at < bytes.size(); at += row)
+    if (!std::ranges::equal(bytes.subspan(at, row), bytes.first(row))) return nullptr;
+  TensorType type{value->type.dtype, flat(parts)};
+  type.shape[0] = 1;
+  return graph_.add_constant(value->name, Tensor::copy(type, bytes.first(row)), before);
+}
+
 Node* Splitting::with_parts(Node* value, const std::vector<Shape>& parts, const Node* before) {
   const Split split = of(value);
   if (split.parts == parts) return split.node;
   const Shape shape = flat(parts);
+  if (Node* row = repeated_row(value, parts, before))
+    return put_broadcast(graph_, before, row, shape);
   if (const std::optional<double> number = splat(value))
     return put_splat(graph_, before, value->type.dtype, *number, shape);
   return put_reshape(graph_, before, split.node, shape);
@@ -171,7 +187,11 @@ std::optional<Split> Splitting::transposed(Node* node) {
     parts.push_back(from.parts[d]);
     for (int64_t i = 0; i < std::ssize(from.parts[d]); ++i) perm.push_back(first[d] + i);
   }
-  return Split{made(node, {from.node}, {{"perm", perm}}), parts};
+  return Split{
+      made(node, {from.node     },
+       {{"perm", perm}}
+       ), parts
+  };
 }
 
 std::optional<Split> Splitting::broadcast(Node* node) {
@@ -251,7 +271,10 @@ std::optional<Split> Splitting::along_an_axis(Node* node) {
         for (const int64_t size : node->in[1]->type.shape) parts.push_back({size});
     }
   }
-  return Split{made(node, in, {{"axis", at}}), parts};
+  return Split{
+      made(node, in, {{"axis", at}}
+        ), parts
+  };
 }
 
 void Splitting::visit(Node* node) {

@@ -13,8 +13,9 @@ namespace {
 
 // Numbers of tokens that share their axis are looked up, and nothing else.
 bool takes_apart(const TokenSite& at) {
-  const bool looks_up = at.node.is(Op::Gather) &&
-                        (at.operand(0).inner == 1 || at.node.int_attr("axis") == at.operand(0).sequence);
+  const bool looks_up =
+      at.node.is(Op::Gather) &&
+      (at.operand(0).inner == 1 || at.node.int_attr("axis") == at.operand(0).sequence);
   if (looks_up || at.node.is(Op::Reshape) || at.node.is(Op::Transpose)) return false;
   for (const Node* in : at.node.in)
     if (at.known.at(in).inner != 1) return true;

@@ -102,8 +102,8 @@ Expected<TokenAxes> TokenSite::meets(const std::string& how, const TokenAxes& ro
 }
 
 bool tracks(const TokenAxes& axes, int64_t axis) {
-  return axis >= 0 && (axis == axes.batch || axis == axes.sequence || axis == axes.flat ||
-                       axis == axes.key);
+  return axis >= 0 &&
+         (axis == axes.batch || axis == axes.sequence || axis == axes.flat || axis == axes.key);
 }
 
 const char* name_of(const TokenAxes& axes, int64_t axis) {

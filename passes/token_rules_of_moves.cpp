@@ -41,10 +41,8 @@ std::optional<TokenAxes> with_numbers(const Shape& before, const Shape& after,
     const int joined = axis_at(after, {outside, tokens * numbers});
     const int batch = axis_at(after, place_of(before, from.batch), joined);
     if (numbers > 1 && joined >= 0 && batch >= 0)
-      return TokenAxes{.kind = Kind::Token,
-                       .batch = batch,
-                       .sequence = joined,
-                       .inner = from.inner * numbers};
+      return TokenAxes{
+          .kind = Kind::Token, .batch = batch, .sequence = joined, .inner = from.inner * numbers};
   }
   return std::nullopt;
 }

@@ -58,8 +58,8 @@ bool sums_nothing(const CellRange& added, const CellRange& other) {
   return added.is_zero() && other.kind == CellRange::Kind::Finite;
 }
 
-// What is left of tokens by tokens, each row by its own: an entry for each token of the rows of `a`,
-// for each of the columns of `b`, or for each two.
+// What is left of tokens by tokens, each row by its own: an entry for each token of the rows of
+// `a`, for each of the columns of `b`, or for each two.
 std::optional<TokenAxes> product_in_rows(const TokenSite& at) {
   const TokenAxes &a = at.operand(0), &b = at.operand(1);
   const auto rank = static_cast<int>(at.rank());
@@ -170,16 +170,18 @@ Result matmul(const TokenSite& at) {
   const bool of_a = tracks(a, inner_a);
   TokenAxes tokens = a.kind == Kind::Free ? b : a;
   if (of_a || tracks(b, rank_b - 2))
-    tokens = TRY(left_of(at, tokens, of_a ? inner_a : rank_b - 2, "sums over ",
-                         sums_nothing(at.added_along(0, inner_a), at.added_along(1, rank_b - 2)) ||
-                             sums_nothing(at.added_along(1, rank_b - 2), at.added_along(0, inner_a))));
+    tokens =
+        TRY(left_of(at, tokens, of_a ? inner_a : rank_b - 2, "sums over ",
+                    sums_nothing(at.added_along(0, inner_a), at.added_along(1, rank_b - 2)) ||
+                        sums_nothing(at.added_along(1, rank_b - 2), at.added_along(0, inner_a))));
   if (rank_b == 2 && b.kind != Kind::Free && at.rank() > 2)
     return at.mixes("uses tokens as a matrix for all rows");
   // Leading axes go in step: a number of the other side must not depend on the request there.
   const TokenAxes& other = a.kind == Kind::Free ? a : b;
   for (size_t d = 0; d + 2 < other.uniform.size(); ++d) {
     const auto axis = static_cast<int64_t>(d);
-    if (tracks(tokens, axis) && !other.uniform[d] && (at.is_packed() || axis == tokens.batch || axis == tokens.flat))
+    if (tracks(tokens, axis) && !other.uniform[d] &&
+        (at.is_packed() || axis == tokens.batch || axis == tokens.flat))
       return at.mixes("multiplies by numbers that vary along " +
                       std::string(name_of(tokens, axis)));
   }
