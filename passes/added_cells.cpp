@@ -128,15 +128,16 @@ CellRange range_of_operand(const TokenSite& at, const TokenAxes& result, size_t 
 }
 
 CellRange softmax_of(const TokenSite& at, const TokenAxes& axes, unsigned cells) {
+  if (cells == 0 && axes.kind == TokenAxes::Kind::Token) return {0, 1, Kind::Finite};
   const int64_t axis = at.node.int_attr("axis");
   const unsigned along = axis == axes.sequence ? 1 : axis == axes.key ? 2 : 0;
   const CellRange range = range_of_operand(at, axes, 0, cells);
   if (range.kind == Kind::Anything) return {};
   if (along != 0 && cells == along && hides(range.high)) return {0, 0, Kind::Finite};
   const CellRange others = range_of_operand(at, axes, 0, cells ^ along);
-  const bool finite = are_finite(range, at.node.type.dtype) &&
-                      (cells == 0 || are_finite(others, at.node.type.dtype));
-  return {0, 1, finite ? Kind::Finite : Kind::Anything};
+  const DType dtype = at.node.type.dtype;
+  return {0, 1,
+          are_finite(range, dtype) && are_finite(others, dtype) ? Kind::Finite : Kind::Anything};
 }
 
 CellRange range_of_cells(const TokenSite& at, const TokenAxes& axes, unsigned cells) {
@@ -153,8 +154,13 @@ CellRange range_of_cells(const TokenSite& at, const TokenAxes& axes, unsigned ce
   std::vector<CellRange> in;
   for (size_t i = 0; i < node.in.size(); ++i) in.push_back(range_of_operand(at, axes, i, cells));
   if (info(node.op).elementwise) return range_of_elements(node, in);
-  // A mask that hides keys by -inf leaves finite sums of values.
-  if (node.is(Op::Attention)) in.resize(3);
+  // A mask that hides keys by -inf leaves finite sums of values, but none where it hides them all.
+  if (node.is(Op::Attention)) {
+    for (size_t i = 3; i < in.size(); ++i)
+      if (cells != 0 && at.operand(i).key >= 0 && !are_finite(in[i], node.in[i]->type.dtype))
+        return {};
+    in.resize(3);
+  }
   const CellRange all = all_of(in);
   const bool moves = is_view(&node) || node.is(Op::Slice) || node.is(Op::Concat);
   if (moves || node.is(Op::ReduceMax)) return all;

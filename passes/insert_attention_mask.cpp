@@ -66,12 +66,13 @@ Expected<bool> insert_attention_mask(Graph& graph, PassState& state) {
                    "anywhere in it; pack with --pack_args, which gives each its own row"};
   }
   state.packing.max_valid_num = state.options.max_valid_num;
-  if (std::ranges::any_of(model.axes, [](const auto& axes) { return axes.second.by_request; }))
-    TRY(make_heads(graph, model, state));
+  const bool has_heads =
+      std::ranges::any_of(model.axes, [](const auto& axes) { return axes.second.by_request; });
+  if (has_heads) TRY(make_heads(graph, model, state));
   for (Node* attention : model.attentions)
     attention->attrs["mask"] = std::string(
         attention_mask(attention->string_attr("mask"))->bias ? "segments+bias" : "segments");
-  return !model.attentions.empty();
+  return has_heads || !model.attentions.empty();
 }
 
 }  // namespace tessera

@@ -97,7 +97,11 @@ Node* find_ids(const Graph& graph) {
   return ids;
 }
 
-Node* find_mask(const Graph& graph, const Node* ids) {
+namespace {
+
+// The inputs of the ids' type that masks of attentions are made of; `by_numbers`: also those that
+// tokens are looked up by, or multiplied to a bias.
+std::unordered_set<Node*> inputs_of_masks(const Graph& graph, const Node* ids, bool by_numbers) {
   std::unordered_set<const Node*> seen;
   std::unordered_set<Node*> found;
   std::vector<Node*> open;
@@ -108,8 +112,21 @@ Node* find_mask(const Graph& graph, const Node* ids) {
     open.pop_back();
     if (!seen.insert(node).second) continue;
     if (node->is(Op::Input) && node != ids && node->type == ids->type) found.insert(node);
-    open.insert(open.end(), node->in.begin(), node->in.end());
+    if (by_numbers)
+      open.insert(open.end(), node->in.begin(), node->in.end());
+    else if (node->is(Op::Gather))
+      open.push_back(node->in[0]);
+    else if (!node->is(Op::MatMul))
+      open.insert(open.end(), node->in.begin(), node->in.end());
   }
+  return found;
+}
+
+}  // namespace
+
+Node* find_mask(const Graph& graph, const Node* ids) {
+  std::unordered_set<Node*> found = inputs_of_masks(graph, ids, /*by_numbers=*/false);
+  if (found.empty()) found = inputs_of_masks(graph, ids, /*by_numbers=*/true);
   if (found.size() == 1) return *found.begin();
   return found.empty() ? the_one_named(graph, ids, "mask") : nullptr;
 }
@@ -220,6 +237,13 @@ Expected<Packable> prove_packable(Graph& graph, PassState& state) {
   }
   model.axes = TRY(find_token_axes(graph, model.shape));
   TRY(check_outputs(graph, model.axes));
+  std::erase_if(model.attentions, [&](const Node* node) { return model.axes.at(node).goes_back; });
+  const bool has_pairs =
+      std::ranges::any_of(model.axes, [](const auto& axes) { return axes.second.key >= 0; });
+  if (has_pairs && hides_by_ids(graph, model.ids))
+    return Error{
+        "packing: a mask for each two tokens hides them by their ids, so that one may see no "
+        "other, and then the length of its row would be part of its answer"};
 
   state.packing.rows = model.shape.rows;
   state.packing.row_length = model.shape.row_length;

@@ -34,6 +34,7 @@ class Settling {
  private:
   Expected<Array> where_all_are_there(const Node* value,
                                       const std::unordered_set<const Node*>& behind) const;
+  bool is_of_tokens(const Node* bias) const;
   Expected<const Settled*> settled(const Node* attention, const Node* bias);
   Expected<Settled> computed(const Node* attention, const Node* bias) const;
 
@@ -43,13 +44,20 @@ class Settling {
   std::unordered_map<const Node*, bool> says_there_;  // of masks of keys, what the input says
 };
 
-std::unordered_set<const Node*> all_behind(const Node* node) {
+// `by_numbers`: also through what tokens are looked up or multiplied to.
+std::unordered_set<const Node*> all_behind(const Node* node, bool by_numbers = true) {
   std::unordered_set<const Node*> seen;
   std::vector<const Node*> open = {node};
   while (!open.empty()) {
     const Node* next = open.back();
     open.pop_back();
-    if (seen.insert(next).second) open.insert(open.end(), next->in.begin(), next->in.end());
+    if (!seen.insert(next).second) continue;
+    if (by_numbers)
+      open.insert(open.end(), next->in.begin(), next->in.end());
+    else if (next->is(Op::Gather))
+      open.push_back(next->in[0]);
+    else if (!next->is(Op::MatMul))
+      open.insert(open.end(), next->in.begin(), next->in.end());
   }
   return seen;
 }
@@ -140,7 +148,15 @@ Expected<const Settled*> Settling::settled(const Node* attention, const Node* bi
   return &(known_[bias] = TRY(computed(attention, bias)));
 }
 
+// Whether numbers of tokens are part of it, and no input but the mask says who is hidden.
+bool Settling::is_of_tokens(const Node* bias) const {
+  const auto is_other = [&](const Node* node) { return node->is(Op::Input) && node != mask_; };
+  return std::ranges::none_of(all_behind(bias, /*by_numbers=*/false), is_other) &&
+         std::ranges::any_of(all_behind(bias), is_other);
+}
+
 Status Settling::settle(Node* attention, const AttentionMask& said) {
+  if (is_of_tokens(attention->in[said.bias_operand()])) return {};  // computed by request
   const Settled& bias = *TRY(settled(attention, attention->in[said.bias_operand()]));
   std::vector<Node*> in(attention->in.begin(), attention->in.begin() + 3);
   std::string kind = "none";

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/paddable.h"
 
+#include <algorithm>
 #include <unordered_set>
 #include <vector>
 
@@ -82,6 +83,8 @@ MaskSources mask_sources(const Graph& graph, const Node* ids) {
 
 }  // namespace
 
+bool hides_by_ids(const Graph& graph, const Node* ids) { return mask_sources(graph, ids).ids; }
+
 Expected<PaddedAxes> find_padded_axes(const Graph& graph, const Node* ids,
                                       bool only_rows_are_so_long) {
   TokenShape shape{.rows = ids->type.shape[0],
@@ -118,7 +121,10 @@ Paddable prove_paddable(const Graph& model, const std::string& of_length,
   const Status outputs = padded.ok() ? check_outputs(graph, padded->axes) : Status();
   const MaskSources sources = mask_sources(graph, ids);
   // A first token that its id hides sees no key, and then every cell alike.
-  const bool may_see_nothing = sources.ids && sources.places;
+  const bool has_pairs = padded.ok() && std::ranges::any_of(padded->axes, [](const auto& axes) {
+                           return axes.second.key >= 0;
+                         });
+  const bool may_see_nothing = sources.ids && (sources.places || has_pairs);
   if (padded.ok() && outputs.ok() && of_length.empty() && !may_see_nothing) {
     result.by_rows = result.by_tokens = true;
     result.mask_hides = padded->mask_hides;

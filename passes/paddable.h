@@ -43,4 +43,7 @@ Expected<PaddedAxes> find_padded_axes(const Graph& graph, const Node* ids,
 Paddable prove_paddable(const Graph& graph, const std::string& of_length,
                         const std::string& of_rows = "");
 
+// Whether masks of scores hide tokens by what they are.
+bool hides_by_ids(const Graph& graph, const Node* ids);
+
 }  // namespace tessera

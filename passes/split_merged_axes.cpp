@@ -61,7 +61,9 @@ class Splitting {
   // The same with some of its axes in one.
   Split joined(Split split, const std::vector<bool>& axes, const Node* before);
   Node* made(Node* node, std::vector<Node*> in, std::map<std::string, Attr> attrs) {
-    return put(graph_, node, node, node->op, std::move(in), std::move(attrs));
+    Node* result = put(graph_, node, node, node->op, std::move(in), std::move(attrs));
+    if (result->origin.empty()) result->origin = {node->name};
+    return result;
   }
 
   Graph& graph_;
@@ -174,7 +176,13 @@ std::optional<Split> Splitting::reshaped(Node* node) {
   const bool splits = std::ranges::any_of(parts, [](const Shape& axis) { return axis.size() > 1; });
   if (!splits && !from.is_split()) return std::nullopt;
   from = joined(std::move(from), join, node);
-  return Split{put_reshape(graph_, node, from.node, flat(parts)), parts};
+  const Shape shape = flat(parts);
+  if (from.node->type.shape == shape) return Split{from.node, parts};
+  return Split{
+      made(node, {from.node       },
+       {{"shape", shape}}
+       ), parts
+  };
 }
 
 std::optional<Split> Splitting::transposed(Node* node) {
@@ -313,8 +321,10 @@ void Splitting::run() {
   for (size_t i = 0; i < graph_.outputs.size(); ++i) {
     Node* output = graph_.outputs[i].node;
     const Split split = of(output);
-    if (split.is_split())
-      graph_.outputs.set(i, put_reshape(graph_, nullptr, split.node, output->type.shape));
+    if (!split.is_split()) continue;
+    Node* joined = put_reshape(graph_, nullptr, split.node, output->type.shape);
+    joined->origin = output->origin.empty() ? std::vector{output->name} : output->origin;
+    graph_.outputs.set(i, joined);
   }
   graph_.remove_dead();
 }

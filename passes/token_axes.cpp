@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "ir/attention_mask.h"
 #include "passes/long_axes.h"
 #include "passes/match.h"
 #include "passes/token_site.h"
@@ -83,6 +84,7 @@ class Walk {
   std::unordered_map<const Node*, Error> by_request_;
   // Of these, what is made of entries for each two tokens, up to where it is packed again.
   std::unordered_set<const Node*> of_pairs_;
+  std::unordered_set<const Node*> goes_back_;
 };
 
 // By the rules of the layout itself. Operands by place are noted if the node is followed.
@@ -97,16 +99,21 @@ Expected<TokenAxes> Walk::packed(Node* node) {
   return axes;
 }
 
-// Attention is packed around, and takes packed tokens.
+// Attention is packed around, and takes packed tokens; but one whose bias tokens make is computed
+// by request.
 Expected<TokenAxes> Walk::by_request(const Node* node, const Error& why) {
-  if (node->is(Op::Attention)) return why;
+  if (node->is(Op::Attention)) {
+    const AttentionMask said = *attention_mask(node->string_attr("mask"));
+    const Node* bias = said.bias ? node->in[said.bias_operand()] : nullptr;
+    if (!bias || known_.at(bias).kind == TokenAxes::Kind::Free) return why;
+  }
   TokenAxes axes = TRY(axes_of({*node, known_, cells_, unpacked_}));
   if (axes.kind == TokenAxes::Kind::Free) return axes;
-  const bool of_pairs = axes.key >= 0 || std::ranges::any_of(node->in, [&](const Node* in) {
-                          return of_pairs_.contains(in);
-                        });
+  const bool of_pairs =
+      axes.key >= 0 || node->is(Op::Attention) ||
+      std::ranges::any_of(node->in, [&](const Node* in) { return of_pairs_.contains(in); });
   if (of_pairs && axes.is_in_front()) {
-    axes.goes_back = true;
+    goes_back_.insert(node);
     return axes;
   }
   if (of_pairs) of_pairs_.insert(node);
@@ -142,6 +149,7 @@ Status Walk::visit(Node* node) {
 TokenAxesMap Walk::take() {
   for (auto& [node, axes] : known_) {
     axes.by_request = by_request_.contains(node);
+    axes.goes_back = goes_back_.contains(node);
     const CellRange& added = cells_.at(node)[1];
     axes.may_be_0_behind = added.low <= 0 && added.high >= 0;
   }

@@ -225,7 +225,10 @@ Result attention(const TokenSite& at) {
     if (!(axes == wanted) && !whole)
       return at.refuse("does not attend to tokens [batch,sequence,…], must");
   }
+  const AttentionMask said = *attention_mask(at.node.string_attr("mask"));
   if (!at.is_packed()) TRY(check_mask(at));
+  if (at.is_packed() && said.bias && at.operand(said.bias_operand()).kind != Kind::Free)
+    return at.mixes("attends by a bias that tokens make");
   return at.operand(0);
 }
 
