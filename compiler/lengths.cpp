@@ -306,8 +306,10 @@ Expected<std::string> wrong_axes(Graph graph, const CompileOptions& options, boo
   TRY(run_passes(graph, state, {}, {options.skip_passes.begin(), options.skip_passes.end()}, ""));
   const Node* ids = find_ids(graph);
   if (!ids) return std::string();
-  if (!is_packed) split_merged_rows(graph, ids);
-  if (!is_packed) TRY(settle_picked_tokens(graph, ids, find_mask(graph, ids)));
+  if (!is_packed) {
+    TRY(settle_picked_tokens(graph, ids, find_mask(graph, ids)));
+    split_merged_rows(graph, ids);
+  }
   if (is_packed)
     if (const Status settled = settle_packed(graph, ids, state.packing); !settled.ok())
       return settled.error().message;

@@ -212,9 +212,9 @@ bool settle_mask_that_hides(Graph& graph, const Node* ids) {
 }  // namespace
 
 Status settle_packed(Graph& graph, const Node* ids, PackedAnchors& anchors) {
-  split_merged_rows(graph, ids);
   anchors.mask_hides = settle_mask_that_hides(graph, ids);
   TRY(settle_picked_tokens(graph, ids, find_mask(graph, ids)));
+  split_merged_rows(graph, ids);
   TRY(settle_packed_masks(graph, find_mask(graph, ids)));
   if (Node* mask = find_mask(graph, ids)) TRY(put_presence(graph, mask, ids));
   return look_up_positions(graph, ids, anchors);

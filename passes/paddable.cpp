@@ -114,9 +114,9 @@ Paddable prove_paddable(const Graph& model, const std::string& of_length,
   }
   Graph graph = model.clone();
   const Node* ids = find_ids(graph);
-  split_merged_rows(graph, ids);
   if (const Status settled = settle_picked_tokens(graph, ids, find_mask(graph, ids)); !settled.ok())
     result.why_not = settled.error().message;
+  split_merged_rows(graph, ids);
   const auto padded = find_padded_axes(graph, ids);
   const Status outputs = padded.ok() ? check_outputs(graph, padded->axes) : Status();
   const MaskSources sources = mask_sources(graph, ids);

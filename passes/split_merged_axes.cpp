@@ -335,7 +335,10 @@ void split_merged_axes(Graph& graph) { Splitting(graph).run(); }
 
 void split_merged_rows(Graph& graph, const Node* ids) {
   const TokenShape shape{ids->type.shape[0], ids->type.shape[1], Layout::Whole};
-  if (!find_token_axes(graph, shape).ok()) split_merged_axes(graph);
+  if (find_token_axes(graph, shape).ok()) return;
+  Graph split = graph.clone();
+  split_merged_axes(split);
+  if (find_token_axes(split, shape).ok()) split_merged_axes(graph);
 }
 
 }  // namespace tessera

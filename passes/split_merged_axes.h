@@ -10,7 +10,8 @@
 namespace tessera {
 
 void split_merged_axes(Graph& graph);
-// Only where rows of the batch, those of `ids`, cannot be told apart as the graph is.
+// Only where rows of the batch, those of `ids`, cannot be told apart as the graph is, and
+// can then.
 void split_merged_rows(Graph& graph, const Node* ids);
 
 }  // namespace tessera

@@ -120,6 +120,25 @@ TEST(Lengths, numbers_of_places_are_compared_however_large_they_are) {
   EXPECT_EQ(contract->request_size, RequestSize::Tokens) << contract->why_no_less;
 }
 
+// A row of a table for every token is held whole where that is small: at 2 tokens, and not at 8.
+TEST(Lengths, a_constant_is_the_same_however_it_is_held) {
+  ModelBuilder m;
+  m.input("input_ids", kInt64, "2,seq").input("attention_mask", kInt64, "2,seq").output("y");
+  std::vector<float> numbers(48);
+  for (size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<float>(i);
+  m.floats("table", numbers, {3, 16});
+  m.floats("types", {numbers.begin(), numbers.begin() + 16}, {1, 16});
+  m.node("Shape", {"input_ids"}, {"shape"});
+  m.node("ConstantOfShape", {"shape"}, {"no_type_f"});
+  set_attribute(m.node("Cast", {"no_type_f"}, {"no_type"}), "to", int64_t{kInt64});
+  m.node("Gather", {"table", "input_ids"}, {"words"});
+  m.node("Gather", {"types", "no_type"}, {"typed"});
+  m.node("Add", {"words", "typed"}, {"y"});
+  const auto contract = contract_of(m);
+  ASSERT_TRUE(contract.ok()) << contract.error().message;
+  EXPECT_EQ(contract->request_size, RequestSize::Tokens) << contract->why_no_less;
+}
+
 TEST(Lengths, a_model_of_one_length_has_nothing_to_compare_with) {
   const auto contract = contract_of(mean_over_rows("8"));
   ASSERT_TRUE(contract.ok()) << contract.error().message;
