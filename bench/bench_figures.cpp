@@ -14,6 +14,7 @@
 #include "bench/figures.h"
 #include "bench/modelled.h"
 #include "tools/print.h"
+#include "tools/progress.h"
 #include "tools/verb.h"
 
 namespace tessera::figures {

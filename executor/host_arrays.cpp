@@ -30,18 +30,19 @@ Error bad_value(const Anchor& anchor, const std::string& value, int64_t i,
                ", must be in " + must};
 }
 
-enum class Wide : uint8_t { No, Int64, Float32 };
+enum class Wide : uint8_t { No, Int64, Float32, Bool };
 
 // How the array differs from the anchor, or an error where the machine cannot take it.
 Expected<Wide> width_of(const Anchor& anchor, const InputView& view) {
   const bool i32 = anchor.dtype == DType::I32, f16 = anchor.dtype == DType::F16;
   if (i32 && view.dtype == DType::I32 && view.wide) return Wide::Int64;
+  if (i32 && view.dtype == DType::Bool && !view.wide) return Wide::Bool;
   if (f16 && view.dtype == DType::F16 && view.wide) return Wide::Float32;
   if (f16 && view.dtype == DType::F32 && !view.wide) return Wide::Float32;
   if (view.dtype == anchor.dtype && !view.wide) return Wide::No;
   const std::string is =
       view.wide && view.dtype == DType::I32 ? "int64" : std::string(to_string(view.dtype));
-  const std::string also = i32 ? " or int64" : f16 ? " or f32" : "";
+  const std::string also = i32 ? ", int64 or bool" : f16 ? " or f32" : "";
   return Error{anchor.name + ": dtype is " + is + ", must be " +
                std::string(to_string(anchor.dtype)) + also};
 }
@@ -51,6 +52,7 @@ int64_t bytes_each(const Anchor& anchor, Wide wide) {
     case Wide::No: return size_of(anchor.dtype);
     case Wide::Int64: return 8;
     case Wide::Float32: return 4;
+    case Wide::Bool: return 1;
   }
   return 0;
 }
@@ -76,6 +78,15 @@ Status narrow_integers(const Anchor& anchor, const InputView& view, std::span<st
   return {};
 }
 
+Status count_bools(const Anchor& anchor, const InputView& view, std::span<std::byte> to) {
+  for (int64_t i = 0; i < elements(anchor.shape); ++i) {
+    const auto value = load<uint8_t>(view.bytes, i);
+    if (value > 1) return bad_value(anchor, std::to_string(value), i, "0..1");
+    store(to, i, int32_t{value});
+  }
+  return {};
+}
+
 // Infinities and NaNs are the caller's; a number that would become one is refused.
 Status narrow_floats(const Anchor& anchor, const InputView& view, std::span<std::byte> to) {
   for (int64_t i = 0; i < elements(anchor.shape); ++i) {
@@ -84,6 +95,16 @@ Status narrow_floats(const Anchor& anchor, const InputView& view, std::span<std:
     if (std::isfinite(value) && !std::isfinite(from_half(half)))
       return bad_value(anchor, std::to_string(value), i, "-65504..65504");
     store(to, i, half);
+  }
+  return {};
+}
+
+Status convert(Wide wide, const Anchor& anchor, const InputView& view, std::span<std::byte> to) {
+  switch (wide) {
+    case Wide::No: return {};
+    case Wide::Int64: return narrow_integers(anchor, view, to);
+    case Wide::Float32: return narrow_floats(anchor, view, to);
+    case Wide::Bool: return count_bools(anchor, view, to);
   }
   return {};
 }
@@ -122,9 +143,7 @@ Expected<HostInput> take_input(const Anchor& anchor, const InputView& view) {
   input.bytes = view.bytes;
   if (wide != Wide::No) {
     input.converted.resize(static_cast<size_t>(elements(anchor.shape) * size_of(anchor.dtype)));
-    const bool integers = wide == Wide::Int64;
-    TRY(integers ? narrow_integers(anchor, view, input.converted)
-                 : narrow_floats(anchor, view, input.converted));
+    TRY(convert(wide, anchor, view, input.converted));
     input.bytes = input.converted;
   }
   TRY(check_values(anchor, input.bytes));

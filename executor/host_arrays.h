@@ -13,8 +13,8 @@
 
 namespace tessera {
 
-// A caller's array: dtype as the anchor's, or int64 where the anchor is i32 (`wide`), or float32
-// where the anchor is f16 (`wide`): converted with range checks. Row-major, contiguous.
+// A caller's array: dtype as the anchor's, or int64 (`wide`) or bool where the anchor is i32, or
+// float32 where the anchor is f16 (`wide`): converted with range checks. Row-major, contiguous.
 struct InputView {
   DType dtype;
   bool wide = false;  // int64 in place of i32

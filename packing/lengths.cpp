@@ -112,7 +112,9 @@ bool parse_pair(std::string_view line, int64_t& a, int64_t& b) {
 Expected<std::vector<int64_t>> read_lengths(const std::string& path) {
   if (path.ends_with(".npy")) return read_npy_lengths(path);
   if (path.ends_with(".jsonl")) return read_jsonl_lengths(path);
-  return bad(path, "must be a list of lengths: .npy or .jsonl");
+  return bad(
+      path,
+      "must be a list of lengths (.npy or .jsonl), a histogram (.csv) or a folder of requests");
 }
 
 Expected<LengthHistogram> read_histogram_csv(const std::string& path) {

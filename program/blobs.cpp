@@ -126,7 +126,9 @@ class Walker {
     std::memcpy(&header, rest_.data(), sizeof header);
     if (std::string_view(header.magic, sizeof header.magic) != kBlobMagic)
       return Error{
-          fmt::format("does not begin with '{}', must in a .popef of Tessera", kBlobMagic)};
+          fmt::format("does not begin with '{}', so this is not an executable of Tessera "
+                      "(.popef); 'tessera compile' makes one from an ONNX model",
+                      kBlobMagic)};
     std::string_view version(header.version, sizeof header.version);
     if (const size_t end = version.find_last_not_of('\0'); end != version.npos)
       version = version.substr(0, end + 1);

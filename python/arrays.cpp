@@ -93,6 +93,13 @@ py::object as_contiguous(const py::handle& value) {
   return numpy_attribute("ascontiguousarray")(value);
 }
 
+// Of one or two bytes: every one of them is an int32.
+bool is_small_integer(const py::handle& numpy) {
+  const py::object dtype = numpy.attr("dtype");
+  const auto kind = py::cast<std::string>(dtype.attr("kind"));
+  return (kind == "i" || kind == "u") && py::cast<int64_t>(dtype.attr("itemsize")) <= 2;
+}
+
 // A list, a number: NumPy's reading of it, but float32 where it says float64.
 py::object from_sequence(const py::handle& value) {
   py::object array = numpy_attribute("asarray")(value);
@@ -103,6 +110,7 @@ py::object from_sequence(const py::handle& value) {
 Array read_input(const std::string& name, const py::handle& value) {
   if (is_numpy(value)) {
     Array array = from_numpy(value);
+    if (!array.dtype && is_small_integer(value)) return from_numpy(value.attr("astype")("int32"));
     return array.contiguous || !array.dtype ? array : from_numpy(as_contiguous(value));
   }
   if (py::hasattr(value, "__dlpack__")) {

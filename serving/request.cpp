@@ -14,8 +14,9 @@ Error wrong(const std::string& name, const std::string& what, std::string_view t
 }
 
 Expected<std::vector<int32_t>> tokens_from(const std::string& name, const InputView& view) {
-  if (view.dtype != DType::I32) {
-    return wrong(name, " is " + std::string(to_string(view.dtype)) + ", must be i32 or int64",
+  const bool is_bool = view.dtype == DType::Bool;
+  if (view.dtype != DType::I32 && !is_bool) {
+    return wrong(name, " is " + std::string(to_string(view.dtype)) + ", must be i32, int64 or bool",
                  rejection::kWrongDtype);
   }
   const Shape& shape = view.shape;
@@ -23,7 +24,7 @@ Expected<std::vector<int32_t>> tokens_from(const std::string& name, const InputV
     return wrong(name, " is " + to_string(shape) + ", must be [length] or [1,length]",
                  rejection::kWrongInput);
   }
-  const size_t bytes = view.wide ? sizeof(int64_t) : sizeof(int32_t);
+  const size_t bytes = is_bool ? 1 : view.wide ? sizeof(int64_t) : sizeof(int32_t);
   std::vector<int32_t> tokens(view.bytes.size() / bytes);
   int64_t count = 1;
   for (const int64_t size : shape) {
@@ -36,6 +37,10 @@ Expected<std::vector<int32_t>> tokens_from(const std::string& name, const InputV
                  " has a buffer of " + std::to_string(view.bytes.size()) +
                      " bytes, must be of its tokens " + to_string(shape),
                  rejection::kWrongInput);
+  }
+  if (is_bool) {
+    for (size_t i = 0; i < tokens.size(); ++i) tokens[i] = view.bytes[i] != std::byte{0};
+    return tokens;
   }
   if (!view.wide) {
     if (!tokens.empty()) std::memcpy(tokens.data(), view.bytes.data(), view.bytes.size());

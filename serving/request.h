@@ -23,9 +23,9 @@ struct Request {
   std::map<std::string, Shape> shapes = {};
 };
 
-// From a caller's arrays, copied: [length], [1,length] or with further axes behind it, i32 or int64
-// (InputView::wide). Refused by name: another dtype, a value that does not fit 32 bits. Whether the
-// shape is one of this model's inputs is the runner's to check.
+// From a caller's arrays, copied: [length], [1,length] or with further axes behind it, i32, int64
+// (InputView::wide) or bool. Refused by name: another dtype, a value that does not fit 32 bits.
+// Whether the shape is one of this model's inputs is the runner's to check.
 Expected<Request> request_from(const InputViews& arrays);
 
 struct Answer {

@@ -135,7 +135,54 @@ Expected<std::string_view> take_header(std::span<const std::byte>& file, const s
   return std::string_view(text, length);
 }
 
+// Elements that stand with the first axis fastest, with the last axis fastest.
+std::vector<std::byte> in_c_order(const Shape& shape, std::span<const std::byte> fortran,
+                                  int64_t size) {
+  std::vector<int64_t> stride(shape.size(), size);
+  for (size_t axis = 1; axis < shape.size(); ++axis)
+    stride[axis] = stride[axis - 1] * shape[axis - 1];
+  std::vector<std::byte> c(fortran.size());
+  Shape index(shape.size(), 0);
+  int64_t from = 0;
+  for (size_t to = 0; to < c.size(); to += static_cast<size_t>(size)) {
+    std::memcpy(c.data() + to, fortran.data() + from, static_cast<size_t>(size));
+    for (size_t axis = shape.size(); axis-- > 0;) {
+      from += stride[axis];
+      if (++index[axis] < shape[axis]) break;
+      from -= stride[axis] * shape[axis];
+      index[axis] = 0;
+    }
+  }
+  return c;
+}
+
+template <class T>
+void widen(const NpyArray& from, std::vector<std::byte>& to) {
+  to.resize(from.bytes.size() / sizeof(T) * sizeof(int32_t));
+  for (size_t i = 0; i < from.bytes.size() / sizeof(T); ++i) {
+    T value;
+    std::memcpy(&value, from.bytes.data() + i * sizeof(T), sizeof(T));
+    const int32_t wide = value;
+    std::memcpy(to.data() + i * sizeof wide, &wide, sizeof wide);
+  }
+}
+
 }  // namespace
+
+NpyArray widened(NpyArray array) {
+  std::vector<std::byte> bytes;
+  if (array.descr == "|u1")
+    widen<uint8_t>(array, bytes);
+  else if (array.descr == "|i1")
+    widen<int8_t>(array, bytes);
+  else if (array.descr == "<u2")
+    widen<uint16_t>(array, bytes);
+  else if (array.descr == "<i2")
+    widen<int16_t>(array, bytes);
+  else
+    return array;
+  return {"<i4", std::move(array.shape), std::move(bytes)};
+}
 
 Expected<NpyArray> read_npy(const std::string& path, int64_t most) {
   const auto file = TRY(MappedFile::open(path));
@@ -148,8 +195,6 @@ Expected<NpyArray> read_npy(const std::string& path, int64_t most) {
   if (size == 0)
     return bad(path, "element type is '" + header->descr +
                          "', must be a little-endian integer, float or bool");
-  if (header->fortran_order && header->shape.size() > 1)
-    return bad(path, "is in Fortran order, must be in C order (numpy.ascontiguousarray)");
   const int64_t wanted = elements(header->shape) * size;
   if (static_cast<size_t>(wanted) != data.size())
     return bad(path, "holds " + std::to_string(data.size()) + " bytes of data, but " +
@@ -162,6 +207,7 @@ Expected<NpyArray> read_npy(const std::string& path, int64_t most) {
   NpyArray array{
       header->descr, header->shape, {data.begin(), data.end()}
   };
+  if (header->fortran_order) array.bytes = in_c_order(array.shape, data, size);
   TRY(file->check());
   return array;
 }

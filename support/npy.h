@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// NumPy's .npy files: what users bring and take away. C order, little-endian, version 1 to 3.
+// NumPy's .npy files: what users bring and take away. Little-endian, version 1 to 3; in memory and
+// as we write them in C order.
 #pragma once
 
 #include <string>
@@ -19,6 +20,8 @@ struct NpyArray {
 // Refuses data of more than `most` bytes before it takes memory for them.
 inline constexpr int64_t kMostArrayBytes = int64_t{16} << 30;
 Expected<NpyArray> read_npy(const std::string& path, int64_t most = kMostArrayBytes);
+// Whole numbers of one or two bytes as "<i4"; any other array as it is.
+NpyArray widened(NpyArray array);
 Status write_npy(const std::string& path, const NpyArray& array);  // atomic
 // NumPy's descr of our types: "<f4", "<f2", "<i4", "|b1".
 std::string npy_descr(DType dtype);

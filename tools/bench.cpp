@@ -15,6 +15,8 @@
 #include "serving/pack_runner.h"
 #include "tools/bench_online.h"
 #include "tools/print.h"
+#include "tools/progress.h"
+#include "tools/request_arrays.h"
 #include "tools/sandboxed.h"
 #include "tools/stranger_flags.h"
 #include "tools/tensors.h"
@@ -36,7 +38,8 @@ po::options_description flags() {
       "mean and deviation of the normal distribution that lengths are drawn from")(
       "max_seq_len", po::value<int64_t>()->default_value(0),
       "longest request; 0: the executable's row length")(
-      "vocab", po::value<int64_t>()->default_value(30522), "token ids are below this")(
+      "vocab", po::value<int64_t>()->default_value(0),
+      "token ids are below this; 0: the size of the executable's table of tokens")(
       "seed", po::value<uint32_t>()->default_value(2023), "of NumPy's legacy generator")(
       "policy", po::value<std::string>()->default_value("first_fit"),
       "how requests are chosen: next_fit, first_fit, best_fit or window")(
@@ -186,7 +189,7 @@ Expected<std::vector<Request>> make_requests(const po::variables_map& flags,
   options.average = flags["avg_seq_len"].as<double>();
   const int64_t longest = flags["max_seq_len"].as<int64_t>();
   options.longest = longest ? longest : packing.row_length;
-  options.vocabulary = static_cast<int32_t>(flags["vocab"].as<int64_t>());
+  options.vocabulary = TRY(vocabulary_of(flags["vocab"].as<int64_t>(), &metadata, packing));
   std::vector<Request> requests;
   for (SyntheticRequest& drawn : TRY(synthetic_workload(options))) {
     Request request;
@@ -244,7 +247,9 @@ Status run_repeated(ModelRunner& runner, int64_t runs, bool as_json) {
   const OutputViews out = TRY(output_views(outputs));
   TRY(runner.run(in, out));  // the first run touches memory for the first time
   std::vector<double> seconds;
+  Progress progress("bench");
   for (int64_t i = 0; i < runs; ++i) {
+    progress.step("runs", i, runs);
     const double start = now_seconds();
     TRY(runner.run(in, out));
     seconds.push_back(now_seconds() - start);

@@ -16,6 +16,7 @@
 #include "tools/bench_online_plan.h"
 #include "tools/online_report.h"
 #include "tools/print.h"
+#include "tools/progress.h"
 
 namespace tessera::tools {
 namespace {
@@ -121,7 +122,8 @@ class HostRun {
       const auto id = runner_.submit(std::move(request), options_of(i), [=, this](auto answer) {
         if (answer) latencies_[i] = seconds_since(submitted);
       });
-      if (id) progress.step(fmt::format("{} requests sent", i + 1));
+      if (id)
+        progress.step("requests sent", static_cast<int64_t>(i) + 1, std::ssize(plan_.arrivals));
     }
   }
 

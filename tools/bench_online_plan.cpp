@@ -14,6 +14,7 @@
 #include "serving/pack_runner.h"
 #include "support/file.h"
 #include "support/lines.h"
+#include "tools/request_arrays.h"
 #include "tools/stranger_flags.h"
 #include "tools/tensors.h"
 
@@ -157,6 +158,11 @@ Status choose_options(const po::variables_map& flags, OnlinePlan& plan) {
   return is_virtual(flags) ? choose_virtual_time(flags, plan) : choose_host_time(flags, plan);
 }
 
+Expected<int32_t> vocabulary(const po::variables_map& flags, const OnlinePlan& plan) {
+  const Metadata* metadata = plan.runner ? &plan.runner->executable().metadata : nullptr;
+  return vocabulary_of(flags["vocab"].as<int64_t>(), metadata, plan.contract);
+}
+
 Status draw_requests(const po::variables_map& flags, OnlinePlan& plan) {
   WorkloadOptions options;
   options.seed = flags["seed"].as<uint32_t>();
@@ -164,7 +170,7 @@ Status draw_requests(const po::variables_map& flags, OnlinePlan& plan) {
   options.average = flags["avg_seq_len"].as<double>();
   const auto longest = flags["max_seq_len"].as<int64_t>();
   options.longest = longest > 0 ? longest : longest_request(plan.contract);
-  options.vocabulary = static_cast<int32_t>(TRY(number(flags, "vocab", 1, int64_t{INT32_MAX})));
+  options.vocabulary = TRY(vocabulary(flags, plan));
   plan.workload = TRY(synthetic_workload(options));
   const Time deadline = TRY(microseconds(flags, "deadline_microseconds"));
   for (const SyntheticRequest& request : plan.workload) {
@@ -177,16 +183,17 @@ Status draw_requests(const po::variables_map& flags, OnlinePlan& plan) {
 }
 
 // Ids for lengths that a trace gives.
-void draw_ids(const po::variables_map& flags, OnlinePlan& plan) {
+Status draw_ids(const po::variables_map& flags, OnlinePlan& plan) {
   NumpyRandom random(flags["seed"].as<uint32_t>());
-  const auto vocabulary = static_cast<uint32_t>(flags["vocab"].as<int64_t>());
+  const auto below = static_cast<uint32_t>(TRY(vocabulary(flags, plan)));
   for (const TimedArrival& arrival : plan.arrivals) {
     SyntheticRequest request;
     request.ids.resize(static_cast<size_t>(arrival.arrival.length));
     request.types.resize(request.ids.size());
-    for (int32_t& id : request.ids) id = static_cast<int32_t>(random.below(vocabulary));
+    for (int32_t& id : request.ids) id = static_cast<int32_t>(random.below(below));
     plan.workload.push_back(std::move(request));
   }
+  return {};
 }
 
 Status choose_requests(const po::variables_map& flags, OnlinePlan& plan) {
@@ -200,7 +207,7 @@ Status choose_requests(const po::variables_map& flags, OnlinePlan& plan) {
   }
   if (trace) {
     plan.arrivals = TRY(read_trace(flags["trace"].as<std::string>()));
-    if (!is_virtual(flags)) draw_ids(flags, plan);
+    if (!is_virtual(flags)) TRY(draw_ids(flags, plan));
   } else {
     TRY(draw_requests(flags, plan));
   }

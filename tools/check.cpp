@@ -9,6 +9,7 @@
 
 #include "support/plain_text.h"
 #include "tools/print.h"
+#include "tools/progress.h"
 #include "tools/requests.h"
 #include "tools/verb.h"
 

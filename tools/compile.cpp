@@ -10,7 +10,9 @@
 #include "cost/inspection.h"
 #include "passes/pipeline.h"
 #include "tools/kept_lines.h"
+#include "tools/outputs.h"
 #include "tools/print.h"
+#include "tools/progress.h"
 #include "tools/verb.h"
 
 namespace tessera::tools {
@@ -75,9 +77,8 @@ void print_summary(const CompileResult& result, const std::string& path, uint64_
         100.0 * static_cast<double>(metadata.memory.peak_bytes) /
             static_cast<double>(program.target.bytes_per_tile),
         metadata.memory.peak_tile, metadata.memory.peak_superstep);
-  print("  modelled         {} cycles per batch = {} on {} (IPU time, not host time)\n",
-        human_count(static_cast<int64_t>(metadata.cycles.total)),
-        human_seconds(metadata.cycles.seconds_per_batch), program.target.name);
+  print("  modelled         {} on {}\n", human_batch_time(metadata.cycles, program.target),
+        program.target.name);
   print("  file             {}\n", human_bytes(static_cast<int64_t>(file_bytes)));
   const std::vector<KeptLine> kept = kept_in_fp32(result.executable);
   if (verbose)
@@ -114,6 +115,7 @@ Status run(const po::variables_map& flags) {
                                  ? flags["output"].as<std::string>()
                                  : flags["output_dir"].as<std::string>() + "/executable.popef";
   const CompileOptions options = TRY(compile_options(flags));
+  TRY(check_output_file(output));
 
   CompileResult result = TRY(compile_with_progress(model, options));
   for (const std::string& warning : result.warnings) print_error("tessera: warning: {}\n", warning);

@@ -4,8 +4,12 @@
 
 #include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
+
 #include "compiler/compile.h"
+#include "tools/outputs.h"
 #include "tools/print.h"
+#include "tools/progress.h"
 #include "tools/verb.h"
 
 namespace tessera::tools {
@@ -14,10 +18,17 @@ namespace {
 po::options_description flags() {
   po::options_description files("Files");
   files.add_options()("input_model,i", po::value<std::string>(), "the ONNX model")(
-      "output_model,o", po::value<std::string>(), "the converted model to write");
+      "output_model,o", po::value<std::string>(), "the converted model to write")(
+      "json", po::bool_switch(), "print the summary as JSON");
   po::options_description all;
   all.add(files).add(compile_flags()).add(limit_flags());
   return all;
+}
+
+Expected<Converted> convert_with_progress(const std::string& input, const CompileOptions& options) {
+  Progress progress("convert " + input);
+  progress.step("import and passes");
+  return convert(input, options);
 }
 
 Status run(const po::variables_map& flags) {
@@ -25,11 +36,24 @@ Status run(const po::variables_map& flags) {
     return Error{"convert: must have --input_model MODEL.onnx and --output_model OUT.onnx",
                  ErrorKind::Usage};
   const std::string output = flags["output_model"].as<std::string>();
-  const Converted converted =
-      TRY(convert(flags["input_model"].as<std::string>(), TRY(compile_options(flags))));
+  const std::string input = flags["input_model"].as<std::string>();
+  const CompileOptions options = TRY(compile_options(flags));
+  TRY(check_output_file(output));
+  const Converted converted = TRY(convert_with_progress(input, options));
   TRY(write_converted(converted, output));
-  print("{}: {} nodes, {} inputs, {} outputs\n", output, converted.graph.nodes().size(),
-        converted.graph.inputs.size(), converted.graph.outputs.size());
+  const Graph& graph = converted.graph;
+  if (flags["json"].as<bool>())
+    print_json(
+        nlohmann::ordered_json{
+            {"model",   output              },
+            {"nodes",   graph.nodes().size()},
+            {"inputs",  graph.inputs.size() },
+            {"outputs", graph.outputs.size()}
+    },
+        2);
+  else
+    print("{}: {} nodes, {} inputs, {} outputs\n", output, graph.nodes().size(),
+          graph.inputs.size(), graph.outputs.size());
   return {};
 }
 

@@ -2,6 +2,7 @@
 // Flags that several verbs share, and what they mean.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 
@@ -15,6 +16,7 @@ using Words = std::vector<std::string>;
 Error usage(std::string message) { return {std::move(message), ErrorKind::Usage}; }
 
 constexpr const char* kCompilerOptions = "compiler_options";
+constexpr int kMostThreads = 1024;
 
 // Whether a flag of this kind takes several words, and may stand several times.
 bool takes_words(OptionKind kind) {
@@ -105,6 +107,9 @@ po::options_description machine_flags() {
 Expected<MachineOptions> machine_options(const po::variables_map& flags) {
   MachineOptions machine;
   machine.threads = flags["threads"].as<int>();
+  if (machine.threads < 0 || machine.threads > kMostThreads)
+    return usage(fmt::format("--threads: {}, must be 0 (one per core) to {}", machine.threads,
+                             kMostThreads));
   machine.kind = flags["isolated"].as<bool>() ? MachineKind::Isolated : MachineKind::Direct;
   machine.limits = TRY(limits_of(flags));
   return machine;
@@ -138,6 +143,14 @@ std::string human_count(int64_t count) {
   for (int64_t at = static_cast<int64_t>(digits.size()) - 3; at > 0; at -= 3)
     digits.insert(static_cast<size_t>(at), ",");
   return digits;
+}
+
+std::string human_batch_time(const CycleSummary& cycles, const Target& target) {
+  const double on_tiles = static_cast<double>(cycles.total) / target.clock_hz;
+  return fmt::format("{} a batch: {} cycles ({}) and {} of host I/O",
+                     human_seconds(cycles.seconds_per_batch),
+                     human_count(static_cast<int64_t>(cycles.total)), human_seconds(on_tiles),
+                     human_seconds(std::max(0.0, cycles.seconds_per_batch - on_tiles)));
 }
 
 }  // namespace tessera::tools

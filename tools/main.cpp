@@ -11,9 +11,11 @@
 #include <sstream>
 
 #include "support/guard.h"
+#include "support/nearest.h"
 #include "support/temporary.h"
 #include "tools/flag_words.h"
 #include "tools/print.h"
+#include "tools/progress.h"
 #include "tools/verb.h"
 
 namespace tessera::tools {
@@ -50,9 +52,22 @@ int fail(const Error& error) {
   return static_cast<int>(error.kind);
 }
 
+// The parser's words, but for a flag that is not there: the nearest that is.
+std::string parse_failure(const po::error& error, const po::options_description& flags) {
+  const auto* unknown = dynamic_cast<const po::unknown_option*>(&error);
+  if (!unknown) return error.what();
+  std::vector<std::string> known;
+  for (const auto& flag : flags.options()) known.push_back("--" + flag->long_name());
+  const std::string& given = unknown->get_option_name();
+  return fmt::format("'{}' is not a flag; did you mean '{}'?", given, nearest_name(given, known));
+}
+
 int run_verb_with(const Verb& verb, const std::vector<std::string>& words) {
   po::options_description flags = verb.flags();
-  flags.add_options()("help,h", "show this help");
+  flags.add_options()(
+      "progress", po::value<std::string>()->default_value("auto"),
+      "how long work shows how far it is, on stderr: none, plain, bar or json; auto: "
+      "a bar on a terminal")("help,h", "show this help");
   po::variables_map map;
   try {
     po::positional_options_description positional;
@@ -63,27 +78,40 @@ int run_verb_with(const Verb& verb, const std::vector<std::string>& words) {
     po::store(parser.options(flags).positional(positional).style(style).run(), map);
     po::notify(map);
   } catch (const po::error& error) {
-    print_error("tessera {}: {}\n'tessera {} --help' lists its flags\n", verb.name, error.what(),
-                verb.name);
+    print_error("tessera {}: {}\n'tessera {} --help' lists its flags\n", verb.name,
+                parse_failure(error, flags), verb.name);
     return static_cast<int>(ErrorKind::Usage);
   }
   if (map.count("help")) {
     print_help(verb, flags);
     return 0;
   }
+  const auto progress = parse_progress(map["progress"].as<std::string>());
+  if (!progress.ok()) return fail(progress.error());
+  set_progress(*progress);
   const Status status = verb.run(map);
   return status.ok() ? 0 : fail(status.error());
 }
 
 int main_with(const std::vector<std::string>& words) {
-  if (words.empty() || words[0] == "--help" || words[0] == "-h" || words[0] == "help") {
+  const bool help =
+      !words.empty() && (words[0] == "--help" || words[0] == "-h" || words[0] == "help");
+  if (words.empty() || (help && words.size() == 1)) {
     print_overview();
-    return words.empty() ? static_cast<int>(ErrorKind::Usage) : 0;
+    return help ? 0 : static_cast<int>(ErrorKind::Usage);
   }
-  const std::string name = words[0] == "--version" ? "version" : words[0];
-  for (const Verb& verb : verbs())
-    if (name == verb.name) return run_verb_with(verb, {words.begin() + 1, words.end()});
-  return fail({fmt::format("no verb '{}': 'tessera --help' lists them", name), ErrorKind::Usage});
+  // "help VERB" is "VERB --help".
+  const std::string name = help ? words[1] : words[0] == "--version" ? "version" : words[0];
+  std::vector<std::string> known;
+  for (const Verb& verb : verbs()) {
+    known.push_back(verb.name);
+    if (name == verb.name)
+      return run_verb_with(verb, help ? std::vector<std::string>{"--help"}
+                                      : std::vector(words.begin() + 1, words.end()));
+  }
+  return fail({fmt::format("'{}' is not a verb; did you mean '{}'? 'tessera --help' lists them",
+                           name, nearest_name(name, known)),
+               ErrorKind::Usage});
 }
 
 // Where the caller has closed one of these, the next file that is opened would take its place, and

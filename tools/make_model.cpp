@@ -6,8 +6,11 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
+#include "tools/outputs.h"
 #include "tools/print.h"
+#include "tools/progress.h"
 #include "tools/verb.h"
 
 namespace tessera::tools {
@@ -25,8 +28,15 @@ po::options_description flags() {
       "vocab", po::value<int64_t>(), "override the vocabulary size")(
       "max_position", po::value<int64_t>(), "override the longest sequence")(
       "gelu", po::value<std::string>()->default_value("erf"), "erf or tanh (its approximation)")(
-      "seed", po::value<uint64_t>(), "seed of the weights");
+      "seed", po::value<uint64_t>(), "seed of the weights")("json", po::bool_switch(),
+                                                            "print the summary as JSON");
   return flags;
+}
+
+Status make_with_progress(const MakeModelOptions& options, const std::string& path) {
+  Progress progress("make-model");
+  progress.step("writing " + path);
+  return make_model(options, path);
 }
 
 Status run(const po::variables_map& flags) {
@@ -49,17 +59,26 @@ Status run(const po::variables_map& flags) {
   if (flags.count("seed")) options.seed = flags["seed"].as<uint64_t>();
 
   const std::string path = flags["output"].as<std::string>();
-  {
-    Progress progress("make-model");
-    progress.step("writing " + path);
-    TRY(make_model(options, path));
-  }
+  TRY(check_output_file(path));
+  TRY(make_with_progress(options, path));
   std::error_code ignored;
-  print("{}: {}, {} layers, hidden {}, {} heads, {}\n", path,
-        options.family == ModelFamily::Bert ? "BERT for question answering"
-                                            : "RoFormerV2 for classification",
-        options.layers, options.hidden, options.heads,
-        human_bytes(static_cast<int64_t>(std::filesystem::file_size(path, ignored))));
+  const auto bytes = static_cast<int64_t>(std::filesystem::file_size(path, ignored));
+  const bool bert = options.family == ModelFamily::Bert;
+  if (flags["json"].as<bool>())
+    print_json(
+        nlohmann::ordered_json{
+            {"model",      path                      },
+            {"family",     bert ? "bert" : "roformer"},
+            {"layers",     options.layers            },
+            {"hidden",     options.hidden            },
+            {"heads",      options.heads             },
+            {"file_bytes", bytes                     }
+    },
+        2);
+  else
+    print("{}: {}, {} layers, hidden {}, {} heads, {}\n", path,
+          bert ? "BERT for question answering" : "RoFormerV2 for classification", options.layers,
+          options.hidden, options.heads, human_bytes(bytes));
   return {};
 }
 

@@ -11,6 +11,7 @@
 #include "serving/batch_runner.h"
 #include "tools/pack_flags.h"
 #include "tools/print.h"
+#include "tools/progress.h"
 #include "tools/request_arrays.h"
 #include "tools/stranger_flags.h"
 #include "tools/tensors.h"
@@ -73,24 +74,6 @@ Status check_output(const std::string& folder) {
   return Error{folder + ": holds files already, must be a new or empty folder"};
 }
 
-int64_t ids_limit(const Metadata& metadata, const PackingContract& contract) {
-  for (const Anchor& anchor : metadata.anchors)
-    if (anchor.kind == AnchorKind::Input && anchor.name == contract.ids_input)
-      return anchor.index_limit;
-  return 0;
-}
-
-Expected<int32_t> vocabulary(const po::variables_map& flags, const Metadata& metadata,
-                             const PackingContract& contract) {
-  constexpr int64_t kBerts = 30522;  // where the model does not look its ids up in a table
-  const int64_t limit = ids_limit(metadata, contract);
-  const int64_t most = limit ? limit : int64_t{1} << 30;
-  const int64_t asked = flags["vocab"].as<int64_t>();
-  if (asked < 0 || asked > most)
-    return Error{fmt::format("--vocab: {}, must be in 0..{}", asked, most), ErrorKind::Usage};
-  return static_cast<int32_t>(asked ? asked : limit ? limit : kBerts);
-}
-
 // The flags, with what the executable says where they say nothing.
 LengthFlags lengths_wanted(const po::variables_map& flags, const PackingContract& contract,
                            bool drawn) {
@@ -130,7 +113,7 @@ Expected<Made> make(const po::variables_map& flags, const Metadata& metadata,
   const bool whole_rows = contract.request_size != RequestSize::Tokens;
   if (path.empty() && whole_rows) std::ranges::fill(source.lengths, longest_request(contract));
   TRY(check_lengths(contract, source.lengths));
-  const int32_t below = TRY(vocabulary(flags, metadata, contract));
+  const int32_t below = TRY(vocabulary_of(flags["vocab"].as<int64_t>(), &metadata, contract));
   Made made{std::move(source.what), std::move(source.lengths), {}};
   // Lengths and ids that are drawn by one generator are those of 'tessera bench'.
   made.requests = path.empty() && !whole_rows
@@ -146,7 +129,7 @@ Status write_requests(const Metadata& metadata, const PackingContract& contract,
   const size_t digits = std::to_string(made.requests.size() - 1).size();
   Progress progress("requests");
   for (size_t i = 0; i < made.requests.size(); ++i) {
-    if (i % 256 == 0) progress.step(fmt::format("{} of {}", i, made.requests.size()));
+    if (i % 256 == 0) progress.step("writing", static_cast<int64_t>(i), std::ssize(made.requests));
     const auto arrays = request_arrays(metadata, contract, made.requests[i]);
     TRY(write_outputs(by_file(arrays, files), fmt::format("{}/{:0{}}", folder, i, digits)));
   }

@@ -14,6 +14,7 @@
 #include "serving/batch_runner.h"
 #include "serving/tune.h"
 #include "tools/print.h"
+#include "tools/progress.h"
 #include "tools/stranger_flags.h"
 
 namespace tessera::tools {
@@ -150,9 +151,9 @@ Expected<std::vector<TriedShape>> compiled(const po::variables_map& flags,
   Progress progress("pack tune");
   for (size_t i = 0; i < all.size(); ++i) {
     TriedShape& shape = all[i];
-    progress.step(fmt::format("compiling {} of {}: form {} {}x{}", i + 1, all.size(),
-                              to_string(shape.contract.form), shape.contract.rows,
-                              shape.contract.row_length));
+    progress.step(fmt::format("compiling form {} {}x{},", to_string(shape.contract.form),
+                              shape.contract.rows, shape.contract.row_length),
+                  static_cast<int64_t>(i), std::ssize(all));
     if (is_hopeless(shape, std::span(all).first(i)))
       shape.failure = "not tried: a smaller one does not fit";
     else

@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/print.h"
 
-#include <unistd.h>
-
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
-
-#include "tools/verb.h"
 
 namespace tessera::tools {
 
@@ -18,9 +15,18 @@ void note_failure() {
   if (failed == 0) failed = errno == 0 ? EIO : errno;
 }
 
+std::atomic<bool> status_shown = false;  // write_status's line is the last on stderr
+
+void clear_status() {
+  if (!status_shown.exchange(false)) return;
+  std::fputs("\r\033[K", stderr);
+  std::fflush(stderr);
+}
+
 }  // namespace
 
 void write_out(std::string_view text) {
+  clear_status();
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) note_failure();
 }
 
@@ -29,19 +35,17 @@ int output_error() {
   return failed;
 }
 
-void write_error(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stderr); }
-
-Progress::Progress(std::string what)
-    : what_(std::move(what)), terminal_(isatty(STDERR_FILENO)), start_(now_seconds()) {}
-
-Progress::~Progress() {
-  if (terminal_) write_error("\r\033[K");
+void write_error(std::string_view text) {
+  clear_status();
+  std::fwrite(text.data(), 1, text.size(), stderr);
 }
 
-void Progress::step(const std::string& now) {
-  if (!terminal_) return;
-  print_error("{}{}: {} … {:.1f} s", Picture{"\r\033[K"}, what_, now, now_seconds() - start_);
+void write_status(std::string_view line) {
+  clear_status();
+  if (line.empty()) return;
+  std::fwrite(line.data(), 1, line.size(), stderr);
   std::fflush(stderr);
+  status_shown = true;
 }
 
 }  // namespace tessera::tools

@@ -43,6 +43,9 @@ using Shown = decltype(shown(std::declval<const T&>()));
 // One write each. What stderr cannot take is lost: it is not a reason to stop.
 void write_out(std::string_view text);
 void write_error(std::string_view text);
+// One line on stderr that later ones take away: the next of its kind, or whatever else is printed.
+// Empty: takes the last one away.
+void write_status(std::string_view line);
 // Why stdout could not take all that it was given, as errno has it; 0 if it could. Flushes it.
 int output_error();
 
@@ -61,18 +64,5 @@ template <class Json>
 void print_json(const Json& json, int indent) {
   print("{}\n", Lines{json.dump(indent, ' ', true, Json::error_handler_t::replace)});
 }
-
-// One line on stderr that is rewritten, if stderr is a terminal; else nothing.
-class Progress {
- public:
-  explicit Progress(std::string what);
-  ~Progress();  // clears the line
-  void step(const std::string& now);
-
- private:
-  std::string what_;
-  bool terminal_;
-  double start_;
-};
 
 }  // namespace tessera::tools

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/request_arrays.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
 #include <span>
@@ -74,6 +76,17 @@ std::vector<int32_t> cells_of(const Anchor& anchor, const PackingContract& contr
 }
 
 }  // namespace
+
+Expected<int32_t> vocabulary_of(int64_t asked, const Metadata* metadata,
+                                const PackingContract& contract) {
+  constexpr int64_t kBerts = 30522;
+  const Anchor* ids = metadata ? find_input(*metadata, contract.ids_input) : nullptr;
+  const int64_t limit = ids ? ids->index_limit : 0;
+  const int64_t most = limit ? limit : int64_t{1} << 30;
+  if (asked < 0 || asked > most)
+    return Error{fmt::format("--vocab: {}, must be in 0..{}", asked, most), ErrorKind::Usage};
+  return static_cast<int32_t>(asked ? asked : limit ? limit : kBerts);
+}
 
 std::map<std::string, NpyArray> request_arrays(const Metadata& metadata,
                                                const PackingContract& contract,

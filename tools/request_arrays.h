@@ -10,9 +10,16 @@
 #include "packing/pack.h"
 #include "packing/workload.h"
 #include "program/popef.h"
+#include "support/expected.h"
 #include "support/npy.h"
 
 namespace tessera::tools {
+
+// Ids of requests that are drawn are below this: what was asked for, or with 0 the size of the
+// table that the executable looks ids up in, or that of BERT where there is no such table or no
+// executable (`metadata` null). A Usage error where more is asked for than the table holds.
+Expected<int32_t> vocabulary_of(int64_t asked, const Metadata* metadata,
+                                const PackingContract& contract);
 
 // The arrays of a request of these tokens, by input, in the types that the model declares.
 // `contract` is that of request_contract(metadata).

@@ -6,12 +6,14 @@
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
 #include "packing/offline.h"
 #include "packing/plan.h"
 #include "serving/batch_runner.h"
 #include "tools/pack_flags.h"
 #include "tools/print.h"
+#include "tools/progress.h"
 #include "tools/tensors.h"
 #include "tools/verb.h"
 
@@ -21,10 +23,11 @@ namespace {
 
 Status read_tokens(const std::string& path, const std::string& name, Request& request) {
   constexpr int64_t kMostBytes = int64_t{64} << 20;  // of one request: no row has as many tokens
-  const NpyArray array = TRY(read_npy(path, kMostBytes));
+  NpyArray array = widened(TRY(read_npy(path, kMostBytes)));
+  if (array.descr == "|b1") array.descr = "|u1", array = widened(std::move(array));
   if (array.shape.empty() || (array.descr != "<i4" && array.descr != "<i8"))
-    return Error{fmt::format("{}: is {} {}, must be <i4 or <i8, with an axis of tokens", path,
-                             array.descr, to_string(array.shape))};
+    return Error{fmt::format("{}: is {} {}, must be whole numbers or bool, with an axis of tokens",
+                             path, array.descr, to_string(array.shape))};
   request.shapes[name] = array.shape;
   std::vector<int32_t>& tokens = request.tokens[name];
   tokens.resize(static_cast<size_t>(elements(array.shape)));
@@ -155,9 +158,11 @@ Status run_requests(ModelRunner& runner, std::vector<NamedRequest> requests,
   const std::vector<PackedBatch> batches =
       packing.plan ? TRY(planned(packing.plan_path, *packing.plan, contract, sound.lengths))
                    : TRY(pack_offline(contract, packing.rule, sound.lengths));
+  Progress progress("run");
   std::vector<const Request*> pointers;
   for (const Request& request : sound.requests) pointers.push_back(&request);
   for (size_t number = 0; number < batches.size(); ++number) {
+    progress.step("batches", static_cast<int64_t>(number), std::ssize(batches));
     const std::vector<Answer> answers = TRY(batch_runner->run(batches[number], pointers, number));
     for (size_t i = 0; i < answers.size(); ++i) {
       const std::string& name = sound.names[batches[number].placements[i].request];
@@ -172,9 +177,22 @@ Status run_requests(ModelRunner& runner, std::vector<NamedRequest> requests,
         TRY(write(by_file(answer_arrays(answers[i], metadata), files), outputs + "/" + name));
     }
   }
-  print("answered {} of {} requests in {} batches, {} on the host; modelled {} on the IPU\n",
-        given - refused, given, batches.size(), human_seconds(now_seconds() - start),
-        human_seconds(static_cast<double>(batches.size()) * metadata.cycles.seconds_per_batch));
+  const double host = now_seconds() - start;
+  const double modelled = static_cast<double>(batches.size()) * metadata.cycles.seconds_per_batch;
+  if (packing.json)
+    print_json(
+        nlohmann::ordered_json{
+            {"requests",         given          },
+            {"answered",         given - refused},
+            {"batches",          batches.size() },
+            {"host_seconds",     host           },
+            {"modelled_seconds", modelled       },
+            {"outputs",          outputs        }
+    },
+        2);
+  else
+    print("answered {} of {} requests in {} batches, {} on the host; modelled {} on the IPU\n",
+          given - refused, given, batches.size(), human_seconds(host), human_seconds(modelled));
   if (refused) return Error{fmt::format("run: {} of {} requests were refused", refused, given)};
   return {};
 }

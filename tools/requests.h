@@ -19,6 +19,7 @@ struct RequestPacking {
   PackRule rule = PackPolicy::Window;
   std::string plan_path;
   std::optional<PackPlan> plan;  // who goes where, in place of the rule
+  bool json = false;             // the account of it
 };
 
 // By the names of their folders, in order. What is wrong with one is kept until it would run.

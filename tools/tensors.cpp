@@ -126,12 +126,13 @@ Expected<NpyArray> read_tensor(const std::string& folder, const TensorFiles& fil
                                const std::string& name, const ReadArray& read) {
   const std::string usual = files.file_of(name), other = escaped_file(name);
   Expected<NpyArray> array = read(folder + "/" + usual);
-  if (usual == other) return array;
+  if (usual == other) return array.ok() ? Expected<NpyArray>(widened(array.take())) : array;
   Expected<NpyArray> again = read(folder + "/" + other);
   if (array.ok() && again.ok())
     return Error{fmt::format("{}: holds {} and {} for '{}', must hold one of them", folder, usual,
                              other, name)};
-  return again.ok() ? again : array;
+  Expected<NpyArray>& found = again.ok() ? again : array;
+  return found.ok() ? Expected<NpyArray>(widened(found.take())) : found;
 }
 
 std::map<std::string, NpyArray> by_file(std::map<std::string, NpyArray> arrays,

@@ -101,7 +101,7 @@ TEST_F(ModelRunnerTest, names_are_checked) {
 TEST_F(ModelRunnerTest, types_shapes_and_sizes_are_checked) {
   InputViews in = inputs();
   in["input_ids"].dtype = DType::F32;
-  EXPECT_EQ(error(in, outputs()), "input_ids: dtype is f32, must be i32 or int64");
+  EXPECT_EQ(error(in, outputs()), "input_ids: dtype is f32, must be i32, int64 or bool");
   in = inputs();
   in["input_ids"].shape = {1, 16};
   EXPECT_EQ(error(in, outputs()), "input_ids: shape is [1,16], must be [2,8]");

@@ -82,7 +82,8 @@ TEST_F(LengthsTest, are_read_from_requests) {
 
 TEST_F(LengthsTest, of_another_ending_are_refused) {
   EXPECT_EQ(refusal(read_lengths(file("a.txt", "1\n"))),
-            "a.txt: must be a list of lengths: .npy or .jsonl");
+            "a.txt: must be a list of lengths (.npy or .jsonl), a histogram (.csv) or a folder of "
+            "requests");
 }
 
 TEST_F(LengthsTest, a_histogram_is_read_line_by_line) {

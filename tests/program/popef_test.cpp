@@ -284,7 +284,9 @@ TEST_F(Popef, another_version_has_its_own_message) {
 
 TEST_F(Popef, what_is_no_popef_is_refused) {
   store(std::string(200, 'x'));
-  EXPECT_EQ(fault(), "blob 0: does not begin with 'TESSPOPF', must in a .popef of Tessera");
+  EXPECT_EQ(fault(),
+            "blob 0: does not begin with 'TESSPOPF', so this is not an executable of Tessera "
+            "(.popef); 'tessera compile' makes one from an ONNX model");
   store("");
   EXPECT_EQ(fault(), "blob 0: the file ends after 0 of its bytes, must have the 128 of a header");
   std::filesystem::remove(path_);

@@ -86,6 +86,16 @@ class Inputs(Case):
             array.flags.writeable = False
         self.same(self.runner.run(inputs))
 
+    def test_small_integers_and_bools_are_fine(self):
+        expected = self.runner.run(tiny.batch())
+        for dtype in ("uint8", "int8", "uint16", "int16", "bool"):
+            with self.subTest(dtype):
+                inputs = tiny.batch()
+                inputs["attention_mask"] = inputs["attention_mask"].astype(dtype)
+                answers = self.runner.run(inputs)
+                for name, array in expected.items():
+                    np.testing.assert_array_equal(answers[name], array)
+
     def test_lists_are_fine(self):
         self.same(self.runner.run({n: a.tolist() for n, a in tiny.batch().items()}))
 
@@ -106,12 +116,12 @@ class Inputs(Case):
             self.runner.run([1, 2])
 
     def test_dtypes(self):
-        for dtype in ("uint8", "float64", "complex64", "U3", ">i4", object):
+        for dtype in ("uint32", "float64", "complex64", "U3", ">i4", object):
             with self.subTest(dtype):
                 array = np.zeros((tiny.ROWS, tiny.LENGTH), dtype)
                 self.refused("input_ids: dtype is", {"input_ids": array})
         self.refused(
-            "attention_mask: dtype is f32, must be i32 or int64",
+            "attention_mask: dtype is f32, must be i32, int64 or bool",
             {"attention_mask": np.zeros((4, 32), np.float32)},
         )
         self.refused(

@@ -296,7 +296,7 @@ TEST(PackRunner, arrays_of_another_type_or_shape_are_refused_by_name) {
   };
   const std::vector<float> floats(3);
   Error error = refused({DType::F32, false, {3}, std::as_bytes(std::span(floats))});
-  EXPECT_EQ(error.message, "request: input_ids is f32, must be i32 or int64");
+  EXPECT_EQ(error.message, "request: input_ids is f32, must be i32, int64 or bool");
   EXPECT_EQ(error.type, rejection::kWrongDtype);
   const std::vector<int64_t> wide = {1, int64_t{1} << 32, 3};
   error = refused({DType::I32, true, {3}, std::as_bytes(std::span(wide))});

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <random>
@@ -95,13 +96,34 @@ TEST_F(Npy, other_element_types_are_refused_by_name) {
                   "', must be a little-endian integer, float or bool");
 }
 
-TEST_F(Npy, fortran_order_is_refused_where_it_matters) {
-  const auto file = [](const std::string& shape) {
-    return file_of("{'descr': '|u1', 'fortran_order': True, 'shape': " + shape + ", }", "abcd");
+TEST_F(Npy, fortran_order_becomes_c_order) {
+  const auto c_order = [&](const std::string& shape) {
+    const auto array = this->read(file_of(
+        "{'descr': '|u1', 'fortran_order': True, 'shape': " + shape + ", }", "abcdefghijkl"));
+    EXPECT_TRUE(array.ok()) << array.error().message;
+    return std::string(reinterpret_cast<const char*>(array->bytes.data()), array->bytes.size());
   };
-  EXPECT_EQ(error(file("(2, 2)")),
-            "is in Fortran order, must be in C order (numpy.ascontiguousarray)");
-  EXPECT_EQ(error(file("(4,)")), "");
+  // numpy.array(list("abcdefghijkl")).reshape(shape, order="F").ravel(order="C")
+  EXPECT_EQ(c_order("(3, 4)"), "adgjbehkcfil");
+  EXPECT_EQ(c_order("(2, 3, 2)"), "agciekbhdjfl");
+  EXPECT_EQ(c_order("(12,)"), "abcdefghijkl");
+}
+
+TEST_F(Npy, small_whole_numbers_widen) {
+  const auto values = [](const std::string& descr, std::vector<uint8_t> bytes) {
+    NpyArray array{descr, {2}, {}};
+    for (const uint8_t byte : bytes) array.bytes.push_back(std::byte{byte});
+    const NpyArray wide = widened(std::move(array));
+    EXPECT_EQ(wide.descr, "<i4");
+    std::vector<int32_t> out(2);
+    std::memcpy(out.data(), wide.bytes.data(), wide.bytes.size());
+    return out;
+  };
+  EXPECT_EQ(values("|u1", {1, 255}), (std::vector<int32_t>{1, 255}));
+  EXPECT_EQ(values("|i1", {1, 255}), (std::vector<int32_t>{1, -1}));
+  EXPECT_EQ(values("<u2", {1, 0, 255, 255}), (std::vector<int32_t>{1, 65535}));
+  EXPECT_EQ(values("<i2", {1, 0, 255, 255}), (std::vector<int32_t>{1, -1}));
+  EXPECT_EQ(widened({"|b1", {1}, {std::byte{1}}}).descr, "|b1");
 }
 
 TEST_F(Npy, data_must_be_as_long_as_the_shape_says) {

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "tests/tools/command_line.h"
 
 namespace tessera::cli {
@@ -227,6 +229,62 @@ TEST(OutOfMemory, a_model_too_large_for_the_tiles_says_what_takes_the_room) {
   EXPECT_TRUE(exists(path("large.popef"))) << "the report is written all the same";
   expect_refused({"run", path("large.popef"), "--random", "yes"}, kOutOfMemory,
                  {"Out of memory on tile "});
+}
+
+TEST(Slips, the_nearest_name_is_told) {
+  expect_refused({"compil"}, kUsage, {"'compil' is not a verb; did you mean 'compile'?"});
+  expect_refused({"compile", "--precison", "fp16"}, kUsage,
+                 {"'--precison' is not a flag; did you mean '--precision'?"});
+  EXPECT_EQ(tessera({"help", "compile"}).out, tessera({"compile", "--help"}).out);
+}
+
+TEST(Slips, what_would_be_ignored_is_refused) {
+  const std::string executable = padded_executable();
+  expect_refused({"run", executable, "--random", "input_ids=9,9"}, kUsage,
+                 {"input_ids is [9,9], must be [4,16]"});
+  expect_refused({"run", executable, "--random", "ids=4,16"}, kUsage,
+                 {"there is no input 'ids', must be one of input_ids"});
+  expect_refused({"run", executable, "--random", "foo"}, kUsage, {"--random: 'foo'"});
+  expect_refused({"run", executable, "--random", "--threads", "-3"}, kUsage,
+                 {"--threads: -3, must be 0"});
+  EXPECT_EQ(tessera({"run", executable, "--random", "input_ids=4,16"}).exit_code, 0);
+  EXPECT_EQ(tessera({"run", executable, "--random"}).exit_code, 0);
+  expect_refused({"run", executable, "--random", "--progress", "loud"}, kUsage,
+                 {"--progress: 'loud', must be auto, none, plain, bar or json"});
+
+  const std::string inputs = path("one_too_many");
+  std::filesystem::copy(padded_inputs(), inputs);
+  write_ints(inputs + "/positions.npy", {1}, {1});
+  expect_refused(
+      run_words(executable, inputs), kError,
+      {"one_too_many/positions.npy: is not an input of this model, which has input_ids"});
+}
+
+// Nothing is run or compiled before the place for its results is known to be there.
+TEST(Slips, a_place_that_cannot_be_written_is_told_first) {
+  const std::string executable = padded_executable();
+  write_file(path("a_file"), "");
+  expect_refused({"run", executable, "--random", "--outputs", path("a_file")}, kError,
+                 {"a_file: is not a folder"});
+  expect_refused({"run", executable, "--random", "--outputs", path("a_file/within")}, kError,
+                 {"a_file: is not a folder"});
+  // The model is not there either, which would be told later.
+  expect_refused({"compile", "-i", "none.onnx", "-o", "/no/such/folder/a.popef"}, kError,
+                 {"/no/such/folder: is not there"});
+  expect_refused({"convert", "-i", "none.onnx", "-o", path("")}, kError, {"is a folder"});
+  expect_refused({"make-model", "-o", "/no/such/folder/a.onnx"}, kError,
+                 {"/no/such/folder: is not there"});
+}
+
+TEST(Slips, a_model_where_an_executable_must_be_is_told_what_makes_one) {
+  expect_refused({"bench", tiny_model()}, kBadFile, {"'tessera compile' makes one"});
+}
+
+TEST(Slips, sizes_that_do_not_go_together_stand_beside_what_failed) {
+  expect_refused(
+      compile_words(tiny_model(), {"--input_shape", "input_ids=4,16", "attention_mask=4,8"}),
+      kError,
+      {"must broadcast", "perhaps because", "'sequence', which is 16 elsewhere and 8 here"});
 }
 
 }  // namespace

@@ -79,7 +79,7 @@ TEST(Compile, twice_gives_the_same_bytes) {
 TEST(Compile, says_what_it_made) {
   const Result text = tessera({"compile", "--input_model", tiny_model(), "--input_shape",
                                "input_ids=4,16", "--target", "test", "-o", path("said.popef")});
-  for (const char* word : {"supersteps", "peak tile memory", "cycles per batch", "file"})
+  for (const char* word : {"supersteps", "peak tile memory", "cycles (", "file"})
     EXPECT_THAT(text.out, HasSubstr(word));
   const Result json =
       tessera({"compile", "--input_model", tiny_model(), "--input_shape", "input_ids=4,16",
@@ -509,6 +509,38 @@ TEST(BenchOnline, what_is_wrong_is_said) {
               HasSubstr("bad.jsonl:1: schema is '', must be online/1"));
   EXPECT_THAT(error({packed_executable(), "--rate", "5"}),
               HasSubstr("--rate: is for --online, must be left out without it"));
+}
+
+TEST(Json, verbs_that_make_or_run_say_what_they_did) {
+  const Json made =
+      Json::parse(tessera({"make-model", "--preset", "tiny", "-o", path("j.onnx"), "--json"}).out);
+  EXPECT_EQ(made["family"], "bert");
+  EXPECT_EQ(made["layers"], 2);
+  const Json ran =
+      Json::parse(tessera({"run", padded_executable(), "--random", "yes", "yes", "--json"}).out);
+  ASSERT_EQ(ran["batches"].size(), 2u);
+  EXPECT_GT(ran["batches"][0]["cycles"], 0);
+  const Json converted = Json::parse(tessera({"convert", "-i", tiny_model(), "-o", path("c.onnx"),
+                                              "--input_shape", "input_ids=4,16", "--json"})
+                                         .out);
+  EXPECT_GT(converted["nodes"], 10);
+}
+
+TEST(Progress, is_told_as_asked_and_only_on_stderr) {
+  const std::vector<std::string> words = {"run", padded_executable(), "--random", "yes", "yes"};
+  const auto with = [&](const char* kind) {
+    std::vector<std::string> all = words;
+    all.insert(all.end(), {"--progress", kind});
+    return tessera(all);
+  };
+  EXPECT_EQ(tessera(words).err, "") << "not a terminal";
+  EXPECT_EQ(with("none").err, "");
+  EXPECT_THAT(with("plain").err,
+              AllOf(HasSubstr(": loading … "), HasSubstr(": batches 0 of 2 … ")));
+  const std::string json = with("json").err;
+  const Json first = Json::parse(json.substr(0, json.find('\n')));
+  EXPECT_EQ(first["now"], "loading");
+  EXPECT_THAT(with("bar").err, AllOf(HasSubstr("loading"), ::testing::EndsWith("\r\033[K")));
 }
 
 }  // namespace

@@ -42,8 +42,10 @@ class Importer {
       out_.packing = file_.packing;
     }
     TRY(add_inputs(input_shape));
-    TRY(add_nodes(graph));
-    TRY(add_outputs(graph));
+    const std::vector<std::string> doubts = out_.warnings;  // about the shapes of inputs
+    Status added = add_nodes(graph);
+    if (added.ok()) added = add_outputs(graph);
+    if (!added.ok()) return with_doubts(added.error(), doubts);
     out_.graph.remove_dead();
     out_.sha256 = hash();
     return std::move(out_);
@@ -73,6 +75,12 @@ class Importer {
   }
 
  private:
+  // What a node refuses may follow from shapes that do not go together.
+  static Error with_doubts(Error error, const std::vector<std::string>& doubts) {
+    for (const std::string& doubt : doubts) error.message += "\n  perhaps because " + doubt;
+    return error;
+  }
+
   Status add_inputs(const std::map<std::string, Shape>& input_shape) {
     for (const ModelInput& input :
          TRY(read_inputs(file_.model->graph(), file_.path, input_shape, out_.warnings))) {
