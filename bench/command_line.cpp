@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "tools/progress.h"
+
 namespace tessera {
 namespace {
 
@@ -40,6 +42,7 @@ int bench_main(const BenchCommand& command, int argc, char** argv) {
     command.print_help();
     return 0;
   }
+  tools::set_progress(*tools::parse_progress("auto"));
   const Status status = command.run(map);
   return status.ok() ? 0 : fail(command, status.error().message, status.error().kind);
 }

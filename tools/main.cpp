@@ -64,10 +64,12 @@ std::string parse_failure(const po::error& error, const po::options_description&
 
 int run_verb_with(const Verb& verb, const std::vector<std::string>& words) {
   po::options_description flags = verb.flags();
-  flags.add_options()(
+  po::options_description general("General");
+  general.add_options()(
       "progress", po::value<std::string>()->default_value("auto"),
       "how long work shows how far it is, on stderr: none, plain, bar or json; auto: "
       "a bar on a terminal")("help,h", "show this help");
+  flags.add(general);
   po::variables_map map;
   try {
     po::positional_options_description positional;
