@@ -17,10 +17,10 @@ namespace {
 constexpr int kMostThreads = 4096;  // more than any host has cores
 
 Expected<int> thread_count(int asked) {
-  if (asked > kMostThreads)
-    return Error{
-        "threads: " + std::to_string(asked) + ", must be at most " + std::to_string(kMostThreads),
-        ErrorKind::Usage};
+  if (asked < 0 || asked > kMostThreads)
+    return Error{"threads: " + std::to_string(asked) + ", must be 0 (one per core) to " +
+                     std::to_string(kMostThreads),
+                 ErrorKind::Usage};
   if (asked > 0) return asked;
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }

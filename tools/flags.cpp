@@ -16,7 +16,6 @@ using Words = std::vector<std::string>;
 Error usage(std::string message) { return {std::move(message), ErrorKind::Usage}; }
 
 constexpr const char* kCompilerOptions = "compiler_options";
-constexpr int kMostThreads = 1024;
 
 // Whether a flag of this kind takes several words, and may stand several times.
 bool takes_words(OptionKind kind) {
@@ -107,9 +106,6 @@ po::options_description machine_flags() {
 Expected<MachineOptions> machine_options(const po::variables_map& flags) {
   MachineOptions machine;
   machine.threads = flags["threads"].as<int>();
-  if (machine.threads < 0 || machine.threads > kMostThreads)
-    return usage(fmt::format("--threads: {}, must be 0 (one per core) to {}", machine.threads,
-                             kMostThreads));
   machine.kind = flags["isolated"].as<bool>() ? MachineKind::Isolated : MachineKind::Direct;
   machine.limits = TRY(limits_of(flags));
   return machine;

@@ -246,7 +246,7 @@ TEST(Slips, what_would_be_ignored_is_refused) {
                  {"there is no input 'ids', must be one of input_ids"});
   expect_refused({"run", executable, "--random", "foo"}, kUsage, {"--random: 'foo'"});
   expect_refused({"run", executable, "--random", "--threads", "-3"}, kUsage,
-                 {"--threads: -3, must be 0"});
+                 {"threads: -3, must be 0"});
   EXPECT_EQ(tessera({"run", executable, "--random", "input_ids=4,16"}).exit_code, 0);
   EXPECT_EQ(tessera({"run", executable, "--random"}).exit_code, 0);
   expect_refused({"run", executable, "--random", "--progress", "loud"}, kUsage,

@@ -108,7 +108,7 @@ TEST(Threads, more_than_any_host_has_are_a_usage_error) {
   const Result result =
       tessera({"run", padded_executable(), "--random", "yes", "--threads", "100000"});
   EXPECT_EQ(result.exit_code, 2);
-  EXPECT_THAT(result.err, HasSubstr("threads: 100000, must be at most 4096"));
+  EXPECT_THAT(result.err, HasSubstr("threads: 100000, must be 0 (one per core) to 4096"));
 }
 
 // Stacks of 1 GiB where addresses end at 8.
