@@ -64,7 +64,7 @@ class Hostile(unittest.TestCase):
         )
 
     def test_threads_that_no_host_has_are_a_usage_error(self):
-        with self.assertRaisesRegex(tessera.UsageError, "threads: 100000, must be 0 .one per core. to 4096"):
+        with self.assertRaisesRegex(tessera.UsageError, "threads: 100000, must be 0 .* to 4096"):
             tessera.ModelRunner(tiny.popef(), threads=100000)
 
     def test_host_memory_is_an_error_of_ours_and_of_pythons(self):
