@@ -222,7 +222,8 @@ std::string Twins::first_difference() {
       else if (i != 1 || !look_up_alike(node, same))
         return number(node, in, other);
     }
-    if (!same_attributes(node, same))
+    const bool differs = deals_anew(node) && node.type != same.type;
+    if (differs || !same_attributes(node, same))
       return called(node) + (by_rows_ ? ": does another thing for other rows"
                                       : ": does another thing for a shorter row");
   }
@@ -239,6 +240,7 @@ Status fold(Graph& graph, const CompileOptions& options, const Deadline& deadlin
   TRY(fold_constants(graph, state));
   TRY(cancel_lookups(graph, state));
   graph.remove_dead();
+  spell_own_numbers(graph);
   order_by_distance(graph);
   // The index of a token is made of lengths, whatever token it names.
   if (const Node* ids = find_ids(graph))
@@ -309,6 +311,7 @@ Expected<std::string> wrong_axes(Graph graph, const CompileOptions& options, boo
   if (!is_packed) {
     TRY(settle_picked_tokens(graph, ids, find_mask(graph, ids)));
     split_merged_rows(graph, ids);
+    spell_own_numbers(graph);
   }
   if (is_packed)
     if (const Status settled = settle_packed(graph, ids, state.packing); !settled.ok())

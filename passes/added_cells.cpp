@@ -78,17 +78,18 @@ std::optional<unsigned> bit_of(const TokenSite& at, const TokenAxes& result, siz
   const bool in_place = info(at.node.op).elementwise || at.node.is(Op::Concat) ||
                         at.node.is(Op::MatMul) || at.node.is(Op::ReduceSum) ||
                         at.node.is(Op::ReduceMax) || at.node.is(Op::Rotary);
-  if (!in_place) return axis == at.operand(i).key ? 2 : 1;
+  if (!in_place && axis != at.operand(i).second()) return 1;
+  if (!in_place) return result.second() >= 0 ? std::optional(2U) : std::nullopt;
   const int there = axis_in_result(at.node, i, axis);
   if (there < 0) return std::nullopt;
   if (there == result.sequence) return 1;
-  return there == result.key ? std::optional(2U) : std::nullopt;
+  return there == result.second() ? std::optional(2U) : std::nullopt;
 }
 
 // A number for each two places: what it holds where the second is behind the first, or before it.
 std::optional<CellRange> range_of_places(const Node* value, const TokenAxes& pairs,
                                          unsigned cells) {
-  if (pairs.key < 0 || cells == 0 || cells == 3 || splat(value)) return std::nullopt;
+  if (pairs.second() < 0 || cells == 0 || cells == 3 || splat(value)) return std::nullopt;
   const std::optional<Array> known = known_value(value);
   if (!known) return std::nullopt;
   const Shape& shape = value->type.shape;
@@ -98,7 +99,7 @@ std::optional<CellRange> range_of_places(const Node* value, const TokenAxes& pai
   };
   Array behind{value->type, {}};
   for (int64_t i = 0; i < std::ssize(known->data); ++i) {
-    const int64_t first = place(i, pairs.sequence), second = place(i, pairs.key);
+    const int64_t first = place(i, pairs.sequence), second = place(i, pairs.second());
     if (cells == 2 ? second > first : first > second)
       behind.data.push_back(known->data[static_cast<size_t>(i)]);
   }
@@ -116,9 +117,9 @@ CellRange range_of_operand(const TokenSite& at, const TokenAxes& result, size_t 
   if (axes.kind != TokenAxes::Kind::Token || axes.flat >= 0)
     return axes.kind == TokenAxes::Kind::Token ? all[cells & 1] : all[0];
   std::vector<CellRange> fitting;
-  for (unsigned of = 0; of < (axes.key < 0 ? 2U : kByBoth); ++of) {
+  for (unsigned of = 0; of < (axes.second() < 0 ? 2U : kByBoth); ++of) {
     bool fits = true;
-    for (const auto& [axis, bit] : {std::pair(axes.sequence, 1U), std::pair(axes.key, 2U)}) {
+    for (const auto& [axis, bit] : {std::pair(axes.sequence, 1U), std::pair(axes.second(), 2U)}) {
       const auto of_result = axis < 0 ? std::nullopt : bit_of(at, result, i, axis);
       if (of_result) fits = fits && ((of & bit) != 0) == ((cells & *of_result) != 0);
     }
@@ -186,17 +187,20 @@ Cells cells_of_result(const TokenSite& at, const TokenAxes& axes) {
     return cells;
   }
   for (unsigned i = 0; i < kByBoth; ++i)
-    cells[i] = i >= 2 && axes.key < 0 ? cells[i & 1] : range_of_cells(at, axes, i);
+    cells[i] = i >= 2 && axes.second() < 0 ? cells[i & 1] : range_of_cells(at, axes, i);
   return cells;
 }
 
 CellRange TokenSite::added_to(size_t i) const {
   const Cells& all = cells_of(i);
-  return operand(i).key < 0 ? all[1] : all_of({all[1], all[2], all[3]});
+  if (operand(i).second() < 0) return all[1];
+  return operand(i).key < 0 ? all_of({all[1], all[3]}) : all_of({all[1], all[2], all[3]});
 }
 
 CellRange TokenSite::added_along(size_t i, int64_t axis) const {
-  return cells_of(i)[axis >= 0 && axis == operand(i).key ? 2 : 1];
+  const Cells& all = cells_of(i);
+  if (axis >= 0 && axis == operand(i).key) return all[2];
+  return operand(i).place >= 0 ? all_of({all[1], all[3]}) : all[1];
 }
 
 }  // namespace tessera

@@ -51,13 +51,24 @@ std::optional<CellRange> at_point(const Node& node, std::span<const CellRange> i
 
 // Of finite operands it is finite: no float that a model computes with is near its dtype's end.
 CellRange product(const CellRange& a, const CellRange& b) {
-  if (a.kind != Kind::Finite || b.kind != Kind::Finite) return {};
+  const bool bounded = std::isfinite(a.low) && std::isfinite(a.high) && std::isfinite(b.low) &&
+                       std::isfinite(b.high) && std::min(a.kind, b.kind) == Kind::Number;
+  if (!bounded && (a.kind != Kind::Finite || b.kind != Kind::Finite)) return {};
   return of(ends(a) * ends(b), Kind::Finite);
 }
 
 CellRange quotient(const CellRange& a, const CellRange& b) {
   if (!is_away_from_zero(ends(b)) || b.kind == Kind::Anything) return {};
   return product(a, {1 / b.high, 1 / b.low, Kind::Finite});
+}
+
+// Beside a mask of 1e30, no float that a model computes with is large.
+Interval beside(const CellRange& range, const CellRange& other) {
+  constexpr double kLarge = 1e25;
+  const bool is_mask =
+      other.kind == Kind::Number && std::isfinite(other.low) && std::isfinite(other.high);
+  if (!is_mask || range.kind != Kind::Finite) return ends(range);
+  return {std::max(range.low, -kLarge), std::min(range.high, kLarge)};
 }
 
 // A sum that cannot be infinite in one of the directions is of no infinities that cancel.
@@ -96,7 +107,8 @@ CellRange range_of_elements(const Node& node, std::span<const CellRange> in) {
   switch (node.op) {
     case Op::Add:
     case Op::Sub: {
-      const Interval sum = node.is(Op::Add) ? ends(a) + ends(b) : ends(a) - ends(b);
+      const Interval left = beside(a, b), right = beside(b, a);
+      const Interval sum = node.is(Op::Add) ? left + right : left - right;
       const bool may_meet =
           a.kind == Kind::Number && b.kind == Kind::Number && !is_one_sided(sum.low, sum.high);
       return of(sum, may_meet ? Kind::Anything : kind);  // inf - inf
@@ -125,12 +137,15 @@ CellRange range_of_elements(const Node& node, std::span<const CellRange> in) {
     case Op::Equal:
     case Op::Less:
     case Op::Not: return {0, 1, Kind::Finite};
+    case Op::Cast: {
+      const bool is_bool = node.type.dtype == DType::Bool || node.in[0]->type.dtype == DType::Bool;
+      return is_bool ? CellRange{0, 1, Kind::Finite} : CellRange{.kind = kind};
+    }
     case Op::Erf:
     case Op::Tanh: return {-1, 1, kind};
     case Op::Abs:
     case Op::Floor:
     case Op::Round:
-    case Op::Cast:
     case Op::Gelu: return {.kind = kind};
     case Op::Input:
     case Op::Constant:

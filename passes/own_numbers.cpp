@@ -13,19 +13,31 @@ namespace {
 // The number of the distance between two places in the order that order_by_distance says.
 int64_t order_of(int64_t distance) { return distance > 0 ? 2 * distance - 1 : -2 * distance; }
 
-// The matmul whose columns are the numbers, behind transposes of its result.
+// The matmul whose columns are the numbers, behind moves of its result.
 struct Product {
   Node* matmul = nullptr;
-  std::vector<Node*> transposes;  // from the matmul on
+  std::vector<Node*> moves;       // from the matmul on
   const Node* columns = nullptr;  // the constant, [...,numbers]
 };
+
+// A reshape of other axes.
+bool keeps_last_axis(const Node* node, int axis) {
+  if (!node->is(Op::Reshape) || axis + 1 != std::ssize(node->type.shape)) return false;
+  const Shape& before = node->in[0]->type.shape;
+  return !before.empty() && before.back() == node->type.shape.back();
+}
 
 std::optional<Product> product_behind(const Node* reshape, int axis) {
   Product product;
   Node* value = reshape->in[0];
-  for (int i = 0; i < kFarthest && value->is(Op::Transpose); ++i) {
-    axis = static_cast<int>(value->ints("perm")[static_cast<size_t>(axis)]);
-    product.transposes.insert(product.transposes.begin(), value);
+  for (int i = 0; i < kFarthest; ++i) {
+    if (value->is(Op::Transpose))
+      axis = static_cast<int>(value->ints("perm")[static_cast<size_t>(axis)]);
+    else if (keeps_last_axis(value, axis))
+      axis = static_cast<int>(value->in[0]->type.shape.size()) - 1;
+    else
+      break;
+    product.moves.insert(product.moves.begin(), value);
     value = value->in[0];
   }
   if (!value->is(Op::MatMul) || axis + 1 != std::ssize(value->type.shape)) return std::nullopt;
@@ -99,7 +111,7 @@ Node* put_index(Graph& graph, const Node* gather, const OwnNumbers& own) {
 void order(Graph& graph, Node* gather, const OwnNumbers& own) {
   Node* reshape = gather->in[0];
   const auto joined = static_cast<size_t>(gather->int_attr("axis"));
-  const auto product = product_behind(reshape, static_cast<int>(joined) + 1);
+  const auto product = product_behind(reshape, own.axis_of_numbers);
   if (!product) return;
   const Array columns = to_array(product->columns->value);
   const auto order = columns_by_distance(*gather->in[1], own, columns);
@@ -110,8 +122,12 @@ void order(Graph& graph, Node* gather, const OwnNumbers& own) {
   shape.back() = numbers;
   weights = put_broadcast(graph, gather, weights, shape);
   Node* value = put(graph, gather, product->matmul, Op::MatMul, {product->matmul->in[0], weights});
-  for (Node* transpose : product->transposes)
-    value = put(graph, gather, transpose, Op::Transpose, {value}, transpose->attrs);
+  for (Node* move : product->moves) {
+    Shape moved = move->type.shape;
+    moved.back() = numbers;
+    value = move->is(Op::Reshape) ? put_reshape(graph, gather, value, moved)
+                                  : put(graph, gather, move, Op::Transpose, {value}, move->attrs);
+  }
   shape = reshape->type.shape;
   shape[joined] = own.tokens * numbers;
   value = put_reshape(graph, gather, value, shape);
@@ -140,13 +156,19 @@ std::optional<OwnNumbers> own_numbers(const Node& gather) {
   if (!gather.is(Op::Gather) || !gather.in[0]->is(Op::Reshape)) return std::nullopt;
   const Shape& before = gather.in[0]->in[0]->type.shape;
   const Shape& after = gather.in[0]->type.shape;
-  const auto axis = static_cast<size_t>(gather.int_attr("axis"));
-  if (before.size() != after.size() + 1) return std::nullopt;
-  for (size_t d = 0; d < after.size(); ++d)
-    if (after[d] != (d < axis ? before[d] : d == axis ? before[d] * before[d + 1] : before[d + 1]))
-      return std::nullopt;
-  OwnNumbers own{.tokens = before[axis], .numbers = before[axis + 1]};
-  if (own.tokens < 1 || own.numbers < 1) return std::nullopt;
+  const int64_t axis = gather.int_attr("axis"), joined = after[static_cast<size_t>(axis)];
+  const int64_t outside = elements({after.begin(), after.begin() + axis});
+  // Axes of size 1 come and go.
+  std::vector<size_t> axes;
+  int64_t passed = 1;
+  for (size_t d = 0; d < before.size() && passed <= outside * joined; passed *= before[d++])
+    if (passed >= outside && before[d] != 1) axes.push_back(d);
+  if (axes.size() < 2 || before[axes[0]] < 1 || before[axes[0]] * before[axes[1]] != joined ||
+      elements({before.begin(), before.begin() + static_cast<std::ptrdiff_t>(axes[0])}) != outside)
+    return std::nullopt;
+  OwnNumbers own{.tokens = before[axes[0]],
+                 .numbers = before[axes[1]],
+                 .axis_of_numbers = static_cast<int>(axes[1])};
   const auto found = axis_of_own_numbers(*gather.in[1], own.tokens, own.numbers);
   if (!found) return std::nullopt;
   own.axis = *found;

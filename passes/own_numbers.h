@@ -17,11 +17,17 @@ std::optional<int> axis_of_own_numbers(const Node& index, int64_t tokens, int64_
 // Such a gather, whose table is a reshape that joins two axes to one.
 struct OwnNumbers {
   int64_t tokens = 0, numbers = 0;
-  int axis = -1;  // of the index, as above
+  int axis = -1;             // of the index, as above
+  int axis_of_numbers = -1;  // of what is reshaped
 
   bool operator==(const OwnNumbers&) const = default;
 };
 std::optional<OwnNumbers> own_numbers(const Node& gather);
+
+// Whether a reshape deals the elements of its last two axes anew, [tokens,numbers] to another two.
+bool deals_anew(const Node& reshape);
+// Moves that come to such a lookup become one (spell_own_numbers.cpp).
+void spell_own_numbers(Graph& graph);
 
 // Where such numbers are products with columns of a constant, and equal for all pairs of tokens
 // that are as far apart, the columns are put in the order of distances: 0, 1, -1, 2, -2 …

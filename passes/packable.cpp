@@ -8,6 +8,7 @@
 #include "ir/attention_mask.h"
 #include "passes/mask_values.h"
 #include "passes/match.h"
+#include "passes/own_numbers.h"
 #include "passes/packed_masks.h"
 #include "passes/packed_positions.h"
 #include "passes/paddable.h"
@@ -215,6 +216,7 @@ Status settle_packed(Graph& graph, const Node* ids, PackedAnchors& anchors) {
   anchors.mask_hides = settle_mask_that_hides(graph, ids);
   TRY(settle_picked_tokens(graph, ids, find_mask(graph, ids)));
   split_merged_rows(graph, ids);
+  spell_own_numbers(graph);
   TRY(settle_packed_masks(graph, find_mask(graph, ids)));
   if (Node* mask = find_mask(graph, ids)) TRY(put_presence(graph, mask, ids));
   return look_up_positions(graph, ids, anchors);

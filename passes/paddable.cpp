@@ -7,6 +7,7 @@
 
 #include "passes/key_mask.h"
 #include "passes/match.h"
+#include "passes/own_numbers.h"
 #include "passes/packable.h"
 #include "passes/picked_tokens.h"
 #include "passes/split_merged_axes.h"
@@ -117,6 +118,7 @@ Paddable prove_paddable(const Graph& model, const std::string& of_length,
   if (const Status settled = settle_picked_tokens(graph, ids, find_mask(graph, ids)); !settled.ok())
     result.why_not = settled.error().message;
   split_merged_rows(graph, ids);
+  spell_own_numbers(graph);
   const auto padded = find_padded_axes(graph, ids);
   const Status outputs = padded.ok() ? check_outputs(graph, padded->axes) : Status();
   const MaskSources sources = mask_sources(graph, ids);

@@ -2,6 +2,7 @@
 #include "passes/request_heads.h"
 
 #include <algorithm>
+#include <numeric>
 #include <unordered_set>
 
 #include "passes/match.h"
@@ -46,11 +47,14 @@ Status RequestHeads::make() {
 // What is not made by request uses it where the tokens stand.
 void RequestHeads::pack_again(Node* node) {
   const std::vector<Node*> users = graph_.users(node);
+  const bool by_time = axes(node).is_by_time();
+  Node* made = again_.at(node);
   Node* packed = put(graph_, node, node, Op::Pack,
                      {
-                         again_.at(node), rows_.places
+                         by_time ? turned(made, node) : made, rows_.places
   },
                      {{"rows", model_.shape.rows}, {"row_length", model_.shape.row_length}});
+  if (by_time) packed = turned(packed, node);
   for (Node* user : users)
     for (size_t i = 0; i < user->in.size(); ++i)
       if (user->in[i] == node) graph_.set_operand(user, i, packed);
@@ -60,7 +64,7 @@ void RequestHeads::pack_again(Node* node) {
 // a mask adds to hide them), the value is made again as well, of what it is made of.
 bool RequestHeads::may_be_unpacked(const Node* value) const {
   const TokenAxes& tokens = axes(value);
-  const bool stands_in_front = tokens.flat == 0 || tokens.is_in_front();
+  const bool stands_in_front = tokens.flat == 0 || tokens.is_in_front() || tokens.is_by_time();
   return value->is(Op::Input) || (tokens.may_be_0_behind && stands_in_front);
 }
 
@@ -81,10 +85,24 @@ std::vector<Node*> RequestHeads::right_by_request() const {
   return result;
 }
 
+// Rows and tokens change places.
+Node* RequestHeads::turned(Node* value, const Node* before) {
+  std::vector<int64_t> perm(value->type.shape.size());
+  std::iota(perm.begin(), perm.end(), 0);
+  std::swap(perm[0], perm[1]);
+  return put(graph_, before, value, Op::Transpose,
+             {
+                 value
+  },
+             {{"perm", perm}});
+}
+
 Node* RequestHeads::unpacked(Node* value, const Node* before) {
   Node*& made = unpacked_[value];
   if (made) return made;
   const TokenAxes& tokens = axes(value);
+  if (tokens.is_by_time())
+    return made = turned(put_unpack(graph_, before, turned(value, before), rows_), before);
   if (tokens.flat != 0) return made = put_unpack(graph_, before, value, rows_);
   Shape shape = value->type.shape;
   shape[0] = model_.shape.row_length;

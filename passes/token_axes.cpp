@@ -112,7 +112,7 @@ Expected<TokenAxes> Walk::by_request(const Node* node, const Error& why) {
   const bool of_pairs =
       axes.key >= 0 || node->is(Op::Attention) ||
       std::ranges::any_of(node->in, [&](const Node* in) { return of_pairs_.contains(in); });
-  if (of_pairs && axes.is_in_front()) {
+  if (of_pairs && (axes.is_in_front() || axes.is_by_time())) {
     goes_back_.insert(node);
     return axes;
   }
@@ -150,8 +150,11 @@ TokenAxesMap Walk::take() {
   for (auto& [node, axes] : known_) {
     axes.by_request = by_request_.contains(node);
     axes.goes_back = goes_back_.contains(node);
-    const CellRange& added = cells_.at(node)[1];
-    axes.may_be_0_behind = added.low <= 0 && added.high >= 0;
+    axes.may_be_0_behind = true;
+    for (const size_t behind : {1, 3}) {
+      const CellRange& added = cells_.at(node)[behind];
+      axes.may_be_0_behind = axes.may_be_0_behind && added.low <= 0 && added.high >= 0;
+    }
   }
   return std::move(known_);
 }

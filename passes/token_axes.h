@@ -25,6 +25,10 @@ struct TokenAxes {
   // Where rows are padded, a value may have an entry for each two tokens of a row: this is the
   // second's axis.
   int key = -1;
+  // Of an entry for each token: an axis of places, as long as the row, if numbers by place have
+  // been added along it. What it holds is told apart by both, as for two tokens; nothing more is
+  // said.
+  int place = -1;
   // Numbers of a token that share the axis `sequence` with it, the token outside: row-major.
   int64_t inner = 1;
   // Of a free value: the axes along which all elements are equal.
@@ -34,6 +38,12 @@ struct TokenAxes {
   bool goes_back = false;       // likewise, and packed again for what follows
   bool may_be_0_behind = true;  // a request's answer stays where the cells behind it are 0
 
+  // The axis beside `sequence` by which cells are told apart.
+  int second() const { return key >= 0 ? key : place; }
+  // An entry for each token, [row_length,rows,…].
+  bool is_by_time() const {
+    return kind == Kind::Token && batch == 1 && sequence == 0 && key < 0 && inner == 1;
+  }
   // An entry for each token, [rows,row_length,…].
   bool is_in_front() const {
     return kind == Kind::Token && batch == 0 && sequence == 1 && key < 0 && inner == 1;

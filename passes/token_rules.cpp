@@ -42,13 +42,49 @@ std::optional<TokenAxes> paired(const TokenAxes& a, const TokenAxes& b) {
 
 // What two values of one shape are together.
 Expected<TokenAxes> joined(const TokenSite& at, const TokenAxes& a, const TokenAxes& b) {
-  if (a == b || b.kind == Kind::Free) return a;
+  if (b.kind == Kind::Free) return a;
   if (a.kind == Kind::Free) return b;
+  TokenAxes with_places = b;
+  if (b.place < 0) with_places.place = a.place;
+  if (a == with_places) return a;
+  if (a.place < 0) with_places.place = -1;
+  if (a == with_places) return b;
+  TokenAxes without_places = a;
+  without_places.place = with_places.place = -1;
+  if (without_places == with_places) return without_places;
   if (a.batch < 0 || a.batch != b.batch) return at.mixes("combines tokens along different axes");
   if (a.kind != b.kind) return a.kind == Kind::Token ? a : b;
   if (at.is_padded())
     if (const auto pairs = paired(a, b)) return *pairs;
   return at.meets("combines tokens along different axes", {.kind = Kind::Row, .batch = a.batch});
+}
+
+// The axis along which a constant is another number for each place, beside that of tokens.
+int axis_of_places(const TokenSite& at, const TokenAxes& tokens, const TokenAxes& numbers) {
+  const Shape& shape = at.node.type.shape;
+  if (tokens.kind != Kind::Token || tokens.sequence < 0 || tokens.key >= 0 ||
+      numbers.uniform[static_cast<size_t>(tokens.sequence)])
+    return -1;
+  for (int d = 0; d < static_cast<int>(shape.size()); ++d)
+    if (d != tokens.sequence && shape[static_cast<size_t>(d)] == at.shape.row_length &&
+        !numbers.uniform[static_cast<size_t>(d)])
+      return d;
+  return -1;
+}
+
+// Whether these are numbers of the distance between two places, as a mask of both has them.
+bool is_by_distance(const Node* numbers, int one, int other) {
+  const std::optional<Array> known = known_value(numbers);
+  if (!known || one < 0) return false;
+  const Shape& shape = numbers->type.shape;
+  const Shape strides = row_major_strides(shape);
+  const auto a = static_cast<size_t>(one), b = static_cast<size_t>(other);
+  for (int64_t i = 0; i < std::ssize(known->data); ++i) {
+    if (i / strides[a] % shape[a] == 0 || i / strides[b] % shape[b] == 0) continue;
+    const auto at = static_cast<size_t>(i);
+    if (!same_bits(known->data[at], known->data[at - strides[a] - strides[b]])) return false;
+  }
+  return true;
 }
 
 // A number of a free value must not depend on the row where a request is put; in a packed batch it
@@ -60,12 +96,15 @@ Expected<TokenAxes> combine(const TokenSite& at, const std::vector<const TokenAx
   for (size_t i = 0; i < all.size(); ++i) {
     const TokenAxes* axes = all[i];
     if (axes->kind != Kind::Free) continue;
+    if (at.is_padded() && has_tokens && result.place < 0)
+      result.place = axis_of_places(at, result, *axes);
     for (size_t d = 0; d < axes->uniform.size(); ++d) {
       const auto axis = static_cast<int64_t>(d);
       if (!has_tokens)
         result.uniform[d] = result.uniform[d] && axes->uniform[d];
       else if (tracks(result, axis) && !axes->uniform[d] && at.placed && axis == result.sequence &&
-               result.batch >= 0)
+               result.batch >= 0 &&
+               !is_by_distance(at.node.in[i], axis_of_places(at, result, *axes), result.sequence))
         at.placed->push_back({.operand = i, .batch = result.batch, .sequence = result.sequence});
       else if (tracks(result, axis) && !axes->uniform[d] &&
                (at.is_packed() || axis == result.batch || axis == result.flat))

@@ -60,6 +60,8 @@ std::optional<TokenAxes> followed(const TokenSite& at, const TokenAxes& from) {
     result.sequence = axis_at(after, {tokens.outside, tokens.size / from.inner}, result.batch);
     result.inner = 1;
   }
+  if (from.place >= 0 && before[from.place] > 1)
+    result.place = axis_at(after, place_of(before, from.place), result.sequence);
   if (result.sequence < 0)
     return at.is_padded() && from.key < 0 ? with_numbers(before, after, from) : std::nullopt;
   if (from.key < 0) return result;
@@ -140,13 +142,14 @@ Result reshape(const TokenSite& at) {
 }
 
 Result slice(const TokenSite& at) {
-  const TokenAxes& from = at.operand(0);
+  TokenAxes from = at.operand(0);
   if (from.kind == Kind::Free) return from;
   if (takes_first_token(&at.node, from)) return rows_of(from, false);
   bool of_sequence = false;
   for (int d = 0; d < static_cast<int>(at.rank()); ++d) {
     const bool whole = at.node.ints("start")[d] == 0 && at.node.ints("step")[d] == 1 &&
                        at.node.ints("size")[d] == at.node.in[0]->type.shape[d];
+    if (!whole && d == from.place) from.place = -1;
     if (whole || !tracks(from, d)) continue;
     if (d != from.sequence) return at.mixes("takes a part of " + std::string(name_of(from, d)));
     of_sequence = true;
@@ -159,6 +162,7 @@ Result concat(const TokenSite& at) {
   TokenAxes result = TRY(elementwise(at));
   const int64_t axis = at.node.int_attr("axis");
   if (result.kind == Kind::Free) result.uniform[axis] = false;
+  if (axis == result.place) result.place = -1;
   if (!tracks(result, axis)) return result;
   const std::string how = "puts values beside each other along ";
   if (axis != result.sequence) return at.mixes(how + name_of(result, axis));
@@ -175,6 +179,7 @@ Result gather(const TokenSite& at) {
   if (indices.kind != Kind::Free) return at.mixes("looks tokens up by the values of tokens");
   if (takes_first_token(&at.node, table) && added <= 1) return rows_of(table, added == 0);
   TokenAxes found = moved(table, [&](int old) { return old > axis ? old + added - 1 : old; });
+  if (axis == table.place) found.place = -1;
   if (table.inner > 1 && axis == table.sequence) {
     const int64_t tokens = at.node.in[0]->type.shape[axis] / table.inner;
     const std::optional<int> own = axis_of_own_numbers(*at.node.in[1], tokens, table.inner);

@@ -97,6 +97,11 @@ Expected<TokenAxes> tokens_by_tokens(const TokenSite& at) {
 Expected<TokenAxes> along(const TokenSite& at, int64_t axis, const char* how, bool is_exact) {
   const TokenAxes& from = at.operand(0);
   if (from.kind == Kind::Free) return at.free();
+  if (axis == from.place) {
+    TokenAxes mixed = from;
+    mixed.place = -1;
+    return mixed;
+  }
   if (!tracks(from, axis)) return from;
   const bool of_tokens = axis == from.sequence || axis == from.key;
   const bool stays = at.is_padded() && is_exact && of_tokens;
@@ -165,10 +170,18 @@ Result matmul(const TokenSite& at) {
   const TokenAxes &a = at.operand(0), &b = at.operand(1);
   const auto inner_a = static_cast<int64_t>(at.rank()) - 1;
   const auto rank_b = static_cast<int64_t>(at.node.in[1]->type.shape.size());
-  if (a.kind == Kind::Free && b.kind == Kind::Free) return at.free();
+  if (a.kind == Kind::Free && b.kind == Kind::Free) {
+    TokenAxes result = at.free();
+    const bool in_step = rank_b == static_cast<int64_t>(at.rank());
+    for (size_t d = 0; d + 1 < at.rank(); ++d)
+      result.uniform[d] = a.uniform[d] && (d + 2 == at.rank() || !in_step || b.uniform[d]);
+    result.uniform.back() = b.uniform.back();
+    return result;
+  }
   if (a.kind != Kind::Free && b.kind != Kind::Free) return tokens_by_tokens(at);
   const bool of_a = tracks(a, inner_a);
   TokenAxes tokens = a.kind == Kind::Free ? b : a;
+  tokens.place = -1;
   if (of_a || tracks(b, rank_b - 2))
     tokens =
         TRY(left_of(at, tokens, of_a ? inner_a : rank_b - 2, "sums over ",
@@ -194,8 +207,10 @@ Result reduce(const TokenSite& at) {
   const std::vector<int64_t>& axes = at.node.ints("axes");
   const bool leaves_out = at.node.is(Op::ReduceMax) ? is_no_maximum(at) : at.added_to(0).is_zero();
   TokenAxes left = from;
-  for (int64_t axis : axes)
+  for (int64_t axis : axes) {
     if (tracks(left, axis)) left = TRY(left_of(at, left, axis, "reduces ", leaves_out));
+    if (axis == left.place) left.place = -1;
+  }
   return moved(left, [&](int old) {
     return old - static_cast<int>(std::ranges::count_if(axes, [&](auto a) { return a < old; }));
   });
@@ -214,7 +229,6 @@ Result rotary(const TokenSite& at) {
 }
 
 Result attention(const TokenSite& at) {
-  const TokenAxes wanted{.kind = Kind::Token, .batch = 0, .sequence = 1};
   for (size_t i = 0; i < 3; ++i) {
     const TokenAxes& axes = at.operand(i);
     if (axes.kind == Kind::Token && axes.batch == 1)
@@ -222,7 +236,7 @@ Result attention(const TokenSite& at) {
           "attends along the batch axis, so that rows depend on each other; packing "
           "and padding need rows that do not");
     const bool whole = at.shape.layout == Layout::Whole && axes.batch == 0;
-    if (!(axes == wanted) && !whole)
+    if (!axes.is_in_front() && !whole)
       return at.refuse("does not attend to tokens [batch,sequence,…], must");
   }
   const AttentionMask said = *attention_mask(at.node.string_attr("mask"));

@@ -49,7 +49,7 @@ TokenAxes rows_of(const TokenAxes& token, bool drops_axis);
 // Each tracked axis moved by a function of its number.
 template <class F>
 TokenAxes moved(TokenAxes axes, F move) {
-  for (int* axis : {&axes.batch, &axes.sequence, &axes.flat, &axes.key})
+  for (int* axis : {&axes.batch, &axes.sequence, &axes.flat, &axes.key, &axes.place})
     if (*axis >= 0) *axis = move(*axis);
   return axes;
 }

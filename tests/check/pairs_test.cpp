@@ -25,10 +25,10 @@ void put_table(ModelBuilder& m, const std::string& name, int64_t seed) {
 
 // A model of any length, with heads %q, %k and %v [batch,heads,sequence,kOfHead] of its words, how
 // far apart tokens are, and which two are both there.
-ModelBuilder heads() {
+ModelBuilder heads(const std::string& size = "batch,sequence") {
   ModelBuilder m;
-  m.input("input_ids", TensorProto::INT64, "batch,sequence");
-  m.input("attention_mask", TensorProto::INT64, "batch,sequence").output("answer");
+  m.input("input_ids", TensorProto::INT64, size);
+  m.input("attention_mask", TensorProto::INT64, size).output("answer");
   m.floats("words", numbers(kWords * kHidden, 1), {kWords, kHidden});
   m.floats("lowest", {-3.4028235e38F}, {});
   m.ints("split", {0, 0, kHeads, kOfHead}).ints("joined", {0, 0, kHidden});
@@ -79,8 +79,8 @@ void look_up(ModelBuilder& m, const std::string& numbers, const std::string& ind
 }
 
 // Of queries for keys, and of keys for queries.
-ModelBuilder disentangled() {
-  ModelBuilder m = heads();
+ModelBuilder disentangled(const std::string& size = "batch,sequence") {
+  ModelBuilder m = heads(size);
   put_table(m, "of_queries", 5);
   put_table(m, "of_keys", 6);
   m.node("Add", {"distance", "length"}, {"ahead"});
@@ -110,6 +110,12 @@ std::string why_not_packed(const ModelBuilder& m) {
 
 TEST(Pairs, what_tokens_say_of_distances_is_right_in_each_request) {
   ModelBuilder m = disentangled();
+  attend(m);
+  expect_each_request_is_right(m, {}, {"padded", "A", "B"});
+}
+
+TEST(Pairs, what_tokens_say_of_distances_is_right_in_a_batch_of_one_row) {
+  ModelBuilder m = disentangled("1,sequence");
   attend(m);
   expect_each_request_is_right(m, {}, {"padded", "A", "B"});
 }

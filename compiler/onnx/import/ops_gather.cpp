@@ -238,10 +238,11 @@ struct ElementAxes {
   std::vector<int64_t> joint;  // the table and the numbers, and last the axis that is looked up
   std::vector<int64_t> data;   // the table alone
 };
-ElementAxes axes_of(const Shape& data, const Shape& indices, size_t axis) {
+// An axis of the whole table that has one place, as that of a single row, is the table's.
+ElementAxes axes_of(const Shape& data, const Shape& whole, const Shape& indices, size_t axis) {
   ElementAxes axes;
   for (size_t i = 0; i < data.size(); ++i) {
-    if (i == axis || data[i] <= 1) continue;
+    if (i == axis || (data[i] <= 1 && whole[i] != 1)) continue;
     (indices[i] > 1 ? axes.joint : axes.data).push_back(static_cast<int64_t>(i));
   }
   axes.joint.push_back(static_cast<int64_t>(axis));
@@ -296,7 +297,7 @@ Status gather_elements(Call& call) {
     indices.node = TRY(cut_repeats(call, indices.node, -1));
     indices.shape = indices.node->type.shape;
   }
-  const ElementAxes axes = axes_of(data.shape, indices.shape, axis);
+  const ElementAxes axes = axes_of(data.shape, call.shape(0), indices.shape, axis);
   Node* table = TRY(table_of(call, data, axes));
   const Shape joint = picked(data.shape, axes.joint), strides = row_major_strides(joint);
   TRY(check_rows(call, elements(joint)));
