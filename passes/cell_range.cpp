@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "passes/match.h"
+#include "support/half.h"
 #include "support/interval.h"
 
 namespace tessera {
@@ -49,24 +50,28 @@ std::optional<CellRange> at_point(const Node& node, std::span<const CellRange> i
   return of({result->data[0], result->data[0]}, Kind::Finite);
 }
 
+// Whether every number of the range is finite in this type, though large ones are among them.
+bool is_bounded(const CellRange& range, DType dtype) {
+  const double most = dtype == DType::F16 ? kMaxHalf : double{std::numeric_limits<float>::max()};
+  return range.kind != Kind::Anything && ends(range).largest() <= most;
+}
+
 // Of finite operands it is finite: no float that a model computes with is near its dtype's end.
-CellRange product(const CellRange& a, const CellRange& b) {
-  const bool bounded = std::isfinite(a.low) && std::isfinite(a.high) && std::isfinite(b.low) &&
-                       std::isfinite(b.high) && std::min(a.kind, b.kind) == Kind::Number;
-  if (!bounded && (a.kind != Kind::Finite || b.kind != Kind::Finite)) return {};
+CellRange product(const CellRange& a, const CellRange& b, DType dtype) {
+  const bool finite = a.kind == Kind::Finite && b.kind == Kind::Finite;
+  if (!finite && !(is_bounded(a, dtype) && is_bounded(b, dtype))) return {};
   return of(ends(a) * ends(b), Kind::Finite);
 }
 
-CellRange quotient(const CellRange& a, const CellRange& b) {
+CellRange quotient(const CellRange& a, const CellRange& b, DType dtype) {
   if (!is_away_from_zero(ends(b)) || b.kind == Kind::Anything) return {};
-  return product(a, {1 / b.high, 1 / b.low, Kind::Finite});
+  return product(a, {1 / b.high, 1 / b.low, Kind::Finite}, dtype);
 }
 
 // Beside a mask of 1e30, no float that a model computes with is large.
-Interval beside(const CellRange& range, const CellRange& other) {
+Interval beside(const CellRange& range, const CellRange& other, DType dtype) {
   constexpr double kLarge = 1e25;
-  const bool is_mask =
-      other.kind == Kind::Number && std::isfinite(other.low) && std::isfinite(other.high);
+  const bool is_mask = other.kind == Kind::Number && is_bounded(other, dtype);
   if (!is_mask || range.kind != Kind::Finite) return ends(range);
   return {std::max(range.low, -kLarge), std::min(range.high, kLarge)};
 }
@@ -107,7 +112,8 @@ CellRange range_of_elements(const Node& node, std::span<const CellRange> in) {
   switch (node.op) {
     case Op::Add:
     case Op::Sub: {
-      const Interval left = beside(a, b), right = beside(b, a);
+      const Interval left = beside(a, b, node.type.dtype);
+      const Interval right = beside(b, a, node.type.dtype);
       const Interval sum = node.is(Op::Add) ? left + right : left - right;
       const bool may_meet =
           a.kind == Kind::Number && b.kind == Kind::Number && !is_one_sided(sum.low, sum.high);
@@ -115,8 +121,8 @@ CellRange range_of_elements(const Node& node, std::span<const CellRange> in) {
     }
     case Op::Mul:
       if (node.in[0] == node.in[1] && kind == Kind::Finite) return {0, kInfinity, kind};
-      return product(a, b);
-    case Op::Div: return quotient(a, b);
+      return product(a, b, node.type.dtype);
+    case Op::Div: return quotient(a, b, node.type.dtype);
     case Op::Max: return of(max(ends(a), ends(b)), kind);
     case Op::Min: return of(min(ends(a), ends(b)), kind);
     case Op::Select:

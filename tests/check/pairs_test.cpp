@@ -194,7 +194,7 @@ TEST(Pairs, a_causal_constant_leaves_out_the_keys_behind_a_request) {
   set_attribute(m.node("Transpose", {"seen"}, {"back"}), "perm", Ints{0, 2, 1, 3});
   m.node("Reshape", {"back", "joined"}, {"attended"});
   m.node("Add", {"attended", "x"}, {"answer"});
-  expect_each_request_is_right(m, {}, {"padded", "A"});
+  expect_each_request_is_right(m, {}, {"padded", "A", "B"});
 }
 
 TEST(Pairs, without_the_mask_tokens_of_others_would_be_seen) {

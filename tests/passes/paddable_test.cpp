@@ -82,6 +82,22 @@ TEST(Paddable, zero_times_what_may_be_infinite_is_not_zero) {
   EXPECT_FALSE(proof.by_tokens);
 }
 
+TEST(Paddable, zero_times_a_sum_that_f32_does_not_hold_is_not_zero) {
+  const auto with = [](const std::string& low) {
+    return proof_of(kWideMask + "  %zero = constant {value=0} : f32[2,4,3]\n" +
+                        "  %low = constant {value=" + low + "} : f32[2,4,3]\n" +
+                        R"(  %some = less %x, %zero : bool[2,4,3]
+  %h = select %some, %low, %zero : f32[2,4,3]
+  %twice = add %h, %h : f32[2,4,3]
+  %z = mul %twice, %wide : f32[2,4,3]
+  %y = reduce_sum %z {axes=[1]} : f32[2,3]
+)",
+                    "%y");
+  };
+  EXPECT_FALSE(with("-3e38").by_tokens);
+  EXPECT_TRUE(with("-1e38").by_tokens) << with("-1e38").why_not;
+}
+
 TEST(Paddable, a_maximum_leaves_out_what_the_mask_makes_low) {
   const auto with = [&](const std::string& low) {
     return proof_of(kWideMask + "  %zero = constant {value=0} : f32[2,4,3]\n" +
