@@ -7,6 +7,7 @@
 #include <cstring>
 #include <limits>
 
+#include "executor/rejection.h"
 #include "support/half.h"
 
 namespace tessera {
@@ -27,7 +28,8 @@ void store(std::span<std::byte> bytes, int64_t i, T value) {
 Error bad_value(const Anchor& anchor, const std::string& value, int64_t i,
                 const std::string& must) {
   return Error{anchor.name + ": value " + value + " at " + place_in(anchor.shape, i) +
-               ", must be in " + must};
+                   ", must be in " + must,
+               ErrorKind::Failed, rejection::kOutOfRange};
 }
 
 enum class Wide : uint8_t { No, Int64, Float32, Bool };
@@ -43,8 +45,9 @@ Expected<Wide> width_of(const Anchor& anchor, const InputView& view) {
   const std::string is =
       view.wide && view.dtype == DType::I32 ? "int64" : std::string(to_string(view.dtype));
   const std::string also = i32 ? ", int64 or bool" : f16 ? " or f32" : "";
-  return Error{anchor.name + ": dtype is " + is + ", must be " +
-               std::string(to_string(anchor.dtype)) + also};
+  return Error{
+      anchor.name + ": dtype is " + is + ", must be " + std::string(to_string(anchor.dtype)) + also,
+      ErrorKind::Failed, rejection::kWrongDtype};
 }
 
 int64_t bytes_each(const Anchor& anchor, Wide wide) {
@@ -59,13 +62,15 @@ int64_t bytes_each(const Anchor& anchor, Wide wide) {
 
 Status check_shape(const Anchor& anchor, const Shape& shape, size_t bytes, int64_t element_bytes) {
   if (shape != anchor.shape) {
-    return Error{anchor.name + ": shape is " + to_string(shape) + ", must be " +
-                 to_string(anchor.shape)};
+    return Error{
+        anchor.name + ": shape is " + to_string(shape) + ", must be " + to_string(anchor.shape),
+        ErrorKind::Failed, rejection::kWrongInput};
   }
   const auto must = static_cast<size_t>(elements(anchor.shape) * element_bytes);
   if (bytes == must) return {};
   return Error{anchor.name + ": its buffer is " + std::to_string(bytes) + " bytes, must be " +
-               std::to_string(must)};
+                   std::to_string(must),
+               ErrorKind::Failed, rejection::kWrongInput};
 }
 
 Status narrow_integers(const Anchor& anchor, const InputView& view, std::span<std::byte> to) {
@@ -154,8 +159,9 @@ Status check_output(const Anchor& anchor, const OutputView& view) {
   const bool widened = anchor.dtype == DType::F16 && view.dtype == DType::F32;
   if (view.dtype != anchor.dtype && !widened) {
     return Error{anchor.name + ": dtype is " + std::string(to_string(view.dtype)) + ", must be " +
-                 std::string(to_string(anchor.dtype)) +
-                 (anchor.dtype == DType::F16 ? " or f32" : "")};
+                     std::string(to_string(anchor.dtype)) +
+                     (anchor.dtype == DType::F16 ? " or f32" : ""),
+                 ErrorKind::Failed, rejection::kWrongDtype};
   }
   return check_shape(anchor, view.shape, view.bytes.size(), size_of(view.dtype));
 }

@@ -11,6 +11,7 @@
 #include "codelets/codelet.h"
 #include "executor/host_arrays.h"
 #include "executor/not_finite.h"
+#include "executor/rejection.h"
 #include "support/guard.h"
 
 namespace tessera {
@@ -55,7 +56,8 @@ Status check_names(const Views& views, const std::vector<const Anchor*>& anchors
   for (const Anchor* anchor : anchors) known.insert(anchor->name);
   for (const auto& [name, view] : views)
     if (!known.contains(name))
-      return Error{name + ": is not an " + what + " of this model, must be " + list_names(anchors)};
+      return Error{name + ": is not an " + what + " of this model, must be " + list_names(anchors),
+                   ErrorKind::Failed, rejection::kWrongInput};
   return {};
 }
 
@@ -90,7 +92,9 @@ Expected<std::unique_ptr<Job>> ModelRunner::Impl::prepare(const InputViews& in, 
   TRY(check_names(out, outputs, "output"));
   for (const Anchor* anchor : inputs) {
     const auto view = in.find(anchor->name);
-    if (view == in.end()) return Error{anchor->name + ": is missing, must be given"};
+    if (view == in.end())
+      return Error{anchor->name + ": is missing, must be given", ErrorKind::Failed,
+                   rejection::kWrongInput};
     job->inputs.push_back(TRY(take_input(*anchor, view->second)));
     const PackingContract& packing = executable->metadata.packing;
     if (anchor->name == packing.unpack_info_input && anchor->dtype == DType::I32)

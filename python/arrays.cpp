@@ -6,14 +6,16 @@
 #include <map>
 #include <optional>
 
+#include "executor/rejection.h"
 #include "python/dlpack.h"
 #include "python/errors.h"
 
 namespace tessera::python {
 namespace {
 
-[[noreturn]] void refuse(const std::string& name, const std::string& what) {
-  raise(Error{name + ": " + what});
+[[noreturn]] void refuse(const std::string& name, const std::string& what,
+                         std::string_view type = {}) {
+  raise(Error{name + ": " + what, ErrorKind::Failed, type});
 }
 
 // One array, whoever made it.
@@ -130,8 +132,10 @@ Array read_output(const std::string& name, const py::handle& value) {
 
 void check_dtype(const std::string& name, const Array& array) {
   if (!array.dtype)
-    refuse(name, "dtype is " + array.dtype_name +
-                     ", must be int32, int64, float32, float16 or bool (in this machine's order)");
+    refuse(name,
+           "dtype is " + array.dtype_name +
+               ", must be int32, int64, float32, float16 or bool (in this machine's order)",
+           rejection::kWrongDtype);
 }
 
 // Calls `take(name, value)` for each item of a mapping.
@@ -183,7 +187,7 @@ HeldOutputs hold_outputs(const py::handle& outputs, const Metadata& metadata) {
   for_each_item(outputs, "outputs", [&](const std::string& name, const py::handle& value) {
     Array array = read_output(name, value);
     check_dtype(name, array);
-    if (array.wide) refuse(name, "output is int64, must be int32");
+    if (array.wide) refuse(name, "output is int64, must be int32", rejection::kWrongDtype);
     if (!array.contiguous) refuse(name, "output is not contiguous, must be C-contiguous");
     if (!array.writable) refuse(name, "output is read-only, must be writable");
     held.views.emplace(name, OutputView{

@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "serving/rejection.h"
+#include "support/file.h"
 #include "support/guard.h"
 #include "support/plain_text.h"
 
@@ -11,6 +13,12 @@ namespace {
 
 const char* class_of(const Error& error) {
   if (error.type == kNoHostMemory) return "HostMemoryError";
+  if (error.type == kNoSuchFile) return "MissingFileError";
+  if (error.type == rejection::kWrongDtype) return "DtypeError";
+  for (const std::string_view type :
+       {rejection::kWrongInput, rejection::kOutOfRange, rejection::kEmpty, rejection::kOverLong,
+        rejection::kHoleInMask, rejection::kPaddingId, rejection::kNotPaddable})
+    if (error.type == type) return "InputError";
   switch (error.kind) {
     case ErrorKind::Failed: return "Error";
     case ErrorKind::Usage: return "UsageError";

@@ -10,6 +10,7 @@
 #include "codelets/codelet.h"
 #include "compiler/convert.h"
 #include "compiler/onnx/import/import.h"
+#include "compiler/onnx/make/make_model.h"
 #include "cost/inspection.h"
 #include "cost/profile.h"
 #include "passes/pipeline.h"
@@ -69,6 +70,20 @@ void save(const ExecutableHandle& handle, const py::object& path) {
   // constants are shared.
   Executable copy = *handle.executable;
   value_of(without_gil([&] { return write_popef(copy, to); }));
+}
+
+// The file's bytes, by way of one that is removed again.
+py::bytes to_bytes(const ExecutableHandle& handle) {
+  const py::object folder = py::module_::import("tempfile").attr("TemporaryDirectory")();
+  const py::object path =
+      py::module_::import("os").attr("path").attr("join")(folder.attr("name"), "executable.popef");
+  save(handle, path);
+  const std::string from = path_of(path, "path");
+  const auto file = value_of(without_gil([&] { return MappedFile::open(from); }));
+  const std::span<const std::byte> bytes = file->bytes();
+  py::bytes copy(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  folder.attr("cleanup")();
+  return copy;
 }
 
 ExecutableHandle compile_model(const py::object& model, const py::object& output,
@@ -174,6 +189,27 @@ std::string inspect(const py::object& executable_or_path, const py::object& limi
   }));
 }
 
+void make_model_file(const py::object& path, const std::string& preset, const py::dict& sizes,
+                     const std::string& gelu, const std::optional<uint64_t>& seed) {
+  const std::string to = path_of(path, "path");
+  MakeModelOptions options = value_of(make_model_preset(preset));
+  const std::map<std::string, int64_t*> fields = {
+      {"layers",       &options.layers      },
+      {"hidden",       &options.hidden      },
+      {"heads",        &options.heads       },
+      {"ffn",          &options.ffn         },
+      {"vocab",        &options.vocab       },
+      {"max_position", &options.max_position},
+  };
+  for (const auto& [name, value] : sizes)
+    *fields.at(name.cast<std::string>()) = value.cast<int64_t>();
+  if (gelu != "erf" && gelu != "tanh")
+    raise(Error{"gelu: is '" + visible(gelu) + "', must be erf or tanh", ErrorKind::Usage});
+  options.gelu = gelu == "erf" ? GeluForm::Erf : GeluForm::Tanh;
+  if (seed) options.seed = *seed;
+  check(without_gil([&] { return make_model(options, to); }));
+}
+
 py::list passes() {
   py::list list;
   for (const Pass& pass : all_passes())
@@ -260,6 +296,12 @@ void bind_executable(py::module_& module) {
                              [](const ExecutableHandle& h) { return h.executable->report; })
       .def_property_readonly("warnings", [](const ExecutableHandle& h) { return h.warnings; })
       .def("save", save, py::arg("path"))
+      .def("to_bytes", to_bytes)
+      .def("__reduce__",
+           [](const ExecutableHandle& h) {
+             return py::make_tuple(py::module_::import("tessera.compiler").attr("load"),
+                                   py::make_tuple(to_bytes(h)));
+           })
       .def("__repr__", [](const ExecutableHandle& h) {
         return "<tessera.Executable of " + visible(h.executable->metadata.model_name) + ", " +
                std::to_string(h.executable->program.supersteps.size()) + " supersteps>";
@@ -268,6 +310,7 @@ void bind_executable(py::module_& module) {
   module.def("check", check_model_with);
   module.def("convert", convert_model);
   module.def("load", load);
+  module.def("make_model", make_model_file);
   module.def("passes", passes);
   module.def("compile_option_rows", compile_option_rows);
   module.def("runner_option_rows", runner_option_rows);

@@ -4,16 +4,15 @@
 
 #include <string_view>
 
+#include "executor/rejection.h"
+
 namespace tessera::rejection {
 
 inline constexpr std::string_view kEmpty = "empty";
 inline constexpr std::string_view kOverLong = "over_long";
 inline constexpr std::string_view kHoleInMask = "hole_in_mask";
-inline constexpr std::string_view kOutOfRange = "out_of_range";
 inline constexpr std::string_view kPaddingId = "padding_id";      // among its tokens
 inline constexpr std::string_view kNotPaddable = "not_paddable";  // shorter than its row
-inline constexpr std::string_view kWrongDtype = "wrong_dtype";
-inline constexpr std::string_view kWrongInput = "wrong_input";  // a name, a shape, another length
 inline constexpr std::string_view kQueueFull = "queue_full";
 inline constexpr std::string_view kDeadline = "deadline";  // cannot be met
 inline constexpr std::string_view kClosed = "closed";

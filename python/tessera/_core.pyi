@@ -5,7 +5,16 @@ from typing import Any
 import numpy as np
 
 from tessera.futures import Future
-from tessera.types import Arrays, Limits, Packing, Path, Tensor, Verification
+from tessera.types import (
+    Arrays,
+    Cycles,
+    Limits,
+    Memory,
+    Packing,
+    Path,
+    Tensor,
+    Verification,
+)
 
 __version__: str
 
@@ -22,12 +31,12 @@ class Executable:
         """None if it was compiled without packing."""
 
     @property
-    def memory(self) -> dict[str, Any]:
+    def memory(self) -> Memory:
         """`peak_bytes` on the fullest tile `peak_tile` at `peak_superstep`, `always_live_bytes`
         there, and whether all `fits`."""
 
     @property
-    def cycles(self) -> dict[str, Any]:
+    def cycles(self) -> Cycles:
         """Modelled, per batch: `total`, `compute`, `rearrange`, `exchange`, `sync`, and
         `seconds_per_batch` at the target's clock. Never host time."""
 
@@ -52,6 +61,9 @@ class Executable:
     def warnings(self) -> list[str]: ...
     def save(self, path: Path) -> None:
         """Writes the `.popef` file, whole or not at all."""
+
+    def to_bytes(self) -> bytes:
+        """The `.popef` file, which `tessera.load` takes back. Pickling does the same."""
 
 class ModelRunner:
     def __init__(
@@ -131,6 +143,9 @@ def inspect(
     require_signature: Path | None,
     profile: bool,
 ) -> str: ...
+def make_model(
+    path: Path, preset: str, sizes: Mapping[str, int], gelu: str, seed: int | None
+) -> None: ...
 def passes() -> list[tuple[str, str, bool]]: ...
 def runner_option_rows() -> list[tuple[str, str, str, str]]: ...
 def compile_option_rows() -> list[tuple[str, str, str, str, str, str]]: ...

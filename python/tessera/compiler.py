@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tessera import _core
 from tessera.errors import UsageError
-from tessera.types import Limits, ModelInput, Pass, Path, Verification
+from tessera.types import Limits, Model, ModelInput, Pass, Path, Verification
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -24,16 +27,47 @@ __all__ = [
     "file_names",
     "inspect",
     "load",
+    "make_model",
     "model_inputs",
     "passes",
     "verify",
 ]
 
 
+def _bytes_of(value: Any) -> bytes | None:
+    """What a model or an executable in memory is as a file; None for a path."""
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value)
+    if hasattr(value, "SerializeToString"):  # onnx.ModelProto
+        serialized: bytes = value.SerializeToString()
+        return serialized
+    if hasattr(value, "read"):
+        content = value.read()
+        if not isinstance(content, bytes):
+            raise UsageError("model: a file that reads text, must be open for reading bytes")
+        return content
+    return None
+
+
+@contextlib.contextmanager
+def as_file(value: Any, name: str) -> Iterator[Path]:
+    """The path of a file with these bytes, which is removed again; a path is itself."""
+    content = _bytes_of(value)
+    if content is None:
+        yield value
+        return
+    with tempfile.TemporaryDirectory(prefix="tessera-") as folder:
+        path = os.path.join(folder, name)
+        with open(path, "wb") as file:
+            file.write(content)
+        yield path
+
+
 def compile(
-    model: Path, output: Path | None = None, **options: Unpack[CompileOptions]
+    model: Model, output: Path | None = None, **options: Unpack[CompileOptions]
 ) -> _core.Executable:
-    """Compiles an ONNX model; writes it to ``output`` (a ``.popef`` file) if that is given.
+    """Compiles an ONNX model (``tessera.types.Model``: a path, bytes, an open file or an
+    ``onnx.ModelProto``); writes it to ``output`` (a ``.popef`` file) if that is given.
 
     Keywords are ``tessera.CompileOptions``, with the command line's names and defaults; any other
     is a ``UsageError`` that names the nearest. Equal models and options give equal files. The
@@ -42,19 +76,21 @@ def compile(
     Raises ``UsageError``, ``BadFileError`` (no ONNX model), ``Error`` (an op that is not supported,
     by node), ``OutOfMemoryError`` (``output`` is written all the same), ``RefusedError`` (more than
     ``limits`` allow)."""
-    return _core.compile(model, output, dict(options))
+    with as_file(model, "model.onnx") as path:
+        return _core.compile(path, output, dict(options))
 
 
-def convert(model: Path, output: Path, **options: Unpack[CompileOptions]) -> dict[str, Any]:
+def convert(model: Model, output: Path, **options: Unpack[CompileOptions]) -> dict[str, Any]:
     """Writes the model as it is after the passes, as ONNX. Options and errors as ``compile``.
 
     Gives what was done: ``path``, ``nodes``, ``inputs`` and ``outputs`` (their numbers), ``passes``
     (those that changed it), ``warnings``, ``packing`` (``tessera.Packing`` or None)."""
-    return _core.convert(model, output, dict(options))
+    with as_file(model, "model.onnx") as path:
+        return _core.convert(path, output, dict(options))
 
 
 def check(
-    model: Path,
+    model: Model,
     *,
     reference: str = "interpreter",
     requests: Mapping[str, Mapping[str, Sequence[int]]] | None = None,
@@ -81,23 +117,27 @@ def check(
         for name, request in (requests or {}).items()
     }
     settings = (reference, sys.executable, random_requests, seed, tolerance, by_layer, threads)
-    told: dict[str, Any] = json.loads(_core.check(model, own, settings, dict(options)))
+    with as_file(model, "model.onnx") as path:
+        told: dict[str, Any] = json.loads(_core.check(path, own, settings, dict(options)))
     return told
 
 
 def load(
-    path: Path,
+    path: Path | bytes,
     *,
     limits: Limits | None = None,
     require_signature: Path | None = None,
 ) -> _core.Executable:
-    """Reads a ``.popef`` file and verifies it. ``BadFileError`` if it is damaged, ``RefusedError``
-    if that would cost more than ``limits`` (``tessera.types.Limits``) say.
+    """Reads a ``.popef`` file, or its bytes, and verifies it. ``BadFileError`` if it is damaged,
+    ``RefusedError`` if that would cost more than ``limits`` (``tessera.types.Limits``) say.
 
     ``require_signature``: a public key, by its file or as text; a file that it did not sign
     (``tessera sign``, ``minisign -S``) is a ``BadFileError``. What was checked is what is
     loaded."""
-    return _core.load(path, limits, require_signature)
+    if isinstance(path, (bytes, bytearray, memoryview)) and require_signature is not None:
+        raise UsageError("require_signature: is for files, must not be given with bytes")
+    with as_file(path, "executable.popef") as file:
+        return _core.load(file, limits, require_signature)
 
 
 def verify(
@@ -112,7 +152,7 @@ def verify(
 
 
 def held_executable(
-    executable: Path | _core.Executable,
+    executable: Path | bytes | _core.Executable,
     limits: Limits | None,
     require_signature: Path | None,
 ) -> _core.Executable:
@@ -150,9 +190,32 @@ def inspect(
     return told
 
 
-def model_inputs(model: Path) -> tuple[ModelInput, ...]:
+def make_model(
+    path: Path,
+    preset: str = "base",
+    *,
+    gelu: str = "erf",
+    seed: int | None = None,
+    **sizes: int,
+) -> None:
+    """Writes an encoder as an exporter writes it, with seeded weights: ``tiny``, ``mini``,
+    ``minilm``, ``base`` or ``large`` (BERT), or ``roformer-small``.
+
+    ``sizes`` override the preset's: ``layers``, ``hidden``, ``heads``, ``ffn``, ``vocab``,
+    ``max_position``. Equal arguments give equal bytes."""
+    known = ("layers", "hidden", "heads", "ffn", "vocab", "max_position")
+    for name in sizes:
+        if name not in known:
+            raise UsageError(
+                f"make_model: '{name}' is not a size, must be one of {', '.join(known)}"
+            )
+    _core.make_model(path, preset, sizes, gelu, seed)
+
+
+def model_inputs(model: Model) -> tuple[ModelInput, ...]:
     """The inputs of an ONNX model, before anything is fixed."""
-    return tuple(ModelInput(*row) for row in _core.model_inputs(model))
+    with as_file(model, "model.onnx") as path:
+        return tuple(ModelInput(*row) for row in _core.model_inputs(path))
 
 
 def file_names(names: Iterable[str], others: Iterable[str] = ()) -> dict[str, str]:

@@ -10,8 +10,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BadFileError",
+    "DtypeError",
     "Error",
     "HostMemoryError",
+    "InputError",
+    "MissingFileError",
     "NotFiniteWarning",
     "OutOfMemoryError",
     "RefusedError",
@@ -20,12 +23,25 @@ __all__ = [
 
 
 class Error(Exception):
-    """Anything that has no class of its own: a missing file, an op that is not supported, an array
-    of another shape. ``exit_code`` is what the command line would exit with; ``reason`` tells
+    """Anything that has no class of its own: an op that is not supported, a disk that is full.
+    ``exit_code`` is what the command line would exit with; ``reason`` tells
     refusals of a ``PackRunner`` apart: ``"over_long"``, ``"queue_full"``, ``"deadline"`` …"""
 
     exit_code = 1
     reason: str = ""
+
+
+class MissingFileError(Error, FileNotFoundError):
+    """A file that is not there."""
+
+
+class InputError(Error, ValueError):
+    """An array or a request that an executable does not take: its name, shape, length or a value.
+    ``reason`` says which."""
+
+
+class DtypeError(Error, TypeError):
+    """An array of a dtype that an executable does not take."""
 
 
 class UsageError(Error, ValueError):

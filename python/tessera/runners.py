@@ -39,6 +39,10 @@ class _Runner(Closable):
     def executable(self) -> _core.Executable:
         return self._inner.executable()
 
+    def __repr__(self) -> str:
+        state = ", closed" if self.closed else f" of {self.executable.model_name}"
+        return f"<tessera.{type(self).__name__}{state}>"
+
 
 class ModelRunner(_Runner):
     """Runs an executable on whole batches.

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,8 +49,12 @@ class Session(Closable):
         isolated: bool = False,
         **options: Unpack[SessionOptions],
     ) -> None:
+        self._model = os.fsdecode(model)
         self._inner: _core.Session = _core.Session(model, events, threads, isolated, dict(options))
         super().__init__()
+
+    def __repr__(self) -> str:
+        return f"<tessera.Session of {self._model}{', closed' if self.closed else ''}>"
 
     def run(self, inputs: Arrays, outputs: Arrays | None = None) -> dict[str, np.ndarray[Any, Any]]:
         """As ``ModelRunner.run``, for inputs of any shape of the model's.

@@ -18,7 +18,10 @@ __all__ = [
     "ArrayLike",
     "Arrays",
     "CompileOptions",
+    "Cycles",
     "Limits",
+    "Memory",
+    "Model",
     "ModelInput",
     "PackArgs",
     "Packing",
@@ -31,6 +34,9 @@ __all__ = [
 ]
 
 Path = Union[str, "os.PathLike[str]"]
+#: An ONNX model: its path, its bytes, a file that is open for reading bytes, or an
+#: ``onnx.ModelProto``. Data beside the model are found only from its path.
+Model = Any
 #: A NumPy array, anything with ``__dlpack__`` in host memory (a CPU tensor of PyTorch, for
 #: example), or nested lists.
 ArrayLike = Any
@@ -75,6 +81,27 @@ class Packing(NamedTuple):
     per_request: dict[str, bool]  #: by output: one value a request (True) or one a token
     padding_id: int = -1  #: that a request must not hold; -1 if it may hold any
     mask_hides: bool = False  #: the mask of a request is 0 at every token, as a key padding mask
+
+
+class Memory(TypedDict):
+    """Bytes of the fullest tile."""
+
+    peak_bytes: int
+    peak_tile: int
+    peak_superstep: str
+    always_live_bytes: int
+    fits: bool
+
+
+class Cycles(TypedDict):
+    """Modelled cycles of a batch. ``total`` is the sum of the four parts."""
+
+    total: int
+    compute: int
+    rearrange: int
+    exchange: int
+    sync: int
+    seconds_per_batch: float  #: at the target's clock, with the host I/O that nothing overlaps
 
 
 class Verification(NamedTuple):

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
+import io
 import json
 import os
 import pathlib
 import pickle
+import shutil
 import unittest
 
 import numpy as np
@@ -27,6 +29,76 @@ class Check(unittest.TestCase):
             tessera.check(tiny.model(), no_such_option=1)
         with self.assertRaisesRegex(tessera.Error, "has no input_ids"):
             tessera.check(tiny.model(), requests={"mine": {}})
+
+
+class InMemory(unittest.TestCase):
+    def test_a_model_is_a_path_bytes_or_an_open_file(self):
+        options = {"input_shape": {"input_ids": (4, 16)}, "target": "test"}
+        os.makedirs(tiny.path("same"), exist_ok=True)
+        named = tiny.path("same/model.onnx")  # the file's name stands in the executable
+        shutil.copy(tiny.model(), named)
+        expected = tessera.compile(named, **options).to_bytes()
+        content = pathlib.Path(named).read_bytes()
+        for model in (content, bytearray(content), io.BytesIO(content), pathlib.Path(named)):
+            self.assertEqual(tessera.compile(model, **options).to_bytes(), expected)
+
+        class Proto:  # as onnx.ModelProto
+            def SerializeToString(self):
+                return content
+
+        self.assertEqual(tessera.compile(Proto(), **options).to_bytes(), expected)
+        self.assertEqual(len(tessera.model_inputs(content)), 3)
+        with self.assertRaisesRegex(tessera.UsageError, "a file that reads text"):
+            tessera.compile(io.StringIO("text"), **options)
+
+    def test_an_executable_is_data_and_pickles(self):
+        made = tessera.load(tiny.popef())
+        self.assertEqual(made.to_bytes(), pathlib.Path(tiny.popef()).read_bytes())
+        again = pickle.loads(pickle.dumps(made))
+        self.assertEqual(again.to_bytes(), made.to_bytes())
+        with tessera.ModelRunner(again) as runner, tessera.ModelRunner(made.to_bytes()) as other:
+            answers = runner.run(tiny.batch())
+            for name, array in other.run(tiny.batch()).items():
+                np.testing.assert_array_equal(answers[name], array)
+            self.assertRegex(repr(runner), "<tessera.ModelRunner of tiny.onnx>")
+        self.assertEqual(repr(runner), "<tessera.ModelRunner, closed>")
+        damaged = bytearray(made.to_bytes())
+        damaged[len(damaged) // 2] ^= 1
+        with self.assertRaises(tessera.BadFileError):
+            tessera.load(bytes(damaged))
+        with self.assertRaisesRegex(tessera.UsageError, "require_signature: is for files"):
+            tessera.load(made.to_bytes(), require_signature="key")
+
+    def test_make_model_writes_what_the_command_line_writes(self):
+        tessera.make_model(tiny.path("made.onnx"), "tiny")
+        made = pathlib.Path(tiny.path("made.onnx")).read_bytes()
+        self.assertEqual(made, pathlib.Path(tiny.model()).read_bytes())
+        tessera.make_model(tiny.path("made.onnx"), "tiny", layers=1, gelu="tanh", seed=3)
+        self.assertLess(os.path.getsize(tiny.path("made.onnx")), len(made))
+        with self.assertRaisesRegex(tessera.UsageError, "'layer' is not a size"):
+            tessera.make_model(tiny.path("made.onnx"), layer=1)
+        with self.assertRaisesRegex(tessera.UsageError, "gelu: is 'relu'"):
+            tessera.make_model(tiny.path("made.onnx"), gelu="relu")
+
+    def test_errors_are_pythons_own_too(self):
+        with self.assertRaises(FileNotFoundError) as caught:
+            tessera.load("/no/such/file.popef")
+        self.assertIsInstance(caught.exception, tessera.Error)
+        self.assertRegex(str(caught.exception), "^/no/such/file.popef: cannot open: No such file")
+        with self.assertRaises(FileNotFoundError):
+            tessera.compile("/no/such/model.onnx")
+        with tessera.ModelRunner(tiny.popef()) as runner:
+            inputs = tiny.batch()
+            for name, wrong, expected in (
+                ("input_ids", np.zeros((4, 31), np.int32), ValueError),
+                ("input_ids", np.full((4, 32), 100, np.int32), ValueError),
+                ("input_ids", np.zeros((4, 32), np.float32), TypeError),
+                ("input_ids", np.zeros((4, 32), "M8[s]"), TypeError),
+                ("ids", np.zeros((4, 32), np.int32), ValueError),
+            ):
+                with self.subTest(name=name, wrong=wrong.dtype), self.assertRaises(expected) as err:
+                    runner.run({**inputs, name: wrong})
+                self.assertIsInstance(err.exception, tessera.Error)
 
 
 class Compile(unittest.TestCase):

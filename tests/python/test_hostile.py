@@ -73,7 +73,7 @@ class Hostile(unittest.TestCase):
 
     def test_a_path_that_is_not_utf8_is_named_in_the_exception(self):
         with self.assertRaisesRegex(tessera.Error, "No such file"):
-            tessera.compile(b"/no/such/\xff.onnx", tiny.path("x.popef"))
+            tessera.compile(os.fsdecode(b"/no/such/\xff.onnx"), tiny.path("x.popef"))
 
 
 if __name__ == "__main__":
