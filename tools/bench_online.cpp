@@ -2,7 +2,6 @@
 #include "tools/bench_online.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <optional>
@@ -17,6 +16,7 @@
 #include "tools/online_report.h"
 #include "tools/print.h"
 #include "tools/progress.h"
+#include "tools/terminal.h"
 
 namespace tessera::tools {
 namespace {
@@ -171,7 +171,7 @@ Status print_explained(const po::variables_map& flags, const OnlinePlan& plan,
     return Error{fmt::format("--explain: batch {}, must be in 0..{}", number, batches.size() - 1),
                  ErrorKind::Usage};
   print("\n{}", Picture{explain(plan.contract, plan.former(), batches[static_cast<size_t>(number)],
-                                isatty(STDOUT_FILENO) != 0)});
+                                {row_columns(), TRY(in_colour(flags))})});
   return {};
 }
 
@@ -243,6 +243,7 @@ po::options_description online_flags() {
       "prometheus", po::value<std::string>(), "write the metrics as Prometheus' text")(
       "explain", po::value<int64_t>()->implicit_value(-1),
       "draw this batch (without a number: one in the middle) and say why it was closed");
+  online.add(colour_flags());
   return online;
 }
 

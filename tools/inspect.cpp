@@ -12,7 +12,9 @@
 #include "tools/inspect_views.h"
 #include "tools/kept_lines.h"
 #include "tools/print.h"
+#include "tools/program_pictures.h"
 #include "tools/stranger_flags.h"
+#include "tools/terminal.h"
 #include "tools/verb.h"
 
 namespace tessera::tools {
@@ -24,6 +26,9 @@ po::options_description flags() {
       "cycles", po::bool_switch(), "where the time goes: a line for every superstep")(
       "ops", po::bool_switch(), "the same by ONNX nodes, most cycles first")(
       "memory", po::bool_switch(), "what is on the fullest tile")(
+      "picture", po::value<std::string>(),
+      "draw tiles (what lies on each, or with --superstep what each computes), supersteps (cycles) "
+      "or memory (of the fullest tile, over the supersteps)")(
       "liveness", po::bool_switch(), "bytes that are not always live, by superstep")(
       "node", po::value<std::string>(), "the supersteps that this ONNX node became")(
       "superstep", po::value<std::string>(), "one superstep, and the ONNX nodes it comes from")(
@@ -33,7 +38,7 @@ po::options_description flags() {
       "program", po::bool_switch(), "print the Program as text")("blobs", po::bool_switch(),
                                                                  "list the file's blobs");
   po::options_description all;
-  all.add(flags).add(signature_flags()).add(limit_flags());
+  all.add(flags).add(colour_flags()).add(signature_flags()).add(limit_flags());
   return all;
 }
 
@@ -111,10 +116,31 @@ void print_summary(const Executable& executable, const ProgramCost& cost,
 bool asks_for_views(const po::variables_map& flags) {
   for (const char* view : {"cycles", "ops", "memory", "liveness"})
     if (flags[view].as<bool>()) return true;
-  return flags.count("node") || flags.count("superstep");
+  return flags.count("node") || flags.count("superstep") || flags.count("picture");
+}
+
+Status draw(const po::variables_map& flags, const Profiled& is) {
+  const auto what = flags["picture"].as<std::string>();
+  const PictureStyle style{picture_columns(), TRY(in_colour(flags))};
+  if (what == "tiles" && flags.count("superstep")) {
+    const size_t step = TRY(superstep_of(is, flags["superstep"].as<std::string>()));
+    print("{}", Picture{draw_tile_cycles(is, step, style)});
+  } else if (what == "tiles") {
+    print("{}", Picture{draw_tile_bytes(is, style)});
+  } else if (what == "supersteps") {
+    print("{}", Picture{draw_supersteps(is, style)});
+  } else if (what == "memory") {
+    print("{}", Picture{draw_memory(is, style)});
+  } else {
+    return Error{fmt::format("--picture: '{}', must be tiles, supersteps or memory", what),
+                 ErrorKind::Usage};
+  }
+  return {};
 }
 
 Status print_views(const po::variables_map& flags, const Profiled& is) {
+  if (flags.count("picture") && flags["json"].as<bool>())
+    return Error{"--picture: is for people, must be left out with --json", ErrorKind::Usage};
   if (flags["json"].as<bool>()) {
     if (flags.count("superstep"))
       print_json(profile_json(is, TRY(superstep_of(is, flags["superstep"].as<std::string>()))), 1);
@@ -128,6 +154,7 @@ Status print_views(const po::variables_map& flags, const Profiled& is) {
   if (flags["liveness"].as<bool>()) print_liveness(is);
   if (flags.count("node")) TRY(print_node(is, flags["node"].as<std::string>()));
   if (flags.count("superstep")) TRY(print_superstep(is, flags["superstep"].as<std::string>()));
+  if (flags.count("picture")) TRY(draw(flags, is));
   return {};
 }
 
@@ -184,7 +211,8 @@ Status run(const po::variables_map& flags) {
 Verb inspect_verb() {
   return {"inspect",
           "show what an executable holds, its memory and its cycles; or what a model declares",
-          "MODEL.popef | MODEL.onnx [--cycles | --ops | --memory | --liveness] [--json]",
+          "MODEL.popef | MODEL.onnx [--cycles | --ops | --memory | --liveness] [--json]"
+          " [--picture tiles | supersteps | memory]",
           "tessera inspect bert.popef --ops",
           flags,
           "executable",

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "packing/picture.h"
 #include "tools/print.h"
 #include "tools/verb.h"
 
@@ -139,11 +138,11 @@ void print_figures(const OnlineFigures& figures) {
 }
 
 std::string explain(const PackingContract& contract, const FormerConfig& config,
-                    const FormedBatch& batch, bool colour) {
+                    const FormedBatch& batch, const PictureOptions& picture) {
   const int64_t most = config.max_valid_num > 0 ? config.max_valid_num : most_requests(contract);
   std::string text = fmt::format("batch {}, closed at {} by {}: {}\n", batch.number,
                                  in_ms(batch.at), to_string(batch.reason), why(config, batch));
-  text += draw_batch(contract, batch.packed, {.width = 64, .colour = colour});
+  text += draw_batch(contract, batch.packed, picture);
   Time longest{0};
   int64_t waited = 0;
   for (const FormedBatch::Rider& rider : batch.riders) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "packing/picture.h"
 #include "serving/batch_former.h"
 
 namespace tessera::tools {
@@ -25,6 +26,6 @@ nlohmann::ordered_json to_json(const OnlineFigures& figures);
 void print_figures(const OnlineFigures& figures);
 // The batch as a picture, what is in it, and why it was closed.
 std::string explain(const PackingContract& contract, const FormerConfig& config,
-                    const FormedBatch& batch, bool colour);
+                    const FormedBatch& batch, const PictureOptions& picture);
 
 }  // namespace tessera::tools

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // tessera pack: lengths into a plan, with what it uses of the rows and what any packing needs.
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "codelets/rules.h"
 #include "packing/offline.h"
@@ -14,6 +12,7 @@
 #include "tools/pack_tune.h"
 #include "tools/print.h"
 #include "tools/stranger_flags.h"
+#include "tools/terminal.h"
 
 namespace tessera::tools {
 namespace {
@@ -49,6 +48,7 @@ po::options_description flags() {
       .add(batch)
       .add(rule_flags("window", "next_fit, first_fit, best_fit, window, spfhp or lpfhp"))
       .add(tune_flags())
+      .add(colour_flags())
       .add(signature_flags())
       .add(compile_flags())
       .add(limit_flags());
@@ -134,21 +134,14 @@ Status compare(const LengthSource& source, const PackingContract& contract, Pack
   return {};
 }
 
-// Columns of a terminal for the tokens of a row, beside what stands left and right of them.
-int64_t picture_width() {
-  const char* columns = std::getenv("COLUMNS");
-  const int64_t terminal = columns ? std::atoll(columns) : 0;
-  return terminal > 60 && terminal < 1000 ? terminal - 44 : 64;
-}
-
-Status draw(const PackingContract& contract, const Packing& packing, int64_t number) {
+Status draw(const PackingContract& contract, const Packing& packing, int64_t number, bool colour) {
   const int64_t batches = std::ssize(packing.batches);
   if (number < 0 || number >= batches)
     return Error{fmt::format("--picture: {}, must be in 0..{}", number, batches - 1),
                  ErrorKind::Usage};
   const PackedBatch& batch = packing.batches[static_cast<size_t>(number)];
   print("\nbatch {}: {} requests, {} tokens\n{}", number, batch.placements.size(), batch.tokens,
-        Picture{draw_batch(contract, batch, {picture_width(), isatty(STDOUT_FILENO) == 1})});
+        Picture{draw_batch(contract, batch, {row_columns(), colour})});
   return {};
 }
 
@@ -193,7 +186,8 @@ Status pack_requests(const LengthSource& source, const PackingContract& contract
   print_source(source.what, histogram_of(source.lengths), contract);
   print_packing(packing);
   print_plan(output);
-  if (flags.count("picture")) TRY(draw(contract, packing, flags["picture"].as<int64_t>()));
+  if (flags.count("picture"))
+    TRY(draw(contract, packing, flags["picture"].as<int64_t>(), TRY(in_colour(flags))));
   return {};
 }
 

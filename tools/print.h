@@ -19,7 +19,7 @@ namespace tessera::tools {
 struct Lines {
   std::string_view text;
 };
-// A picture of our own in colours. It is printed as it is, so it must hold no foreign word.
+// A picture of our own in colours. It is printed as it is: foreign words in it have been filtered.
 struct Picture {
   std::string_view text;
 };

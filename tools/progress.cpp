@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/progress.h"
 
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
-#include <cstdlib>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <thread>
 
 #include "tools/print.h"
+#include "tools/terminal.h"
 #include "tools/verb.h"
 
 namespace tessera::tools {
@@ -23,17 +22,10 @@ ProgressKind chosen = ProgressKind::None;
 
 ProgressKind kind_of_stderr() {
   if (!isatty(STDERR_FILENO)) return ProgressKind::None;
-  const char* terminal = std::getenv("TERM");
-  const bool rewrites = terminal && *terminal && std::string_view(terminal) != "dumb";
-  return rewrites ? ProgressKind::Bar : ProgressKind::Plain;
+  return obeys_escapes(STDERR_FILENO) ? ProgressKind::Bar : ProgressKind::Plain;
 }
 
-// Columns of the terminal; 80 where it does not say.
-size_t columns() {
-  winsize size{};
-  const bool known = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
-  return known ? size.ws_col : 80;
-}
+size_t columns() { return static_cast<size_t>(terminal_columns(STDERR_FILENO)); }
 
 }  // namespace
 

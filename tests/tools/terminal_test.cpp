@@ -94,6 +94,8 @@ TEST_F(Terminal, every_verb_prints_plain_text) {
     EXPECT_EQ(plain({"inspect", popef, view}).exit_code, 0) << view;
     plain({"inspect", popef, view, "--json"});
   }
+  for (const char* picture : {"tiles", "supersteps", "memory", "\x1b[2J"})
+    plain({"inspect", popef, "--picture", picture});
   EXPECT_THAT(plain({"inspect", popef}).out, HasSubstr("in\\u202e_ids"));
   plain({"inspect", popef, "--node", kEscape});
   plain({"inspect", popef, "--superstep", kEscape});

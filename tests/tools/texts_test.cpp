@@ -31,6 +31,11 @@ TEST(Texts, what_inspect_shows) {
        {"supersteps", "cycles", "ops", "memory", "liveness", "blobs", "program"})
     check_text_golden("tools/texts/inspect_" + view + ".txt",
                       without_hashes(tessera({"inspect", packed_executable(), "--" + view}).out));
+  for (const std::string picture : {"tiles", "supersteps", "memory"})
+    check_text_golden(
+        "tools/texts/inspect_picture_" + picture + ".txt",
+        tessera_in({.unset = {"COLUMNS"}}, {"inspect", packed_executable(), "--picture", picture})
+            .out);
 }
 
 }  // namespace
