@@ -148,6 +148,9 @@ TEST_F(Terminal, every_verb_prints_plain_text) {
   plain({"sign", path(kEscape), "--secret_key", path(kTurned)});
   plain({"keygen", "--no_password", "--secret_key", path("missing/" + kEscape)});
   plain({"version"});
+  plain({"version", "--json"});
+  plain({"doctor"});
+  plain({"doctor", "--json"});
   plain({"version", "--" + kEscape});
   plain({kEscape});
   verbs_.erase(kEscape);

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+// tessera doctor: whether an installation has what it needs and may use, and what to do where not.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "executor/cache_folder.h"
+#include "executor/jit_host.h"
+#include "session/session.h"
+#include "support/private_folder.h"
+#include "tools/print.h"
+#include "tools/sandbox.h"
+#include "tools/verb.h"
+
+namespace tessera::tools {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// A Problem stands against work that Tessera does; a Note is about what one may do without.
+enum class State : uint8_t { Fine, Note, Problem };
+
+struct Finding {
+  const char* of;
+  State state;
+  std::string is;          // what was found
+  std::string to_do = {};  // "" where it is fine
+};
+
+const char* word_of(State state) {
+  switch (state) {
+    case State::Fine: return "ok";
+    case State::Note: return "note";
+    case State::Problem: return "problem";
+  }
+  return "";
+}
+
+Finding processor() {
+  const JitHost host = jit_host();
+  std::string vectors;
+  for (const char* feature : {"sse4.2", "avx2", "fma", "f16c", "avx512f", "neon"})
+    if (std::ranges::binary_search(host.features, feature))
+      vectors += fmt::format("{}{}", vectors.empty() ? "" : " ", feature);
+  return {"processor", State::Fine,
+          fmt::format("{} by LLVM {}, {} threads, {}", host.cpu, host.llvm,
+                      std::thread::hardware_concurrency(),
+                      vectors.empty() ? "no vector instructions that LLVM names" : vectors)};
+}
+
+Finding folder(const char* of, const std::string& path, const char* variable) {
+  const Expected<PrivateFolder> opened = PrivateFolder::open(path);
+  if (!opened)
+    return {of, State::Problem, opened.error().message,
+            fmt::format("mend the folder, or name another: {}=FOLDER", variable)};
+  int64_t bytes = 0;
+  const std::vector<PrivateFolder::Entry> entries = opened->by_age();
+  for (const PrivateFolder::Entry& entry : entries) bytes += entry.bytes;
+  if (::faccessat(opened->descriptor(), ".", W_OK, AT_EACCESS) != 0)
+    return {of, State::Problem, path + ": cannot be written",
+            fmt::format("let its owner write, or name another: {}=FOLDER", variable)};
+  return {of, State::Fine,
+          fmt::format("{}: {} entries, {}", path, entries.size(), human_bytes(bytes))};
+}
+
+Finding codelets() {
+  const std::string path = default_cache_folder();
+  if (!path.empty()) return folder("compiled codelets", path, "TESSERA_OBJECT_CACHE");
+  return {"compiled codelets", State::Note, "are not kept: each process compiles them again",
+          "set TESSERA_OBJECT_CACHE=FOLDER, or HOME"};
+}
+
+Finding executables() {
+  const std::string path = default_cache_dir();
+  if (!path.empty()) return folder("executables", path, "TESSERA_CACHE_DIR");
+  return {"executables", State::Note, "sessions keep none on disk",
+          "give sessions --cache_dir FOLDER, or set TESSERA_CACHE_DIR=FOLDER"};
+}
+
+Finding temporary() {
+  std::error_code error;
+  const std::string path = std::filesystem::temp_directory_path(error).string();
+  if (!error && ::access(path.c_str(), W_OK | X_OK) == 0)
+    return {"temporary files", State::Fine, path};
+  return {"temporary files", State::Problem,
+          (path.empty() ? "there is no folder for them" : path + ": cannot be written"),
+          "set TMPDIR=FOLDER to one that can be"};
+}
+
+Finding descriptors() {
+  rlimit limit{};
+  constexpr rlim_t kEnough = 256;
+  const bool known = ::getrlimit(RLIMIT_NOFILE, &limit) == 0;
+  if (!known || limit.rlim_cur >= kEnough)
+    return {"open files", State::Fine,
+            known ? fmt::format("at most {}", limit.rlim_cur) : "without a known limit"};
+  return {"open files", State::Note, fmt::format("at most {}", limit.rlim_cur),
+          fmt::format("raise the limit: ulimit -n {}", kEnough)};
+}
+
+Finding sandbox() {
+  const Status status = check_sandbox();
+  if (status.ok()) return {"sandbox", State::Fine, "this kernel gives run --sandbox what it needs"};
+  return {"sandbox", State::Note, status.error().message,
+          "run strangers' executables in a container or a virtual machine instead"};
+}
+
+// What `python3` says of a package: its version, "" without it. The command holds no foreign word.
+std::string version_of(const char* package) {
+  const std::string command = fmt::format(
+      "python3 -c 'from importlib.metadata import version as v; print(v(\"{}\"))' 2>/dev/null",
+      package);
+  const std::unique_ptr<FILE, int (*)(FILE*)> pipe(::popen(command.c_str(), "r"), ::pclose);
+  std::array<char, 64> line{};
+  if (!pipe || std::fgets(line.data(), line.size(), pipe.get()) == nullptr) return "";
+  std::string text = line.data();
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  return text;
+}
+
+std::vector<Finding> packages() {
+  struct Package {
+    const char* name;
+    const char* of;
+    const char* use;
+  };
+  constexpr std::array<Package, 4> kPackages = {
+      {{"numpy", "Python: numpy", "the package tessera"},
+       {"onnxruntime", "Python: onnxruntime", "tessera check --reference onnxruntime"},
+       {"tokenizers", "Python: tokenizers", "requests of text"},
+       {"onnx", "Python: onnx", "models that Python changes before they are compiled"}}
+  };
+  std::vector<Finding> findings;
+  for (const Package& package : kPackages) {
+    const std::string version = version_of(package.name);
+    if (!version.empty()) {
+      findings.push_back({package.of, State::Fine, version});
+      continue;
+    }
+    findings.push_back({package.of, State::Note,
+                        fmt::format("python3 does not have it: for {}", package.use),
+                        fmt::format("python3 -m pip install {}", package.name)});
+  }
+  return findings;
+}
+
+po::options_description flags() {
+  po::options_description flags("Examining");
+  flags.add_options()("json", po::bool_switch(), "print the findings as JSON");
+  return flags;
+}
+
+void print_findings(const std::vector<Finding>& findings) {
+  for (const Finding& finding : findings) {
+    print("{:<8} {:<20} {}\n", word_of(finding.state), finding.of, finding.is);
+    if (!finding.to_do.empty()) print("{:<30}{}\n", "", finding.to_do);
+  }
+}
+
+Json to_json(const std::vector<Finding>& findings) {
+  Json json = Json::array();
+  for (const Finding& finding : findings)
+    json.push_back({
+        {"of",    finding.of            },
+        {"state", word_of(finding.state)},
+        {"is",    finding.is            },
+        {"to_do", finding.to_do         }
+    });
+  return json;
+}
+
+Status run(const po::variables_map& flags) {
+  std::vector<Finding> findings = {processor(), codelets(),    executables(),
+                                   temporary(), descriptors(), sandbox()};
+  for (Finding& finding : packages()) findings.push_back(std::move(finding));
+  if (flags["json"].as<bool>())
+    print_json(to_json(findings), 2);
+  else
+    print_findings(findings);
+  const auto problems = std::ranges::count(findings, State::Problem, &Finding::state);
+  if (problems == 0) return {};
+  return Error{fmt::format("doctor: {} of these must be mended", problems)};
+}
+
+}  // namespace
+
+Verb doctor_verb() {
+  return {"doctor",   "look whether this installation has what it needs, and say what to do",
+          "[--json]", "tessera doctor",
+          flags,      nullptr,
+          run};
+}
+
+}  // namespace tessera::tools
