@@ -183,6 +183,7 @@ void CycleLine::add(const Profiled& is, size_t i) {
   const ComputeSet& set = is.program.supersteps[i].compute;
   if (!set.operands.empty()) ideal += ideal_cycles(is.program, set);
   ++supersteps;
+  which.push_back(i);
 }
 
 std::string nodes_of(const Superstep& step) {

@@ -29,6 +29,7 @@ struct CycleLine {
   double ideal = 0;
   double weighted_balance = 0;  // balance of each superstep times its compute cycles, summed
   int64_t supersteps = 0;
+  std::vector<size_t> which = {};  // those supersteps, in order
 
   uint64_t total() const { return rearrange + exchange + compute + sync; }
   void add(const Profiled& profiled, size_t superstep);

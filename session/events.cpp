@@ -177,4 +177,17 @@ Expected<std::vector<RecompileEvent>> read_events(const std::string& path, std::
   return events;
 }
 
+void number_by_place(std::vector<RecompileEvent>& events) {
+  std::map<std::pair<std::string, int64_t>, int64_t> places;
+  for (size_t i = 0; i < events.size(); ++i) {
+    RecompileEvent& event = events[i];
+    if (event.nearest >= 0) {
+      const auto found = places.find({event.run_id, event.nearest});
+      event.nearest = found == places.end() ? -1 : found->second;
+    }
+    places[{event.run_id, event.id}] = static_cast<int64_t>(i);
+    event.id = static_cast<int64_t>(i);
+  }
+}
+
 }  // namespace tessera

@@ -118,4 +118,8 @@ Expected<std::vector<RecompileEvent>> read_events(const std::string& path,
                                                   std::string* warning = nullptr,
                                                   const Limits& limits = {});
 
+// Events of several sessions in one file have a number each: their place in the file, from 0.
+// `nearest` becomes such a place too.
+void number_by_place(std::vector<RecompileEvent>& events);
+
 }  // namespace tessera

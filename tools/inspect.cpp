@@ -9,6 +9,7 @@
 #include "cost/inspection.h"
 #include "program/popef_file.h"
 #include "program/text.h"
+#include "tools/inspect_against.h"
 #include "tools/inspect_views.h"
 #include "tools/kept_lines.h"
 #include "tools/print.h"
@@ -32,6 +33,8 @@ po::options_description flags() {
       "liveness", po::bool_switch(), "bytes that are not always live, by superstep")(
       "node", po::value<std::string>(), "the supersteps that this ONNX node became")(
       "superstep", po::value<std::string>(), "one superstep, and the ONNX nodes it comes from")(
+      "against", po::value<std::string>(),
+      "another executable: what became slower or larger in it, or lies elsewhere, by ONNX nodes")(
       "json", po::bool_switch(),
       "print everything as JSON; with --cycles, --ops, --memory or --liveness: a profile with the "
       "field names of Poplar's")("supersteps", po::bool_switch(), "a line for every superstep")(
@@ -177,15 +180,34 @@ Status inspect_model(const std::string& path, const Limits& limits, bool as_json
   return {};
 }
 
+Expected<ReportedExecutable> read_reported(const std::string& path,
+                                           const po::variables_map& flags) {
+  const Limits limits = TRY(limits_of(flags));
+  const PopefFile file = TRY(open_popef(path, TRY(required_key(flags)), limits));
+  ReportedExecutable reported;
+  reported.file = path;
+  reported.executable = TRY(read_popef(file, check_compute_set, limits));
+  reported.blobs = TRY(list_blobs(file));
+  return reported;
+}
+
 Status run(const po::variables_map& flags) {
   if (!flags.count("executable"))
     return Error{"inspect: no executable, must be MODEL.popef", ErrorKind::Usage};
   const std::string path = flags["executable"].as<std::string>();
   const Limits limits = TRY(limits_of(flags));
   if (path.ends_with(".onnx")) return inspect_model(path, limits, flags["json"].as<bool>());
-  const PopefFile file = TRY(open_popef(path, TRY(required_key(flags)), limits));
-  const Executable executable = TRY(read_popef(file, check_compute_set, limits));
-  const std::vector<BlobInfo> blobs = TRY(list_blobs(file));
+  const ReportedExecutable reported = TRY(read_reported(path, flags));
+  if (flags.count("against")) {
+    if (asks_for_views(flags))
+      return Error{"--against: shows both executables as a whole, must be given without a view",
+                   ErrorKind::Usage};
+    print_against(reported, TRY(read_reported(flags["against"].as<std::string>(), flags)),
+                  flags["json"].as<bool>());
+    return {};
+  }
+  const Executable& executable = reported.executable;
+  const std::vector<BlobInfo>& blobs = reported.blobs;
   const ProgramCost cost = program_cost(executable.program);
   const MemoryReport memory = program_memory(executable.program);
   if (asks_for_views(flags)) return print_views(flags, {executable.program, cost, memory});
@@ -211,8 +233,8 @@ Status run(const po::variables_map& flags) {
 Verb inspect_verb() {
   return {"inspect",
           "show what an executable holds, its memory and its cycles; or what a model declares",
-          "MODEL.popef | MODEL.onnx [--cycles | --ops | --memory | --liveness] [--json]"
-          " [--picture tiles | supersteps | memory]",
+          "MODEL.popef | MODEL.onnx [--cycles | --ops | --memory | --liveness | --against B.popef]"
+          " [--json] [--picture tiles | supersteps | memory]",
           "tessera inspect bert.popef --ops",
           flags,
           "executable",

@@ -27,21 +27,6 @@ po::options_description flags() {
 
 Error usage(std::string message) { return {std::move(message), ErrorKind::Usage}; }
 
-// Events of several sessions in one file have a number each: their place in the file, from 0.
-// `nearest` becomes such a place too.
-void number_by_place(std::vector<RecompileEvent>& events) {
-  std::map<std::pair<std::string, int64_t>, int64_t> places;
-  for (size_t i = 0; i < events.size(); ++i) {
-    RecompileEvent& event = events[i];
-    if (event.nearest >= 0) {
-      const auto found = places.find({event.run_id, event.nearest});
-      event.nearest = found == places.end() ? -1 : found->second;
-    }
-    places[{event.run_id, event.id}] = static_cast<int64_t>(i);
-    event.id = static_cast<int64_t>(i);
-  }
-}
-
 struct Command {
   std::string verb, file;
   std::vector<size_t> numbers;

@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "session/advice_json.h"
 #include "tools/print.h"
 #include "tools/verb.h"
 
@@ -60,43 +61,6 @@ std::string in_digests(const KeyDigests& key) {
   return fmt::format("{} (graph {}, weights {}, inputs {}, options {}, target {}, compiler {})",
                      start(key.total), start(key.graph), start(key.weights), start(key.inputs),
                      start(key.options), start(key.target), start(key.compiler));
-}
-
-Json option_json(const ServingOption& option) {
-  return {
-      {"name",            option.name           },
-      {"executables",     option.executables    },
-      {"compile_seconds", option.compile_seconds},
-      {"saved_seconds",   option.saved_seconds  },
-      {"useful_share",    option.useful_share   },
-      {"command",         option.command        }
-  };
-}
-
-Json advice_json(const Advice& advice) {
-  Json options = Json::array(), slips = Json::array();
-  for (const ServingOption& option : advice.options) options.push_back(option_json(option));
-  for (const CompileSlip& slip : advice.slips)
-    slips.push_back({
-        {"rule",         to_string(slip.rule)},
-        {"text",         slip.text           },
-        {"compiles",     slip.compiles       },
-        {"seconds",      slip.seconds        },
-        {"executables",  slip.executables    },
-        {"useful_share", slip.useful_share   },
-        {"command",      slip.command        }
-    });
-  return {
-      {"model",           advice.model                                              },
-      {"batches",         advice.batches                                            },
-      {"compiles",        advice.compiles                                           },
-      {"lengths",         advice.lengths                                            },
-      {"compile_seconds", advice.compile_seconds                                    },
-      {"blocked_seconds", advice.blocked_seconds                                    },
-      {"options",         options                                                   },
-      {"recommended",     advice.recommended < 0 ? Json() : Json(advice.recommended)},
-      {"slips",           slips                                                     }
-  };
 }
 
 void print_options(const Advice& advice) {

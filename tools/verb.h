@@ -11,6 +11,7 @@
 #include "compiler/options.h"
 #include "executor/machine.h"
 #include "support/expected.h"
+#include "support/human.h"
 #include "support/limits.h"
 
 namespace tessera::tools {
@@ -34,6 +35,7 @@ Verb bench_verb();
 Verb doctor_verb();
 Verb inspect_verb();
 Verb recompiles_verb();
+Verb report_verb();
 Verb convert_verb();
 Verb make_model_verb();
 Verb pack_verb();
@@ -57,10 +59,7 @@ Expected<Limits> limits_of(const po::variables_map& flags);
 // "input_ids=16,256" …
 Expected<InputShapes> parse_shapes(const std::vector<std::string>& words);
 
-double now_seconds();                       // a clock that only moves forward
-std::string human_bytes(int64_t bytes);     // "1.2 MiB"
-std::string human_seconds(double seconds);  // "3.32 ms"
-std::string human_count(int64_t count);     // "12,345,678"
+double now_seconds();  // a clock that only moves forward
 // "6.81 ms a batch: 9,917,437 cycles (6.61 ms) and 200.0 us of host I/O", which nothing overlaps.
 std::string human_batch_time(const CycleSummary& cycles, const Target& target);
 

@@ -50,6 +50,12 @@ class Planner {
     return preferred();
   }
   int64_t least_bytes() const { return least_bytes_; }
+  // All plans with what they cost, also those that best() would not look at for long.
+  std::vector<MatmulPlan> all() {
+    keeps_all_ = true;
+    best();
+    return std::move(found_);
+  }
 
  private:
   bool cut_k(const MatmulPlan& plan) const { return plan.k < shape_.k; }
@@ -76,10 +82,10 @@ class Planner {
     const auto most_macs = static_cast<uint64_t>(
         shape_.dtype == DType::F32 ? target_.macs_f32 : target_.macs_f16_partials_f16);
     const uint64_t least = static_cast<uint64_t>(out * plan.k) / most_macs;
-    if (best_cycles_ != 0 && plan.cycles + least > slack(best_cycles_)) return;
+    if (!keeps_all_ && best_cycles_ != 0 && plan.cycles + least > slack(best_cycles_)) return;
     plan.cycles += compute_cycles(plan);
     if (best_cycles_ == 0 || plan.cycles < best_cycles_) best_cycles_ = plan.cycles;
-    if (plan.cycles <= slack(best_cycles_)) found_.push_back(plan);
+    if (keeps_all_ || plan.cycles <= slack(best_cycles_)) found_.push_back(plan);
   }
 
   // Vertices lie on tiles with their columns innermost, then their rows: neighbours on a bus read
@@ -140,6 +146,7 @@ class Planner {
   std::vector<Param> params_, bare_params_;
   uint64_t reduce_cycles_ = 0, best_cycles_ = 0;
   int64_t least_bytes_ = 0;
+  bool keeps_all_ = false;
   std::vector<MatmulPlan> found_;
 };
 
@@ -187,6 +194,20 @@ MatmulPlan plan_matmul(const MatmulShape& shape, const Target& target, int64_t w
   // A tenth above the least there is, for a plan that is not slow for the sake of a few bytes.
   const MatmulShape part = part_of(shape, serial);
   return in_turn(*Planner(part, target, blocks, least + least / 10, deadline).best(), serial);
+}
+
+MatmulPlans matmul_plans(const MatmulShape& shape, const Target& target, int64_t serial) {
+  const std::vector<int64_t> blocks = k_blocks(shape, target, nullptr);
+  MatmulPlans plans;
+  for (const int64_t parts : {int64_t{1}, serial}) {
+    if (parts == 1 && !plans.cheapest.empty()) continue;
+    const MatmulShape part = part_of(shape, parts);
+    for (const MatmulPlan& plan : Planner(part, target, blocks, INT64_MAX, nullptr).all())
+      plans.cheapest.push_back(in_turn(plan, parts));
+  }
+  plans.considered = std::ssize(plans.cheapest);
+  std::ranges::stable_sort(plans.cheapest, {}, &MatmulPlan::cycles);
+  return plans;
 }
 
 }  // namespace tessera

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <compare>
+#include <vector>
 
 #include "program/target.h"
 #include "support/limits.h"
@@ -40,5 +41,13 @@ struct MatmulPlan {
 // about the smallest that there is.
 MatmulPlan plan_matmul(const MatmulShape& shape, const Target& target, int64_t working_bytes,
                        const Deadline* deadline = nullptr);
+
+// What the planner chooses from, for people who ask why.
+struct MatmulPlans {
+  int64_t considered = 0;
+  std::vector<MatmulPlan> cheapest;  // fewest cycles first
+};
+// Plans of any size that do all rows at once, and those that do them in `serial` parts.
+MatmulPlans matmul_plans(const MatmulShape& shape, const Target& target, int64_t serial);
 
 }  // namespace tessera

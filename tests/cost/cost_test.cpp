@@ -10,6 +10,7 @@
 
 #include "codelets/codelet.h"
 #include "cost/exchange.h"
+#include "cost/memory_by_tile.h"
 #include "program/text.h"
 #include "program/verify.h"
 #include "tests/helpers/small_program.h"
@@ -48,6 +49,23 @@ TEST(Cost, a_program_that_is_not_verified_is_priced_within_limits) {
   const auto refused = program_memory(program, little);
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.error().kind, ErrorKind::Refused);
+}
+
+TEST(Cost, memory_by_tile_adds_up_to_the_report) {
+  const Program program = parsed();
+  const MemoryReport report = program_memory(program);
+  const MemoryByTile memory = memory_by_tile(program);
+  ASSERT_EQ(memory.at_peak.size(), report.peak_by_tile.size());
+  for (size_t tile = 0; tile < memory.at_peak.size(); ++tile) {
+    EXPECT_EQ(memory.at_peak[tile].total(), report.peak_by_tile[tile]);
+    EXPECT_EQ(memory.at_peak[tile].always_live(), report.always_live_by_tile[tile]);
+  }
+  // y, from the step that writes it to the one that reads it.
+  EXPECT_EQ(memory.lives[2].first, 0);
+  EXPECT_EQ(memory.lives[2].last, 1);
+  EXPECT_EQ(memory.at_peak[report.fullest.value].receive_buffers,
+            (*memory.receive_buffers[static_cast<size_t>(
+                memory.peak_step[report.fullest.value])])[report.fullest.value]);
 }
 
 TEST(Cost, a_multicast_is_received_by_each_and_sent_once) {

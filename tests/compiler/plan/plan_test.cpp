@@ -104,6 +104,20 @@ TEST(Grid, a_small_tensor_takes_few_of_many_tiles) {
   EXPECT_THAT(blocks_within({4096, 2}, 2, 1472), ElementsAre(32, 2));
 }
 
+TEST(PlanMatmul, the_chosen_cut_is_among_those_listed_at_its_price) {
+  const MatmulShape shape{.m = 512, .k = 768, .n = 768, .dtype = DType::F16};
+  const MatmulPlan chosen = plan_matmul(shape, c600(), kWorking);
+  const MatmulPlans plans = matmul_plans(shape, c600(), chosen.serial);
+  EXPECT_EQ(plans.considered, std::ssize(plans.cheapest));
+  EXPECT_LE(plans.cheapest.front().cycles, chosen.cycles);
+  const auto found = std::ranges::find_if(plans.cheapest, [&](const MatmulPlan& plan) {
+    return plan.m == chosen.m && plan.k == chosen.k && plan.n == chosen.n;
+  });
+  ASSERT_NE(found, plans.cheapest.end());
+  EXPECT_EQ(found->cycles, chosen.cycles);
+  EXPECT_EQ(found->bytes, chosen.bytes);
+}
+
 TEST(PlanMatmul, uses_most_tiles_where_there_is_work_for_all) {
   for (const MatmulShape& shape : {kQuery, kIntermediate, kScores}) {
     const MatmulPlan plan = plan_matmul(shape, c600(), kWorking);

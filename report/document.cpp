@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "report/compare.h"
+#include "report/logs.h"
+#include "report/machine.h"
+#include "report/packed.h"
+#include "report/report.h"
+#include "report/verdict.h"
+#include "support/plain_text.h"
+
+namespace tessera {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// The text of compile options, one a line, keeps its lines.
+Json made_visible(const Json& json, std::string_view of = {}) {
+  if (json.is_string()) {
+    const auto& text = json.get_ref<const std::string&>();
+    return of == "options" ? visible_lines(text) : visible(text);
+  }
+  if (!json.is_structured()) return json;
+  Json copy = json.is_array() ? Json::array() : Json::object();
+  for (const auto& [name, value] : json.items()) {
+    if (json.is_array())
+      copy.push_back(made_visible(value));
+    else
+      copy[visible(name)] = made_visible(value, name);
+  }
+  return copy;
+}
+
+std::string title_of(const ReportInputs& inputs) {
+  if (!inputs.executables.empty()) return inputs.executables[0].executable.metadata.model_name;
+  if (!inputs.logs.empty()) return inputs.logs[0].file;
+  return inputs.run ? inputs.run->file : inputs.bench->file;
+}
+
+}  // namespace
+
+Expected<Json> report_document(const ReportInputs& inputs) {
+  if (inputs.executables.empty() && inputs.logs.empty() && !inputs.run && !inputs.bench)
+    return Error{"report: nothing to report on, must be an executable, a log, a record or a bench",
+                 ErrorKind::Usage};
+  Json document = {
+      {"schema",  kReportSchema   },
+      {"title",   title_of(inputs)},
+      {"tessera", inputs.version  },
+      {"command", inputs.command  }
+  };
+  document["verdict"] = Json::object();  // its place
+  for (const ReportedExecutable& executable : inputs.executables) {
+    document["executables"].push_back(executable_json(executable));
+    document["executables"].back()["compile_command"] = compile_command(executable.executable);
+  }
+  for (const ReportedLog& log : inputs.logs) document["logs"].push_back(log_json(log));
+  if (inputs.run) document["run"] = TRY(run_json(*inputs.run));
+  if (inputs.bench)
+    document["bench"] = {
+        {"file",    inputs.bench->file   },
+        {"figures", inputs.bench->figures}
+    };
+  if (!inputs.run && !inputs.executables.empty()) {
+    Json example = example_json(inputs.executables[0].executable.metadata.packing);
+    if (!example.is_null()) document["example"] = std::move(example);
+  }
+  if (inputs.executables.size() > 1)
+    document["differences"].push_back(
+        compare_executables(document["executables"][0], document["executables"][1]));
+  if (inputs.logs.size() > 1)
+    document["differences"].push_back(compare_logs(document["logs"][0], document["logs"][1]));
+  document["verdict"] = verdict_json(inputs, document);
+  return made_visible(document);
+}
+
+}  // namespace tessera

@@ -1,0 +1,61 @@
+// The document of the report. Lists of numbers by tile are kept as runs, and unrolled when they are
+// first asked for.
+export const report = JSON.parse(document.getElementById('tessera-report').textContent);
+export const exe = report.executables ? report.executables[0] : null;
+export const tileCount = exe ? exe.target.tiles : 0;
+
+const unrolled = new Map();
+export function pool(place) {
+  if (!unrolled.has(place)) {
+    const values = new Float64Array(tileCount);
+    let at = 0;
+    for (const run of exe.pools[place]) {
+      const [value, count] = Array.isArray(run) ? run : [run, 1];
+      values.fill(value, at, at + count);
+      at += count;
+    }
+    unrolled.set(place, values);
+  }
+  return unrolled.get(place);
+}
+
+// What is said of a superstep by `tessera inspect --json`, and beside it.
+export function step(number) {
+  const said = exe.inspection.supersteps[number];
+  return { ...said, ...exe.supersteps[number], vertices_count: said.vertices };
+}
+export const stepCount = exe ? exe.supersteps.length : 0;
+
+export const alwaysLive = ['constants', 'code', 'vertex_state', 'exchange_code', 'control_code',
+  'stack', 'reserved'];
+export const byTurns = ['variables', 'receive_buffers', 'temporaries', 'gaps'];
+export const uses = [...alwaysLive, ...byTurns];
+
+const isLive = (variable, at) => variable.life[0] <= at && at <= variable.life[1];
+const gaps = (bytes) => Math.floor((bytes * exe.tiles.gap_percent + 99) / 100);
+
+// Bytes on a tile at a superstep, by use.
+export function memoryOf(tile, at) {
+  const memory = {};
+  for (const use of alwaysLive) memory[use] = pool(exe.tiles.at_peak[use])[tile];
+  const now = exe.supersteps[at];
+  memory.variables = 0;
+  for (const variable of exe.variables) {
+    if (isLive(variable, at)) memory.variables += pool(variable.tiles)[tile];
+  }
+  memory.receive_buffers = now ? pool(now.receive_buffers)[tile] : 0;
+  memory.temporaries = now ? pool(now.temporaries)[tile] + now.arranged : 0;
+  memory.gaps = gaps(memory.variables + memory.receive_buffers + memory.temporaries);
+  return memory;
+}
+
+// The variables that a tile holds at a superstep, largest first: [number, bytes].
+export function variablesOf(tile, at) {
+  const there = [];
+  exe.variables.forEach((variable, number) => {
+    if (variable.kind !== 'constant' && !isLive(variable, at)) return;
+    const bytes = pool(variable.tiles)[tile];
+    if (bytes > 0) there.push([number, bytes]);
+  });
+  return there.sort((a, b) => b[1] - a[1]);
+}

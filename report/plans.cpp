@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "report/plans.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <tuple>
+
+#include "codelets/codelet.h"
+#include "compiler/option_values.h"
+#include "compiler/plan/matmul.h"
+
+namespace tessera {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr size_t kMostPlans = 12;
+
+const Variable& variable_of(const Program& program, const Region& region) {
+  return program.variables[static_cast<size_t>(region.variable)];
+}
+
+// A matmul of the Program, as its lowering cut it (compiler/lower/matmul.cpp).
+struct Cut {
+  MatmulShape shape;
+  MatmulPlan plan;
+};
+
+// The superstep that adds up the partial sums that `step` writes.
+const Superstep* sum_of(const Program& program, const Superstep& step) {
+  const VariableId partials = step.compute.operands.back().region.variable;
+  for (const Superstep& other : program.supersteps)
+    if (other.compute.codelet == "reduce_partials" &&
+        other.compute.operands.front().region.variable == partials)
+      return &other;
+  return nullptr;
+}
+
+// None where the operands are not as a matmul's lowering leaves them.
+std::optional<Cut> cut_of(const Program& program, const Superstep& step) {
+  const ComputeSet& set = step.compute;
+  if (set.codelet != "matmul" || set.operands.size() < 3) return std::nullopt;
+  const Region& a = set.operands[0].region;
+  const Region& b = set.operands[1].region;
+  if (a.view.size() != 3 || b.view.size() != 3) return std::nullopt;
+  const bool shared = b.view[0] == 1;
+  const bool in_parts = a.dims[2].size < a.view[2];
+  const Superstep* last = in_parts ? sum_of(program, step) : &step;
+  if (last == nullptr) return std::nullopt;
+  Cut cut;
+  cut.shape = {.g = shared ? 1 : a.view[0],
+               .m = shared ? a.view[0] * a.view[1] : a.view[1],
+               .k = a.view[2],
+               .n = b.view[2],
+               .shared_b = shared,
+               .dtype = variable_of(program, a).dtype,
+               .partials = variable_of(program, set.operands.back().region).dtype,
+               .bias = param(last->compute.params, "bias") != 0,
+               .residual = param(last->compute.params, "residual") != 0,
+               .activation = static_cast<int>(param(last->compute.params, "activation"))};
+  cut.plan = {.g = shared ? 1 : a.dims[0].size,
+              .m = a.dims[1].size,
+              .k = a.dims[2].size,
+              .n = b.dims[2].size,
+              .serial = shared ? a.view[0] : 1};
+  return cut;
+}
+
+auto sizes_of(const MatmulPlan& plan) {
+  return std::tuple(plan.serial, plan.g, plan.m, plan.k, plan.n);
+}
+
+Json plan_json(const MatmulPlan& plan, const MatmulPlan& chosen) {
+  return {
+      {"serial", plan.serial                       },
+      {"g",      plan.g                            },
+      {"m",      plan.m                            },
+      {"k",      plan.k                            },
+      {"n",      plan.n                            },
+      {"cycles", plan.cycles                       },
+      {"bytes",  plan.bytes                        },
+      {"chosen", sizes_of(plan) == sizes_of(chosen)}
+  };
+}
+
+Json cut_json(const Cut& cut, const Target& target) {
+  const MatmulShape& shape = cut.shape;
+  const MatmulPlans plans = matmul_plans(shape, target, cut.plan.serial);
+  Json listed = Json::array();
+  bool has_chosen = false;
+  for (const MatmulPlan& plan : plans.cheapest) {
+    const bool is_chosen = sizes_of(plan) == sizes_of(cut.plan);
+    if (listed.size() >= kMostPlans && !is_chosen) continue;
+    has_chosen |= is_chosen;
+    listed.push_back(plan_json(plan, cut.plan));
+  }
+  return {
+      {"g", shape.g},
+      {"m", shape.m},
+      {"k", shape.k},
+      {"n", shape.n},
+      {"dtype", to_string(shape.dtype)},
+      {"bias", shape.bias},
+      {"residual", shape.residual},
+      {"activation", shape.activation},
+      {"chosen", plan_json(cut.plan, cut.plan)},
+      {"found", has_chosen},
+      {"considered", plans.considered},
+      {"cheapest", listed}
+  };
+}
+
+}  // namespace
+
+Json plans_json(const Executable& executable, Json& supersteps) {
+  const Program& program = executable.program;
+  using Sizes = decltype(sizes_of(MatmulPlan{}));
+  std::map<std::pair<MatmulShape, Sizes>, size_t> known;
+  Json plans = Json::array();
+  for (size_t i = 0; i < program.supersteps.size(); ++i) {
+    const std::optional<Cut> cut = cut_of(program, program.supersteps[i]);
+    if (!cut) continue;
+    const auto [at, is_new] =
+        known.try_emplace(std::pair(cut->shape, sizes_of(cut->plan)), plans.size());
+    if (is_new) plans.push_back(cut_json(*cut, program.target));
+    supersteps[i]["plan"] = at->second;
+  }
+  return plans;
+}
+
+}  // namespace tessera

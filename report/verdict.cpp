@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "report/verdict.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "cost/host_io.h"
+#include "support/human.h"
+#include "support/plain_text.h"
+
+namespace tessera {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr size_t kMostAdvice = 3;
+
+// `share` of what it is about that would be saved; below 0: not known.
+struct Saving {
+  std::string text, saves, command;
+  double share = -1;
+};
+
+std::string options_words(const Executable& executable, const OptionValues& changes = {}) {
+  OptionValues values = parse_option_values(executable.metadata.options);
+  for (const OptionValue& change : changes) {
+    const auto at = std::ranges::find(values, change.name, &OptionValue::name);
+    if (at == values.end())
+      values.push_back(change);
+    else
+      *at = change;
+  }
+  std::string words;
+  for (const std::string& word : flag_words(values)) words += " " + shell_word(word);
+  return words;
+}
+
+std::string command_with(const Executable& executable, const OptionValues& changes) {
+  return "tessera compile --input_model " + shell_word(executable.metadata.model_name) +
+         options_words(executable, changes) + " -o executable.popef";
+}
+
+void advise_on_fit(const ReportedExecutable& reported, std::vector<Saving>& savings) {
+  const Executable& executable = reported.executable;
+  for (const WayOut& way : reported.ways)
+    if (way.fits)
+      savings.push_back({"It does not fit. Compiled with " + way.change + " it does.",
+                         fmt::format("{} bytes on the fullest tile, {} cycles per batch",
+                                     human_count(way.peak_bytes), human_count(way.cycles)),
+                         command_with(executable, {}) + " " + way.change, 1});
+  if (reported.ways.empty())
+    savings.push_back({"It does not fit. This compiles variants that may.", "",
+                       "tessera report " + shell_word(executable.metadata.model_name) +
+                           options_words(executable) + " -o report.html",
+                       1});
+}
+
+// The host starts the engine once for this many batches.
+void advise_on_starts(const Executable& executable, const Json& cycles,
+                      std::vector<Saving>& savings) {
+  constexpr int64_t kBatches = 16;
+  Program program = executable.program;
+  if (program.host.batches_per_step >= kBatches) return;
+  const auto now = cycles["seconds_per_batch"].get<double>();
+  const double compute = cycles["total"].get<double>() / program.target.clock_hz;
+  program.host.batches_per_step = kBatches;
+  const double then = compute + host_seconds(program, compute);
+  savings.push_back({
+      fmt::format("The host starts the engine for every {}, which takes {}.",
+                  executable.program.host.batches_per_step == 1
+                      ? "batch"
+                      : fmt::format("{} batches", executable.program.host.batches_per_step),
+                  human_seconds(program.target.host_run_seconds)),
+      fmt::format("{} of {} per batch (modelled)", human_seconds(now - then), human_seconds(now)),
+      command_with(executable, {{"batches_per_step", std::to_string(kBatches)}}
+       ),
+      (now - then) / now
+  });
+}
+
+bool is_wide(const Program& program) {
+  int64_t wide = 0, all = 0;
+  for (const Variable& variable : program.variables) {
+    if (variable.kind != VariableKind::Constant) continue;
+    all += variable.bytes();
+    if (variable.dtype == DType::F32) wide += variable.bytes();
+  }
+  return wide * 2 > all;
+}
+
+void advise_on_executable(const ReportedExecutable& reported, const Json& json,
+                          const Json& useful_share, std::vector<Saving>& savings) {
+  const Executable& executable = reported.executable;
+  if (!json["inspection"]["memory"]["fits"].get<bool>()) advise_on_fit(reported, savings);
+  advise_on_starts(executable, json["inspection"]["cycles"], savings);
+  const PackingContract& packing = executable.metadata.packing;
+  if (packing.form == PackingForm::None && packing.request_size == RequestSize::Tokens) {
+    const bool known = useful_share.is_number();
+    const double wasted = known ? 1 - useful_share.get<double>() : -1;
+    savings.push_back({
+        "Shorter requests are padded to whole rows. Packed, they share rows.",
+        known ? fmt::format("up to {:.0f} % of the tokens of a batch", 100 * wasted)
+              : "what padding takes: see Packing",
+        command_with(executable, {{"passes", "insert_attention_mask"}}
+         ), wasted
+    });
+  }
+  if (is_wide(executable.program))
+    savings.push_back({
+        "Weights are in fp32. In fp16 they take half the memory, and the matrix unit "
+        "multiplies four times as fast.",
+        "", command_with(executable, {{"precision", "fp16"}}
+          ), -1
+    });
+}
+
+void advise_on_log(const Json& log, std::vector<Saving>& savings) {
+  const auto all = std::max(1e-9, log["sums"]["compile_seconds"].get<double>());
+  for (const Json& advice : log["advice"]) {
+    if (!advice["recommended"].is_null()) {
+      const Json& option = advice["options"][advice["recommended"].get<size_t>()];
+      const auto saved = option["saved_seconds"].get<double>();
+      savings.push_back({advice["model"].get<std::string>() + ": " +
+                             option["name"].get<std::string>() + " instead of " +
+                             std::to_string(advice["compiles"].get<int64_t>()) + " compiles.",
+                         human_seconds(saved) + " of compiling (host)",
+                         option["command"].get<std::string>(), saved / all});
+    }
+    for (const Json& slip : advice["slips"]) {
+      const auto saved = slip["seconds"].get<double>();
+      savings.push_back({slip["text"].get<std::string>(),
+                         human_seconds(saved) + " of waiting (host)",
+                         slip["command"].get<std::string>(), saved / all});
+    }
+  }
+}
+
+Json advice_json(std::vector<Saving> savings) {
+  std::ranges::stable_sort(savings, std::greater<>(), &Saving::share);
+  savings.resize(std::min(savings.size(), kMostAdvice));
+  Json json = Json::array();
+  for (const Saving& saving : savings)
+    json.push_back({
+        {"text",    saving.text                                   },
+        {"saves",   saving.saves                                  },
+        {"share",   saving.share < 0 ? Json() : Json(saving.share)},
+        {"command", saving.command                                }
+    });
+  return json;
+}
+
+// Of the batches that a run, a bench or a log tells of.
+Json useful_share(const Json& document) {
+  if (document.contains("run")) return document["run"]["occupancy"]["token_fill"];
+  if (document.contains("bench")) {
+    const Json& figures = document["bench"]["figures"];
+    if (figures.contains("token_fill")) return figures["token_fill"];
+    if (figures.contains("runs") && figures["runs"].is_array() && !figures["runs"].empty() &&
+        figures["runs"][0].contains("fill"))
+      return figures["runs"][0]["fill"];
+  }
+  if (document.contains("logs"))
+    for (const Json& advice : document["logs"][0]["advice"])
+      if (!advice["options"].empty()) return advice["options"][0]["useful_share"];
+  return {};
+}
+
+}  // namespace
+
+std::string compile_command(const Executable& executable) { return command_with(executable, {}); }
+
+Json verdict_json(const ReportInputs& inputs, const Json& document) {
+  Json verdict = Json::object();
+  std::vector<Saving> savings;
+  verdict["useful_token_share"] = useful_share(document);
+  if (!inputs.executables.empty()) {
+    const Json& json = document["executables"][0];
+    const Json& inspection = json["inspection"];
+    verdict["fits"] = inspection["memory"]["fits"];
+    verdict["peak_bytes"] = inspection["memory"]["peak_bytes"];
+    verdict["bytes_per_tile"] = json["target"]["bytes_per_tile"];
+    verdict["fullest_tile"] = inspection["memory"]["peak_tile"];
+    verdict["peak_superstep"] = inspection["memory"]["peak_superstep"];
+    verdict["cycles"] = inspection["cycles"]["total"];
+    verdict["seconds_per_batch"] = inspection["cycles"]["seconds_per_batch"];
+    verdict["target"] = inspection["target"];
+    advise_on_executable(inputs.executables[0], json, verdict["useful_token_share"], savings);
+  }
+  if (!inputs.logs.empty()) {
+    verdict["compiles"] = document["logs"][0]["sums"]["compiles"];
+    verdict["compile_seconds"] = document["logs"][0]["sums"]["compile_seconds"];
+    verdict["causes"] = document["logs"][0]["sums"]["causes"];
+    advise_on_log(document["logs"][0], savings);
+  }
+  verdict["advice"] = advice_json(std::move(savings));
+  return verdict;
+}
+
+}  // namespace tessera

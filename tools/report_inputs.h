@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a report is made of, by what is in the files.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "report/report.h"
+#include "support/minisign.h"
+#include "tools/verb.h"
+
+namespace tessera::tools {
+
+enum class InputKind : uint8_t { Executable, Model, Events, Record, Bench };
+const char* to_words(InputKind kind);  // "an executable", …
+
+// Errors: it cannot be read; it is JSON and nothing that Tessera writes.
+Expected<InputKind> kind_of(const std::string& path);
+
+// Reads it, or, where it is a model, compiles it. Errors: as those of the readers; a third
+// executable or events file, a second record or bench result.
+Status add_input(const std::string& path, const CompileOptions& options,
+                 const std::optional<PublicKey>& key, ReportInputs& inputs);
+
+}  // namespace tessera::tools
