@@ -49,6 +49,7 @@ set(TESSERA_PUBLIC_HEADERS
   session/events.def
   session/events.h
   session/key.h
+  session/metrics.h
   session/padding.h
   session/session.h
   support/check.h

@@ -117,6 +117,9 @@ class BatchFormer {
 
   bool closed() const { return closed_; }
   size_t waiting() const { return queue_.size(); }
+  Time oldest_wait(Time now) const {  // 0: nobody waits
+    return queue_.size() == 0 ? Time(0) : now - queue_.oldest().since;
+  }
   int in_flight() const { return in_flight_; }
   RequestId next_id() const { return next_id_; }
   int64_t pinned() const { return pinned_; }

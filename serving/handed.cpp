@@ -28,7 +28,7 @@ void Handed::refuse(RequestId id, Error error) {
   waiting_.erase(place);
 }
 
-void Handed::answer(const FormedBatch& batch, std::vector<Pending>& riders,
+void Handed::answer(const FormedBatch& batch, std::vector<Pending>& riders, const Ride& ride,
                     Expected<std::vector<Answer>> answers, Time end, OnlineMetrics& metrics) {
   for (size_t i = 0; i < riders.size(); ++i) {
     Pending& rider = riders[i];
@@ -49,7 +49,10 @@ void Handed::answer(const FormedBatch& batch, std::vector<Pending>& riders,
     metrics.not_finite += !(*answers)[i].not_finite.empty();
     if (end > rider.deadline) ++metrics.missed_answered;
     metrics.answer_seconds.add(std::chrono::duration<double>(end - rider.since).count());
-    outbox_.put({id, std::exchange(rider.done, nullptr), std::move((*answers)[i])});
+    Answer& answer = (*answers)[i];
+    answer.ride = ride;
+    answer.ride.queue = batch.at - rider.since;
+    outbox_.put({id, std::exchange(rider.done, nullptr), std::move(answer)});
   }
 }
 

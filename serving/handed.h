@@ -37,7 +37,8 @@ class Handed {
 
   // The result of a request that waits; of those that ride and were not cancelled. Both count.
   void refuse(RequestId id, Error error);
-  void answer(const FormedBatch& batch, std::vector<Pending>& riders,
+  // `ride` is the batch's, without what each request has of its own.
+  void answer(const FormedBatch& batch, std::vector<Pending>& riders, const Ride& ride,
               Expected<std::vector<Answer>> answers, Time end, OnlineMetrics& metrics);
 
   // Cancelled: the caller calls this, without the lock, and says that it has gone. Null where a

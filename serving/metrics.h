@@ -59,6 +59,17 @@ struct OnlineMetrics {
   double segment_fill() const;
 };
 
+// Is told one metric after another: its family, then its samples. Names are without "tessera_".
+class MetricReader {
+ public:
+  virtual ~MetricReader() = default;
+  // `type`: counter, gauge or histogram.
+  virtual void family(std::string_view name, std::string_view type, std::string_view help) = 0;
+  virtual void sample(double value, std::string_view label = "", std::string_view of = "") = 0;
+  virtual void histogram(const Histogram& values) = 0;
+};
+void read_metrics(const OnlineMetrics& metrics, MetricReader& reader);
+
 // Prometheus' text exposition format, version 0.0.4; every sample has the label model.
 std::string prometheus_text(const OnlineMetrics& metrics, std::string_view model);
 

@@ -237,6 +237,11 @@ std::vector<BatchRecord> PackRunner::records() const {
   return {impl_->records.begin(), impl_->records.end()};
 }
 
+std::chrono::nanoseconds PackRunner::oldest_wait() const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->former->oldest_wait(impl_->now());
+}
+
 OnlineMetrics PackRunner::metrics() const {
   const std::lock_guard lock(impl_->mutex);
   return impl_->former->metrics();

@@ -96,6 +96,7 @@ class PackRunner {
 
   std::vector<BatchRecord> records() const;  // of batches that have ended, in their order
   OnlineMetrics metrics() const;
+  std::chrono::nanoseconds oldest_wait() const;  // of the requests that wait; 0: none does
 
  private:
   PackRunner();

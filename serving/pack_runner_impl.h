@@ -24,7 +24,7 @@ struct PackRunner::Impl {
     std::vector<Handed::Pending> riders;
     std::unique_ptr<RunningBatch> running;
     Status started;  // why nothing is running
-    Time packing_began{0};
+    Time packing_began{0}, packed{0};
   };
 
   std::shared_ptr<ModelRunner> runner;  // of the executor, where that is ours

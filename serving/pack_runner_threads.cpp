@@ -30,7 +30,7 @@ void PackRunner::Impl::keep_up(void (Impl::*loop)()) {
 void PackRunner::Impl::recover(bool packs, const Error& error) {
   std::unique_lock lock(mutex);
   std::unique_ptr<Flight>& mine = packs ? forming : landing;
-  if (mine) handed.answer(mine->batch, mine->riders, error, now(), former->metrics());
+  if (mine) handed.answer(mine->batch, mine->riders, {}, error, now(), former->metrics());
   if (mine && packs) former->done(now());
   mine.reset();
   if (packs) {
@@ -89,7 +89,8 @@ void PackRunner::Impl::send(FormedBatch batch, std::unique_lock<std::mutex>& loc
     return {};
   });
   lock.lock();
-  const Time took = now() - flight->packing_began;
+  flight->packed = now();
+  const Time took = flight->packed - flight->packing_began;
   former->metrics().pack_seconds.add(std::chrono::duration<double>(took).count());
   flights.push_back(std::move(forming));
   flight_came.notify_one();
@@ -127,7 +128,13 @@ void PackRunner::Impl::land(Flight& flight) {
                      batch.packed.tokens, batch.reason, seconds});
   if (std::ssize(records) > config.max_records) records.pop_front();
   work_came.notify_one();
-  handed.answer(batch, flight.riders, std::move(answers), end, former->metrics());
+  const Ride ride{.reason = batch.reason,
+                  .requests = std::ssize(batch.riders),
+                  .tokens = batch.packed.tokens,
+                  .cells = row_tokens(executor->contract()),
+                  .pack = flight.packed - flight.packing_began,
+                  .run = end - flight.packed};
+  handed.answer(batch, flight.riders, ride, std::move(answers), end, former->metrics());
   handed.deliver(lock);
   results_went.notify_all();
 }

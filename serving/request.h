@@ -2,6 +2,7 @@
 // One caller's text, and what the model said of it.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -11,6 +12,7 @@
 
 #include "executor/host_arrays.h"
 #include "executor/not_finite.h"
+#include "serving/metrics.h"
 #include "support/expected.h"
 
 namespace tessera {
@@ -28,11 +30,20 @@ struct Request {
 // Whether the shape is one of this model's inputs is the runner's to check.
 Expected<Request> request_from(const InputViews& arrays);
 
+// How an answer came about: its batch, and the host's time.
+struct Ride {
+  CloseReason reason = CloseReason::Tokens;     // why the batch was closed
+  int64_t requests = 0, tokens = 0, cells = 0;  // of the batch; cells: tokens that it had room for
+  std::chrono::nanoseconds queue{0};            // from submission to the closing of the batch
+  std::chrono::nanoseconds pack{0}, run{0};     // of the batch: making its tensors, running it
+};
+
 struct Answer {
   // By output: the request's own items only, row-major bytes in the anchor's dtype.
   std::map<std::string, std::vector<std::byte>> outputs;
   uint64_t batch = 0;   // which batch it rode in
   int64_t ordinal = 0;  // its place there, from 0
+  Ride ride = {};       // of a PackRunner
   // Why it has no outputs although its batch ran: the model computed an index from it that a table
   // does not have.
   std::optional<Error> refused = {};

@@ -62,6 +62,11 @@ std::vector<RecompileEvent> EventLog::events() const {
   return {events_.begin(), events_.end()};
 }
 
+SessionCounts EventLog::counts() const {
+  const std::lock_guard lock(mutex_);
+  return metrics_.counts();
+}
+
 std::string EventLog::metrics_text() const {
   const std::lock_guard lock(mutex_);
   return metrics_.text();

@@ -36,6 +36,7 @@ class EventLog {
   // The last events, oldest first.
   std::vector<RecompileEvent> events() const;
   std::string metrics_text() const;
+  SessionCounts counts() const;
   void set_cache_bytes(int64_t bytes);
   void tell(const std::string& line) const;
   bool has_counts() const;

@@ -62,6 +62,10 @@ void Metrics::add(const RecompileEvent& event) {
     pad_tokens_ += elements_of(event.policy.padded_to) - elements_of(event.shapes);
 }
 
+SessionCounts Metrics::counts() const {
+  return {compiles_, recompiles_, hits_, misses_, refused_, seconds_};
+}
+
 std::string Metrics::text() const {
   const std::string model = "model=\"" + label(model_) + "\"";
   std::string text;

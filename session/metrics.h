@@ -13,6 +13,13 @@
 
 namespace tessera {
 
+// By the word of the cause (session/events.def).
+struct SessionCounts {
+  std::map<std::string_view, int64_t> compiles, recompiles;
+  int64_t hits = 0, misses = 0, refused = 0;
+  double compile_seconds = 0;
+};
+
 // Not thread-safe.
 class Metrics {
  public:
@@ -20,6 +27,7 @@ class Metrics {
   void answered(const InputShapes& shapes);  // a batch whose executable was ready
   void set_cache_bytes(int64_t bytes) { cache_bytes_ = bytes; }
   std::string text() const;
+  SessionCounts counts() const;
 
   // Upper ends of the histogram of compile seconds.
   static constexpr std::array kBuckets{0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0};

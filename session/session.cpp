@@ -132,6 +132,7 @@ Expected<HostTensors> Session::run(const InputViews& inputs) {
 
 std::vector<RecompileEvent> Session::events() const { return impl_->log.events(); }
 std::string Session::metrics() const { return impl_->log.metrics_text(); }
+SessionCounts Session::counts() const { return impl_->log.counts(); }
 
 void Session::finish_background() { impl_->background.finish(); }
 

@@ -15,6 +15,7 @@
 #include "compiler/options.h"
 #include "executor/model_runner.h"
 #include "session/events.h"
+#include "session/metrics.h"
 #include "session/padding.h"
 #include "support/expected.h"
 
@@ -73,7 +74,8 @@ class Session {
   // The last 4096 events, oldest first.
   std::vector<RecompileEvent> events() const;
   std::string metrics() const;  // Prometheus' text format
-  void finish_background();     // waits until nothing is left to compile
+  SessionCounts counts() const;
+  void finish_background();  // waits until nothing is left to compile
 
  private:
   static Expected<std::unique_ptr<Session>> open_unguarded(const std::string& model_path,

@@ -15,6 +15,7 @@
 #include "support/file.h"
 #include "support/lines.h"
 #include "tools/request_arrays.h"
+#include "tools/runner_flags.h"
 #include "tools/stranger_flags.h"
 #include "tools/tensors.h"
 
@@ -24,18 +25,6 @@ namespace {
 using Words = std::vector<std::string>;
 
 constexpr int64_t kMostMicroseconds = int64_t{3600} * 24 * 365 * 1'000'000;
-
-Expected<int64_t> number(const po::variables_map& flags, const char* name, int64_t least,
-                         int64_t most) {
-  const auto value = flags[name].as<int64_t>();
-  if (value >= least && value <= most) return value;
-  return Error{fmt::format("--{}: {}, must be in {}..{}", name, value, least, most),
-               ErrorKind::Usage};
-}
-
-Expected<Time> microseconds(const po::variables_map& flags, const char* name) {
-  return Time(std::chrono::microseconds(TRY(number(flags, name, 0, kMostMicroseconds))));
-}
 
 bool is_virtual(const po::variables_map& flags) { return flags["virtual"].as<bool>(); }
 
@@ -66,14 +55,9 @@ Status choose_contract(const po::variables_map& flags, OnlinePlan& plan) {
         ErrorKind::Usage};
   }
   plan.contract.form = PackingForm::B;
-  plan.contract.rows = TRY(number(flags, "rows", 1, 1 << 20));
-  plan.contract.row_length = TRY(number(flags, "row_length", 1, 1 << 20));
+  plan.contract.rows = TRY(number_flag(flags, "rows", 1, 1 << 20));
+  plan.contract.row_length = TRY(number_flag(flags, "row_length", 1, 1 << 20));
   return {};
-}
-
-// A runner's option is a flag of its name; times are given in microseconds.
-std::string flag_of(const RunnerOptionRow& row) {
-  return std::string(row.name) + (row.kind == RunnerOptionKind::Seconds ? "_microseconds" : "");
 }
 
 // What bench says by itself: warm_up is always on where batches are run, records are not read, the
@@ -82,31 +66,6 @@ bool is_online_flag(const RunnerOptionRow& row) {
   for (const char* name : {"policy", "timeout", "warm_up", "max_records", "strip_padding"})
     if (row.name == name) return false;
   return true;
-}
-
-std::string text_of(const RunnerOptionRow& row, const po::variable_value& value) {
-  const auto* number = boost::any_cast<int64_t>(&value.value());
-  if (!number) return value.as<std::string>();
-  if (row.kind != RunnerOptionKind::Seconds) return fmt::format("{}", *number);
-  return fmt::format("{}", static_cast<double>(*number) / 1e6);
-}
-
-// Of a count, or of a time in microseconds.
-int64_t usual_number(const RunnerOptionRow& row) {
-  const double usual = std::stod(row.usual);
-  return std::llround(row.kind == RunnerOptionKind::Seconds ? usual * 1e6 : usual);
-}
-
-Status set_runner_options(const po::variables_map& flags, RunnerOptions& options) {
-  for (const RunnerOptionRow& row : runner_option_rows()) {
-    const std::string flag = flag_of(row);
-    if (!flags.count(flag) || flags[flag].defaulted()) continue;
-    if (row.kind == RunnerOptionKind::Seconds)
-      if (const auto time = microseconds(flags, flag.c_str()); !time) return time.error();
-    const Status good = row.parse(text_of(row, flags[flag]), options);
-    if (!good) return Error{"--" + good.error().message, ErrorKind::Usage};
-  }
-  return {};
 }
 
 // The runner measures a batch, or takes the target's time for it.
@@ -133,7 +92,7 @@ Status choose_virtual_time(const po::variables_map& flags, OnlinePlan& plan) {
   FormerConfig& former = plan.former();
   if (flags["margin_microseconds"].defaulted()) former.margin = Time(0);
   if (flags["lead_microseconds"].defaulted()) former.lead = Time(0);
-  former.batch_time = TRY(microseconds(flags, "batch_microseconds"));
+  former.batch_time = TRY(microseconds_flag(flags, "batch_microseconds"));
   plan.batch_time = "given";
   if (former.batch_time == Time(0) && plan.runner != nullptr) {
     const double modelled =
@@ -166,13 +125,13 @@ Expected<int32_t> vocabulary(const po::variables_map& flags, const OnlinePlan& p
 Status draw_requests(const po::variables_map& flags, OnlinePlan& plan) {
   WorkloadOptions options;
   options.seed = flags["seed"].as<uint32_t>();
-  options.count = TRY(number(flags, "requests", 1, 100'000'000));
+  options.count = TRY(number_flag(flags, "requests", 1, 100'000'000));
   options.average = flags["avg_seq_len"].as<double>();
   const auto longest = flags["max_seq_len"].as<int64_t>();
   options.longest = longest > 0 ? longest : longest_request(plan.contract);
   options.vocabulary = TRY(vocabulary(flags, plan));
   plan.workload = TRY(synthetic_workload(options));
-  const Time deadline = TRY(microseconds(flags, "deadline_microseconds"));
+  const Time deadline = TRY(microseconds_flag(flags, "deadline_microseconds"));
   for (const SyntheticRequest& request : plan.workload) {
     const Time until = deadline > Time(0) ? deadline : kNever;
     plan.arrivals.push_back({
@@ -211,7 +170,8 @@ Status choose_requests(const po::variables_map& flags, OnlinePlan& plan) {
   } else {
     TRY(draw_requests(flags, plan));
   }
-  if (clients) plan.clients = TRY(number(flags, "clients", 1, is_virtual(flags) ? 1 << 20 : 1024));
+  if (clients)
+    plan.clients = TRY(number_flag(flags, "clients", 1, is_virtual(flags) ? 1 << 20 : 1024));
   if (rate) {
     const auto per_second = flags["rate"].as<double>();
     if (!(per_second > 0 && per_second <= 1e9))
@@ -310,17 +270,7 @@ po::options_description online_plan_flags() {
       "batch_microseconds", number(0), "--virtual: what a batch takes; 0: as modelled")(
       "rows", number(16), "--virtual without an executable: rows of a batch (form B)")(
       "row_length", number(256), "and their tokens");
-  for (const RunnerOptionRow& row : runner_option_rows()) {
-    if (!is_online_flag(row)) continue;
-    const po::value_semantic* value = nullptr;
-    if (row.kind == RunnerOptionKind::Truth)
-      value = po::value<std::string>()->default_value(row.usual)->implicit_value("true");
-    else if (row.kind == RunnerOptionKind::Word)
-      value = po::value<std::string>()->default_value(row.usual);
-    else
-      value = number(usual_number(row));
-    online.add_options()(flag_of(row).c_str(), value, row.help.data());
-  }
+  add_runner_flags(online, is_online_flag);
   return online;
 }
 

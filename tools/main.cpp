@@ -24,8 +24,8 @@ namespace {
 std::vector<Verb> verbs() {
   return {check_verb(),      compile_verb(), run_verb(),     bench_verb(),      inspect_verb(),
           recompiles_verb(), report_verb(),  convert_verb(), make_model_verb(), requests_verb(),
-          pack_verb(),       trace_verb(),   verify_verb(),  sign_verb(),       keygen_verb(),
-          doctor_verb(),     version_verb()};
+          pack_verb(),       serve_verb(),   trace_verb(),   verify_verb(),     sign_verb(),
+          keygen_verb(),     doctor_verb(),  version_verb()};
 }
 
 void print_overview() {

@@ -41,6 +41,7 @@ Verb make_model_verb();
 Verb pack_verb();
 Verb requests_verb();
 Verb trace_verb();
+Verb serve_verb();
 Verb verify_verb();
 Verb sign_verb();
 Verb keygen_verb();

@@ -25,7 +25,7 @@ Words with(Words words, const Words& more) {
 
 TEST(LimitFlag, every_verb_that_reads_files_lists_the_limits_and_their_defaults) {
   for (const char* verb :
-       {"compile", "run", "bench", "inspect", "recompiles", "convert", "pack", "trace"}) {
+       {"compile", "run", "bench", "inspect", "recompiles", "convert", "pack", "serve", "trace"}) {
     const Result help = tessera({verb, "--help"});
     for (const LimitRow& row : limit_rows())
       EXPECT_THAT(help.out,
@@ -51,6 +51,7 @@ TEST(LimitFlag, a_file_of_too_many_vertices_is_refused_by_every_verb) {
            Words{"inspect", kVertices, "--cycles", "--json"},
            Words{"run", kVertices, "--random", "yes"},
            Words{"bench", kVertices},
+           Words{"serve", "stranger=" + kVertices, "--http_port", "0", "--grpc_port", "-1"},
            Words{"trace", kVertices, "-o", path("vertices.pftrace")},
            Words{"run", kVertices, "--random", "yes", "--isolated"},
            Words{"pack", "--random", "10", "--executable", kVertices}

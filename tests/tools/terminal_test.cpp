@@ -102,6 +102,8 @@ TEST_F(Terminal, every_verb_prints_plain_text) {
   EXPECT_EQ(plain({"trace", popef, "-o", path("turned.pftrace")}).exit_code, 0);
   plain({"trace", popef, "-o", path("turned.pftrace"), "--json"});
   plain({"trace", path("none" + kEscape), "-o", path("t.pftrace")});
+  plain({"serve", "t=" + path("none" + kEscape), "--http_port", "0"});
+  plain({"serve", kEscape + "=" + popef, "--host", kEscape});
   plain({"run", popef, "--random", "yes", "--outputs", path("t_out")});
   plain({"run", popef, "--inputs", path("none" + kEscape)});
   plain({"run", model, "--random", ids + "=4,16", ids + "=4,12", "--events", path("t.jsonl"),

@@ -23,7 +23,7 @@ TEST(Help, every_verb_teaches_with_an_example) {
   EXPECT_EQ(overview.exit_code, 0);
   for (const char* verb :
        {"check", "compile", "run", "bench", "inspect", "recompiles", "convert", "make-model",
-        "pack", "trace", "verify", "sign", "keygen", "doctor", "version"}) {
+        "pack", "serve", "trace", "verify", "sign", "keygen", "doctor", "version"}) {
     EXPECT_THAT(overview.out, HasSubstr(verb));
     const Result help = tessera({verb, "--help"});
     EXPECT_EQ(help.exit_code, 0);
