@@ -95,6 +95,12 @@ Status set_models(const po::variables_map& flags, server::ServerOptions& options
   options.folder.poll = std::chrono::seconds(TRY(number_flag(flags, "poll_seconds", 0, 86400)));
   options.allow_control = flags["allow_model_control"].as<bool>();
   const bool has_folder = !options.folder.path.empty();
+  const bool has_onnx = std::ranges::any_of(
+      options.models, [](const auto& model) { return model.path.ends_with(".onnx"); });
+  if (!has_folder && !has_onnx) TRY(check_no_session_flags(flags));
+  if (!flags["metrics"].defaulted())
+    return Error{"--metrics: is for runs that end, must be left out: GET /metrics has them",
+                 ErrorKind::Usage};
   if (words.empty() && !has_folder)
     return Error{"serve: no model, must be at least one NAME=MODEL.popef or a --model_folder",
                  ErrorKind::Usage};

@@ -95,6 +95,7 @@ TEST(Serve, what_it_cannot_serve_is_an_error_before_it_listens) {
   refused({model, "--http_port", "70000"}, 2, "must be in 0..65535");
   refused({model, "--allow_model_control"}, 2, "for a --model_folder");
   refused({model, "--policy", "best"}, 2, "--policy");
+  refused({model, "--warm_up", "input_ids=4,8"}, 2, "needs an ONNX model");
   refused({"--model_folder", path("no_folder")}, 1, "must be a folder of models");
 }
 
