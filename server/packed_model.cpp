@@ -7,6 +7,7 @@
 #include <cmath>
 #include <mutex>
 
+#include "packing/pack.h"
 #include "serving/rejection.h"
 #include "serving/request_contract.h"
 #include "support/guard.h"
