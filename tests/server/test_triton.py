@@ -1,66 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`tessera serve` as clients see it that others wrote: tritonclient over HTTP and gRPC, kserve's
-client, and Prometheus' parser."""
+"""`tessera serve` as Triton's clients see it, over HTTP and gRPC, and Prometheus' parser."""
 
 import asyncio
-import os
-import pathlib
-import re
-import signal
-import subprocess
-import tempfile
 import unittest
+import urllib.request
 
 import numpy as np
 import tritonclient.grpc
 import tritonclient.grpc.aio
 import tritonclient.http
 from prometheus_client.parser import text_string_to_metric_families
+from served import IDS, MASK, Served
 from tritonclient.utils import InferenceServerException
 
-try:
-    import kserve
-except ImportError:
-    kserve = None
 
-TESSERA = os.environ["TESSERA"]
-IDS = np.array([[5, 6, 7, 8], [9, 3, 0, 0]], np.int64)
-MASK = np.array([[1, 1, 1, 1], [1, 1, 0, 0]], np.int64)
-
-
-class Served(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.folder = tempfile.TemporaryDirectory()
-        at = pathlib.Path(cls.folder.name)
-        model, executable = at / "tiny.onnx", at / "tiny.popef"
-        subprocess.run([TESSERA, "make-model", "--preset", "tiny", "-o", model], check=True)
-        words = f"compile --input_model {model} --input_shape input_ids=4,16 --target test"
-        words += f" --pack_args max_valid_num=12 segment_max_size=16 -o {executable}"
-        subprocess.run([TESSERA, *words.split()], check=True, stdout=subprocess.DEVNULL)
-        cls.server = subprocess.Popen(
-            [TESSERA, "serve", f"bert={executable}", "--http_port", "0", "--grpc_port", "0"],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        ports = {}
-        while len(ports) < 2:
-            line = cls.server.stdout.readline()
-            if not line:
-                raise RuntimeError("the server has ended")
-            if found := re.match(r"listening at \S+ port (\d+) \((\w+)\)", line):
-                ports[found[2]] = int(found[1])
-        cls.http, cls.grpc = f"127.0.0.1:{ports['REST']}", f"127.0.0.1:{ports['gRPC']}"
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.send_signal(signal.SIGTERM)
-        code = cls.server.wait(timeout=60)
-        cls.server.stdout.close()
-        cls.folder.cleanup()
-        if code != 0:
-            raise AssertionError(f"the server ended with {code}")
-
+class Client(Served):
     def infer(self, client, kind, binary=None, **options):
         inputs, with_data = [], {} if binary is None else {"binary_data": binary}
         for name, array in (("input_ids", IDS), ("attention_mask", MASK)):
@@ -75,7 +29,7 @@ class Served(unittest.TestCase):
         return logits
 
 
-class Triton(Served):
+class Triton(Client):
     def test_http_with_and_without_binary_tensors(self):
         with tritonclient.http.InferenceServerClient(self.http) as client:
             self.assertTrue(client.is_server_live())
@@ -134,40 +88,12 @@ class Triton(Served):
         self.assertIn("streaming is not there", str(errors[0]))
 
 
-class Kserve(Served):
-    def setUp(self):
-        if kserve is None:
-            self.skipTest("left out: kserve")
-
-    def test_rest_and_grpc(self):
-        async def run():
-            from kserve.inference_client import InferenceRESTClient, RESTConfig
-
-            client = InferenceRESTClient(RESTConfig(protocol="v2"))
-            url = f"http://{self.http}"
-            self.assertTrue(await client.is_server_live(url))
-            self.assertTrue(await client.is_server_ready(url))
-            self.assertTrue(await client.is_model_ready(url, "bert"))
-            inputs = []
-            for name, array in (("input_ids", IDS), ("attention_mask", MASK)):
-                inputs.append(kserve.InferInput(name, list(array.shape), "INT64"))
-                inputs[-1].set_data_from_numpy(array, binary_data=False)
-            request = kserve.InferRequest("bert", inputs)
-            rest = await client.infer(url, request, model_name="bert")
-            over_grpc = await kserve.InferenceGRPCClient(self.grpc).infer(request)
-            np.testing.assert_array_equal(
-                rest.outputs[0].as_numpy(), over_grpc.outputs[0].as_numpy()
-            )
-            self.assertEqual(list(rest.outputs[0].shape), [2, 4])
-
-        asyncio.run(run())
-
-
-class Prometheus(Served):
+class Prometheus(Client):
     def test_metrics_are_read_by_its_parser(self):
         with tritonclient.http.InferenceServerClient(self.http) as client:
             self.infer(client, tritonclient.http, True)
-            text = client._get("/metrics", headers=None, query_params=None).read().decode()
+        with urllib.request.urlopen(f"http://{self.http}/metrics") as page:
+            text = page.read().decode()
         families = {family.name: family for family in text_string_to_metric_families(text)}
         success = families["nv_inference_request_success"].samples[0]
         self.assertEqual((success.labels["model"], success.value), ("bert", 1))
