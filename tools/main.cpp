@@ -21,18 +21,11 @@
 namespace tessera::tools {
 namespace {
 
-std::vector<Verb> verbs() {
-  return {check_verb(),      compile_verb(), run_verb(),     bench_verb(),      inspect_verb(),
-          recompiles_verb(), report_verb(),  convert_verb(), make_model_verb(), requests_verb(),
-          pack_verb(),       serve_verb(),   trace_verb(),   verify_verb(),     sign_verb(),
-          keygen_verb(),     doctor_verb(),  version_verb()};
-}
-
 void print_overview() {
   print(
       "usage: tessera VERB [FLAGS]\n\n"
       "Compiles ONNX encoders for a simulated IPU and runs them with packed inputs.\n\n");
-  for (const Verb& verb : verbs()) print("  {:<12} {}\n", verb.name, verb.summary);
+  for (const Verb& verb : all_verbs()) print("  {:<12} {}\n", verb.name, verb.summary);
   print(
       "\n'tessera VERB --help' tells each verb's flags and gives an example.\n"
       "Exit codes: 0 ok, 1 error, 2 usage, 3 refused by a policy or a limit, 4 out of tile "
@@ -64,13 +57,7 @@ std::string parse_failure(const po::error& error, const po::options_description&
 }
 
 int run_verb_with(const Verb& verb, const std::vector<std::string>& words) {
-  po::options_description flags = verb.flags();
-  po::options_description general("General");
-  general.add_options()(
-      "progress", po::value<std::string>()->default_value("auto"),
-      "how long work shows how far it is, on stderr: none, plain, bar or json; auto: "
-      "a bar on a terminal")("help,h", "show this help");
-  flags.add(general);
+  const po::options_description flags = all_flags(verb);
   po::variables_map map;
   try {
     po::positional_options_description positional;
@@ -106,7 +93,7 @@ int main_with(const std::vector<std::string>& words) {
   // "help VERB" is "VERB --help".
   const std::string name = help ? words[1] : words[0] == "--version" ? "version" : words[0];
   std::vector<std::string> known;
-  for (const Verb& verb : verbs()) {
+  for (const Verb& verb : all_verbs()) {
     known.push_back(verb.name);
     if (name == verb.name)
       return run_verb_with(verb, help ? std::vector<std::string>{"--help"}

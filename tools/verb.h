@@ -45,7 +45,13 @@ Verb serve_verb();
 Verb verify_verb();
 Verb sign_verb();
 Verb keygen_verb();
+Verb completion_verb();
 Verb version_verb();
+
+// Every verb, in the order in which help lists them.
+std::vector<Verb> all_verbs();
+// Its flags, and those that every verb has.
+po::options_description all_flags(const Verb& verb);
 
 // Flags of everything that compiles, in PopRT's spelling, and what they say.
 po::options_description compile_flags();

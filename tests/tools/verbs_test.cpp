@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "support/npy.h"
@@ -23,7 +24,7 @@ TEST(Help, every_verb_teaches_with_an_example) {
   EXPECT_EQ(overview.exit_code, 0);
   for (const char* verb :
        {"check", "compile", "run", "bench", "inspect", "recompiles", "convert", "make-model",
-        "pack", "serve", "trace", "verify", "sign", "keygen", "doctor", "version"}) {
+        "pack", "serve", "trace", "verify", "sign", "keygen", "completion", "doctor", "version"}) {
     EXPECT_THAT(overview.out, HasSubstr(verb));
     const Result help = tessera({verb, "--help"});
     EXPECT_EQ(help.exit_code, 0);
@@ -542,6 +543,38 @@ TEST(Progress, is_told_as_asked_and_only_on_stderr) {
   const Json first = Json::parse(json.substr(0, json.find('\n')));
   EXPECT_EQ(first["now"], "loading");
   EXPECT_THAT(with("bar").err, AllOf(HasSubstr("loading"), ::testing::EndsWith("\r\033[K")));
+}
+
+// What bash offers for these words, the last of which is not finished.
+std::string offered(const std::string& words) {
+  const std::string script = path("complete.sh"), out = path("offered");
+  write_file(script, tessera({"completion", "bash"}).out + "\nCOMP_WORDS=(" + words +
+                         ")\nCOMP_CWORD=$((${#COMP_WORDS[@]} - 1))\n_tessera\n"
+                         "echo \"${COMPREPLY[*]}\"\n");
+  EXPECT_EQ(std::system(("bash -eu " + script + " > " + out).c_str()), 0);
+  return read_file(out);
+}
+
+TEST(Completion, bash_offers_verbs_flags_and_files) {
+  EXPECT_EQ(offered("tessera comp"), "compile completion\n");
+  EXPECT_EQ(offered("tessera compile --prec"), "--precision\n");
+  EXPECT_THAT(offered("tessera run ''"), Not(HasSubstr("--")));
+  EXPECT_EQ(offered("tessera help ver"), "verify version\n");
+}
+
+TEST(Completion, is_written_for_the_shells_that_are_named) {
+  for (const char* shell : {"zsh", "fish"}) {
+    const Result script = tessera({"completion", shell});
+    EXPECT_EQ(script.exit_code, 0);
+    EXPECT_THAT(script.out, AllOf(HasSubstr("compile"), HasSubstr("precision")));
+    const std::string file = path(std::string("completion.") + shell);
+    write_file(file, script.out);
+    const std::string has = "command -v " + std::string(shell) + " > " + path("has");
+    if (std::system(has.c_str()) != 0) continue;  // then its words alone are looked at
+    EXPECT_EQ(std::system((std::string(shell) + " -n " + file).c_str()), 0);
+  }
+  EXPECT_EQ(tessera({"completion", "csh"}).exit_code, 2);
+  EXPECT_EQ(tessera({"completion"}).exit_code, 2);
 }
 
 }  // namespace
