@@ -79,7 +79,7 @@ TEST(Serve, is_ready_and_ends_well_when_it_is_told_to) {
 
 TEST(Serve, what_it_cannot_serve_is_an_error_before_it_listens) {
   const auto refused = [](const Words& more, int code, const std::string& said) {
-    Words words = {"serve", "--http_port", "0", "--grpc_port", "0"};
+    Words words = {"serve", "--grpc_port", "0"};
     words.insert(words.end(), more.begin(), more.end());
     const Result result = tessera(words);
     EXPECT_EQ(result.exit_code, code) << result.err;

@@ -143,6 +143,9 @@ TEST_F(Terminal, every_verb_prints_plain_text) {
   write_file(path("bad.jsonl"), "{\"schema\":\"" + kTurned + "\"}\n");
   plain({"recompiles", "list", path("bad.jsonl")});
 
+  plain({"report", popef, "-o", path("turned.html")});
+  plain({"report", path(kEscape)});
+  plain({"serve", kEscape});
   plain({"requests", path(kEscape), "-o", path(kEscape)});
   plain({"make-model", "--preset", kEscape, "-o", path("m.onnx")});
   plain({"verify", path(kEscape)});
