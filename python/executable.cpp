@@ -302,6 +302,12 @@ void bind_executable(py::module_& module) {
              return py::make_tuple(py::module_::import("tessera.compiler").attr("load"),
                                    py::make_tuple(to_bytes(h)));
            })
+      .def("_repr_html_",
+           [](const py::object& self) {
+             return py::module_::import("tessera.reports")
+                 .attr("report")(self)
+                 .attr("_repr_html_")();
+           })
       .def("__repr__", [](const ExecutableHandle& h) {
         return "<tessera.Executable of " + visible(h.executable->metadata.model_name) + ", " +
                std::to_string(h.executable->program.supersteps.size()) + " supersteps>";

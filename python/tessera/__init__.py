@@ -37,6 +37,7 @@ from tessera.errors import (
 )
 from tessera.futures import Future
 from tessera.packing import PackedBatch, Placement, pack, policies
+from tessera.reports import Events, Report, report
 from tessera.runners import BatchRecord, ModelRunner, PackRunner
 from tessera.sessions import Session, recompiles
 from tessera.types import (
@@ -60,6 +61,7 @@ __all__ = [
     "Cycles",
     "DtypeError",
     "Error",
+    "Events",
     "Executable",
     "Future",
     "HostMemoryError",
@@ -77,6 +79,7 @@ __all__ = [
     "Pass",
     "Placement",
     "RefusedError",
+    "Report",
     "RunnerOptions",
     "Session",
     "SessionOptions",
@@ -96,5 +99,6 @@ __all__ = [
     "passes",
     "policies",
     "recompiles",
+    "report",
     "verify",
 ]

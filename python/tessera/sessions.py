@@ -11,6 +11,7 @@ import numpy as np
 
 from tessera import _core
 from tessera.closable import Closable
+from tessera.reports import Events
 from tessera.types import Arrays, Path
 
 if TYPE_CHECKING:
@@ -64,9 +65,9 @@ class Session(Closable):
         errors where these shapes cannot be compiled."""
         return self._inner.run(inputs, outputs)
 
-    def recompiles(self) -> list[dict[str, Any]]:
+    def recompiles(self) -> Events:
         """The last 4096 events, oldest first, with the fields of ``docs/recompiles.md``."""
-        return [json.loads(line) for line in self._inner.events()]
+        return Events(json.loads(line) for line in self._inner.events())
 
     def metrics(self) -> str:
         """The counters so far, in Prometheus' text format."""
@@ -77,8 +78,9 @@ class Session(Closable):
         self._inner.finish_background()
 
 
-def recompiles(events: Path) -> list[dict[str, Any]]:
+def recompiles(events: Path) -> Events:
     """The events of a file that a session wrote, oldest first, with the fields of
     ``docs/recompiles.md`` and ``"line"``, the event as ``tessera recompiles list`` prints it.
     Raises ``Error`` with the number of a line that is none."""
-    return [{**json.loads(record), "line": line} for record, line in _core.read_events(events)]
+    read = _core.read_events(events)
+    return Events({**json.loads(record), "line": line} for record, line in read)
