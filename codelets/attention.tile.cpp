@@ -28,6 +28,7 @@ namespace {
 static_assert(kMaxStripRows == kAttentionRows);
 
 constexpr float kNever = -__builtin_inff();
+constexpr float kLowestHalf = -65504;
 constexpr double kLog2E = 1.44269504088896341, kLn2 = 0.693147180559945309;
 
 struct Operands {
@@ -166,8 +167,11 @@ void add_bias(const Operands& is, const Rows& rows, int64_t r, const Visible& vi
     const v16 add = load_upto(attention_constants.bias, bias.data, row + i, left);
     const v16 score = load16(Element::F32, scores, i);
     const v16 sum = fma(add, splat(static_cast<float>(kLog2E)), score);
-    // f32's lowest number, which exporters hide with, is no -infinity: all alike are all seen.
-    const auto is_lost = (sum == kNever) & (add > kNever) & (score > kNever);
+    // The lowest number, which exporters hide with, is no -infinity: all alike are all seen. In f16
+    // it stands for any number below, beside which a score is gone in f32.
+    auto is_lost = (sum == kNever) & (add > kNever) & (score > kNever);
+    if (attention_constants.bias == Element::F16)
+      is_lost = is_lost | ((add == kLowestHalf) & (score > kNever));
     store16(Element::F32, scores, i, is_lost ? splat(-__FLT_MAX__) : sum);
   });
 }

@@ -9,7 +9,8 @@
 // bias of an attention) is all that reads it. What is added to scores, or selected in their place,
 // is a mask if it holds a few known numbers, and each is either the same with the constants within
 // f16 or hides its key with them as without them. The mask is made again for that one use; whoever
-// else reads it or its constants keeps the old.
+// else reads it or its constants keeps the old. An attention with a guard keeps -inf: a row of
+// nothing else has an answer there.
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -31,6 +32,7 @@ struct Use {
   Node* user = nullptr;
   size_t operand = 0;
   bool subtracted = false;
+  bool guarded = false;  // all that reads it makes zeros where -inf hides every key
 };
 
 // The operands of a node that go into its result as scores.
@@ -63,21 +65,26 @@ std::vector<Use> uses_in_scores(const Graph& graph) {
   for (const auto& node : graph.nodes())
     for (const Node* in : node->in) ++uses[in];
   std::unordered_map<const Node*, size_t> as_scores;
+  std::unordered_map<const Node*, bool> guarded;
   std::vector<Use> found;
-  const auto add = [&](const Use& use) {
+  const auto add = [&](Use use, bool is_guarded) {
+    use.guarded = is_guarded;
     found.push_back(use);
-    if (!use.subtracted) ++as_scores[use.user->in[use.operand]];
+    const Node* value = use.user->in[use.operand];
+    if (!use.subtracted) ++as_scores[value];
+    const auto [known, is_new] = guarded.try_emplace(value, is_guarded);
+    if (!is_new) known->second = known->second && is_guarded;
   };
   for (auto at = graph.nodes().rbegin(); at != graph.nodes().rend(); ++at) {
     Node* node = at->get();
-    if (node->is(Op::Softmax)) add({node, 0});
+    if (node->is(Op::Softmax)) add({node, 0}, false);
     if (node->is(Op::Attention)) {
       const AttentionMask mask = *attention_mask(node->string_attr("mask"));
-      if (mask.bias) add({node, mask.bias_operand()});
+      if (mask.bias) add({node, mask.bias_operand()}, mask.guarded);
     }
     const auto reads = as_scores.find(node);
     if (reads == as_scores.end() || reads->second != uses[node] || graph.is_output(node)) continue;
-    for (const Use& use : score_operands(node)) add(use);
+    for (const Use& use : score_operands(node)) add(use, guarded.at(node));
   }
   return found;
 }
@@ -108,6 +115,8 @@ class Masks {
 
   // Whether this is proved a mask that has numbers out of range.
   bool are_out_of_range(const Node* mask, double sign);
+  // Whether it hides with nothing but -inf, which f16 holds.
+  bool hides_by_infinity(const Node* mask, double sign) const;
   // Null where it is made of more nodes than any exporter writes.
   Node* clamp(Node* mask);
 
@@ -132,6 +141,13 @@ bool Masks::are_out_of_range(const Node* mask, double sign) {
   std::vector<Number> numbers;
   for (const double value : to_array(mask->value).data) numbers.push_back({value, clamped(value)});
   return known->second = is_clamped_mask(numbers, sign);
+}
+
+bool Masks::hides_by_infinity(const Node* mask, double sign) const {
+  const std::vector<Number>& numbers = values_.of(mask);
+  return !numbers.empty() && std::ranges::all_of(numbers, [&](const Number& n) {
+    return std::abs(n.exact) <= kMaxHalf || (std::isinf(n.exact) && n.exact * sign < 0);
+  });
 }
 
 Node* Masks::clamp(Node* mask) {
@@ -174,7 +190,9 @@ Expected<bool> clamp_mask_constants(Graph& graph, PassState&) {
   bool changed = false;
   for (const Use& use : uses_in_scores(graph)) {
     Node* mask = use.user->in[use.operand];
-    if (!masks.are_out_of_range(mask, use.subtracted ? -1 : 1)) continue;
+    const double sign = use.subtracted ? -1 : 1;
+    if (!masks.are_out_of_range(mask, sign)) continue;
+    if (use.guarded && masks.hides_by_infinity(mask, sign)) continue;
     Node* instead = masks.clamp(mask);
     if (!instead || instead == mask) continue;
     graph.set_operand(use.user, use.operand, instead);

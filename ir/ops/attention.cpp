@@ -9,6 +9,7 @@
 // -inf.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "ir/attention_mask.h"
 #include "ir/ops/ops.h"
@@ -80,6 +81,7 @@ class Mask {
     if (!is.bias) return;
     const Array& bias = in[is.bias_operand()];
     bias_ = &bias.data;
+    is_half_ = bias.type.dtype == DType::F16;
     strides_ = row_major_strides(bias.type.shape);
     for (size_t d = 0; d < 4; ++d)
       if (bias.type.shape[d] == 1) strides_[d] = 0;
@@ -93,7 +95,11 @@ class Mask {
   }
   double bias(int64_t b, int64_t head, int64_t query, int64_t key) const {
     if (!bias_) return 0;
-    return (*bias_)[b * strides_[0] + head * strides_[1] + query * strides_[2] + key * strides_[3]];
+    const double value =
+        (*bias_)[b * strides_[0] + head * strides_[1] + query * strides_[2] + key * strides_[3]];
+    // f16's lowest number stands for any below it, beside which a score is gone.
+    constexpr double kLowestHalf = -65504;
+    return is_half_ && value == kLowestHalf ? std::numeric_limits<float>::lowest() : value;
   }
 
  private:
@@ -102,6 +108,7 @@ class Mask {
   std::string_view kind_;
   Sizes sizes_;
   const std::vector<double>*data_ = nullptr, *bias_ = nullptr;
+  bool is_half_ = false;  // the bias
   Shape strides_;
 };
 

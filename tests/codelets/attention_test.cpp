@@ -348,12 +348,17 @@ TEST(Attention, a_bias_of_the_lowest_number_hides_none_where_it_hides_all) {
   const Qkv is = random_qkv(random, {1, 2, 1, 8}, 20);
   std::vector<double> added(40, std::numeric_limits<float>::lowest());
   added[3] = 0;  // the first query sees one key, the second none: all alike
-  const VertexArray out = attend(is, kBias, {array(F32, {1, 1, 2, 20}, added)});
-  for (int64_t d = 0; d < 8; ++d) {
-    double mean = 0;
-    for (int64_t s = 0; s < 20; ++s) mean += is.v.at({0, s, 0, d}) / 20;
-    EXPECT_NEAR(out.at({0, 1, 0, d}), mean, 1e-5);
-    EXPECT_NEAR(out.at({0, 0, 0, d}), is.v.at({0, 3, 0, d}), 1e-5);
+  std::vector<double> added_half(40, -65504);  // what f16 has for it
+  added_half[3] = 0;
+  for (const VertexArray& bias :
+       {array(F32, {1, 1, 2, 20}, added), array(F16, {1, 1, 2, 20}, added_half)}) {
+    const VertexArray out = attend(is, kBias, {bias});
+    for (int64_t d = 0; d < 8; ++d) {
+      double mean = 0;
+      for (int64_t s = 0; s < 20; ++s) mean += is.v.at({0, s, 0, d}) / 20;
+      EXPECT_NEAR(out.at({0, 1, 0, d}), mean, 1e-5);
+      EXPECT_NEAR(out.at({0, 0, 0, d}), is.v.at({0, 3, 0, d}), 1e-5);
+    }
   }
 }
 
