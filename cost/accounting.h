@@ -21,7 +21,7 @@
 
 namespace tessera {
 
-// What is lost between live_bytes that come and go.
+// Bytes that are lost between live_bytes that come and go.
 int64_t gaps_of(int64_t live_bytes);
 
 // Refers to the Program.

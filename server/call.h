@@ -61,7 +61,7 @@ inline constexpr std::string_view kUnknownModel = "unknown_model";
 inline constexpr std::string_view kNotReady = "not_ready";
 inline constexpr std::string_view kMalformed = "malformed";
 inline constexpr std::string_view kTooLarge = "too_large";
-inline constexpr std::string_view kBusy = "busy";  // for now
+inline constexpr std::string_view kBusy = "busy";  // a later try may find room
 inline constexpr std::string_view kUnsupported = "unsupported";
 inline constexpr std::string_view kForbidden = "forbidden";
 }  // namespace refusal

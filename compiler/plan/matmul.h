@@ -42,7 +42,7 @@ struct MatmulPlan {
 MatmulPlan plan_matmul(const MatmulShape& shape, const Target& target, int64_t working_bytes,
                        const Deadline* deadline = nullptr);
 
-// What the planner chooses from, for people who ask why.
+// The cuts that the planner chooses from, for people who ask why.
 struct MatmulPlans {
   int64_t considered = 0;
   std::vector<MatmulPlan> cheapest;  // fewest cycles first

@@ -75,7 +75,7 @@ class Importer {
   }
 
  private:
-  // What a node refuses may follow from shapes that do not go together.
+  // A node may refuse what follows from shapes of inputs that do not go together.
   static Error with_doubts(Error error, const std::vector<std::string>& doubts) {
     for (const std::string& doubt : doubts) error.message += "\n  perhaps because " + doubt;
     return error;
