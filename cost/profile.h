@@ -35,7 +35,8 @@ struct CycleLine {
   void add(const Profiled& profiled, size_t superstep);
 };
 
-// The ONNX nodes that a superstep comes from, in a few words: "a", "a … z (26)" or "(added by the compiler) copy".
+// The ONNX nodes that a superstep comes from, in a few words: "a", "a … z (26)" or "(added by the
+// compiler) copy".
 std::string nodes_of(const Superstep& step);
 CycleLine cycles_of_all(const Profiled& profiled);
 // Supersteps that come from the same ONNX nodes are one line; most cycles first.
