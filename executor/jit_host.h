@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What codelets are compiled with and for, for people who want to know.
+// The LLVM and the processor that codelets are compiled with and for, for people who ask.
 #pragma once
 
 #include <string>

@@ -108,7 +108,7 @@ std::optional<CellRange> range_of_places(const Node* value, const TokenAxes& pai
   return range_of_constant(to_tensor(behind));
 }
 
-// What operand i holds in the cells that these cells of the result are made of.
+// The range of operand i in the cells that these cells of the result are made of.
 CellRange range_of_operand(const TokenSite& at, const TokenAxes& result, size_t i, unsigned cells) {
   const TokenAxes& axes = at.operand(i);
   const Cells& all = at.cells_of(i);

@@ -13,9 +13,9 @@ namespace tessera {
 struct TokenSite;
 
 // By where a cell stands: 0, at tokens of a request; 1, behind them along the axis `sequence`; 2,
-// along the axis `key` of a value for each two tokens; 3, along both. Of a value that is free of
-// tokens: what it holds anywhere. Of one with an entry a row, whose entries are a request's:
-// nothing but that it is finite.
+// along the axis `key` of a value for each two tokens; 3, along both. A value that is free of
+// tokens has the range of all its elements. A value with an entry a row, whose entries are a
+// request's, is only known to be finite.
 using Cells = std::array<CellRange, 4>;
 using CellsMap = std::unordered_map<const Node*, Cells>;
 

@@ -44,7 +44,7 @@ Status RequestHeads::make() {
   return {};
 }
 
-// What is not made by request uses it where the tokens stand.
+// Nodes that are not computed by request read it where the tokens stand.
 void RequestHeads::pack_again(Node* node) {
   const std::vector<Node*> users = graph_.users(node);
   const bool by_time = axes(node).is_by_time();

@@ -131,7 +131,7 @@ std::vector<Run> runs_of(const Shape& before, const Shape& after) {
     runs.back().from_end = i;
     runs.back().to_end = j;
   }
-  // What is left is of size 1.
+  // The axes that are left are of size 1.
   runs.back().from_end = before.size();
   runs.back().to_end = after.size();
   return runs;

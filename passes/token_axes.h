@@ -25,9 +25,9 @@ struct TokenAxes {
   // Where rows are padded, a value may have an entry for each two tokens of a row: this is the
   // second's axis.
   int key = -1;
-  // Of an entry for each token: an axis of places, as long as the row, if numbers by place have
-  // been added along it. What it holds is told apart by both, as for two tokens; nothing more is
-  // said.
+  // A value with an entry for each token may have an axis of places, as long as the row, if numbers
+  // by place have been added along it. Its cells are told apart by both, as for two tokens; nothing
+  // more is said.
   int place = -1;
   // Numbers of a token that share the axis `sequence` with it, the token outside: row-major.
   int64_t inner = 1;
