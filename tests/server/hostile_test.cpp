@@ -197,17 +197,18 @@ TEST(HostileMemory, bodies_past_the_budget_are_refused_for_now) {
   ServerOptions options = quick_options();
   options.memory = 200'000;
   const auto server = echo_server(options);
-  Client holder(server->http_port());
-  holder.send("POST /v2/models/echo/infer HTTP/1.1\r\nContent-Length: 10000000\r\n\r\n" +
-              std::string(150'000, ' '));
   Reply reply;
-  for (int i = 0; i < 200 && reply.status != 503; ++i) {
+  // Whichever of the two comes second is refused, so the wait between them grows until it is
+  // `reply`.
+  for (int wait = 5; wait < 5000 && reply.status != 503; wait *= 2) {
+    Client holder(server->http_port());
+    holder.send("POST /v2/models/echo/infer HTTP/1.1\r\nContent-Length: 10000000\r\n\r\n" +
+                std::string(150'000, ' '));
+    std::this_thread::sleep_for(milliseconds(wait));
     reply = Client(server->http_port())
                 .post("/v2/models/echo/infer", body_of({1}) + std::string(90'000, ' '));
-    std::this_thread::sleep_for(milliseconds(5));
   }
   EXPECT_EQ(reply.status, 503);
-  holder.close();
   for (int i = 0; i < 200 && reply.status != 200; ++i) {
     reply = Client(server->http_port()).post("/v2/models/echo/infer", body_of({1}));
     std::this_thread::sleep_for(milliseconds(5));
