@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
@@ -16,6 +17,8 @@
 #include "codelets/matmul.h"
 #include "executor/host_memory.h"
 #include "executor/jit.h"
+#include "support/float_mode.h"
+#include "support/half.h"
 
 namespace tessera {
 namespace {
@@ -56,10 +59,34 @@ VertexOperand operand_of(const Shape& size, std::byte* bytes) {
   return operand;
 }
 
-// A vertex with operands of zeros.
+// What operands hold. A kernel that took longer for some of them would let a model's weights, or a
+// caller's input, decide how long a batch takes.
+struct Data {
+  const char* name;
+  std::function<float(int64_t)> value;  // of element i
+};
+
+float ordinary(int64_t i) { return static_cast<float>(i * 7919 % 2001 - 1000) * 1e-3F; }
+
+const std::vector<Data>& data_kinds() {
+  static const std::vector<Data> kinds = {
+      {"ordinary",          ordinary                                                             },
+      {"zeros",             [](int64_t) { return 0.0F; }                                         },
+      {"equal rows",        [](int64_t) { return 0.5F; }                                         },
+      {"subnormals of f32", [](int64_t i) { return ordinary(i) * 1e-39F; }                       },
+      {"one in twenty",     [](int64_t i) { return ordinary(i) * (i % 20 == 0 ? 1e-39F : 1.0F); }},
+      {"subnormals of f16", [](int64_t i) { return ordinary(i) * 6e-5F; }                        },
+      {"products that are", [](int64_t i) { return ordinary(i) * 1e-19F; }                       },
+      {"huge",              [](int64_t i) { return ordinary(i) * 3e38F; }                        },
+      {"infinities",        [](int64_t i) { return i % 3 == 0 ? HUGE_VALF : ordinary(i); }       },
+      {"NaN",               [](int64_t i) { return i % 3 == 0 ? std::nanf("") : ordinary(i); }   },
+  };
+  return kinds;
+}
+
 class Vertex {
  public:
-  Vertex(Jit& jit, const Case& is) {
+  Vertex(Jit& jit, const Case& is, const Data& data = data_kinds().front()) {
     const Codelet& codelet = *find_codelet(is.codelet);
     VertexShape shape{&is.params, {}};
     for (const Shape& size : is.sizes) shape.operands.push_back({is.dtype, size, false});
@@ -71,11 +98,7 @@ class Vertex {
     scratch_ = must(HostBuffer::allocate(codelet.scratch_bytes(shape)));
     for (const Shape& size : is.sizes) {
       memory_.push_back(must(HostBuffer::allocate(elements(size) * size_of(is.dtype))));
-      // Equal rows are multiplied once, so rows differ in their first element.
-      std::memset(memory_.back().data(), 0, static_cast<size_t>(memory_.back().size()));
-      for (int64_t at = 0; at + 1 < memory_.back().size(); at += size.back() * size_of(is.dtype)) {
-        memory_.back().data()[at] = std::byte(at / size.back() % 251);
-      }
+      for (int64_t i = 0; i < elements(size); ++i) store(is.dtype, data.value(i), i);
       operands_.push_back(operand_of(size, memory_.back().data()));
     }
   }
@@ -84,6 +107,14 @@ class Vertex {
   double compile_seconds() const { return compile_seconds_; }
 
  private:
+  // Of the last operand.
+  void store(DType dtype, float value, int64_t i) {
+    std::byte* const to = memory_.back().data() + i * size_of(dtype);
+    const uint16_t half = to_half(value);
+    std::memcpy(to, dtype == DType::F16 ? static_cast<const void*>(&half) : &value,
+                static_cast<size_t>(size_of(dtype)));
+  }
+
   Kernel kernel_;
   std::vector<HostBuffer> memory_;
   std::vector<VertexOperand> operands_;
@@ -134,12 +165,47 @@ void measure(Jit& jit, const Peak& peak, const Case& is) {
              1e3 * vertex.compile_seconds());
 }
 
+Case softmax(int64_t rows, int64_t n, DType dtype) {
+  return {
+      .codelet = "softmax",
+      .params = {},
+      .sizes = {{rows, n}, {rows, n}},
+      .dtype = dtype,
+      .macs = 0
+  };
+}
+
+Case layer_norm(int64_t rows, int64_t n, DType dtype) {
+  return {
+      .codelet = "layer_norm",
+      .params = {{"eps", {1e-5}}, {"residual", {0}}},
+      .sizes = {{rows, n}, {n}, {n}, {rows, n}},
+      .dtype = dtype,
+      .macs = 0
+  };
+}
+
+// Time over that of ordinary data, each the best of turns that follow one another.
+void measure_data(Jit& jit, const Case& is) {
+  std::vector<std::unique_ptr<Vertex>> vertices;
+  for (const Data& data : data_kinds()) vertices.push_back(std::make_unique<Vertex>(jit, is, data));
+  std::vector<double> best(vertices.size(), 1e30);
+  for (int turn = 0; turn < 8; ++turn) {
+    for (size_t i = 0; i < vertices.size(); ++i)
+      best[i] = std::min(best[i], best_seconds(0.01, [&] { vertices[i]->run(); }));
+  }
+  fmt::print("{:<10} {} {:<24}", is.codelet, to_string(is.dtype), to_string(is.sizes.front()));
+  for (size_t i = 1; i < best.size(); ++i) fmt::print(" {:>17.2f}", best[i] / best[0]);
+  fmt::print("\n");
+}
+
 }  // namespace
 }  // namespace tessera
 
 // bench_kernels [CPU]: as LLVM names it, to see what hosts with narrower vectors reach.
 int main(int count, char** words) {
   using namespace tessera;
+  const KernelFloatMode mode;
   const std::unique_ptr<Jit> jit = must(Jit::create({.cpu = count > 1 ? words[1] : ""}));
   const Peak peak(*jit);
   fmt::print("fused products alone, one thread: {:.1f} GFLOP/s\n", peak.gflops(1));
@@ -155,5 +221,14 @@ int main(int count, char** words) {
                          attention(256, 256, 64, DType::F16), attention(128, 128, 64, DType::F16),
                          attention(256, 256, 64, DType::F32), attention(37, 256, 64, DType::F16)}) {
     measure(*jit, peak, is);
+  }
+
+  fmt::print("\ntime over that of ordinary data, at most 1.20\n{:<39}", "");
+  for (size_t i = 1; i < data_kinds().size(); ++i) fmt::print(" {:>17}", data_kinds()[i].name);
+  fmt::print("\n");
+  for (const DType dtype : {DType::F32, DType::F16}) {
+    for (const Case& is : {matmul(256, 768, 768, dtype), attention(256, 256, 64, dtype),
+                           softmax(256, 256, dtype), layer_norm(256, 768, dtype)})
+      measure_data(*jit, is);
   }
 }

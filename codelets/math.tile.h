@@ -49,7 +49,7 @@ TILE_INLINE ExpParts exp_parts(v16 x) {
 
 TILE_INLINE v16 exp(v16 x) {
   const ExpParts parts = exp_parts(max(min(x, splat(89.0f)), splat(-104.0f)));
-  // In two steps, so that a subnormal result rounds once and 2^128 never appears.
+  // In two steps, so that 2^128 and the zero of 2^-127 never appear.
   const i16 whole = __builtin_convertvector(parts.n, i16);
   const i16 half = whole >> 1;
   const v16 result = parts.p * power_of_two(half) * power_of_two(whole - half);
@@ -74,10 +74,9 @@ TILE_INLINE v16 exp2_inside(v16 x) {
 
 // x = m 2^e with m in sqrt(1/2) .. sqrt(2); log m is a polynomial in m - 1.
 TILE_INLINE v16 log(v16 x) {
-  const i16 tiny = x < 1.17549435e-38f;  // subnormals (and what has no logarithm)
-  const i16 bits = __builtin_bit_cast(i16, tiny ? x * 8388608.0f : x);
+  const i16 bits = __builtin_bit_cast(i16, x);
   const i16 above = (bits & 0x7fffff) > 0x3504f3;  // mantissa above sqrt(2); -1 where true
-  const i16 e = (bits >> 23) - 127 - above + (tiny & -23);
+  const i16 e = (bits >> 23) - 127 - above;
   const v16 m = __builtin_bit_cast(v16, (bits & 0x7fffff) + ((127 + above) << 23));
   const v16 n = __builtin_convertvector(e, v16);
   const v16 f = m - 1.0f;

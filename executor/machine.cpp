@@ -3,12 +3,14 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 #include <thread>
 
 #include "executor/engine.h"
 #include "executor/jit.h"
 #include "executor/thread_pool.h"
 #include "support/fault.h"
+#include "support/float_mode.h"
 #include "support/guard.h"
 
 namespace tessera {
@@ -73,6 +75,31 @@ Status check_buffers(const Program& program, const std::vector<VariableId>& vari
   return {};
 }
 
+bool any_has_subnormals(const Program& program, HostInputs inputs) {
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const Variable& v = program.variables[static_cast<size_t>(program.inputs[i])];
+    if (v.dtype == DType::F32 && has_subnormals(inputs[i])) return true;
+  }
+  return false;
+}
+
+// Inputs without subnormals of f32, which are zero also where a value is only moved.
+class NormalInputs {
+ public:
+  NormalInputs(const Program& program, HostInputs inputs) : inputs_(inputs.begin(), inputs.end()) {
+    for (size_t i = 0; i < inputs_.size(); ++i) {
+      if (program.variables[static_cast<size_t>(program.inputs[i])].dtype != DType::F32) continue;
+      copies_.push_back(without_subnormals(inputs_[i]));
+      inputs_[i] = {copies_.back().get(), inputs_[i].size()};
+    }
+  }
+  HostInputs get() const { return inputs_; }
+
+ private:
+  std::vector<std::span<const std::byte>> inputs_;
+  std::vector<std::shared_ptr<std::byte[]>> copies_;
+};
+
 }  // namespace
 
 struct Machine::Impl {
@@ -128,6 +155,10 @@ Status Machine::run(std::span<const std::span<const std::byte>> inputs,
   const Program& program = impl_->executable->program;
   TRY(check_buffers(program, program.inputs, inputs, "input"));
   TRY(check_buffers(program, program.outputs, outputs, "output"));
+  std::optional<NormalInputs>
+      normal;  // mostly there is nothing to change, and nothing is allocated
+  if (any_has_subnormals(program, inputs)) inputs = normal.emplace(program, inputs).get();
+  const KernelFloatMode mode;
   TRY(impl_->engine->run(inputs, outputs, used, impl_->seconds));
   return check_whole(*impl_->executable);
 }

@@ -2,6 +2,7 @@
 #include "executor/thread_pool.h"
 
 #include "support/check.h"
+#include "support/float_mode.h"
 #include "support/guard.h"
 
 namespace tessera {
@@ -56,6 +57,7 @@ void ThreadPool::run_on_all(Call call, const void* work) {
 }
 
 void ThreadPool::worker(int thread) {
+  const KernelFloatMode mode;
   for (uint32_t seen = 0;; ++seen) {
     wait_for_change(round_, seen);
     if (stop_) return;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Host threads that stay: a program has hundreds of supersteps a batch, too short to start threads
 // for. The caller is one of them. Between two pieces of work they spin for a moment, because the
-// next superstep mostly follows at once, and then sleep.
+// next superstep mostly follows at once, and then sleep. They are in the kernels' float mode.
 #pragma once
 
 #include <atomic>

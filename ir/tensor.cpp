@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "support/check.h"
+#include "support/float_mode.h"
 #include "support/half.h"
 
 namespace tessera {
@@ -46,7 +47,7 @@ double load_element(DType dtype, const std::byte* from) {
 
 void store_element(DType dtype, double value, std::byte* to) {
   switch (dtype) {
-    case DType::F32: store(to, static_cast<float>(value)); break;
+    case DType::F32: store(to, to_normal(value)); break;
     case DType::F16: store(to, to_half(value)); break;
     case DType::I32: store(to, to_int32(value)); break;
     case DType::Bool: *to = std::byte{value != 0}; break;

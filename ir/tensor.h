@@ -45,7 +45,8 @@ struct Array {
 };
 
 Array to_array(const Tensor& tensor);
-// Rounds each element to the type's dtype (to nearest even; int32 truncates; bool is != 0).
+// Rounds each element to the type's dtype (to nearest even, subnormals of f32 to zero; int32
+// truncates; bool is != 0).
 Tensor to_tensor(const Array& array);
 // The values that to_tensor would store.
 void round_to_dtype(Array& array);

@@ -6,6 +6,7 @@
 
 #include "compiler/plan/grid.h"
 #include "support/check.h"
+#include "support/float_mode.h"
 
 namespace tessera {
 namespace {
@@ -214,9 +215,16 @@ void Lowering::add_load(const Mapping& mapping, int64_t bytes_per_element) {
 VariableId Lowering::add_constant(const std::string& name, const Tensor& tensor,
                                   const Mapping& mapping) {
   const auto number = static_cast<int32_t>(constants.size());
-  // The tensor object keeps the bytes alive, wherever they are.
-  auto owner = std::make_shared<const Tensor>(tensor);
-  constants.push_back({owner, owner->bytes()});
+  if (tensor.type().dtype == DType::F32 && has_subnormals(tensor.bytes())) {
+    const auto owner = without_subnormals(tensor.bytes());
+    constants.push_back({
+        owner, {owner.get(), tensor.bytes().size()}
+    });
+  } else {
+    // The tensor object keeps the bytes alive, wherever they are.
+    const auto owner = std::make_shared<const Tensor>(tensor);
+    constants.push_back({owner, owner->bytes()});
+  }
   return add_variable({.name = make_unique(variable_names_, name),
                        .dtype = tensor.type().dtype,
                        .shape = tensor.type().shape,

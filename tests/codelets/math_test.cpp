@@ -9,6 +9,7 @@
 
 #include "executor/jit.h"
 #include "support/file.h"
+#include "support/float_mode.h"
 
 namespace tessera {
 namespace {
@@ -53,11 +54,12 @@ Values run_math(std::vector<float>& x, const std::string& cpu) {
   operands[0].data = x.data();
   operands[0].size[0] = static_cast<int64_t>(x.size());
   for (size_t f = 0; f < values.size(); ++f) operands[1 + f].data = values[f].data();
+  const KernelFloatMode mode;
   kernels->front().run(operands.data(), nullptr);
   return values;
 }
 
-// Every 20011th float: all exponents, both signs, subnormals, infinities and NaNs.
+// Every 20011th float: all exponents, both signs, subnormals (which are zero), infinities and NaNs.
 std::vector<float> floats_of_every_size() {
   std::vector<float> x;
   for (uint64_t bits = 0; bits < uint64_t{1} << 32; bits += 20011) {
@@ -79,7 +81,7 @@ TEST(Math, is_within_its_ulps_of_libm) {
   for (size_t f = 0; f < std::size(kFunctions); ++f) {
     double worst = 0;
     for (size_t i = 0; i < x.size(); ++i) {
-      const double want = kFunctions[f].real(x[i]);
+      const double want = to_normal(kFunctions[f].real(to_normal(x[i])));
       const auto nearest = static_cast<float>(want);
       const float is = values[f][i];
       if (!std::isfinite(nearest)) {
