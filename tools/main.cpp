@@ -14,6 +14,7 @@
 #include "support/nearest.h"
 #include "support/temporary.h"
 #include "tools/flag_words.h"
+#include "tools/in_python.h"
 #include "tools/print.h"
 #include "tools/progress.h"
 #include "tools/verb.h"
@@ -79,7 +80,7 @@ int run_verb_with(const Verb& verb, const std::vector<std::string>& words) {
   const auto progress = parse_progress(map["progress"].as<std::string>());
   if (!progress.ok()) return fail(progress.error());
   set_progress(*progress);
-  const Status status = verb.run(map);
+  const Status status = verb.in_python ? run_in_python(verb.name, words) : verb.run(map);
   return status.ok() ? 0 : fail(status.error());
 }
 

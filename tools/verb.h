@@ -26,6 +26,7 @@ struct Verb {
   po::options_description (*flags)();
   const char* positional;  // flag that bare words go to
   Status (*run)(const po::variables_map& flags);
+  bool in_python = false;  // carried out by tools/in_python.h in place of `run`
 };
 
 Verb check_verb();
@@ -42,6 +43,7 @@ Verb pack_verb();
 Verb requests_verb();
 Verb trace_verb();
 Verb serve_verb();
+Verb sweep_verb();
 Verb verify_verb();
 Verb sign_verb();
 Verb keygen_verb();

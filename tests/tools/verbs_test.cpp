@@ -22,9 +22,9 @@ using Json = nlohmann::json;
 TEST(Help, every_verb_teaches_with_an_example) {
   const Result overview = tessera({"--help"});
   EXPECT_EQ(overview.exit_code, 0);
-  for (const char* verb :
-       {"check", "compile", "run", "bench", "inspect", "recompiles", "convert", "make-model",
-        "pack", "serve", "trace", "verify", "sign", "keygen", "completion", "doctor", "version"}) {
+  for (const char* verb : {"check", "compile", "run", "bench", "inspect", "recompiles", "convert",
+                           "make-model", "pack", "sweep", "serve", "trace", "verify", "sign",
+                           "keygen", "completion", "doctor", "version"}) {
     EXPECT_THAT(overview.out, HasSubstr(verb));
     const Result help = tessera({verb, "--help"});
     EXPECT_EQ(help.exit_code, 0);
