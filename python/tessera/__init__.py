@@ -40,6 +40,7 @@ from tessera.packing import PackedBatch, Placement, pack, policies
 from tessera.reports import Events, Report, report
 from tessera.runners import BatchRecord, ModelRunner, PackRunner
 from tessera.sessions import Session, recompiles
+from tessera.sweeps import Sweep, sweep
 from tessera.types import (
     CompileOptions,
     Cycles,
@@ -83,6 +84,7 @@ __all__ = [
     "RunnerOptions",
     "Session",
     "SessionOptions",
+    "Sweep",
     "Tensor",
     "UsageError",
     "Verification",
@@ -100,5 +102,6 @@ __all__ = [
     "policies",
     "recompiles",
     "report",
+    "sweep",
     "verify",
 ]

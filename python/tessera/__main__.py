@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""python3 -m tessera requests: requests of text. All other verbs are the program tessera's."""
+"""python3 -m tessera VERB: the verbs that are written in Python. ``tessera VERB`` becomes this for
+those in its own table; ``requests`` of text is here alone. All others are the program's."""
 
 from __future__ import annotations
 
@@ -7,8 +8,9 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
+from typing import Any
 
-from tessera import requests
+from tessera import requests, sweep_command
 from tessera.errors import Error
 
 DESCRIPTION = """\
@@ -18,9 +20,15 @@ install tokenizers), and cut where it is longer than the executable takes. Reque
 lengths, or at random, are made by 'tessera requests'."""
 
 
-def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(prog="python3 -m tessera", description=__doc__)
+def parser(program: str = "python3 -m tessera") -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog=program, description=__doc__)
     verbs = made.add_subparsers(metavar="VERB", required=True)
+    add_requests(verbs)
+    sweep_command.add_to(verbs)
+    return made
+
+
+def add_requests(verbs: Any) -> None:
     verb = verbs.add_parser("requests", help="make requests of text", description=DESCRIPTION)
     verb.add_argument("executable", metavar="MODEL.popef")
     verb.add_argument(
@@ -39,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="write whole batches in place of requests, a folder N for batch N",
     )
-    return made
+    verb.set_defaults(run=make_requests)
 
 
 def read_texts(path: str) -> Iterator[requests.Text]:
@@ -76,15 +84,23 @@ def make(words: argparse.Namespace) -> None:
     print(f"{words.output}: {len(made)} requests, {tokens} tokens")
 
 
-def main() -> int:
-    words = parser().parse_args()
+def make_requests(words: argparse.Namespace) -> None:
     try:
         make(words)
+    except UnicodeDecodeError as error:
+        raise Error(f"{words.texts}: {error}") from None
+
+
+def main(program: str = "python3 -m tessera") -> int:
+    words = parser(program).parse_args()
+    try:
+        words.run(words)
     except Error as error:
         print(f"tessera: {error}", file=sys.stderr)
         return error.exit_code
-    except (OSError, UnicodeDecodeError) as error:
-        print(f"tessera: {words.texts}: {error}", file=sys.stderr)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"tessera: {where}{error.strerror}", file=sys.stderr)
         return 1
     return 0
 
