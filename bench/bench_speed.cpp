@@ -32,6 +32,8 @@ constexpr Section kSections[] = {
     {"attention", "attention on the lengths of a packed batch",             30,  run_attention},
     {"share",     "softmax, gelu, layer norm, bias, residual in a batch",   25,  run_share    },
     {"model",     "the chapter's workload beside ONNX Runtime",             150, run_model    },
+    {"peers",     "the same beside the engines of bench/peers.py",          900, run_peers    },
+    {"sentences", "MiniLM-sized, sentences beside the same engines",        300, run_sentences},
     {"threads",   "two threads against one",                                30,  run_threads  },
     {"tiles",     "1,472 tiles against 64",                                 25,  run_tiles    },
     {"scaling",   "time by tokens, 1 to 64 rows",                           35,  run_scaling  },
@@ -63,6 +65,9 @@ void print_help() {
       "and whether it holds. ONNX Runtime is the peer where node finds the package "
       "onnxruntime-node\n"
       "(NODE_PATH names the folder that it was installed to); without it its rows are left out.\n"
+      "The sections peers and sentences take OpenVINO, CTranslate2, PyTorch and ONNX Runtime's "
+      "int8, each where\n"
+      "the Python that TESSERA_PEERS_PYTHON names has it (scripts/setup peers).\n"
       "Contestants run in turn: a figure is the median of the rounds' ratios, its spread beside "
       "it.\n\n");
   std::cout << command_flags() << std::flush;

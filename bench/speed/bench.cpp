@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <random>
 #include <thread>
@@ -84,10 +85,29 @@ Expected<Peer*> Bench::peer(const std::string& model) {
   std::unique_ptr<Peer>& peer = peers_[model];
   if (!peer) {
     progress("ONNX Runtime loads " + model);
-    peer = TRY(Peer::start(model, options_.threads));
+    peer = TRY(Peer::start({"node", TESSERA_ONNXRUNTIME_JS, model, "--serve", "--threads",
+                            std::to_string(options_.threads)}));
     peer_version_ = peer->version();
   }
   return peer.get();
+}
+
+std::string peers_python() {
+  const char* named = std::getenv("TESSERA_PEERS_PYTHON");
+  return named != nullptr && *named != '\0' ? named : "python3";
+}
+
+Expected<std::unique_ptr<Peer>> Bench::engine(const std::string& name, const std::string& model,
+                                              const MakeModelOptions& made,
+                                              const std::vector<std::string>& more) const {
+  progress(name + " loads " + model);
+  std::vector<std::string> command = {
+      peers_python(), TESSERA_PEERS_PY,
+      name,           model,
+      "--threads",    std::to_string(options_.threads),
+      "--size",       fmt::format("{},{},{},{}", made.layers, made.hidden, made.heads, made.ffn)};
+  command.insert(command.end(), more.begin(), more.end());
+  return Peer::start(command);
 }
 
 CompileOptions bert_options(int64_t rows, int64_t length) {

@@ -55,6 +55,10 @@ class Bench {
                                    const CompileOptions& options);
   // The peer with that model, started once; its absence is an error that says why.
   Expected<Peer*> peer(const std::string& model);
+  // One of bench/peers.py with that model and more of its flags, or the reason why not.
+  Expected<std::unique_ptr<Peer>> engine(const std::string& name, const std::string& model,
+                                         const MakeModelOptions& made,
+                                         const std::vector<std::string>& more) const;
   void stop_peers() { peers_.clear(); }
   const std::string& peer_version() const { return peer_version_; }
 
@@ -69,6 +73,8 @@ class Bench {
   std::string peer_version_;
 };
 
+// The Python that bench/peers.py runs in: TESSERA_PEERS_PYTHON, or python3.
+std::string peers_python();
 // input_ids, attention_mask and token_type_ids at one shape, fp16.
 CompileOptions bert_options(int64_t rows, int64_t length);
 // A machine of any size for what is measured on the host only: tiles of so much memory that
@@ -104,6 +110,8 @@ Status run_matmul(Bench& bench);
 Status run_attention(Bench& bench);
 Status run_share(Bench& bench);
 Status run_model(Bench& bench);
+Status run_peers(Bench& bench);
+Status run_sentences(Bench& bench);
 Status run_threads(Bench& bench);
 Status run_tiles(Bench& bench);
 Status run_scaling(Bench& bench);

@@ -31,16 +31,16 @@ struct Peer::Process {
     size_t room = 0;
     const bool ended = ::getline(&line, &room, from) < 0;
     const std::unique_ptr<char, decltype(&std::free)> owner(line, &std::free);
-    if (ended) return Error{"onnxruntime.js ended without an answer"};
+    if (ended) return Error{"the peer ended without an answer"};
     Json json = Json::parse(line, nullptr, false);
-    if (json.is_discarded()) return Error{std::string("onnxruntime.js answered ") + line};
+    if (json.is_discarded()) return Error{std::string("the peer answered ") + line};
     if (json.contains("error")) return Error{json["error"].get<std::string>()};
     return json;
   }
 
   Expected<Json> ask(const Json& question) {
     if (std::fputs((question.dump() + "\n").c_str(), to) < 0 || std::fflush(to) != 0)
-      return Error{"onnxruntime.js does not listen any more"};
+      return Error{"the peer does not listen any more"};
     return answer();
   }
 };
@@ -48,27 +48,28 @@ struct Peer::Process {
 Peer::Peer() : process_(std::make_unique<Process>()) {}
 Peer::~Peer() = default;
 
-Expected<std::unique_ptr<Peer>> Peer::start(const std::string& model, int threads) {
+Expected<std::unique_ptr<Peer>> Peer::start(const std::vector<std::string>& command) {
   ::signal(SIGPIPE, SIG_IGN);  // a peer that is gone is an error to report
   int down[2], up[2];
   if (::pipe2(down, O_CLOEXEC) != 0 || ::pipe2(up, O_CLOEXEC) != 0)
-    return Error{"onnxruntime.js: no pipe to it can be made"};
+    return Error{command[0] + ": no pipe to it can be made"};
   std::unique_ptr<Peer> peer(new Peer);
   peer->process_->to = ::fdopen(down[1], "w");
   peer->process_->from = ::fdopen(up[0], "r");
-  const std::string count = std::to_string(threads);
+  std::vector<char*> words;
+  for (const std::string& word : command) words.push_back(const_cast<char*>(word.c_str()));
+  words.push_back(nullptr);
   const pid_t pid = ::fork();
   if (pid == 0) {
     ::dup2(down[0], STDIN_FILENO);
     ::dup2(up[1], STDOUT_FILENO);
-    ::execlp("node", "node", TESSERA_ONNXRUNTIME_JS, model.c_str(), "--serve", "--threads",
-             count.c_str(), nullptr);
-    ::dprintf(STDOUT_FILENO, "{\"error\":\"node is not installed\"}\n");
+    ::execvp(words[0], words.data());
+    ::dprintf(STDOUT_FILENO, "{\"error\":\"%s is not installed\"}\n", words[0]);
     ::_exit(1);
   }
   ::close(down[0]);
   ::close(up[1]);
-  if (pid < 0) return Error{"onnxruntime.js: no process can be started for it"};
+  if (pid < 0) return Error{command[0] + ": no process can be started for it"};
   peer->process_->pid = pid;
   const Json ready = TRY(peer->process_->answer());
   peer->version_ = ready.value("version", "?");

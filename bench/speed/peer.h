@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// ONNX Runtime in a process of its own (bench/onnxruntime.js --serve), which waits while we run and
-// runs while we wait.
+// Another engine in a process of its own (bench/onnxruntime.js --serve, bench/peers.py), which
+// waits while we run and runs while we wait.
 #pragma once
 
 #include <memory>
@@ -19,15 +19,16 @@ struct PeerBatch {
 
 class Peer {
  public:
-  // Loads the model, with all optimisations. Errors: node or the package onnxruntime-node is not
-  // there (NODE_PATH names the folder where it was installed), or the model does not load.
-  static Expected<std::unique_ptr<Peer>> start(const std::string& model, int threads);
+  // Starts that program, which loads its model. Errors: it or its packages are not there, or the
+  // model does not load.
+  static Expected<std::unique_ptr<Peer>> start(const std::vector<std::string>& command);
   ~Peer();
-  // Seconds that each batch took inside the peer, in order; feeds are made before the clock starts.
+  // Seconds that each batch took inside the peer, in order, or that all took where it works on
+  // several at once; feeds are made before the clock starts.
   Expected<std::vector<double>> run(const std::vector<PeerBatch>& batches);
   Expected<double> peak_resident_mib();  // since it started
   const std::string& version() const { return version_; }
-  double create_seconds() const { return create_seconds_; }  // of its session
+  double create_seconds() const { return create_seconds_; }  // of its model
 
  private:
   struct Process;

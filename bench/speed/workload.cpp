@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/speed/workload.h"
 
+#include <numeric>
+
+#include "packing/lengths.h"
 #include "packing/offline.h"
 #include "packing/policy.h"
 #include "packing/workload.h"
@@ -14,6 +17,22 @@ Expected<std::vector<Request>> chapter_requests() {
     request.tokens["input_ids"] = std::move(drawn.ids);
     request.tokens["token_type_ids"] = std::move(drawn.types);
     requests.push_back(std::move(request));
+  }
+  return requests;
+}
+
+Expected<std::vector<Request>> sentence_requests() {
+  const LengthHistogram histogram = TRY(read_histogram_csv(TESSERA_SENTENCE_LENGTHS));
+  std::vector<Request> requests;
+  for (size_t length = 1; length < histogram.counts.size(); ++length) {
+    std::vector<int32_t> ids(length);
+    for (int64_t i = 0; i < histogram.counts[length]; ++i) {
+      std::iota(ids.begin(), ids.end(), static_cast<int32_t>(requests.size() % 29000));
+      Request request;
+      request.tokens["input_ids"] = ids;
+      request.tokens["token_type_ids"].assign(length, 0);
+      requests.push_back(std::move(request));
+    }
   }
   return requests;
 }
