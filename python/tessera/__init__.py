@@ -36,6 +36,7 @@ from tessera.errors import (
     UsageError,
 )
 from tessera.futures import Future
+from tessera.packed_model import PackedModel
 from tessera.packing import PackedBatch, Placement, pack, policies
 from tessera.reports import Events, Report, report
 from tessera.runners import BatchRecord, ModelRunner, PackRunner
@@ -76,6 +77,7 @@ __all__ = [
     "PackArgs",
     "PackRunner",
     "PackedBatch",
+    "PackedModel",
     "Packing",
     "Pass",
     "Placement",

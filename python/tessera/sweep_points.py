@@ -7,7 +7,6 @@ for its memory is a row that says so, and the sweep goes on."""
 from __future__ import annotations
 
 import concurrent.futures
-import contextlib
 import hashlib
 import json
 import os
@@ -21,6 +20,7 @@ from tessera import _core
 from tessera.compiler import compile, inspect
 from tessera.errors import Error, OutOfMemoryError
 from tessera.extras import needed
+from tessera.whole_files import write_whole
 
 __all__ = ["Figures", "Point", "compiled_here", "compiled_on_ray", "key_of"]
 
@@ -153,20 +153,3 @@ def compiled_on_ray(model: str, jobs: Sequence[Job], address: str) -> Iterator[t
         if made is not None and output is not None:
             write_whole(output, made)
         yield number, figures
-
-
-def write_whole(path: str, content: bytes) -> None:
-    """The file has all of it or is as it was."""
-    folder = os.path.dirname(os.path.abspath(path))
-    handle, temporary = tempfile.mkstemp(dir=folder, prefix=".tessera-", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise

@@ -21,6 +21,7 @@ from tessera.lengths import drawn, read_histogram
 from tessera.packing import pack
 from tessera.sweep_picture import picture_of
 from tessera.types import CompileOptions, Packing, Path
+from tessera.whole_files import write_whole
 
 __all__ = ["Sweep", "sweep"]
 
@@ -120,7 +121,7 @@ def sweep(
     if table is not None:
         _write_table(table, made)
     if picture is not None:
-        sweep_points.write_whole(os.fspath(picture), picture_of(made, path).encode())
+        write_whole(os.fspath(picture), picture_of(made, path).encode())
     return Sweep(made, best, compiled)
 
 
@@ -247,7 +248,7 @@ def _figures(
         figures[i] = new
         if files[i] and not new.pop("again", False):
             kept = {"point": points[i], "figures": new}
-            sweep_points.write_whole(files[i], json.dumps(kept, indent=1).encode())
+            write_whole(files[i], json.dumps(kept, indent=1).encode())
         done += 1
         progress(done, len(points), _name_of(points[i]))
     return [known or {"failure": "was not compiled"} for known in figures], len(missing)
@@ -380,10 +381,10 @@ def _write_table(path: str, rows: Sequence[Row]) -> None:
         writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-        sweep_points.write_whole(path, text.getvalue().encode())
+        write_whole(path, text.getvalue().encode())
         return
     arrow = needed("pyarrow", "ray", "a table in Parquet")
     parquet = needed("pyarrow.parquet", "ray", "a table in Parquet")
     buffer = arrow.BufferOutputStream()
     parquet.write_table(arrow.Table.from_pylist(list(rows)), buffer)
-    sweep_points.write_whole(path, buffer.getvalue().to_pybytes())
+    write_whole(path, buffer.getvalue().to_pybytes())

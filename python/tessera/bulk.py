@@ -1,0 +1,336 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Many rows through one executable, in parts that are files: in this process here, on many machines
+by ``tessera.ray``. Both leave the same bytes (``docs/scale.md``).
+
+    from tessera import bulk
+
+    done = bulk.run(rows, "packed.popef", "answers", key="id")      # rows: columns by name
+    done = bulk.run(["a.parquet", "b.parquet"], "packed.popef", "answers")  # a file is a part"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tessera import _core
+from tessera.bulk_parts import Folder, Part, part_of, read_part
+from tessera.compiler import inspect, load
+from tessera.errors import Error, UsageError
+from tessera.extras import needed
+from tessera.packed_model import Columns, PackedModel, Work
+from tessera.packing import pack
+from tessera.types import Path
+
+__all__ = ["Bulk", "Plan", "Progress", "make_plan", "read_part", "run"]
+
+
+class Progress(NamedTuple):
+    """How far a run is."""
+
+    rows: int  #: that have their answers
+    of: int  #: 0: not known
+    rows_per_second: float  #: of this run alone
+    fill: float  #: the share of the batches that were tokens
+    seconds_left: float  #: at this rate; infinite while not known
+    part: Part  #: that was finished last
+
+    def __str__(self) -> str:
+        left = "" if math.isinf(self.seconds_left) else f", {self.seconds_left:,.0f} s left"
+        of = f" of {self.of:,}" if self.of else ""
+        return (
+            f"{self.rows:,}{of} rows, {self.rows_per_second:,.0f} rows/s, "
+            f"{100 * self.fill:.1f} % tokens{left}"
+        )
+
+
+class Bulk(NamedTuple):
+    """What a run did."""
+
+    folder: str
+    parts: int
+    made: int  #: parts that were made now; the others were there
+    work: Work  #: of all parts
+
+
+class Plan(NamedTuple):
+    """All rows packed at once: each part gets whole batches of that plan."""
+
+    keys: np.ndarray[Any, Any]  #: sorted
+    part: np.ndarray[Any, Any]
+    place: np.ndarray[Any, Any]  #: in the order of packing
+    batches: int
+
+    def _rows(self, keys: Any) -> np.ndarray[Any, Any]:
+        wanted = np.asarray(keys)
+        rows = np.searchsorted(self.keys, wanted)
+        rows[rows == len(self.keys)] = 0
+        if not (self.keys[rows] == wanted).all():
+            raise Error("the rows have a key that was not there when lengths were counted")
+        return rows
+
+    def parts_of(self, keys: Any) -> np.ndarray[Any, Any]:
+        return np.asarray(self.part[self._rows(keys)])
+
+    def order_of(self, keys: Any) -> list[int]:
+        """These rows, in the order in which they are packed."""
+        order: list[int] = np.argsort(self.place[self._rows(keys)], kind="stable").tolist()
+        return order
+
+
+def make_plan(
+    keys: Any, lengths: Any, executable: _core.Executable, policy: str, part_rows: int
+) -> Plan:
+    """Packs the rows of a whole data set by their lengths. Takes some 300 bytes a row while it is
+    made, and 20 afterwards."""
+    array = np.asarray(keys)
+    order = np.argsort(array, kind="stable")
+    array = array[order]
+    _check_keys(array)
+    places = np.empty(len(array), np.int64)
+    part = np.empty(len(array), np.int32)
+    at = 0
+    batches = pack(np.asarray(lengths)[order].tolist(), executable, policy=policy)
+    for batch in batches:
+        rows = [place.request for place in sorted(batch.placements, key=lambda one: one.start)]
+        places[rows] = np.arange(at, at + len(rows))
+        part[rows] = at // part_rows
+        at += len(rows)
+    _, part = np.unique(part, return_inverse=True)  # a batch may be larger than a part
+    return Plan(array, part.astype(np.int32), places, len(batches))
+
+
+def _check_keys(sorted_keys: np.ndarray[Any, Any]) -> None:
+    twice = np.flatnonzero(sorted_keys[1:] == sorted_keys[:-1])
+    if len(twice):
+        raise Error(f"key {sorted_keys[twice[0]]!r}: is there twice, must be of one row")
+
+
+def answer_part(
+    model: PackedModel, folder: Folder, number: int, rows: Columns, key: str, plan: Plan | None
+) -> Part:
+    """Answers the rows of a part, in the order of their keys, and writes it; one that is there
+    already is left as it is."""
+    done = folder.done(number)
+    if done is not None:
+        return done
+    if key:
+        keys = np.asarray(rows[key])
+        order = np.argsort(keys, kind="stable")
+        _check_keys(keys[order])
+        rows = {name: _taken(column, order) for name, column in rows.items()}
+    made, work = model.answer(rows, None if plan is None else plan.order_of(rows[key]))
+    names = sorted(made, key=lambda name: (name != key, name))
+    return folder.write(number, {name: made[name] for name in names}, work)
+
+
+def _taken(column: Any, order: np.ndarray[Any, Any]) -> Any:
+    if isinstance(column, np.ndarray):
+        return column[order]
+    return [column[row] for row in order]
+
+
+def read_rows(path: str) -> dict[str, Any]:
+    """The rows of a file: ``.parquet``, or ``.jsonl`` of an object a line."""
+    if path.endswith(".parquet"):
+        table = needed("pyarrow.parquet", "ray", "rows in Parquet").read_table(path)
+        return {name: table.column(name).to_numpy() for name in table.column_names}
+    if not path.endswith(".jsonl"):
+        raise UsageError(f"{path}: must be .parquet or .jsonl")
+    lines = []
+    with open(path, encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                lines.append(json.loads(line))
+            except ValueError:
+                raise Error(f"{path}:{number}: is not JSON, must be an object") from None
+            if not isinstance(lines[-1], dict) or lines[-1].keys() != lines[0].keys():
+                raise Error(f"{path}:{number}: must be an object with the names of the first")
+    return {name: _column([line[name] for line in lines]) for name in (lines or [{}])[0]}
+
+
+def _column(values: Sequence[Any]) -> Any:
+    if not values or not isinstance(values[0], list):
+        return np.array(values)
+    column = np.empty(len(values), object)
+    for row, value in enumerate(values):
+        column[row] = np.asarray(value)
+    return column
+
+
+def is_files(source: Any) -> bool:
+    return (
+        isinstance(source, (list, tuple))
+        and len(source) > 0
+        and all(isinstance(one, (str, os.PathLike)) for one in source)
+    )
+
+
+class Settings(NamedTuple):
+    """What both kinds of run share, checked."""
+
+    executable: _core.Executable
+    folder: Folder
+    key: str
+    model: dict[str, Any]  #: of PackedModel, but the executable
+
+    def made_model(self) -> PackedModel:
+        return PackedModel(self.executable, **self.model)
+
+
+def settings_of(
+    executable: Path | bytes | _core.Executable,
+    output: Path,
+    *,
+    source: Sequence[Path] | None,
+    key: str,
+    parts: int,
+    histogram: bool,
+    part_rows: int,
+    file_format: str,
+    model: Mapping[str, Any],
+) -> Settings:
+    """Claims the folder. ``source``: the files, or None where rows have keys."""
+    if parts < 0 or part_rows < 1:
+        raise UsageError(f"parts: is {parts} of {part_rows} rows, neither may be negative or none")
+    if histogram and source is not None:
+        raise UsageError(
+            "histogram: a file is a part, and is packed by itself; give rows with keys"
+        )
+    options = dict(model)
+    limits, signer = options.get("limits"), options.pop("require_signature", None)
+    if not isinstance(executable, _core.Executable):
+        executable = load(executable, limits=limits, require_signature=signer)
+    if options.get("keep") is not None and key:
+        options["keep"] = [key, *(name for name in options["keep"] if name != key)]
+    told = {name: value for name, value in options.items() if name not in ("threads", "limits")}
+    job = {
+        "executable": inspect(executable)["source_sha256"],
+        "options": executable.options,
+        "key": key,
+        "parts": parts,
+        "part_rows": part_rows if histogram else 0,
+        "packed_at_once": histogram,
+        "files": None if source is None else [os.path.basename(os.fspath(one)) for one in source],
+        "model": json.loads(json.dumps(told, default=list)),
+    }
+    folder = Folder(os.fspath(output), file_format, job)
+    made = Settings(executable, folder, key, options)
+    made.made_model().close()  # what is wrong with its options is said before anything is written
+    folder.claim()
+    return made
+
+
+class Meter:
+    """Turns finished parts into ``Progress``."""
+
+    def __init__(self, of: int, tell: Callable[[Progress], None] | None) -> None:
+        self._of, self._tell = of, tell
+        self._begin = time.monotonic()
+        self._work, self._fresh = Work(), 0
+
+    def add(self, part: Part) -> None:
+        self._work = self._work.plus(part.work)
+        self._fresh += part.work.rows if part.fresh else 0
+        if self._tell is None or not part.fresh:
+            return
+        rate = self._fresh / max(time.monotonic() - self._begin, 1e-9)
+        left = (self._of - self._work.rows) / rate if self._of and rate else math.inf
+        self._tell(Progress(self._work.rows, self._of, rate, self._work.fill, left, part))
+
+
+def finish(folder: Folder, parts: Iterable[Part]) -> Bulk:
+    done = list(parts)
+    work = folder.finish(done)
+    return Bulk(folder.path, len(done), sum(part.fresh for part in done), work)
+
+
+def run(
+    source: Columns | Sequence[Path],
+    executable: Path | bytes | _core.Executable,
+    output: Path,
+    *,
+    key: str = "id",
+    part_rows: int = 65536,
+    histogram: bool = False,
+    file_format: str = "parquet",
+    progress: Callable[[Progress], None] | None = None,
+    **model: Any,
+) -> Bulk:
+    """Answers every row of ``source``, in this process, into the folder ``output``.
+
+    ``source``: columns by name, of rows that the column ``key`` numbers or names, each once; or
+    files (``.parquet``, ``.jsonl``), each of which becomes a part with its rows in their order.
+    Rows with keys are dealt to parts of some ``part_rows`` rows by a hash of the key, and stand in
+    the order of their keys. ``histogram``: all lengths are counted first and all rows packed at
+    once, and each part gets whole batches of that plan. ``file_format``: ``"parquet"`` (needs
+    pyarrow) or ``"npz"``. Other keywords are of ``PackedModel``. ``progress`` is called with a
+    ``Progress`` behind each part.
+
+    What is there already is not made again: the same call goes on where one was ended. Raises
+    ``UsageError`` for words that are off, and ``Error`` for a folder of another run, a key that is
+    there twice, or a row that the executable does not take (``on_bad_row="keep"`` goes on)."""
+    files = list(source) if is_files(source) else None
+    rows = 0 if files is not None else _rows_of(source, key)
+    parts = len(files) if files is not None else max(1, math.ceil(rows / part_rows))
+    settings = settings_of(
+        executable,
+        output,
+        source=files,
+        key="" if files is not None else key,
+        parts=parts,
+        histogram=histogram,
+        part_rows=part_rows,
+        file_format=file_format,
+        model=model,
+    )
+    packed = settings.made_model()
+    meter = Meter(rows, progress)
+    done = []
+    pieces = _pieces(source, files, settings, packed, parts, part_rows if histogram else 0)
+    for number, columns, plan in pieces:
+        part = answer_part(packed, settings.folder, number, columns, settings.key, plan)
+        meter.add(part)
+        done.append(part)
+    packed.close()
+    return finish(settings.folder, done)
+
+
+def _rows_of(source: Any, key: str) -> int:
+    if not isinstance(source, Mapping):
+        raise UsageError("source: must be columns by name, or a list of files")
+    if key not in source:
+        raise UsageError(f"source: has no column '{key}', must have one that numbers its rows")
+    for name, column in source.items():
+        if len(column) != len(source[key]):
+            raise UsageError(f"source: column '{name}' has {len(column)} rows, key has others")
+    return len(source[key])
+
+
+def _pieces(
+    source: Any,
+    files: Sequence[Path] | None,
+    settings: Settings,
+    packed: PackedModel,
+    parts: int,
+    planned_rows: int,
+) -> Iterable[tuple[int, Columns, Plan | None]]:
+    if files is not None:
+        for number, path in enumerate(files):
+            known = settings.folder.done(number)
+            yield number, {} if known else read_rows(os.fspath(path)), None
+        return
+    keys = np.asarray(source[settings.key])
+    plan = None
+    if planned_rows > 0:
+        policy = settings.model.get("policy", "lpfhp")
+        plan = make_plan(keys, packed.lengths(source), settings.executable, policy, planned_rows)
+    part = part_of(keys, parts) if plan is None else plan.parts_of(keys)
+    for number in np.unique(part).tolist():
+        rows = np.flatnonzero(part == number)
+        yield number, {name: _taken(column, rows) for name, column in source.items()}, plan
