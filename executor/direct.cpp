@@ -12,6 +12,7 @@
 #include <optional>
 #include <string_view>
 
+#include "executor/direct_steps.h"
 #include "executor/engine.h"
 #include "executor/host_memory.h"
 #include "executor/index_check.h"
@@ -20,99 +21,14 @@
 #include "executor/pieces.h"
 #include "executor/run_work.h"
 #include "executor/slots.h"
+#include "executor/used_rows.h"
 #include "support/fault.h"
+#include "support/math.h"
 
 namespace tessera {
 namespace {
 
 constexpr std::string_view kRun = "run";
-
-// A superstep, or two that are carried out as one.
-struct DirectStep {
-  size_t superstep = 0;  // the first
-  Kernel kernel;
-  std::vector<JoinedVertex> vertices;   // gone once loaded
-  std::vector<VertexOperand> operands;  // of every piece, one after the other
-  int64_t operands_each = 0;
-  int64_t pieces = 0;
-  std::optional<IndexRule> index_rule;
-  std::vector<VertexOperand> indices;  // that it asks about, each once
-  std::optional<int64_t> cast_rule;
-};
-
-// By variable, the first and the last superstep whose compute set reads it; none if last < first.
-struct Readers {
-  size_t first = 1, last = 0;
-};
-std::vector<Readers> readers_of(const Program& program) {
-  std::vector<Readers> readers(program.variables.size());
-  for (size_t s = 0; s < program.supersteps.size(); ++s) {
-    for (const Operand& operand : program.supersteps[s].compute.operands) {
-      if (operand.writes) continue;
-      Readers& known = readers[static_cast<size_t>(operand.region.variable)];
-      if (known.last < known.first) known.first = s;
-      known.last = s;
-    }
-  }
-  return readers;
-}
-
-Expected<std::vector<DirectStep>> join_steps(const Program& program, const Deadline& deadline,
-                                             Budget& memory) {
-  const std::vector<Readers> readers = readers_of(program);
-  // An activation that no other superstep reads.
-  const auto is_read_only_by = [&](VariableId id, size_t step) {
-    const auto variable = static_cast<size_t>(id);
-    const Readers& known = readers[variable];
-    return program.variables[variable].kind == VariableKind::Activation &&
-           (known.last < known.first || (known.first == step && known.last == step));
-  };
-  std::vector<DirectStep> steps;
-  std::vector<JoinedVertex> next;
-  for (size_t s = 0; s < program.supersteps.size(); ++s) {
-    TRY(deadline.check("loading its supersteps"));
-    DirectStep step;
-    step.superstep = s;
-    step.vertices = next.empty()
-                        ? TRY(join_vertices(program, program.supersteps[s].compute, memory))
-                        : std::move(next);
-    next.clear();
-    if (s + 1 < program.supersteps.size()) {
-      next = TRY(join_vertices(program, program.supersteps[s + 1].compute, memory));
-      const VariableId between = step.vertices[0].operands.back().variable;
-      std::vector<JoinedVertex> joined = join_partials(step.vertices, next);
-      if (!joined.empty() && is_read_only_by(between, s + 1)) {
-        step.vertices = std::move(joined);
-        next.clear();
-        ++s;
-      }
-    }
-    steps.push_back(std::move(step));
-  }
-  return steps;
-}
-
-// First and last step that touches each variable; host copies stand before and after all. A
-// variable that none touches takes no room.
-std::vector<Lifetime> lifetimes(const Program& program, const std::vector<DirectStep>& steps) {
-  const auto count = static_cast<int64_t>(steps.size());
-  std::vector<Lifetime> lives(program.variables.size(), {count, -1, 0});
-  const auto touch = [&](VariableId id, int64_t step) {
-    const Variable& v = program.variables[static_cast<size_t>(id)];
-    Lifetime& life = lives[static_cast<size_t>(id)];
-    life.first = std::min(life.first, step);
-    life.last = std::max(life.last, step);
-    life.bytes = v.kind == VariableKind::Constant ? 0 : v.bytes();
-  };
-  for (VariableId id : program.inputs) touch(id, -1);
-  for (int64_t s = 0; s < count; ++s) {
-    for (const JoinedVertex& vertex : steps[static_cast<size_t>(s)].vertices) {
-      for (const JoinedOperand& operand : vertex.operands) touch(operand.variable, s);
-    }
-  }
-  for (VariableId id : program.outputs) touch(id, count);
-  return lives;
-}
 
 // The machine only reads it; the vertex ABI has one pointer for both.
 std::byte* constant_bytes(const Executable& executable, const Variable& v) {
@@ -135,13 +51,17 @@ class DirectEngine : public Engine {
   Status compile();
   Status check_all_inside() const;
   Expected<int64_t> cut(DirectStep& step, RunWork& work);
+  Expected<Calls> calls_of(const DirectStep& step, const std::vector<JoinedVertex>& vertices,
+                           int64_t& scratch_bytes) const;
+  Status cut_short();
+  size_t count_for(const UsedCells& used) const;
   Status check_piece(const DirectStep& step, const JoinedVertex& piece) const;
   void clear() const;
   void note_indices(DirectStep& step) const;
   Status check_casts(const DirectStep& step) const;
   Status check_indices(const DirectStep& step, const UsedCells& used) const;
-  Status run_step(const DirectStep& step, const Deadline& deadline);
-  void run_piece(const DirectStep& step, int64_t piece, std::byte* scratch) const;
+  Status run_step(const DirectStep& step, const Calls& calls, const Deadline& deadline);
+  void fill_zeros(const DirectStep& step, int64_t rows) const;
 
   EngineParts parts_;
   Budget budget_;  // of memory
@@ -151,6 +71,8 @@ class DirectEngine : public Engine {
   std::vector<HostBuffer> scratch_;  // by thread
   std::atomic<int64_t> next_{0};
   std::atomic<int> fault_{0};  // the signal that ended a piece of this step
+  std::optional<BatchRows> batch_;
+  std::vector<int64_t> row_counts_;  // less than all, that steps have calls for
   int64_t host_bytes_ = 0;
   HostWork host_work_;
 };
@@ -160,12 +82,15 @@ Status DirectEngine::load() {
   TRY(check_all_inside());
   TRY(place_variables());
   TRY(compile());
+  TRY(cut_short());
   int64_t scratch_bytes = 0;
   RunWork work;
   for (DirectStep& step : steps_) {
     TRY(parts_.load.check("loading its supersteps"));
     scratch_bytes = std::max(scratch_bytes, TRY(cut(step, work)));
-    host_bytes_ += static_cast<int64_t>(step.operands.size() * sizeof(VertexOperand));
+    host_bytes_ += static_cast<int64_t>(step.calls.operands.size() * sizeof(VertexOperand));
+    for (const Calls& calls : step.short_calls)
+      host_bytes_ += static_cast<int64_t>(calls.operands.size() * sizeof(VertexOperand));
   }
   TRY(work.check(parts_.pool.size(), parts_.limits));
   TRY(budget_.spend(parts_.pool.size() * scratch_bytes, "loading its scratch memory"));
@@ -222,24 +147,67 @@ Status DirectEngine::compile() {
   return {};
 }
 
+Expected<Calls> DirectEngine::calls_of(const DirectStep& step,
+                                       const std::vector<JoinedVertex>& vertices,
+                                       int64_t& scratch_bytes) const {
+  Calls calls;
+  if (vertices.empty()) return calls;
+  const int64_t least_work = parts_.small_pieces ? 1 : kLeastWork;
+  for (const JoinedVertex& piece : cut_into_pieces(vertices, parts_.pool.size(), least_work)) {
+    TRY(check_piece(step, piece));
+    for (const JoinedOperand& operand : piece.operands)
+      calls.operands.push_back(operand_over(operand, base_[static_cast<size_t>(operand.variable)]));
+    scratch_bytes = std::max(scratch_bytes, piece.codelet->scratch_bytes(piece.shape()));
+    ++calls.pieces;
+  }
+  return calls;
+}
+
+// Calls for batches of fewer rows. A cast is checked in all that it made, so it is made whole.
+Status DirectEngine::cut_short() {
+  batch_ = batch_rows_of(parts_.executable);
+  if (!batch_) return {};
+  const Program& program = parts_.executable.program;
+  std::vector<WholeStep> whole;
+  for (const DirectStep& step : steps_) {
+    const bool is_checked = cast_rule(program.supersteps[step.superstep].compute).has_value();
+    whole.push_back({&step.vertices, !is_checked});
+  }
+  const std::vector<ShortStep> found =
+      short_steps(program, whole, row_inputs_of(parts_.executable, *batch_), batch_->rows);
+  row_counts_ = row_counts(batch_->rows);
+  row_counts_.pop_back();
+  for (size_t s = 0; s < steps_.size(); ++s) {
+    if (found[s].axes.empty()) continue;
+    TRY(parts_.load.check("loading its supersteps"));
+    DirectStep& step = steps_[s];
+    step.zeros = found[s].zeros;
+    int64_t scratch_bytes = 0;  // a part takes no more than the whole
+    for (const int64_t rows : row_counts_) {
+      step.short_calls.push_back(
+          TRY(calls_of(step, first_rows(step.vertices, found[s], rows), scratch_bytes)));
+      const size_t operands = step.short_calls.back().operands.size();
+      TRY(budget_.spend(static_cast<int64_t>(operands * sizeof(VertexOperand)),
+                        "loading its vertices"));
+    }
+  }
+  return {};
+}
+
 // Returns the scratch that the step's pieces need.
 Expected<int64_t> DirectEngine::cut(DirectStep& step, RunWork& work) {
   int64_t scratch_bytes = 0;
+  step.calls = TRY(calls_of(step, step.vertices, scratch_bytes));
   const int64_t least_work = parts_.small_pieces ? 1 : kLeastWork;
   for (const JoinedVertex& piece : cut_into_pieces(step.vertices, parts_.pool.size(), least_work)) {
-    TRY(check_piece(step, piece));
-    for (const JoinedOperand& operand : piece.operands) {
-      step.operands.push_back(operand_over(operand, base_[static_cast<size_t>(operand.variable)]));
+    for (const JoinedOperand& operand : piece.operands)
       host_work_.operand_bytes += elements(operand.box) * size_of(operand.dtype);
-    }
-    scratch_bytes = std::max(scratch_bytes, piece.codelet->scratch_bytes(piece.shape()));
     work.add(work_of(piece));
-    ++step.pieces;
   }
   note_indices(step);
   step.cast_rule = cast_rule(parts_.executable.program.supersteps[step.superstep].compute);
   ++host_work_.steps;
-  host_work_.calls += step.pieces;
+  host_work_.calls += step.calls.pieces;
   step.operands_each = static_cast<int64_t>(step.vertices[0].operands.size());
   step.vertices = {};
   return scratch_bytes;
@@ -268,9 +236,9 @@ Status DirectEngine::check_indices(const DirectStep& step, const UsedCells& used
 }
 
 Status DirectEngine::check_casts(const DirectStep& step) const {
-  for (int64_t piece = 0; step.cast_rule && piece < step.pieces; ++piece) {
+  for (int64_t piece = 0; step.cast_rule && piece < step.calls.pieces; ++piece) {
     const auto made = static_cast<size_t>((piece + 1) * step.operands_each - 1);
-    if (const auto wrong = find_wrong_cast(*step.cast_rule, step.operands[made]))
+    if (const auto wrong = find_wrong_cast(*step.cast_rule, step.calls.operands[made]))
       return wrong_cast(parts_.executable.program.supersteps[step.superstep], *step.cast_rule,
                         *wrong);
   }
@@ -285,10 +253,16 @@ Status DirectEngine::run(HostInputs inputs, HostOutputs outputs, const UsedCells
   for (size_t i = 0; i < inputs.size(); ++i) {
     std::memcpy(base_[static_cast<size_t>(program.inputs[i])], inputs[i].data(), inputs[i].size());
   }
+  const size_t count = count_for(used);
   for (const DirectStep& step : steps_) {
     const auto begin = std::chrono::steady_clock::now();
     TRY(check_indices(step, used));
-    TRY(run_step(step, deadline));
+    if (count < step.short_calls.size()) {
+      TRY(run_step(step, step.short_calls[count], deadline));
+      fill_zeros(step, row_counts_[count]);
+    } else {
+      TRY(run_step(step, step.calls, deadline));
+    }
     TRY(check_casts(step));
     if (seconds.empty()) continue;
     seconds[step.superstep] +=
@@ -306,13 +280,33 @@ void DirectEngine::clear() const {
   for (const HostBuffer& scratch : scratch_) scratch.fill(*parts_.fill);
 }
 
+// The index of the least row count that holds all used cells; past the end: all rows.
+size_t DirectEngine::count_for(const UsedCells& used) const {
+  if (!batch_ || static_cast<int64_t>(used.size()) != batch_->rows * batch_->length)
+    return row_counts_.size();
+  int64_t cells = static_cast<int64_t>(used.size());
+  while (cells > 0 && !used[static_cast<size_t>(cells - 1)]) --cells;
+  const auto least = std::ranges::lower_bound(row_counts_, ceil_div(cells, batch_->length));
+  return static_cast<size_t>(least - row_counts_.begin());
+}
+
+void DirectEngine::fill_zeros(const DirectStep& step, int64_t rows) const {
+  for (const VariableId id : step.zeros) {
+    const int64_t bytes = parts_.executable.program.variables[static_cast<size_t>(id)].bytes();
+    const int64_t from = bytes / batch_->rows * rows;
+    std::memset(base_[static_cast<size_t>(id)] + from, 0, static_cast<size_t>(bytes - from));
+  }
+}
+
 // A step of one piece is not worth waking the other threads. After a fault, or when time is over,
 // no further piece begins.
-Status DirectEngine::run_step(const DirectStep& step, const Deadline& deadline) {
+Status DirectEngine::run_step(const DirectStep& step, const Calls& calls,
+                              const Deadline& deadline) {
   const auto work = [&](int thread) {
     std::byte* const scratch = scratch_[static_cast<size_t>(thread)].data();
-    for (int64_t piece; (piece = next_.fetch_add(1, std::memory_order_relaxed)) < step.pieces;) {
-      run_piece(step, parts_.reverse_tiles ? step.pieces - 1 - piece : piece, scratch);
+    for (int64_t piece; (piece = next_.fetch_add(1, std::memory_order_relaxed)) < calls.pieces;) {
+      const int64_t at = parts_.reverse_tiles ? calls.pieces - 1 - piece : piece;
+      step.kernel.run(calls.operands.data() + at * step.operands_each, scratch);
       if (deadline.passed()) return;
     }
   };
@@ -320,11 +314,11 @@ Status DirectEngine::run_step(const DirectStep& step, const Deadline& deadline) 
     const int signal = catch_fault([&] { work(thread); });
     if (signal == 0) return;
     fault_.store(signal, std::memory_order_relaxed);
-    next_.store(step.pieces, std::memory_order_relaxed);
+    next_.store(calls.pieces, std::memory_order_relaxed);
   };
   next_.store(0, std::memory_order_relaxed);
   fault_.store(0, std::memory_order_relaxed);
-  if (step.pieces == 1) {
+  if (calls.pieces <= 1) {
     work_or_fault(0);
   } else {
     parts_.pool.run(work_or_fault);
@@ -332,10 +326,6 @@ Status DirectEngine::run_step(const DirectStep& step, const Deadline& deadline) 
   if (const int signal = fault_.load(std::memory_order_relaxed); signal != 0)
     return fault_in(parts_.executable.program.supersteps[step.superstep], signal);
   return deadline.check(kRun);
-}
-
-void DirectEngine::run_piece(const DirectStep& step, int64_t piece, std::byte* scratch) const {
-  step.kernel.run(step.operands.data() + piece * step.operands_each, scratch);
 }
 
 }  // namespace

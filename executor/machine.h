@@ -86,7 +86,8 @@ class Machine {
   // one run at a time (ModelRunner queues). Errors: a buffer of another size; an isolated tile that
   // is handed an operand that it does not hold; compiled code that faults, by superstep; an
   // index that the graph computed for a used cell and its table does not have, by node; a file of
-  // constants that was cut off since it was read.
+  // constants that was cut off since it was read. Rows of a batch behind the last used cell are not
+  // computed where that changes no other row; their part of an output is then zeros.
   Status run(std::span<const std::span<const std::byte>> inputs,
              std::span<const std::span<std::byte>> outputs, const UsedCells& used = {});
 

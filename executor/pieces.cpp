@@ -42,18 +42,6 @@ int64_t product_of(const std::map<char, int64_t>& extents, int64_t weight) {
   return work;
 }
 
-// The part of every dimension of this letter.
-JoinedVertex part_along(JoinedVertex vertex, char letter, const Range& part) {
-  for (JoinedOperand& operand : vertex.operands) {
-    for (size_t d = 0; d < operand.box.size(); ++d) {
-      Range& range = operand.box[d];
-      if (operand.letters[d] != letter || range.size() == 1) continue;
-      range = {range.begin + part.begin, range.begin + part.end};
-    }
-  }
-  return vertex;
-}
-
 void cut(const JoinedVertex& vertex, std::span<const Extents::Cut> cuts, int64_t wanted,
          std::vector<JoinedVertex>& pieces) {
   if (cuts.empty() || wanted <= 1) return pieces.push_back(vertex);
@@ -72,6 +60,17 @@ void cut(const JoinedVertex& vertex, std::span<const Extents::Cut> cuts, int64_t
 }
 
 }  // namespace
+
+JoinedVertex part_along(JoinedVertex vertex, char letter, const Range& part) {
+  for (JoinedOperand& operand : vertex.operands) {
+    for (size_t d = 0; d < operand.box.size(); ++d) {
+      Range& range = operand.box[d];
+      if (operand.letters[d] != letter || range.size() == 1) continue;
+      range = {range.begin + part.begin, range.begin + part.end};
+    }
+  }
+  return vertex;
+}
 
 int64_t work_of(const JoinedVertex& vertex) {
   return product_of(extents_of(vertex), vertex.codelet->extents(vertex.shape()).weight);

@@ -22,6 +22,9 @@ inline constexpr int64_t kLeastWork = int64_t{1} << 17;
 std::vector<JoinedVertex> cut_into_pieces(const std::vector<JoinedVertex>& vertices, int threads,
                                           int64_t least_work = kLeastWork);
 
+// The part of every dimension of this letter that is longer than 1.
+JoinedVertex part_along(JoinedVertex vertex, char letter, const Range& part);
+
 // Elements that a vertex walks through, terms of products among them, each by its weight (Extents);
 // 2^47 for more.
 int64_t work_of(const JoinedVertex& vertex);

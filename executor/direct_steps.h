@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// The supersteps of the direct machine: their vertices joined, and the calls that they are cut
+// into.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "codelets/abi.h"
+#include "executor/index_check.h"
+#include "executor/jit.h"
+#include "executor/joined.h"
+#include "executor/slots.h"
+
+namespace tessera {
+
+struct Calls {
+  std::vector<VertexOperand> operands;  // of every piece, one after the other
+  int64_t pieces = 0;
+};
+
+// A superstep, or two that are carried out as one.
+struct DirectStep {
+  size_t superstep = 0;  // the first
+  Kernel kernel;
+  std::vector<JoinedVertex> vertices;  // gone once loaded
+  int64_t operands_each = 0;
+  Calls calls;                     // for all rows of the batch
+  std::vector<Calls> short_calls;  // for fewer, by count; empty: it takes all of them
+  std::vector<VariableId> zeros;   // behind those rows
+  std::optional<IndexRule> index_rule;
+  std::vector<VertexOperand> indices;  // that it asks about, each once
+  std::optional<int64_t> cast_rule;
+};
+
+// A product and the sum of its partials are one step where nothing else reads the partials.
+Expected<std::vector<DirectStep>> join_steps(const Program& program, const Deadline& deadline,
+                                             Budget& memory);
+
+// First and last step that touches each variable; host copies stand before and after all. A
+// variable that none touches takes no room.
+std::vector<Lifetime> lifetimes(const Program& program, const std::vector<DirectStep>& steps);
+
+}  // namespace tessera

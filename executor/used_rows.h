@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rows of a batch that hold no request take no time.
+//
+// A batch is [rows,length] cells, and requests fill its first rows. Along the rows vertices mostly
+// do not depend on each other (Extents), so a superstep may stop behind the last row that is used.
+// What the rows behind it hold in an activation is then nothing: no superstep that stops reads it,
+// and for those that read all rows, and for the caller, it is zeros. Nothing here trusts a file:
+// which rows a vertex reads follows from its boxes.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "executor/joined.h"
+#include "program/popef.h"
+
+namespace tessera {
+
+struct BatchRows {
+  int64_t rows = 0, length = 0;
+};
+// Of an executable whose inputs say so; none where there is one row.
+std::optional<BatchRows> batch_rows_of(const Executable& executable);
+
+// Where a joined vertex has the rows of its batch.
+struct RowAxis {
+  char letter = 0;      // Extents
+  int64_t per_row = 0;  // indices of that axis
+};
+struct ShortStep {
+  std::vector<RowAxis> axes;      // by vertex of the step; empty: the step does not stop early
+  std::vector<VariableId> zeros;  // activations of it that are read behind its last row
+};
+
+struct WholeStep {
+  const std::vector<JoinedVertex>* vertices = nullptr;
+  bool may_stop = true;  // before its last row
+};
+// By step, in order. `steps` are all of the Program's.
+std::vector<ShortStep> short_steps(const Program& program, std::span<const WholeStep> steps,
+                                   const std::vector<VariableId>& row_inputs, int64_t rows);
+// The inputs of one value, or line of values, for each cell.
+std::vector<VariableId> row_inputs_of(const Executable& executable, const BatchRows& batch);
+
+// What is left of a step's vertices for the first `rows` rows.
+std::vector<JoinedVertex> first_rows(const std::vector<JoinedVertex>& vertices,
+                                     const ShortStep& step, int64_t rows);
+
+// The numbers of rows for which a machine holds calls, rising: at most a third more than asked for,
+// and the last is `rows`.
+std::vector<int64_t> row_counts(int64_t rows);
+
+}  // namespace tessera

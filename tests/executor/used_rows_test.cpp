@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "executor/used_rows.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "executor/machine.h"
+#include "tests/helpers/tiny_executable.h"
+
+namespace tessera {
+namespace {
+
+// Rows of softmax, then turned: what is made of all rows at once reads each of them.
+constexpr std::string_view kTurned = R"(program turned {
+  target test
+  input x: f32[4,2] = by [1,2] at 0
+  activation y: f32[4,2] = by [1,2] at 0
+  output z: f32[2,4] = by [2,1] at 0
+  inputs x
+  outputs z
+  step rows {
+    softmax on [4] at 0
+    read x [g0*1:1, *]
+    write y [g0*1:1, *]
+  }
+  step turn {
+    copy on [4] at 0 perm=[1,0] step=[1,1]
+    read y [g0*1:1, *]
+    write z [*, g0*1:1]
+  }
+}
+)";
+
+Executable packed() {
+  Executable executable = tiny_executable(kTurned);
+  executable.metadata.packing.form = PackingForm::B;
+  executable.metadata.packing.rows = 4;
+  executable.metadata.packing.row_length = 2;
+  return executable;
+}
+
+std::vector<float> run(Machine& machine, const std::vector<float>& x, const UsedCells& used) {
+  std::vector<float> z(8, 55);
+  const std::span<const std::byte> in = std::as_bytes(std::span(x));
+  const std::span<std::byte> out = std::as_writable_bytes(std::span(z));
+  const Status ran = machine.run({&in, 1}, {&out, 1}, used);
+  EXPECT_TRUE(ran.ok()) << ran.error().message;
+  return z;
+}
+
+TEST(UsedRows, what_reads_all_rows_finds_zeros_and_no_earlier_batch) {
+  MachineOptions options;
+  options.jit = shared_jit();
+  const auto machine = Machine::load(std::make_shared<const Executable>(packed()), options).take();
+  const std::vector<float> x = {1, 1, 2, 2, 3, 3, 4, 4};
+  EXPECT_THAT(run(*machine, x, {}), testing::Each(0.5F));
+  const UsedCells first_row = {true, true, false, false, false, false, false, false};
+  EXPECT_EQ(run(*machine, x, first_row), (std::vector<float>{0.5F, 0, 0, 0, 0.5F, 0, 0, 0}));
+  const UsedCells third_row = {false, false, false, false, false, true, false, false};
+  EXPECT_EQ(run(*machine, x, third_row),
+            (std::vector<float>{0.5F, 0.5F, 0.5F, 0, 0.5F, 0.5F, 0.5F, 0}));
+  EXPECT_THAT(run(*machine, x, {}), testing::Each(0.5F));
+}
+
+TEST(UsedRows, are_counted_to_a_third_more_than_is_asked_for) {
+  EXPECT_THAT(row_counts(1), testing::ElementsAre(1));
+  EXPECT_THAT(row_counts(16), testing::ElementsAre(1, 2, 3, 4, 6, 8, 12, 16));
+  EXPECT_THAT(row_counts(5), testing::ElementsAre(1, 2, 3, 4, 5));
+}
+
+TEST(UsedRows, are_those_of_executables_whose_rows_do_not_see_each_other) {
+  Executable executable = packed();
+  EXPECT_TRUE(batch_rows_of(executable));
+  executable.metadata.packing.form = PackingForm::None;
+  executable.metadata.packing.request_size = RequestSize::Batch;
+  EXPECT_FALSE(batch_rows_of(executable));
+}
+
+}  // namespace
+}  // namespace tessera
