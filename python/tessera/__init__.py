@@ -10,6 +10,10 @@
 Arrays go in and out as NumPy's, or by DLPack. Everything that computes releases the interpreter
 lock. What goes wrong is a ``tessera.Error`` with the command line's words."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from tessera._core import Executable, __version__
 from tessera.compiler import (
     check,
@@ -56,6 +60,9 @@ from tessera.types import (
     Verification,
 )
 
+if TYPE_CHECKING:
+    from tessera.text import TextPipeline
+
 __all__ = [
     "BadFileError",
     "BatchRecord",
@@ -88,6 +95,7 @@ __all__ = [
     "SessionOptions",
     "Sweep",
     "Tensor",
+    "TextPipeline",
     "UsageError",
     "Verification",
     "__version__",
@@ -107,3 +115,11 @@ __all__ = [
     "sweep",
     "verify",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "TextPipeline":  # where it is asked for: most programs have no text
+        from tessera.text import TextPipeline
+
+        return TextPipeline
+    raise AttributeError(f"module 'tessera' has no attribute {name!r}")

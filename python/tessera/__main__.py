@@ -12,6 +12,7 @@ from typing import Any
 
 from tessera import requests, sweep_command
 from tessera.errors import Error
+from tessera.text import command as text_command
 
 DESCRIPTION = """\
 Makes requests of text: a folder of NAME.npy by token each, which 'tessera run --requests',
@@ -25,6 +26,7 @@ def parser(program: str = "python3 -m tessera") -> argparse.ArgumentParser:
     verbs = made.add_subparsers(metavar="VERB", required=True)
     add_requests(verbs)
     sweep_command.add_to(verbs)
+    text_command.add_to(verbs)
     return made
 
 

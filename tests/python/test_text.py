@@ -1,0 +1,379 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What text pipelines do without the packages of others: folders, pooling, labels, the cache, and
+what is said where a package is missing. With tokenizers, a whole pipeline too; text.sh runs what
+needs more."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+from unittest import mock
+
+import numpy as np
+
+import tessera
+from tessera.text.cache import Cache, digest, fingerprint
+from tessera.text.folder import Module, read_folder
+from tessera.text.jobs import Job
+from tessera.text.labels import classify_job, rerank_job, stored_function, usual_function
+from tessera.text.pooling import Steps
+
+try:
+    import tokenizers
+except ImportError:
+    tokenizers = None
+
+
+def write(folder, name, content):
+    path = os.path.join(folder, name)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w") as file:
+        json.dump(content, file) if not isinstance(content, str) else file.write(content)
+    return path
+
+
+class InFolder(unittest.TestCase):
+    def setUp(self):
+        made = tempfile.TemporaryDirectory()
+        self.addCleanup(made.cleanup)
+        self.folder = made.name
+
+    def model(self, **config):
+        write(self.folder, "config.json", {"model_type": "bert", **config})
+        write(self.folder, "tokenizer.json", {})
+        return self.folder
+
+
+class Folders(InFolder):
+    def test_the_task_is_that_of_the_architecture(self):
+        for name, more, task in (
+            ("BertModel", {}, "embed"),
+            ("BertForMaskedLM", {}, "embed"),
+            ("RobertaForTokenClassification", {}, "ner"),
+            ("DistilBertForQuestionAnswering", {}, "answer"),
+            ("BertForSequenceClassification", {}, "classify"),
+            ("BertForSequenceClassification", {"id2label": {"0": "a"}}, "rerank"),
+            (
+                "BertForSequenceClassification",
+                {"id2label": {"0": "a"}, "problem_type": "regression"},
+                "classify",
+            ),
+        ):
+            with self.subTest(name, **more):
+                self.assertEqual(read_folder(self.model(architectures=[name], **more)).task, task)
+        self.assertEqual(read_folder(self.folder, task="ner").task, "ner")
+        write(self.folder, "modules.json", [])
+        self.assertEqual(read_folder(self.folder).task, "embed")
+        with self.assertRaisesRegex(tessera.UsageError, "must be one of embed, classify"):
+            read_folder(self.folder, task="sing")
+
+    def test_the_longest_text_is_the_least_that_is_allowed(self):
+        self.assertEqual(read_folder(self.model()).longest, 512)
+        self.assertEqual(read_folder(self.model(max_position_embeddings=300)).longest, 300)
+        shifted = self.model(model_type="xlm-roberta", max_position_embeddings=514, pad_token_id=1)
+        self.assertEqual(read_folder(shifted).longest, 512)
+        write(self.folder, "tokenizer_config.json", {"model_max_length": 1e30})
+        self.assertEqual(read_folder(self.folder).longest, 512)
+        write(self.folder, "tokenizer_config.json", {"model_max_length": 384})
+        write(self.folder, "sentence_bert_config.json", {"max_seq_length": 256})
+        self.assertEqual(read_folder(self.folder).longest, 256)
+
+    def test_modules_in_their_order_and_an_encoder_in_a_folder_of_its_own(self):
+        write(self.folder, "0_Transformer/config.json", {"model_type": "bert"})
+        write(self.folder, "0_Transformer/tokenizer.json", {})
+        write(self.folder, "0_Transformer/model.onnx", "")
+        write(self.folder, "1_Pooling/config.json", {"pooling_mode_cls_token": True})
+        rows = [("2", "Normalize"), ("1", "Pooling"), ("0", "Transformer")]
+        write(
+            self.folder,
+            "modules.json",
+            [
+                {"idx": i, "path": f"{i}_{k}", "type": f"sentence_transformers.models.{k}"}
+                for i, k in rows
+            ],
+        )
+        read = read_folder(self.folder)
+        self.assertEqual([module.kind for module in read.modules], ["Pooling", "Normalize"])
+        self.assertEqual(read.onnx, os.path.join(self.folder, "0_Transformer", "model.onnx"))
+        self.assertEqual(Steps(read.modules).modes, ["cls"])
+        chosen = read_folder(self.folder, pooling="max+mean")
+        self.assertEqual(Steps(chosen.modules).modes, ["max", "mean"])
+
+    def test_what_is_wrong_is_named(self):
+        with self.assertRaisesRegex(tessera.Error, "is not a folder"):
+            read_folder(os.path.join(self.folder, "none"))
+        with self.assertRaisesRegex(FileNotFoundError, "has no config.json"):
+            read_folder(self.folder)
+        write(self.folder, "config.json", {"model_type": "bert"})
+        with self.assertRaisesRegex(tessera.Error, "has no tokenizer.json, must have it"):
+            read_folder(self.folder)
+        self.model()
+        with self.assertRaisesRegex(tessera.Error, "has no other.onnx"):
+            read_folder(self.folder, onnx_file="other.onnx")
+        for content, words in (
+            ("{", "must be JSON"),
+            ([{"idx": "a"}], "must be a list of"),
+            ([{"idx": 0, "type": "a.Transformer", "path": "../x"}], "leaves the folder"),
+        ):
+            write(self.folder, "modules.json", content)
+            with self.assertRaisesRegex(tessera.Error, words):
+                read_folder(self.folder)
+
+
+class Pooled(unittest.TestCase):
+    TOKENS = np.array([[1, -2], [3, 0], [5, 8]], np.float32)
+
+    def pooled(self, config, prompt_tokens=0):
+        return Steps((Module("Pooling", "", config),)).pooled(self.TOKENS, prompt_tokens).tolist()
+
+    def test_every_way(self):
+        for mode, expected in (
+            ("cls", [1, -2]),
+            ("max", [5, 8]),
+            ("mean", [3, 2]),
+            ("mean_sqrt_len_tokens", [9 / math.sqrt(3), 6 / math.sqrt(3)]),
+            ("weightedmean", [22 / 6, 22 / 6]),
+            ("lasttoken", [5, 8]),
+        ):
+            with self.subTest(mode):
+                np.testing.assert_allclose(self.pooled({"pooling_mode": mode}), expected, 1e-6)
+        both = {"pooling_mode_max_tokens": True, "pooling_mode_cls_token": True}
+        self.assertEqual(self.pooled(both), [1, -2, 5, 8])
+        self.assertEqual(self.pooled({}), [3, 2])
+        with self.assertRaisesRegex(tessera.UsageError, "pooling: is 'sum', must be of cls, "):
+            self.pooled({"pooling_mode": "sum"})
+
+    def test_a_prompt_that_does_not_count(self):
+        config = {"pooling_mode": ["mean", "weightedmean"], "include_prompt": False}
+        np.testing.assert_allclose(self.pooled(config, 1), [4, 4, 21 / 5, 24 / 5], 1e-6)
+        counted = {"pooling_mode": "mean"}
+        self.assertEqual(self.pooled(counted, 1), [3, 2])
+
+    def test_only_a_last_normalization_may_be_left_out(self):
+        pooling, norm = Module("Pooling", "", {}), Module("Normalize", "", {})
+        self.assertTrue(Steps((pooling, norm)).normalizes)
+        vector = np.array([3, 4], np.float32)
+        self.assertEqual(Steps((pooling, norm)).behind(vector).tolist(), [3, 4])
+        twice = Steps((pooling, norm, norm))
+        np.testing.assert_allclose(twice.behind(vector), [0.6, 0.8], 1e-6)
+        with self.assertRaisesRegex(tessera.Error, "is a module LSTM, must be Transformer"):
+            Steps((Module("LSTM", "x", {}),))
+
+
+class Labels(InFolder):
+    LOGITS = ({"logits": np.array([0, 2, 1], np.float32)},)
+
+    def test_softmax_sigmoid_and_numbers(self):
+        folder = read_folder(self.model(id2label={"0": "a", "1": "b", "2": "c"}))
+        powers = np.exp([0, 2, 1])
+
+        def run(**options):
+            return classify_job(folder, [None], **options).finish(list(self.LOGITS))[0]
+
+        made = run(top_k=None, function=None)
+        self.assertEqual([each["label"] for each in made], ["b", "c", "a"])
+        np.testing.assert_allclose([e["score"] for e in made], (powers / powers.sum())[[1, 2, 0]])
+        self.assertEqual(run(top_k=1, function="none"), [{"label": "b", "score": 2.0}])
+        self.assertAlmostEqual(run(top_k=1, function="sigmoid")[0]["score"], 1 / (1 + math.exp(-2)))
+        with self.assertRaisesRegex(tessera.UsageError, "function: is 'relu', must be one of"):
+            run(top_k=1, function="relu")
+        with self.assertRaisesRegex(tessera.UsageError, "top_k: is 0"):
+            run(top_k=0, function=None)
+
+    def test_what_config_says(self):
+        self.assertEqual(usual_function({"problem_type": "regression"}, 3), "none")
+        self.assertEqual(
+            usual_function({"problem_type": "multi_label_classification"}, 3), "sigmoid"
+        )
+        self.assertEqual((usual_function({}, 1), usual_function({}, 2)), ("sigmoid", "softmax"))
+        identity = "torch.nn.modules.linear.Identity"
+        self.assertEqual(
+            stored_function({"sbert_ce_default_activation_function": identity}), "none"
+        )
+        self.assertEqual(stored_function({}), "sigmoid")
+        with self.assertRaisesRegex(tessera.Error, "must be Sigmoid or Identity"):
+            stored_function({"sentence_transformers": {"activation_fn": "a.Softmax"}})
+
+    def test_ranks_are_in_order_and_one_a_pair(self):
+        folder = read_folder(self.model(id2label={"0": "a"}))
+        job = rerank_job(folder, [None] * 3, top_k=2, function="none")
+        answers = [{"logits": np.array([value], np.float32)} for value in (1, 3, 2)]
+        self.assertEqual(
+            job.finish(answers), [{"index": 1, "score": 3.0}, {"index": 2, "score": 2.0}]
+        )
+        with self.assertRaisesRegex(tessera.Error, "gives 3 scores a pair, must give one"):
+            job.finish(list(self.LOGITS))
+
+
+class Kept(InFolder):
+    def test_others_may_not_write_into_it(self):
+        os.chmod(self.folder, 0o770)
+        with self.assertRaisesRegex(tessera.BadFileError, "others can write to it"):
+            Cache(self.folder)
+
+    def test_the_least_recently_used_goes(self):
+        cache = Cache(self.folder)
+        for i, name in enumerate("abc"):
+            os.utime(cache.write(name, b"1234"), ns=(i, i))
+        self.assertTrue(cache.has("a"))  # and is used by that
+        cache.make_room((), limit=8)
+        self.assertEqual(sorted(os.listdir(self.folder)), ["a", "c"])
+        self.assertFalse(cache.has("b"))
+
+    def test_none_is_a_folder_that_goes(self):
+        cache = Cache("")
+        folder = cache.folder
+        self.assertFalse(cache.kept)
+        cache.close()
+        self.assertFalse(os.path.exists(folder))
+
+    def test_another_model_has_another_name(self):
+        path = write(self.folder, "model.onnx", "one")
+        first = fingerprint(path)
+        write(self.folder, "model.onnx_data", "weights")
+        second = fingerprint(path)
+        write(self.folder, "model.onnx", "two")
+        self.assertEqual(len({digest(each) for each in (first, second, fingerprint(path))}), 3)
+
+
+class WithoutPackages(InFolder):
+    def python(self, code, *words):
+        command = [sys.executable, "-c", code, *words]
+        return subprocess.run(command, capture_output=True, text=True)
+
+    def test_import_tessera_loads_none_of_it(self):
+        code = (
+            "import sys, tessera\n"
+            "print([m for m in sys.modules if m.startswith('tessera.text')"
+            " or m in ('tokenizers', 'fastapi')])\n"
+            "print(tessera.TextPipeline.__name__, hasattr(tessera, 'TextPipelines'))"
+        )
+        done = self.python(code)
+        self.assertEqual(done.stdout, "[]\nTextPipeline False\n", done.stderr)
+
+    def test_their_absence_says_what_to_install(self):
+        self.model()
+        write(self.folder, "model.onnx", "")
+        code = (
+            "import sys; sys.modules['{}'] = None\n"
+            "from tessera.__main__ import main\n"
+            "sys.argv[0] = 'tessera'\n"
+            "sys.exit(main())"
+        )
+        texts = write(self.folder, "texts.txt", "a\n")
+        words = ("text", "embed", self.folder, texts, "--cache_dir", "")
+        done = self.python(code.format("tokenizers"), *words)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("pip install 'tessera[text]'", done.stderr)
+        for package in ("fastapi", "uvicorn", "orjson"):
+            words = ("text", "serve", "--model", self.folder)
+            done = self.python(code.format(package), *words)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("pip install 'tessera[text]'", done.stderr)
+
+    def test_help_names_every_task(self):
+        done = self.python(
+            "from tessera.__main__ import main; import sys; sys.exit(main())", "text", "--help"
+        )
+        for word in ("embed", "classify", "rerank", "ner", "answer", "serve"):
+            self.assertIn(word, done.stdout)
+
+
+@unittest.skipIf(tokenizers is None, "needs tokenizers (pip install tokenizers)")
+class Whole(InFolder):
+    """make-model's tiny BERT, which answers questions."""
+
+    def setUp(self):
+        super().setUp()
+        from test_requests import tokenizer
+
+        tessera.make_model(os.path.join(self.folder, "model.onnx"), "tiny")
+        self.model(architectures=["BertForQuestionAnswering"], max_position_embeddings=64)
+        tokenizer().save(os.path.join(self.folder, "tokenizer.json"))
+        write(self.folder, "tokenizer_config.json", {"cls_token": "[CLS]"})
+        self.cache = os.path.join(self.folder, "cache")
+
+    def pipeline(self, **options):
+        usual = {"cache_dir": self.cache, "precision": "fp32", "length": 32, "rows": 4}
+        return tessera.TextPipeline(self.folder, **{**usual, **options})
+
+    PAIR = ("who wrote it", "llamas live in the high andes")
+
+    def test_every_form_answers_alike_and_is_kept(self):
+        found = []
+        for form in ("B", "A", "padded"):
+            with self.pipeline(form=form) as made:
+                self.assertEqual(made.form, form)
+                found.append(made.answer([self.PAIR] * 3)[2][0])
+        for one in found:
+            self.assertEqual(one["answer"], self.PAIR[1][one["start"] : one["end"]])
+            self.assertAlmostEqual(one["score"], found[0]["score"], places=6)
+        kept = sorted(os.listdir(self.cache))
+        self.assertEqual(len(kept), 6)
+        times = [os.path.getmtime(os.path.join(self.cache, name)) for name in kept]
+        with self.pipeline(form="A") as made:
+            self.assertEqual(made.answer([self.PAIR])[0], [found[1]])
+        self.assertEqual(sorted(os.listdir(self.cache)), kept)
+        again = [os.path.getmtime(os.path.join(self.cache, name)) for name in kept]
+        self.assertEqual(sum(a != b for a, b in zip(times, again)), 2)  # read, not written
+
+    def test_a_damaged_executable_is_made_again(self):
+        with self.pipeline(form="B") as made:
+            expected = made.answer([self.PAIR])
+        (name,) = [name for name in os.listdir(self.cache) if name.endswith(".popef")]
+        with open(os.path.join(self.cache, name), "r+b") as file:
+            file.seek(2000)
+            file.write(b"damage")
+        with self.pipeline(form="B") as made:
+            self.assertEqual(made.answer([self.PAIR]), expected)
+
+    def test_why_a_form_was_left_out_is_kept(self):
+        def without_b(model, **options):
+            if "insert_attention_mask" in options.get("passes", ()):
+                raise tessera.Error("a node: stands against it")
+            return tessera.compile(model, **options)
+
+        for _ in range(2):  # then from the cache
+            with mock.patch("tessera.text.engine.compile", without_b), self.pipeline() as made:
+                self.assertEqual(made.form, "A")
+                self.assertEqual(made.form_refusals, {"B": "a node: stands against it"})
+        with self.assertRaisesRegex(tessera.Error, "precison"):
+            self.pipeline(compile_options={"precison": "fp16"})
+
+    def test_a_question_to_a_model_of_another_task(self):
+        with self.pipeline() as made:
+            with self.assertRaisesRegex(tessera.UsageError, "to answer, must be one to embed"):
+                made.embed("a")
+            with self.assertRaises(tessera.Error) as caught:
+                made.answer([("it " * 40, "the andes")])
+            self.assertEqual(caught.exception.reason, "over_long")
+        with self.assertRaisesRegex(tessera.UsageError, r"length: is 65, must be in 2..64"):
+            self.pipeline(length=65)
+
+    def test_the_command(self):
+        texts = write(self.folder, "t.jsonl", '{"question": "who", "context": "llamas live"}\n' * 2)
+        words = [sys.executable, "-m", "tessera", "text", "answer", self.folder]
+        usual = ["--length", "32", "--rows", "4", "--cache_dir", self.cache, "--top_k", "2"]
+        done = subprocess.run([*words, texts, *usual], capture_output=True, text=True)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        lines = [json.loads(line) for line in done.stdout.splitlines()]
+        self.assertEqual(len(lines), 2)
+        self.assertEqual(lines[0], lines[1])
+        self.assertEqual(set(lines[0]["answers"][0]), {"answer", "score", "start", "end"})
+        write(self.folder, "t.jsonl", '{"question": "who"}\n')
+        done = subprocess.run([*words, texts, *usual], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn('t.jsonl:1: must be {"question": "…", "context": "…"}', done.stderr)
+
+    def test_jobs_count_tokens(self):
+        with self.pipeline() as made:
+            job = made.answer_job([self.PAIR])
+        self.assertIsInstance(job, Job)
+        self.assertEqual(job.tokens, 3 + 3 + 6)
+
+
+if __name__ == "__main__":
+    unittest.main()
