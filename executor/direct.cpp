@@ -53,7 +53,7 @@ class DirectEngine : public Engine {
   Expected<int64_t> cut(DirectStep& step, RunWork& work);
   Expected<Calls> calls_of(const DirectStep& step, const std::vector<JoinedVertex>& vertices,
                            int64_t& scratch_bytes) const;
-  Status cut_short();
+  Expected<int64_t> cut_short();
   size_t count_for(const UsedCells& used) const;
   Status check_piece(const DirectStep& step, const JoinedVertex& piece) const;
   void clear() const;
@@ -82,8 +82,7 @@ Status DirectEngine::load() {
   TRY(check_all_inside());
   TRY(place_variables());
   TRY(compile());
-  TRY(cut_short());
-  int64_t scratch_bytes = 0;
+  int64_t scratch_bytes = TRY(cut_short());
   RunWork work;
   for (DirectStep& step : steps_) {
     TRY(parts_.load.check("loading its supersteps"));
@@ -163,10 +162,11 @@ Expected<Calls> DirectEngine::calls_of(const DirectStep& step,
   return calls;
 }
 
-// Calls for batches of fewer rows. A cast is checked in all that it made, so it is made whole.
-Status DirectEngine::cut_short() {
+// Calls for batches of fewer rows, and the scratch that they need: their pieces are fewer, and can
+// be larger than those of the whole. A cast is checked in all that it made, so it is made whole.
+Expected<int64_t> DirectEngine::cut_short() {
   batch_ = batch_rows_of(parts_.executable);
-  if (!batch_) return {};
+  if (!batch_) return 0;
   const Program& program = parts_.executable.program;
   std::vector<WholeStep> whole;
   for (const DirectStep& step : steps_) {
@@ -177,12 +177,12 @@ Status DirectEngine::cut_short() {
       short_steps(program, whole, row_inputs_of(parts_.executable, *batch_), batch_->rows);
   row_counts_ = row_counts(batch_->rows);
   row_counts_.pop_back();
+  int64_t scratch_bytes = 0;
   for (size_t s = 0; s < steps_.size(); ++s) {
     if (found[s].axes.empty()) continue;
     TRY(parts_.load.check("loading its supersteps"));
     DirectStep& step = steps_[s];
     step.zeros = found[s].zeros;
-    int64_t scratch_bytes = 0;  // a part takes no more than the whole
     for (const int64_t rows : row_counts_) {
       step.short_calls.push_back(
           TRY(calls_of(step, first_rows(step.vertices, found[s], rows), scratch_bytes)));
@@ -191,7 +191,7 @@ Status DirectEngine::cut_short() {
                         "loading its vertices"));
     }
   }
-  return {};
+  return scratch_bytes;
 }
 
 // Returns the scratch that the step's pieces need.

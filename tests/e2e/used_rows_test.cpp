@@ -9,7 +9,9 @@
 #include <cstring>
 #include <random>
 
+#include "compiler/onnx/make/make_model.h"
 #include "executor/direct_steps.h"
+#include "program/target.h"
 #include "support/limits.h"
 #include "tests/e2e/build.h"
 
@@ -135,6 +137,43 @@ INSTANTIATE_TEST_SUITE_P(, UsedRows,
                                            Case{"form_b", PackingForm::B, Precision::Fp32},
                                            Case{"form_b_fp16", PackingForm::B, Precision::Fp16}),
                          [](const auto& info) { return std::string(info.param.name); });
+
+// Pieces of fewer rows can be wider than those of all, and need more scratch.
+TEST(UsedRowsOfAModel, have_the_scratch_that_they_need) {
+  MakeModelOptions wide;
+  wide.layers = 1;
+  wide.hidden = 384;
+  wide.heads = 12;
+  wide.ffn = 1536;
+  wide.vocab = 100;
+  const std::string model = e2e::scratch_folder() + "/wide.onnx";
+  ASSERT_TRUE(make_model(wide, model));
+  constexpr int64_t kMany = 3, kLong = 96;  // 288 rows are cut to 144 each, and 192 are one piece
+  CompileOptions options = e2e::form_b(e2e::options_for(kMany, kLong, Precision::Fp16));
+  options.target.name = "roomy";
+  options.target.tiles = 1472;
+  options.target.bytes_per_tile = int64_t{1} << 31;
+  const auto runner = e2e::load(e2e::build(model, options), {.threads = 2});
+  const std::vector<int32_t> ones(kMany * kLong, 1);
+  InputViews in;
+  OutputViews out;
+  std::vector<std::vector<std::byte>> answers(runner->executable().metadata.anchors.size());
+  for (size_t i = 0; i < answers.size(); ++i) {
+    const Anchor& anchor = runner->executable().metadata.anchors[i];
+    if (anchor.kind == AnchorKind::Input) {
+      in[anchor.name] = {DType::I32, false, anchor.shape, std::as_bytes(std::span(ones))};
+      continue;
+    }
+    answers[i].resize(static_cast<size_t>(elements(anchor.shape) * size_of(anchor.dtype)));
+    out[anchor.name] = {anchor.dtype, anchor.shape, answers[i]};
+  }
+  for (const int64_t rows : row_counts(kMany)) {
+    UsedCells used(kMany * kLong);
+    std::fill_n(used.begin(), rows * kLong, true);
+    const Status ran = runner->run(in, out, used);
+    EXPECT_TRUE(ran.ok()) << rows << ": " << ran.error().message;
+  }
+}
 
 }  // namespace
 }  // namespace tessera
