@@ -21,6 +21,7 @@ except ImportError as error:
     raise SystemExit(f"left out: needs python3-yaml ({error})") from None
 
 TESSERA = os.environ["TESSERA"]
+DESCRIPTION = pathlib.Path(__file__).parents[2] / "docs" / "schemas" / "openapi.json"
 
 
 def help_text():
@@ -143,13 +144,36 @@ class Started(unittest.TestCase):
                 server.wait()
                 server.stdout.close()
 
-    def check(self, server, container, grace):
-        port = None
+    def test_every_page_of_the_published_description_is_there(self):
+        words = [TESSERA, "serve", f"--model_folder={self.models}", "--http_port=0"]
+        server = subprocess.Popen(
+            [*words, "--grpc_port=-1", "--allow_model_control"], stdout=subprocess.PIPE, text=True
+        )
+        self.addCleanup(server.stdout.close)
+        self.addCleanup(server.wait)
+        self.addCleanup(server.kill)
+        port = self.port_of(server)
+        with open(DESCRIPTION, encoding="utf-8") as file:
+            described = json.load(file)
+        tensor = {"name": "input_ids", "shape": [1, 3], "datatype": "INT64", "data": [5, 6, 7]}
+        call = json.dumps({"inputs": [tensor]}).encode()
+        pages = 0
+        for path, methods in described["paths"].items():
+            target = path.replace("{model}", "bert").replace("{version}", "1")
+            for method in methods:
+                body = None if method == "get" else call if "infer" in path else b"{}"
+                self.assertEqual(self.status(port, target, body), 200, (method, path))
+                pages += 1
+        self.assertEqual(pages, 16)
+
+    def port_of(self, server):
         for line in server.stdout:
             if found := re.match(r"listening at \S+ port (\d+) \(REST\)", line):
-                port = int(found[1])
-                break
-        self.assertIsNotNone(port)
+                return int(found[1])
+        raise AssertionError("the server has ended")
+
+    def check(self, server, container, grace):
+        port = self.port_of(server)
         for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
             path = container[probe]["httpGet"]["path"]
             self.assertEqual(self.status(port, path), 200, probe)
