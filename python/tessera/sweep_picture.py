@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A sweep as a picture: requests a second over the time of a batch, both on logarithmic axes, with
-the points that no other beats joined by a line."""
+the points that no other beats joined by a line for each number of tiles."""
 
 from __future__ import annotations
 
@@ -92,6 +92,18 @@ def _mark(row: Mapping[str, Any], x: _Axis, y: _Axis) -> str:
     )
 
 
+def _front(runs: Sequence[Mapping[str, Any]], x: _Axis, y: _Axis) -> Iterator[str]:
+    """A line for each size of machine: more tiles may not be compared away."""
+    for tiles in sorted({row["tiles"] for row in runs}):
+        front = sorted(
+            (row["batch_ms"], row["requests_per_second"])
+            for row in runs
+            if row["front"] and row["tiles"] == tiles
+        )
+        line = " ".join(f"{x.at(ms)},{y.at(rate)}" for ms, rate in front)
+        yield f'<polyline class="front" points="{line}"/>'
+
+
 def picture_of(rows: Sequence[Mapping[str, Any]], model: str) -> str:
     """An SVG of the rows that run; a pointer on a mark shows its row."""
     runs = [row for row in rows if not row["failure"]]
@@ -108,8 +120,6 @@ def picture_of(rows: Sequence[Mapping[str, Any]], model: str) -> str:
         y = _Axis([row["requests_per_second"] for row in runs], _HEIGHT - _BOTTOM, _TOP)
         parts += _axes(x, y)
         parts += _legend()
-        front = sorted((r["batch_ms"], r["requests_per_second"]) for r in runs if r["front"])
-        line = " ".join(f"{x.at(a)},{y.at(b)}" for a, b in front)
-        parts.append(f'<polyline class="front" points="{line}"/>')
+        parts += _front(runs, x, y)
         parts += [_mark(row, x, y) for row in sorted(runs, key=lambda row: bool(row["best"]))]
     return "\n".join([*parts, "</svg>", ""])
