@@ -2,7 +2,6 @@
 #include "compiler/compile.h"
 
 #include <chrono>
-#include <filesystem>
 #include <set>
 
 #include "codelets/codelet.h"
@@ -166,7 +165,6 @@ Expected<Converted> run_converter(const std::string& model_path, const CompileOp
                       .packing = {},
                       .model_dtypes = std::move(model.model_dtypes),
                       .source_sha256 = model.sha256,
-                      .model_name = visible(std::filesystem::path(model_path).filename().string()),
                       .warnings = std::move(model.warnings),
                       .passes = {},
                       .kept = std::move(state.kept)};
@@ -215,7 +213,8 @@ Metadata metadata_of(const Program& program, const Converted& converted,
                      const CompileOptions& options, const InputBounds& bounds) {
   Metadata metadata;
   metadata.compiler_version = TESSERA_VERSION;
-  metadata.model_name = converted.model_name.empty() ? converted.graph.name : converted.model_name;
+  metadata.model_name =
+      visible(converted.graph.name);  // and not the file's, which says nothing of it
   metadata.source_sha256 = converted.source_sha256;
   metadata.options = to_string(options);
   metadata.options_sha256 = to_hex(sha256(metadata.options));

@@ -20,7 +20,6 @@ struct Converted {
   PackingContract packing;
   std::map<std::string, std::string> model_dtypes;  // by input and output, as the model declares
   std::string source_sha256;
-  std::string model_name;             // the file's, without its folder
   std::vector<std::string> warnings;  // of the import and the passes
   std::vector<std::string> passes;    // those that changed the graph, in order
   std::vector<KeptInFp32> kept;       // nodes that stay in f32 where f16 was asked for

@@ -37,8 +37,8 @@ std::string options_words(const Executable& executable, const OptionValues& chan
 }
 
 std::string command_with(const Executable& executable, const OptionValues& changes) {
-  return "tessera compile --input_model " + shell_word(executable.metadata.model_name) +
-         options_words(executable, changes) + " -o executable.popef";
+  return "tessera compile --input_model MODEL.onnx" + options_words(executable, changes) +
+         " -o executable.popef";
 }
 
 void advise_on_fit(const ReportedExecutable& reported, std::vector<Saving>& savings) {
@@ -51,8 +51,7 @@ void advise_on_fit(const ReportedExecutable& reported, std::vector<Saving>& savi
                          command_with(executable, {}) + " " + way.change, 1});
   if (reported.ways.empty())
     savings.push_back({"It does not fit. This compiles variants that may.", "",
-                       "tessera report " + shell_word(executable.metadata.model_name) +
-                           options_words(executable) + " -o report.html",
+                       "tessera report MODEL.onnx" + options_words(executable) + " -o report.html",
                        1});
 }
 

@@ -174,7 +174,7 @@ Expected<std::vector<TriedShape>> from_executables(const Words& paths,
     shape.file = path;
     shape.contract = TRY(request_contract(metadata));
     shape.seconds_per_batch = metadata.cycles.seconds_per_batch;
-    shape.command = command_of(metadata.options, metadata.model_name, path);
+    shape.command = command_of(metadata.options, "MODEL.onnx", path);
     if (!metadata.memory.fits) shape.failure = "does not fit its target";
   }
   return all;

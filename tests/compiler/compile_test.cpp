@@ -8,8 +8,12 @@
 
 #include "codelets/codelet.h"
 #include "compiler/convert.h"
+#include "compiler/onnx/make/make_model.h"
 #include "ir/text.h"
+#include "program/popef.h"
 #include "program/text.h"
+#include "support/file.h"
+#include "tests/helpers/temporary_folder.h"
 
 namespace tessera {
 namespace {
@@ -37,7 +41,6 @@ Converted converted(const std::string& text) {
   Converted result;
   result.graph = graph.take();
   result.source_sha256 = "feed";
-  result.model_name = "model.onnx";
   result.passes = {"fold_constants"};
   return result;
 }
@@ -79,7 +82,7 @@ TEST(Compile, constants_share_the_bytes_of_the_graph) {
 TEST(Compile, metadata_tells_where_it_comes_from) {
   const Metadata metadata = compiled(kEmbedding).executable.metadata;
   EXPECT_EQ(metadata.source_sha256, "feed");
-  EXPECT_EQ(metadata.model_name, "model.onnx");
+  EXPECT_EQ(metadata.model_name, "lookup");
   EXPECT_EQ(metadata.options, to_string(test_options()));
   EXPECT_EQ(metadata.options_sha256.size(), 64u);
   EXPECT_GT(metadata.cycles.total, 0u);
@@ -112,6 +115,24 @@ TEST(Compile, the_report_is_json_that_adds_up) {
   for (const auto& codelet : report["by_codelet"]) share += codelet["share"].get<double>();
   EXPECT_NEAR(share, 1, 1e-9);
   EXPECT_EQ(report["passes"], nlohmann::json({"fold_constants"}));
+}
+
+using CompiledFiles = TemporaryFolder;
+
+// What the file is called changes no byte.
+TEST_F(CompiledFiles, are_the_same_whatever_the_model_is_called) {
+  std::vector<std::string> bytes;
+  for (const char* name : {"a.onnx", "another_name.onnx"}) {
+    ASSERT_TRUE(make_model(make_model_preset("tiny").take(), path(name)));
+    CompileOptions options = test_options();
+    options.input_shape["input_ids"] = {2, 8};
+    Expected<CompileResult> made = compile(path(name), options);
+    ASSERT_TRUE(made.ok()) << made.error().message;
+    ASSERT_TRUE(write_popef(made->executable, path("out.popef")));
+    bytes.push_back(read_text_file(path("out.popef")).take());
+    EXPECT_EQ(made->executable.metadata.model_name.find(".onnx"), std::string::npos);
+  }
+  EXPECT_EQ(bytes[0], bytes[1]);
 }
 
 TEST(Compile, the_same_model_gives_the_same_executable) {

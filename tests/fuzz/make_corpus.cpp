@@ -81,7 +81,6 @@ Status write_story(const Story& story, size_t number) {
   if (number % 6 != 0) return {};
   Converted converted;
   converted.graph = graph.clone();
-  converted.model_name = story.name;
   CompileResult compiled = TRY(compile_graph(std::move(converted), options));
   const std::string file = path_of("popef", story.name + ".popef");
   TRY(write_popef(compiled.executable, file, Sync::No));
