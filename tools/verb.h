@@ -44,6 +44,7 @@ Verb requests_verb();
 Verb trace_verb();
 Verb serve_verb();
 Verb sweep_verb();
+Verb text_verb();
 Verb verify_verb();
 Verb sign_verb();
 Verb keygen_verb();

@@ -3,9 +3,11 @@
 what is said where a package is missing. With tokenizers, a whole pipeline too; text.sh runs what
 needs more."""
 
+import argparse
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -15,6 +17,8 @@ from unittest import mock
 import numpy as np
 
 import tessera
+import tiny
+from tessera.text import command
 from tessera.text.cache import Cache, digest, fingerprint
 from tessera.text.folder import Module, read_folder
 from tessera.text.jobs import Job
@@ -101,6 +105,12 @@ class Folders(InFolder):
         self.assertEqual(Steps(read.modules).modes, ["cls"])
         chosen = read_folder(self.folder, pooling="max+mean")
         self.assertEqual(Steps(chosen.modules).modes, ["max", "mean"])
+
+    def test_special_tokens_of_either_file(self):
+        write(self.model(), "special_tokens_map.json", {"cls_token": "<s>", "unk_token": "<u>"})
+        write(self.folder, "tokenizer_config.json", {"cls_token": {"content": "[CLS]"}, "a": 1})
+        special = read_folder(self.folder).special
+        self.assertEqual(special, {"cls_token": "[CLS]", "unk_token": "<u>"})
 
     def test_what_is_wrong_is_named(self):
         with self.assertRaisesRegex(tessera.Error, "is not a folder"):
@@ -237,6 +247,30 @@ class Kept(InFolder):
         second = fingerprint(path)
         write(self.folder, "model.onnx", "two")
         self.assertEqual(len({digest(each) for each in (first, second, fingerprint(path))}), 3)
+
+
+class Flags(unittest.TestCase):
+    def test_the_program_and_python_have_the_same(self):
+        made = argparse.ArgumentParser()
+        command.add_to(made.add_subparsers())
+        text = made._subparsers._group_actions[0].choices["text"]
+        inner = text._subparsers._group_actions[0].choices
+        ours = {
+            word: action.default
+            for verb in inner.values()
+            for action in verb._actions
+            for word in action.option_strings
+            if word.startswith("--") and word != "--help"
+        }
+        theirs = tiny.command_line("text", "--help").stdout
+        pattern = r"^  (?:-\w \[ )?(--[a-z_]+)(?: \])?(?: arg)?(?: \(=(.*?)\))?"
+        known = dict(re.findall(pattern, theirs, re.MULTILINE))
+        del known["--words"]
+        known.pop("--help", None)
+        self.assertEqual(set(known), set(ours))
+        for word, default in known.items():
+            if default:
+                self.assertEqual(str(ours[word]), default, word)
 
 
 class WithoutPackages(InFolder):

@@ -260,7 +260,8 @@ class Entities(unittest.TestCase):
         with pipeline(self.folder) as made:
             for text, found in zip(SENTENCES, made.ner(SENTENCES, aggregation="first")):
                 for entity in found:
-                    self.assertEqual(text[entity["start"] : entity["end"]].strip(), entity["word"])
+                    own = text[entity["start"] : entity["end"]]
+                    self.assertEqual(own.replace(" ", ""), entity["word"].replace(" ", ""))
 
 
 class Spans(unittest.TestCase):

@@ -23,8 +23,8 @@ TEST(Help, every_verb_teaches_with_an_example) {
   const Result overview = tessera({"--help"});
   EXPECT_EQ(overview.exit_code, 0);
   for (const char* verb : {"check", "compile", "run", "bench", "inspect", "recompiles", "convert",
-                           "make-model", "pack", "sweep", "serve", "trace", "verify", "sign",
-                           "keygen", "completion", "doctor", "version"}) {
+                           "make-model", "pack", "sweep", "text", "serve", "trace", "verify",
+                           "sign", "keygen", "completion", "doctor", "version"}) {
     EXPECT_THAT(overview.out, HasSubstr(verb));
     const Result help = tessera({verb, "--help"});
     EXPECT_EQ(help.exit_code, 0);

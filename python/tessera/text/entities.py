@@ -31,12 +31,12 @@ class _Token(NamedTuple):
     continues: bool  # the word of the token before
 
 
-def _tokens(text: str, encoding: Any, scores: Array, tokens: Tokens) -> list[_Token]:
+def _tokens(
+    text: str, encoding: Any, scores: Array, tokens: Tokens, unknown: str | None
+) -> list[_Token]:
     """All but the special ones. A tokenizer that marks the parts of words says itself which token
     continues one: its spelling differs from the text. Of others, a token that no space precedes."""
-    model = tokens.plain.model
-    marks_parts = bool(getattr(model, "continuing_subword_prefix", None))
-    unknown = getattr(model, "unk_token", None)
+    marks_parts = bool(getattr(tokens.plain.model, "continuing_subword_prefix", None))
     made = []
     for i, (start, end) in enumerate(encoding.offsets):
         if encoding.special_tokens_mask[i]:
@@ -139,13 +139,15 @@ def entities_job(
     names: dict[int, str],
     texts: Sequence[str],
     *,
+    unknown: str | None,
     strategy: str,
     ignore: Iterable[str],
     stride: int | None,
     truncate: bool,
     side: str,
 ) -> Job:
-    """With ``stride`` a long text is read in windows that share so many tokens."""
+    """``unknown``: the token of words that the vocabulary does not have. With ``stride`` a long
+    text is read in windows that share so many tokens."""
     if strategy not in STRATEGIES:
         raise UsageError(f"aggregation: is {strategy!r}, must be one of {', '.join(STRATEGIES)}")
     left_out = frozenset(ignore)
@@ -157,7 +159,7 @@ def entities_job(
         windows = _windows(tokens, texts, stride)
 
     def of_window(text: str, encoding: Any, answer: Answer) -> list[Entity]:
-        found = _tokens(text, encoding, softmax(logits(answer)), tokens)
+        found = _tokens(text, encoding, softmax(logits(answer)), tokens, unknown)
         if strategy in ("none", "simple"):
             parts = [_alone(token, names) for token in found]
         else:

@@ -41,7 +41,7 @@ class Folder:
     encoder: str  #: where config.json, tokenizer.json and the weights are
     task: str
     config: dict[str, Any]
-    tokenizer_config: dict[str, Any]
+    special: dict[str, str]  #: tokens by their names: ``cls_token``, ``unk_token`` …
     tokenizer: str  #: the path of tokenizer.json
     onnx: str | None  #: the model, if the folder has one
     longest: int  #: tokens of a text, with the special ones
@@ -120,7 +120,7 @@ def read_folder(
         encoder=encoder,
         task=_task(root, config, task),
         config=config,
-        tokenizer_config=tokenizer_config,
+        special=_special(_read_object(encoder, "special_tokens_map.json"), tokenizer_config),
         tokenizer=tokenizer,
         onnx=_onnx(root, encoder, onnx_file),
         longest=_longest(config, tokenizer_config, own),
@@ -129,6 +129,17 @@ def read_folder(
         prompts={str(k): str(v) for k, v in (spoken.get("prompts") or {}).items()},
         default_prompt=spoken.get("default_prompt_name"),
     )
+
+
+def _special(*files: dict[str, Any]) -> dict[str, str]:
+    """A token is its text, or an object with its ``content``. The last file is right."""
+    made = {}
+    for file in files:
+        for name, token in file.items():
+            text = token.get("content") if isinstance(token, dict) else token
+            if name.endswith("_token") and isinstance(text, str):
+                made[name] = text
+    return made
 
 
 def _first(*paths: str) -> str | None:

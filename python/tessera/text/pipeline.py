@@ -287,6 +287,7 @@ class TextPipeline(Closable):
             self.tokens,
             self.folder.labels,
             texts,
+            unknown=self.folder.special.get("unk_token"),
             strategy=aggregation,
             ignore=ignore,
             stride=stride,
@@ -298,9 +299,8 @@ class TextPipeline(Closable):
         self, pairs: Sequence[tuple[str, str]], options: SpanOptions = USUAL_SPANS
     ) -> Job:
         self._must_be("answer")
-        mark = self.folder.tokenizer_config.get("cls_token")
-        mark = mark.get("content") if isinstance(mark, dict) else mark
-        first = self.tokens.plain.token_to_id(mark) if isinstance(mark, str) else None
+        mark = self.folder.special.get("cls_token")
+        first = None if mark is None else self.tokens.plain.token_to_id(mark)
         return answer_job(self.tokens, first, pairs, options)
 
     def _must_be(self, *tasks: str) -> None:

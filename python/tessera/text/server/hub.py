@@ -123,6 +123,9 @@ class Hub:
             refusal = refusal_of(error)
             self.metrics.failed(refusal.kind.lower())
             raise refusal from None
+        except RefusalError as refusal:
+            self.metrics.failed(refusal.kind.lower())
+            raise
         self.metrics.count("te_request_success", "single" if texts == 1 else "batch")
         self.metrics.count(f"te_{kind}_success", by=texts)
         self.metrics.duration.observe(time.perf_counter() - started)
