@@ -100,6 +100,8 @@ def main(program: str = "python3 -m tessera") -> int:
     except Error as error:
         print(f"tessera: {error}", file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        return 130  # as a shell has it of a program that SIGINT ended
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         print(f"tessera: {where}{error.strerror}", file=sys.stderr)

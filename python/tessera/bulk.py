@@ -123,16 +123,10 @@ def answer_part(
         keys = np.asarray(rows[key])
         order = np.argsort(keys, kind="stable")
         _check_keys(keys[order])
-        rows = {name: _taken(column, order) for name, column in rows.items()}
+        rows = {name: column[order] for name, column in rows.items()}
     made, work = model.answer(rows, None if plan is None else plan.order_of(rows[key]))
     names = sorted(made, key=lambda name: (name != key, name))
     return folder.write(number, {name: made[name] for name in names}, work)
-
-
-def _taken(column: Any, order: np.ndarray[Any, Any]) -> Any:
-    if isinstance(column, np.ndarray):
-        return column[order]
-    return [column[row] for row in order]
 
 
 def read_rows(path: str) -> dict[str, Any]:
@@ -151,11 +145,14 @@ def read_rows(path: str) -> dict[str, Any]:
                 raise Error(f"{path}:{number}: is not JSON, must be an object") from None
             if not isinstance(lines[-1], dict) or lines[-1].keys() != lines[0].keys():
                 raise Error(f"{path}:{number}: must be an object with the names of the first")
-    return {name: _column([line[name] for line in lines]) for name in (lines or [{}])[0]}
+    return {name: as_column([line[name] for line in lines]) for name in (lines or [{}])[0]}
 
 
-def _column(values: Sequence[Any]) -> Any:
-    if not values or not isinstance(values[0], list):
+def as_column(values: Any) -> Any:
+    """An array; of rows that are lists themselves, an array of objects."""
+    if isinstance(values, np.ndarray):
+        return values
+    if not len(values) or not isinstance(values[0], (list, tuple, np.ndarray)):
         return np.array(values)
     column = np.empty(len(values), object)
     for row, value in enumerate(values):
@@ -244,8 +241,14 @@ class Meter:
         self._tell(Progress(self._work.rows, self._of, rate, self._work.fill, left, part))
 
 
-def finish(folder: Folder, parts: Iterable[Part]) -> Bulk:
+def finish(folder: Folder, parts: Iterable[Part], rows: int, files: int) -> Bulk:
+    """Writes the manifest, if every row is there: ``rows`` of them, or those of ``files``."""
     done = list(parts)
+    there = sum(part.work.rows for part in done)
+    if there != rows and not files:
+        raise Error(f"{folder.path}: {there} rows were answered, must be {rows}; run it again")
+    if len(done) < files:
+        raise Error(f"{folder.path}: {len(done)} parts are there, must be {files}; run it again")
     work = folder.finish(done)
     return Bulk(folder.path, len(done), sum(part.fresh for part in done), work)
 
@@ -276,6 +279,8 @@ def run(
     ``UsageError`` for words that are off, and ``Error`` for a folder of another run, a key that is
     there twice, or a row that the executable does not take (``on_bad_row="keep"`` goes on)."""
     files = list(source) if is_files(source) else None
+    if isinstance(source, Mapping):
+        source = {name: as_column(column) for name, column in source.items()}
     rows = 0 if files is not None else _rows_of(source, key)
     parts = len(files) if files is not None else max(1, math.ceil(rows / part_rows))
     settings = settings_of(
@@ -298,7 +303,7 @@ def run(
         meter.add(part)
         done.append(part)
     packed.close()
-    return finish(settings.folder, done)
+    return finish(settings.folder, done, rows, len(files or ()))
 
 
 def _rows_of(source: Any, key: str) -> int:
@@ -333,4 +338,4 @@ def _pieces(
     part = part_of(keys, parts) if plan is None else plan.parts_of(keys)
     for number in np.unique(part).tolist():
         rows = np.flatnonzero(part == number)
-        yield number, {name: _taken(column, rows) for name, column in source.items()}, plan
+        yield number, {name: column[rows] for name, column in source.items()}, plan

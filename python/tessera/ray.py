@@ -83,7 +83,7 @@ class _PartWorker(_Held):
             own = part == number
             its = {name: column[own] for name, column in rows.items()}
             told.append(self.answered(number, its))
-        return {name: np.concatenate([one[name] for one in told]) for name in told[0]}
+        return {name: np.concatenate([one[name] for one in told]) for name in (told or [{}])[0]}
 
 
 class _FileWorker(_Held):
@@ -188,7 +188,7 @@ def run(
             meter.add(part)
     except ray.exceptions.RayError as error:
         raise _ours(error) from error
-    return finish(settings.folder, done.values())
+    return finish(settings.folder, done.values(), count, len(files or ()))
 
 
 def _pool(workers: int | tuple[int, int]) -> dict[str, int]:

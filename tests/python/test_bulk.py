@@ -204,6 +204,29 @@ class Run(Case):
         with self.assertRaisesRegex(tessera.UsageError, "no column 'key'"):
             self.run_bulk("b", key="key")
 
+    def test_columns_may_be_lists(self):
+        _, path = self.run_bulk("a")
+        rows = rows_of()
+        lists = {name: column.tolist() for name, column in rows.items()}
+        lists["input_ids"] = [ids.tolist() for ids in rows["input_ids"]]
+        _, other = self.run_bulk("b", lists)
+        self.assertEqual(content_of(path), content_of(other))
+        lists["more"] = [[1]] * (ROWS - 1) + [[1, 2]]
+        _, more = self.run_bulk("c", lists)
+        part = bulk.read_part(str(more / "part-00000.npz"))
+        self.assertEqual(part["more"][0].tolist(), [1])
+
+    def test_a_manifest_is_written_of_all_rows_alone(self):
+        _, path = self.run_bulk("a")
+        (path / "manifest.json").unlink()
+        folder = bulk_parts.Folder(str(path), "npz", {})
+        done = list(folder.all_done().values())
+        with self.assertRaisesRegex(tessera.Error, f"rows were answered, must be {ROWS}"):
+            bulk.finish(folder, done[1:], ROWS, 0)
+        with self.assertRaisesRegex(tessera.Error, "6 parts are there, must be 7"):
+            bulk.finish(folder, done, 0, 7)
+        self.assertFalse((path / "manifest.json").exists())
+
     def test_texts_are_keys_too(self):
         rows = rows_of()
         rows["id"] = np.array([f"doc {key}" for key in rows["id"]])
