@@ -102,7 +102,7 @@ class Workers(Case):
         self.assertEqual(content_of(self.folder / "one"), content_of(path))
 
     def test_all_rows_packed_at_once(self):
-        _, path = self.run_ray("planned", histogram=True)
+        _, path = self.run_ray("planned", histogram=True, workers=1)
         self.assertEqual(content_of(self.folder / "one-planned"), content_of(path))
 
     def test_files_are_parts_and_one_bad_row_is_named(self):
@@ -115,12 +115,12 @@ class Workers(Case):
                     for row in range(number * 30, number * 30 + 30)
                 )
         bulk.run(names, self.executable, self.folder / "files")
-        _, path = self.run_ray("files-ray", names)
+        _, path = self.run_ray("files-ray", names, workers=1)
         self.assertEqual(content_of(self.folder / "files"), content_of(path))
         with open(names[2], "a") as file:
             file.write(f'{{"input_ids": {list(range(tiny.LENGTH + 1))}}}\n')
         with self.assertRaisesRegex(tessera.Error, "has 33 tokens, must be 1..32"):
-            self.run_ray("files-bad", names)
+            self.run_ray("files-bad", names, workers=1)
 
     def test_map_batches_answers_as_one_process(self):
         made = dataset().map_batches(
