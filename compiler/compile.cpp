@@ -361,6 +361,16 @@ Expected<CompileResult> compile_graph(Converted converted, const CompileOptions&
   });
 }
 
+Status check_label(const std::string& label) {
+  constexpr size_t kLongest = 1000;
+  if (label.size() > kLongest)
+    return Error{"label: has " + std::to_string(label.size()) + " bytes, must have at most 1,000",
+                 ErrorKind::Usage};
+  if (is_plain_text(label)) return {};
+  return Error{"label: '" + visible(label) + "', must be UTF-8 without control characters",
+               ErrorKind::Usage};
+}
+
 Expected<CompileResult> compile(const std::string& model_path, const CompileOptions& options,
                                 const CompileProgress& progress) {
   return guarded(model_path, [&]() -> Expected<CompileResult> {

@@ -114,6 +114,7 @@ Json inspection_json(const Executable& executable, std::span<const BlobInfo> blo
   Json json = {
       {"model",            metadata.model_name               },
       {"compiler_version", metadata.compiler_version         },
+      {"label",            metadata.label                    },
       {"source_sha256",    metadata.source_sha256            },
       {"options",          metadata.options                  },
       {"options_sha256",   metadata.options_sha256           },

@@ -152,6 +152,7 @@ std::string to_bytes(const Metadata& metadata, const std::string& executable) {
   message.mutable_program_flow()->add_main(kMain);
   message.set_compiler_version(metadata.compiler_version);
   message.set_model_name(metadata.model_name);
+  message.set_label(metadata.label);
   message.set_source_sha256(metadata.source_sha256);
   message.set_options(metadata.options);
   message.set_options_sha256(metadata.options_sha256);
@@ -172,6 +173,7 @@ Expected<ReadMetadata> metadata_from(std::span<const std::byte> bytes, const Lim
     metadata.anchors.push_back(TRY(read(anchor)));
   metadata.compiler_version = message.compiler_version();
   metadata.model_name = message.model_name();
+  metadata.label = message.label();
   metadata.source_sha256 = message.source_sha256();
   metadata.options = message.options();
   metadata.options_sha256 = message.options_sha256();

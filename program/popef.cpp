@@ -189,7 +189,7 @@ Status check_text(std::string_view text) {
 
 Status check_metadata(const Program& program, const Metadata& metadata) {
   for (const std::string* text :
-       {&metadata.compiler_version, &metadata.model_name, &metadata.source_sha256,
+       {&metadata.compiler_version, &metadata.model_name, &metadata.label, &metadata.source_sha256,
         &metadata.options, &metadata.options_sha256, &metadata.memory.peak_superstep})
     TRY(check_text(*text));
   for (const Anchor& anchor : metadata.anchors) TRY(check_text(anchor.model_dtype));

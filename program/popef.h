@@ -62,7 +62,8 @@ struct CycleSummary {
 
 struct Metadata {
   std::string compiler_version;
-  std::string model_name;
+  std::string model_name;     // of its graph
+  std::string label;          // whatever the one who compiled it wants to say; "" for nothing
   std::string source_sha256;  // of the ONNX model, weights included
   std::string options;        // canonical text of the compile options
   std::string options_sha256;

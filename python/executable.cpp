@@ -87,10 +87,12 @@ py::bytes to_bytes(const ExecutableHandle& handle) {
 }
 
 ExecutableHandle compile_model(const py::object& model, const py::object& output,
-                               const py::dict& options) {
+                               const std::string& label, const py::dict& options) {
   const std::string path = path_of(model, "model");
   const CompileOptions checked = compile_options(options);
+  check(check_label(label));
   CompileResult result = value_of(without_gil([&] { return compile(path, checked); }));
+  result.executable.metadata.label = label;
   ExecutableHandle handle{std::make_shared<const Executable>(std::move(result.executable)),
                           std::move(result.phases), visible_all(result.warnings)};
   // The file is written all the same where a tile does not hold it: it is what there is to inspect.
@@ -281,6 +283,8 @@ void bind_executable(py::module_& module) {
           [](const ExecutableHandle& h) { return cycles_of(h.executable->metadata.cycles); })
       .def_property_readonly(
           "model_name", [](const ExecutableHandle& h) { return h.executable->metadata.model_name; })
+      .def_property_readonly("label",
+                             [](const ExecutableHandle& h) { return h.executable->metadata.label; })
       .def_property_readonly(
           "options", [](const ExecutableHandle& h) { return h.executable->metadata.options; })
       .def_property_readonly("phases_ms",

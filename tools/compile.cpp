@@ -25,6 +25,8 @@ po::options_description flags() {
       "output_dir", po::value<std::string>()->default_value("."),
       "folder of executable.popef where -o is not given")(
       "export_popef", po::bool_switch(), "accepted as PopRT's spelling: compile always exports")(
+      "label", po::value<std::string>()->default_value(""),
+      "words to keep in the executable, which inspect shows: a version, a purpose")(
       "json", po::bool_switch(), "print the summary as JSON")(
       "verbose", po::bool_switch(),
       "with precision fp16: a line for each node that stays in fp32, and why")(
@@ -115,9 +117,12 @@ Status run(const po::variables_map& flags) {
                                  ? flags["output"].as<std::string>()
                                  : flags["output_dir"].as<std::string>() + "/executable.popef";
   const CompileOptions options = TRY(compile_options(flags));
+  const std::string label = flags["label"].as<std::string>();
+  TRY(check_label(label));
   TRY(check_output_file(output));
 
   CompileResult result = TRY(compile_with_progress(model, options));
+  result.executable.metadata.label = label;
   for (const std::string& warning : result.warnings) print_error("tessera: warning: {}\n", warning);
   const uint64_t bytes = TRY(write_popef(result.executable, output));
   if (flags["json"].as<bool>())

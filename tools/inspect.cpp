@@ -85,6 +85,7 @@ void print_summary(const Executable& executable, const ProgramCost& cost,
   const Metadata& metadata = executable.metadata;
   const Target& target = executable.program.target;
   print("model      {} (sha256 {}…)\n", metadata.model_name, metadata.source_sha256.substr(0, 16));
+  if (!metadata.label.empty()) print("label      {}\n", metadata.label);
   print("compiled   by tessera {} with {}\n", metadata.compiler_version, metadata.options);
   print("target     {}: {} tiles of {} bytes at {:.2f} GHz\n", target.name, target.tiles,
         human_count(target.bytes_per_tile), target.clock_hz / 1e9);

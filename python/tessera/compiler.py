@@ -64,10 +64,15 @@ def as_file(value: Any, name: str) -> Iterator[Path]:
 
 
 def compile(
-    model: Model, output: Path | None = None, **options: Unpack[CompileOptions]
+    model: Model,
+    output: Path | None = None,
+    *,
+    label: str = "",
+    **options: Unpack[CompileOptions],
 ) -> _core.Executable:
     """Compiles an ONNX model (``tessera.types.Model``: a path, bytes, an open file or an
-    ``onnx.ModelProto``); writes it to ``output`` (a ``.popef`` file) if that is given.
+    ``onnx.ModelProto``); writes it to ``output`` (a ``.popef`` file) if that is given. ``label`` is
+    kept in the executable: a version, a purpose.
 
     Keywords are ``tessera.CompileOptions``, with the command line's names and defaults; any other
     is a ``UsageError`` that names the nearest. Equal models and options give equal files. The
@@ -77,7 +82,7 @@ def compile(
     by node), ``OutOfMemoryError`` (``output`` is written all the same), ``RefusedError`` (more than
     ``limits`` allow)."""
     with as_file(model, "model.onnx") as path:
-        return _core.compile(path, output, dict(options))
+        return _core.compile(path, output, label, dict(options))
 
 
 def convert(model: Model, output: Path, **options: Unpack[CompileOptions]) -> dict[str, Any]:

@@ -4,7 +4,6 @@ import json
 import os
 import pathlib
 import pickle
-import shutil
 import unittest
 
 import numpy as np
@@ -34,12 +33,9 @@ class Check(unittest.TestCase):
 class InMemory(unittest.TestCase):
     def test_a_model_is_a_path_bytes_or_an_open_file(self):
         options = {"input_shape": {"input_ids": (4, 16)}, "target": "test"}
-        os.makedirs(tiny.path("same"), exist_ok=True)
-        named = tiny.path("same/model.onnx")  # the file's name stands in the executable
-        shutil.copy(tiny.model(), named)
-        expected = tessera.compile(named, **options).to_bytes()
-        content = pathlib.Path(named).read_bytes()
-        for model in (content, bytearray(content), io.BytesIO(content), pathlib.Path(named)):
+        expected = tessera.compile(tiny.model(), **options).to_bytes()
+        content = pathlib.Path(tiny.model()).read_bytes()
+        for model in (content, bytearray(content), io.BytesIO(content), pathlib.Path(tiny.model())):
             self.assertEqual(tessera.compile(model, **options).to_bytes(), expected)
 
         class Proto:  # as onnx.ModelProto
@@ -50,6 +46,14 @@ class InMemory(unittest.TestCase):
         self.assertEqual(len(tessera.model_inputs(content)), 3)
         with self.assertRaisesRegex(tessera.UsageError, "a file that reads text"):
             tessera.compile(io.StringIO("text"), **options)
+
+    def test_a_label_stays_with_the_executable(self):
+        options = {"input_shape": {"input_ids": (4, 16)}, "target": "test"}
+        made = tessera.compile(tiny.model(), label="for search", **options)
+        self.assertEqual(pickle.loads(pickle.dumps(made)).label, "for search")
+        self.assertEqual(tessera.compile(tiny.model(), **options).label, "")
+        with self.assertRaisesRegex(tessera.UsageError, "label: "):
+            tessera.compile(tiny.model(), label="\x1b", **options)
 
     def test_an_executable_is_data_and_pickles(self):
         made = tessera.load(tiny.popef())

@@ -147,6 +147,26 @@ TEST(Compile, numbers_of_a_target_can_be_other_ones) {
   }
 }
 
+TEST(Compile, keeps_a_label_that_inspect_shows) {
+  const std::string labelled = path("labelled.popef");
+  const std::vector<std::string> words = {"compile",       "--input_model", tiny_model(),
+                                          "--input_shape", "input_ids=2,8", "-o",
+                                          labelled,        "--label"};
+  const auto with = [&](const std::string& label) {
+    std::vector<std::string> all = words;
+    all.push_back(label);
+    return tessera(all);
+  };
+  ASSERT_EQ(with("v2, for search").exit_code, 0);
+  EXPECT_THAT(tessera({"inspect", labelled}).out, HasSubstr("label      v2, for search\n"));
+  EXPECT_THAT(tessera({"inspect", labelled, "--json"}).out, HasSubstr("\"v2, for search\""));
+  for (const std::string& wrong : {std::string("\x1b[2J"), std::string(1001, 'a')}) {
+    const Result refused = with(wrong);
+    EXPECT_EQ(refused.exit_code, 2);
+    EXPECT_THAT(refused.err, HasSubstr("label: "));
+  }
+}
+
 TEST(Compile, out_of_memory_says_what_really_compiled_variants_take) {
   const auto compiled = [](const std::string& rows, const std::string& target) {
     return tessera({"compile", "--input_model", tiny_model(), "--input_shape",
