@@ -27,8 +27,8 @@ struct CompileResult {
   std::optional<Error> out_of_memory;
 };
 
-// Whether words can be an executable's label: UTF-8 without control characters, at most 1,000 bytes.
-// A Usage error says what they must be.
+// Whether words can be an executable's label: UTF-8 without control characters, at most 1,000
+// bytes. A Usage error says what they must be.
 Status check_label(const std::string& label);
 
 // Called as a phase begins ("lower"), and now and then in a long one ("lower, 12,000 of 200,000"),
