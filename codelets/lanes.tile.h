@@ -10,6 +10,7 @@
 namespace tessera {
 
 using b16 = unsigned char __attribute__((ext_vector_type(16)));
+using c16 = signed char __attribute__((ext_vector_type(16)));
 // (An alias by `using` would keep the alignment of the vector.)
 typedef i16 i16_in_memory __attribute__((aligned(4), may_alias));
 typedef b16 b16_in_memory __attribute__((aligned(1), may_alias));
@@ -17,6 +18,15 @@ typedef b16 b16_in_memory __attribute__((aligned(1), may_alias));
 TILE_INLINE i16 splat(int value) { return i16(value); }
 constexpr bool is_float(Element element) {
   return element == Element::F32 || element == Element::F16;
+}
+constexpr bool is_byte(Element element) { return element == Element::I8 || element == Element::U8; }
+
+// Within what i8 or u8 holds.
+TILE_INLINE i16 saturated(Element byte, i16 x) {
+  const i16 least = splat(byte == Element::I8 ? -128 : 0);
+  const i16 most = splat(byte == Element::I8 ? 127 : 255);
+  const i16 above = x < least ? least : x;
+  return above > most ? most : above;
 }
 
 TILE_INLINE i16 truncate(v16 x) {
@@ -49,15 +59,19 @@ TILE_INLINE i16 convert<i16>(i16 x) {
   return x;
 }
 
-// One element of i32 or bool.
+// One element of i32, bool, i8 or u8.
 TILE_INLINE int load_int(Element element, const void* from, int64_t at) {
   if (element == Element::Bool) return static_cast<const unsigned char*>(from)[at] != 0;
+  if (element == Element::I8) return static_cast<const signed char*>(from)[at];
+  if (element == Element::U8) return static_cast<const unsigned char*>(from)[at];
   return static_cast<const int*>(from)[at];
 }
 
 TILE_INLINE void store_int(Element element, void* to, int64_t at, int value) {
   if (element == Element::Bool) {
     static_cast<unsigned char*>(to)[at] = value != 0;
+  } else if (is_byte(element)) {
+    static_cast<unsigned char*>(to)[at] = static_cast<unsigned char>(value);
   } else {
     static_cast<int*>(to)[at] = value;
   }
@@ -71,6 +85,12 @@ TILE_INLINE i16 load_ints(Element element, const void* from, int64_t at) {
                ? splat(1)
                : splat(0);
   }
+  if (is_byte(element)) {
+    const auto* bytes = static_cast<const unsigned char*>(from) + at;
+    const b16 value = *reinterpret_cast<const b16_in_memory*>(bytes);
+    if (element == Element::U8) return __builtin_convertvector(value, i16);
+    return __builtin_convertvector(__builtin_bit_cast(c16, value), i16);
+  }
   return *reinterpret_cast<const i16_in_memory*>(static_cast<const int*>(from) + at);
 }
 
@@ -79,6 +99,9 @@ TILE_INLINE void store_ints(Element element, void* to, int64_t at, i16 value) {
     auto* bytes = static_cast<unsigned char*>(to) + at;
     const i16 ones = value != 0 ? splat(1) : splat(0);
     *reinterpret_cast<b16_in_memory*>(bytes) = __builtin_convertvector(ones, b16);
+  } else if (is_byte(element)) {
+    auto* bytes = static_cast<unsigned char*>(to) + at;
+    *reinterpret_cast<b16_in_memory*>(bytes) = __builtin_convertvector(value, b16);
   } else {
     *reinterpret_cast<i16_in_memory*>(static_cast<int*>(to) + at) = value;
   }
@@ -91,9 +114,10 @@ TILE_INLINE V load_whole(Element element, const void* from, int64_t at) {
                            : convert<V>(load_ints(element, from, at));
 }
 
-// A Bool is "not zero", before any other rounding.
+// A Bool is "not zero", before any other rounding; i8 and u8 end at their ends.
 template <class V>
 TILE_INLINE i16 as_ints(Element element, V value) {
+  if (is_byte(element)) return saturated(element, convert<i16>(value));
   return element == Element::Bool ? (value != 0 ? splat(1) : splat(0)) : convert<i16>(value);
 }
 

@@ -11,7 +11,9 @@ constexpr int64_t size_of(Element element) {
     case Element::F32:
     case Element::I32: return 4;
     case Element::F16: return 2;
-    case Element::Bool: return 1;
+    case Element::Bool:
+    case Element::I8:
+    case Element::U8: return 1;
   }
   return 0;
 }

@@ -13,6 +13,8 @@ bool accepts(Accept accept, DType dtype) {
   switch (accept) {
     case Accept::Float: return is_float(dtype);
     case Accept::I32: return dtype == DType::I32;
+    case Accept::Byte: return is_byte(dtype);
+    case Accept::Integer: return dtype == DType::I32 || is_byte(dtype);
     case Accept::Any: return true;
   }
   return false;
@@ -22,6 +24,8 @@ std::string_view to_string(Accept accept) {
   switch (accept) {
     case Accept::Float: return "float";
     case Accept::I32: return "i32";
+    case Accept::Byte: return "byte";
+    case Accept::Integer: return "integer";
     case Accept::Any: return "any";
   }
   return "";

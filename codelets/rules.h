@@ -16,7 +16,7 @@
 
 namespace tessera {
 
-enum class Accept : uint8_t { Float, I32, Any };
+enum class Accept : uint8_t { Float, I32, Byte, Integer, Any };
 
 inline constexpr int64_t kAnySize = -1;
 
@@ -30,6 +30,7 @@ struct OperandRule {
 Error violation(std::string_view codelet, std::string_view what);
 inline OperandRule floats(Shape size) { return {.dtype = Accept::Float, .size = std::move(size)}; }
 inline OperandRule ints(Shape size) { return {.dtype = Accept::I32, .size = std::move(size)}; }
+inline OperandRule bytes(Shape size) { return {.dtype = Accept::Byte, .size = std::move(size)}; }
 inline OperandRule written_floats(Shape size) {
   return {.dtype = Accept::Float, .size = std::move(size), .writes = true};
 }

@@ -22,6 +22,8 @@ std::string declared_dtype(const ModelDtypes& dtypes, const std::string& name, D
     case DType::F16: return "float16";
     case DType::I32: return "int32";
     case DType::Bool: return "bool";
+    case DType::I8: return "int8";
+    case DType::U8: return "uint8";
   }
   return "";
 }

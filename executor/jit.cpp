@@ -39,6 +39,7 @@
 #include <map>
 #include <set>
 
+#include "executor/jit_dots.h"
 #include "executor/jit_symbols.h"
 #include "executor/jit_thread.h"
 #include "executor/object_cache.h"
@@ -152,6 +153,7 @@ Status specialise(llvm::Module& module, const Job& job, const llvm::TargetMachin
   TRY(fill_in(module, fmt::format("{}_constants", job.codelet->name), job.constants));
   TRY(fill_in(module, "host_vectors", {reinterpret_cast<const char*>(&vectors), sizeof vectors}));
 
+  define_dots_of_bytes(module, *machine.getMCSubtargetInfo(), machine.getTargetTriple().isX86());
   for (llvm::Function& function : module) {
     if (function.isDeclaration()) continue;
     const bool entry = function.getName() == llvm::StringRef(job.codelet->name);

@@ -185,7 +185,7 @@ Expected<std::vector<JoinedVertex>> join_vertices(const Program& program, const 
 
 std::vector<JoinedVertex> join_partials(const std::vector<JoinedVertex>& product,
                                         const std::vector<JoinedVertex>& sum) {
-  if (sum.size() != 1 || product[0].codelet->role != Role::Product ||
+  if (sum.size() != 1 || product[0].codelet->name != "matmul" ||
       sum[0].codelet->role != Role::PartialSum || !reads_partials_once(sum[0]) ||
       !are_parts(product, sum[0])) {
     return {};

@@ -49,6 +49,8 @@ std::optional<uint32_t> element_bits(DType dtype, std::string_view text) {
   }
   const auto value = whole_number<int32_t>(text);
   if (!value || (dtype == DType::Bool && *value != 0 && *value != 1)) return std::nullopt;
+  if (is_byte(dtype) && (*value < least_of(dtype) || *value > greatest_of(dtype)))
+    return std::nullopt;
   return static_cast<uint32_t>(*value);
 }
 

@@ -89,6 +89,8 @@ std::string value_text(const Tensor& tensor, int64_t i) {
     case DType::F16: return half_text(element<uint16_t>(tensor.bytes(), i));
     case DType::I32: return number(element<int32_t>(tensor.bytes(), i));
     case DType::Bool: return tensor.bytes()[i] == std::byte{0} ? "0" : "1";
+    case DType::I8: return number(element<int8_t>(tensor.bytes(), i));
+    case DType::U8: return number(element<uint8_t>(tensor.bytes(), i));
   }
   return "";
 }

@@ -35,12 +35,19 @@ int32_t to_int32(double value) {
       std::trunc(value), std::numeric_limits<int32_t>::min(), std::numeric_limits<int32_t>::max()));
 }
 
+// Likewise, within the type's range.
+std::byte to_byte(DType dtype, double value) {
+  return static_cast<std::byte>(std::clamp(to_int32(value), least_of(dtype), greatest_of(dtype)));
+}
+
 double load_element(DType dtype, const std::byte* from) {
   switch (dtype) {
     case DType::F32: return load<float>(from);
     case DType::F16: return from_half(load<uint16_t>(from));
     case DType::I32: return load<int32_t>(from);
     case DType::Bool: return *from != std::byte{0};
+    case DType::I8: return load<int8_t>(from);
+    case DType::U8: return load<uint8_t>(from);
   }
   return 0;
 }
@@ -51,6 +58,8 @@ void store_element(DType dtype, double value, std::byte* to) {
     case DType::F16: store(to, to_half(value)); break;
     case DType::I32: store(to, to_int32(value)); break;
     case DType::Bool: *to = std::byte{value != 0}; break;
+    case DType::I8:
+    case DType::U8: *to = to_byte(dtype, value); break;
   }
 }
 

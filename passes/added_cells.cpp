@@ -65,7 +65,8 @@ constexpr unsigned kByBoth = 4;  // as many kinds of cells as a value for each t
 // The axis of the result that an axis of operand i becomes; -1 where it is summed over.
 int axis_in_result(const Node& node, size_t i, int axis) {
   const auto rank = static_cast<int>(node.in[i]->type.shape.size());
-  if (node.is(Op::MatMul)) return axis == rank - (i == 0 ? 1 : 2) ? -1 : axis;
+  if (node.is(Op::MatMul) || node.is(Op::MatMulInteger))
+    return axis == rank - (i == 0 ? 1 : 2) ? -1 : axis;
   if (!node.is(Op::ReduceSum) && !node.is(Op::ReduceMax)) return axis;
   const std::vector<int64_t>& axes = node.ints("axes");
   if (std::ranges::find(axes, axis) != axes.end()) return -1;
@@ -76,7 +77,8 @@ int axis_in_result(const Node& node, size_t i, int axis) {
 // operand i; nothing where both do.
 std::optional<unsigned> bit_of(const TokenSite& at, const TokenAxes& result, size_t i, int axis) {
   const bool in_place = info(at.node.op).elementwise || at.node.is(Op::Concat) ||
-                        at.node.is(Op::MatMul) || at.node.is(Op::ReduceSum) ||
+                        at.node.is(Op::MatMul) || at.node.is(Op::MatMulInteger) ||
+                        at.node.is(Op::RowEnds) || at.node.is(Op::ReduceSum) ||
                         at.node.is(Op::ReduceMax) || at.node.is(Op::Rotary);
   if (!in_place && axis != at.operand(i).second()) return 1;
   if (!in_place) return result.second() >= 0 ? std::optional(2U) : std::nullopt;

@@ -143,7 +143,10 @@ CellRange range_of_elements(const Node& node, std::span<const CellRange> in) {
     case Op::Equal:
     case Op::Less:
     case Op::Not: return {0, 1, Kind::Finite};
+    case Op::Quantize: return of(interval_of(node.type.dtype), Kind::Finite);
+    case Op::Dequantize: return {.kind = kind};
     case Op::Cast: {
+      if (is_byte(node.type.dtype)) return of(interval_of(node.type.dtype), Kind::Finite);
       const bool is_bool = node.type.dtype == DType::Bool || node.in[0]->type.dtype == DType::Bool;
       return is_bool ? CellRange{0, 1, Kind::Finite} : CellRange{.kind = kind};
     }
@@ -171,7 +174,10 @@ CellRange range_of_elements(const Node& node, std::span<const CellRange> in) {
     case Op::Rotary:
     case Op::Attention:
     case Op::Pack:
-    case Op::Unpack: break;
+    case Op::Unpack:
+    case Op::MatMulInteger:
+    case Op::RowEnds:
+    case Op::SegmentMax: break;
   }
   return {};
 }

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "passes/fp32_chooser.h"
+#include "passes/scales.h"
 #include "support/nearest.h"
 
 namespace tessera {
@@ -18,6 +19,8 @@ Fp32Chooser::Fp32Chooser(const Graph& graph, const PassOptions& options)
 }
 
 Fp32Choice Fp32Chooser::run() {
+  for (const Node* node : find_scales(graph_))
+    keep(node, Fp32Rule::Scales, "is a scale, or divides or multiplies by one");
   for (const auto& node : graph_.nodes()) look_at(node.get());
   for (auto node = graph_.nodes().rbegin(); node != graph_.nodes().rend(); ++node)
     look_back_from(node->get());

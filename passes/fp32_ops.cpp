@@ -34,6 +34,8 @@ FloatRole role_of(Op op) {
     case Op::Tanh:
     case Op::Select:
     case Op::Gelu:
+    case Op::Quantize:
+    case Op::Dequantize:
     case Op::Cast: return FloatRole::Computes;
     case Op::Broadcast:
     case Op::Reshape:
@@ -46,6 +48,9 @@ FloatRole role_of(Op op) {
     case Op::CumSum:
     case Op::Softmax: return FloatRole::Reduces;
     case Op::MatMul:
+    case Op::MatMulInteger:
+    case Op::RowEnds:
+    case Op::SegmentMax:
     case Op::LayerNorm:
     case Op::RmsNorm:
     case Op::Rotary:

@@ -66,6 +66,22 @@ void pack_around(Graph& graph, const TokenShape& shape, const RequestRows& rows,
   graph.replace_uses(attention, packed);
 }
 
+// A request may go on in the next row: of a scale's ends, all rows are one.
+void join_rows(Graph& graph, const TokenShape& shape) {
+  std::vector<Node*> found;
+  for (const auto& node : graph.nodes())
+    if (node->is(Op::SegmentMax)) found.push_back(node.get());
+  const int64_t tokens = shape.rows * shape.row_length;
+  for (Node* node : found) {
+    const Shape own = node->type.shape;
+    if (own[0] != shape.rows || own[1] != shape.row_length) continue;
+    Node* ends = put_reshape(graph, node, node->in[0], {1, tokens, own[2]});
+    Node* ids = put_reshape(graph, node, node->in[1], {1, tokens});
+    Node* joined = put(graph, node, node, Op::SegmentMax, {ends, ids});
+    graph.replace_uses(node, put_reshape(graph, node, joined, own));
+  }
+}
+
 }  // namespace
 
 Expected<bool> insert_packing(Graph& graph, PassState& state) {
@@ -90,6 +106,7 @@ Expected<bool> insert_packing(Graph& graph, PassState& state) {
                              : put_unpack(graph, nullptr, node, rows));
   }
   for (Node* attention : model.attentions) pack_around(graph, shape, rows, attention);
+  join_rows(graph, shape);
   return true;
 }
 

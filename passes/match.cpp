@@ -29,6 +29,8 @@ double element(const Tensor& tensor, int64_t i) {
       return value;
     }
     case DType::Bool: return data[i] != std::byte{0};
+    case DType::I8: return static_cast<int8_t>(data[i]);
+    case DType::U8: return static_cast<uint8_t>(data[i]);
   }
   return 0;
 }

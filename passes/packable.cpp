@@ -88,7 +88,8 @@ Node* find_ids(const Graph& graph) {
     if (!node->is(Op::Gather) || node->int_attr("axis") != 0) continue;
     const Node* table = node->in[0];
     Node* input = index_input(node->in[1]);
-    if (!input || !is_float(table->type.dtype) || table->type.shape.size() != 2) continue;
+    const bool is_table = is_float(table->type.dtype) || is_byte(table->type.dtype);
+    if (!input || !is_table || table->type.shape.size() != 2) continue;
     const bool positions = input->name.find("position") != std::string::npos;
     const Rank rank = {input->name == "input_ids", !positions, table->type.shape[0]};
     if (ids && rank <= best) continue;
@@ -156,10 +157,13 @@ Status put_presence(Graph& graph, Node* mask, const Node* ids) {
     return Error{"input '" + mask->name + "': is an output too, must only be a mask to be packed"};
   UserMap users = users_of(graph);
   std::vector<Node*> others;
-  for (Node* user : users[mask])
-    if (!user->is(Op::Attention) ||
-        std::find(user->in.begin(), user->in.begin() + 3, mask) != user->in.begin() + 3)
-      others.push_back(user);
+  for (Node* user : users[mask]) {
+    const bool tells_apart = user->is(Op::SegmentMax) && user->in[0] != mask;
+    const bool attends =
+        user->is(Op::Attention) &&
+        std::find(user->in.begin(), user->in.begin() + 3, mask) == user->in.begin() + 3;
+    if (!tells_apart && !attends) others.push_back(user);
+  }
   if (others.empty()) return {};
   if (mask == ids || index_inputs(graph).contains(mask))
     return Error{called(*others.front()) + ": computes with the mask '" + mask->name +
@@ -206,6 +210,8 @@ bool settle_mask_that_hides(Graph& graph, const Node* ids) {
     for (size_t i = 0; i < user->in.size(); ++i)
       if (user->in[i] == mask) graph.set_operand(user, i, inverse);
   for (Node* attention : attentions) graph.set_operand(attention, 3, mask);
+  for (Node* told : graph.users(inverse))
+    if (told->is(Op::SegmentMax)) graph.set_operand(told, 1, mask);
   graph.remove_dead();
   return true;
 }

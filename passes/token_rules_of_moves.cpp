@@ -79,7 +79,8 @@ Result broadcast(const TokenSite& at) {
   const size_t added = at.rank() - shape.size();
   if (from.kind == Kind::Free) {
     TokenAxes result{.uniform = std::vector<bool>(at.rank(), true)};
-    for (size_t d = 0; d < shape.size(); ++d) result.uniform[added + d] = from.uniform[d];
+    for (size_t d = 0; d < shape.size(); ++d)
+      result.uniform[added + d] = from.uniform[d] || shape[d] == 1;
     return result;
   }
   TokenAxes result = moved(from, [&](int axis) { return axis + static_cast<int>(added); });

@@ -222,6 +222,32 @@ Result norm(const TokenSite& at) {
   return along(at, static_cast<int64_t>(at.rank()) - 1, "normalizes ", false);
 }
 
+// Zero points go with what they are of: one for all, or one for each row of a.
+Result matmul_integer(const TokenSite& at) {
+  const TokenAxes &a = at.operand(0), &zero = at.operand(2);
+  const bool in_step = zero.kind == Kind::Free ||
+                       (zero.kind == a.kind && zero.batch == a.batch &&
+                        zero.sequence == a.sequence && zero.flat == a.flat && zero.key == a.key);
+  if (!in_step || at.operand(3).kind != Kind::Free)
+    return at.mixes("has zero points that are not of the rows of its operands");
+  return matmul(at);
+}
+
+Result row_ends(const TokenSite& at) {
+  return along(at, static_cast<int64_t>(at.rank()) - 1, "takes the ends of ", false);
+}
+
+// Tokens meet those of their own segment alone.
+Result segment_max(const TokenSite& at) {
+  const TokenAxes &x = at.operand(0), &ids = at.operand(1);
+  const bool whole = at.shape.layout == Layout::Whole && x.batch == 0 && ids.batch == 0;
+  if (!whole && !(x.is_in_front() && ids.is_in_front()))
+    return at.refuse("does not take numbers of tokens [batch,sequence,…] and their segments, must");
+  if (at.is_padded() && !at.added_to(1).is_zero())
+    return at.refuse("its segments are not 0 for padded tokens, must be");
+  return x;
+}
+
 // Angles have the axes of x, and those of one head serve all.
 Result rotary(const TokenSite& at) {
   TRY(along(at, static_cast<int64_t>(at.rank()) - 1, "turns pairs along ", false));

@@ -74,10 +74,13 @@ Result gather(const TokenSite& at);
 
 // token_rules_of_sums.cpp
 Result matmul(const TokenSite& at);
+Result matmul_integer(const TokenSite& at);
 Result reduce(const TokenSite& at);
 Result cumsum(const TokenSite& at);
 Result softmax(const TokenSite& at);
 Result norm(const TokenSite& at);
+Result row_ends(const TokenSite& at);
+Result segment_max(const TokenSite& at);
 Result rotary(const TokenSite& at);
 Result attention(const TokenSite& at);
 

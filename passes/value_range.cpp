@@ -5,6 +5,7 @@
 
 #include "passes/fp32_ops.h"
 #include "passes/matmul_range.h"
+#include "passes/scales.h"
 #include "passes/tensor_range.h"
 #include "passes/value_site.h"
 
@@ -20,7 +21,9 @@ ValueRange range_of(const ValueSite& at) {
     case Op::Constant: return range_of(at.node.value);
     case Op::Add: return value_rules::add(at.operand(0), at.operand(1));
     case Op::Sub: return value_rules::sub(at);
-    case Op::Mul: return value_rules::mul(at);
+    case Op::Mul:
+      if (is_scaled_product(&at.node)) return trained();
+      return value_rules::mul(at);
     case Op::Div: return value_rules::div(at);
     case Op::Pow: return value_rules::pow(at);
     case Op::Max: return value_rules::larger(at);
@@ -56,6 +59,11 @@ ValueRange range_of(const ValueSite& at) {
     case Op::RmsNorm: return value_rules::norm(at);
     case Op::Rotary: return value_rules::rotary(at);
     case Op::Attention: return value_rules::attention(at);
+    case Op::Dequantize: return trained();
+    case Op::Quantize: return between(interval_of(at.node.type.dtype));
+    case Op::MatMulInteger:
+    case Op::RowEnds:
+    case Op::SegmentMax: return {};
     case Op::Pack:
     case Op::Unpack: return value_rules::with_zero(at.operand(0));
   }

@@ -64,6 +64,8 @@ inline popef::DataType to_message(DType dtype) {
     case DType::F16: return popef::F16;
     case DType::I32: return popef::S32;
     case DType::Bool: return popef::BOOL;
+    case DType::I8: return popef::S8;
+    case DType::U8: return popef::U8;
   }
   return popef::F32;
 }
@@ -73,7 +75,9 @@ inline Expected<DType> dtype_from(popef::DataType type) {
     case popef::F16: return DType::F16;
     case popef::S32: return DType::I32;
     case popef::BOOL: return DType::Bool;
-    default: return Error{"data type is " + std::to_string(type) + ", must be 0 to 3"};
+    case popef::S8: return DType::I8;
+    case popef::U8: return DType::U8;
+    default: return Error{"data type is " + std::to_string(type) + ", must be 0 to 5"};
   }
 }
 

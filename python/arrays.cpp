@@ -36,6 +36,8 @@ void set_dtype(Array& array, char kind, int64_t item_bytes) {
   if (kind == 'f' && item_bytes == 4) array.dtype = DType::F32;
   if (kind == 'f' && item_bytes == 2) array.dtype = DType::F16;
   if (kind == 'b' && item_bytes == 1) array.dtype = DType::Bool;
+  if (kind == 'i' && item_bytes == 1) array.dtype = DType::I8;
+  if (kind == 'u' && item_bytes == 1) array.dtype = DType::U8;
 }
 
 // Looked up once, and never freed: at exit the interpreter may be gone before this library.

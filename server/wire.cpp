@@ -77,7 +77,9 @@ double as_real(std::span<const std::byte> bytes, DType from, int64_t i) {
     case DType::F32: return element<float>(bytes, i);
     case DType::F16: return from_half(element<uint16_t>(bytes, i));
     case DType::I32: return element<int32_t>(bytes, i);
-    case DType::Bool: return element<uint8_t>(bytes, i);
+    case DType::I8: return element<int8_t>(bytes, i);
+    case DType::Bool:
+    case DType::U8: return element<uint8_t>(bytes, i);
   }
   return 0;
 }
@@ -118,6 +120,8 @@ WireType wire_type_of(std::string_view model_dtype, DType dtype) {
     case DType::F16: return WireType::Fp16;
     case DType::I32: return WireType::Int32;
     case DType::Bool: return WireType::Bool;
+    case DType::I8: return WireType::Int8;
+    case DType::U8: return WireType::Uint8;
   }
   return WireType::Fp32;
 }

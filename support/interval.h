@@ -9,6 +9,8 @@
 #include <map>
 #include <string>
 
+#include "support/type.h"
+
 namespace tessera {
 
 struct Interval {
@@ -18,6 +20,10 @@ struct Interval {
   double largest() const { return std::max(std::abs(low), std::abs(high)); }
   bool operator==(const Interval&) const = default;
 };
+
+inline Interval interval_of(DType byte) {
+  return {static_cast<double>(least_of(byte)), static_cast<double>(greatest_of(byte))};
+}
 
 // The intervals of inputs, by their names.
 using NamedIntervals = std::map<std::string, Interval>;

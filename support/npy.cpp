@@ -243,6 +243,8 @@ std::string npy_descr(DType dtype) {
     case DType::F16: return "<f2";
     case DType::I32: return "<i4";
     case DType::Bool: return "|b1";
+    case DType::I8: return "|i1";
+    case DType::U8: return "|u1";
   }
   return "";
 }

@@ -9,12 +9,14 @@ std::string_view to_string(DType dtype) {
     case DType::F16: return "f16";
     case DType::I32: return "i32";
     case DType::Bool: return "bool";
+    case DType::I8: return "i8";
+    case DType::U8: return "u8";
   }
   return "?";
 }
 
 std::optional<DType> parse_dtype(std::string_view text) {
-  for (DType dtype : {DType::F32, DType::F16, DType::I32, DType::Bool})
+  for (DType dtype : {DType::F32, DType::F16, DType::I32, DType::Bool, DType::I8, DType::U8})
     if (to_string(dtype) == text) return dtype;
   return std::nullopt;
 }

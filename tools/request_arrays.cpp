@@ -38,6 +38,8 @@ NpyArray array_of(const Anchor& anchor, const Shape& shape, std::span<const int3
       return filled<uint16_t>(descr, shape, values,
                               [](int32_t value) { return to_half(static_cast<float>(value)); });
     case DType::I32: break;
+    case DType::I8: return filled<int8_t>(descr, shape, values, as(int8_t{}));
+    case DType::U8: return filled<uint8_t>(descr, shape, values, as(uint8_t{}));
     case DType::Bool:
       return filled<uint8_t>(descr, shape, values,
                              [](int32_t value) { return static_cast<uint8_t>(value != 0); });

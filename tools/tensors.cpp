@@ -42,6 +42,8 @@ NpyArray random_array(const Anchor& anchor, std::mt19937_64& random) {
         break;
       }
       case DType::Bool: *at = std::byte{real > 0}; break;
+      case DType::I8:
+      case DType::U8: *at = static_cast<std::byte>(random() >> 56); break;
     }
   }
   return array;
@@ -67,7 +69,9 @@ double number_at(std::span<const std::byte> bytes, DType dtype, size_t index) {
       std::memcpy(&value, at, 4);
       return value;
     }
-    case DType::Bool: return static_cast<double>(*at);
+    case DType::I8: return static_cast<int8_t>(*at);
+    case DType::Bool:
+    case DType::U8: return static_cast<double>(*at);
   }
   return 0;
 }

@@ -145,7 +145,9 @@ std::vector<std::byte> random_input(const Variable& variable, std::mt19937& rand
     case DType::I32:
       fill([&] { return mask ? 1 : ids ? static_cast<int32_t>(random() % 100) : 0; });
       break;
-    case DType::Bool: break;
+    case DType::Bool:
+    case DType::I8:
+    case DType::U8: break;
   }
   return bytes;
 }

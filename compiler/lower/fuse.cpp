@@ -30,12 +30,20 @@ bool is_elementwise(const Node* node) { return info(node->op).elementwise; }
 Domain domain_of(const Node* node) {
   const auto of = [](DType dtype) {
     if (is_float(dtype)) return Domain::Float;
-    return dtype == DType::I32 ? Domain::Integer : Domain::Any;
+    return dtype == DType::I32 || is_byte(dtype) ? Domain::Integer : Domain::Any;
   };
+  if (node->is(Op::Dequantize)) return Domain::Float;
   if (node->is(Op::Select)) return of(node->type.dtype);
   const Domain in = of(node->in[0]->type.dtype);
   if (node->is(Op::Cast) && is_float(node->type.dtype)) return Domain::Float;
   return in;
+}
+
+// Of a tape, at most (compiler/lower/tape.cpp).
+int rows_of(const Node* node) {
+  if (node->is(Op::Quantize)) return 5;
+  if (node->is(Op::Cast) && is_byte(node->type.dtype)) return 3;
+  return node->is(Op::Dequantize) ? 2 : 1;
 }
 
 class Fuser {
@@ -57,6 +65,7 @@ class Fuser {
     }
     for (const auto& node : graph_.nodes()) {
       if (node->is(Op::MatMul)) follow_matmul(node.get());
+      if (node->is(Op::MatMulInteger)) follow_integers(node.get());
     }
     for (auto node = graph_.nodes().rbegin(); node != graph_.nodes().rend(); ++node) {
       if (is_elementwise(node->get()) && !taken_.contains(node->get())) gather_tape(node->get());
@@ -102,6 +111,95 @@ class Fuser {
     fusion_.matmuls[chain.last] = chain;
   }
 
+  void follow_integers(const Node* matmul) {
+    IntegerChain chain;
+    chain.matmul = chain.last = matmul;
+    chain.row_zero = zero_point(matmul->in[2]);
+    chain.column_zero = zero_point(matmul->in[3]);
+    std::vector<const Node*> path{matmul}, factors;
+    size_t taken = 1;
+    const Node* cast = nullptr;
+    while (const Node* user = only_user(path.back())) {
+      if (taken_.contains(user)) break;
+      const bool reshape = user->is(Op::Reshape) && !user->type.shape.empty() &&
+                           user->type.shape.back() == matmul->type.shape.back();
+      const bool is_first = !cast && user->is(Op::Cast) && user->type.dtype == DType::F32;
+      if (!reshape && !is_first && !(cast && take_into(chain, user, path.back(), factors))) break;
+      path.push_back(user);
+      if (is_first) cast = user;
+      if (reshape || is_first) continue;
+      taken = path.size();
+      chain.last = user;
+      if (user->is(Op::Quantize)) break;
+    }
+    path.resize(taken);
+    path.insert(path.end(), factors.begin(), factors.end());
+    for (const Node* node : path) {
+      taken_.insert(node);
+      if (node != chain.last) fusion_.absorbed.insert(node);
+      if (!node->is(Op::Reshape)) chain.nodes.push_back(node);
+    }
+    fusion_.integer_matmuls[chain.last] = chain;
+  }
+
+  // The scale comes first, an addition of what is as large as the result last but for quantizing.
+  bool take_into(IntegerChain& chain, const Node* user, const Node* at,
+                 std::vector<const Node*>& factors) {
+    if (!chain.scaled) {
+      if (!user->is(Op::Mul) || user->in[0] == user->in[1]) return false;
+      chain.scaled = take_scale(chain, user->in[user->in[0] == at ? 1 : 0], factors);
+      return chain.scaled;
+    }
+    if (user->is(Op::Quantize)) return user->in[0] == at && take_quantize(chain, user);
+    if (user->is(Op::Cast)) return is_float(user->type.dtype);
+    return chain.residual == nullptr && take_along(chain, user, at);
+  }
+
+  static bool take_quantize(IntegerChain& chain, const Node* quantize) {
+    const std::optional<double> scale = splat_value(quantize->in[1]);
+    const std::optional<double> zero = splat_value(quantize->in[2]);
+    if (!scale || !zero || !(*scale > 0)) return false;
+    chain.out_scale = *scale;
+    chain.out_zero = *zero;
+    return true;
+  }
+
+  static const Node* zero_point(const Node* node) {
+    return splat_value(node) == 0.0 ? nullptr : node;
+  }
+
+  bool take_scale(IntegerChain& chain, const Node* scale, std::vector<const Node*>& factors) {
+    if (take_factor(chain, scale)) return true;
+    if (!scale->is(Op::Mul) || uses_.at(scale) != 1) return false;
+    if (take_factor(chain, scale->in[0]) && take_factor(chain, scale->in[1])) {
+      factors.push_back(scale);
+      return true;
+    }
+    chain.row_scale = chain.column_scale = nullptr;
+    return false;
+  }
+
+  // One number for each row, for each column, or for all.
+  static bool take_factor(IntegerChain& chain, const Node* scale) {
+    const Shape& shape = scale->type.shape;
+    const Node* source = through_broadcast(scale);
+    const bool is_one = elements(source->type.shape) == 1;
+    if (!chain.column_scale && !is_one && is_row_vector(scale)) {
+      chain.column_scale = source;
+      return true;
+    }
+    const bool is_by_row = source->type.shape.size() == shape.size() &&
+                           source->type.shape.back() == 1 &&
+                           elements(source->type.shape) * shape.back() == elements(shape);
+    if (!chain.row_scale && (is_one || is_by_row)) {
+      chain.row_scale = source;
+      return true;
+    }
+    if (!is_one || chain.column_scale) return false;
+    chain.column_scale = source;
+    return true;
+  }
+
   bool take_along(MatmulChain& chain, const Node* user, const Node* at) {
     if (!user->is(Op::Add)) {
       if (chain.activation != 0) return false;
@@ -144,17 +242,19 @@ class Fuser {
       for (const Node* operand : node->in) candidates[position_.at(operand)] = operand;
     };
     consider(root);
+    int rows = rows_of(root);
     while (!candidates.empty()) {
       const Node* node = candidates.begin()->second;
       candidates.erase(candidates.begin());
       if (!may_join(node, members, group.domain)) continue;
       members.insert(node);
       if (leaves_of(members, group.nodes, node).size() > kMaxTapeInputs ||
-          group.nodes.size() + 1 >= kMaxTapeRows) {
+          rows + rows_of(node) >= kMaxTapeRows) {
         members.erase(node);
         continue;
       }
       if (group.domain == Domain::Any) group.domain = domain_of(node);
+      rows += rows_of(node);
       group.nodes.push_back(node);
       consider(node);
     }

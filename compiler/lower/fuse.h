@@ -23,6 +23,19 @@ struct MatmulChain {
   std::vector<const Node*> nodes;
 };
 
+// last = quantize(activation(matmul · (row_scale · column_scale) + bias) + residual), where a cast
+// of the matmul to f32 comes first; each part but the matmul may be missing. Without a scale the
+// matmul is the whole.
+struct IntegerChain : MatmulChain {
+  const Node* row_zero =
+      nullptr;  // one, or one for each row; as the others, broadcasts seen through
+  const Node* column_zero = nullptr;
+  bool scaled = false;
+  const Node* row_scale = nullptr;
+  const Node* column_scale = nullptr;
+  double out_scale = 1, out_zero = 0;  // where last is a byte
+};
+
 enum class Domain : uint8_t { Any, Float, Integer };
 
 // Elementwise nodes that one tape computes, operands first; the last is the result.
@@ -37,6 +50,7 @@ struct TapeGroup {
 struct Fusion {
   // By the node whose result the whole makes.
   std::unordered_map<const Node*, MatmulChain> matmuls;
+  std::unordered_map<const Node*, IntegerChain> integer_matmuls;
   std::unordered_map<const Node*, TapeGroup> tapes;
   // By layer norm: the addition that it takes along.
   std::unordered_map<const Node*, const Node*> residual_adds;

@@ -49,6 +49,12 @@ Known of_remainder(const Node* node, const Intervals& known) {
   return Interval{x.low < 0 ? -most : 0, x.high > 0 ? most : 0};
 }
 
+// Of differences of bytes.
+Known of_products(const Node* node) {
+  const double most = 255.0 * 255.0 * static_cast<double>(node->in[0]->type.shape.back());
+  return Interval{-most, most};
+}
+
 // To a whole power of at least 0: each factor widens it.
 Known of_power(const Interval& base, const Interval& exponent) {
   if (!(exponent.low >= 0) || !std::isfinite(exponent.high)) return std::nullopt;
@@ -108,6 +114,10 @@ Known computed_interval(const Node* node, const Intervals& known) {
   };
   if (node->is(Op::Constant)) return of_constant(node);
   if (node->in.empty()) return std::nullopt;
+  if (is_byte(node->type.dtype)) return interval_of(node->type.dtype);
+  if (node->is(Op::MatMulInteger)) return of_products(node);
+  if (node->is(Op::Dequantize) || node->is(Op::RowEnds) || node->is(Op::SegmentMax))
+    return std::nullopt;
   if (node->is(Op::Select) || node->is(Op::Concat)) {
     Known all = of(node->in[1 % node->in.size()]);
     for (size_t i = node->is(Op::Select) ? 1 : 0; i < node->in.size(); ++i) {

@@ -40,6 +40,8 @@ class Bounder {
     for (const auto& node : graph_.nodes()) {
       if (node->type.dtype == DType::Bool) {
         known_[node.get()] = {0, 1};
+      } else if (is_byte(node->type.dtype)) {
+        known_[node.get()] = interval_of(node->type.dtype);
       } else if (node->type.dtype == DType::I32) {
         known_[node.get()] = of_integer(node.get());
       } else if (const auto interval = computed_interval(node.get(), known_);

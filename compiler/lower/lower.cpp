@@ -50,6 +50,7 @@ Status check_size(const Lowering& lowering, size_t variables, size_t supersteps)
 void lower_node(Lowering& lowering, const Node& node) {
   // The last of what a matmul takes along, whatever op that is.
   if (lowering.fusion.matmuls.contains(&node)) return lower_matmul(lowering, node);
+  if (lowering.fusion.integer_matmuls.contains(&node)) return lower_matmul_integer(lowering, node);
   switch (node.op) {
 #define OP(id, text, min, max, elements, how, ...) \
   case Op::id: return lower_##how(lowering, node);

@@ -2,6 +2,8 @@
 // A matmul with what follows it: one superstep, or two where the planner cuts the sum, for each
 // part of the rows that is done in turn. The bias, activation and residual belong to whichever step
 // makes the final numbers.
+#include "compiler/lower/matmul.h"
+
 #include "compiler/lower/state.h"
 #include "compiler/plan/grid.h"
 #include "compiler/plan/vertex_cost.h"
@@ -39,6 +41,8 @@ Sizes sizes_of(const Lowering& lowering, const MatmulChain& chain) {
   };
 }
 
+}  // namespace
+
 MatmulPlan plan_for(Lowering& lowering, const MatmulShape& shape) {
   const auto [plan, is_new] = lowering.matmul_plans.try_emplace(shape);
   if (is_new)
@@ -47,8 +51,7 @@ MatmulPlan plan_for(Lowering& lowering, const MatmulShape& shape) {
   return plan->second;
 }
 
-// A weight is cut along n where the vertices cut it, or in equal parts of that, and along k, so
-// that all tiles hold some, and what a vertex receives is whole blocks. Weights fill most of a
+// So that all tiles hold some, and what a vertex receives is whole blocks. Weights fill most of a
 // tile, so the evenest cut is taken; of cuts within a fiftieth of it, the one with the widest
 // blocks.
 std::vector<int64_t> weight_block(int64_t k, int64_t n, int64_t plan_n, int64_t tiles) {
@@ -65,6 +68,8 @@ std::vector<int64_t> weight_block(int64_t k, int64_t n, int64_t plan_n, int64_t 
   }
   return best;
 }
+
+namespace {
 
 void place_weight(Lowering& lowering, const Node* weight, const Sizes& sizes,
                   const MatmulPlan& plan) {

@@ -24,7 +24,7 @@ constexpr std::optional<Tape> opcode_named(std::string_view op) {
 std::optional<Tape> opcode_of_cast(const Node& cast) {
   const DType from = cast.in[0]->type.dtype, to = cast.type.dtype;
   if (to == DType::Bool && from != DType::Bool) return Tape::NotZero;
-  if (to == DType::I32 && is_float(from)) return Tape::Truncate;
+  if ((to == DType::I32 || is_byte(to)) && is_float(from)) return Tape::Truncate;
   return std::nullopt;
 }
 
@@ -36,6 +36,7 @@ std::optional<Tape> opcode_of(const Node& node) {
 }
 #define OP(id, text, min, max, elements, how, ...)                                              \
   static_assert(std::string_view(#how) != "tape" || Op::id == Op::Cast || Op::id == Op::Gelu || \
+                    Op::id == Op::Quantize || Op::id == Op::Dequantize ||                       \
                     opcode_named(#id).has_value(),                                              \
                 "an op that is lowered to a tape needs an opcode of its name");
 #include "ir/ops.def"
@@ -53,11 +54,17 @@ class Writer {
 
   TapeProgram run() {
     for (const Node* node : group_.nodes) {
-      if (const std::optional<Tape> opcode = opcode_of(*node)) {
+      if (node->is(Op::Quantize)) {
+        registers_[node] = quantized(*node);
+      } else if (node->is(Op::Dequantize)) {
+        const int whole = row(Tape::Sub, register_of(node->in[0]), register_of(node->in[2]));
+        registers_[node] = row(Tape::Mul, whole, register_of(node->in[1]));
+      } else if (const std::optional<Tape> opcode = opcode_of(*node)) {
         registers_[node] = add_row(*opcode, *node);
       } else {
         registers_[node] = register_of(node->in[0]);
       }
+      if (saturates(*node)) registers_[node] = within(node->type.dtype, registers_[node]);
     }
     const int last = registers_.at(group_.root());
     // The result is what the last row makes, so a mere cast is a choice of x or x.
@@ -77,7 +84,28 @@ class Writer {
     return std::ranges::find(tape_.inputs, node) != tape_.inputs.end();
   }
 
+  // A byte that the tape goes on with ends at its ends here; one that is stored does at the store.
+  bool saturates(const Node& node) const {
+    const bool makes_one = node.is(Op::Quantize) || node.is(Op::Cast);
+    return makes_one && is_byte(node.type.dtype) && &node != group_.root();
+  }
+  int within(DType byte, int value) {
+    const int inputs = static_cast<int>(tape_.inputs.size());
+    const int above = row(Tape::Max, value, inputs + constant(least_of(byte)));
+    return row(Tape::Min, above, inputs + constant(greatest_of(byte)));
+  }
+  int constant(double value) { return static_cast<int>(constant_index(value)); }
+
+  int quantized(const Node& node) {
+    const int quotient = row(Tape::Div, register_of(node.in[0]), register_of(node.in[1]));
+    return row(Tape::Add, row(Tape::Round, quotient, quotient), register_of(node.in[2]));
+  }
+
   void collect_constants(const Node& node) {
+    if (saturates(node)) {
+      constant_index(least_of(node.type.dtype));
+      constant_index(greatest_of(node.type.dtype));
+    }
     for (const Node* operand : node.in) {
       const std::optional<double> value = splat_value(operand);
       if (value && !is_input(operand)) constant_index(*value);
@@ -110,6 +138,11 @@ class Writer {
     return append(row);
   }
 
+  int row(Tape opcode, int a, int b) {
+    return append({
+        opcode, {a, b, 0}
+    });
+  }
   int append(const Row& row) {
     const int made = next_register();
     tape_.rows.push_back(static_cast<double>(row.opcode));

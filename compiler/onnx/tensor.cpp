@@ -116,9 +116,11 @@ ReadTensor to_read_tensor(const TensorType& type, int32_t onnx_type, const Sourc
     read.tensor = convert<double, float>(type, source,
                                          [](double value) { return static_cast<float>(value); });
   } else if (onnx_type == TensorProto::UINT8 && !same_width) {
-    read.tensor = convert<uint8_t, int32_t>(type, source, [](uint8_t value) { return value; });
+    read.tensor = convert<int32_t, uint8_t>(
+        type, source, [](int32_t value) { return static_cast<uint8_t>(value); });
   } else if (onnx_type == TensorProto::INT8 && !same_width) {
-    read.tensor = convert<int8_t, int32_t>(type, source, [](int8_t value) { return value; });
+    read.tensor = convert<int32_t, int8_t>(
+        type, source, [](int32_t value) { return static_cast<int8_t>(value); });
   } else if (type.dtype == DType::Bool && same_width) {
     read.tensor = convert<uint8_t, uint8_t>(type, source, [](uint8_t value) { return value != 0; });
   } else if (type.dtype == DType::Bool) {
@@ -146,12 +148,20 @@ std::optional<DType> dtype_of(int32_t onnx_type) {
   return row ? row->dtype : std::nullopt;
 }
 
+std::optional<DType> stored_dtype_of(int32_t onnx_type) {
+  if (onnx_type == TensorProto::INT8) return DType::I8;
+  if (onnx_type == TensorProto::UINT8) return DType::U8;
+  return dtype_of(onnx_type);
+}
+
 int32_t onnx_type_of(DType dtype) {
   switch (dtype) {
     case DType::F32: return TensorProto::FLOAT;
     case DType::F16: return TensorProto::FLOAT16;
     case DType::I32: return TensorProto::INT32;
     case DType::Bool: return TensorProto::BOOL;
+    case DType::I8: return TensorProto::INT8;
+    case DType::U8: return TensorProto::UINT8;
   }
   return TensorProto::UNDEFINED;
 }
@@ -162,7 +172,8 @@ Expected<ReadTensor> TensorReader::read(const TensorProto& proto) {
   if (!row || !row->dtype)
     return Error{where + "is of " + element_type_name(proto.data_type()) +
                  ", must be of float32, float16, float64, int32, int64, int8, uint8 or bool"};
-  const TensorType type{*row->dtype, Shape(proto.dims().begin(), proto.dims().end())};
+  const TensorType type{*stored_dtype_of(proto.data_type()),
+                        Shape(proto.dims().begin(), proto.dims().end())};
   if (proto.has_segment())
     return Error{where + "is a segment of a tensor, must be whole", ErrorKind::BadFile};
   if (!is_valid_shape(type.shape))

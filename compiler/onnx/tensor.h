@@ -17,8 +17,11 @@ namespace tessera {
 
 // "float32", "int64" …: ONNX's element types as NumPy calls them.
 std::string element_type_name(int32_t onnx_type);
-// How we hold elements of that type, if we do: int64 as i32, double as f32.
+// How we hold elements of that type, if we do: int64 as i32, double as f32. Of 8 bits it is i32,
+// which all but quantized numbers are computed in.
 std::optional<DType> dtype_of(int32_t onnx_type);
+// The same for what is read as it is: int8 as i8, uint8 as u8.
+std::optional<DType> stored_dtype_of(int32_t onnx_type);
 // The ONNX type that is ours: f32 is FLOAT.
 int32_t onnx_type_of(DType dtype);
 

@@ -21,6 +21,11 @@ Expected<TensorFile> read_tensor_file(const std::string& path, const Limits& lim
   if (read->beyond_int32)
     return Error{path + ": holds " + std::to_string(*read->beyond_int32) +
                  ", must be within int32"};
+  if (is_byte(read->tensor.type().dtype)) {  // as an input of the model takes it
+    Array whole = to_array(read->tensor);
+    whole.type.dtype = DType::I32;
+    read->tensor = to_tensor(whole);
+  }
   return TensorFile{proto->name(), element_type_name(read->onnx_type), std::move(read->tensor)};
 }
 

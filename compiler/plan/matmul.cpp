@@ -68,11 +68,12 @@ class Planner {
   }
 
   void consider(MatmulPlan plan) {
-    const int64_t size = size_of(shape_.dtype);
+    const int64_t size = shape_.integer ? 1 : size_of(shape_.dtype);
     const int64_t a = plan.g * plan.m * plan.k * size;
     const int64_t b = (shape_.shared_b ? 1 : plan.g) * plan.k * plan.n * size;
     const int64_t out = plan.g * plan.m * plan.n;
-    const int64_t out_bytes = out * size_of(cut_k(plan) ? shape_.partials : shape_.dtype);
+    const bool as_partials = cut_k(plan) || shape_.integer;
+    const int64_t out_bytes = out * size_of(as_partials ? shape_.partials : shape_.dtype);
     const int64_t extra = shape_.residual && !cut_k(plan) ? out * size : 0;
     plan.bytes = a + b + out_bytes + extra;
     if (least_bytes_ == 0 || plan.bytes < least_bytes_) least_bytes_ = plan.bytes;
@@ -117,8 +118,8 @@ class Planner {
            false
       });
     operands.push_back({
-        shape_.dtype, {plan.g, plan.m, plan.n},
-         true
+        shape_.integer ? shape_.partials : shape_.dtype, {plan.g, plan.m, plan.n},
+             true
     });
     return vertex_cycles("matmul", params_, std::move(operands), target_);
   }
@@ -155,7 +156,7 @@ class Planner {
 // rows.
 std::vector<int64_t> k_blocks(const MatmulShape& shape, const Target& target,
                               const Deadline* deadline) {
-  if (!shape.shared_b) return {shape.k};
+  if (!shape.shared_b || shape.integer) return {shape.k};
   const std::vector<int64_t> all =
       block_sizes(shape.k, std::min(target.tiles, kMostKParts), kGrain);
   if (shape.dtype != DType::F32) return all;

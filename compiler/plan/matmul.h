@@ -22,6 +22,9 @@ struct MatmulShape {
   DType partials = DType::F32;  // of the parts of a sum cut along k
   bool bias = false, residual = false;
   int activation = 0;
+  // Of bytes: one is stored and received, and multiplied as `dtype`, f16, with sums in f32; the
+  // terms are not cut.
+  bool integer = false;
   auto operator<=>(const MatmulShape&) const = default;
 };
 

@@ -18,7 +18,7 @@ enum class Takes { Floats, Numbers, Bools, Anything };
 bool takes(Takes what, DType dtype) {
   switch (what) {
     case Takes::Floats: return is_float(dtype);
-    case Takes::Numbers: return dtype != DType::Bool;
+    case Takes::Numbers: return is_float(dtype) || dtype == DType::I32;
     case Takes::Bools: return dtype == DType::Bool;
     case Takes::Anything: return true;
   }
@@ -138,7 +138,8 @@ Expected<Array> Select::eval(const Node& node, std::span<const Array> in) {
 Expected<TensorType> Cast::infer(const Node& node) {
   const std::optional<DType> to = parse_dtype(node.string_attr("to"));
   if (!to)
-    return fail(node, "to is \"" + node.string_attr("to") + "\", must be f32, f16, i32 or bool");
+    return fail(node,
+                "to is \"" + node.string_attr("to") + "\", must be f32, f16, i32, bool, i8 or u8");
   return TensorType{*to, node.in[0]->type.shape};
 }
 

@@ -3,6 +3,7 @@
 // the attributes' names and kinds have been checked before either is called.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 
@@ -23,6 +24,9 @@ Error fail(const Node& node, const std::string& what);
 
 // An axis counts from the front, 0 .. rank-1: importers settle negative ones.
 Status check_axis(const Node& node, int64_t axis, size_t rank);
+
+// The longest sum of products of two differences of bytes that 32 bits hold.
+inline constexpr int64_t kMostIntegerTerms = INT32_MAX / (255 * 255);
 
 // A result of node.type, all zeros.
 Array zeros(const Node& node);

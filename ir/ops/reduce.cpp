@@ -11,7 +11,7 @@ namespace {
 
 Status check_numbers(const Node& node) {
   const TensorType& from = node.in[0]->type;
-  if (from.dtype != DType::Bool) return {};
+  if (is_float(from.dtype) || from.dtype == DType::I32) return {};
   return fail(node, "input is " + to_string(from) + ", its elements must be f32, f16 or i32");
 }
 

@@ -32,6 +32,8 @@ void put(DType dtype, std::byte* to, double value) {
     case DType::F16: return copy(to_half(value));
     case DType::I32: return copy(static_cast<int32_t>(value));
     case DType::Bool: return copy(static_cast<uint8_t>(value != 0));
+    case DType::I8: return copy(static_cast<int8_t>(value));
+    case DType::U8: return copy(static_cast<uint8_t>(value));
   }
 }
 
@@ -44,7 +46,9 @@ double get(DType dtype, const std::byte* from) {
     case DType::F32: return as(float{});
     case DType::F16: return from_half(as(uint16_t{}));
     case DType::I32: return as(int32_t{});
-    case DType::Bool: return as(uint8_t{});
+    case DType::I8: return as(int8_t{});
+    case DType::Bool:
+    case DType::U8: return as(uint8_t{});
   }
   return 0;
 }

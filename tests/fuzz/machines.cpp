@@ -42,6 +42,8 @@ void fill(std::span<std::byte> bytes, DType dtype, Random& random) {
                 : static_cast<int32_t>(random.below(6)));
         break;
       case DType::Bool: put(bytes, i, static_cast<uint8_t>(random.below(2))); break;
+      case DType::I8:
+      case DType::U8: put(bytes, i, static_cast<uint8_t>(random.below(256))); break;
     }
   }
 }

@@ -111,7 +111,9 @@ class Generator {
       case DType::F32: values_.push_back(result); break;
       case DType::I32: integers_.push_back(result); break;
       case DType::Bool: bools_.push_back(result); break;
-      case DType::F16: break;
+      case DType::F16:
+      case DType::I8:
+      case DType::U8: break;
     }
   }
 
@@ -131,6 +133,11 @@ class Generator {
 
   // Of floats, integers or bools, whichever the op takes.
   Node* elementwise(Op op, Node* a) {
+    if (op == Op::Quantize) return quantized(a);
+    if (op == Op::Dequantize)
+      return add(op, {constant(DType::I8, a->type.shape, -9, 9),
+                      constant(DType::F32, a->type.shape, 0.01, 0.1),
+                      constant(DType::I8, a->type.shape, -9, 9)});
     std::array<DType, 3> dtypes = {DType::F32, DType::I32, DType::Bool};
     std::shuffle(dtypes.begin(), dtypes.end(), random_);
     for (const DType dtype : dtypes) {
@@ -246,6 +253,36 @@ class Generator {
     },
                      {{"shape", product->type.shape}});
     return add(Op::Add, {product, bias});
+  }
+
+  Node* quantized(Node* a) {
+    const Shape& shape = a->type.shape;  // of numbers that are exact: a last bit may be a step
+    return add(Op::Quantize,
+               {
+                   constant(DType::F32, shape, -2, 3), constant(DType::F32, shape, 0.01, 0.1),
+                   constant(DType::I8, a->type.shape, -9, 9)
+    },
+               {{"to", std::string("i8")}});
+  }
+
+  // By weights of bytes, with a zero point for each row and column.
+  Node* matmul_integer(Op op, Node* a) {
+    if (a->type.shape.size() < 2) return bounded(a);
+    const int64_t n = 1 + below(20), inner = a->type.shape.back();
+    Shape rows = a->type.shape;
+    rows.back() = 1;
+    return add(op, {quantized(a), constant(DType::I8, {inner, n}, -128, 128),
+                    constant(DType::I8, rows, -9, 9), constant(DType::I8, {1, n}, -9, 9)});
+  }
+
+  Node* row_ends(Op op, Node* a) {
+    if (a->type.shape.empty()) return bounded(a);
+    return add(op, {a});
+  }
+
+  Node* segment_max(Op op, Node*) {
+    Node* x = graph_.inputs[0];
+    return add(op, {x, constant(DType::I32, {x->type.shape[0], x->type.shape[1]}, 0, 3)});
   }
 
   Node* norm(Op op, Node* a) {

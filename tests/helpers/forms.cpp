@@ -44,6 +44,54 @@ void add_products(std::vector<Form>& forms, std::mt19937& random) {
   }
 }
 
+void add_products_of_bytes(std::vector<Form>& forms, std::mt19937& random) {
+  const std::vector<DType> bytes = {DType::I8, DType::U8}, of_sums = {DType::F32};
+  const auto is = [](bool there) { return std::vector{there ? 1.0 : 0.0}; };
+  for (const int ends : {0, 1, 2, 3}) {
+    const bool scaled = ends & 2, zeros = ends & 1;
+    const bool bias = scaled && random() % 2 == 0, to_bytes = scaled && random() % 2 == 0;
+    Form form{
+        "matmul_integer",
+        {{"row_zero", is(zeros)},
+          {"column_zero", is(zeros)},
+          {"scaled", is(scaled)},
+          {"row_scale", is(scaled)},
+          {"column_scale", is(scaled)},
+          {"bias", is(bias)},
+          {"residual", is(bias)},
+          {"activation", {scaled ? static_cast<double>(random() % 5) : 0.0}},
+          {"out_scale", {0.5}},
+          {"out_zero", {3}}},
+        {{"gmk", bytes}, {"Gkn", bytes}}
+    };
+    if (zeros)
+      form.operands.insert(form.operands.end(), {
+                                                    {"GM", bytes},
+                                                    {"GN", bytes}
+      });
+    if (scaled)
+      form.operands.insert(form.operands.end(), {
+                                                    {"GM", of_sums},
+                                                    {"1N", of_sums}
+      });
+    if (bias)
+      form.operands.insert(form.operands.end(), {
+                                                    {"n",   kFloats},
+                                                    {"gmn", kFloats}
+      });
+    form.operands.push_back({"gmn", to_bytes ? bytes : scaled ? kFloats : kInts});
+    forms.push_back(std::move(form));
+  }
+  forms.push_back({
+      "row_ends", {},
+       {{"rn", kFloats}, {"r2", of_sums}}
+  });
+  forms.push_back({
+      "segment_max", {},
+       {{"rtn", of_sums}, {"rt", kInts}, {"rtn", of_sums}}
+  });
+}
+
 void add_attention(std::vector<Form>& forms) {
   const std::vector<std::vector<OperandForm>> masks = {
       {},
@@ -153,6 +201,7 @@ std::vector<Form> all_forms(std::mt19937& random) {
       {"pack",    {},                                              {{"**n", kAll}, {"*2", kInts}, {"tn", {}}} },
   };
   add_products(forms, random);
+  add_products_of_bytes(forms, random);
   add_attention(forms);
   add_norms(forms);
   for (int i = 0; i < 3; ++i) {

@@ -76,6 +76,8 @@ Bytes random_tensor(DType dtype, int64_t elements, uint32_t seed) {
       case DType::F16: put(i, to_half(unit)); break;
       case DType::I32: put(i, static_cast<int32_t>(random() % 4)); break;
       case DType::Bool: put(i, static_cast<uint8_t>(random() % 2)); break;
+      case DType::I8:
+      case DType::U8: put(i, static_cast<uint8_t>(random())); break;
     }
   }
   return bytes;

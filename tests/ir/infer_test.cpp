@@ -10,7 +10,8 @@ namespace {
 
 constexpr const char* kInputs =
     "%f: f32[2,3], %g: f32[3,2], %h: f16[2,3], %i: i32[2,3], %b: bool[2,3], %row: f32[3], "
-    "%one: f32[], %q: f32[2,4,6], %k: f32[2,5,6], %keys: i32[2,5], %n: i32[2,1], %e: f32[2,0]";
+    "%one: f32[], %q: f32[2,4,6], %k: f32[2,5,6], %keys: i32[2,5], %n: i32[2,1], %e: f32[2,0], "
+    "%c: i8[2,3], %d: i8[3,2], %u: u8[2,3], %cz: i8[2,1], %dz: i8[1,2], %x: f32[2,5,2]";
 
 struct Refusal {
   const char* line;
@@ -32,7 +33,37 @@ const Refusal kRefusals[] = {
     {"select %b, %f, %h : f32[2,3]",
      "select: choices are f32[2,3] and f16[2,3], which must be equal"                                                                               },
     {"select %b, %g, %g : f32[3,2]",                                                 "select: condition is bool[2,3], must be bool[3,2]"            },
-    {"cast %f {to=\"i64\"} : i32[2,3]",                                              "cast: to is \"i64\", must be f32, f16, i32 or bool"           },
+    {"cast %f {to=\"i64\"} : i32[2,3]",
+     "cast: to is \"i64\", must be f32, f16, i32, bool, i8 or u8"                                                                                   },
+    {"add %c, %c : i8[2,3]",                                                         "add: input is i8[2,3], its elements must be f32, f16 or i32"  },
+    {"quantize %f, %f, %c {to=\"i32\"} : i32[2,3]",                                  "quantize: to is \"i32\", must be i8 or u8"                    },
+    {"quantize %f, %f, %d {to=\"i8\"} : i8[2,3]",
+     "quantize: inputs are f32[2,3] and i8[3,2], whose shapes must be equal"                                                                        },
+    {"quantize %i, %f, %c {to=\"i8\"} : i8[2,3]",
+     "quantize: input is i32[2,3], its elements must be f32 or f16"                                                                                 },
+    {"quantize %f, %h, %c {to=\"i8\"} : i8[2,3]",
+     "quantize: scale is f16[2,3], its elements must be f32"                                                                                        },
+    {"quantize %f, %f, %u {to=\"i8\"} : i8[2,3]",
+     "quantize: zero point is u8[2,3], its elements must be what to says"                                                                           },
+    {"dequantize %f, %f, %c : f32[2,3]",
+     "dequantize: input is f32[2,3], its elements must be i8, u8 or i32"                                                                            },
+    {"dequantize %c, %h, %c : f32[2,3]",                                             "dequantize: scale is f16[2,3], its elements must be f32"      },
+    {"dequantize %c, %f, %u : f32[2,3]",
+     "dequantize: zero point is u8[2,3], its elements must be those of the input"                                                                   },
+    {"dequantize %c, %g, %c : f32[2,3]",
+     "dequantize: inputs are i8[2,3] and f32[3,2], whose shapes must be equal"                                                                      },
+    {"matmul_integer %f, %d, %cz, %dz : i32[2,2]",
+     "matmul_integer: inputs are f32[2,3] and i8[3,2], their elements must be i8 or u8"                                                             },
+    {"matmul_integer %c, %c, %cz, %dz : i32[2,2]",
+     "matmul_integer: inner sizes are 3 and 2, which must be equal"                                                                                 },
+    {"matmul_integer %c, %d, %dz, %dz : i32[2,2]",
+     "matmul_integer: first zero point is i8[1,2], must be i8[2,1]"                                                                                 },
+    {"matmul_integer %c, %d, %cz, %cz : i32[2,2]",
+     "matmul_integer: second zero point is i8[2,1], must be i8[1,2]"                                                                                },
+    {"row_ends %i : f32[2,2]",                                                       "row_ends: input is i32[2,3], its elements must be f32 or f16" },
+    {"row_ends %one : f32[2]",                                                       "row_ends: input is f32[], must have at least 1 dimension"     },
+    {"segment_max %f, %keys : f32[2,3]",                                             "segment_max: input is f32[2,3], must have 3 dimensions"       },
+    {"segment_max %x, %n : f32[2,5,2]",                                              "segment_max: segments are i32[2,1], must be i32[2,5]"         },
     {"gelu %f {form=\"quick\"} : f32[2,3]",                                          "gelu: form is \"quick\", must be erf or tanh"                 },
     {"broadcast %f {shape=[3,3]} : f32[3,3]",
      "broadcast: input is f32[2,3], each of its dimensions must be 1 or, counted from the last, "

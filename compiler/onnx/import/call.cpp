@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "compiler/onnx/import/op_table.h"
 #include "compiler/onnx/model_file.h"
 #include "compiler/onnx/tensor.h"
 #include "support/check.h"
@@ -63,6 +64,19 @@ std::vector<Node*> Call::all_in() const {
   std::vector<Node*> nodes;
   for (const OnnxValue& operand : operands_) nodes.push_back(operand.node);
   return nodes;
+}
+
+Status Call::widen_bytes(unsigned flags) {
+  const auto is_mixed = [](const OnnxValue& value) {
+    const std::optional<DType> stored = stored_dtype_of(value.onnx_type);
+    return value.node && stored && is_byte(*stored) && !is_byte(value.node->type.dtype);
+  };
+  const bool moves = (flags & kMovesValues) != 0;
+  if (flags & kTakesBytes && !(moves && std::ranges::any_of(operands_, is_mixed))) return {};
+  for (OnnxValue& operand : operands_)
+    if (operand.node && is_byte(operand.node->type.dtype))
+      operand.node = TRY(cast(operand.node, DType::I32));
+  return {};
 }
 
 Status Call::need(std::initializer_list<size_t> operands) const {

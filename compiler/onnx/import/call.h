@@ -54,6 +54,9 @@ class Call {
   Node* in(size_t i) const { return i < operands_.size() ? operands_[i].node : nullptr; }
   const OnnxValue& value(size_t i) const { return operands_[i]; }
   std::vector<Node*> all_in() const;
+  // Operands of i8 and u8 as i32, unless the operation takes them as they are (flags of
+  // op_table.h). One that moves values takes them if others of 8 bits are not i32 already.
+  Status widen_bytes(unsigned flags);
   // Refuses the first of these operands that is left out.
   Status need(std::initializer_list<size_t> operands) const;
   const Shape& shape(size_t i) const { return in(i)->type.shape; }

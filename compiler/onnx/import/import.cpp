@@ -82,8 +82,8 @@ class Importer {
   }
 
   Status add_inputs(const std::map<std::string, Shape>& input_shape) {
-    for (const ModelInput& input :
-         TRY(read_inputs(file_.model->graph(), file_.path, input_shape, out_.warnings))) {
+    for (const ModelInput& input : TRY(read_inputs(file_.model->graph(), file_.path, input_shape,
+                                                   out_.warnings, file_.settled))) {
       scopes_.set(input.name, {out_.graph.add_input(input.name, input.type), input.onnx_type, {}});
       out_.model_dtypes[input.name] = element_type_name(input.onnx_type);
     }
@@ -198,6 +198,7 @@ class Importer {
     for (const std::string& what : ignored)
       add_warning(out_.warnings, where(file_.path, node) + what);
     Call call(context(), node, opset(node), TRY(operands(node)));
+    if (!file_.settled) TRY(call.widen_bytes(op->flags));
     for (size_t i = 0; std::cmp_less(i, op->min_inputs) && !(op->flags & kLeavesOut); ++i)
       if (!call.in(i))
         return call.error("input " + std::to_string(i) + " is left out, must be given");
@@ -347,7 +348,11 @@ class Importer {
       const std::string& name = declared.name();
       if (!names.insert(name).second)
         return Error{file_.path + ": output '" + printable(name) + "' is declared twice"};
-      const OnnxValue result = TRY(value(name));
+      OnnxValue result = TRY(value(name));
+      if (!file_.settled && is_byte(result.node->type.dtype)) {
+        result.node = TRY(out_.graph.add(Op::Cast, name, {result.node},
+                                         with("to", std::string(to_string(DType::I32)))));
+      }
       if (result.beyond_int32)
         return Error{file_.path + ": output '" + printable(name) + "' holds " +
                      std::to_string(*result.beyond_int32) + ", must be within int32"};

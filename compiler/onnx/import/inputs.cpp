@@ -130,12 +130,13 @@ Expected<Shape> fixed_shape(const std::string& path, const ValueInfoProto& input
 }
 
 Expected<ModelInput> read_input(const std::string& path, const ValueInfoProto& input,
-                                const std::map<std::string, Shape>& given, const Symbols& symbols) {
+                                const std::map<std::string, Shape>& given, const Symbols& symbols,
+                                bool as_stored) {
   const std::string where = called(path, input.name());
   if (input.name().empty()) return Error{where + "has no name, must have one"};
   if (!input.type().has_tensor_type()) return Error{where + "is not a tensor, must be one"};
   const int32_t onnx_type = input.type().tensor_type().elem_type();
-  const auto dtype = dtype_of(onnx_type);
+  const auto dtype = as_stored ? stored_dtype_of(onnx_type) : dtype_of(onnx_type);
   // A float64 constant may lose bits, a caller's data may not.
   if (!dtype || onnx_type == ::onnx::TensorProto::DOUBLE)
     return Error{where + "is of " + element_type_name(onnx_type) +
@@ -163,7 +164,7 @@ std::vector<const ValueInfoProto*> declared_inputs(const GraphProto& graph) {
 
 Expected<std::vector<ModelInput>> read_inputs(const GraphProto& graph, const std::string& path,
                                               const std::map<std::string, Shape>& given,
-                                              std::vector<std::string>& warnings) {
+                                              std::vector<std::string>& warnings, bool as_stored) {
   const std::vector<const ValueInfoProto*> declared = declared_inputs(graph);
   std::set<std::string> names;
   for (const ValueInfoProto* input : declared)
@@ -185,7 +186,7 @@ Expected<std::vector<ModelInput>> read_inputs(const GraphProto& graph, const std
   learn_batches(path, declared, given, symbols, warnings);
   std::vector<ModelInput> inputs;
   for (const ValueInfoProto* input : declared)
-    inputs.push_back(TRY(read_input(path, *input, given, symbols)));
+    inputs.push_back(TRY(read_input(path, *input, given, symbols, as_stored)));
   return inputs;
 }
 
@@ -193,7 +194,8 @@ std::string declared_mismatch(const ValueInfoProto& declared, const TensorType& 
   const auto& type = declared.type().tensor_type();
   if (!declared.type().has_tensor_type()) return "";
   const std::string is = "is " + to_string(inferred) + ", ";
-  if (type.elem_type() != 0 && dtype_of(type.elem_type()) != inferred.dtype)
+  if (type.elem_type() != 0 && dtype_of(type.elem_type()) != inferred.dtype &&
+      stored_dtype_of(type.elem_type()) != inferred.dtype)
     return is + "the model declares " + element_type_name(type.elem_type());
   if (!type.has_shape()) return "";
   std::string text;

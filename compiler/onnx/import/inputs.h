@@ -21,11 +21,12 @@ struct ModelInput {
 // Inputs that have an initializer are constants and left out. `given` fixes shapes by name; a
 // symbolic dimension that one of them fixes is fixed everywhere. Errors are of kind Usage where
 // `given` is at fault; a symbol that is given two sizes is only a warning, for models use one name
-// for two things.
+// for two things. `as_stored`: numbers of 8 bits are i8 and u8, and not i32.
 Expected<std::vector<ModelInput>> read_inputs(const ::onnx::GraphProto& graph,
                                               const std::string& path,
                                               const std::map<std::string, Shape>& given,
-                                              std::vector<std::string>& warnings);
+                                              std::vector<std::string>& warnings,
+                                              bool as_stored = false);
 
 // Those of the graph's inputs that have no initializer.
 std::vector<const ::onnx::ValueInfoProto*> declared_inputs(const ::onnx::GraphProto& graph);

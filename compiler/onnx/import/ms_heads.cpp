@@ -8,8 +8,8 @@ struct HiddenSizes {
   int64_t q, k, v;
 };
 
-Expected<HiddenSizes> hidden_sizes(Call& call, const Node* weights, int64_t heads) {
-  const int64_t whole = weights->type.shape[1];
+Expected<HiddenSizes> hidden_sizes(Call& call, const Node* qkv, int64_t heads) {
+  const int64_t whole = qkv->type.shape.back();
   const std::vector<int64_t> sizes = call.ints_attr("qkv_hidden_sizes");
   if (sizes.empty() && whole % (3 * heads) == 0)
     return HiddenSizes{whole / 3, whole / 3, whole / 3};
@@ -18,7 +18,7 @@ Expected<HiddenSizes> hidden_sizes(Call& call, const Node* weights, int64_t head
                     sizes[0] + sizes[1] + sizes[2] == whole && sizes[0] % heads == 0 &&
                     sizes[2] % heads == 0;
   if (fits) return HiddenSizes{sizes[0], sizes[1], sizes[2]};
-  return call.error("weights are " + to_string(weights->type) + " and qkv_hidden_sizes " +
+  return call.error("weights make " + std::to_string(whole) + " columns and qkv_hidden_sizes is " +
                     (sizes.empty() ? "left out" : to_string(Shape(sizes))) +
                     ", must be three sizes that add up to the columns, the first two alike, each "
                     "of " +
@@ -114,9 +114,16 @@ Expected<Attending> projected(Call& call, Node* x, Node* weights, Node* bias, in
     return call.error("inputs are " + to_string(x->type) + ", " + to_string(weights->type) +
                       (bias ? " and " + to_string(bias->type) : std::string()) +
                       ", must be [batch, sequence, hidden], [hidden, n] and [n]");
-  const HiddenSizes size = TRY(hidden_sizes(call, weights, heads));
   Node* qkv = TRY(call.add(Op::MatMul, {x, weights}));
   if (bias) qkv = TRY(call.add_broadcast(Op::Add, {qkv, bias}));
+  return thirds(call, qkv, heads);
+}
+
+Expected<Attending> thirds(Call& call, Node* qkv, int64_t heads) {
+  if (qkv->type.shape.size() != 3)
+    return call.error("queries, keys and values are " + to_string(qkv->type) +
+                      ", must be [batch, sequence, n]");
+  const HiddenSizes size = TRY(hidden_sizes(call, qkv, heads));
   return Attending{
       TRY(split_heads(call, TRY(last_part(call, qkv, 0, size.q)), heads)),
       TRY(split_heads(call, TRY(last_part(call, qkv, size.q, size.k)), heads)),

@@ -13,6 +13,9 @@ Expected<int64_t> heads_of(Call& call);
 // side by side, in thirds or as the attribute qkv_hidden_sizes says. `bias` may be null.
 Expected<Attending> projected(Call& call, Node* x, Node* weights, Node* bias, int64_t heads);
 
+// The same of their product [batch,tokens,n], side by side.
+Expected<Attending> thirds(Call& call, Node* qkv, int64_t heads);
+
 // Each [batch,tokens,hidden]; or q [batch,tokens,heads,3,depth] alone; or k
 // [batch,tokens,heads,2,depth] without v; or k and v [batch,heads,tokens,depth]. Null: left out.
 struct HeadOperands {

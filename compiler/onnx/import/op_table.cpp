@@ -33,6 +33,9 @@ constexpr std::string_view kGroupQueryAttrs =
     "qk_norm_epsilon:float qk_output:int rotary_interleaved:int scale:float "
     "sliding_window_cache:int smooth_softmax:int softcap:float v_quant_type:string";
 
+constexpr unsigned kMovesBytes = kMovesValues | kTakesBytes;
+constexpr unsigned kOfBytes = kTakesBytes | kTakesNarrow | kSetsType;
+
 constexpr std::string_view kMs = "com.microsoft";
 constexpr std::string_view kGc = "ai.graphcore";
 
@@ -50,7 +53,7 @@ constexpr OnnxOp kOps[] = {
     {"",  "Dropout",            1,  3, 2, "ratio:float seed:int", kPlain,       h::dropout},
     {"",  "Greater",            2,  2, 1, "",                     kPlain,       h::greater},
     {"",  "GreaterOrEqual",     2,  2, 1, "",                     kPlain,       h::greater_or_equal},
-    {"",  "Identity",           1,  1, 1, "",                     kMovesValues, h::identity},
+    {"",  "Identity",           1,  1, 1, "",                     kMovesBytes, h::identity},
     {"",  "IsInf",              1,  1, 1, "detect_negative:int detect_positive:int",
                                                                   kPlain,       h::is_inf},
     {"",  "IsNaN",              1,  1, 1, "",                     kPlain,       h::is_nan},
@@ -87,26 +90,26 @@ constexpr OnnxOp kOps[] = {
     {"",  "ThresholdedRelu",    1,  1, 1, "alpha:float",          kPlain,       h::thresholded_relu},
 
     // Where elements stand.
-    {"",  "Concat",             1, -1, 1, "axis:int",             kMovesValues, h::concat},
-    {"",  "Expand",             2,  2, 1, "",                     kMovesValues, h::expand},
-    {"",  "Flatten",            1,  1, 1, "axis:int",             kMovesValues, h::flatten},
-    {"",  "Gather",             2,  2, 1, "axis:int",             kMovesValues, h::gather},
+    {"",  "Concat",             1, -1, 1, "axis:int",             kMovesBytes, h::concat},
+    {"",  "Expand",             2,  2, 1, "",                     kMovesBytes, h::expand},
+    {"",  "Flatten",            1,  1, 1, "axis:int",             kMovesBytes, h::flatten},
+    {"",  "Gather",             2,  2, 1, "axis:int",             kMovesBytes, h::gather},
     {"",  "GatherElements",     2,  2, 1, "axis:int",             kMovesValues, h::gather_elements},
     {"",  "GatherND",           2,  2, 1, "batch_dims:int",       kMovesValues, h::gather_nd},
     {"",  "Pad",                1,  4, 1, "mode:string pads:ints value:real", kTakesNarrow, h::pad},
-    {"",  "Reshape",            2,  2, 1, "allowzero:int",        kMovesValues, h::reshape},
+    {"",  "Reshape",            2,  2, 1, "allowzero:int",        kMovesBytes, h::reshape},
     {"",  "ScatterElements",    3,  3, 1, "axis:int reduction:string",
                                                                   kMovesValues, h::scatter_elements},
     {"",  "ScatterND",          3,  3, 1, "reduction:string",     kMovesValues, h::scatter_nd},
     {"",  "Slice",              1,  5, 1, "axes:ints starts:ints ends:ints",
-                                                   kMovesValues | kTakesBounds, h::slice},
+                                                   kMovesBytes | kTakesBounds, h::slice},
     {"",  "Split",              1,  2, -1, "axis:int split:ints num_outputs:int",
-                                                                  kMovesValues, h::split},
-    {"",  "Squeeze",            1,  2, 1, "axes:ints",            kMovesValues, h::squeeze},
-    {"",  "Tile",               2,  2, 1, "",                     kMovesValues, h::tile},
-    {"",  "Transpose",          1,  1, 1, "perm:ints",            kMovesValues, h::transpose},
+                                                                  kMovesBytes, h::split},
+    {"",  "Squeeze",            1,  2, 1, "axes:ints",            kMovesBytes, h::squeeze},
+    {"",  "Tile",               2,  2, 1, "",                     kMovesBytes, h::tile},
+    {"",  "Transpose",          1,  1, 1, "perm:ints",            kMovesBytes, h::transpose},
     {"",  "Trilu",              1,  2, 1, "upper:int",            kMovesValues, h::trilu},
-    {"",  "Unsqueeze",          1,  2, 1, "axes:ints",            kMovesValues, h::unsqueeze},
+    {"",  "Unsqueeze",          1,  2, 1, "axes:ints",            kMovesBytes, h::unsqueeze},
 
     // Known once shapes are.
     {"",  "Constant",           0,  0, 1, "value:tensor value_float:real value_floats:floats "
@@ -137,6 +140,18 @@ constexpr OnnxOp kOps[] = {
     {"",  "ReduceSum",          1,  2, 1, kReduceAttrs,           kPlain,       h::reduce},
     {"",  "ReduceSumSquare",    1,  2, 1, kReduceAttrs,           kPlain,       h::reduce},
     {"",  "Softmax",            1,  1, 1, "axis:int",             kPlain,       h::softmax},
+
+    // Quantized numbers.
+    {"",  "ConvInteger",        2,  4, 1, "auto_pad:string dilations:ints group:int "
+                                          "kernel_shape:ints pads:ints strides:ints",
+                                                                  kOfBytes,     h::conv_integer},
+    {"",  "DequantizeLinear",   2,  3, 1, "axis:int block_size:int output_dtype:int",
+                                                                  kOfBytes,     h::dequantize_linear},
+    {"",  "DynamicQuantizeLinear", 1, 1, 3, "",                   kOfBytes,     h::dynamic_quantize_linear},
+    {"",  "MatMulInteger",      2,  4, 1, "",                     kOfBytes,     h::matmul_integer},
+    {"",  "QLinearMatMul",      8,  8, 1, "",                     kOfBytes,     h::qlinear_matmul},
+    {"",  "QuantizeLinear",     2,  3, 1, "axis:int block_size:int output_dtype:int precision:int "
+                                          "saturate:int",         kOfBytes,     h::quantize_linear},
 
     // Windows over images.
     {"",  "AveragePool",        1,  1, 1, kAveragePoolAttrs,            kPlain,       h::average_pool},
@@ -184,6 +199,9 @@ constexpr OnnxOp kOps[] = {
     {kMs, "BiasGelu",           2,  2, 1, "",                     kPlain,       h::bias_gelu},
     {kMs, "BiasSoftmax",        2,  2, 1, "axis:int is_inner_broadcast:int",
                                                                   kPlain,       h::bias_softmax},
+    {kMs, "DequantizeLinear",   2,  3, 1, "axis:int block_size:int output_dtype:int",
+                                                                  kOfBytes,     h::dequantize_linear},
+    {kMs, "DynamicQuantizeMatMul", 3, 5, 1, "",                   kOfBytes,     h::dynamic_quantize_matmul},
     {kMs, "EmbedLayerNormalization", 7, 9, 3, "epsilon:float mask_index_type:int",
                                                                   kLeavesOut,   h::embed_layer_norm},
     {kMs, "FastGelu",           1,  2, 1, "",                     kPlain,       h::fast_gelu},
@@ -197,12 +215,23 @@ constexpr OnnxOp kOps[] = {
     {kMs, "GroupQueryAttention", 7, 17, 4, kGroupQueryAttrs,      kLeavesOut,   h::group_query_attention},
     {kMs, "LayerNormalization", 2,  3, 3, "axis:int epsilon:float stash_type:int",
                                                                   kPlain,       h::layer_norm},
+    {kMs, "MatMulIntegerToFloat", 4, 7, 1, "",                    kOfBytes,     h::matmul_integer_to_float},
     {kMs, "MultiHeadAttention", 1, 10, 4, "num_heads:int mask_filter_value:float scale:float "
                                           "unidirectional:int",   kPlain,       h::multi_head_attention},
     {kMs, "PackedAttention",    5,  6, 1, "num_heads:int qkv_hidden_sizes:ints scale:float",
                                                                   kPlain,       h::packed_attention},
     {kMs, "PackedMultiHeadAttention", 6, 7, 1, "mask_filter_value:float num_heads:int scale:float",
                                                                   kLeavesOut,   h::packed_multi_head_attention},
+    {kMs, "QAttention",         5,  9, 2, "do_rotary:int mask_filter_value:float num_heads:int "
+                                          "past_present_share_buffer:int scale:float "
+                                          "unidirectional:int",   kOfBytes,     h::quantized_attention},
+    {kMs, "QLinearAdd",         7,  8, 1, "",            kOfBytes | kLeavesOut, h::qlinear_add},
+    {kMs, "QLinearMul",         7,  8, 1, "",            kOfBytes | kLeavesOut, h::qlinear_mul},
+    {kMs, "QLinearSigmoid",     4,  5, 1, "",            kOfBytes | kLeavesOut, h::qlinear_sigmoid},
+    {kMs, "QLinearSoftmax",     5,  5, 1, "axis:int opset:int",
+                                                         kOfBytes | kLeavesOut, h::qlinear_softmax},
+    {kMs, "QuantizeLinear",     2,  3, 1, "axis:int block_size:int output_dtype:int precision:int "
+                                          "saturate:int",         kOfBytes,     h::quantize_linear},
     {kMs, "QuickGelu",          1,  1, 1, "alpha:float",          kPlain,       h::quick_gelu},
     {kMs, "RelativePositionBias", 3, 3, 1, "is_bidirectional:int max_distance:int",
                                                                   kPlain,       h::relative_position_bias},
@@ -225,7 +254,7 @@ constexpr OnnxOp kOps[] = {
 #define ROW_Wider(...)
 #define ROW_Different(...)
 #define ROW_Same(id, name, min, max, attrs) {"",  name, min, max, 1, attrs, kPlain, h::same<Op::id>},
-#define ROW_Own(id, name, min, max, attrs)  {kGc, name, min, max, 1, attrs, kPlain, h::own<Op::id>},
+#define ROW_Own(id, name, min, max, attrs)  {kGc, name, min, max, 1, attrs, kOfBytes, h::own<Op::id>},
 #define OP(id, text, min, max, elements, how, form, name, attrs) ROW_##form(id, name, min, max, attrs)
 #include "ir/ops.def"
 #undef OP

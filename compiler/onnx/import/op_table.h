@@ -18,6 +18,7 @@ enum OpFlags : unsigned {
   kTakesBounds = 2,  // reads operands as positions, where more than int32 means "to the end"
   kTakesNarrow = 4,  // gives of 8-bit integers what 8 bits hold; so do those that move values
   kSetsType = 8,     // the node says of which type its result is, and not the operands
+  kTakesBytes = 32,  // takes operands of i8 and u8 as they are; others get them as i32
   kLeavesOut = 16,   // operands below the least number may be left out too; the handler asks
 };
 
@@ -127,12 +128,25 @@ Status log_softmax(Call& call);
 Status reduce(Call& call);
 Status reduce_prod(Call& call);
 Status softmax(Call& call);
+// ops_quantize.cpp
+Status dequantize_linear(Call& call);
+Status dynamic_quantize_linear(Call& call);
+Status dynamic_quantize_matmul(Call& call);
+Status matmul_integer(Call& call);
+Status matmul_integer_to_float(Call& call);
+Status qlinear_add(Call& call);
+Status qlinear_matmul(Call& call);
+Status qlinear_mul(Call& call);
+Status qlinear_sigmoid(Call& call);
+Status qlinear_softmax(Call& call);
+Status quantize_linear(Call& call);
 // ops_pad.cpp
 Status pad(Call& call);
 // ops_resize.cpp
 Status resize(Call& call);
 // ops_conv.cpp
 Status conv(Call& call);
+Status conv_integer(Call& call);
 // ops_pool.cpp
 Status average_pool(Call& call);
 Status global_average_pool(Call& call);
@@ -148,6 +162,8 @@ Status gemm(Call& call);
 Status matmul(Call& call);
 // Of ONNX's MatMul: vectors and leading axes that broadcast included.
 Expected<Node*> multiply(Call& call, Node* a, Node* b);
+// Leading axes of both made the same; a right side that has but one matrix stays one.
+Status align_matrices(Call& call, Node*& a, Node*& b);
 // The last two axes exchanged.
 Expected<Node*> transposed(Call& call, Node* x);
 // ops_einsum.cpp
@@ -168,6 +184,7 @@ Status skip_simplified_layer_norm(Call& call);
 // ops_ms_attention.cpp
 Status ms_attention(Call& call);
 Status multi_head_attention(Call& call);
+Status quantized_attention(Call& call);
 // ops_ms_bias.cpp
 Status relative_position_bias(Call& call);
 // ops_ms_decoder.cpp

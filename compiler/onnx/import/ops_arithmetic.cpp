@@ -167,13 +167,13 @@ Expected<Node*> narrowed(Call& call, Node* x, int32_t to) {
 // A cast between types that are one in the Graph (int64 and int32) is nothing; in a settled graph
 // only that of the model's own inputs and outputs is.
 Status cast_to(Call& call, int32_t to) {
-  const auto dtype = dtype_of(to);
+  const auto dtype = call.settled() ? stored_dtype_of(to) : dtype_of(to);
   if (!dtype)
     return call.error("casts to " + element_type_name(to) +
                       ", must be to float32, float16, int32, int64, int8, uint8 or bool");
   if (to == ::onnx::TensorProto::DOUBLE) call.warn("casts to float64, taken as float32");
   const int32_t from = call.value(0).onnx_type;
-  if (is_narrow(to) && from != to && call.dtype(0) != DType::Bool) {
+  if (!call.settled() && is_narrow(to) && from != to && call.dtype(0) != DType::Bool) {
     Node* whole = TRY(call.cast(call.in(0), DType::I32));
     call.bind(0, TRY(narrowed(call, whole, to)), to);
     return {};

@@ -10,6 +10,7 @@
 #include <numeric>
 
 #include "compiler/onnx/import/op_table.h"
+#include "compiler/onnx/import/quantized.h"
 #include "compiler/onnx/import/windows.h"
 
 namespace tessera::handlers {
@@ -28,6 +29,7 @@ struct Conv {
   int64_t groups = 1;
   std::vector<Window> axes;
   std::vector<int64_t> block;  // along each axis: the kernel and the stride are multiples of it
+  Node *image_zero = nullptr, *kernel_zero = nullptr;  // of a convolution of bytes
 
   int64_t rows() const { return image[0]; }
   int64_t inputs() const { return kernel[1]; }  // of a group
@@ -61,7 +63,11 @@ Shape joined(Shape a, const Shape& b) {
 }
 
 Expected<Conv> read_conv(Call& call) {
-  Conv conv{call.shape(0), call.shape(1), call.attr("group", int64_t{1}), {}, {}};
+  Conv conv{.image = call.shape(0),
+            .kernel = call.shape(1),
+            .groups = call.attr("group", int64_t{1}),
+            .axes = {},
+            .block = {}};
   const Shape &image = conv.image, &kernel = conv.kernel;
   const bool fits = image.size() >= 3 && kernel.size() == image.size() && conv.groups > 0 &&
                     kernel[1] > 0 && kernel[0] > 0 && image[0] > 0 && image[1] % conv.groups == 0 &&
@@ -75,7 +81,8 @@ Expected<Conv> read_conv(Call& call) {
   if (call.has_attr("kernel_shape") && call.ints_attr("kernel_shape") != sizes)
     return call.error("kernel_shape is " + to_string(call.ints_attr("kernel_shape")) +
                       " and the kernel " + to_string(call.in(1)->type) + ", must agree");
-  if (call.in(2) && call.shape(2) != Shape{kernel[0]})
+  const bool of_bytes = call.op_type() == "ConvInteger";
+  if (!of_bytes && call.in(2) && call.shape(2) != Shape{kernel[0]})
     return call.error("bias is " + to_string(call.in(2)->type) + ", must have one number for " +
                       "each of the " + std::to_string(kernel[0]) + " outputs");
   conv.axes = TRY(read_windows(call, sizes));
@@ -151,10 +158,10 @@ Expected<Node*> in_blocks(Call& call, const Conv& conv, Node* x) {
 
 // [groups, taps, block, outputs] by rows: the kernel in the order in which windows are put
 // together.
-Expected<Node*> kernel_in_blocks(Call& call, const Conv& conv) {
+Expected<Node*> kernel_in_blocks(Call& call, const Conv& conv, Node* weights) {
   const int64_t inner = conv.all_taps() * conv.block_size();
   if (conv.groups == 1 && conv.all_taps() == 1)
-    return transposed(call, TRY(call.reshape(call.in(1), {conv.kernel[0], inner})));
+    return transposed(call, TRY(call.reshape(weights, {conv.kernel[0], inner})));
   SplitAxes split;
   std::vector<int64_t> perm;
   if (conv.groups > 1) {
@@ -169,7 +176,7 @@ Expected<Node*> kernel_in_blocks(Call& call, const Conv& conv) {
   perm.push_back(outputs + 1);
   perm.insert(perm.end(), split.inner.begin(), split.inner.end());
   perm.push_back(outputs);
-  Node* x = TRY(call.transpose(TRY(call.reshape(call.in(1), split.shape)), perm));
+  Node* x = TRY(call.transpose(TRY(call.reshape(weights, split.shape)), perm));
   Shape out = {inner, conv.outputs()};
   if (conv.groups > 1) out.insert(out.begin(), conv.groups);
   return call.reshape(x, out);
@@ -198,6 +205,28 @@ Expected<Node*> kernel_part(Call& call, Node* kernel, int64_t from, int64_t coun
   return slice_axis(call, kernel, axis, {from, 1, count});
 }
 
+// [groups,1,outputs] of a zero point for each output, or of one for all.
+Expected<Node*> zero_of_outputs(Call& call, const Conv& conv, Node* kernel) {
+  Shape shape = kernel->type.shape;
+  shape.end()[-2] = 1;
+  Node* zero = conv.kernel_zero;
+  const int64_t count = elements(zero->type.shape);
+  if (count == 1) return call.broadcast(TRY(call.reshape(zero, {})), shape);
+  if (count == conv.kernel[0]) return call.reshape(zero, shape);
+  return call.error("zero point of the kernel is " + to_string(zero->type) +
+                    ", must have one number, or one for each of the " +
+                    std::to_string(conv.kernel[0]) + " outputs");
+}
+
+Expected<Node*> of_windows(Call& call, const Conv& conv, Node* seen, Node* kernel) {
+  if (!conv.image_zero) return call.add(Op::MatMul, {seen, kernel});
+  Shape rows = seen->type.shape;
+  rows.back() = 1;
+  Node* zero = TRY(call.broadcast(TRY(call.reshape(conv.image_zero, {})), rows));
+  return call.add(Op::MatMulInteger,
+                  {seen, kernel, zero, TRY(zero_of_outputs(call, conv, kernel))});
+}
+
 Expected<Node*> product(Call& call, const Conv& conv, Node* x, Node* kernel) {
   const size_t first = conv.groups > 1 ? 2 : 1;
   for (size_t i = conv.axes.size(); i-- > 1;) {
@@ -214,18 +243,17 @@ Expected<Node*> product(Call& call, const Conv& conv, Node* x, Node* kernel) {
     Node* seen = TRY(side_by_side(call, x, first, window, tap, tap + count));
     seen = TRY(flat_places(call, conv, seen));
     Node* part = TRY(kernel_part(call, kernel, tap * inner, count * inner));
-    part = TRY(call.add(Op::MatMul, {seen, part}));
+    part = TRY(of_windows(call, conv, seen, part));
     sum = sum ? TRY(call.add(Op::Add, {sum, part})) : part;
   }
   return sum;
 }
 
 // The sum over channels of a group, by a matmul.
-Expected<Node*> multiplied(Call& call, const Conv& conv, Node* x) {
+Expected<Node*> multiplied(Call& call, const Conv& conv, Node* x, Node* weights, Node* bias) {
   x = TRY(in_blocks(call, conv, x));
-  Node* out = TRY(product(call, conv, x, TRY(kernel_in_blocks(call, conv))));
-  if (call.in(2)) {
-    Node* bias = call.in(2);
+  Node* out = TRY(product(call, conv, x, TRY(kernel_in_blocks(call, conv, weights))));
+  if (bias) {
     if (conv.groups > 1) bias = TRY(call.reshape(bias, {conv.groups, 1, conv.outputs()}));
     out = TRY(call.add(Op::Add, {out, TRY(call.broadcast(bias, out->type.shape))}));
   }
@@ -268,17 +296,42 @@ Expected<Node*> added_up(Call& call, const Conv& conv, Node* x) {
 
 }  // namespace
 
+namespace {
+
+Status bind_in_shape(Call& call, const Conv& conv, Node* out) {
+  const Shape shape = joined({conv.rows(), conv.kernel[0]}, conv.places());
+  if (out->type.shape != shape) return call.result(Op::Reshape, {out}, with("shape", shape));
+  call.bind(0, out);
+  return {};
+}
+
+}  // namespace
+
 Status conv(Call& call) {
   const Conv conv = TRY(read_conv(call));
   Node* x = call.in(0);
   Node* zero = TRY(call.full({call.dtype(0), {}}, 0));
   for (size_t i = 0; i < conv.axes.size(); ++i)
     x = TRY(seen_through(call, x, i + 2, conv.axes[i], zero));
-  Node* out = is_by_channel(conv) ? TRY(added_up(call, conv, x)) : TRY(multiplied(call, conv, x));
-  const Shape shape = joined({conv.rows(), conv.kernel[0]}, conv.places());
-  if (out->type.shape != shape) return call.result(Op::Reshape, {out}, with("shape", shape));
-  call.bind(0, out);
-  return {};
+  Node* out = is_by_channel(conv) ? TRY(added_up(call, conv, x))
+                                  : TRY(multiplied(call, conv, x, call.in(1), call.in(2)));
+  return bind_in_shape(call, conv, out);
+}
+
+// What stands around the image is its zero point.
+Status conv_integer(Call& call) {
+  Conv conv = TRY(read_conv(call));
+  conv.image_zero = TRY(zero_or(call, 2, TRY(byte_type(call, 0))));
+  conv.kernel_zero = TRY(zero_or(call, 3, TRY(byte_type(call, 1))));
+  if (elements(conv.image_zero->type.shape) != 1)
+    return call.error("zero point of the image is " + to_string(conv.image_zero->type) +
+                      ", must have one number");
+  Node* x = TRY(as_stored(call, 0));
+  Node* around = TRY(call.reshape(conv.image_zero, {}));
+  for (size_t i = 0; i < conv.axes.size(); ++i)
+    x = TRY(seen_through(call, x, i + 2, conv.axes[i], around));
+  return bind_in_shape(call, conv,
+                       TRY(multiplied(call, conv, x, TRY(as_stored(call, 1)), nullptr)));
 }
 
 }  // namespace tessera::handlers

@@ -15,8 +15,9 @@ Expected<Node*> scaled(Call& call, Node* x, double factor) {
   return call.add(Op::Mul, {x, TRY(call.like(x, factor))});
 }
 
-// Leading axes of both made the same; a right side that has but one matrix stays one.
-Status align(Call& call, Node*& a, Node*& b) {
+}  // namespace
+
+Status align_matrices(Call& call, Node*& a, Node*& b) {
   if (elements(leading(b)) == 1) {
     const Shape& shape = b->type.shape;
     const int64_t added = static_cast<int64_t>(shape.size() - a->type.shape.size());
@@ -45,8 +46,6 @@ Status align(Call& call, Node*& a, Node*& b) {
   return {};
 }
 
-}  // namespace
-
 Expected<Node*> transposed(Call& call, Node* x) {
   std::vector<int64_t> perm(x->type.shape.size());
   if (perm.size() < 2)
@@ -63,7 +62,7 @@ Expected<Node*> multiply(Call& call, Node* a, Node* b) {
                       ", each must have at least 1 axis");
   if (a_rank == 1) a = TRY(call.reshape(a, {1, a->type.shape[0]}));
   if (b_rank == 1) b = TRY(call.reshape(b, {b->type.shape[0], 1}));
-  TRY(align(call, a, b));
+  TRY(align_matrices(call, a, b));
   Node* product = TRY(call.add(Op::MatMul, {a, b}));
   Shape shape = product->type.shape;
   if (b_rank == 1) shape.pop_back();

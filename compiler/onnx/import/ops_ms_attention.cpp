@@ -4,6 +4,7 @@
 #include "compiler/onnx/import/key_padding.h"
 #include "compiler/onnx/import/ms_heads.h"
 #include "compiler/onnx/import/op_table.h"
+#include "compiler/onnx/import/quantized.h"
 
 namespace tessera::handlers {
 namespace {
@@ -37,17 +38,11 @@ Status check_no_past(Call& call, std::initializer_list<size_t> inputs) {
 
 }  // namespace
 
-Status ms_attention(Call& call) {
-  TRY(check_no_past(call, {4, 6}));
-  if (call.attr("do_rotary", int64_t{0}) != 0)
-    return call.error(
-        "do_rotary is on, must be off: give queries and keys that are turned already "
-        "to MultiHeadAttention");
-  if (call.attr("past_present_share_buffer", int64_t{0}) != 0)
-    return call.error("past_present_share_buffer is on, must be off: it is a decoder's");
-  const int64_t heads = TRY(heads_of(call));
-  Attending a = TRY(projected(call, call.in(0), call.in(1), call.in(2), heads));
-  TRY(add_masks(call, a, 3, "mask_index", 5));
+namespace {
+
+// `mask` and `bias` are the numbers of operands.
+Status attention_of(Call& call, Attending a, size_t mask, size_t bias) {
+  TRY(add_masks(call, a, mask, "mask_index", bias));
   call.bind(0, TRY(attend(call, a)));
   if (!call.wants(1)) return {};
   // Output 1 joins keys and values, for a decoder to keep.
@@ -61,6 +56,59 @@ Status ms_attention(Call& call) {
     present.push_back(TRY(call.reshape(x, shape)));
   }
   return call.result(Op::Concat, present, with("axis", int64_t{0}), 1);
+}
+
+Status check_no_rotary(Call& call) {
+  if (call.attr("do_rotary", int64_t{0}) != 0)
+    return call.error(
+        "do_rotary is on, must be off: give queries and keys that are turned already "
+        "to MultiHeadAttention");
+  if (call.attr("past_present_share_buffer", int64_t{0}) != 0)
+    return call.error("past_present_share_buffer is on, must be off: it is a decoder's");
+  return {};
+}
+
+}  // namespace
+
+Status ms_attention(Call& call) {
+  TRY(check_no_past(call, {4, 6}));
+  TRY(check_no_rotary(call));
+  const int64_t heads = TRY(heads_of(call));
+  Attending a = TRY(projected(call, call.in(0), call.in(1), call.in(2), heads));
+  return attention_of(call, a, 3, 5);
+}
+
+namespace {
+
+enum QuantizedInput : size_t {
+  kBytes,
+  kWeights,
+  kOfAll,
+  kScale,
+  kWeightScale,
+  kMaskIndex,
+  kZero,
+  kWeightZero,
+  kPast
+};
+
+}  // namespace
+
+// Queries, keys and values come of one product of bytes, the rest is of floats.
+Status quantized_attention(Call& call) {
+  TRY(check_no_past(call, {kPast}));
+  TRY(check_no_rotary(call));
+  const Factor x{TRY(as_stored(call, kBytes)),
+                 TRY(zero_or(call, kZero, TRY(byte_type(call, kBytes))))};
+  const Factor weights{TRY(as_stored(call, kWeights)),
+                       TRY(zero_or(call, kWeightZero, TRY(byte_type(call, kWeights))))};
+  Node* sum = TRY(multiply_integers(call, x, weights));
+  Node* scale =
+      TRY(product_of_scales(call, call.in(kScale), call.in(kWeightScale), sum->type.shape));
+  Node* all = TRY(call.cast(TRY(scaled_sum(call, sum, scale)), call.dtype(kOfAll)));
+  all = TRY(call.add_broadcast(Op::Add, {all, call.in(kOfAll)}));
+  const Attending a = TRY(thirds(call, all, TRY(heads_of(call))));
+  return attention_of(call, a, kMaskIndex, call.inputs());
 }
 
 namespace {
