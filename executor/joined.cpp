@@ -185,9 +185,10 @@ Expected<std::vector<JoinedVertex>> join_vertices(const Program& program, const 
 
 std::vector<JoinedVertex> join_partials(const std::vector<JoinedVertex>& product,
                                         const std::vector<JoinedVertex>& sum) {
-  if (sum.size() != 1 || product[0].codelet->name != "matmul" ||
-      sum[0].codelet->role != Role::PartialSum || !reads_partials_once(sum[0]) ||
-      !are_parts(product, sum[0])) {
+  // Sums of bytes are whole in each vertex: only those of floats come in parts.
+  if (sum.size() != 1 || product[0].codelet->role != Role::Product ||
+      !is_float(product[0].operands[kA].dtype) || sum[0].codelet->role != Role::PartialSum ||
+      !reads_partials_once(sum[0]) || !are_parts(product, sum[0])) {
     return {};
   }
   const JoinedOperand& partials = sum[0].operands[kPartials];
