@@ -55,8 +55,8 @@ struct Extents {
   int64_t weight = kElementWeight;
 };
 
-// How a codelet treats matrices, and how it arranges its result: codelets.def.
-enum class Role : uint8_t { Other, Product, PartialSum, Attention };
+// What a codelet is to those who plan and run it, and how it arranges its result: codelets.def.
+enum class Role : uint8_t { Other, Product, PartialSum, Attention, Packing };
 enum class Written : uint8_t { Rows, Groups, Kept };
 
 inline int64_t no_bytes(const VertexShape&) { return 0; }

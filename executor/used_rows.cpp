@@ -87,7 +87,7 @@ class Analysis {
   }
 
   // What it writes are the cells of a batch, whatever it reads.
-  static bool packs(const JoinedVertex& vertex) { return vertex.codelet->name == "pack"; }
+  static bool packs(const JoinedVertex& vertex) { return vertex.codelet->role == Role::Packing; }
 
   static bool is_cut(const JoinedVertex& vertex, char letter) {
     const Extents extents = vertex.codelet->extents(vertex.shape());
