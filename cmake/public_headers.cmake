@@ -9,6 +9,7 @@ set(TESSERA_PUBLIC_HEADERS
   compiler/option_values.h
   compiler/options.def
   compiler/options.h
+  compiler/sharding_text.h
   cost/cost.h
   cost/inspection.h
   cost/profile.h

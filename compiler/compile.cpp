@@ -13,7 +13,10 @@
 #include "compiler/onnx/import/import.h"
 #include "compiler/op_types.h"
 #include "compiler/packing_text.h"
+#include "compiler/parallel.h"
+#include "compiler/replicas.h"
 #include "compiler/report.h"
+#include "compiler/shard_to_fit.h"
 #include "cost/cost.h"
 #include "cost/host_io.h"
 #include "passes/packable.h"
@@ -220,6 +223,8 @@ Metadata metadata_of(const Program& program, const Converted& converted,
   metadata.options_sha256 = to_hex(sha256(metadata.options));
   metadata.anchors = anchors_of(program, converted, bounds);
   metadata.packing = converted.packing;
+  metadata.num_ipus = program.target.ipus;
+  join_shares(metadata, options.replication_factor);
   return metadata;
 }
 
@@ -255,6 +260,8 @@ LowerOptions lower_options(const CompileOptions& options) {
                         options.available_memory_proportion, options.limits};
   Target& target = lowering.target;
   target.tiles -= options.num_io_tiles;
+  target.ipus = ipus_of_replica(options);
+  lowering.replicas = options.replication_factor;
   if (options.use_128bit_conv_unit_load) target.weight_load_bytes_per_cycle = kInterleavedBytes;
   if (options.enable_fast_reduce) target.partials_load_bytes_per_cycle = kInterleavedBytes;
   return lowering;
@@ -284,6 +291,12 @@ Expected<Lowered> lower_to_fit(const Graph& graph, LowerOptions options, const D
   return first;
 }
 
+Expected<Lowered> lower_as_asked(const Graph& graph, LowerOptions lowering,
+                                 const CompileOptions& options, const Deadline& deadline) {
+  if (!is_cut(options)) return lower_to_fit(graph, std::move(lowering), deadline);
+  return shard_to_fit(graph, lowering, options, deadline, lower_to_fit);
+}
+
 // I/O tiles hold streams and nothing else.
 Status check_io_tiles(const Program& program) {
   const Target& target = program.target;
@@ -299,10 +312,13 @@ Status check_io_tiles(const Program& program) {
 Expected<CompileResult> compile_converted(Converted converted, const CompileOptions& options,
                                           const Deadline& deadline, PhaseClock& clock) {
   CompileResult result;
+  TRY(check_use_of_ipus(options));
+  TRY(check_shares(converted, options.replication_factor));
   LowerOptions lowering = lower_options(options);
   lowering.declared = declared_ranges(converted.model_dtypes, converted.graph);
-  Lowered lowered = TRY(clock.run(
-      "lower", [&] { return lower_to_fit(converted.graph, std::move(lowering), deadline); }));
+  Lowered lowered = TRY(clock.run("lower", [&] {
+    return lower_as_asked(converted.graph, std::move(lowering), options, deadline);
+  }));
   Executable& executable = result.executable;
   executable.program = std::move(lowered.program);
   executable.program.host = {options.batches_per_step, options.num_io_tiles, options.prefetch};
@@ -373,12 +389,15 @@ Status check_label(const std::string& label) {
 
 Expected<CompileResult> compile(const std::string& model_path, const CompileOptions& options,
                                 const CompileProgress& progress) {
+  if (options.parallel == Parallel::Auto) return compile_in_parallel(model_path, options, progress);
   return guarded(model_path, [&]() -> Expected<CompileResult> {
     std::vector<Phase> phases;
     PhaseClock clock(phases, progress);
     const int64_t broken = broken_mappings();
     const Deadline deadline(options.limits, progress);
-    Converted converted = TRY(run_converter(model_path, options, deadline, clock));
+    TRY(check_options(options));
+    const CompileOptions share = TRY(options_of_share(options));
+    Converted converted = TRY(run_converter(model_path, share, deadline, clock));
     auto compiled = compile_converted(std::move(converted), options, deadline, clock);
     if (!compiled && compiled.error().kind != ErrorKind::Usage) {
       const Error& error = compiled.error();

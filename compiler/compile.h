@@ -18,6 +18,15 @@ struct Phase {
   double milliseconds = 0;
 };
 
+// A way to use several IPUs, as --parallel auto priced it.
+struct ParallelChoice {
+  std::string flags;                                  // that ask for it: "--replication_factor 2"
+  double seconds_per_batch = 0, latency_seconds = 0;  // modelled
+  int64_t peak_bytes = 0;                             // of the fullest tile
+  bool fits = false, chosen = false;
+  std::string why_not;  // where it cannot be compiled
+};
+
 struct CompileResult {
   Executable executable;
   std::vector<Phase> phases;
@@ -25,6 +34,7 @@ struct CompileResult {
   // Set when a tile's memory does not hold the program: Poplar's sentence, what takes the room and
   // what would help. The executable and its report are complete all the same.
   std::optional<Error> out_of_memory;
+  std::vector<ParallelChoice> choices;  // of --parallel auto
 };
 
 // Whether words can be an executable's label: UTF-8 without control characters, at most 1,000

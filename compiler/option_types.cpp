@@ -77,6 +77,18 @@ constexpr WordOf<PartialsType> kPartialsTypes[] = {
     {"half",  PartialsType::Half },
     {"float", PartialsType::Float}
 };
+constexpr WordOf<Sharding> kShardings[] = {
+    {"none", Sharding::None},
+    {"auto", Sharding::Auto}
+};
+constexpr WordOf<Parallel> kParallels[] = {
+    {"none", Parallel::None},
+    {"auto", Parallel::Auto}
+};
+constexpr WordOf<ParallelGoal> kParallelGoals[] = {
+    {"throughput", ParallelGoal::Throughput},
+    {"latency",    ParallelGoal::Latency   }
+};
 
 // "ids=2,3", or in brackets, as the canonical text has it.
 Status parse_shape(const std::string& where, const std::string& word, InputShapes& shapes) {
@@ -131,6 +143,10 @@ OptionWords lines_of(double value) { return {fmt::format("{}", value)}; }
 OptionWords lines_of(const std::string& value) { return {value}; }
 OptionWords lines_of(Precision value) { return word_of(value, kPrecisions); }
 OptionWords lines_of(PartialsType value) { return word_of(value, kPartialsTypes); }
+OptionWords lines_of(Sharding value) { return word_of(value, kShardings); }
+OptionWords lines_of(Parallel value) { return word_of(value, kParallels); }
+OptionWords lines_of(ParallelGoal value) { return word_of(value, kParallelGoals); }
+OptionWords lines_of(const ManualSharding& value) { return {to_string(value)}; }
 
 // Order and repetition of names do not matter.
 OptionWords lines_of(const Names& value) {
@@ -200,6 +216,23 @@ Status parse_option(const std::string& where, const OptionWords& words, Precisio
 
 Status parse_option(const std::string& where, const OptionWords& words, PartialsType& value) {
   return parse_word(where, words, kPartialsTypes, value);
+}
+
+Status parse_option(const std::string& where, const OptionWords& words, Sharding& value) {
+  return parse_word(where, words, kShardings, value);
+}
+
+Status parse_option(const std::string& where, const OptionWords& words, Parallel& value) {
+  return parse_word(where, words, kParallels, value);
+}
+
+Status parse_option(const std::string& where, const OptionWords& words, ParallelGoal& value) {
+  return parse_word(where, words, kParallelGoals, value);
+}
+
+Status parse_option(const std::string& where, const OptionWords& words, ManualSharding& value) {
+  value = TRY(parse_sharding(where, words));
+  return {};
 }
 
 Status parse_option(const std::string&, const OptionWords& words, Names& value) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "compiler/sharding_text.h"
 #include "program/target.h"
 #include "support/expected.h"
 #include "support/type.h"
@@ -18,6 +19,9 @@ using InputShapes = std::map<std::string, Shape>;
 using Names = std::vector<std::string>;
 enum class Precision : uint8_t { Fp32, Fp16 };
 enum class PartialsType : uint8_t { Half, Float };
+enum class Sharding : uint8_t { None, Auto };
+enum class Parallel : uint8_t { None, Auto };
+enum class ParallelGoal : uint8_t { Throughput, Latency };
 
 // Packing form A; with the pass insert_attention_mask, form B.
 struct PackArgs {
@@ -39,6 +43,10 @@ constexpr OptionKind kind_of(const double&) { return OptionKind::Real; }
 constexpr OptionKind kind_of(const std::string&) { return OptionKind::Word; }
 constexpr OptionKind kind_of(const Precision&) { return OptionKind::Word; }
 constexpr OptionKind kind_of(const PartialsType&) { return OptionKind::Word; }
+constexpr OptionKind kind_of(const Sharding&) { return OptionKind::Word; }
+constexpr OptionKind kind_of(const Parallel&) { return OptionKind::Word; }
+constexpr OptionKind kind_of(const ParallelGoal&) { return OptionKind::Word; }
+constexpr OptionKind kind_of(const ManualSharding&) { return OptionKind::Names; }
 constexpr OptionKind kind_of(const Names&) { return OptionKind::Names; }
 constexpr OptionKind kind_of(const InputShapes&) { return OptionKind::Shapes; }
 constexpr OptionKind kind_of(const std::optional<PackArgs>&) { return OptionKind::Fields; }
@@ -53,6 +61,10 @@ OptionWords lines_of(double value);
 OptionWords lines_of(const std::string& value);
 OptionWords lines_of(Precision value);
 OptionWords lines_of(PartialsType value);
+OptionWords lines_of(Sharding value);
+OptionWords lines_of(Parallel value);
+OptionWords lines_of(ParallelGoal value);
+OptionWords lines_of(const ManualSharding& value);
 OptionWords lines_of(const Names& value);
 OptionWords lines_of(const InputShapes& value);
 OptionWords lines_of(const std::optional<PackArgs>& value);
@@ -65,6 +77,10 @@ Status parse_option(const std::string& where, const OptionWords& words, double& 
 Status parse_option(const std::string& where, const OptionWords& words, std::string& value);
 Status parse_option(const std::string& where, const OptionWords& words, Precision& value);
 Status parse_option(const std::string& where, const OptionWords& words, PartialsType& value);
+Status parse_option(const std::string& where, const OptionWords& words, Sharding& value);
+Status parse_option(const std::string& where, const OptionWords& words, Parallel& value);
+Status parse_option(const std::string& where, const OptionWords& words, ParallelGoal& value);
+Status parse_option(const std::string& where, const OptionWords& words, ManualSharding& value);
 Status parse_option(const std::string& where, const OptionWords& words, Names& value);
 Status parse_option(const std::string& where, const OptionWords& words, InputShapes& value);
 Status parse_option(const std::string& where, const OptionWords& words,

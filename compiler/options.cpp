@@ -68,6 +68,30 @@ Status of_its_form(std::string_view name, const std::optional<PackArgs>& args,
   return {};
 }
 
+Status of_so_many_tiles(std::string_view name, int64_t value, const CompileOptions& options) {
+  constexpr int64_t kMaxTiles = 65'536;  // as verify_program has it
+  const int64_t most = kMaxTiles / options.target.tiles;
+  if (value < 1 || value > most || options.target.ipus > most)
+    return must_be(name, fmt::format("is {}", std::max(value, options.target.ipus)),
+                   fmt::format("from 1 to {} with {} tiles each", most, options.target.tiles));
+  return {};
+}
+
+Status nothing_by_hand(std::string_view name, Parallel value, const CompileOptions& options) {
+  const bool by_hand =
+      is_cut(options) || options.enable_pipelining || options.replication_factor > 1;
+  if (value == Parallel::None || !by_hand) return {};
+  return must_be(name, "is auto",
+                 "none where --sharding, --manual_sharding_config, --enable_pipelining or "
+                 "--replication_factor is given");
+}
+
+Status one_sharding(std::string_view name, const ManualSharding& value,
+                    const CompileOptions& options) {
+  if (value.entries.empty() || options.sharding == Sharding::None) return {};
+  return must_be(name, "is given", "left out with --sharding auto");
+}
+
 std::string first_line(const OptionWords& lines) { return lines.empty() ? "" : lines.front(); }
 
 bool is_set(const OptionRow& row, const CompileOptions& options) {
@@ -112,6 +136,18 @@ const std::vector<OptionRow>& option_rows() {
   return rows;
 }
 
+int64_t all_ipus(const CompileOptions& options) {
+  return options.num_ipus > 1 ? options.num_ipus : options.target.ipus;
+}
+
+int64_t ipus_of_replica(const CompileOptions& options) {
+  return std::max<int64_t>(1, all_ipus(options) / options.replication_factor);
+}
+
+bool is_cut(const CompileOptions& options) {
+  return options.sharding != Sharding::None || !options.manual_sharding_config.entries.empty();
+}
+
 bool is_form_b(const CompileOptions& options) {
   return std::ranges::find(options.passes, "insert_attention_mask") != options.passes.end();
 }
@@ -134,6 +170,22 @@ Expected<const OptionRow*> find_compiler_option(const std::string& name) {
 
 Status check_options(const CompileOptions& options) {
   for (const OptionRow& row : option_rows()) TRY(row.check(options));
+  return {};
+}
+
+Status check_use_of_ipus(const CompileOptions& options) {
+  const int64_t ipus = ipus_of_replica(options);
+  if (all_ipus(options) % options.replication_factor != 0)
+    return must_be("replication_factor", fmt::format("is {}", options.replication_factor),
+                   fmt::format("a divisor of num_ipus, which is {}", all_ipus(options)));
+  if (ipus > 1 && !is_cut(options))
+    return must_be("num_ipus", fmt::format("is {} for each replica", ipus),
+                   "1 where nothing says how to use more: --sharding auto, "
+                   "--manual_sharding_config, --replication_factor or --parallel auto");
+  if (options.enable_pipelining && !is_cut(options))
+    return must_be("enable_pipelining", "is true",
+                   "false where the model is not cut: --sharding auto or "
+                   "--manual_sharding_config");
   return {};
 }
 

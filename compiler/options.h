@@ -27,6 +27,11 @@ struct CompileOptions {
   Limits limits;  // of the import and of the compile
 };
 
+// IPUs of all replicas together, and those that one replica runs on.
+int64_t all_ipus(const CompileOptions& options);
+int64_t ipus_of_replica(const CompileOptions& options);
+// Whether the model is cut into parts for several IPUs.
+bool is_cut(const CompileOptions& options);
 // Whether requests share rows by attention mask (docs/packing.md).
 bool is_form_b(const CompileOptions& options);
 
@@ -59,6 +64,8 @@ Expected<const OptionRow*> find_compiler_option(const std::string& name);
 
 // Usage errors name the option, what it is and what it must be.
 Status check_options(const CompileOptions& options);
+// That several IPUs, where there are, have something to do: of a compile, not of one option.
+Status check_use_of_ipus(const CompileOptions& options);
 // By name, in the order of the rows. Equal options give equal values; those of which nothing that
 // is made depends (dump_passes, limits) are not among them.
 OptionValues option_values(const CompileOptions& options);

@@ -23,7 +23,9 @@ Error wrong(const std::string& word, const std::string& must) {
 std::string known_names() {
   std::vector<std::string> names;
   const Target any;
-  for_each_field(any, [&](const char* name, auto) { names.emplace_back(name); });
+  const auto add = [&](const char* name, auto) { names.emplace_back(name); };
+  for_each_ipu_field(any, add);
+  for_each_link_field(any, add);
   return fmt::format("{}", fmt::join(names, ", "));
 }
 
@@ -43,14 +45,15 @@ Status set_field(const std::string& word, Target& target) {
   const size_t equals = word.find('=');
   const std::string_view text = std::string_view(word).substr(equals + 1);
   Status status = wrong(word, "one of " + known_names());
-  for_each_field(target, [&](const char* name, auto& field) {
+  const auto set = [&](const char* name, auto& field) {
     if (word.substr(0, equals) != name) return;
     const bool whole = std::is_same_v<decltype(field), int64_t&>;
-    const double limit = name == std::string_view("tiles") ? kMaxTiles
-                         : whole                           ? kMaxInteger
-                                                           : kMaxReal;
+    const bool counts_tiles = name == std::string_view("tiles") || name == std::string_view("ipus");
+    const double limit = counts_tiles ? kMaxTiles : whole ? kMaxInteger : kMaxReal;
     status = set_number(word, text, limit, field);
-  });
+  };
+  for_each_ipu_field(target, set);
+  for_each_link_field(target, set);
   return status;
 }
 

@@ -7,6 +7,7 @@
 
 #include "codelets/codelet.h"
 #include "cost/arrangement.h"
+#include "cost/pipeline.h"
 #include "support/check.h"
 
 namespace tessera {
@@ -43,11 +44,15 @@ std::vector<Life> lives_of(const Program& program) {
   return lives;
 }
 
-void add_blocks(const Variable& variable, int64_t sign, ByTile& bytes) {
+void add_blocks(const Variable& variable, int64_t count, ByTile& bytes) {
   const int64_t blocks = block_count(variable.mapping);
   for (int64_t k = 0; k < blocks; ++k)
     bytes[static_cast<size_t>(variable.mapping.first.value + k)] +=
-        sign * elements(block_at(variable.mapping, k)) * size_of(variable.dtype);
+        count * elements(block_at(variable.mapping, k)) * size_of(variable.dtype);
+}
+
+std::string stash_text(int64_t copies) {
+  return copies == 1 ? "" : ", of " + std::to_string(copies) + " batches";
 }
 
 const Codelet& codelet_of(const std::string& name) {
@@ -70,18 +75,38 @@ Expected<Accounting> Accounting::of(const Program& program, WorkLimit* work) {
 Accounting::Accounting(const Program& program, WorkLimit* work)
     : program_(program),
       work_(work),
-      tiles_(static_cast<size_t>(program.target.tiles)),
+      tiles_(static_cast<size_t>(program.target.all_tiles())),
       lives_(lives_of(program)),
+      copies_(stashed_copies(program)),
       constants_(tiles_),
       code_(tiles_),
       state_(tiles_),
       exchange_code_(tiles_) {
   for (const Variable& variable : program.variables)
     if (variable.kind == VariableKind::Constant) add_blocks(variable, 1, constants_);
+  keep_stashes();
   add_codelets();
   const std::vector<Arrangement> written = written_arrangements(program);
-  for (const Superstep& step : program.supersteps)
+  for (const Superstep& step : program.supersteps) {
     arranged_.push_back(arranged_bytes(program, step, written));
+    ipus_.push_back(ipus_of(step.compute.grid, program.target));
+  }
+}
+
+// What a later stage reads is there all the time, for all batches between.
+void Accounting::keep_stashes() {
+  const auto last = static_cast<int64_t>(program_.supersteps.size()) - 1;
+  for (size_t id = 0; id < copies_.size(); ++id)
+    if (copies_[id] > 1) lives_[id] = {0, last};
+}
+
+int64_t Accounting::bytes_on(size_t id, size_t tile) const {
+  return copies_[id] * bytes_on_tile(program_.variables[id], TileId{static_cast<uint32_t>(tile)});
+}
+
+int64_t Accounting::arranged(size_t step, size_t tile) const {
+  const int64_t ipu = program_.target.ipu_of(static_cast<int64_t>(tile));
+  return ipus_[step].begin <= ipu && ipu < ipus_[step].end ? arranged_[step] : 0;
 }
 
 int64_t Accounting::always_live(size_t tile) const {
@@ -169,7 +194,7 @@ std::vector<int64_t> Accounting::variables_by_step(size_t tile) const {
   std::vector<int64_t> bytes(program_.supersteps.size() + 2);
   for (size_t id = 0; id < lives_.size(); ++id) {
     if (lives_[id].last < lives_[id].first) continue;
-    const int64_t here = bytes_on_tile(program_.variables[id], TileId{static_cast<uint32_t>(tile)});
+    const int64_t here = bytes_on(id, tile);
     bytes[static_cast<size_t>(lives_[id].first)] += here;
     bytes[static_cast<size_t>(lives_[id].last) + 1] -= here;
   }
@@ -187,7 +212,7 @@ MemoryUse Accounting::use_of(size_t tile, size_t step, int64_t variables) const 
                 .reserved = program_.target.reserved_bytes};
   if (step < program_.supersteps.size()) {
     use.receive_buffers = buffers(step)[tile];
-    use.temporaries = temporaries(step)[tile] + arranged_[step];
+    use.temporaries = temporaries(step)[tile] + arranged(step, tile);
   }
   use.variables = variables;
   use.gaps = gaps_of(use.not_always_live());
@@ -211,8 +236,7 @@ std::vector<MemoryHolder> Accounting::holders(size_t tile, size_t step,
   for (size_t id = 0; id < lives_.size(); ++id) {
     const Variable& variable = program_.variables[id];
     if (variable.kind == VariableKind::Constant || lives_at(id, step))
-      add("variable " + variable.name,
-          bytes_on_tile(variable, TileId{static_cast<uint32_t>(tile)}));
+      add("variable " + variable.name + stash_text(copies_[id]), bytes_on(id, tile));
   }
   for (const MemoryHolder& code : code_of(tile)) add("codelet " + code.what + " code", code.bytes);
   add("vertex state", use.vertex_state);
@@ -239,12 +263,13 @@ void Accounting::sweep(const std::function<void(size_t, const ByTile&)>& call) c
   ByTile variables(tiles_), live(tiles_);
   const auto add_all = [&](const std::vector<VariableId>& ids, int64_t sign) {
     for (VariableId id : ids)
-      add_blocks(program_.variables[static_cast<size_t>(id)], sign, variables);
+      add_blocks(program_.variables[static_cast<size_t>(id)],
+                 sign * copies_[static_cast<size_t>(id)], variables);
   };
   for (size_t step = 0; step < program_.supersteps.size(); ++step) {
     add_all(begins[step], 1);
     for (size_t t = 0; t < tiles_; ++t)
-      live[t] = variables[t] + buffers(step)[t] + temporaries(step)[t] + arranged_[step];
+      live[t] = variables[t] + buffers(step)[t] + temporaries(step)[t] + arranged(step, t);
     call(step, live);
     add_all(ends[step], -1);
   }

@@ -48,7 +48,9 @@ class Accounting {
 
   const ByTile& buffers(size_t step) const { return buffers_[buffers_of_step_[step]]; }
   const ByTile& temporaries(size_t step) const { return temporaries_[temporaries_of_step_[step]]; }
-  int64_t arranged(size_t step) const { return arranged_[step]; }  // on every tile
+  // On every tile of the IPUs that compute.
+  int64_t arranged(size_t step) const { return arranged_[step]; }
+  int64_t arranged(size_t step, size_t tile) const;
 
  private:
   Accounting(const Program& program, WorkLimit* work);
@@ -60,11 +62,14 @@ class Accounting {
   void add_exchange_code(const std::vector<TileExchange>& loads);
   void add_control();
   bool lives_at(size_t id, size_t step) const;
+  void keep_stashes();
+  int64_t bytes_on(size_t id, size_t tile) const;  // all copies
 
   const Program& program_;
   WorkLimit* work_;
   size_t tiles_;
   std::vector<Life> lives_;
+  std::vector<int64_t> copies_;  // by variable: that a pipeline keeps (pipeline.h)
   ByTile constants_, code_, state_, exchange_code_;
   int64_t control_code_ = 0;  // the same on every tile
   size_t distinct_exchanges_ = 0;
@@ -72,7 +77,8 @@ class Accounting {
   std::vector<ByTile> buffers_;                        // by distinct exchange
   std::vector<ByTile> temporaries_;                    // by distinct compute set
   std::vector<size_t> buffers_of_step_, temporaries_of_step_;
-  std::vector<int64_t> arranged_;  // by superstep, the same on every tile
+  std::vector<int64_t> arranged_;  // by superstep, the same on every tile of its IPUs
+  std::vector<Range> ipus_;        // by superstep: those that compute
 };
 
 }  // namespace tessera

@@ -105,7 +105,8 @@ std::vector<Copied> copies_of(const Program& program, const Superstep& step,
     const int64_t piece = piece_bytes(codelet, i, written[id], dtype);
     if (piece == 0) continue;
     const int64_t bytes = covered(operand.region, set.grid) * size_of(dtype);
-    copies.push_back({dtype, piece, (bytes + program.target.tiles - 1) / program.target.tiles});
+    const int64_t tiles = ipus_of(set.grid, program.target).size() * program.target.tiles;
+    copies.push_back({dtype, piece, (bytes + tiles - 1) / tiles});
   }
   return copies;
 }

@@ -23,11 +23,12 @@ enum class Arrangement : uint8_t {
 std::vector<Arrangement> written_arrangements(const Program& program);
 
 // What the copies before this superstep take, one after the other: each a sync and a launch, and on
-// every tile the rearrangement (charges.h) and the exchange of its even share of the bytes.
+// every tile of the IPUs that compute the rearrangement (charges.h) and the exchange of its even
+// share of the bytes.
 Cycles arrange_cycles(const Program& program, const Superstep& step,
                       const std::vector<Arrangement>& written);
 
-// Bytes of each tile that hold the copies, until the vertices have received them.
+// Bytes of each of those tiles that hold the copies, until the vertices have received them.
 int64_t arranged_bytes(const Program& program, const Superstep& step,
                        const std::vector<Arrangement>& written);
 

@@ -9,6 +9,8 @@
 #include "cost/arrangement.h"
 #include "cost/exchange.h"
 #include "cost/host_io.h"
+#include "cost/links.h"
+#include "cost/pipeline.h"
 #include "support/check.h"
 
 namespace tessera {
@@ -37,6 +39,15 @@ void add_exchange(const Program& program, const std::vector<TileExchange>& loads
   }
 }
 
+// A sync of one IPU does where nothing leaves it.
+void add_links(const LinkLoad& load, const Target& target, SuperstepCost& cost) {
+  cost.link_bytes = load.sent_bytes;
+  if (load.hops == 0) return;
+  cost.links = link_cycles(load, target);
+  cost.exchange += cost.links;
+  cost.sync += ipu_sync_cycles(target);
+}
+
 void add_compute(const Program& program, const ComputeSet& set, SuperstepCost& cost) {
   const Codelet* codelet = find_codelet(set.codelet);
   CHECK(codelet != nullptr);
@@ -58,8 +69,20 @@ Expected<SuperstepCost> own_cost(const Program& program, const Superstep& step, 
   SuperstepCost cost;
   cost.sync.value = static_cast<uint64_t>(program.target.sync_cycles + program.target.setup_cycles);
   add_exchange(program, TRY(loads_of(program, step, work)), cost);
+  add_links(work ? TRY(link_load(program, step, *work)) : link_load(program, step), program.target,
+            cost);
   add_compute(program, step.compute, cost);
   return cost;
+}
+
+void add_seconds(const Program& program, ProgramCost& cost) {
+  const PipelineCost pipeline = pipeline_cost(program, cost.steps);
+  const double tick = static_cast<double>(pipeline.tick.value) / program.target.clock_hz;
+  const int64_t batches = program.host.batches_per_step;
+  const double ticks = static_cast<double>(pipeline.ticks(batches)) / static_cast<double>(batches);
+  cost.host_seconds = host_seconds(program, tick);
+  cost.seconds_per_batch = tick * ticks + cost.host_seconds;
+  cost.latency_seconds = tick * static_cast<double>(pipeline.stages.size()) + cost.host_seconds;
 }
 
 Expected<ProgramCost> cost_of(const Program& program, WorkLimit* work) {
@@ -75,13 +98,12 @@ Expected<ProgramCost> cost_of(const Program& program, WorkLimit* work) {
     cost.steps.back().rearrange += arrange_cycles(program, step, written);
     cost.rearrange += cost.steps.back().rearrange;
     cost.exchange += at->second.exchange;
+    cost.links += at->second.links;
     cost.compute += at->second.compute;
     cost.sync += at->second.sync;
   }
   cost.total = cost.compute + cost.rearrange + cost.exchange + cost.sync;
-  const double seconds = static_cast<double>(cost.total.value) / program.target.clock_hz;
-  cost.host_seconds = host_seconds(program, seconds);
-  cost.seconds_per_batch = seconds + cost.host_seconds;
+  add_seconds(program, cost);
   return cost;
 }
 
@@ -95,10 +117,11 @@ SuperstepCost superstep_cost(const Program& program, const Superstep& step) {
 
 std::vector<TileCycles> cycles_by_tile(const Program& program, const Superstep& step) {
   const Cycles alike = arrange_cycles(program, step, written_arrangements(program));
+  const Cycles links = link_cycles(link_load(program, step), program.target);
   std::vector<TileCycles> tiles;
   for (const TileExchange& load : exchange_loads(program, step))
     tiles.push_back({.rearrange = alike + arranged_cycles(load, program.target),
-                     .exchange = exchange_cycles(load, program.target),
+                     .exchange = exchange_cycles(load, program.target) + links,
                      .compute = {}});
   const Codelet* codelet = find_codelet(step.compute.codelet);
   CHECK(codelet != nullptr);

@@ -16,8 +16,11 @@ namespace tessera {
 
 struct SuperstepCost {
   // Each the maximum over tiles; a superstep takes their sum. Sync includes the set-up; rearrange
-  // is what copies into the arrangement that the vertices read take before (arrangement.h).
+  // is what copies into the arrangement that the vertices read take before (arrangement.h), and
+  // exchange what links take (links.h).
   Cycles rearrange, exchange, compute, sync;
+  Cycles links;                   // of the exchange: from IPU to IPU
+  int64_t link_bytes = 0;         // that leave their IPU, once for each that wants them
   int64_t exchange_bytes = 0;     // received, all tiles
   int64_t max_receive_bytes = 0;  // by the busiest tile
   int64_t messages = 0;           // pieces that come from another tile, all tiles
@@ -35,8 +38,10 @@ std::vector<TileCycles> cycles_by_tile(const Program& program, const Superstep& 
 struct ProgramCost {
   std::vector<SuperstepCost> steps;
   Cycles compute, rearrange, exchange, sync, total;  // per batch
+  Cycles links;                                      // of the exchange
   double host_seconds = 0;                           // modelled host I/O that nothing overlaps
-  double seconds_per_batch = 0;
+  double seconds_per_batch = 0;                      // of many, one behind the other
+  double latency_seconds = 0;  // from the start of a batch to its end; without a pipeline the same
 };
 ProgramCost program_cost(const Program& program);
 Expected<ProgramCost> program_cost(const Program& program, WorkLimit& work);

@@ -117,7 +117,7 @@ Status add_loads(const Transfer& transfer, const Variable& variable, int64_t bus
 
 Expected<std::vector<TileExchange>> loads_of(const Program& program, const Superstep& step,
                                              WorkLimit* work) {
-  std::vector<TileExchange> loads(static_cast<size_t>(program.target.tiles));
+  std::vector<TileExchange> loads(static_cast<size_t>(program.target.all_tiles()));
   for (const Transfer& transfer : step.exchange)
     TRY(add_loads(transfer, variable_of(program, transfer.region),
                   program.target.tiles_per_exchange_bus, work, loads));

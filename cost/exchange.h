@@ -28,7 +28,7 @@ struct TileExchange {
   int64_t buffer_bytes = 0;  // for the boxes that are received, with the parts that were there
 };
 
-// By tile of the target.
+// By tile, over all IPUs. What links take beside is in links.h.
 std::vector<TileExchange> exchange_loads(const Program& program, const Superstep& step);
 // The same of a Program that is not verified yet, so that comparing its regions may take for ever.
 Expected<std::vector<TileExchange>> exchange_loads(const Program& program, const Superstep& step,

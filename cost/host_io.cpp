@@ -2,6 +2,7 @@
 #include "cost/host_io.h"
 
 #include <algorithm>
+#include <vector>
 
 namespace tessera {
 namespace {
@@ -20,10 +21,14 @@ double inner_copy_seconds(const Program& program) {
 }  // namespace
 
 int64_t stream_bytes(const Program& program) {
-  int64_t bytes = 0;
+  std::vector<int64_t> of_ipu(static_cast<size_t>(program.target.ipus));
   for (const auto* ids : {&program.inputs, &program.outputs})
-    for (VariableId id : *ids) bytes += program.variables[static_cast<size_t>(id)].bytes();
-  return bytes;
+    for (VariableId id : *ids) {
+      const Variable& variable = program.variables[static_cast<size_t>(id)];
+      const int64_t ipu = program.target.ipu_of(variable.mapping.first.value);
+      of_ipu[static_cast<size_t>(ipu)] += variable.bytes();
+    }
+  return *std::ranges::max_element(of_ipu);
 }
 
 double host_seconds(const Program& program, double compute_seconds) {

@@ -9,7 +9,8 @@
 
 namespace tessera {
 
-// Bytes of the inputs and outputs of a batch.
+// Bytes of the inputs and outputs of a batch, of the IPU that has most of them: each IPU has its
+// own way to the host.
 int64_t stream_bytes(const Program& program);
 
 // Seconds of a batch that its `compute_seconds` do not hide, by Program::host.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cost/inspection.h"
 
+#include "cost/by_ipu.h"
+
 namespace tessera {
 namespace {
 
@@ -81,6 +83,21 @@ Json memory_json(const MemoryReport& memory) {
   return json;
 }
 
+Json ipus_json(const Program& program, const ProgramCost& cost, const MemoryReport& memory) {
+  Json ipus = Json::array();
+  for (const IpuUse& use : uses_of_ipus(program, cost, memory))
+    ipus.push_back({
+        {"ipu",               use.ipu              },
+        {"peak_bytes",        use.peak_bytes       },
+        {"peak_tile",         use.fullest.value    },
+        {"always_live_bytes", use.always_live_bytes},
+        {"supersteps",        use.supersteps       },
+        {"cycles",            use.cycles.value     },
+        {"link_cycles",       use.links.value      }
+    });
+  return ipus;
+}
+
 }  // namespace
 
 std::vector<KeptLine> kept_in_fp32(const Executable& executable) {
@@ -112,16 +129,16 @@ Json inspection_json(const Executable& executable, std::span<const BlobInfo> blo
                      const ProgramCost& cost, const MemoryReport& memory) {
   const Metadata& metadata = executable.metadata;
   Json json = {
-      {"model",            metadata.model_name               },
-      {"compiler_version", metadata.compiler_version         },
-      {"label",            metadata.label                    },
-      {"source_sha256",    metadata.source_sha256            },
-      {"options",          metadata.options                  },
-      {"options_sha256",   metadata.options_sha256           },
-      {"sha256",           executable.sha256                 },
-      {"target",           executable.program.target.name    },
-      {"tiles",            executable.program.target.tiles   },
-      {"clock_hz",         executable.program.target.clock_hz}
+      {"model",            metadata.model_name                  },
+      {"compiler_version", metadata.compiler_version            },
+      {"label",            metadata.label                       },
+      {"source_sha256",    metadata.source_sha256               },
+      {"options",          metadata.options                     },
+      {"options_sha256",   metadata.options_sha256              },
+      {"sha256",           executable.sha256                    },
+      {"target",           executable.program.target.name       },
+      {"tiles",            executable.program.target.all_tiles()},
+      {"clock_hz",         executable.program.target.clock_hz   }
   };
   for (const Anchor& anchor : metadata.anchors) json["anchors"].push_back(anchor_json(anchor));
   json["packing"] = packing_json(metadata.packing);
@@ -133,6 +150,11 @@ Json inspection_json(const Executable& executable, std::span<const BlobInfo> blo
       {"sync",              cost.sync.value       },
       {"seconds_per_batch", cost.seconds_per_batch}
   };
+  if (executable.program.target.ipus > 1) {
+    json["cycles"]["links"] = cost.links.value;
+    json["cycles"]["latency_seconds"] = cost.latency_seconds;
+    json["ipus"] = ipus_json(executable.program, cost, memory);
+  }
   if (Json kept = kept_in_fp32_json(executable); !kept.empty())
     json["kept_in_fp32"] = std::move(kept);
   json["supersteps"] = supersteps_json(executable.program, cost, memory);

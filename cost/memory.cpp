@@ -77,6 +77,9 @@ Error out_of_memory_error(const Program& program, const MemoryReport& report) {
   std::string message =
       fmt::format("Out of memory on tile {}: {} bytes used but tiles only have {} bytes of memory",
                   tile, report.peak_by_tile[tile], program.target.bytes_per_tile);
+  if (program.target.ipus > 1)
+    message += fmt::format("\n  on IPU {} of {}: tile / {}", program.target.ipu_of(tile),
+                           program.target.ipus, program.target.tiles);
   message +=
       fmt::format("\n  most is used in superstep '{}', the largest there:", report.peak_superstep);
   for (const MemoryHolder& holder : report.largest)

@@ -36,7 +36,7 @@ MemoryByTile memory_by_tile(const Program& program) {
 }
 
 std::vector<int64_t> bytes_by_tile(const Program& program, const Variable& variable) {
-  std::vector<int64_t> bytes(static_cast<size_t>(program.target.tiles));
+  std::vector<int64_t> bytes(static_cast<size_t>(program.target.all_tiles()));
   for (size_t t = 0; t < bytes.size(); ++t)
     bytes[t] = bytes_on_tile(variable, TileId{static_cast<uint32_t>(t)});
   return bytes;

@@ -27,7 +27,7 @@ struct MemoryByTile {
   std::vector<Life> lives;         // by variable
   // By superstep, and there by tile.
   std::vector<const std::vector<int64_t>*> receive_buffers, temporaries;
-  std::vector<int64_t> arranged;  // by superstep: temporaries that every tile has
+  std::vector<int64_t> arranged;  // by superstep: temporaries of each tile of the IPUs that compute
 
  private:
   friend MemoryByTile memory_by_tile(const Program& program);

@@ -38,7 +38,8 @@ bool is_half(const Program& program, const ComputeSet& set) {
 double ideal_cycles(const Program& program, const ComputeSet& set) {
   const Target& target = program.target;
   const int64_t rate = is_half(program, set) ? target.macs_f16_partials_f16 : target.macs_f32;
-  return static_cast<double>(products(program, set)) / static_cast<double>(rate * target.tiles);
+  return static_cast<double>(products(program, set)) /
+         static_cast<double>(rate * target.all_tiles());
 }
 
 double share(double part, uint64_t whole) {
@@ -66,20 +67,20 @@ Json categories_json(const MemoryUse& use) {
 
 Json target_json(const Program& program) {
   const Target& target = program.target;
-  const int64_t bytes = target.tiles * target.bytes_per_tile;
+  const int64_t bytes = target.tiles * target.bytes_per_tile, all = bytes * target.ipus;
   return {
       {"name",             target.name          },
       {"type",             "IpuModel"           },
-      {"numIPUs",          1                    },
+      {"numIPUs",          target.ipus          },
       {"numReplicas",      1                    },
-      {"ipusPerReplica",   1                    },
+      {"ipusPerReplica",   target.ipus          },
       {"tilesPerIpu",      target.tiles         },
-      {"tilesPerReplica",  target.tiles         },
-      {"numTiles",         target.tiles         },
+      {"tilesPerReplica",  target.all_tiles()   },
+      {"numTiles",         target.all_tiles()   },
       {"bytesPerTile",     target.bytes_per_tile},
       {"bytesPerIPU",      bytes                },
-      {"memoryPerReplica", bytes                },
-      {"totalMemory",      bytes                },
+      {"memoryPerReplica", all                  },
+      {"totalMemory",      all                  },
       {"clockFrequency",   target.clock_hz      }
   };
 }
@@ -98,28 +99,50 @@ Json graph_json(const Program& program) {
   };
 }
 
-Json step_json(const Profiled& is, size_t i) {
-  const Superstep& step = is.program.supersteps[i];
+// Of the IPUs that compute in the superstep. What each takes is the superstep's: they wait for the
+// slowest tile of all.
+Json ipu_json(const Profiled& is, size_t i, const Range& ipus) {
   const SuperstepCost& cost = is.cost.steps[i];
-  const double active =
-      static_cast<double>(cost.active_tiles) / static_cast<double>(is.program.target.tiles);
+  const double tiles = static_cast<double>(ipus.size() * is.program.target.tiles);
+  const double active = static_cast<double>(cost.active_tiles) / tiles;
   CycleLine line;
   line.add(is, i);
+  Json json = {
+      {"cycles", cycles_of(cost)},
+      {"computeSetCycles", cost.compute.value},
+      {"rearrangeCycles", cost.rearrange.value},
+      {"exchangeCycles", cost.exchange.value},
+      {"syncCycles", cost.sync.value},
+      {"activeTiles", cost.active_tiles / ipus.size()},
+      {"activeTileBalance", cost.balance},
+      {"tileBalance", cost.balance * active},
+      {"totalDataBytes", cost.exchange_bytes},
+      {"maxBytesReceived", cost.max_receive_bytes},
+      {"ampUtilisation", share(line.ideal, line.total())}
+  };
+  if (is.program.target.ipus == 1) return json;
+  json["linkCycles"] = cost.links.value;
+  json["linkBytes"] = cost.link_bytes;
+  return json;
+}
+
+Json step_json(const Profiled& is, size_t i) {
+  const Superstep& step = is.program.supersteps[i];
+  const Range computing = ipus_of(step.compute.grid, is.program.target);
+  const Json busy = ipu_json(is, i, computing);
+  Json ipus = Json::array();
+  for (int64_t ipu = 0; ipu < is.program.target.ipus; ++ipu) {
+    const bool computes = computing.begin <= ipu && ipu < computing.end;
+    ipus.push_back(computes ? busy
+                            : Json{
+                                  {"cycles",      0},
+                                  {"activeTiles", 0}
+    });
+  }
   return {
       {"program",
        {{"name", step.name}, {"codelet", step.compute.codelet}, {"origin", step.origin}}},
-      {"ipus",
-       {{{"cycles", cycles_of(cost)},
-         {"computeSetCycles", cost.compute.value},
-         {"rearrangeCycles", cost.rearrange.value},
-         {"exchangeCycles", cost.exchange.value},
-         {"syncCycles", cost.sync.value},
-         {"activeTiles", cost.active_tiles},
-         {"activeTileBalance", cost.balance},
-         {"tileBalance", cost.balance * active},
-         {"totalDataBytes", cost.exchange_bytes},
-         {"maxBytesReceived", cost.max_receive_bytes},
-         {"ampUtilisation", share(line.ideal, line.total())}}}                          }
+      {"ipus",    ipus                                                                  }
   };
 }
 
@@ -239,8 +262,10 @@ Json profile_json(const Profiled& is) {
 
 Json profile_json(const Profiled& is, size_t superstep) {
   Json profile = profile_json(is);
-  Json& ipu = profile["execution"]["steps"][superstep]["ipus"][0];
+  Json& ipus = profile["execution"]["steps"][superstep]["ipus"];
+  int64_t at = 0;
   for (const TileCycles& tile : cycles_by_tile(is.program, is.program.supersteps[superstep])) {
+    Json& ipu = ipus[static_cast<size_t>(is.program.target.ipu_of(at++))];
     ipu["rearrangeCyclesByTile"].push_back(tile.rearrange.value);
     ipu["exchangeCyclesByTile"].push_back(tile.exchange.value);
     ipu["computeSetCyclesByTile"].push_back(tile.compute.value);

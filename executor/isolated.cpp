@@ -202,7 +202,7 @@ class IsolatedEngine : public Engine {
 IsolatedEngine::IsolatedEngine(const EngineParts& parts, std::vector<StepPlan> steps)
     : parts_(parts), steps_(std::move(steps)) {
   const Program& program = parts.executable.program;
-  deliveries_.resize(static_cast<size_t>(program.target.tiles));
+  deliveries_.resize(static_cast<size_t>(program.target.all_tiles()));
   for (size_t id = 0; id < program.variables.size(); ++id) {
     const Variable& v = program.variables[id];
     blocks_.emplace_back();

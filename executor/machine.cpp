@@ -61,16 +61,17 @@ Status check_whole(const Executable& executable) {
 
 template <class Buffer>
 Status check_buffers(const Program& program, const std::vector<VariableId>& variables,
-                     std::span<const Buffer> buffers, const char* what) {
+                     std::span<const Buffer> buffers, int64_t replicas, const char* what) {
   if (buffers.size() != variables.size()) {
     return Error{"machine: " + std::to_string(buffers.size()) + " " + what + " buffers, must be " +
                  std::to_string(variables.size())};
   }
   for (size_t i = 0; i < buffers.size(); ++i) {
     const Variable& v = program.variables[static_cast<size_t>(variables[i])];
-    if (buffers[i].size() == static_cast<size_t>(v.bytes())) continue;
+    const int64_t bytes = v.bytes() * replicas;
+    if (buffers[i].size() == static_cast<size_t>(bytes)) continue;
     return Error{v.name + ": the buffer is " + std::to_string(buffers[i].size()) +
-                 " bytes, must be " + std::to_string(v.bytes())};
+                 " bytes, must be " + std::to_string(bytes)};
   }
   return {};
 }
@@ -99,6 +100,23 @@ class NormalInputs {
   std::vector<std::span<const std::byte>> inputs_;
   std::vector<std::shared_ptr<std::byte[]>> copies_;
 };
+
+// Of each buffer the rows of replica `i`.
+template <class Buffer>
+std::vector<Buffer> shares_of(std::span<const Buffer> buffers, int64_t i, int64_t replicas) {
+  std::vector<Buffer> shares;
+  for (const Buffer& buffer : buffers) {
+    const size_t bytes = buffer.size() / static_cast<size_t>(replicas);
+    shares.push_back(buffer.subspan(static_cast<size_t>(i) * bytes, bytes));
+  }
+  return shares;
+}
+
+UsedCells share_of(const UsedCells& used, int64_t i, int64_t replicas) {
+  if (replicas == 1) return used;
+  const int64_t cells = std::ssize(used) / replicas;
+  return {used.begin() + i * cells, used.begin() + (i + 1) * cells};
+}
 
 }  // namespace
 
@@ -153,13 +171,18 @@ Expected<std::unique_ptr<Machine>> Machine::load_unguarded(
 Status Machine::run(std::span<const std::span<const std::byte>> inputs,
                     std::span<const std::span<std::byte>> outputs, const UsedCells& used) {
   const Program& program = impl_->executable->program;
-  TRY(check_buffers(program, program.inputs, inputs, "input"));
-  TRY(check_buffers(program, program.outputs, outputs, "output"));
+  const int64_t replicas = impl_->executable->metadata.replication_factor;
+  TRY(check_buffers(program, program.inputs, inputs, replicas, "input"));
+  TRY(check_buffers(program, program.outputs, outputs, replicas, "output"));
   std::optional<NormalInputs>
       normal;  // mostly there is nothing to change, and nothing is allocated
   if (any_has_subnormals(program, inputs)) inputs = normal.emplace(program, inputs).get();
   const KernelFloatMode mode;
-  TRY(impl_->engine->run(inputs, outputs, used, impl_->seconds));
+  for (int64_t i = 0; i < replicas; ++i) {
+    const auto in = shares_of(inputs, i, replicas);
+    const auto out = shares_of(outputs, i, replicas);
+    TRY(impl_->engine->run(in, out, share_of(used, i, replicas), impl_->seconds));
+  }
   return check_whole(*impl_->executable);
 }
 

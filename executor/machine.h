@@ -82,7 +82,8 @@ class Machine {
   ~Machine();
 
   // One batch. Buffers in the order of program.inputs and program.outputs, exactly their
-  // variables' bytes, in the variables' dtypes, row-major; the caller owns them. Not thread-safe:
+  // variables' bytes, in the variables' dtypes, row-major; the caller owns them. Of several
+  // replicas each takes its rows, and a buffer has the bytes of all. Not thread-safe:
   // one run at a time (ModelRunner queues). Errors: a buffer of another size; an isolated tile that
   // is handed an operand that it does not hold; compiled code that faults, by superstep; an
   // index that the graph computed for a used cell and its table does not have, by node; a file of

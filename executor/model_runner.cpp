@@ -40,7 +40,8 @@ Expected<std::vector<const Anchor*>> find_anchors(const Executable& executable,
     if (anchor.kind == kind) found.push_back(&anchor);
   for (size_t i = 0; i < variables.size(); ++i) {
     const Variable& v = executable.program.variables[static_cast<size_t>(variables[i])];
-    if (i >= found.size() || found[i]->dtype != v.dtype || found[i]->shape != v.shape) {
+    if (i >= found.size() || found[i]->dtype != v.dtype ||
+        found[i]->shape != of_all_replicas(v.shape, executable.metadata.replication_factor)) {
       return Error{"metadata: variable " + v.name + " has no anchor of its type, must have one",
                    ErrorKind::BadFile};
     }

@@ -53,7 +53,12 @@ class Parser {
     }
     target.name = word;
     Status status;
-    for_each_field(target, [&](const char* field, auto& value) {
+    for_each_ipu_field(target, [&](const char* field, auto& value) {
+      if (status.ok()) status = parse_field(field, value);
+    });
+    TRY(status);
+    if (!peek("ipus")) return {};
+    for_each_link_field(target, [&](const char* field, auto& value) {
       if (status.ok()) status = parse_field(field, value);
     });
     return status;
@@ -112,6 +117,7 @@ class Parser {
   Status parse_superstep() {
     Superstep step;
     step.name = TRY(name());
+    if (accept("stage")) step.stage = TRY(integer());
     if (accept("from"))
       while (!peek("{")) step.origin.push_back(TRY(name()));
     TRY(expect("{"));

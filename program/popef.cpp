@@ -20,6 +20,7 @@ namespace {
 
 constexpr std::string_view kMetadataName = "metadata";
 constexpr std::string_view kReportName = "report";
+constexpr int64_t kMostReplicas = 4096;
 
 // A limit that is not enough is not the file's fault.
 Error bad(const std::string& path, const Error& error) {
@@ -49,8 +50,9 @@ bool is_handed_on(const Anchor& anchor, const Names& inputs) {
 }
 
 Status check_anchor(const Anchor& anchor, const Variable& variable, AnchorKind kind,
-                    const Names& inputs) {
-  const TensorType is{anchor.dtype, anchor.shape}, must{variable.dtype, variable.shape};
+                    const Names& inputs, int64_t replicas) {
+  const TensorType is{anchor.dtype, anchor.shape};
+  const TensorType must{variable.dtype, of_all_replicas(variable.shape, replicas)};
   const bool named = anchor.name == variable.name || is_handed_on(anchor, inputs);
   if (!named || anchor.kind != kind || is != must)
     return Error{fmt::format("anchor '{}' is {}, must be '{}', {}", anchor.name, to_string(is),
@@ -67,7 +69,8 @@ Status check_anchor(const Anchor& anchor, const Variable& variable, AnchorKind k
   return {};
 }
 
-Status check_anchors(const Program& program, const std::vector<Anchor>& anchors) {
+Status check_anchors(const Program& program, const Metadata& metadata) {
+  const std::vector<Anchor>& anchors = metadata.anchors;
   const size_t inputs = program.inputs.size();
   if (anchors.size() != inputs + program.outputs.size())
     return Error{fmt::format("{} anchors, must be {} inputs and {} outputs", anchors.size(), inputs,
@@ -77,7 +80,8 @@ Status check_anchors(const Program& program, const std::vector<Anchor>& anchors)
     const bool is_input = i < inputs;
     const VariableId id = is_input ? program.inputs[i] : program.outputs[i - inputs];
     TRY(check_anchor(anchors[i], program.variables[static_cast<size_t>(id)],
-                     is_input ? AnchorKind::Input : AnchorKind::Output, of_inputs));
+                     is_input ? AnchorKind::Input : AnchorKind::Output, of_inputs,
+                     metadata.replication_factor));
     if (!(is_input ? of_inputs : of_outputs).insert(anchors[i].name).second)
       return Error{fmt::format("anchor '{}' is there twice, must be once", anchors[i].name)};
   }
@@ -193,12 +197,25 @@ Status check_metadata(const Program& program, const Metadata& metadata) {
         &metadata.options, &metadata.options_sha256, &metadata.memory.peak_superstep})
     TRY(check_text(*text));
   for (const Anchor& anchor : metadata.anchors) TRY(check_text(anchor.model_dtype));
-  for (int64_t count : {metadata.num_ipus, metadata.replication_factor, metadata.device_iterations})
-    if (count != 1) return Error{"numIpus, replicationFactor and deviceIterations must be 1"};
+  if (metadata.device_iterations != 1) return Error{"deviceIterations must be 1"};
+  const int64_t replicas = metadata.replication_factor;
+  if (replicas < 1 || replicas > kMostReplicas)
+    return Error{fmt::format("replicationFactor is {}, must be 1 to {}", replicas, kMostReplicas)};
+  if (metadata.num_ipus != program.target.ipus * replicas)
+    return Error{fmt::format("numIpus is {}, must be {}, of each of {} replicas {}",
+                             metadata.num_ipus, program.target.ipus * replicas, replicas,
+                             program.target.ipus)};
   if (const double seconds = metadata.cycles.seconds_per_batch;
       !(seconds >= 0 && std::isfinite(seconds)))
     return Error{fmt::format("a batch takes {} s, must be finite and not negative", seconds)};
-  TRY(check_anchors(program, metadata.anchors));
+  for (const Variable& variable : program.variables) {
+    const bool is_anchor =
+        variable.kind == VariableKind::Input || variable.kind == VariableKind::Output;
+    if (replicas > 1 && is_anchor && variable.shape.empty())
+      return Error{fmt::format("'{}' has no rows that {} replicas could share, must have",
+                               variable.name, replicas)};
+  }
+  TRY(check_anchors(program, metadata));
   return check_packing(metadata);
 }
 
@@ -367,6 +384,11 @@ Expected<uint64_t> write_popef(Executable& executable, const std::string& path, 
       return write_file_atomic(path, write, sync);
     });
   });
+}
+
+Shape of_all_replicas(Shape shape, int64_t replicas) {
+  if (!shape.empty()) shape[0] *= replicas;
+  return shape;
 }
 
 Expected<uint64_t> write_popef_in(Executable& executable, int folder, const std::string& name,

@@ -88,6 +88,9 @@ struct Executable {
   std::string sha256;           // stands for the whole file (docs/popef.md), once written or read
 };
 
+// Of an anchor whose variable has this shape: each replica has as many of the rows.
+Shape of_all_replicas(Shape shape, int64_t replicas);
+
 struct BlobInfo {
   std::string type, name, sha256;
   uint64_t offset = 0, bytes = 0;

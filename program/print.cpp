@@ -82,7 +82,8 @@ class Printer {
   void print_superstep(const Superstep& step) {
     std::string origin;
     for (const std::string& node : step.origin) origin += " " + quoted(node);
-    line("step {}{}{} {{", quoted(step.name), origin.empty() ? "" : " from", origin);
+    const std::string stage = step.stage == 0 ? "" : fmt::format(" stage {}", step.stage);
+    line("step {}{}{}{} {{", quoted(step.name), stage, origin.empty() ? "" : " from", origin);
     for (const Transfer& transfer : step.exchange)
       line("  send {} to {}", to_text(transfer.region), to_text(transfer.grid));
     std::string params;

@@ -122,6 +122,17 @@ bool contains(const Box& outer, const Box& inner) {
   return true;
 }
 
+int64_t stage_count(const Program& program) {
+  int64_t last = 0;
+  for (const Superstep& step : program.supersteps) last = std::max(last, step.stage);
+  return last + 1;
+}
+
+Range ipus_of(const VertexGrid& grid, const Target& target) {
+  const int64_t first = grid.first.value;
+  return {target.ipu_of(first), target.ipu_of(first + vertex_count(grid) - 1) + 1};
+}
+
 int64_t bytes_on_tile(const Variable& variable, TileId tile) {
   const int64_t k = int64_t{tile.value} - variable.mapping.first.value;
   if (k < 0 || k >= block_count(variable.mapping)) return 0;

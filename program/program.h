@@ -126,6 +126,8 @@ struct ComputeSet {
 struct Superstep {
   std::string name;                 // unique: "layer0/query/matmul"
   std::vector<std::string> origin;  // ONNX nodes
+  // Of the pipeline: stages work at the same time, each on a batch of its own. All 0: no pipeline.
+  int64_t stage = 0;
   std::vector<Transfer> exchange;
   ComputeSet compute;
 };
@@ -153,6 +155,9 @@ struct Program {
 
 // --- Reading it ---
 
+// Stages of its pipeline; 1: it has none.
+int64_t stage_count(const Program& program);
+
 // The slice of the first dimension that the region is at every grid position; -1: it is not a
 // slice.
 int64_t slice_of(const Region& region);
@@ -164,6 +169,8 @@ int64_t block_count(const Mapping& mapping);
 Box block_at(const Mapping& mapping, int64_t k);
 int64_t elements(const Box& box);
 bool contains(const Box& outer, const Box& inner);
+// The IPUs whose tiles the grid's vertices run on.
+Range ipus_of(const VertexGrid& grid, const Target& target);
 // Bytes of the mapping's block on `tile`, 0 where there is none.
 int64_t bytes_on_tile(const Variable& variable, TileId tile);
 

@@ -27,12 +27,14 @@ Target read(const popef::Target& message) {
   Target target;
   target.name = message.name();
   const auto* reflection = message.GetReflection();
-  for_each_field(target, [&](const char* name, auto& value) {
+  const auto read_field = [&](const char* name, auto& value) {
     if constexpr (std::is_same_v<decltype(value), double&>)
       value = reflection->GetDouble(message, &target_field(name));
     else
       value = reflection->GetInt64(message, &target_field(name));
-  });
+  };
+  for_each_ipu_field(target, read_field);
+  if (message.ipus() != 0) for_each_link_field(target, read_field);
   return target;
 }
 
@@ -111,6 +113,7 @@ VertexGrid read(const popef::Grid& message) {
 void write(const Superstep& step, popef::Superstep& message) {
   message.set_name(step.name);
   assign(message.mutable_origin(), step.origin);
+  message.set_stage(step.stage);
   for (const Transfer& transfer : step.exchange) {
     popef::Transfer& to = *message.add_exchange();
     write(transfer.region, *to.mutable_region());
@@ -135,6 +138,7 @@ Superstep read(const popef::Superstep& message) {
   Superstep step;
   step.name = message.name();
   step.origin = vector_of<std::string>(message.origin());
+  step.stage = message.stage();
   for (const popef::Transfer& transfer : message.exchange())
     step.exchange.push_back({read(transfer.region()), read(transfer.grid())});
   step.compute.codelet = message.compute().codelet();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The machine's numbers. The planner that chooses and the machine that counts read this one struct.
-// Sources of each value: docs/model.md.
+// Sources of each value: docs/model.md, and of links docs/ipus.md.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ namespace tessera {
 
 struct Target {
   std::string name = "c600";
-  int64_t tiles = 1472;
+  int64_t tiles = 1472;  // of each IPU
   int64_t bytes_per_tile = 638976;
   double clock_hz = 1.5e9;
   int64_t workers = 6;                 // worker contexts of a tile
@@ -30,16 +30,27 @@ struct Target {
   int64_t setup_cycles = 120;                 // per superstep: exchange set-up and launch
   int64_t reserved_bytes = 17510;             // of every tile, for the runtime: boot code
   int64_t stack_bytes = 1843;                 // of every tile: its supervisor's and its workers'
-  double host_bytes_per_second = 32e9;
-  double host_run_seconds = 200e-6;  // per engine run
+  double host_bytes_per_second = 32e9;        // of each IPU
+  double host_run_seconds = 200e-6;           // per engine run
+  // IPUs that run one Program, all alike, in a ring. An IPU's links are shared out evenly to its
+  // neighbours. A single IPU has no use for links: what is said of them then does not count.
+  int64_t ipus = 1;
+  int64_t links = 4;                    // of an IPU
+  double link_bytes_per_second = 16e9;  // of a link, each way
+  double link_efficiency = 0.85;
+  double link_hop_seconds = 15e-9;  // from an IPU to its neighbour
 
-  bool operator==(const Target&) const = default;
+  // Tiles are numbered over all IPUs, as Poplar does: IPU 1 has those behind IPU 0's.
+  int64_t all_tiles() const { return ipus * tiles; }
+  int64_t ipu_of(int64_t tile) const { return tile / tiles; }
+
+  bool operator==(const Target& other) const;
 };
 
-// Every number of a target by name, in one order, for the text, the file and the verifier:
+// Every number of one IPU by name, in one order, for the text, the file and the verifier:
 // call("tiles", target.tiles), …; the members are int64_t or double, all positive.
 template <class T, class Call>
-void for_each_field(T& target, Call&& call) {
+void for_each_ipu_field(T& target, Call&& call) {
   call("tiles", target.tiles);
   call("bytes_per_tile", target.bytes_per_tile);
   call("clock_hz", target.clock_hz);
@@ -60,9 +71,24 @@ void for_each_field(T& target, Call&& call) {
   call("host_bytes_per_second", target.host_bytes_per_second);
   call("host_run_seconds", target.host_run_seconds);
 }
+// The same of what joins IPUs.
+template <class T, class Call>
+void for_each_link_field(T& target, Call&& call) {
+  call("ipus", target.ipus);
+  call("links", target.links);
+  call("link_bytes_per_second", target.link_bytes_per_second);
+  call("link_efficiency", target.link_efficiency);
+  call("link_hop_seconds", target.link_hop_seconds);
+}
+// Both, but what joins IPUs only where there are several: one IPU is written as it always was.
+template <class T, class Call>
+void for_each_field(T& target, Call&& call) {
+  for_each_ipu_field(target, call);
+  if (target.ipus > 1) for_each_link_field(target, call);
+}
 
-// "c600", "gc200", "bow", or "test" (4 tiles, for tests). An unknown name is a Usage error that
-// lists the known ones.
+// "c600", "gc200", "bow", or "test" (4 tiles, for tests); several of them: "c600x4", "pod16",
+// "bow-pod16", "testx2". An unknown name is a Usage error that lists the known ones.
 Expected<Target> target_preset(std::string_view name);
 
 }  // namespace tessera

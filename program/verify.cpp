@@ -11,6 +11,7 @@
 
 #include "program/bounds.h"
 #include "program/isolation.h"
+#include "program/stages.h"
 #include "support/plain_text.h"
 
 namespace tessera {
@@ -44,8 +45,13 @@ Status check_target(const Target& target) {
   if (target.exchange_efficiency > 1)
     return Error{
         fmt::format("exchange_efficiency is {}, must be at most 1", target.exchange_efficiency)};
-  if (target.tiles <= kMaxTiles) return {};
-  return Error{fmt::format("tiles is {}, must be at most {}", target.tiles, kMaxTiles)};
+  if (target.ipus > 1 && target.link_efficiency > 1)
+    return Error{fmt::format("link_efficiency is {}, must be at most 1", target.link_efficiency)};
+  if (target.tiles > kMaxTiles)
+    return Error{fmt::format("tiles is {}, must be at most {}", target.tiles, kMaxTiles)};
+  if (target.ipus >= 1 && target.ipus <= kMaxTiles / target.tiles) return {};
+  return Error{fmt::format("ipus is {}, must be from 1 to {}, so that all have at most {} tiles",
+                           target.ipus, kMaxTiles / target.tiles, kMaxTiles)};
 }
 
 Status check_host(const HostIo& host) {
@@ -64,14 +70,15 @@ Status check_view(const Variable& variable, const Shape& view) {
 
 // Tiles first .. first + count - 1 exist, where count is the product of `extents`.
 Status check_tiles(TileId first, const std::vector<int64_t>& extents, const Target& target) {
+  const int64_t tiles = target.all_tiles();
   int64_t count = 1;
   for (int64_t extent : extents) {
     if (extent < 1) return Error{fmt::format("an extent is {}, must be at least 1", extent)};
-    count = extent > target.tiles ? target.tiles + 1 : std::min(count * extent, target.tiles + 1);
+    count = extent > tiles ? tiles + 1 : std::min(count * extent, tiles + 1);
   }
-  if (int64_t{first.value} + count <= target.tiles) return {};
+  if (int64_t{first.value} + count <= tiles) return {};
   return Error{fmt::format("tiles {} to {} are used, must be below {}", first.value,
-                           first.value + count - 1, target.tiles)};
+                           first.value + count - 1, tiles)};
 }
 
 Status check_mapping(const Variable& variable, const Target& target) {
@@ -235,7 +242,8 @@ class Verifier {
   }
 
   Status check_supersteps() {
-    const int64_t steps = program_.target.tiles * static_cast<int64_t>(program_.supersteps.size());
+    const int64_t steps =
+        program_.target.all_tiles() * static_cast<int64_t>(program_.supersteps.size());
     TRY(few("tiles times supersteps", static_cast<size_t>(steps), kMaxSteps));
     constexpr int64_t kPriceBytes = 3 * sizeof(int64_t);  // of a tile in a superstep
     TRY(check_limit(limits_, &Limits::memory, steps * kPriceBytes, "program"));
@@ -248,7 +256,7 @@ class Verifier {
       TRY(in(where, check_superstep(step)));
       TRY(deadline_.check(where, std::ssize(names), std::ssize(program_.supersteps)));
     }
-    return {};
+    return check_stages(program_);
   }
 
   Status check_superstep(const Superstep& step) {

@@ -9,6 +9,7 @@
 
 #include "cost/inspection.h"
 #include "cost/memory_by_tile.h"
+#include "cost/pipeline.h"
 #include "report/plans.h"
 
 namespace tessera {
@@ -78,6 +79,13 @@ std::string placed(const Profiled& is, const std::vector<size_t>& supersteps) {
                      fmt::join(mapping.block, ","), mapping.first.value);
 }
 
+std::vector<int64_t> bytes_of_copies(const Program& program, const Variable& variable,
+                                     int64_t copies) {
+  std::vector<int64_t> bytes = bytes_by_tile(program, variable);
+  for (int64_t& of_tile : bytes) of_tile *= copies;
+  return bytes;
+}
+
 Json target_json(const Target& target) {
   Json json = {
       {"name", target.name}
@@ -90,6 +98,7 @@ Json target_json(const Target& target) {
 
 Json variables_json(const Profiled& is, Pools& pools) {
   const std::vector<Life> lives = memory_by_tile(is.program).lives;
+  const std::vector<int64_t> copies = stashed_copies(is.program);
   Json all = Json::array();
   for (size_t id = 0; id < lives.size(); ++id) {
     const Variable& variable = is.program.variables[id];
@@ -103,7 +112,7 @@ Json variables_json(const Profiled& is, Pools& pools) {
         {"block", variable.mapping.block},
         {"first", variable.mapping.first.value},
         {"life", {lives[id].first, lives[id].last}},
-        {"tiles", pools.add(bytes_by_tile(is.program, variable))}
+        {"tiles", pools.add(bytes_of_copies(is.program, variable, copies[id]))}
     });
   }
   return all;

@@ -63,7 +63,7 @@ Serving Session::Impl::keep(Ask& ask, std::shared_ptr<ModelRunner> runner) {
   const InputShapes shapes = shapes_of(*ask.key);
   RecompileEvent& event = ask.event;
   event.model_sha256 = executable.metadata.source_sha256;
-  event.artifact.tiles = executable.program.target.tiles;
+  event.artifact.tiles = executable.program.target.all_tiles();
   event.artifact.max_tile_bytes = executable.metadata.memory.peak_bytes;
   event.artifact.cycles = executable.metadata.cycles.total;
   if (event.artifact.bytes == 0)

@@ -7,7 +7,7 @@
 
 namespace tessera {
 
-// A tile of the machine, 0 .. target.tiles - 1.
+// A tile of the machine, 0 .. target.all_tiles() - 1: over all IPUs.
 struct TileId {
   uint32_t value = 0;
   constexpr auto operator<=>(const TileId&) const = default;

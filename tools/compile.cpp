@@ -6,9 +6,11 @@
 
 #include <nlohmann/json.hpp>
 
+#include "compiler/parallel.h"
 #include "compiler/ways_out.h"
 #include "cost/inspection.h"
 #include "passes/pipeline.h"
+#include "tools/ipu_views.h"
 #include "tools/kept_lines.h"
 #include "tools/outputs.h"
 #include "tools/print.h"
@@ -55,6 +57,16 @@ nlohmann::ordered_json summary_json(const CompileResult& result, const std::stri
   json["fits"] = metadata.memory.fits;
   json["cycles_per_batch"] = metadata.cycles.total;
   json["modelled_seconds_per_batch"] = metadata.cycles.seconds_per_batch;
+  for (const ParallelChoice& choice : result.choices)
+    json["parallel"].push_back({
+        {"flags",             choice.flags            },
+        {"seconds_per_batch", choice.seconds_per_batch},
+        {"latency_seconds",   choice.latency_seconds  },
+        {"peak_bytes",        choice.peak_bytes       },
+        {"fits",              choice.fits             },
+        {"chosen",            choice.chosen           },
+        {"why_not",           choice.why_not          }
+    });
   json["kept_in_fp32"] = kept_in_fp32_json(result.executable);
   json["warnings"] = result.warnings;
   return json;
@@ -82,6 +94,8 @@ void print_summary(const CompileResult& result, const std::string& path, uint64_
   print("  modelled         {} on {}\n", human_batch_time(metadata.cycles, program.target),
         program.target.name);
   print("  file             {}\n", human_bytes(static_cast<int64_t>(file_bytes)));
+  if (program.target.ipus > 1)
+    print_ipus({program, program_cost(program), program_memory(program)});
   const std::vector<KeptLine> kept = kept_in_fp32(result.executable);
   if (verbose)
     print_kept(kept, kept.size());
@@ -129,6 +143,8 @@ Status run(const po::variables_map& flags) {
     print_json(summary_json(result, output, bytes), 2);
   else
     print_summary(result, output, bytes, flags["verbose"].as<bool>());
+  if (!result.choices.empty() && !flags["json"].as<bool>())
+    print("{}", Lines{to_string(result.choices, options.parallel_goal)});
   // The file is written all the same: it is what there is to inspect.
   if (result.out_of_memory) return with_ways_out(*result.out_of_memory, model, options);
   return {};

@@ -11,6 +11,7 @@
 #include "program/text.h"
 #include "tools/inspect_against.h"
 #include "tools/inspect_views.h"
+#include "tools/ipu_views.h"
 #include "tools/kept_lines.h"
 #include "tools/print.h"
 #include "tools/program_pictures.h"
@@ -87,7 +88,8 @@ void print_summary(const Executable& executable, const ProgramCost& cost,
   print("model      {} (sha256 {}…)\n", metadata.model_name, metadata.source_sha256.substr(0, 16));
   if (!metadata.label.empty()) print("label      {}\n", metadata.label);
   print("compiled   by tessera {} with {}\n", metadata.compiler_version, metadata.options);
-  print("target     {}: {} tiles of {} bytes at {:.2f} GHz\n", target.name, target.tiles,
+  const std::string of_each = target.ipus == 1 ? "" : std::to_string(target.ipus) + " IPUs of ";
+  print("target     {}: {}{} tiles of {} bytes at {:.2f} GHz\n", target.name, of_each, target.tiles,
         human_count(target.bytes_per_tile), target.clock_hz / 1e9);
   for (const Anchor& anchor : metadata.anchors) {
     print("{}     {} {}", anchor.kind == AnchorKind::Input ? "input " : "output", anchor.name,
@@ -113,6 +115,7 @@ void print_summary(const Executable& executable, const ProgramCost& cost,
       "{:.0f} %\n",
       human_count(static_cast<int64_t>(cost.total.value)), human_seconds(cost.seconds_per_batch),
       share(cost.compute), share(cost.exchange), share(cost.sync));
+  print_ipus({executable.program, cost, memory});
   print("program    {} supersteps, {} variables\n", executable.program.supersteps.size(),
         executable.program.variables.size());
 }

@@ -117,7 +117,7 @@ Place choose_place(Lowering& lowering, const Dims& dims, const std::vector<Input
     if (!value.whole()) continue;
     const Mapping& mapping = lowering.mapping(value.variable);
     const std::optional<Place> place = refine(mapping, dims.out);
-    if (mapping.first == TileId{0} && place &&
+    if (mapping.first == lowering.origin() && place &&
         largest_block(place->block) <= 2 * largest_block(even.block)) {
       return *place;
     }

@@ -70,7 +70,7 @@ void place_table(Lowering& lowering, const Node* table, const Lookup& lookup) {
   const auto& [shape, plan, unused, unused_too] = lookup;
   const Shape view{shape.p, shape.v, shape.n};
   if (plan.t == shape.t) {
-    lowering.place(table, "table", view, {plan.p, plan.v, plan.n}, TileId{0});
+    lowering.place(table, "table", view, {plan.p, plan.v, plan.n}, lowering.origin());
     return;
   }
   const int64_t parts = ceil_div(shape.p, plan.p) * ceil_div(shape.n, plan.n);
@@ -143,7 +143,7 @@ VariableId emit_take(Lowering& lowering, const std::string& name, const Node* no
   lookup.table = all_of(from.variable, {shape.p, shape.v, shape.n});
   const Tensor order = Tensor::copy({DType::I32, {t}}, std::as_bytes(std::span(numbers)));
   lookup.indices =
-      all_of(lowering.add_constant(name + "/order", order, {{t}, {t}, TileId{0}}), {t});
+      all_of(lowering.add_constant(name + "/order", order, {{t}, {t}, lowering.origin()}), {t});
   return emit_lookup(lowering, name, node, lookup, make);
 }
 

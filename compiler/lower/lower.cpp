@@ -34,7 +34,7 @@ Status check_elements(const Graph& graph) {
 
 // Whether the Program is already larger than verify_program takes.
 Status check_size(const Lowering& lowering, size_t variables, size_t supersteps) {
-  const auto tiles = static_cast<size_t>(lowering.tiles());
+  const auto tiles = static_cast<size_t>(lowering.program.target.all_tiles());
   const size_t most = std::min(kMaxSupersteps, static_cast<size_t>(kMaxSteps) / tiles);
   const auto refuse = [](size_t count, const char* what, size_t limit, const std::string& why) {
     return Error{fmt::format("the model becomes at least {} {}, must be at most {}{}", count, what,
@@ -45,6 +45,13 @@ Status check_size(const Lowering& lowering, size_t variables, size_t supersteps)
   if (supersteps > most)
     return refuse(supersteps, "supersteps", most, fmt::format(" on {} tiles", tiles));
   return check_limit(lowering.limits, &Limits::vertices, lowering.vertices, "the model");
+}
+
+// Nodes of one part keep their order.
+void sort_by_part(std::vector<const Node*>& computed, const Placements& placements) {
+  if (placements.empty()) return;
+  std::ranges::stable_sort(computed, {},
+                           [&](const Node* node) { return placements.at(node).part; });
 }
 
 void lower_node(Lowering& lowering, const Node& node) {
@@ -94,20 +101,26 @@ Expected<Lowered> lower(const Graph& graph, const LowerOptions& options, const D
     if (Lowering::is_lazy(node.get()) || lowering.fusion.absorbed.contains(node.get())) continue;
     if (elements(node->type.shape) > 0) computed.push_back(node.get());
   }
+  sort_by_part(computed, options.placements);
   // Each makes a superstep and a variable at least, so most of what is too large is known now.
   const size_t inputs = lowering.program.variables.size();
   TRY(check_size(lowering, inputs + computed.size(), computed.size()));
+  std::vector<const Node*> node_of_step;
   for (int64_t done = 0; const Node* node : computed) {
+    if (!options.placements.empty()) lowering.move_to(options.placements.at(node));
     lower_node(lowering, *node);
+    node_of_step.resize(lowering.program.supersteps.size(), node);
     TRY(lowering.problem);
     TRY(check_size(lowering, lowering.program.variables.size(),
                    lowering.program.supersteps.size()));
     if (deadline) TRY(deadline->check("lower", ++done, std::ssize(computed)));
   }
   lowering.finish_outputs();
+  node_of_step.resize(lowering.program.supersteps.size());
   TRY(check_size(lowering, lowering.program.variables.size(), lowering.program.supersteps.size()));
   return Lowered{std::move(lowering.program), std::move(lowering.constants),
-                 std::move(lowering.integer_bounds.inputs), lowering.plans_by_share};
+                 std::move(lowering.integer_bounds.inputs), lowering.plans_by_share,
+                 std::move(node_of_step)};
 }
 
 }  // namespace tessera

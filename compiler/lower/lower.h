@@ -5,6 +5,7 @@
 
 #include <map>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "compiler/lower/integer_bounds.h"
@@ -15,6 +16,14 @@
 
 namespace tessera {
 
+// Where a node is computed, in a Program for several IPUs.
+struct Placement {
+  int64_t ipu = 0;
+  int64_t stage = 0;  // of the pipeline
+  int64_t part = 0;   // parts are lowered one after the other; a later one only reads earlier ones
+};
+using Placements = std::unordered_map<const Node*, Placement>;
+
 // The choices that a Program is planned by.
 struct LowerOptions {
   Target target;                             // the Program's own: I/O tiles are not among its tiles
@@ -22,6 +31,10 @@ struct LowerOptions {
   double available_memory_proportion = 0.6;  // of a tile, for one operation's operands
   Limits limits = {};                        // of the Program's size
   NamedIntervals declared = {};              // of inputs whose type in the model is smaller
+  Placements placements = {};                // of each node that is computed; empty: on IPU 0
+  // Of a batch that so many replicas share: sums are cut as for all its rows, so that the answers
+  // are those of one.
+  int64_t replicas = 1;
 };
 
 struct Lowered {
@@ -29,6 +42,7 @@ struct Lowered {
   std::vector<Blob> constants;
   std::map<std::string, IntegerBound> input_bounds;  // see integer_bounds.h
   bool plans_by_share = false;  // another available_memory_proportion could give another Program
+  std::vector<const Node*> node_of_step;  // by superstep: the node that it was written for, or null
 };
 
 // Errors name the node: a value without elements, a constant without data. Refused: a Program

@@ -51,6 +51,17 @@ MatmulPlan plan_for(Lowering& lowering, const MatmulShape& shape) {
   return plan->second;
 }
 
+namespace {
+
+// In f16 it depends on the number of rows how a sum is cut.
+int64_t sum_block_of_all(Lowering& lowering, MatmulShape shape) {
+  if (lowering.replicas == 1 || !shape.shared_b || shape.dtype != DType::F16) return 0;
+  shape.m *= lowering.replicas;
+  return plan_for(lowering, shape).k;
+}
+
+}  // namespace
+
 // So that all tiles hold some, and what a vertex receives is whole blocks. Weights fill most of a
 // tile, so the evenest cut is taken; of cuts within a fiftieth of it, the one with the widest
 // blocks.
@@ -187,7 +198,8 @@ class MatmulSteps {
 
 void lower_matmul(Lowering& lowering, const Node& last) {
   const MatmulChain& chain = lowering.fusion.matmuls.at(&last);
-  const Sizes sizes = sizes_of(lowering, chain);
+  Sizes sizes = sizes_of(lowering, chain);
+  sizes.shape.sum_block = sum_block_of_all(lowering, sizes.shape);
   const MatmulPlan plan = plan_for(lowering, sizes.shape);
   place_weight(lowering, chain.matmul->in[1], sizes, plan);
   MatmulSteps(lowering, chain, sizes, plan).emit();

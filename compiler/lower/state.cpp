@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <span>
 
 #include "compiler/plan/grid.h"
 #include "support/check.h"
@@ -32,7 +33,7 @@ std::string make_unique(UniqueNames& names, const std::string& name) {
 }
 
 // The first of `width` neighbours whose largest load is smallest.
-int64_t least_loaded(const std::vector<int64_t>& load, int64_t width) {
+int64_t least_loaded(std::span<const int64_t> load, int64_t width) {
   std::deque<int64_t> falling;  // places in the window, each of a larger load than those behind it
   int64_t best = 0, least = INT64_MAX;
   for (int64_t at = 0; at < std::ssize(load); ++at) {
@@ -87,21 +88,22 @@ Lowering::Lowering(const Graph& graph, const LowerOptions& options, const Deadli
     : graph(graph),
       half_partials(options.half_partials),
       available_memory_proportion(options.available_memory_proportion),
+      replicas(options.replicas),
       limits(options.limits),
       deadline(deadline),
       fusion(fuse(graph)) {
   program.name = graph.name;
   program.target = options.target;
-  load_.resize(static_cast<size_t>(tiles()));
+  load_.resize(static_cast<size_t>(program.target.all_tiles()));
   for (const Output& output : graph.outputs) variable_names_.emplace(output.name, 0);
   for (const Node* input : graph.inputs) {
     variable_names_.emplace(input->name, 0);
     input_names_.insert(input->name);
   }
   for (const auto& node : graph.nodes()) {
-    if (node->is(Op::Constant)) ++constants_alike_[{node->type.dtype, node->type.shape}];
     if (is_view(node.get())) bases_[node.get()] = base(node->in[0]);
   }
+  count_constants(options.placements);
   for (const Node* input : graph.inputs) {
     const int64_t count = elements(input->type.shape);
     const VariableId id = add_variable({
@@ -163,7 +165,7 @@ VariableId Lowering::temporary(const std::string& name, DType dtype, const Shape
       .dtype = dtype,
       .shape = view,
       .kind = VariableKind::Activation,
-      .mapping = {view, block, TileId{0}}
+      .mapping = {view, block, origin()}
   });
 }
 
@@ -180,7 +182,7 @@ VariableId Lowering::result(const Node* node, const Shape& view,
         .dtype = node->type.dtype,
         .shape = claim->second->node->type.shape,
         .kind = VariableKind::Output,
-        .mapping = {view, block, TileId{0}}
+        .mapping = {view, block, origin()}
     });
   }
   values_[node] = all_of(id, node->type.shape);
@@ -192,13 +194,15 @@ VariableId Lowering::result(const Node* node, const Shape& view,
 TileId Lowering::place_of(const std::string& role, const Node* constant, const Mapping& mapping) {
   const TensorType& type = constant->type;
   const std::string key = role + std::string(to_string(type.dtype)) + to_string(mapping.view) +
-                          to_string(Shape(mapping.block));
+                          to_string(Shape(mapping.block)) + std::to_string(placement_.ipu);
   const auto [place, is_new] = places_.try_emplace(key);
   if (!is_new) return place->second;
   const int64_t blocks = block_count(mapping);
   CHECK(blocks <= tiles());
-  place->second = TileId{static_cast<uint32_t>(least_loaded(load_, blocks))};
-  const int64_t alike = constants_alike_.at({type.dtype, type.shape});
+  const std::span<const int64_t> load =
+      std::span(load_).subspan(origin().value, static_cast<size_t>(tiles()));
+  place->second = TileId{origin().value + static_cast<uint32_t>(least_loaded(load, blocks))};
+  const int64_t alike = constants_alike(constant);
   Mapping placed = mapping;
   placed.first = place->second;
   add_load(placed, alike * size_of(type.dtype));
@@ -353,7 +357,7 @@ void Lowering::finish_outputs() {
                                               .dtype = output.node->type.dtype,
                                               .shape = output.node->type.shape,
                                               .kind = VariableKind::Output,
-                                              .mapping = {view, block, TileId{0}}
+                                              .mapping = {view, block, origin()}
                                           });
                                         }));
   }

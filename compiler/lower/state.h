@@ -34,6 +34,7 @@ struct Lowering {
   const Graph& graph;
   const bool half_partials;
   const double available_memory_proportion;
+  const int64_t replicas;
   const Limits limits;
   // Null: none. Once it has passed, a planner takes the first cut that it finds: lower() will
   // refuse the model after the node.
@@ -45,7 +46,14 @@ struct Lowering {
   std::optional<IndexRanges> index_ranges;  // once a gather has asked
   IntegerBounds integer_bounds;
 
+  // Tiles of the IPU that is being planned for, and the first of them.
   int64_t tiles() const { return program.target.tiles; }
+  TileId origin() const { return TileId{static_cast<uint32_t>(placement_.ipu * tiles())}; }
+  const Placement& placement() const { return placement_; }
+  // What is lowered from here on is computed there.
+  void move_to(const Placement& placement);
+  // The region, of a copy on this IPU where the variable lies on another: copied once.
+  Region landed(const Region& region);
   // Bytes of a tile that one operation may fill with what it works on.
   int64_t working_bytes() const;
   mutable bool plans_by_share = false;  // somebody has asked for that
@@ -95,12 +103,28 @@ struct Lowering {
   TileId place_of(const std::string& role, const Node* constant, const Mapping& mapping);
   void add_load(const Mapping& mapping, int64_t bytes_per_element);
 
-  std::unordered_map<const Node*, Value> values_, packed_;
+  using Values = std::unordered_map<const Node*, Value>;
+  void keep_constants(Values& values, Values& kept) const;
+  int64_t constants_alike(const Node* constant) const;
+  void count_constants(const Placements& placements);
+
+  Values values_, packed_;
+  Placement placement_;
+  // By IPU: values of constants that lie there, while another IPU is planned for. Each IPU has
+  // its own copy of a constant.
+  std::map<int64_t, std::pair<Values, Values>> constants_elsewhere_;
+  std::map<std::pair<VariableId, int64_t>, VariableId> landed_;  // by variable and IPU
   std::unordered_map<const Node*, const Output*> claims_;  // whose result is an anchor's variable
   std::unordered_map<const Node*, const Node*> bases_;     // by view: what it is a view of
   UniqueNames variable_names_, step_names_;
   std::unordered_set<std::string_view> input_names_;
-  std::map<std::pair<DType, Shape>, int64_t> constants_alike_;  // by type: how many
+  struct Alike {  // constants of one type that an IPU reads
+    int64_t ipu;
+    DType dtype;
+    Shape shape;
+    auto operator<=>(const Alike&) const = default;
+  };
+  std::map<Alike, int64_t> constants_alike_;  // how many
   std::map<std::string, TileId> places_;
   std::vector<int64_t> load_;  // by tile: bytes of constants
 };
@@ -116,7 +140,8 @@ class Step {
   // The node's value as `shape`, a region dimension each (whole_dim, along).
   Step& read(const Node* node, const Shape& shape, const std::vector<RegionDim>& dims);
   Step& read(const Value& value, const std::vector<RegionDim>& dims);  // blocks end with the box
-  Step& read(const Region& region);
+  Step& read(const Region& wanted);
+  Step& take(const Region& region);  // also from another IPU, over links
   // Of the result, only element `at` of a dimension that its mapping does not cut.
   Step& only(size_t dim, int64_t at);
   void emit();

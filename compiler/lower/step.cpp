@@ -38,7 +38,9 @@ Step& Step::read(const Value& value, const std::vector<RegionDim>& dims) {
   return read(*region);
 }
 
-Step& Step::read(const Region& region) {
+Step& Step::read(const Region& wanted) { return take(lowering_.landed(wanted)); }
+
+Step& Step::take(const Region& region) {
   step_.compute.operands.push_back({region, false});
   const Transfer transfer{region, step_.compute.grid};
   if (is_local(lowering_.mapping(region.variable), region, transfer.grid)) return *this;
@@ -56,6 +58,7 @@ Step& Step::only(size_t dim, int64_t at) {
 void Step::emit() {
   step_.compute.operands.push_back({written_, true});
   step_.name = lowering_.step_name(step_.name);
+  step_.stage = lowering_.placement().stage;
   lowering_.vertices += vertex_count(step_.compute.grid);
   for (const Transfer& transfer : step_.exchange) lowering_.vertices += vertex_count(transfer.grid);
   lowering_.program.supersteps.push_back(std::move(step_));

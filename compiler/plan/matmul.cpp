@@ -157,6 +157,7 @@ class Planner {
 std::vector<int64_t> k_blocks(const MatmulShape& shape, const Target& target,
                               const Deadline* deadline) {
   if (!shape.shared_b || shape.integer) return {shape.k};
+  if (shape.sum_block > 0) return {shape.sum_block};
   const std::vector<int64_t> all =
       block_sizes(shape.k, std::min(target.tiles, kMostKParts), kGrain);
   if (shape.dtype != DType::F32) return all;

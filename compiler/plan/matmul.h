@@ -25,6 +25,7 @@ struct MatmulShape {
   // Of bytes: one is stored and received, and multiplied as `dtype`, f16, with sums in f32; the
   // terms are not cut.
   bool integer = false;
+  int64_t sum_block = 0;  // k is cut so; 0: as is cheapest
   auto operator<=>(const MatmulShape&) const = default;
 };
 

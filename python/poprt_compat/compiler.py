@@ -55,7 +55,8 @@ DEFAULTS: dict[str, Any] = {
 #: By name: the option of Tessera that means the same.
 OPTIONS = {row.compiler: row.name for row in ROWS if row.compiler}
 #: Those that Tessera gives a meaning to.
-MEANT = ("num_ipus", "ipu_version", *OPTIONS)
+MEANT = ("ipu_version", "virtual_graph_mode", *OPTIONS)
+SHARDINGS = {"off": "none", "auto": "auto"}
 TARGETS = {"": "c600", "ipu2": "gc200", "ipu21": "c600"}
 
 
@@ -65,6 +66,8 @@ class CompilerOptions:
 
     num_ipus: int
     ipu_version: str
+    enable_pipelining: bool
+    virtual_graph_mode: str
     batches_per_step: int
     partials_type: str
     available_memory_proportion: float
@@ -87,12 +90,16 @@ class CompilerOptions:
         object.__setattr__(self, name, value)
 
     def compile_options(self) -> dict[str, Any]:
-        if self.num_ipus != 1:
-            raise tessera.UsageError(f"num_ipus: {self.num_ipus}, must be 1")
         if self.ipu_version not in TARGETS:
             raise tessera.UsageError(f"ipu_version: '{self.ipu_version}', must be ipu2 or ipu21")
+        if self.virtual_graph_mode not in SHARDINGS:
+            raise tessera.UsageError(
+                f"virtual_graph_mode: '{self.virtual_graph_mode}', must be off or auto; to cut by "
+                "hand call tessera.compile with manual_sharding_config"
+            )
         return {
             "target": TARGETS[self.ipu_version],
+            "sharding": SHARDINGS[self.virtual_graph_mode],
             **{option: getattr(self, name) for name, option in OPTIONS.items()},
         }
 

@@ -189,6 +189,26 @@ class CompileOptions(TypedDict, total=False):
     #: The machine: c600 (the default), gc200, bow or test, and numbers to change in it:
     #: c600,tiles=736,clock_hz=1e9.
     target: str | Sequence[str]
+    #: IPUs that run the model, joined by links (docs/ipus.md); 1: as many as the target has. The
+    #: default: 1.
+    num_ipus: int
+    #: Auto: cut the model into parts, one on each IPU, by memory and cycles; none: not. The
+    #: default: none.
+    sharding: str
+    #: Cut the model by hand: a YAML file with a list of node, device and stage, or words
+    #: NODE=DEVICE:STAGE; each entry takes the node and all it needs that no earlier one took.
+    manual_sharding_config: str | Sequence[str]
+    #: The parts of a cut model work at the same time, each on another of batches_per_step batches.
+    #: The default: False.
+    enable_pipelining: bool
+    #: Replicas of the model on IPUs of their own, each with its share of the batch's rows. The
+    #: default: 1.
+    replication_factor: int
+    #: Auto: price replicas, cuts and pipelines on num_ipus, and take the best; none: as the other
+    #: options say. The default: none.
+    parallel: str
+    #: What --parallel auto is to make best: throughput or latency. The default: throughput.
+    parallel_goal: str
     #: Write the graph after each pass that changed it to this folder.
     dump_passes: str
     # The end of the rows.

@@ -2,7 +2,7 @@
 // first asked for.
 export const report = JSON.parse(document.getElementById('tessera-report').textContent);
 export const exe = report.executables ? report.executables[0] : null;
-export const tileCount = exe ? exe.target.tiles : 0;
+export const tileCount = exe ? exe.target.tiles * (exe.target.ipus || 1) : 0;
 
 const unrolled = new Map();
 export function pool(place) {
@@ -44,7 +44,9 @@ export function memoryOf(tile, at) {
     if (isLive(variable, at)) memory.variables += pool(variable.tiles)[tile];
   }
   memory.receive_buffers = now ? pool(now.receive_buffers)[tile] : 0;
-  memory.temporaries = now ? pool(now.temporaries)[tile] + now.arranged : 0;
+  memory.temporaries = now ? pool(now.temporaries)[tile] : 0;
+  const ipuOf = (t) => Math.floor(t / exe.target.tiles);
+  if (now && ipuOf(tile) === ipuOf(now.vertices.first)) memory.temporaries += now.arranged;
   memory.gaps = gaps(memory.variables + memory.receive_buffers + memory.temporaries);
   return memory;
 }

@@ -29,6 +29,9 @@ inline OptionWords sample_of(const OptionRow& row) {
   if (row.name == "passes") return {"insert_attention_mask"};
   if (row.name == "skip_passes") return {"fuse_gelu"};
   if (row.name == "dump_passes") return {"dumps"};
+  if (row.name == "sharding" || row.name == "parallel") return {"auto"};
+  if (row.name == "parallel_goal") return {"latency"};
+  if (row.name == "manual_sharding_config") return {"MatMul_3=0:0", "/encoder/Gelu=1:1"};
   ADD_FAILURE() << row.name << " is an option of words and has no sample";
   return {};
 }

@@ -61,9 +61,11 @@ TEST(Docs, header_fields_stand_where_the_page_says) {
 TEST(Docs, every_number_of_a_target_has_its_source) {
   const std::string text = page("model.md");
   const Target target;
-  for_each_field(target, [&text](const char* name, auto) {
+  const auto has_row = [&text](const char* name, auto) {
     EXPECT_THAT(text, HasSubstr(fmt::format("\n| `{}` | ", name)));
-  });
+  };
+  for_each_ipu_field(target, has_row);
+  for_each_link_field(target, has_row);
 }
 
 }  // namespace

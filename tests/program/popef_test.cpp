@@ -406,7 +406,13 @@ TEST_F(Popef, metadata_describes_the_program) {
   EXPECT_EQ(with([](Metadata& m) { m.anchors[0].index_limit = -1; }),
             where + "anchor 'x': index limit is -1, must not be negative");
   EXPECT_EQ(with([](Metadata& m) { m.num_ipus = 2; }),
-            where + "numIpus, replicationFactor and deviceIterations must be 1");
+            where + "numIpus is 2, must be 1, of each of 1 replicas 1");
+  EXPECT_EQ(with([](Metadata& m) { m.device_iterations = 2; }),
+            where + "deviceIterations must be 1");
+  EXPECT_EQ(with([](Metadata& m) { m.replication_factor = 0; }),
+            where + "replicationFactor is 0, must be 1 to 4096");
+  EXPECT_EQ(with([](Metadata& m) { m.num_ipus = m.replication_factor = 2; }),
+            where + "anchor 'x' is f32[4,6], must be 'x', f32[8,6]");
   for (const double seconds : {-1.0, HUGE_VAL, std::nan("")})
     EXPECT_THAT(with([&](Metadata& m) { m.cycles.seconds_per_batch = seconds; }),
                 EndsWith("s, must be finite and not negative"));

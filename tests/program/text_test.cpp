@@ -115,7 +115,8 @@ TEST(ProgramText, errors_say_the_line_and_what_must_stand_there) {
   EXPECT_EQ(error(replaced("read w", "read v")),
             "line 14: 'v' stands where a variable of this program must");
   EXPECT_EQ(error(replaced("target test", "target tests")),
-            "line 2: target 'tests' is not known, must be c600, gc200, bow or test");
+            "line 2: target 'tests' is not known, must be one of c600, gc200, bow, test, c600x2, "
+            "c600x4, c600x8, pod4, pod16, bow-pod4, bow-pod16, testx2, testx4");
   EXPECT_EQ(error(replaced("x: f32[4,6]", "x: f33[4,6]")),
             "line 3: 'f33' stands where an element type must");
   EXPECT_EQ(error(replaced("[4,6] at 1", "[4,6] at -1")), "line 3: -1 stands where a tile must");

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "compiler/shard_to_fit.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "compiler/lower/shard.h"
+#include "cost/cost.h"
+
+namespace tessera {
+namespace {
+
+std::vector<ShardCut> cuts_of(const ManualSharding& sharding) {
+  std::vector<ShardCut> cuts;
+  for (const ShardEntry& entry : sharding.entries)
+    cuts.push_back({entry.node, entry.device, entry.stage});
+  return cuts;
+}
+
+struct Tried {
+  Lowered lowered;
+  double seconds = 0;
+  int64_t peak_bytes = 0;
+  bool fits = false;
+
+  // Those that fit first, and then by what there is least of.
+  bool better_than(const Tried& other) const {
+    if (fits != other.fits) return fits;
+    return fits ? seconds < other.seconds : peak_bytes < other.peak_bytes;
+  }
+};
+
+Expected<Tried> tried(const Graph& graph, const LowerOptions& lowering,
+                      const CompileOptions& options, const Deadline& deadline) {
+  Tried tried{TRY(lower(graph, lowering, &deadline))};
+  tried.lowered.program.host.batches_per_step = options.batches_per_step;
+  WorkLimit for_cost(lowering.limits, deadline), for_memory(lowering.limits, deadline);
+  tried.seconds = TRY(program_cost(tried.lowered.program, for_cost)).seconds_per_batch;
+  const MemoryReport memory = TRY(program_memory(tried.lowered.program, for_memory));
+  tried.peak_bytes = memory.peak_by_tile[memory.fullest.value];
+  tried.fits = memory.fits;
+  return tried;
+}
+
+Expected<Lowered> cut_automatically(const Graph& graph, LowerOptions lowering,
+                                    const CompileOptions& options, const Deadline& deadline,
+                                    const LowerToFit& lower_to_fit) {
+  LowerOptions one = lowering;
+  one.target.ipus = 1;
+  const Lowered whole = TRY(lower(graph, one, &deadline));
+  WorkLimit work(lowering.limits, deadline);
+  const ProgramCost cost = TRY(program_cost(whole.program, work));
+  std::optional<Tried> best;
+  Placements chosen;
+  for (Placements& cut :
+       cuts_by_cost(graph, whole, cost, lowering.target, options.enable_pipelining)) {
+    lowering.placements = cut;
+    Tried next = TRY(tried(graph, lowering, options, deadline));
+    if (best && !next.better_than(*best)) continue;
+    best = std::move(next);
+    chosen = std::move(cut);
+  }
+  if (best->fits) return std::move(best->lowered);
+  lowering.placements = std::move(chosen);
+  return lower_to_fit(graph, std::move(lowering), deadline);
+}
+
+}  // namespace
+
+Expected<Lowered> shard_to_fit(const Graph& graph, const LowerOptions& lowering,
+                               const CompileOptions& options, const Deadline& deadline,
+                               const LowerToFit& lower_to_fit) {
+  if (options.sharding == Sharding::Auto)
+    return cut_automatically(graph, lowering, options, deadline, lower_to_fit);
+  LowerOptions by_hand = lowering;
+  by_hand.placements = TRY(cut_by_hand(graph, cuts_of(options.manual_sharding_config),
+                                       lowering.target.ipus, options.enable_pipelining));
+  return lower_to_fit(graph, std::move(by_hand), deadline);
+}
+
+}  // namespace tessera

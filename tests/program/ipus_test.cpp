@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// Programs for several IPUs: their text, their bytes, and the rules that hold between IPUs.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "program/messages.h"
+#include "program/text.h"
+#include "program/verify.h"
+
+namespace tessera {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+// y = x on the next IPU, and z = y there.
+constexpr std::string_view kOver = R"(program over {
+  target testx2
+  host batches_per_step=8 io_tiles=0 prefetch=1
+  input x: f32[8,64] = by [2,64] at 0
+  activation w: f32[8,64] = by [2,64] at 0
+  activation y: f32[8,64] = by [2,64] at 4
+  output z: f32[8,64] = by [2,64] at 4
+  inputs x
+  outputs z
+  step make {
+    copy on [4] at 0 perm=[0,1] step=[1,1]
+    read x [g0*2:2, *]
+    write w [g0*2:2, *]
+  }
+  step over stage 1 {
+    send w [g0*2:2, *] to [4] at 4
+    copy on [4] at 4 perm=[0,1] step=[1,1]
+    read w [g0*2:2, *]
+    write y [g0*2:2, *]
+  }
+  step stay stage 1 {
+    copy on [4] at 4 perm=[0,1] step=[1,1]
+    read y [g0*2:2, *]
+    write z [g0*2:2, *]
+  }
+}
+)";
+
+std::string changed(std::string_view part, std::string_view by) {
+  std::string text(kOver);
+  const size_t at = text.find(part);
+  EXPECT_NE(at, std::string::npos) << part;
+  return text.replace(at, part.size(), by);
+}
+
+std::string fault(const std::string& text) {
+  const auto program = parse_program(text);
+  EXPECT_TRUE(program.ok()) << program.error().message;
+  const Status status = verify_program(*program, {});
+  return status.ok() ? "" : status.error().message;
+}
+
+TEST(Ipus, tiles_are_numbered_over_all_of_them) {
+  const Target target = target_preset("c600x4").take();
+  EXPECT_EQ(target.all_tiles(), 4 * 1472);
+  EXPECT_EQ(target.ipu_of(1471), 0);
+  EXPECT_EQ(target.ipu_of(1472), 1);
+  EXPECT_EQ(target_preset("bow-pod16").take().ipus, 16);
+  EXPECT_EQ(target_preset("pod4").take().links, 10);
+}
+
+TEST(Ipus, text_and_bytes_are_read_back) {
+  const Program program = parse_program(kOver).take();
+  const std::string text = print(program);
+  EXPECT_EQ(print(parse_program(text).take()), text);
+  EXPECT_THAT(text, HasSubstr("  step over stage 1 {\n"));
+  const std::string bytes = to_bytes(program);
+  const auto read = program_from(std::as_bytes(std::span(bytes)));
+  ASSERT_TRUE(read.ok()) << read.error().message;
+  EXPECT_EQ(print(*read), text);
+  Program faster = program;
+  faster.target.link_bytes_per_second *= 2;
+  EXPECT_EQ(parse_program(print(faster)).take().target, faster.target);
+  EXPECT_NE(to_bytes(faster), bytes);
+}
+
+TEST(Ipus, one_ipu_is_written_as_if_it_had_no_links) {
+  Program program = parse_program(changed("testx2", "test")).take();
+  const std::string bytes = to_bytes(program), text = print(program);
+  program.target.links = 77;
+  EXPECT_EQ(to_bytes(program), bytes);
+  EXPECT_EQ(print(program), text);
+  EXPECT_THAT(text, Not(HasSubstr("ipus")));
+}
+
+TEST(Ipus, a_sound_program_passes) { EXPECT_EQ(fault(std::string(kOver)), ""); }
+
+TEST(Ipus, nothing_crosses_but_by_an_exchange) {
+  EXPECT_EQ(fault(changed("    send w [g0*2:2, *] to [4] at 4\n", "")),
+            "superstep 'over': operand 0: vertex 0 on tile 4 reads 'w' [0:2,0:64] of [8,64], which "
+            "is not on that tile, must be mapped or delivered there");
+  EXPECT_EQ(fault(changed("y: f32[8,64] = by [2,64] at 4", "y: f32[8,64] = by [2,64] at 0")),
+            "superstep 'over': operand 1: vertex 0 on tile 4 writes 'y' [0:2,0:64] of [8,64], "
+            "which is not mapped to that tile, must be");
+}
+
+TEST(Ipus, tiles_beyond_the_last_ipu_do_not_exist) {
+  EXPECT_EQ(fault(changed("testx2", "test")),
+            "variable 'y': tiles 4 to 7 are used, must be below 4");
+}
+
+TEST(Ipus, a_stage_is_on_one_ipu_and_reads_no_later_one) {
+  EXPECT_EQ(fault(changed("step stay stage 1", "step stay")),
+            "superstep 'stay': stage 0 computes on IPUs 1 to 1, must be on IPU 0 alone");
+  EXPECT_EQ(fault(changed("step make {", "step make stage 2 {")),
+            "superstep 'over': stage 1 reads 'w', which stage 2 writes, must be an earlier one or "
+            "the same");
+  EXPECT_EQ(fault(changed("step make {", "step make stage 7 {")),
+            "superstep 'make': stage is 7, must be from 0 to 2");
+  EXPECT_EQ(fault(changed("step make {", "step make stage 1 {")),
+            "superstep 'over': stage 1 computes on IPUs 1 to 1, must be on IPU 0 alone");
+}
+
+TEST(Ipus, a_target_has_as_many_as_its_tiles_allow) {
+  Program program = parse_program(kOver).take();
+  program.target.ipus = 65'536;
+  const Status many = verify_program(program, {});
+  ASSERT_FALSE(many.ok());
+  EXPECT_EQ(many.error().message,
+            "target: ipus is 65536, must be from 1 to 16384, so that all have at most 65536 tiles");
+  program.target.ipus = 2;
+  program.target.link_efficiency = 1.5;
+  const Status fast = verify_program(program, {});
+  ASSERT_FALSE(fast.ok());
+  EXPECT_EQ(fast.error().message, "target: link_efficiency is 1.5, must be at most 1");
+}
+
+}  // namespace
+}  // namespace tessera
