@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -147,10 +148,14 @@ int64_t state_bytes(const VertexShape& shape) {
          product_state_bytes({heads, is.r, is.s, is.d}, in, out);
 }
 
-// All scores of the vertex, twice: while they are put in another order, both are there.
+// All scores of the vertex: beside keys or values while the unit multiplies, and twice while they
+// are put in another order, when neither is there. What keys take is in the receive buffers.
 int64_t temporary_bytes(const VertexShape& shape) {
   const Sizes is = sizes_of(shape);
-  return 2 * is.b * is.h * is.r * is.s * size_of(shape.operands[kQ].dtype);
+  const int64_t item = size_of(shape.operands[kQ].dtype);
+  const int64_t scores = is.b * is.h * is.r * is.s * item;
+  const int64_t keys = elements(shape.operands[kK].size) * item;
+  return scores + std::max<int64_t>(0, scores - keys);
 }
 
 std::string constants(const VertexShape& shape) {

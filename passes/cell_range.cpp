@@ -151,6 +151,7 @@ CellRange range_of_elements(const Node& node, std::span<const CellRange> in) {
       return is_bool ? CellRange{0, 1, Kind::Finite} : CellRange{.kind = kind};
     }
     case Op::Erf:
+    case Op::ErfV2:
     case Op::Tanh: return {-1, 1, kind};
     case Op::Abs:
     case Op::Floor:

@@ -31,6 +31,7 @@ FloatRole role_of(Op op) {
     case Op::Floor:
     case Op::Round:
     case Op::Erf:
+    case Op::ErfV2:
     case Op::Tanh:
     case Op::Select:
     case Op::Gelu:

@@ -47,7 +47,8 @@ class Bounder {
       } else if (const auto interval = computed_interval(node.get(), known_);
                  interval && !std::isnan(interval->low) && !std::isnan(interval->high)) {
         known_[node.get()] = *interval;
-      } else if (node->is(Op::Softmax) || node->is(Op::Tanh) || node->is(Op::Erf)) {
+      } else if (node->is(Op::Softmax) || node->is(Op::Tanh) || node->is(Op::Erf) ||
+                 node->is(Op::ErfV2)) {
         known_[node.get()] = {-1, 1};
       }
     }

@@ -101,6 +101,7 @@ ELEMENTWISE(Sqrt, common_type, Floats, [](double a) { return std::sqrt(a); })
 ELEMENTWISE(Floor, common_type, Floats, [](double a) { return std::floor(a); })
 ELEMENTWISE(Round, common_type, Floats, [](double a) { return std::nearbyint(a); })
 ELEMENTWISE(Erf, common_type, Floats, [](double a) { return std::erf(a); })
+ELEMENTWISE(ErfV2, common_type, Floats, [](double a) { return std::erf(a); })
 ELEMENTWISE(Tanh, common_type, Floats, [](double a) { return std::tanh(a); })
 #undef ELEMENTWISE
 

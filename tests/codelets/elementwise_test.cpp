@@ -119,6 +119,7 @@ TEST(Elementwise, functions_agree_with_doubles) {
   expect(Tape::Log, [](double v) { return std::log(v); });
   expect(Tape::Sqrt, [](double v) { return std::sqrt(v); });
   expect(Tape::Erf, [](double v) { return std::erf(v); });
+  expect(Tape::ErfV2, [](double v) { return std::erf(v); });
   expect(Tape::Tanh, [](double v) { return std::tanh(v); });
   expect(Tape::GeluErf, [](double v) { return 0.5 * v * (1 + std::erf(v * std::sqrt(0.5))); });
   expect(Tape::GeluTanh, [](double v) {
@@ -445,7 +446,12 @@ TEST(Elementwise, a_power_costs_a_call_an_element_but_where_it_is_another_operat
                       {exponent}),
                   {values, values});
   };
-  EXPECT_EQ(raised(3, half), 11u + 6 * (26 + 5 * 217));
+  EXPECT_EQ(raised(2.5, half), 11u + 6 * (26 + 5 * 1300));
+  EXPECT_EQ(raised(2.5, single), 11u + 6 * (29 + 9 * 624));
+  // A cube, as PopRT left it before 1.1.0.
+  const VertexArray large = output(DType::F16, {8193});
+  EXPECT_EQ(raised(3, large), 11u + 6 * (26 + 342 * 1300));
+  EXPECT_EQ(raised(3, half), 11u + 6 * (26 + 5 * 216));
   EXPECT_EQ(raised(3, single), 11u + 6 * (29 + 9 * 104));
   EXPECT_EQ(raised(2, half), 11u + 6 * (26 + 5 * 2));
   EXPECT_EQ(raised(0.5, single), 11u + 6 * (29 + 9 * 10));
@@ -453,7 +459,25 @@ TEST(Elementwise, a_power_costs_a_call_an_element_but_where_it_is_another_operat
                        {Tape::Pow, 0, 1}
   }),
                    {half, half, half}),
-            11u + 6 * (26 + 5 * 217));
+            11u + 6 * (26 + 5 * 1300));
+}
+
+TEST(Elementwise, a_square_is_cheaper_than_a_product_and_erf_v2_than_erf) {
+  const VertexArray half = output(DType::F16, {100});
+  const auto spent = [&](Tape opcode, double second) {
+    const std::vector<VertexArray> operands(3, half);
+    return cycles(
+        {
+            {"domain",    {0}                                        },
+            {"tape",      {static_cast<double>(opcode), 0, second, 0}},
+            {"constants", {}                                         }
+    },
+        operands);
+  };
+  EXPECT_EQ(spent(Tape::Mul, 0), 11u + 6 * (26 + 5 * 2));
+  EXPECT_EQ(spent(Tape::Mul, 1), 11u + 6 * (26 + 5 * 3));
+  EXPECT_EQ(spent(Tape::ErfV2, 0), 11u + 6 * (26 + 5 * 8));
+  EXPECT_GT(spent(Tape::Erf, 0), 6000u);
 }
 
 }  // namespace

@@ -166,8 +166,8 @@ class Generator {
   // a last bit.
   Node* operand(Op op, int i, DType dtype, Node* a) {
     static const std::set<Op> kSteps = {Op::Equal, Op::Less, Op::Floor, Op::Round, Op::Cast};
-    static const std::set<Op> kOfAnySize = {Op::Add, Op::Sub,  Op::Max,  Op::Min,   Op::Abs,
-                                            Op::Erf, Op::Tanh, Op::Gelu, Op::Select};
+    static const std::set<Op> kOfAnySize = {Op::Add, Op::Sub,   Op::Max,  Op::Min,  Op::Abs,
+                                            Op::Erf, Op::ErfV2, Op::Tanh, Op::Gelu, Op::Select};
     const Shape& shape = a->type.shape;
     const bool divisor = op == Op::Div && i == 1;
     if (dtype == DType::Bool) return truth(shape);
