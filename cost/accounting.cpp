@@ -7,6 +7,7 @@
 
 #include "codelets/codelet.h"
 #include "cost/arrangement.h"
+#include "cost/kept.h"
 #include "cost/pipeline.h"
 #include "support/check.h"
 
@@ -166,6 +167,29 @@ Status Accounting::add_exchanges() {
     if (coded.insert(exchange_code_key(program_, step)).second) add_exchange_code(loads);
   }
   distinct_exchanges_ = coded.size();
+  return keep_between_turns();
+}
+
+// What two turns share stays there while the first one's partials are added up.
+Status Accounting::keep_between_turns() {
+  std::map<std::string, size_t> known;
+  for (size_t s = 2; s < program_.supersteps.size(); ++s) {
+    const Superstep* before = turn_before(program_, program_.supersteps[s]);
+    if (before != &program_.supersteps[s - 2]) continue;
+    Superstep kept;
+    for (const Transfer& transfer : program_.supersteps[s].exchange)
+      if (is_kept(before, transfer)) kept.exchange.push_back(transfer);
+    size_t& between = buffers_of_step_[s - 1];
+    const auto [at, is_new] = known.try_emplace(
+        exchange_key(program_, kept) + '|' + std::to_string(between), buffers_.size());
+    if (is_new) {
+      ByTile buffers = buffers_[between];
+      const std::vector<TileExchange> loads = TRY(loads_of(kept));
+      for (size_t t = 0; t < tiles_; ++t) buffers[t] += loads[t].buffer_bytes;
+      buffers_.push_back(std::move(buffers));
+    }
+    between = at->second;
+  }
   return {};
 }
 

@@ -58,6 +58,7 @@ class Accounting {
   void add_code(const ComputeSet& set);
   void add_vertices(const ComputeSet& set);
   Status add_exchanges();
+  Status keep_between_turns();
   Expected<std::vector<TileExchange>> loads_of(const Superstep& step);
   void add_exchange_code(const std::vector<TileExchange>& loads);
   void add_control();

@@ -5,13 +5,14 @@
 #include <bit>
 #include <cmath>
 
+#include "cost/kept.h"
 #include "program/overlap.h"
 
 namespace tessera {
 namespace {
 
 constexpr int64_t kCyclesPerFragment = 3;  // control instructions: docs/model.md
-constexpr int64_t kMostFragments = 16;     // of one message
+constexpr int64_t kMostFragments = 6;      // of one message
 constexpr double kMostCycles = 1e18;       // a target of a file may exchange next to nothing
 
 const Variable& variable_of(const Program& program, const Region& region) {
@@ -87,8 +88,14 @@ void add_shared(const Transfer& transfer, const VertexClasses& classes,
   }
 }
 
-Status add_loads(const Transfer& transfer, const Variable& variable, int64_t bus, WorkLimit* work,
-                 std::vector<TileExchange>& loads) {
+// What a transfer is to its superstep, beyond its boxes.
+struct Receipt {
+  bool kept = false;      // there since an earlier turn: it only holds its buffer
+  bool in_place = false;  // of an operand before it, when that is done with: it has no buffer
+};
+
+Status add_loads(const Transfer& transfer, const Variable& variable, Receipt receipt, int64_t bus,
+                 WorkLimit* work, std::vector<TileExchange>& loads) {
   const int64_t bytes = size_of(variable.dtype);
   const int64_t first = variable.mapping.first.value;
   const VertexClasses classes = shared_boxes(transfer.region, transfer.grid);
@@ -99,11 +106,13 @@ Status add_loads(const Transfer& transfer, const Variable& variable, int64_t bus
     const Source there = in_block(box, tile - first);
     if (there.elements == box.elements) continue;
     TileExchange& load = loads[static_cast<size_t>(tile)];
+    if (!receipt.in_place) load.buffer_bytes += box.elements * bytes;
+    if (receipt.kept) continue;
     load.received_bytes += (box.elements - there.elements) * bytes;
     load.received_messages += static_cast<int64_t>(box.sources.size()) - (there.elements > 0);
     load.received_fragments += box.runs - fragments_of(there);
-    load.buffer_bytes += box.elements * bytes;
   }
+  if (receipt.kept) return {};
   add_shared(transfer, classes, boxes, first, bytes, bus, loads);
   for (const SharedBox& box : boxes) {
     for (const Source& source : box.sources) {
@@ -115,11 +124,24 @@ Status add_loads(const Transfer& transfer, const Variable& variable, int64_t bus
   return {};
 }
 
+// Poplar has attention as two products, each with its operands: values are received when the keys
+// are done with, and both have one size.
+bool takes_room_of_keys(const Superstep& step, const Transfer& transfer) {
+  constexpr size_t kKeys = 1, kValues = 2;
+  const std::vector<Operand>& operands = step.compute.operands;
+  if (step.compute.codelet != "attention" || transfer.region != operands[kValues].region)
+    return false;
+  return std::ranges::any_of(
+      step.exchange, [&](const Transfer& other) { return other.region == operands[kKeys].region; });
+}
+
 Expected<std::vector<TileExchange>> loads_of(const Program& program, const Superstep& step,
                                              WorkLimit* work) {
   std::vector<TileExchange> loads(static_cast<size_t>(program.target.all_tiles()));
+  const Superstep* before = turn_before(program, step);
   for (const Transfer& transfer : step.exchange)
     TRY(add_loads(transfer, variable_of(program, transfer.region),
+                  {is_kept(before, transfer), takes_room_of_keys(step, transfer)},
                   program.target.tiles_per_exchange_bus, work, loads));
   return loads;
 }
@@ -146,7 +168,7 @@ void add(std::string& key, const Program& program, const Region& region, bool sl
   add(key, variable.mapping.first.value);
   add(key, region.view);
   for (const RegionDim& dim : region.dims) {
-    const int64_t offset = slices || dim.axis >= 0 || dim.size > 1 ? dim.offset : 0;
+    const int64_t offset = slices || dim.axis >= 0 ? dim.offset : 0;
     for (int64_t number : {int64_t{dim.axis}, offset, dim.step, dim.size}) add(key, number);
   }
 }
@@ -180,7 +202,9 @@ namespace {
 
 std::string key_of(const Program& program, const Superstep& step, bool slices) {
   std::string key;
+  const Superstep* before = slices ? turn_before(program, step) : nullptr;
   for (const Transfer& transfer : step.exchange) {
+    add(key, is_kept(before, transfer));
     add(key, program, transfer.region, slices);
     add(key, transfer.grid);
   }

@@ -28,7 +28,8 @@ struct TileExchange {
   int64_t buffer_bytes = 0;  // for the boxes that are received, with the parts that were there
 };
 
-// By tile, over all IPUs. What links take beside is in links.h.
+// By tile, over all IPUs. What links take beside is in links.h. `step` is one of the Program's own:
+// what a turn of a matmul finds from the turn before (cost/kept.h) is not received again.
 std::vector<TileExchange> exchange_loads(const Program& program, const Superstep& step);
 // The same of a Program that is not verified yet, so that comparing its regions may take for ever.
 Expected<std::vector<TileExchange>> exchange_loads(const Program& program, const Superstep& step,

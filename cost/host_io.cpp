@@ -2,7 +2,11 @@
 #include "cost/host_io.h"
 
 #include <algorithm>
+#include <set>
 #include <vector>
+
+#include "codelets/codelet.h"
+#include "codelets/elementwise.h"
 
 namespace tessera {
 namespace {
@@ -18,15 +22,45 @@ double inner_copy_seconds(const Program& program) {
   return (shares + steps) / target.clock_hz;
 }
 
+// A cast between f32 and f16 and nothing else: a tape that returns its one input.
+bool is_cast(const Program& program, const ComputeSet& set) {
+  if (set.codelet != "elementwise" || set.operands.size() != 2) return false;
+  const auto dtype_of = [&](const Operand& operand) {
+    return program.variables[static_cast<size_t>(operand.region.variable)].dtype;
+  };
+  const DType from = dtype_of(set.operands[0]), to = dtype_of(set.operands[1]);
+  if (!is_float(from) || !is_float(to) || from == to) return false;
+  constexpr auto kChoice = static_cast<double>(Tape::Select);  // of x or x, which is x
+  const std::vector<double>* tape = find_param(set.params, "tape");
+  return tape != nullptr && *tape == std::vector<double>{kChoice, 0, 0, 0};
+}
+
+// The f32 variables of which the tiles have only a cast to or from f16: where the model is in f16,
+// PopRT's streams are.
+std::set<VariableId> cast_variables(const Program& program) {
+  std::set<VariableId> cast, others;
+  for (const Superstep& step : program.supersteps) {
+    const bool casts = is_cast(program, step.compute);
+    for (const Operand& operand : step.compute.operands) {
+      const VariableId id = operand.region.variable;
+      if (program.variables[static_cast<size_t>(id)].dtype != DType::F32) continue;
+      (casts ? cast : others).insert(id);
+    }
+  }
+  for (const VariableId id : others) cast.erase(id);
+  return cast;
+}
+
 }  // namespace
 
 int64_t stream_bytes(const Program& program) {
+  const std::set<VariableId> halves = cast_variables(program);
   std::vector<int64_t> of_ipu(static_cast<size_t>(program.target.ipus));
   for (const auto* ids : {&program.inputs, &program.outputs})
     for (VariableId id : *ids) {
       const Variable& variable = program.variables[static_cast<size_t>(id)];
       const int64_t ipu = program.target.ipu_of(variable.mapping.first.value);
-      of_ipu[static_cast<size_t>(ipu)] += variable.bytes();
+      of_ipu[static_cast<size_t>(ipu)] += variable.bytes() / (halves.contains(id) ? 2 : 1);
     }
   return *std::ranges::max_element(of_ipu);
 }

@@ -37,6 +37,18 @@ const Superstep* sum_of(const Program& program, const Superstep& step) {
   return nullptr;
 }
 
+// The last superstep of a sum that is added up in turns: each adds to what the one before wrote.
+const Superstep* last_turn(const Program& program, const Superstep& first) {
+  const Superstep* last = &first;
+  for (const Superstep& other : program.supersteps)
+    if (other.compute.codelet == "matmul" && other.compute.operands.size() == 4 &&
+        other.compute.operands[2].region.variable ==
+            last->compute.operands.back().region.variable &&
+        other.compute.operands[1].region.variable == first.compute.operands[1].region.variable)
+      last = &other;
+  return last;
+}
+
 // None where the operands are not as a matmul's lowering leaves them.
 std::optional<Cut> cut_of(const Program& program, const Superstep& step) {
   const ComputeSet& set = step.compute;
@@ -46,7 +58,9 @@ std::optional<Cut> cut_of(const Program& program, const Superstep& step) {
   if (a.view.size() != 3 || b.view.size() != 3) return std::nullopt;
   const bool shared = b.view[0] == 1;
   const bool in_parts = a.dims[2].size < a.view[2];
-  const Superstep* last = in_parts ? sum_of(program, step) : &step;
+  const bool in_terms = in_parts && a.dims[2].axis < 0;
+  const Superstep& made = in_terms ? *last_turn(program, step) : step;
+  const Superstep* last = in_parts ? sum_of(program, made) : &step;
   if (last == nullptr) return std::nullopt;
   Cut cut;
   cut.shape = {.g = shared ? 1 : a.view[0],
@@ -63,30 +77,34 @@ std::optional<Cut> cut_of(const Program& program, const Superstep& step) {
               .m = a.dims[1].size,
               .k = a.dims[2].size,
               .n = b.dims[2].size,
-              .serial = shared ? a.view[0] : 1};
+              .serial = in_terms ? a.view[2] / a.dims[2].size
+                        : shared ? a.view[0]
+                                 : 1,
+              .along = in_terms ? Serial::Terms : Serial::Rows};
   return cut;
 }
 
 auto sizes_of(const MatmulPlan& plan) {
-  return std::tuple(plan.serial, plan.g, plan.m, plan.k, plan.n);
+  return std::tuple(plan.along, plan.serial, plan.g, plan.m, plan.k, plan.n);
 }
 
 Json plan_json(const MatmulPlan& plan, const MatmulPlan& chosen) {
   return {
-      {"serial", plan.serial                       },
-      {"g",      plan.g                            },
-      {"m",      plan.m                            },
-      {"k",      plan.k                            },
-      {"n",      plan.n                            },
-      {"cycles", plan.cycles                       },
-      {"bytes",  plan.bytes                        },
-      {"chosen", sizes_of(plan) == sizes_of(chosen)}
+      {"serial", plan.serial                                  },
+      {"along",  plan.along == Serial::Rows ? "rows" : "terms"},
+      {"g",      plan.g                                       },
+      {"m",      plan.m                                       },
+      {"k",      plan.k                                       },
+      {"n",      plan.n                                       },
+      {"cycles", plan.cycles                                  },
+      {"bytes",  plan.bytes                                   },
+      {"chosen", sizes_of(plan) == sizes_of(chosen)           }
   };
 }
 
 Json cut_json(const Cut& cut, const Target& target) {
   const MatmulShape& shape = cut.shape;
-  const MatmulPlans plans = matmul_plans(shape, target, cut.plan.serial);
+  const MatmulPlans plans = matmul_plans(shape, target, cut.plan);
   Json listed = Json::array();
   bool has_chosen = false;
   for (const MatmulPlan& plan : plans.cheapest) {

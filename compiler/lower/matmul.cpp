@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A matmul with what follows it: one superstep, or two where the planner cuts the sum, for each
-// part of the rows that is done in turn. The bias, activation and residual belong to whichever step
-// makes the final numbers.
+// part of the rows that is done in turn; or one for each part of the terms, and a last one. The
+// bias, activation and residual belong to whichever step makes the final numbers.
 #include "compiler/lower/matmul.h"
 
 #include "compiler/lower/state.h"
@@ -64,19 +64,24 @@ int64_t sum_block_of_all(Lowering& lowering, MatmulShape shape) {
 
 // So that all tiles hold some, and what a vertex receives is whole blocks. Weights fill most of a
 // tile, so the evenest cut is taken; of cuts within a fiftieth of it, the one with the widest
-// blocks.
+// blocks. Where all of those are uneven, any sixteens will do.
 std::vector<int64_t> weight_block(int64_t k, int64_t n, int64_t plan_n, int64_t tiles) {
   constexpr int64_t kGrain = 16;
   std::vector<int64_t> best{1, k, plan_n};
   int64_t least = INT64_MAX / 64;
-  for (int64_t width : dividing_block_sizes(plan_n, plan_n, std::min(kGrain, plan_n))) {
+  const auto consider = [&](int64_t width) {
     const int64_t n_parts = ceil_div(n, width);
-    if (n_parts > tiles) break;
+    if (n_parts > tiles) return;
     const int64_t height = ceil_div(k, tiles / n_parts);
-    if (height * width * 50 >= least * 49) continue;
+    if (height * width * 50 >= least * 49) return;
     least = height * width;
     best = {1, height, width};
-  }
+  };
+  for (int64_t width : dividing_block_sizes(plan_n, plan_n, std::min(kGrain, plan_n)))
+    consider(width);
+  const int64_t even = ceil_div(k * n, tiles);
+  if (least * 50 > even * 52)
+    for (int64_t width : block_sizes(n, tiles, kGrain)) consider(width);
   return best;
 }
 
@@ -112,12 +117,13 @@ class MatmulSteps {
         a_(sizes.a),
         b_(sizes.b),
         out_(sizes.out) {
-    if (!shape_.shared_b) return;
+    if (!shape_.shared_b || plan.along != Serial::Rows) return;
     a_ = {plan.serial, shape_.m / plan.serial, shape_.k};
     out_ = {plan.serial, shape_.m / plan.serial, shape_.n};
   }
 
   void emit() {
+    if (plan_.along == Serial::Terms && plan_.serial > 1) return in_terms();
     const bool in_parts = plan_.k < shape_.k;
     const std::vector<int64_t> block =
         in_parts ? sum_block() : std::vector<int64_t>{group(), plan_.m, plan_.n};
@@ -134,6 +140,33 @@ class MatmulSteps {
   }
 
  private:
+  // Each part of the terms is added to the sum so far, on the tiles of the result.
+  void in_terms() {
+    const std::vector<int64_t> block{1, plan_.m, plan_.n};
+    VariableId sum = -1;
+    for (int64_t turn = 0; turn < plan_.serial; ++turn) sum = more_terms(turn, sum);
+    const VariableId out = lowering_.result(chain_.last, out_, block);
+    if (chain_.bias != nullptr) lowering_.place(chain_.bias, "bias", {shape_.n}, {block[2]});
+    Step step(lowering_, chain_.last->name, origins(chain_.nodes), "reduce_partials", out);
+    add_params(step, epilogue_params(chain_.bias, chain_.residual, chain_.activation));
+    step.read(all_of(sum, out_), {whole_dim(), along(1, block[1]), along(2, block[2])});
+    finish(step, block, 0);
+  }
+
+  VariableId more_terms(int64_t turn, VariableId before) {
+    const std::string name = chain_.last->name + "/sum";
+    const VariableId sum = lowering_.temporary(name, shape_.partials, out_, {1, plan_.m, plan_.n});
+    const RegionDim terms{-1, turn * plan_.k, 0, plan_.k};
+    Step step(lowering_, name, origins({chain_.matmul}), "matmul", sum);
+    add_params(step, epilogue_params(false, before >= 0, 0));
+    step.read(chain_.matmul->in[0], a_, {whole_dim(), along(1, plan_.m), terms});
+    step.read(chain_.matmul->in[1], b_, {whole_dim(), terms, along(2, plan_.n)});
+    if (before >= 0)
+      step.read(all_of(before, out_), {whole_dim(), along(1, plan_.m), along(2, plan_.n)});
+    step.emit();
+    return sum;
+  }
+
   // Of the result: batches are cut, and rows that are done in turn are not.
   int64_t group() const { return shape_.shared_b ? plan_.serial : plan_.g; }
   RegionDim group_dim(int64_t turn) const {
@@ -183,7 +216,7 @@ class MatmulSteps {
     if (chain_.residual != nullptr) {
       step.read(chain_.residual, out_, {group_dim(turn), along(1, block[1]), along(2, block[2])});
     }
-    if (plan_.serial > 1) step.only(0, turn);
+    if (plan_.serial > 1 && plan_.along == Serial::Rows) step.only(0, turn);
     step.emit();
   }
 

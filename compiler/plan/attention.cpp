@@ -57,10 +57,20 @@ class Planner {
     int64_t received = 0;
     for (const OperandShape& operand : operands) received += bytes_of(operand);
     operands.push_back({shape_.dtype, rows, true});
-    if (received + bytes_of(operands.back()) > working_bytes_) return;
+    if (working_bytes(plan, operands) > working_bytes_) return;
     plan.cycles = step_cycles(target_) + receive_cycles(received, target_) +
                   vertex_cycles("attention", shape_.params, std::move(operands), target_);
     if (best_.cycles == 0 || plan.cycles < best_.cycles) best_ = plan;
+  }
+
+  // As poplin and popnn plan each for itself: the product of queries and keys, the softmax, which
+  // has its scores twice, and the product with the values.
+  int64_t working_bytes(const AttentionPlan& plan,
+                        const std::vector<OperandShape>& operands) const {
+    const int64_t scores =
+        plan.batch * plan.heads * plan.queries * shape_.keys * size_of(shape_.dtype);
+    const int64_t q = bytes_of(operands[0]), keys = bytes_of(operands[1]);
+    return std::max(q + keys + scores, 2 * scores);  // values and result are as keys and queries
   }
 
   const AttentionShape& shape_;

@@ -15,19 +15,27 @@ namespace {
 constexpr int64_t kGrain = 16;       // of the tile's matrix unit: inputs and outputs go in sixteens
 constexpr int64_t kMostKParts = 64;  // more parts than that only make exchange
 constexpr int64_t kTypicalRows = 512;
-constexpr int64_t kSerialSplits[] = {1, 2, 3, 4, 6, 8, 12, 16};  // as poplin's search
+constexpr int64_t kSerialSplits[] = {2, 3, 4, 6, 8, 12, 16};  // as poplin's search
+
+struct Turns {
+  int64_t count = 1;
+  Serial along = Serial::Rows;
+};
 
 class Planner {
  public:
-  Planner(const MatmulShape& shape, const Target& target, std::vector<int64_t> k_blocks,
-          int64_t working_bytes, const Deadline* deadline)
+  // `shape` is that of one turn.
+  Planner(const MatmulShape& shape, Turns turns, const Target& target,
+          std::vector<int64_t> k_blocks, int64_t working_bytes, const Deadline* deadline)
       : shape_(shape),
+        turns_(turns),
         target_(target),
         k_blocks_(std::move(k_blocks)),
         working_bytes_(working_bytes),
         deadline_(deadline),
         params_(epilogue_params(shape.bias, shape.residual, shape.activation)),
-        bare_params_(epilogue_params(false, false, 0)) {}
+        bare_params_(epilogue_params(false, false, 0)),
+        adding_params_(epilogue_params(false, true, 0)) {}
 
   // None where no cut meets the limit; least_bytes() is then the limit that one does.
   std::optional<MatmulPlan> best() {
@@ -67,26 +75,68 @@ class Planner {
                                   target_);
   }
 
-  void consider(MatmulPlan plan) {
+  bool in_terms() const { return turns_.along == Serial::Terms && turns_.count > 1; }
+  // Through all turns, while partials are received and added up too.
+  bool keeps_b() const { return turns_.along == Serial::Rows && turns_.count > 1; }
+  // Does the product leave parts, of which another superstep makes the result?
+  bool leaves_parts(const MatmulPlan& plan) const { return cut_k(plan) || in_terms(); }
+
+  // What a vertex holds of each operand and of its result.
+  struct Held {
+    int64_t a, b, out, extra;
+  };
+  Held held(const MatmulPlan& plan) const {
     const int64_t size = shape_.integer ? 1 : size_of(shape_.dtype);
-    const int64_t a = plan.g * plan.m * plan.k * size;
-    const int64_t b = (shape_.shared_b ? 1 : plan.g) * plan.k * plan.n * size;
     const int64_t out = plan.g * plan.m * plan.n;
-    const bool as_partials = cut_k(plan) || shape_.integer;
-    const int64_t out_bytes = out * size_of(as_partials ? shape_.partials : shape_.dtype);
-    const int64_t extra = shape_.residual && !cut_k(plan) ? out * size : 0;
-    plan.bytes = a + b + out_bytes + extra;
+    const bool parts = leaves_parts(plan);
+    return {.a = plan.g * plan.m * plan.k * size,
+            .b = (shape_.shared_b ? 1 : plan.g) * plan.k * plan.n * size,
+            .out = out * size_of(parts || shape_.integer ? shape_.partials : shape_.dtype),
+            .extra = shape_.residual && !parts ? out * size : 0};
+  }
+
+  // All turns. Those of rows receive b in the first one only.
+  uint64_t received(const MatmulPlan& plan, const Held& is) const {
+    const auto later = static_cast<uint64_t>(turns_.count - 1);
+    const uint64_t all =
+        receive_cycles(is.a + is.b + is.extra, target_, shared_bytes(plan, is.a, is.b));
+    if (in_terms()) return all * (later + 1);
+    return all + later * receive_cycles(is.a + is.extra, target_, shared_bytes(plan, is.a, 0));
+  }
+
+  void consider(MatmulPlan plan) {
+    const Held is = held(plan);
+    plan.bytes = is.a + is.b + is.out + is.extra;
+    if (keeps_b() && cut_k(plan)) plan.bytes = std::max(plan.bytes, is.b + 2 * is.out);
     if (least_bytes_ == 0 || plan.bytes < least_bytes_) least_bytes_ = plan.bytes;
     if (plan.bytes > working_bytes_) return;
-    plan.cycles = step_cycles(target_) +
-                  receive_cycles(a + b + extra, target_, shared_bytes(plan, a, b)) + reduce_cycles_;
+    const auto turns = static_cast<uint64_t>(turns_.count);
+    plan.serial = turns_.count;
+    plan.along = turns_.along;
+    plan.cycles = turns * (step_cycles(target_) + reduce_cycles_) + received(plan, is);
     const auto most_macs = static_cast<uint64_t>(
         shape_.dtype == DType::F32 ? target_.macs_f32 : target_.macs_f16_partials_f16);
-    const uint64_t least = static_cast<uint64_t>(out * plan.k) / most_macs;
+    const uint64_t least =
+        turns * static_cast<uint64_t>(plan.g * plan.m * plan.n * plan.k) / most_macs;
     if (!keeps_all_ && best_cycles_ != 0 && plan.cycles + least > slack(best_cycles_)) return;
-    plan.cycles += compute_cycles(plan);
+    plan.cycles += turns * compute_cycles(plan);
+    if (in_terms()) plan.cycles += last_cycles(plan);
     if (best_cycles_ == 0 || plan.cycles < best_cycles_) best_cycles_ = plan.cycles;
     if (keeps_all_ || plan.cycles <= slack(best_cycles_)) found_.push_back(plan);
+  }
+
+  // Of the superstep that makes the result of a sum that was added up where it lies.
+  uint64_t last_cycles(const MatmulPlan& plan) const {
+    const Shape block{1, plan.m, plan.n};
+    std::vector<OperandShape> operands{
+        {shape_.partials, block, false}
+    };
+    if (shape_.bias) operands.push_back({shape_.dtype, {plan.n}, false});
+    if (shape_.residual) operands.push_back({shape_.dtype, block, false});
+    operands.push_back({shape_.dtype, block, true});
+    const int64_t extra = shape_.residual ? plan.m * plan.n * size_of(shape_.dtype) : 0;
+    return step_cycles(target_) + receive_cycles(extra, target_) +
+           vertex_cycles("reduce_partials", params_, std::move(operands), target_);
   }
 
   // Vertices lie on tiles with their columns innermost, then their rows: neighbours on a bus read
@@ -104,6 +154,12 @@ class Planner {
         {shape_.dtype, {plan.g, plan.m, plan.k},   false},
         {shape_.dtype, {b_groups, plan.k, plan.n}, false},
     };
+    if (in_terms()) {
+      const Shape out{plan.g, plan.m, plan.n};
+      operands.push_back({shape_.partials, out, false});
+      operands.push_back({shape_.partials, out, true});
+      return vertex_cycles("matmul", adding_params_, std::move(operands), target_);
+    }
     if (cut_k(plan)) {
       operands.push_back({
           shape_.partials, {plan.g, plan.m, plan.n},
@@ -140,11 +196,12 @@ class Planner {
   }
 
   const MatmulShape& shape_;
+  Turns turns_;
   const Target& target_;
   std::vector<int64_t> k_blocks_;
   int64_t working_bytes_;
   const Deadline* deadline_;
-  std::vector<Param> params_, bare_params_;
+  std::vector<Param> params_, bare_params_, adding_params_;
   uint64_t reduce_cycles_ = 0, best_cycles_ = 0;
   int64_t least_bytes_ = 0;
   bool keeps_all_ = false;
@@ -163,50 +220,94 @@ std::vector<int64_t> k_blocks(const MatmulShape& shape, const Target& target,
   if (shape.dtype != DType::F32) return all;
   MatmulShape typical = shape;
   typical.m = kTypicalRows;
-  return {Planner(typical, target, all, INT64_MAX, deadline).best()->k};
+  return {Planner(typical, {}, target, all, INT64_MAX, deadline).best()->k};
 }
 
-MatmulShape part_of(MatmulShape shape, int64_t serial) {
-  shape.m /= serial;
-  return shape;
-}
+// What one matmul is planned with, whole or in turns.
+class Search {
+ public:
+  Search(const MatmulShape& shape, const Target& target, const Deadline* deadline)
+      : shape_(shape),
+        target_(target),
+        deadline_(deadline),
+        blocks_(k_blocks(shape, target, deadline)) {}
 
-MatmulPlan in_turn(MatmulPlan plan, int64_t serial) {
-  plan.serial = serial;
-  plan.cycles *= static_cast<uint64_t>(serial);
-  return plan;
+  bool divides(Turns turns) const {
+    if (turns.count == 1) return true;
+    if (!shape_.shared_b) return false;
+    if (turns.along == Serial::Rows) return shape_.m % turns.count == 0;
+    if (shape_.integer) return false;  // integers are not added up in turns
+    const int64_t terms = shape_.k / turns.count;
+    if (shape_.k % turns.count != 0 || terms % kGrain != 0) return false;
+    // Floats are added in the one order that the cut of their sum gives.
+    return shape_.dtype != DType::F32 || terms == blocks_.front();
+  }
+
+  std::optional<MatmulPlan> best(Turns turns, int64_t working_bytes) {
+    const MatmulShape part = part_of(turns);
+    Planner planner(part, turns, target_, blocks_of(turns), working_bytes, deadline_);
+    std::optional<MatmulPlan> plan = planner.best();
+    if (planner.least_bytes() < least_bytes_) {
+      least_bytes_ = planner.least_bytes();
+      least_ = turns;
+    }
+    return plan;
+  }
+  std::vector<MatmulPlan> all(Turns turns) const {
+    const MatmulShape part = part_of(turns);
+    return Planner(part, turns, target_, blocks_of(turns), INT64_MAX, deadline_).all();
+  }
+  // A tenth above the least there is, for a plan that is not slow for the sake of a few bytes.
+  MatmulPlan smallest() { return *best(least_, least_bytes_ + least_bytes_ / 10); }
+
+ private:
+  MatmulShape part_of(Turns turns) const {
+    MatmulShape part = shape_;
+    (turns.along == Serial::Rows ? part.m : part.k) /= turns.count;
+    return part;
+  }
+  std::vector<int64_t> blocks_of(Turns turns) const {
+    const bool terms = turns.along == Serial::Terms && turns.count > 1;
+    return terms ? std::vector<int64_t>{shape_.k / turns.count} : blocks_;
+  }
+
+  const MatmulShape& shape_;
+  const Target& target_;
+  const Deadline* deadline_;
+  std::vector<int64_t> blocks_;
+  int64_t least_bytes_ = INT64_MAX;
+  Turns least_;
+};
+
+bool faster(const MatmulPlan& plan, const std::optional<MatmulPlan>& than) {
+  return !than || plan.cycles < than->cycles;
 }
 
 }  // namespace
 
 MatmulPlan plan_matmul(const MatmulShape& shape, const Target& target, int64_t working_bytes,
                        const Deadline* deadline) {
-  const std::vector<int64_t> blocks = k_blocks(shape, target, deadline);
-  int64_t least = INT64_MAX, serial = 1;
-  for (const int64_t parts : kSerialSplits) {
-    if (parts > 1 && (!shape.shared_b || shape.m % parts != 0)) continue;
-    const MatmulShape part = part_of(shape, parts);
-    Planner planner(part, target, blocks, working_bytes, deadline);
-    if (const auto plan = planner.best()) return in_turn(*plan, parts);
-    if (planner.least_bytes() < least) {
-      least = planner.least_bytes();
-      serial = parts;
+  Search search(shape, target, deadline);
+  std::optional<MatmulPlan> chosen = search.best({}, working_bytes);
+  if (chosen && chosen->cycles <= search.best({}, INT64_MAX)->cycles) return *chosen;
+  for (const int64_t count : kSerialSplits) {
+    for (const Serial along : {Serial::Rows, Serial::Terms}) {
+      const Turns turns{count, along};
+      if (!search.divides(turns)) continue;
+      if (chosen && deadline && deadline->passed()) return *chosen;
+      const std::optional<MatmulPlan> plan = search.best(turns, working_bytes);
+      if (plan && faster(*plan, chosen)) chosen = plan;
     }
   }
-  // A tenth above the least there is, for a plan that is not slow for the sake of a few bytes.
-  const MatmulShape part = part_of(shape, serial);
-  return in_turn(*Planner(part, target, blocks, least + least / 10, deadline).best(), serial);
+  return chosen ? *chosen : search.smallest();
 }
 
-MatmulPlans matmul_plans(const MatmulShape& shape, const Target& target, int64_t serial) {
-  const std::vector<int64_t> blocks = k_blocks(shape, target, nullptr);
-  MatmulPlans plans;
-  for (const int64_t parts : {int64_t{1}, serial}) {
-    if (parts == 1 && !plans.cheapest.empty()) continue;
-    const MatmulShape part = part_of(shape, parts);
-    for (const MatmulPlan& plan : Planner(part, target, blocks, INT64_MAX, nullptr).all())
-      plans.cheapest.push_back(in_turn(plan, parts));
-  }
+MatmulPlans matmul_plans(const MatmulShape& shape, const Target& target, const MatmulPlan& chosen) {
+  const Search search(shape, target, nullptr);
+  MatmulPlans plans{.considered = 0, .cheapest = search.all({})};
+  if (chosen.serial > 1)
+    for (const MatmulPlan& plan : search.all({chosen.serial, chosen.along}))
+      plans.cheapest.push_back(plan);
   plans.considered = std::ssize(plans.cheapest);
   std::ranges::stable_sort(plans.cheapest, {}, &MatmulPlan::cycles);
   return plans;

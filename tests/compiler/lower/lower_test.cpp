@@ -183,6 +183,25 @@ TEST(Lower, a_mask_over_scores_does_not_put_them_in_rows_for_softmax) {
 
 // What a superstep costs before it does anything, and the planner's tolerance of 3 %, are all that
 // more tiles may cost.
+TEST(Lower, parts_of_the_rows_receive_the_weights_once) {
+  const auto graph = parse_graph(R"(graph @f(%x: f16[4096,768], %w: f16[768,3072]) {
+    %m = matmul %x, %w : f16[4096,3072]
+    return %m
+  })");
+  ASSERT_TRUE(graph.ok()) << graph.error().message;
+  LowerOptions options = options_for("c600");
+  options.available_memory_proportion = 0.06;
+  const auto lowered = lower(*graph, options);
+  ASSERT_TRUE(lowered.ok()) << lowered.error().message;
+  const Program& program = lowered->program;
+  std::vector<SuperstepCost> products;
+  for (const Superstep& step : program.supersteps)
+    if (step.compute.codelet == "matmul") products.push_back(superstep_cost(program, step));
+  ASSERT_GT(products.size(), 1u);
+  EXPECT_LT(products[1].exchange_bytes, products[0].exchange_bytes);
+  EXPECT_LT(products[1].exchange, products[0].exchange);
+}
+
 TEST(Lower, more_tiles_are_never_slower_beyond_their_syncs) {
   constexpr const char* kLayer = R"(graph @f(%x: f16[1024,768], %w: f16[768,3072],
       %v: f16[3072,768], %b: f16[3072], %g: f16[768], %h: f16[768]) {

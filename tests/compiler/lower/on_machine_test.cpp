@@ -8,6 +8,7 @@
 #include <cmath>
 #include <random>
 
+#include "compiler/lower/lower.h"
 #include "ir/interpreter.h"
 #include "ir/text.h"
 #include "tests/compiler/lower/stories.h"
@@ -63,6 +64,55 @@ TEST_P(LowerOpsOnMachine, compute_what_the_interpreter_does) {
 
 INSTANTIATE_TEST_SUITE_P(, LowerOpsOnMachine, ::testing::ValuesIn(read_stories()),
                          [](const auto& info) { return info.param.name; });
+
+// By rows, or by terms of the sums, as the memory of a tile asks.
+struct Turns {
+  bool rows = false, terms = false;
+};
+Turns turns_of(const Graph& graph, const Target& target) {
+  const Expected<Lowered> lowered = lower(graph, {.target = target});
+  EXPECT_TRUE(lowered.ok());
+  std::map<std::string, int> products;
+  Turns turns;
+  for (const Superstep& step : lowered->program.supersteps) {
+    if (step.compute.codelet != "matmul") continue;
+    const bool terms = step.name.find("/sum") != std::string::npos;
+    turns.terms |= terms;
+    turns.rows |= !terms && ++products["m"] > 1;
+  }
+  return turns;
+}
+
+TEST(LowerOnMachine, a_matmul_in_turns_has_the_sums_of_one_at_once) {
+  for (const std::string dtype : {"f32", "f16"}) {
+    const auto t = [&](const char* shape) { return dtype + shape; };
+    Expected<Graph> graph = parse_graph(
+        "graph @f(%x: " + t("[96,1024]") + ", %w: " + t("[1024,64]") + ", %b: " + t("[64]") +
+        ", %r: " + t("[96,64]") + ") { %m = matmul %x, %w : " + t("[96,64]") +
+        " %c = broadcast %b {shape=[96,64]} : " + t("[96,64]") +
+        " %s = add %m, %c : " + t("[96,64]") + " %g = gelu %s {form=\"erf\"} : " + t("[96,64]") +
+        " %y = add %g, %r : " + t("[96,64]") + " return %y }");
+    ASSERT_TRUE(graph.ok()) << graph.error().message;
+    std::mt19937 random(11);
+    std::map<std::string, Array> inputs;
+    for (const Node* input : graph->inputs) inputs[input->name] = random_array(input->type, random);
+    const auto at_once = e2e::run_on_machine(*graph, inputs, *target_preset("test"), {});
+    ASSERT_TRUE(at_once.ok()) << at_once.error().message;
+    Turns seen;
+    for (const int64_t bytes : {20000, 40000, 60000, 80000, 120000, 160000, 240000, 320000}) {
+      Target small = *target_preset("test");
+      small.bytes_per_tile = bytes;
+      const Turns turns = turns_of(*graph, small);
+      seen = {seen.rows || turns.rows, seen.terms || turns.terms};
+      const auto in_turns = e2e::run_on_machine(*graph, inputs, small, {});
+      ASSERT_TRUE(in_turns.ok()) << in_turns.error().message;
+      const double worst = difference((*in_turns)[0], (*at_once)[0]);
+      EXPECT_LE(worst, dtype == "f16" ? 2e-2 : 0) << bytes;
+    }
+    EXPECT_TRUE(seen.rows) << dtype;
+    EXPECT_TRUE(seen.terms) << dtype;
+  }
+}
 
 }  // namespace
 }  // namespace tessera

@@ -107,7 +107,7 @@ TEST(Grid, a_small_tensor_takes_few_of_many_tiles) {
 TEST(PlanMatmul, the_chosen_cut_is_among_those_listed_at_its_price) {
   const MatmulShape shape{.m = 512, .k = 768, .n = 768, .dtype = DType::F16};
   const MatmulPlan chosen = plan_matmul(shape, c600(), kWorking);
-  const MatmulPlans plans = matmul_plans(shape, c600(), chosen.serial);
+  const MatmulPlans plans = matmul_plans(shape, c600(), chosen);
   EXPECT_EQ(plans.considered, std::ssize(plans.cheapest));
   EXPECT_LE(plans.cheapest.front().cycles, chosen.cycles);
   const auto found = std::ranges::find_if(plans.cheapest, [&](const MatmulPlan& plan) {
@@ -140,14 +140,39 @@ TEST(PlanMatmul, finds_a_plan_where_the_memory_holds_none) {
   EXPECT_EQ(plan.m * plan.serial, 4096);
 }
 
-TEST(PlanMatmul, does_rows_in_turn_only_where_nothing_else_keeps_to_the_memory) {
+TEST(PlanMatmul, splits_serially_only_where_the_cheapest_cut_does_not_keep_to_the_memory) {
   EXPECT_EQ(plan_matmul(kIntermediate, c600(), kWorking).serial, 1);
   const MatmulPlan plan = plan_matmul(kIntermediate, c600(), 40000);
   EXPECT_GT(plan.serial, 1);
-  MatmulShape turn = kIntermediate;
-  turn.m /= plan.serial;
-  EXPECT_THAT(bytes_of(turn, plan), Le(40000));
+  EXPECT_THAT(plan.bytes, Le(40000));
   EXPECT_GT(plan.cycles, plan_matmul(kIntermediate, c600(), kWorking).cycles);
+}
+
+TEST(PlanMatmul, takes_the_cheapest_of_all_serial_splits_that_keep_to_the_memory) {
+  const MatmulShape down{.m = 4096, .k = 3072, .n = 768, .dtype = DType::F16};
+  for (const MatmulShape& shape : {kQuery, kIntermediate, down}) {
+    for (const int64_t working : {30000, 60000, 100000}) {
+      const MatmulPlan chosen = plan_matmul(shape, c600(), working);
+      for (const Serial along : {Serial::Rows, Serial::Terms}) {
+        for (const int64_t count : {2, 4, 8}) {
+          MatmulPlan split;
+          split.serial = count;
+          split.along = along;
+          for (const MatmulPlan& plan : matmul_plans(shape, c600(), split).cheapest)
+            if (plan.bytes <= working) EXPECT_GE(plan.cycles * 103, chosen.cycles * 100);
+        }
+      }
+    }
+  }
+}
+
+TEST(PlanMatmul, floats_are_split_by_terms_only_as_their_sums_are_cut) {
+  const MatmulShape shape{.m = 512, .k = 4096, .n = 1024};
+  const int64_t terms = plan_matmul(shape, c600(), kWorking).k;
+  for (const int64_t working : {20000, 40000, 60000}) {
+    const MatmulPlan plan = plan_matmul(shape, c600(), working);
+    EXPECT_EQ(plan.k, terms);
+  }
 }
 
 TEST(PlanMatmul, neighbours_on_a_bus_share_what_they_receive) {
@@ -200,6 +225,22 @@ TEST(PlanMatmul, sums_of_f32_are_cut_alike_for_any_number_of_rows) {
 TEST(PlanMatmul, batches_are_never_cut_along_the_sum) {
   const MatmulShape shape{.g = 2, .m = 1, .k = 16384, .n = 16, .shared_b = false};
   EXPECT_EQ(plan_matmul(shape, c600(), kWorking).k, shape.k);
+}
+
+TEST(PlanAttention, keeps_to_the_memory_with_its_scores) {
+  AttentionShape shape{
+      .batch = 4, .queries = 384, .keys = 384, .heads = 16, .depth = 64, .dtype = DType::F16};
+  shape.params = {
+      {"scale", {0.125}},
+      {"mask",  {0}    }
+  };
+  for (const int64_t working : {70000, 100000, 200000}) {
+    const AttentionPlan plan = plan_attention(shape, c600(), working);
+    const int64_t heads = plan.batch * plan.heads;
+    const int64_t scores = heads * plan.queries * 384 * 2;
+    EXPECT_THAT(heads * (plan.queries + 384) * 64 * 2 + scores, Le(working));
+    EXPECT_THAT(2 * scores, Le(working));
+  }
 }
 
 TEST(PlanAttention, every_tile_has_whole_heads_and_most_have_work) {
