@@ -275,12 +275,13 @@ Expected<bool> fits(const Program& program, const Limits& limits, const Deadline
   return memory.ok() && memory->fits;
 }
 
-// Lowers with the share of a tile that matmuls may take, or, where the tiles do not hold that, with
-// the largest smaller one that they hold: the option is an upper bound. Planning takes
-// milliseconds, so the shares are tried in turn.
+// Lowers with the share of a tile that was asked for, as Poplar does, or, with --fit, where the
+// tiles do not hold that, with the largest smaller one that they hold. Planning takes milliseconds,
+// so the shares are tried in turn.
 Expected<Lowered> lower_to_fit(const Graph& graph, LowerOptions options, const Deadline& deadline) {
   Lowered first = TRY(lower(graph, options, &deadline));
-  if (!first.plans_by_share || TRY(fits(first.program, options.limits, deadline))) return first;
+  if (!options.fit || !first.plans_by_share || TRY(fits(first.program, options.limits, deadline)))
+    return first;
   constexpr double kSmallestShare = 0.05;
   for (options.available_memory_proportion *= 0.8;
        options.available_memory_proportion >= kSmallestShare;
@@ -315,10 +316,12 @@ Expected<CompileResult> compile_converted(Converted converted, const CompileOpti
   TRY(check_use_of_ipus(options));
   TRY(check_shares(converted, options.replication_factor));
   LowerOptions lowering = lower_options(options);
+  lowering.fit = options.fit;
   lowering.declared = declared_ranges(converted.model_dtypes, converted.graph);
   Lowered lowered = TRY(clock.run("lower", [&] {
     return lower_as_asked(converted.graph, std::move(lowering), options, deadline);
   }));
+  result.planned_proportion = lowered.planned_proportion;
   Executable& executable = result.executable;
   executable.program = std::move(lowered.program);
   executable.program.host = {options.batches_per_step, options.num_io_tiles, options.prefetch};

@@ -31,6 +31,7 @@ struct CompileResult {
   Executable executable;
   std::vector<Phase> phases;
   std::vector<std::string> warnings;  // of the import and the passes
+  double planned_proportion = 0;      // the share of a tile: as asked, or the one that --fit took
   // Set when a tile's memory does not hold the program: Poplar's sentence, what takes the room and
   // what would help. The executable and its report are complete all the same.
   std::optional<Error> out_of_memory;

@@ -51,6 +51,10 @@ std::vector<Variant> variants_of(const CompileOptions& options) {
     all.back().options.pack_args.reset();
     all.back().options.passes.push_back("insert_attention_mask");
   }
+  if (!options.fit) {
+    all.push_back({.change = "--fit", .options = options});
+    all.back().options.fit = true;
+  }
   for (const auto& [axis, by] : {
            std::pair<size_t, int64_t>{0, 2},
             {0, 4},

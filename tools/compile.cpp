@@ -55,6 +55,7 @@ nlohmann::ordered_json summary_json(const CompileResult& result, const std::stri
   json["peak_tile_bytes"] = metadata.memory.peak_bytes;
   json["bytes_per_tile"] = result.executable.program.target.bytes_per_tile;
   json["fits"] = metadata.memory.fits;
+  json["available_memory_proportion"] = result.planned_proportion;
   json["cycles_per_batch"] = metadata.cycles.total;
   json["modelled_seconds_per_batch"] = metadata.cycles.seconds_per_batch;
   for (const ParallelChoice& choice : result.choices)
@@ -72,8 +73,15 @@ nlohmann::ordered_json summary_json(const CompileResult& result, const std::stri
   return json;
 }
 
-void print_summary(const CompileResult& result, const std::string& path, uint64_t file_bytes,
-                   bool verbose) {
+// The share of a tile that the Program was planned for, where --fit took a smaller one.
+void print_share(const CompileResult& result, const CompileOptions& options) {
+  if (result.planned_proportion == options.available_memory_proportion) return;
+  print("  planned for      {:.3f} of a tile (--fit), asked were {}\n", result.planned_proportion,
+        options.available_memory_proportion);
+}
+
+void print_summary(const CompileResult& result, const CompileOptions& options,
+                   const std::string& path, uint64_t file_bytes, bool verbose) {
   const Program& program = result.executable.program;
   const Metadata& metadata = result.executable.metadata;
   std::string phases;
@@ -91,6 +99,7 @@ void print_summary(const CompileResult& result, const std::string& path, uint64_
         100.0 * static_cast<double>(metadata.memory.peak_bytes) /
             static_cast<double>(program.target.bytes_per_tile),
         metadata.memory.peak_tile, metadata.memory.peak_superstep);
+  print_share(result, options);
   print("  modelled         {} on {}\n", human_batch_time(metadata.cycles, program.target),
         program.target.name);
   print("  file             {}\n", human_bytes(static_cast<int64_t>(file_bytes)));
@@ -142,7 +151,7 @@ Status run(const po::variables_map& flags) {
   if (flags["json"].as<bool>())
     print_json(summary_json(result, output, bytes), 2);
   else
-    print_summary(result, output, bytes, flags["verbose"].as<bool>());
+    print_summary(result, options, output, bytes, flags["verbose"].as<bool>());
   if (!result.choices.empty() && !flags["json"].as<bool>())
     print("{}", Lines{to_string(result.choices, options.parallel_goal)});
   // The file is written all the same: it is what there is to inspect.

@@ -118,9 +118,12 @@ Expected<Lowered> lower(const Graph& graph, const LowerOptions& options, const D
   lowering.finish_outputs();
   node_of_step.resize(lowering.program.supersteps.size());
   TRY(check_size(lowering, lowering.program.variables.size(), lowering.program.supersteps.size()));
-  return Lowered{std::move(lowering.program), std::move(lowering.constants),
-                 std::move(lowering.integer_bounds.inputs), lowering.plans_by_share,
-                 std::move(node_of_step)};
+  return Lowered{std::move(lowering.program),
+                 std::move(lowering.constants),
+                 std::move(lowering.integer_bounds.inputs),
+                 lowering.plans_by_share,
+                 std::move(node_of_step),
+                 options.available_memory_proportion};
 }
 
 }  // namespace tessera

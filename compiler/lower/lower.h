@@ -35,6 +35,7 @@ struct LowerOptions {
   // Of a batch that so many replicas share: sums are cut as for all its rows, so that the answers
   // are those of one.
   int64_t replicas = 1;
+  bool fit = false;  // for who lowers again with a smaller share, where that does not fit
 };
 
 struct Lowered {
@@ -43,6 +44,7 @@ struct Lowered {
   std::map<std::string, IntegerBound> input_bounds;  // see integer_bounds.h
   bool plans_by_share = false;  // another available_memory_proportion could give another Program
   std::vector<const Node*> node_of_step;  // by superstep: the node that it was written for, or null
+  double planned_proportion = 0;          // the share: as asked, or what was found to fit
 };
 
 // Errors name the node: a value without elements, a constant without data. Refused: a Program
