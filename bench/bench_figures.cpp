@@ -101,6 +101,7 @@ Expected<std::vector<Row>> run_own(const tools::po::variables_map& flags) {
   Figure figure;
   const std::string path = flags["model"].as<std::string>();
   figure.row = "own";
+  figure.ended = Ended::Unknown;
   figure.what = std::filesystem::path(path).filename().string();
   figure.options = TRY(tools::compile_options(flags));
   figure.published = flags["published"].as<double>();
@@ -152,7 +153,8 @@ ChoiceText text_of(Chosen chosen) {
     case Chosen::Knobs: return {" k", "knobs", "the knobs were chosen"};
     case Chosen::Transposition:
       return {" t", "transposition", "the cost of transposing scores was chosen"};
-    case Chosen::Power: return {" p", "power", "the cost of a power was chosen"};
+    case Chosen::Power: return {" p", "power", "the cost of a cube by power was chosen"};
+    case Chosen::Erf: return {" e", "erf", "the cost of erf_v2 was chosen"};
   }
   return {};
 }
@@ -161,8 +163,11 @@ void print_row(const Row& row) {
   const Modelled& is = row.modelled;
   const double clock = row.figure.options.target.clock_hz;
   const std::string name = row.figure.row + text_of(row.figure.in_view_for).mark;
-  const std::string published =
-      row.figure.published > 0 ? fmt::format("{:.1f}", row.figure.published) : "-";
+  const bool oom = row.figure.ended == Ended::OutOfMemory;
+  const std::string published = row.figure.published > 0
+                                    ? fmt::format("{:.1f}", row.figure.published)
+                                : oom ? "oom"
+                                      : "-";
   const std::string ratio = row.figure.published > 0 ? fmt::format("{:.3f}", row.ratio()) : "-";
   fmt::print(
       "{:<15} {:>9} {:>9.1f} {:>6} {:>9.3f} {:>5.1f} {:>5.1f} {:>5.1f} {:>5.1f} {:>5.1f} {:>6.1f} "
@@ -223,6 +228,24 @@ void print_gains(const std::vector<Row>& rows) {
   }
 }
 
+// Whether tiles hold what they are known to have held, and only that.
+bool memory_agrees(const Row& row) {
+  return row.figure.ended == Ended::Unknown ||
+         row.modelled.fits == (row.figure.ended == Ended::Ran);
+}
+
+void print_memory(const std::vector<Row>& rows) {
+  std::vector<std::string> wrong;
+  size_t known = 0;
+  for (const Row& row : rows) {
+    known += row.figure.ended != Ended::Unknown;
+    if (!memory_agrees(row)) wrong.push_back(row.figure.row);
+  }
+  if (known == 0) return;
+  fmt::print("\nMemory: {} of {} ran or did not, as published{}{}\n", known - wrong.size(), known,
+             wrong.empty() ? "" : "; not ", fmt::join(wrong, ", "));
+}
+
 void print_notes(const std::vector<Row>& rows) {
   std::vector<std::pair<std::string, std::string>> notes;  // the note, and the rows that share it
   for (const Row& row : rows) {
@@ -248,9 +271,10 @@ void print_table(const std::vector<Row>& rows) {
   print_summary("rows", summary_of(rows, false));
   print_summary("in view of no choice", summary_of(rows, true));
   print_gains(rows);
+  print_memory(rows);
   print_notes(rows);
   fmt::print("\n");
-  for (Chosen chosen : {Chosen::Knobs, Chosen::Transposition, Chosen::Power})
+  for (Chosen chosen : {Chosen::Knobs, Chosen::Transposition, Chosen::Power, Chosen::Erf})
     if (std::ranges::any_of(rows, [&](const Row& row) { return row.figure.in_view_for == chosen; }))
       fmt::print("{}: the row was in view when {}\n", text_of(chosen).mark + 1,
                  text_of(chosen).meaning);
@@ -275,6 +299,7 @@ Json row_json(const Row& row, const Row* padded) {
       {"host_seconds",                is.cost.host_seconds                },
       {"peak_tile_bytes",             is.peak_bytes                       },
       {"fits",                        is.fits                             },
+      {"memory_agrees",               memory_agrees(row)                  },
       {"compile_seconds",             is.compile_seconds                  }
   };
   if (row.figure.published > 0) {

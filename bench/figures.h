@@ -20,6 +20,7 @@ struct Requests {
   WorkloadOptions lengths;
   PackRule rule;              // how form B fills rows
   int64_t most_in_batch = 0;  // form B: 0 is no limit
+  double per_row = 0;         // as published, where that is known; 0: `lengths` are packed
 };
 
 // What of the model was chosen while the modelled throughput of a row was looked at: a row in view
@@ -28,8 +29,12 @@ enum class Chosen {
   Nothing,
   Knobs,          // the five numbers that are judgements
   Transposition,  // which of the sourced costs of transposing scores is charged
-  Power,          // that a power is charged a sixth of poplibs' cost
+  Power,          // what a cube takes that PopRT leaves a power
+  Erf,            // what erf_v2 takes
 };
+
+// What was published of a tile's memory: nothing beside a throughput, or how a compile ended.
+enum class Ended { Unknown, Ran, OutOfMemory };
 
 struct Figure {
   std::string row;   // the table's number and, where it has several, which
@@ -39,6 +44,7 @@ struct Figure {
   Requests requests = {};
   double published = 0;  // samples per second
   Chosen in_view_for = Chosen::Nothing;
+  Ended ended = Ended::Ran;
   std::string against = "";  // the row of the same model without packing
   std::string note = "";     // what of the published configuration is not known or not modelled
 };

@@ -27,6 +27,7 @@ Expected<double> packed_per_batch(PackingContract contract, const Requests& requ
 // Without packing a row of the first input is a request.
 Expected<double> requests_per_batch(const Executable& executable, const Requests& requests) {
   const PackingContract& contract = executable.metadata.packing;
+  if (requests.per_row > 0) return requests.per_row * static_cast<double>(contract.rows);
   if (contract.form != PackingForm::None) return packed_per_batch(contract, requests);
   const Program& program = executable.program;
   if (program.inputs.empty()) return 1.0;
@@ -62,11 +63,9 @@ ModelFolder::~ModelFolder() {
 }
 
 Expected<std::string> ModelFolder::path_of(const MakeModelOptions& o) {
-  const char* family = o.family == ModelFamily::RoFormerV2 ? "roformer"
-                       : o.gelu == GeluForm::Tanh          ? "bert-tanh"
-                                                           : "bert";
-  const std::string name = fmt::format("{}-{}x{}h{}f{}v{}p{}", family, o.layers, o.hidden, o.heads,
-                                       o.ffn, o.vocab, o.max_position);
+  const char* gelu = o.gelu == GeluForm::Tanh ? "tanh" : "erf";
+  const std::string name = fmt::format("{}-{}-{}x{}h{}f{}v{}p{}", static_cast<int>(o.family), gelu,
+                                       o.layers, o.hidden, o.heads, o.ffn, o.vocab, o.max_position);
   const auto [at, is_new] = paths_.try_emplace(name, (folder_ / (name + ".onnx")).string());
   if (!is_new) return at->second;
   std::error_code failed;

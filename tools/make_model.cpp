@@ -20,7 +20,7 @@ po::options_description flags() {
   po::options_description flags("Model");
   flags.add_options()("output,o", po::value<std::string>(), "the ONNX file to write")(
       "preset", po::value<std::string>()->default_value("base"),
-      "tiny, mini, minilm, base or large (BERT), or roformer-small")(
+      "tiny, mini, minilm, base or large (BERT), albert, vit, or roformer-small")(
       "layers", po::value<int64_t>(), "override the preset's number of layers")(
       "hidden", po::value<int64_t>(), "override the hidden size")("heads", po::value<int64_t>(),
                                                                   "override the number of heads")(
@@ -31,6 +31,19 @@ po::options_description flags() {
       "seed", po::value<uint64_t>(), "seed of the weights")("json", po::bool_switch(),
                                                             "print the summary as JSON");
   return flags;
+}
+
+struct FamilyText {
+  const char *word, *what;
+};
+FamilyText text_of(ModelFamily family) {
+  switch (family) {
+    case ModelFamily::Bert: return {"bert", "BERT for question answering"};
+    case ModelFamily::Albert: return {"albert", "ALBERT for question answering"};
+    case ModelFamily::Vit: return {"vit", "ViT for classification"};
+    case ModelFamily::RoFormerV2: return {"roformer", "RoFormerV2 for classification"};
+  }
+  return {};
 }
 
 Status make_with_progress(const MakeModelOptions& options, const std::string& path) {
@@ -63,21 +76,20 @@ Status run(const po::variables_map& flags) {
   TRY(make_with_progress(options, path));
   std::error_code ignored;
   const auto bytes = static_cast<int64_t>(std::filesystem::file_size(path, ignored));
-  const bool bert = options.family == ModelFamily::Bert;
+  const FamilyText family = text_of(options.family);
   if (flags["json"].as<bool>())
     print_json(
         nlohmann::ordered_json{
-            {"model",      path                      },
-            {"family",     bert ? "bert" : "roformer"},
-            {"layers",     options.layers            },
-            {"hidden",     options.hidden            },
-            {"heads",      options.heads             },
-            {"file_bytes", bytes                     }
+            {"model",      path          },
+            {"family",     family.word   },
+            {"layers",     options.layers},
+            {"hidden",     options.hidden},
+            {"heads",      options.heads },
+            {"file_bytes", bytes         }
     },
         2);
   else
-    print("{}: {}, {} layers, hidden {}, {} heads, {}\n", path,
-          bert ? "BERT for question answering" : "RoFormerV2 for classification", options.layers,
+    print("{}: {}, {} layers, hidden {}, {} heads, {}\n", path, family.what, options.layers,
           options.hidden, options.heads, human_bytes(bytes));
   return {};
 }
@@ -86,7 +98,7 @@ Status run(const po::variables_map& flags) {
 
 Verb make_model_verb() {
   return {"make-model",
-          "write a BERT or RoFormerV2 model with seeded weights",
+          "write a BERT, ALBERT, RoFormerV2 or ViT model with seeded weights",
           "--preset base -o MODEL.onnx",
           "tessera make-model --preset base -o bert.onnx",
           flags,

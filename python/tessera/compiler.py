@@ -204,7 +204,7 @@ def make_model(
     **sizes: int,
 ) -> None:
     """Writes an encoder as an exporter writes it, with seeded weights: ``tiny``, ``mini``,
-    ``minilm``, ``base`` or ``large`` (BERT), or ``roformer-small``.
+    ``minilm``, ``base`` or ``large`` (BERT), ``albert``, ``vit`` or ``roformer-small``.
 
     ``sizes`` override the preset's: ``layers``, ``hidden``, ``heads``, ``ffn``, ``vocab``,
     ``max_position``. Equal arguments give equal bytes."""

@@ -10,6 +10,7 @@
 namespace tessera {
 
 Status make_bert(const MakeModelOptions& options, const std::string& path);
+Status make_vit(const MakeModelOptions& options, const std::string& path);
 Status make_roformer(const MakeModelOptions& options, const std::string& path);
 
 }  // namespace tessera

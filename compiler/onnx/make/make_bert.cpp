@@ -35,7 +35,13 @@ class Bert {
     add_parameters();
     const std::string mask = add_mask();
     std::string x = add_embeddings();
-    for (int64_t layer = 0; layer < o_.layers; ++layer) x = add_layer(layer, x, mask);
+    const bool shares = o_.family == ModelFamily::Albert;
+    for (int64_t layer = 0; layer < o_.layers; ++layer) {
+      next_matrix_ = 0;
+      reuses_ = shares && layer > 0;
+      x = add_layer(shares ? 0 : layer, x, mask);
+    }
+    reuses_ = false;
     add_head(x);
     return b_.write(path);
   }
@@ -73,7 +79,8 @@ class Bert {
     b_.add_weight(embeddings + "token_type_embeddings.weight", {2, o_.hidden}, row);
     add_norm_parameters(embeddings + "LayerNorm");
     const Distribution bias = {0, kBiasDeviation};
-    for (int64_t i = 0; i < o_.layers; ++i) {
+    const int64_t layers = o_.family == ModelFamily::Albert ? 1 : o_.layers;
+    for (int64_t i = 0; i < layers; ++i) {
       const std::string name = layer_name(i);
       for (const char* part : {"query", "key", "value"})
         b_.add_weight(name + "attention.self." + part + ".bias", {o_.hidden}, bias);
@@ -101,7 +108,9 @@ class Bert {
   // trained BERT-base, 0.02 at 768 inputs, so that the spread of what follows is the same at any
   // size.
   std::string times_matrix(const std::string& x, int64_t rows, int64_t columns, double gain = 1) {
+    if (reuses_) return b_.value("MatMul", {x, matrices_[next_matrix_++]});
     const std::string name = "onnx::MatMul_" + std::to_string(weight_number_++);
+    matrices_.push_back(name);
     b_.add_matrix(name, {rows, columns},
                   {0, gain * 0.02 * std::sqrt(768 / static_cast<double>(rows))});
     return b_.value("MatMul", {x, name});
@@ -248,6 +257,10 @@ class Bert {
   const MakeModelOptions& o_;
   ModelBuilder b_;
   int64_t weight_number_;
+  // For layers that share their weights: the first one's matrices, in their order.
+  std::vector<std::string> matrices_;
+  size_t next_matrix_ = 0;
+  bool reuses_ = false;
 };
 
 }  // namespace

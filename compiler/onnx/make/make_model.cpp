@@ -49,15 +49,28 @@ Expected<MakeModelOptions> make_model_preset(const std::string& name) {
     options.family = ModelFamily::RoFormerV2;
     return options;
   }
+  if (name == "albert") {
+    MakeModelOptions options{12, 768, 12, 3072, 30000, 512};
+    options.family = ModelFamily::Albert;
+    options.gelu = GeluForm::Tanh;
+    return options;
+  }
+  if (name == "vit") {
+    MakeModelOptions options{12, 768, 12, 3072, 1000, 197};
+    options.family = ModelFamily::Vit;
+    return options;
+  }
   return Error{"make-model: preset is '" + name +
-                   "', must be tiny, mini, minilm, base, large or roformer-small",
+                   "', must be tiny, mini, minilm, base, large, albert, vit or roformer-small",
                ErrorKind::Usage};
 }
 
 Status make_model(const MakeModelOptions& options, const std::string& path) {
   TRY(check(options));
   switch (options.family) {
-    case ModelFamily::Bert: return make_bert(options, path);
+    case ModelFamily::Bert:
+    case ModelFamily::Albert: return make_bert(options, path);
+    case ModelFamily::Vit: return make_vit(options, path);
     case ModelFamily::RoFormerV2: return make_roformer(options, path);
   }
   return {};

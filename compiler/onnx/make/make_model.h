@@ -6,7 +6,8 @@
 // Bert is for question answering: the very nodes of Hugging Face's exporter at opset 11
 // (transformers.onnx over torch 1.10 naming), positions computed inside, outputs start_logits and
 // end_logits. RoFormerV2 is for classification: no biases, norms of the root mean square, rotary
-// positions, relu; its output is [batch, 2].
+// positions, relu; its output is [batch, 2]. Vit takes pixel_values, f32 [batch, 3, 224, 224], in
+// patches of 16 by 16, and has logits [batch, 1000]; its norms stand before what they normalise.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +20,8 @@ namespace tessera {
 // 0.5 x (1 + erf(x/√2)), as BERT has it, or its approximation by tanh, as BERT's first code had it.
 enum class GeluForm : uint8_t { Erf, Tanh };
 
-enum class ModelFamily : uint8_t { Bert, RoFormerV2 };
+// Albert is Bert with the weights of one layer in all of them.
+enum class ModelFamily : uint8_t { Bert, RoFormerV2, Albert, Vit };
 
 struct MakeModelOptions {
   int64_t layers = 12;
@@ -33,7 +35,8 @@ struct MakeModelOptions {
   ModelFamily family = ModelFamily::Bert;
 };
 
-// tiny, mini, minilm, base or large (Bert), or roformer-small; any other is a Usage error.
+// tiny, mini, minilm, base or large (Bert), albert, vit, or roformer-small; any other is a Usage
+// error.
 Expected<MakeModelOptions> make_model_preset(const std::string& name);
 
 // Equal options give equal bytes, on any host. Errors: sizes that do not fit each other (Usage), a

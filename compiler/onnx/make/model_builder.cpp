@@ -34,8 +34,9 @@ ModelBuilder::ModelBuilder(uint64_t seed, std::string doc, int64_t opset) : seed
   graph().set_name("torch-jit-export");
 }
 
-void ModelBuilder::add_input(const std::string& name, int32_t type) {
-  describe(*graph().add_input(), name, type, {"batch", "sequence"});
+void ModelBuilder::add_input(const std::string& name, int32_t type,
+                             const std::vector<std::string>& dims) {
+  describe(*graph().add_input(), name, type, dims);
 }
 
 void ModelBuilder::add_output(const std::string& name, int32_t type,

@@ -20,8 +20,9 @@ class ModelBuilder {
   ModelBuilder(uint64_t seed, std::string doc, int64_t opset);
 
   ::onnx::GraphProto& graph() { return *model_.mutable_graph(); }
-  // Of [batch, sequence] or, where `dims` says so, of other named or fixed dimensions.
-  void add_input(const std::string& name, int32_t type);
+  // Of named or fixed dimensions.
+  void add_input(const std::string& name, int32_t type,
+                 const std::vector<std::string>& dims = {"batch", "sequence"});
   void add_output(const std::string& name, int32_t type, const std::vector<std::string>& dims);
 
   // A node of its type and number, constants among them, and the name of its value.
