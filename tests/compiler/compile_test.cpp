@@ -157,6 +157,32 @@ TEST(Compile, a_model_too_large_for_the_tiles_is_compiled_and_said_to_be) {
   EXPECT_THAT(result.executable.report, HasSubstr("\"fits\": false"));
 }
 
+TEST(Compile, only_fit_plans_with_a_smaller_share_than_was_asked_for) {
+  constexpr const char* kMatmul = R"(graph @f(%x: f16[512,1024]) {
+    %w = constant {value=0.5} : f16[1024,512]
+    %m = matmul %x, %w : f16[512,512]
+    return %m
+  })";
+  CompileOptions options = test_options();
+  bool was_needed = false;
+  for (int64_t bytes = 2'000'000; bytes > 400'000 && !was_needed; bytes -= 100'000) {
+    options.target.bytes_per_tile = bytes;
+    options.fit = false;
+    const CompileResult asked = compiled(kMatmul, options);
+    EXPECT_EQ(asked.planned_proportion, options.available_memory_proportion);
+    options.fit = true;
+    const CompileResult fitted = compiled(kMatmul, options);
+    if (!asked.out_of_memory.has_value()) {
+      EXPECT_EQ(print(fitted.executable.program), print(asked.executable.program));
+    } else if (!fitted.out_of_memory.has_value()) {
+      EXPECT_LT(fitted.planned_proportion, options.available_memory_proportion);
+      EXPECT_LE(fitted.executable.metadata.memory.peak_bytes, bytes);
+      was_needed = true;
+    }
+  }
+  EXPECT_TRUE(was_needed);
+}
+
 TEST(Compile, a_missing_model_is_an_error_that_names_it) {
   const Expected<CompileResult> result = compile("/no/such/model.onnx", test_options());
   ASSERT_FALSE(result.ok());

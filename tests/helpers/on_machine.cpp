@@ -22,8 +22,11 @@ Expected<std::shared_ptr<Jit>> shared_jit() {
 
 Expected<std::vector<Array>> run_on_machine(const Graph& graph,
                                             const std::map<std::string, Array>& inputs,
-                                            const Target& target, const MachineOptions& options) {
-  Lowered lowered = TRY(lower(graph, {.target = target}));
+                                            const Target& target, const MachineOptions& options,
+                                            double available_memory_proportion) {
+  LowerOptions lowering{.target = target};
+  lowering.available_memory_proportion = available_memory_proportion;
+  Lowered lowered = TRY(lower(graph, lowering));
   TRY(verify_program(lowered.program, check_compute_set));
   auto executable = std::make_shared<Executable>();
   executable->program = std::move(lowered.program);

@@ -16,6 +16,7 @@ namespace tessera::e2e {
 Expected<std::vector<Array>> run_on_machine(const Graph& graph,
                                             const std::map<std::string, Array>& inputs,
                                             const Target& target,
-                                            const MachineOptions& options = {});
+                                            const MachineOptions& options = {},
+                                            double available_memory_proportion = 0.6);
 
 }  // namespace tessera::e2e

@@ -9,6 +9,7 @@
 
 #include "codelets/codelet.h"
 #include "cost/cost.h"
+#include "cost/host_io.h"
 #include "ir/text.h"
 #include "program/text.h"
 #include "program/verify.h"
@@ -200,6 +201,20 @@ TEST(Lower, parts_of_the_rows_receive_the_weights_once) {
   ASSERT_GT(products.size(), 1u);
   EXPECT_LT(products[1].exchange_bytes, products[0].exchange_bytes);
   EXPECT_LT(products[1].exchange, products[0].exchange);
+}
+
+TEST(Lower, streams_that_the_tiles_only_cast_travel_as_halves) {
+  const auto bytes = [](const std::string& more) {
+    return stream_bytes(program_of("graph @f(%x: f32[64,64], %w: f16[64,64]) {" + more +
+                                   "%h = cast %x {to=\"f16\"} : f16[64,64]"
+                                   "%m = matmul %h, %w : f16[64,64]"
+                                   "%y = cast %m {to=\"f32\"} : f32[64,64]"
+                                   "return %y" +
+                                   (more.empty() ? "}" : ", %e }")));
+  };
+  EXPECT_EQ(bytes(""), 3 * 64 * 64 * 2);
+  // What is also computed with as f32 does not: x, beside a result of its own.
+  EXPECT_EQ(bytes("%e = exp %x : f32[64,64] "), 64 * 64 * (4 + 2 + 2 + 4));
 }
 
 TEST(Lower, more_tiles_are_never_slower_beyond_their_syncs) {

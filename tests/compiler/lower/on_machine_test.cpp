@@ -69,8 +69,10 @@ INSTANTIATE_TEST_SUITE_P(, LowerOpsOnMachine, ::testing::ValuesIn(read_stories()
 struct Turns {
   bool rows = false, terms = false;
 };
-Turns turns_of(const Graph& graph, const Target& target) {
-  const Expected<Lowered> lowered = lower(graph, {.target = target});
+Turns turns_of(const Graph& graph, double proportion) {
+  LowerOptions options{.target = *target_preset("test")};
+  options.available_memory_proportion = proportion;
+  const Expected<Lowered> lowered = lower(graph, options);
   EXPECT_TRUE(lowered.ok());
   std::map<std::string, int> products;
   Turns turns;
@@ -99,18 +101,18 @@ TEST(LowerOnMachine, a_matmul_in_turns_has_the_sums_of_one_at_once) {
     const auto at_once = e2e::run_on_machine(*graph, inputs, *target_preset("test"), {});
     ASSERT_TRUE(at_once.ok()) << at_once.error().message;
     Turns seen;
-    for (const int64_t bytes : {20000, 40000, 60000, 80000, 120000, 160000, 240000, 320000}) {
-      Target small = *target_preset("test");
-      small.bytes_per_tile = bytes;
-      const Turns turns = turns_of(*graph, small);
+    for (const double bytes : {20e3, 40e3, 60e3, 80e3, 120e3, 160e3, 240e3, 320e3}) {
+      const Target target = *target_preset("test");
+      const double share = bytes / static_cast<double>(target.bytes_per_tile);
+      const Turns turns = turns_of(*graph, share);
       seen = {seen.rows || turns.rows, seen.terms || turns.terms};
-      const auto in_turns = e2e::run_on_machine(*graph, inputs, small, {});
+      const auto in_turns = e2e::run_on_machine(*graph, inputs, target, {}, share);
       ASSERT_TRUE(in_turns.ok()) << in_turns.error().message;
       const double worst = difference((*in_turns)[0], (*at_once)[0]);
-      EXPECT_LE(worst, dtype == "f16" ? 2e-2 : 0) << bytes;
+      EXPECT_LE(worst, dtype == "f16" ? 6e-2 : 0) << bytes;  // halves of sums up to 40
     }
     EXPECT_TRUE(seen.rows) << dtype;
-    EXPECT_TRUE(seen.terms) << dtype;
+    EXPECT_EQ(seen.terms, dtype == "f16");  // floats: only where their sums are cut at all
   }
 }
 
