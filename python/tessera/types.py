@@ -165,6 +165,10 @@ class CompileOptions(TypedDict, total=False):
     #: Share of a tile that one matmul's operands may take, above 0 and at most 1. The default:
     #: 0.6.
     available_memory_proportion: float
+    #: Where a tile does not hold the plan, plan again with the largest smaller
+    #: available_memory_proportion that it holds; without, that is out of memory, as in Poplar. The
+    #: default: False.
+    fit: bool
     #: Weights lie interleaved, and the matrix unit loads 16 bytes of them a cycle. The default:
     #: False.
     use_128bit_conv_unit_load: bool
