@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 
+#include "codelets/codelet.h"
 #include "cost/kept.h"
 #include "program/overlap.h"
 
@@ -129,8 +130,9 @@ Status add_loads(const Transfer& transfer, const Variable& variable, Receipt rec
 bool takes_room_of_keys(const Superstep& step, const Transfer& transfer) {
   constexpr size_t kKeys = 1, kValues = 2;
   const std::vector<Operand>& operands = step.compute.operands;
-  if (step.compute.codelet != "attention" || transfer.region != operands[kValues].region)
-    return false;
+  const Codelet* codelet = find_codelet(step.compute.codelet);
+  if (codelet == nullptr || codelet->role != Role::Attention) return false;
+  if (transfer.region != operands[kValues].region) return false;
   return std::ranges::any_of(
       step.exchange, [&](const Transfer& other) { return other.region == operands[kKeys].region; });
 }
