@@ -231,7 +231,8 @@ Status parse_option(const std::string& where, const OptionWords& words, Parallel
 }
 
 Status parse_option(const std::string& where, const OptionWords& words, ManualSharding& value) {
-  value = TRY(parse_sharding(where, words));
+  const bool is_empty = std::ranges::all_of(words, &std::string::empty);
+  value = is_empty ? ManualSharding{} : TRY(parse_sharding(where, words));
   return {};
 }
 

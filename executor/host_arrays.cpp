@@ -32,13 +32,15 @@ Error bad_value(const Anchor& anchor, const std::string& value, int64_t i,
                ErrorKind::Failed, rejection::kOutOfRange};
 }
 
-enum class Wide : uint8_t { No, Int64, Float32, Bool };
+enum class Wide : uint8_t { No, Int64, Float32, Bool, Int8, UInt8 };
 
 // How the array differs from the anchor, or an error where the machine cannot take it.
 Expected<Wide> width_of(const Anchor& anchor, const InputView& view) {
   const bool i32 = anchor.dtype == DType::I32, f16 = anchor.dtype == DType::F16;
   if (i32 && view.dtype == DType::I32 && view.wide) return Wide::Int64;
   if (i32 && view.dtype == DType::Bool && !view.wide) return Wide::Bool;
+  if (i32 && view.dtype == DType::I8 && !view.wide) return Wide::Int8;
+  if (i32 && view.dtype == DType::U8 && !view.wide) return Wide::UInt8;
   if (f16 && view.dtype == DType::F16 && view.wide) return Wide::Float32;
   if (f16 && view.dtype == DType::F32 && !view.wide) return Wide::Float32;
   if (view.dtype == anchor.dtype && !view.wide) return Wide::No;
@@ -55,7 +57,9 @@ int64_t bytes_each(const Anchor& anchor, Wide wide) {
     case Wide::No: return size_of(anchor.dtype);
     case Wide::Int64: return 8;
     case Wide::Float32: return 4;
-    case Wide::Bool: return 1;
+    case Wide::Bool:
+    case Wide::Int8:
+    case Wide::UInt8: return 1;
   }
   return 0;
 }
@@ -92,6 +96,13 @@ Status count_bools(const Anchor& anchor, const InputView& view, std::span<std::b
   return {};
 }
 
+template <class Byte>
+Status widen_bytes(const Anchor& anchor, const InputView& view, std::span<std::byte> to) {
+  for (int64_t i = 0; i < elements(anchor.shape); ++i)
+    store(to, i, int32_t{load<Byte>(view.bytes, i)});
+  return {};
+}
+
 // Infinities and NaNs are the caller's; a number that would become one is refused.
 Status narrow_floats(const Anchor& anchor, const InputView& view, std::span<std::byte> to) {
   for (int64_t i = 0; i < elements(anchor.shape); ++i) {
@@ -110,6 +121,8 @@ Status convert(Wide wide, const Anchor& anchor, const InputView& view, std::span
     case Wide::Int64: return narrow_integers(anchor, view, to);
     case Wide::Float32: return narrow_floats(anchor, view, to);
     case Wide::Bool: return count_bools(anchor, view, to);
+    case Wide::Int8: return widen_bytes<int8_t>(anchor, view, to);
+    case Wide::UInt8: return widen_bytes<uint8_t>(anchor, view, to);
   }
   return {};
 }

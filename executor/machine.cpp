@@ -113,7 +113,6 @@ std::vector<Buffer> shares_of(std::span<const Buffer> buffers, int64_t i, int64_
 }
 
 UsedCells share_of(const UsedCells& used, int64_t i, int64_t replicas) {
-  if (replicas == 1) return used;
   const int64_t cells = std::ssize(used) / replicas;
   return {used.begin() + i * cells, used.begin() + (i + 1) * cells};
 }
@@ -178,6 +177,10 @@ Status Machine::run(std::span<const std::span<const std::byte>> inputs,
       normal;  // mostly there is nothing to change, and nothing is allocated
   if (any_has_subnormals(program, inputs)) inputs = normal.emplace(program, inputs).get();
   const KernelFloatMode mode;
+  if (replicas == 1) {  // as it is, so that nothing is allocated
+    TRY(impl_->engine->run(inputs, outputs, used, impl_->seconds));
+    return check_whole(*impl_->executable);
+  }
   for (int64_t i = 0; i < replicas; ++i) {
     const auto in = shares_of(inputs, i, replicas);
     const auto out = shares_of(outputs, i, replicas);

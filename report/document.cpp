@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <filesystem>
+
 #include "report/compare.h"
 #include "report/logs.h"
 #include "report/machine.h"
@@ -30,7 +32,11 @@ Json made_visible(const Json& json, std::string_view of = {}) {
 }
 
 std::string title_of(const ReportInputs& inputs) {
-  if (!inputs.executables.empty()) return inputs.executables[0].executable.metadata.model_name;
+  if (!inputs.executables.empty()) {
+    const ReportedExecutable& first = inputs.executables[0];
+    const std::string& label = first.executable.metadata.label;
+    return label.empty() ? std::filesystem::path(first.file).filename().string() : label;
+  }
   if (!inputs.logs.empty()) return inputs.logs[0].file;
   return inputs.run ? inputs.run->file : inputs.bench->file;
 }

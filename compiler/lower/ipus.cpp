@@ -47,7 +47,7 @@ void Lowering::keep_constants(Values& values, Values& kept) const {
   }
 }
 
-void Lowering::move_to(const Placement& placement) {
+void Lowering::move_to(const NodePlace& placement) {
   if (placement.ipu != placement_.ipu) {
     auto& left = constants_elsewhere_[placement_.ipu];
     keep_constants(values_, left.first);

@@ -17,12 +17,12 @@
 namespace tessera {
 
 // Where a node is computed, in a Program for several IPUs.
-struct Placement {
+struct NodePlace {
   int64_t ipu = 0;
   int64_t stage = 0;  // of the pipeline
   int64_t part = 0;   // parts are lowered one after the other; a later one only reads earlier ones
 };
-using Placements = std::unordered_map<const Node*, Placement>;
+using Placements = std::unordered_map<const Node*, NodePlace>;
 
 // The choices that a Program is planned by.
 struct LowerOptions {

@@ -13,7 +13,7 @@ Error usage(const std::string& what) {
 }
 
 // The node and all behind it that nobody has placed.
-void place_all(const Node* node, const Placement& place, Placements& placements) {
+void place_all(const Node* node, const NodePlace& place, Placements& placements) {
   std::vector<const Node*> next{node};
   while (!next.empty()) {
     const Node* at = next.back();
@@ -55,7 +55,7 @@ Expected<Placements> cut_by_hand(const Graph& graph, const std::vector<ShardCut>
     for (ShardCut& cut : asked) cut.stage = 0;
   if (pipelined) TRY(check_cuts(asked, ipus));
   Placements placements;
-  Placement place;
+  NodePlace place;
   for (const ShardCut& cut : asked) {
     if (cut.ipu >= ipus)
       return check_cuts(

@@ -49,9 +49,9 @@ struct Lowering {
   // Tiles of the IPU that is being planned for, and the first of them.
   int64_t tiles() const { return program.target.tiles; }
   TileId origin() const { return TileId{static_cast<uint32_t>(placement_.ipu * tiles())}; }
-  const Placement& placement() const { return placement_; }
+  const NodePlace& placement() const { return placement_; }
   // What is lowered from here on is computed there.
-  void move_to(const Placement& placement);
+  void move_to(const NodePlace& placement);
   // The region, of a copy on this IPU where the variable lies on another: copied once.
   Region landed(const Region& region);
   // Bytes of a tile that one operation may fill with what it works on.
@@ -109,7 +109,7 @@ struct Lowering {
   void count_constants(const Placements& placements);
 
   Values values_, packed_;
-  Placement placement_;
+  NodePlace placement_;
   // By IPU: values of constants that lie there, while another IPU is planned for. Each IPU has
   // its own copy of a constant.
   std::map<int64_t, std::pair<Values, Values>> constants_elsewhere_;

@@ -64,7 +64,7 @@ class InMemory(unittest.TestCase):
             answers = runner.run(tiny.batch())
             for name, array in other.run(tiny.batch()).items():
                 np.testing.assert_array_equal(answers[name], array)
-            self.assertRegex(repr(runner), "<tessera.ModelRunner of tiny.onnx>")
+            self.assertRegex(repr(runner), "<tessera.ModelRunner of main>")
         self.assertEqual(repr(runner), "<tessera.ModelRunner, closed>")
         damaged = bytearray(made.to_bytes())
         damaged[len(damaged) // 2] ^= 1

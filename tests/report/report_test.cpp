@@ -111,7 +111,7 @@ TEST(Report, the_blocks_of_a_variable_add_up_to_its_bytes) {
 
 TEST(Report, hostile_names_are_text) {
   Executable executable = tiny_executable(kPricedProgram);
-  executable.metadata.model_name = "</script><img src=x>\u202e&\x1b";
+  executable.metadata.label = "</script><img src=x>\u202e&\x1b";
   executable.program.supersteps[0].origin = {"<!--<script>"};
   const Json document = document_of(inputs_of(executable));
   EXPECT_EQ(document["title"], "</script><img src=x>\\u202e&\\x1b");

@@ -146,6 +146,8 @@ TEST_F(Terminal, every_verb_prints_plain_text) {
   plain({"report", popef, "-o", path("turned.html")});
   plain({"report", path(kEscape)});
   plain({"serve", kEscape});
+  plain({"sweep", kEscape, "--" + kEscape});
+  plain({"text", kEscape});
   plain({"requests", path(kEscape), "-o", path(kEscape)});
   plain({"make-model", "--preset", kEscape, "-o", path("m.onnx")});
   plain({"verify", path(kEscape)});

@@ -210,9 +210,9 @@ TEST(MakeBert, presets_are_the_published_sizes) {
   EXPECT_EQ(make_model_preset("base")->hidden, 768);
   EXPECT_EQ(make_model_preset("large")->layers, 24);
   EXPECT_EQ(make_model_preset("mini")->hidden, 256);
-  EXPECT_EQ(
-      make_model_preset("huge").error().message,
-      "make-model: preset is 'huge', must be tiny, mini, minilm, base, large or roformer-small");
+  EXPECT_EQ(make_model_preset("huge").error().message,
+            "make-model: preset is 'huge', must be tiny, mini, minilm, base, large, albert, vit or "
+            "roformer-small");
 }
 
 TEST(MakeBert, sizes_that_do_not_fit_are_usage_errors) {
