@@ -59,8 +59,8 @@ VertexOperand operand_of(const Shape& size, std::byte* bytes) {
   return operand;
 }
 
-// What operands hold. A kernel that took longer for some of them would let a model's weights, or a
-// caller's input, decide how long a batch takes.
+// The numbers in a kernel's operands. A kernel that took longer for some of them would let a
+// model's weights, or a caller's input, decide how long a batch takes.
 struct Data {
   const char* name;
   std::function<float(int64_t)> value;  // of element i
@@ -107,7 +107,7 @@ class Vertex {
   double compile_seconds() const { return compile_seconds_; }
 
  private:
-  // Of the last operand.
+  // Writes element i of the last operand.
   void store(DType dtype, float value, int64_t i) {
     std::byte* const to = memory_.back().data() + i * size_of(dtype);
     const uint16_t half = to_half(value);

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// What serving costs: the server in this process, its clients on real sockets beside it, compared
-// with the same requests handed to the same kind of PackRunner directly.
+// This bench measures the cost of serving. The server runs in this process, and its clients use
+// real sockets; the same requests go to the same kind of PackRunner directly, for comparison.
 #include <fmt/format.h>
 #include <sys/resource.h>
 
 #include <atomic>
 #include <cmath>
-#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <iostream>
@@ -17,6 +16,7 @@
 #include "bench/load/clients.h"
 #include "bench/speed/bench.h"
 #include "bench/speed/workload.h"
+#include "bench/temporary_folder.h"
 #include "server/server.h"
 #include "serving/pack_runner.h"
 
@@ -30,8 +30,8 @@ using Clock = std::chrono::steady_clock;
 constexpr const char* kModel = "bert";
 
 struct Flags {
-  int64_t requests = 20'000;  // mixed ones
-  int64_t connections = 10'000;
+  int requests = 20'000;  // mixed ones
+  int connections = 10'000;
   int rounds = 5;
   int callers = 32;
   bool json = false;
@@ -357,9 +357,9 @@ po::options_description command_flags() {
   flags.add_options()("only", po::value<std::string>(),
                       "one of overhead, tokens, connections, mixed")(
       "json", po::bool_switch(), "print JSON")("rounds", po::value<int>(), "5 unless given")(
-      "requests", po::value<int64_t>(), "of the section mixed; 20,000 unless given")(
-      "connections", po::value<int64_t>(), "10,000 unless given")("callers", po::value<int>(),
-                                                                  "at once; 32 unless given");
+      "requests", po::value<int>(), "of the section mixed; 20,000 unless given")(
+      "connections", po::value<int>(), "10,000 unless given")("callers", po::value<int>(),
+                                                              "at once; 32 unless given");
   return flags;
 }
 
@@ -376,14 +376,6 @@ void print_help() {
   fmt::print("\nexample: bench_server --only mixed --requests 1000000\n");
 }
 
-template <class T>
-Status set_positive(const po::variables_map& map, const char* flag, T& value) {
-  if (!map.contains(flag)) return {};
-  value = map[flag].as<T>();
-  if (value >= 1) return {};
-  return Error{fmt::format("--{}: {}, must be at least 1", flag, value), ErrorKind::Usage};
-}
-
 Status run(const po::variables_map& map) {
   Flags flags;
   flags.json = map["json"].as<bool>();
@@ -393,15 +385,9 @@ Status run(const po::variables_map& map) {
   TRY(set_positive(map, "callers", flags.callers));
   const std::string only = map.contains("only") ? map["only"].as<std::string>() : "";
 
-  std::string folder = std::filesystem::temp_directory_path().string() + "/bench_server.XXXXXX";
-  if (::mkdtemp(folder.data()) == nullptr)
-    return Error{"no temporary folder can be made, must be for models"};
-  const auto remove = [](const std::string* path) {
-    std::error_code ignored;
-    std::filesystem::remove_all(*path, ignored);
-  };
-  const std::unique_ptr<std::string, decltype(remove)> owner(&folder, remove);
-  const auto bench = TRY(speed::Bench::create(folder, {}));
+  const TemporaryFolder folder("bench_server");
+  if (folder.path().empty()) return Error{"no temporary folder can be made, must be for models"};
+  const auto bench = TRY(speed::Bench::create(folder.path(), {}));
   const auto popef_of = [&](const std::string& preset, int64_t rows,
                             int64_t length) -> Expected<std::string> {
     CompileOptions options = speed::bert_options(rows, length);

@@ -14,6 +14,7 @@
 
 #include "bench/command_line.h"
 #include "bench/speed/bench.h"
+#include "bench/temporary_folder.h"
 
 namespace tessera::speed {
 namespace {
@@ -82,13 +83,6 @@ void print_help() {
 
 Error usage(std::string message) { return {std::move(message), ErrorKind::Usage}; }
 
-Status set_positive(const po::variables_map& map, const char* flag, int& value) {
-  if (!map.count(flag)) return {};
-  value = map[flag].as<int>();
-  if (value > 0) return {};
-  return usage(fmt::format("--{}: {}, must be a positive whole number", flag, value));
-}
-
 Expected<std::vector<std::string>> section_names(const std::string& text) {
   std::vector<std::string> names;
   std::istringstream stream(text);
@@ -152,22 +146,6 @@ double own_seconds() {
   return sum;
 }
 
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string pattern = std::filesystem::temp_directory_path().string() + "/bench_speed.XXXXXX";
-    if (::mkdtemp(pattern.data()) != nullptr) path_ = pattern;
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
-  }
-  const std::string& path() const { return path_; }  // "" where none could be made
-
- private:
-  std::string path_;
-};
-
 Status run_sections(Bench& bench, const Flags& flags, double& foreign) {
   const Others others;
   const double own = own_seconds();
@@ -189,7 +167,7 @@ Status run_sections(Bench& bench, const Flags& flags, double& foreign) {
 
 Status run(const po::variables_map& map) {
   const Flags flags = TRY(flags_of(map));
-  const TemporaryFolder folder;
+  const TemporaryFolder folder("bench_speed");
   if (folder.path().empty()) return Error{"no temporary folder can be made, must be for models"};
   const std::unique_ptr<Bench> bench = TRY(Bench::create(folder.path(), flags.bench));
   if (!flags.json)

@@ -21,6 +21,14 @@ int fail(const BenchCommand& command, const std::string& message, ErrorKind kind
 
 }  // namespace
 
+Status set_positive(const po::variables_map& map, const char* flag, int& value) {
+  if (!map.contains(flag)) return {};
+  value = map[flag].as<int>();
+  if (value > 0) return {};
+  return Error{fmt::format("--{}: {}, must be a positive whole number", flag, value),
+               ErrorKind::Usage};
+}
+
 int bench_main(const BenchCommand& command, int argc, char** argv) {
   po::options_description flags;
   flags.add(command.flags).add_options()("help,h", "show this help");

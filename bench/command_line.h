@@ -16,6 +16,9 @@ struct BenchCommand {
   std::function<Status(const tools::po::variables_map&)> run;
 };
 
+// A flag's number, if it was given; it must be at least 1.
+Status set_positive(const tools::po::variables_map& map, const char* flag, int& value);
+
 // Parses, and runs or prints help. Errors go to stderr, their kind is the exit code.
 int bench_main(const BenchCommand& command, int argc, char** argv);
 

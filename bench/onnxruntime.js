@@ -12,7 +12,7 @@
 // Prints one JSON object.
 //
 // --serve is for bench_speed: one JSON object a line in, one out. {"run": [{"length": 256, "lengths":
-// [17, 203]}, …]} runs BERT's inputs of so many rows, padded to that length, and answers with the
+// [17, 203]}, …]} runs BERT's inputs, a row for each of lengths, padded to length, and answers with the
 // seconds of each run; {"peak_resident": true} asks for memory. It ends with its input.
 'use strict';
 const fs = require('fs');

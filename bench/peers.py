@@ -5,9 +5,10 @@
     peers.py ENGINE MODEL.onnx [--threads N] [--size LAYERS,HIDDEN,HEADS,FFN] [--keep INT8.onnx]
 
 For bench_speed: one JSON object a line in, one out. {"run": [{"length": 256, "lengths": [17, 203]},
-...]} answers BERT's inputs of so many rows, padded to that length, and says {"seconds": [...]} that
-they took: of each batch, or in all where an engine works on several at once. Feeds are made before
-the clock starts. {"peak_resident": true} asks for memory. It ends with its input.
+...]} asks for batches of BERT's inputs: a row for each of `lengths`, padded to `length`. The answer
+{"seconds": [...]} has a time for each batch, or one for all where an engine works on several at
+once. Feeds are made before the clock starts. {"peak_resident": true} asks for memory. The program
+ends with its input.
 
 Engines; each needs its package from PyPI (scripts/setup peers):
 

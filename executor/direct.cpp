@@ -51,7 +51,8 @@ class DirectEngine : public Engine {
   Status compile();
   Status check_all_inside() const;
   Expected<int64_t> cut(DirectStep& step, RunWork& work);
-  Expected<Calls> calls_of(const DirectStep& step, const std::vector<JoinedVertex>& vertices,
+  std::vector<JoinedVertex> pieces_of(const std::vector<JoinedVertex>& vertices) const;
+  Expected<Calls> calls_of(const DirectStep& step, const std::vector<JoinedVertex>& pieces,
                            int64_t& scratch_bytes) const;
   Expected<int64_t> cut_short();
   size_t count_for(const UsedCells& used) const;
@@ -146,13 +147,17 @@ Status DirectEngine::compile() {
   return {};
 }
 
+std::vector<JoinedVertex> DirectEngine::pieces_of(const std::vector<JoinedVertex>& vertices) const {
+  if (vertices.empty()) return {};
+  return cut_into_pieces(vertices, parts_.pool.size(), parts_.small_pieces ? 1 : kLeastWork);
+}
+
+// Raises `scratch_bytes` to what these pieces need.
 Expected<Calls> DirectEngine::calls_of(const DirectStep& step,
-                                       const std::vector<JoinedVertex>& vertices,
+                                       const std::vector<JoinedVertex>& pieces,
                                        int64_t& scratch_bytes) const {
   Calls calls;
-  if (vertices.empty()) return calls;
-  const int64_t least_work = parts_.small_pieces ? 1 : kLeastWork;
-  for (const JoinedVertex& piece : cut_into_pieces(vertices, parts_.pool.size(), least_work)) {
+  for (const JoinedVertex& piece : pieces) {
     TRY(check_piece(step, piece));
     for (const JoinedOperand& operand : piece.operands)
       calls.operands.push_back(operand_over(operand, base_[static_cast<size_t>(operand.variable)]));
@@ -185,7 +190,7 @@ Expected<int64_t> DirectEngine::cut_short() {
     step.zeros = found[s].zeros;
     for (const int64_t rows : row_counts_) {
       step.short_calls.push_back(
-          TRY(calls_of(step, first_rows(step.vertices, found[s], rows), scratch_bytes)));
+          TRY(calls_of(step, pieces_of(first_rows(step.vertices, found[s], rows)), scratch_bytes)));
       const size_t operands = step.short_calls.back().operands.size();
       TRY(budget_.spend(static_cast<int64_t>(operands * sizeof(VertexOperand)),
                         "loading its vertices"));
@@ -197,9 +202,9 @@ Expected<int64_t> DirectEngine::cut_short() {
 // Returns the scratch that the step's pieces need.
 Expected<int64_t> DirectEngine::cut(DirectStep& step, RunWork& work) {
   int64_t scratch_bytes = 0;
-  step.calls = TRY(calls_of(step, step.vertices, scratch_bytes));
-  const int64_t least_work = parts_.small_pieces ? 1 : kLeastWork;
-  for (const JoinedVertex& piece : cut_into_pieces(step.vertices, parts_.pool.size(), least_work)) {
+  const std::vector<JoinedVertex> pieces = pieces_of(step.vertices);
+  step.calls = TRY(calls_of(step, pieces, scratch_bytes));
+  for (const JoinedVertex& piece : pieces) {
     for (const JoinedOperand& operand : piece.operands)
       host_work_.operand_bytes += elements(operand.box) * size_of(operand.dtype);
     work.add(work_of(piece));

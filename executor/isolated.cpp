@@ -11,6 +11,7 @@
 #include <cstring>
 #include <optional>
 
+#include "cost/kept.h"
 #include "executor/engine.h"
 #include "executor/host_memory.h"
 #include "executor/index_check.h"
@@ -247,15 +248,18 @@ void IsolatedEngine::to_host(VariableId id, std::span<std::byte> bytes) const {
 }
 
 // Delivers to every receiver, from the blocks alone. Returns the bytes that changed tiles: what
-// lies on the receiver's tile already is copied there for free.
+// lies on the receiver's tile already is copied there for free, and what an earlier turn received
+// has stayed (cost/kept.h).
 Expected<int64_t> IsolatedEngine::exchange(const Superstep& step, const Deadline& deadline) {
   int64_t moved = 0;
+  const Superstep* before = turn_before(parts_.executable.program, step);
   for (std::vector<Delivery>& tile : deliveries_) tile.clear();
   for (const Transfer& transfer : step.exchange) {
     const Region& region = transfer.region;
     const Mapping& mapping = variable(region.variable).mapping;
     const std::vector<Piece>& blocks = blocks_[static_cast<size_t>(region.variable)];
     const int64_t element_bytes = size_of(variable(region.variable).dtype);
+    const bool stayed = is_kept(before, transfer);
     for (int64_t k = 0; k < vertex_count(transfer.grid); ++k) {
       TRY(deadline.check("run"));
       const int64_t tile = transfer.grid.first.value + k;
@@ -264,7 +268,8 @@ Expected<int64_t> IsolatedEngine::exchange(const Superstep& step, const Deadline
       for (const Source& source : sources_of(mapping, region.view, box)) {
         const Piece& from = blocks[static_cast<size_t>(source.block)];
         const int64_t copied = copy_common(from, piece, element_bytes);
-        if (mapping.first.value + source.block != tile) moved += copied * element_bytes;
+        const bool is_here = mapping.first.value + source.block == tile;
+        if (!is_here && !stayed) moved += copied * element_bytes;
       }
       deliveries_[static_cast<size_t>(tile)].push_back({region.variable, std::move(piece)});
     }

@@ -14,7 +14,7 @@ using llvm::Value;
 
 constexpr int kSums = 16;
 
-// What the host has for `lanes` sums at once.
+// The host's instructions for `lanes` sums at once.
 struct Instruction {
   int lanes;
   llvm::Intrinsic::ID dots = llvm::Intrinsic::not_intrinsic;   // four bytes by four, and a sum

@@ -101,7 +101,7 @@ class NormalInputs {
   std::vector<std::shared_ptr<std::byte[]>> copies_;
 };
 
-// Of each buffer the rows of replica `i`.
+// Each buffer's rows for replica `i`.
 template <class Buffer>
 std::vector<Buffer> shares_of(std::span<const Buffer> buffers, int64_t i, int64_t replicas) {
   std::vector<Buffer> shares;
@@ -173,8 +173,7 @@ Status Machine::run(std::span<const std::span<const std::byte>> inputs,
   const int64_t replicas = impl_->executable->metadata.replication_factor;
   TRY(check_buffers(program, program.inputs, inputs, replicas, "input"));
   TRY(check_buffers(program, program.outputs, outputs, replicas, "output"));
-  std::optional<NormalInputs>
-      normal;  // mostly there is nothing to change, and nothing is allocated
+  std::optional<NormalInputs> normal;  // mostly there is nothing to change or to allocate
   if (any_has_subnormals(program, inputs)) inputs = normal.emplace(program, inputs).get();
   const KernelFloatMode mode;
   if (replicas == 1) {  // as it is, so that nothing is allocated

@@ -86,7 +86,7 @@ class Analysis {
     return {letter, made.view[static_cast<size_t>(d)] / rows_};
   }
 
-  // What it writes are the cells of a batch, whatever it reads.
+  // Does the vertex write the cells of a batch, whatever it reads?
   static bool packs(const JoinedVertex& vertex) { return vertex.codelet->role == Role::Packing; }
 
   static bool is_cut(const JoinedVertex& vertex, char letter) {
@@ -135,9 +135,11 @@ class Analysis {
 
 std::optional<BatchRows> batch_rows_of(const Executable& executable) {
   const PackingContract& packing = executable.metadata.packing;
-  if (packing.rows < 2 || packing.row_length < 1) return {};
+  if (packing.row_length < 1) return {};
   if (packing.form == PackingForm::None && packing.request_size == RequestSize::Batch) return {};
-  return BatchRows{packing.rows, packing.row_length};
+  const int64_t rows = packing.rows / executable.metadata.replication_factor;  // of the Program's
+  if (rows < 2) return {};
+  return BatchRows{rows, packing.row_length};
 }
 
 std::vector<VariableId> row_inputs_of(const Executable& executable, const BatchRows& batch) {

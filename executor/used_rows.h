@@ -3,9 +3,9 @@
 //
 // A batch is [rows,length] cells, and requests fill its first rows. Along the rows vertices mostly
 // do not depend on each other (Extents), so a superstep may stop behind the last row that is used.
-// What the rows behind it hold in an activation is then nothing: no superstep that stops reads it,
-// and for those that read all rows, and for the caller, it is zeros. Nothing here trusts a file:
-// which rows a vertex reads follows from its boxes.
+// The rows behind it are then not computed. Supersteps that stop do not read them; supersteps that
+// read all rows, and the caller, find zeros there. Nothing here trusts a file: a vertex's boxes say
+// which rows it reads.
 #pragma once
 
 #include <optional>
@@ -20,7 +20,8 @@ namespace tessera {
 struct BatchRows {
   int64_t rows = 0, length = 0;
 };
-// Of an executable whose inputs say so; none where there is one row.
+// The rows that one run of the Program has; nothing where they are not independent, or fewer
+// than 2.
 std::optional<BatchRows> batch_rows_of(const Executable& executable);
 
 // Where a joined vertex has the rows of its batch.
@@ -43,12 +44,12 @@ std::vector<ShortStep> short_steps(const Program& program, std::span<const Whole
 // The inputs of one value, or line of values, for each cell.
 std::vector<VariableId> row_inputs_of(const Executable& executable, const BatchRows& batch);
 
-// What is left of a step's vertices for the first `rows` rows.
+// The parts of a step's vertices that compute the first `rows` rows.
 std::vector<JoinedVertex> first_rows(const std::vector<JoinedVertex>& vertices,
                                      const ShortStep& step, int64_t rows);
 
-// The numbers of rows for which a machine holds calls, rising: at most a third more than asked for,
-// and the last is `rows`.
+// The numbers of rows for which a machine holds calls, rising; `rows` is the last. The least that
+// is enough is less than one and a half times as many as are asked for.
 std::vector<int64_t> row_counts(int64_t rows);
 
 }  // namespace tessera

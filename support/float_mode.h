@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the machine does with subnormal numbers of f32, those below 2^-126: they are zero, with
-// their sign (docs/decisions/0015-subnormals-of-f32-are-zero.md). Subnormals of f16 keep their
-// values: in f32, in which kernels compute, they are normal.
+// Subnormal numbers of f32, those below 2^-126, are zero on this machine, with their sign
+// (docs/decisions/0015-subnormals-of-f32-are-zero.md). Subnormals of f16 keep their values: in f32,
+// in which kernels compute, they are normal.
 #pragma once
 
 #include <cstddef>

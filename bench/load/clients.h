@@ -20,7 +20,7 @@ struct Call {
   std::chrono::microseconds timeout{0};  // 0: none
 };
 
-// What a call came to: the numbers of that output, or the status that it was refused with.
+// The end of a call: the numbers of that output, or the status of the refusal.
 struct Outcome {
   int status = 200;  // HTTP's; of gRPC 0 for an answer, else its code
   std::vector<float> answer;

@@ -14,7 +14,7 @@ namespace {
 
 constexpr size_t kSampledRequests = 16, kSampledBuckets = 4;
 
-// Of n things, `count` that stand in the middle of equal parts.
+// Chooses `count` of n things: those in the middle of equal parts.
 std::vector<size_t> evenly(size_t n, size_t count) {
   std::vector<size_t> chosen;
   for (size_t i = 0; i < count; ++i) chosen.push_back((2 * i + 1) * n / (2 * count));

@@ -35,11 +35,11 @@ class Ours {
   std::vector<PackedBatch> batches_;
 };
 
-// What a peer is asked for, and how much of the whole that is.
+// A peer runs this sample of the requests; `times` samples are as much work as all of them.
 struct PeerWork {
   std::string name;
   std::vector<PeerBatch> sample;
-  double times = 0;  // the sample, to make all requests
+  double times = 0;
 };
 PeerWork padded_work(std::vector<int64_t> lengths, int64_t rows, int64_t length);
 PeerWork single_work(std::vector<int64_t> lengths);

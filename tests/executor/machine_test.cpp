@@ -5,7 +5,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "cost/kept.h"
 #include "executor/jit.h"
 #include "tests/helpers/tiny_executable.h"
 
@@ -247,16 +246,8 @@ TEST_P(EveryProgram, moves_the_bytes_between_tiles_that_the_plan_charges) {
   const std::vector<int64_t> moved = machine->exchanged_bytes();
   ASSERT_EQ(moved.size(), machine->cost().steps.size());
   for (size_t s = 0; s < moved.size(); ++s) {
-    const Superstep& step = executable_->program.supersteps[s];
-    // What an earlier turn received stays (cost/kept.h); the isolated machine brings it once more.
-    const Superstep* before = turn_before(executable_->program, step);
-    const bool keeps = std::ranges::any_of(
-        step.exchange, [&](const Transfer& transfer) { return is_kept(before, transfer); });
-    const int64_t charged = machine->cost().steps[s].exchange_bytes;
-    if (keeps)
-      EXPECT_GT(moved[s], charged) << step.name;
-    else
-      EXPECT_EQ(moved[s], charged) << step.name;
+    EXPECT_EQ(moved[s], machine->cost().steps[s].exchange_bytes)
+        << executable_->program.supersteps[s].name;
   }
 }
 

@@ -62,7 +62,7 @@ TEST(UsedRows, what_reads_all_rows_finds_zeros_and_no_earlier_batch) {
   EXPECT_THAT(run(*machine, x, {}), testing::Each(0.5F));
 }
 
-TEST(UsedRows, are_counted_to_a_third_more_than_is_asked_for) {
+TEST(UsedRows, are_counted_in_steps_of_a_half_at_most) {
   EXPECT_THAT(row_counts(1), testing::ElementsAre(1));
   EXPECT_THAT(row_counts(16), testing::ElementsAre(1, 2, 3, 4, 6, 8, 12, 16));
   EXPECT_THAT(row_counts(5), testing::ElementsAre(1, 2, 3, 4, 5));
@@ -70,7 +70,11 @@ TEST(UsedRows, are_counted_to_a_third_more_than_is_asked_for) {
 
 TEST(UsedRows, are_those_of_executables_whose_rows_do_not_see_each_other) {
   Executable executable = packed();
-  EXPECT_TRUE(batch_rows_of(executable));
+  ASSERT_TRUE(batch_rows_of(executable));
+  EXPECT_EQ(batch_rows_of(executable)->rows, 4);
+  executable.metadata.replication_factor = 2;  // each replica runs the Program over its share
+  EXPECT_EQ(batch_rows_of(executable)->rows, 2);
+  executable.metadata.replication_factor = 1;
   executable.metadata.packing.form = PackingForm::None;
   executable.metadata.packing.request_size = RequestSize::Batch;
   EXPECT_FALSE(batch_rows_of(executable));
