@@ -14,8 +14,14 @@ class GrpcClient final : public CallClient {
   GrpcClient(int port, std::string model) : model_(std::move(model)) {
     grpc::ChannelArguments arguments;
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // a connection of its own
-    stub_ = inference::GRPCInferenceService::NewStub(grpc::CreateCustomChannel(
-        "127.0.0.1:" + std::to_string(port), grpc::InsecureChannelCredentials(), arguments));
+    channel_ = grpc::CreateCustomChannel("127.0.0.1:" + std::to_string(port),
+                                         grpc::InsecureChannelCredentials(), arguments);
+    stub_ = inference::GRPCInferenceService::NewStub(channel_);
+  }
+  // Where many channels connect at once, gRPC's client says now and then that connect() left an
+  // error of a file behind it. It tries again a second later, and calls until then fail.
+  bool is_connected() const {
+    return channel_->WaitForConnected(std::chrono::system_clock::now() + std::chrono::seconds(10));
   }
 
   Expected<Outcome> infer(const Call& call) override {
@@ -43,13 +49,16 @@ class GrpcClient final : public CallClient {
 
  private:
   std::string model_;
+  std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<inference::GRPCInferenceService::Stub> stub_;
 };
 
 }  // namespace
 
 Expected<std::unique_ptr<CallClient>> grpc_client(int port, const std::string& model) {
-  return std::unique_ptr<CallClient>(std::make_unique<GrpcClient>(port, model));
+  auto client = std::make_unique<GrpcClient>(port, model);
+  if (!client->is_connected()) return Error{"grpc: no connection within 10 s"};
+  return std::unique_ptr<CallClient>(std::move(client));
 }
 
 }  // namespace tessera::load
