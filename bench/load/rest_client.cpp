@@ -22,6 +22,12 @@ tcp::endpoint loopback(int port) {
   return {asio::ip::address_v4::loopback(), static_cast<uint16_t>(port)};
 }
 
+// One for all clients: each has descriptors of its own, and calls here block and need no other.
+asio::io_context& shared_context() {
+  static asio::io_context context;
+  return context;
+}
+
 Error lost(const boost::system::error_code& error) {
   return Error{"rest: the connection broke: " + error.message()};
 }
@@ -77,8 +83,7 @@ class RestClient final : public CallClient {
   }
 
   std::string target_;
-  asio::io_context context_;
-  tcp::socket socket_{context_};
+  tcp::socket socket_{shared_context()};
   boost::beast::flat_buffer buffer_;
   boost::system::error_code error_;
 };
@@ -92,8 +97,7 @@ Expected<std::unique_ptr<CallClient>> rest_client(int port, const std::string& m
 }
 
 int send_raw(int port, const std::string& bytes) {
-  asio::io_context context;
-  tcp::socket socket(context);
+  tcp::socket socket(shared_context());
   boost::system::error_code error;
   socket.connect(loopback(port), error);
   if (!error) asio::write(socket, asio::buffer(bytes), error);
