@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <span>
 
+#include "packing/lengths.h"
 #include "packing/offline.h"
 #include "packing/pack.h"
 #include "python/answers.h"
@@ -199,12 +200,25 @@ py::list run_requests(const ModelRunnerHandle& handle, const py::object& request
   return answers;
 }
 
+// How often each length is in a file of lengths.
+py::dict read_histogram(const std::string& path) {
+  const LengthHistogram histogram = value_of(without_gil([&]() -> Expected<LengthHistogram> {
+    if (path.ends_with(".csv")) return read_histogram_csv(path);
+    return histogram_of(TRY(read_lengths(path)));
+  }));
+  py::dict counts;
+  for (size_t length = 0; length < histogram.counts.size(); ++length)
+    if (const int64_t count = histogram.counts[length]) counts[py::int_(length)] = count;
+  return counts;
+}
+
 }  // namespace
 
 void bind_packing(py::module_& module) {
   module.def("pack", pack);
   module.def("packed_inputs", packed_inputs);
   module.def("run_requests", run_requests);
+  module.def("read_histogram", read_histogram);
   std::vector<std::string> names;
   for (const PackPolicy policy : all_policies()) names.emplace_back(to_string(policy));
   module.attr("policies") = py::tuple(py::cast(names));

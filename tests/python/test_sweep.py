@@ -227,14 +227,18 @@ class Lengths(Case):
 
     def test_what_is_wrong_is_named(self):
         for name, content, words in (
-            ("a.csv", "length,count\nx,1\n", "a.csv:2: is x,1"),
+            ("a.csv", "length,count\nx,1\n", "a.csv:2: must be two whole numbers"),
             ("b.csv", "length,count\n3,-1\n", "count is -1"),
-            ("c.csv", "length,count\n3,0\n", "holds no length"),
-            ("d.csv", "0,4\n", "holds a length of 0"),
-            ("e.jsonl", "{}\n", "e.jsonl:1: must have a length"),
-            ("f.txt", "3\n", "must be .npy"),
+            ("c.csv", "length,count\n3,0\n", "counts no requests"),
+            ("d.csv", "length,count\n0,4\n", "d.csv:2: 0, must be a length in 1.."),
+            ("g.csv", "3,4\n", "g.csv:1: must be the header"),
+            ("h.csv", "length,count\n3,1\n3,1\n", "h.csv:3: length 3 comes twice"),
+            ("e.jsonl", "{}\n", 'e.jsonl:1: must be an object with a "length"'),
+            ("f.txt", "3\n", "f.txt: must be a list of lengths"),
+            ("i.jsonl", "\udcff\n", "i.jsonl:1: "),
+            ("j.npy", "", "j.npy: "),
         ):
-            with open(self.path(name), "w") as file:
+            with open(self.path(name), "w", errors="surrogateescape") as file:
                 file.write(content)
             with self.assertRaisesRegex(tessera.Error, words):
                 lengths.read_histogram(self.path(name))
