@@ -133,7 +133,7 @@ class Embeddings(unittest.TestCase):
                 return self.model(ids).last_hidden_state
 
         torch.onnx.export(
-            IdsAlone(),
+            IdsAlone().eval(),  # the exporter leaves the encoder in the mode of this one
             (torch.ones((2, 9), dtype=torch.int64),),
             os.path.join(folder, "model.onnx"),
             input_names=["input_ids"],
