@@ -9,18 +9,20 @@ by ``tessera.ray``. Both leave the same bytes (``docs/scale.md``).
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tessera import _core
 from tessera.bulk_parts import Folder, Part, part_of, read_part
-from tessera.compiler import inspect, load
+from tessera.compiler import held_executable, inspect
 from tessera.errors import Error, UsageError
 from tessera.extras import needed
 from tessera.packed_model import Columns, PackedModel, Work
@@ -50,7 +52,7 @@ class Progress(NamedTuple):
 
 
 class Bulk(NamedTuple):
-    """What a run did."""
+    """The result of a run."""
 
     folder: str
     parts: int
@@ -112,13 +114,19 @@ def _check_keys(sorted_keys: np.ndarray[Any, Any]) -> None:
 
 
 def answer_part(
-    model: PackedModel, folder: Folder, number: int, rows: Columns, key: str, plan: Plan | None
+    model: PackedModel,
+    folder: Folder,
+    number: int,
+    read: Callable[[], Columns],
+    key: str,
+    plan: Plan | None,
 ) -> Part:
-    """Answers the rows of a part, in the order of their keys, and writes it; one that is there
-    already is left as it is."""
+    """Answers the rows of a part, in the order of their keys, and writes it. A part that is there
+    already is left as it is, and its rows are not read."""
     done = folder.done(number)
     if done is not None:
         return done
+    rows = read()
     if key:
         keys = np.asarray(rows[key])
         order = np.argsort(keys, kind="stable")
@@ -160,6 +168,11 @@ def as_column(values: Any) -> Any:
     return column
 
 
+def rows_where(rows: Columns, chosen: np.ndarray[Any, Any]) -> dict[str, Any]:
+    """The rows at which ``chosen`` is true."""
+    return {name: column[chosen] for name, column in rows.items()}
+
+
 def is_files(source: Any) -> bool:
     return (
         isinstance(source, (list, tuple))
@@ -169,12 +182,13 @@ def is_files(source: Any) -> bool:
 
 
 class Settings(NamedTuple):
-    """What both kinds of run share, checked."""
+    """A run that was checked, in this process or on Ray. Nothing is written yet."""
 
     executable: _core.Executable
     folder: Folder
-    key: str
-    model: dict[str, Any]  #: of PackedModel, but the executable
+    key: str  #: "": the rows are files
+    parts: int
+    model: dict[str, Any]  #: arguments of PackedModel, but the executable
 
     def made_model(self) -> PackedModel:
         return PackedModel(self.executable, **self.model)
@@ -184,43 +198,42 @@ def settings_of(
     executable: Path | bytes | _core.Executable,
     output: Path,
     *,
-    source: Sequence[Path] | None,
+    files: Sequence[Path] | None,
+    rows: int,
     key: str,
-    parts: int,
     histogram: bool,
     part_rows: int,
     file_format: str,
     model: Mapping[str, Any],
 ) -> Settings:
-    """Claims the folder. ``source``: the files, or None where rows have keys."""
-    if parts < 0 or part_rows < 1:
-        raise UsageError(f"parts: is {parts} of {part_rows} rows, neither may be negative or none")
-    if histogram and source is not None:
+    """``files``: each is a part; None where ``rows`` rows have keys."""
+    for name, number, least in (("rows", rows, 0), ("part_rows", part_rows, 1)):
+        if number < least:
+            raise UsageError(f"{name}: is {number}, must be at least {least}")
+    if histogram and files is not None:
         raise UsageError(
             "histogram: a file is a part, and is packed by itself; give rows with keys"
         )
     options = dict(model)
-    limits, signer = options.get("limits"), options.pop("require_signature", None)
-    if not isinstance(executable, _core.Executable):
-        executable = load(executable, limits=limits, require_signature=signer)
+    signer = options.pop("require_signature", None)
+    held = held_executable(executable, options.get("limits"), signer)
+    parts = max(1, math.ceil(rows / part_rows)) if files is None else len(files)
+    key = key if files is None else ""
     if options.get("keep") is not None and key:
         options["keep"] = [key, *(name for name in options["keep"] if name != key)]
     told = {name: value for name, value in options.items() if name not in ("threads", "limits")}
     job = {
-        "executable": inspect(executable)["source_sha256"],
-        "options": executable.options,
+        "executable": inspect(held)["source_sha256"],
+        "options": held.options,
         "key": key,
         "parts": parts,
         "part_rows": part_rows if histogram else 0,
         "packed_at_once": histogram,
-        "files": None if source is None else [os.path.basename(os.fspath(one)) for one in source],
+        "files": None if files is None else [os.path.basename(os.fspath(one)) for one in files],
         "model": json.loads(json.dumps(told, default=list)),
     }
     folder = Folder(os.fspath(output), file_format, job)
-    made = Settings(executable, folder, key, options)
-    made.made_model().close()  # what is wrong with its options is said before anything is written
-    folder.claim()
-    return made
+    return Settings(held, folder, key, parts, options)
 
 
 class Meter:
@@ -282,27 +295,27 @@ def run(
     if isinstance(source, Mapping):
         source = {name: as_column(column) for name, column in source.items()}
     rows = 0 if files is not None else _rows_of(source, key)
-    parts = len(files) if files is not None else max(1, math.ceil(rows / part_rows))
     settings = settings_of(
         executable,
         output,
-        source=files,
-        key="" if files is not None else key,
-        parts=parts,
+        files=files,
+        rows=rows,
+        key=key,
         histogram=histogram,
         part_rows=part_rows,
         file_format=file_format,
         model=model,
     )
-    packed = settings.made_model()
     meter = Meter(rows, progress)
     done = []
-    pieces = _pieces(source, files, settings, packed, parts, part_rows if histogram else 0)
-    for number, columns, plan in pieces:
-        part = answer_part(packed, settings.folder, number, columns, settings.key, plan)
-        meter.add(part)
-        done.append(part)
-    packed.close()
+    # The model is made first: a slip in its options must be told before anything is written.
+    with contextlib.closing(settings.made_model()) as packed:
+        settings.folder.claim()
+        pieces = _pieces(source, files, settings, packed, part_rows if histogram else 0)
+        for number, read, plan in pieces:
+            part = answer_part(packed, settings.folder, number, read, settings.key, plan)
+            meter.add(part)
+            done.append(part)
     return finish(settings.folder, done, rows, len(files or ()))
 
 
@@ -322,20 +335,18 @@ def _pieces(
     files: Sequence[Path] | None,
     settings: Settings,
     packed: PackedModel,
-    parts: int,
     planned_rows: int,
-) -> Iterable[tuple[int, Columns, Plan | None]]:
+) -> Iterator[tuple[int, Callable[[], Columns], Plan | None]]:
+    """The number of each part, a function that reads its rows, and the plan of all rows."""
     if files is not None:
         for number, path in enumerate(files):
-            known = settings.folder.done(number)
-            yield number, {} if known else read_rows(os.fspath(path)), None
+            yield number, functools.partial(read_rows, os.fspath(path)), None
         return
     keys = np.asarray(source[settings.key])
     plan = None
     if planned_rows > 0:
         policy = settings.model.get("policy", "lpfhp")
         plan = make_plan(keys, packed.lengths(source), settings.executable, policy, planned_rows)
-    part = part_of(keys, parts) if plan is None else plan.parts_of(keys)
+    part = part_of(keys, settings.parts) if plan is None else plan.parts_of(keys)
     for number in np.unique(part).tolist():
-        rows = np.flatnonzero(part == number)
-        yield number, {name: column[rows] for name, column in source.items()}, plan
+        yield number, functools.partial(rows_where, source, part == number), plan

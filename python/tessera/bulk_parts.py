@@ -69,7 +69,7 @@ class Part(NamedTuple):
 
 
 class Folder:
-    """Where a run writes."""
+    """The folder that a run writes."""
 
     def __init__(self, path: str, kind: str, job: Mapping[str, Any]) -> None:
         if kind not in FORMATS:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tessera import _core
-from tessera.compiler import inspect, load
+from tessera.compiler import held_executable, inspect
 from tessera.errors import Error, RefusedError, UsageError
 from tessera.packing import pack, policies
 from tessera.runners import ModelRunner
@@ -18,14 +18,15 @@ from tessera.types import Limits, Path
 
 __all__ = ["Answer", "Columns", "PackedModel", "Work"]
 
-#: By name, a value a row: an array, or a list. Tokens of different lengths are an array of objects.
+#: The columns of rows by their names: an array or a list with a value for each row. Tokens of
+#: different lengths are an array of objects.
 Columns = Mapping[str, Any]
 Request = dict[str, np.ndarray[Any, Any]]
 Answer = dict[str, np.ndarray[Any, Any]]
 
 
 class Work(NamedTuple):
-    """What answering some rows took."""
+    """The work of answering some rows."""
 
     rows: int = 0
     tokens: int = 0
@@ -82,14 +83,9 @@ class PackedModel:
             raise UsageError(f"policy: '{policy}', must be one of {', '.join(policies)}")
         if on_bad_row not in ("raise", "keep"):
             raise UsageError(f"on_bad_row: '{on_bad_row}', must be raise or keep")
-        if not isinstance(executable, _core.Executable):
-            executable = load(executable, limits=limits, require_signature=require_signature)
-        elif require_signature is not None:
-            raise UsageError(
-                "require_signature: is for files, must not be given with an Executable"
-            )
-        told = inspect(executable)["packing"]
-        self.executable = executable
+        held = held_executable(executable, limits, require_signature)
+        told = inspect(held)["packing"]
+        self.executable = held
         self._policy, self._keep, self._bad = policy, keep, on_bad_row
         self._cells = int(told["rows"]) * int(told["row_length"])
         self._longest = int(told["segment_max_size"] or told["row_length"])
@@ -103,7 +99,7 @@ class PackedModel:
         self._mask_hides = bool(told["mask_hides"])
         self._per_request = {out["name"]: bool(out["per_request"]) for out in told["outputs"]}
         self._outputs = self._wanted(outputs, set(self._per_request))
-        self._runner = ModelRunner(executable, threads=threads, limits=limits)
+        self._runner = ModelRunner(held, threads=threads, limits=limits)
 
     @staticmethod
     def _wanted(outputs: Sequence[str] | None, known: set[str]) -> tuple[str, ...]:

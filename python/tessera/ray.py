@@ -13,7 +13,7 @@ the bytes that ``tessera.bulk.run`` leaves in one process. ``PackedModel`` is th
 
 from __future__ import annotations
 
-import math
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ from tessera.bulk import (
     is_files,
     make_plan,
     read_rows,
+    rows_where,
     settings_of,
 )
 from tessera.bulk_parts import Folder, Part, part_of
@@ -49,7 +50,7 @@ _Row = dict[str, Any]
 
 
 class _Held:
-    """What each worker loads once: the executable from Ray's store, and where parts go."""
+    """A worker. It loads once the executable from Ray's store, and knows where parts go."""
 
     def __init__(
         self,
@@ -65,9 +66,9 @@ class _Held:
         self.plan: Plan | None = None if plan is None else ray.get(plan)
         self.folder, self.key, self.retries = folder, key, retries
 
-    def answered(self, number: int, rows: Columns) -> _Row:
+    def answered(self, number: int, read: Callable[[], Columns]) -> _Row:
         self.folder.begin(number, self.retries + 1)
-        part = answer_part(self.model, self.folder, number, rows, self.key, self.plan)
+        part = answer_part(self.model, self.folder, number, read, self.key, self.plan)
         told: _Row = {"part": part.number, "sha256": part.sha256, "fresh": part.fresh}
         told.update(worker=part.worker, **part.work._asdict())
         return {name: np.array([value]) for name, value in told.items()}
@@ -80,9 +81,7 @@ class _PartWorker(_Held):
         part = rows.pop(_PART)
         told = []
         for number in np.unique(part).tolist():
-            own = part == number
-            its = {name: column[own] for name, column in rows.items()}
-            told.append(self.answered(number, its))
+            told.append(self.answered(number, functools.partial(rows_where, rows, part == number)))
         return {name: np.concatenate([one[name] for one in told]) for name in (told or [{}])[0]}
 
 
@@ -90,9 +89,8 @@ class _FileWorker(_Held):
     """A file is a part."""
 
     def __call__(self, rows: dict[str, Any]) -> _Row:
-        number = int(rows["number"][0])
-        known = self.folder.done(number)
-        return self.answered(number, {} if known else read_rows(str(rows["path"][0])))
+        read = functools.partial(read_rows, str(rows["path"][0]))
+        return self.answered(int(rows["number"][0]), read)
 
 
 def _deal(rows: dict[str, Any], key: str, parts: int, done: Sequence[int], plan: Any) -> _Row:
@@ -101,7 +99,7 @@ def _deal(rows: dict[str, Any], key: str, parts: int, done: Sequence[int], plan:
     keys = rows[key]
     part = part_of(keys, parts) if held is None else held.parts_of(keys)
     stays = ~np.isin(part, np.array(done, np.int64))
-    return {name: column[stays] for name, column in {**rows, _PART: part.astype(np.int64)}.items()}
+    return rows_where({**rows, _PART: part.astype(np.int64)}, stays)
 
 
 class _Measurer:
@@ -152,18 +150,19 @@ def run(
     if files is None and not isinstance(dataset, data.Dataset):
         raise UsageError("dataset: must be a ray.data.Dataset, or a list of files")
     count = 0 if files is not None else int(dataset.count() if rows is None else rows)
-    parts = len(files) if files is not None else max(1, math.ceil(count / part_rows))
     settings = settings_of(
         executable,
         output,
-        source=files,
-        key="" if files is not None else key,
-        parts=parts,
+        files=files,
+        rows=count,
+        key=key,
         histogram=histogram,
         part_rows=part_rows,
         file_format=file_format,
         model={"threads": cpus_per_worker, **model},
     )
+    settings.made_model().close()  # a slip in its options is told before anything is written
+    settings.folder.claim()
     held = ray.put(settings.executable)
     settings.folder.forget_attempts()
     done = settings.folder.all_done()
@@ -180,7 +179,7 @@ def run(
         if files is not None:
             answered = _by_files(data, files, done, arguments, actors)
         else:
-            dealing = {"key": key, "parts": parts, "done": sorted(done), "plan": plan}
+            dealing = {"key": key, "parts": settings.parts, "done": sorted(done), "plan": plan}
             answered = _by_keys(dataset, dealing, arguments, actors)
         for row in answered.iter_rows() if answered is not None else ():
             part = _part(row)

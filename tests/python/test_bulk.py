@@ -48,7 +48,7 @@ class Case(unittest.TestCase):
 
 
 class SameBits(unittest.TestCase):
-    """What a bulk run rests on: nobody sees in an answer with whom it shared a batch."""
+    """A bulk run rests on this: nobody sees in an answer with whom it shared a batch."""
 
     def test_a_request_has_the_same_bits_in_any_batch_of_any_executable(self):
         rows = rows_of(60)
@@ -106,7 +106,9 @@ class Model(Case):
         rows = rows_of(9)
         rows["input_ids"][4] = np.arange(tiny.LENGTH + 1)
         executable = tiny.popef(packing="B")
-        with self.assertRaisesRegex(tessera.InputError, "request 4: .* must be in 1..|4: "):
+        with self.assertRaisesRegex(
+            tessera.InputError, "request 4: .* has 33 tokens, must be 1..32"
+        ):
             tessera.PackedModel(executable)(rows)
         made = tessera.PackedModel(executable, on_bad_row="keep")(rows)
         self.assertIn("must be 1..32", made["error"][4])
@@ -204,6 +206,19 @@ class Run(Case):
         with self.assertRaisesRegex(tessera.UsageError, "no column 'key'"):
             self.run_bulk("b", key="key")
 
+    def test_slips_are_named_before_anything_is_written(self):
+        for options, words in (
+            ({"part_rows": 0}, "part_rows: is 0, must be at least 1"),
+            ({"policy": "best"}, "policy: 'best', must be one of"),
+            (
+                {"executable": tessera.load(tiny.popef()), "require_signature": "key.pub"},
+                "require_signature: is for files",
+            ),
+        ):
+            with self.assertRaisesRegex(tessera.UsageError, words):
+                self.run_bulk("a", **options)
+        self.assertFalse((self.folder / "a").exists())
+
     def test_columns_may_be_lists(self):
         _, path = self.run_bulk("a")
         rows = rows_of()
@@ -278,6 +293,9 @@ class Run(Case):
         self.assertEqual(part["id"].tolist(), list(range(100, 200)))
         with self.assertRaisesRegex(tessera.UsageError, "a file is a part"):
             self.run_bulk("b", names, histogram=True)
+        names[1].unlink()  # a part that is there is not read again
+        again, _ = self.run_bulk("a", names)
+        self.assertEqual((again.made, again.work), (0, done.work))
         names[1].write_text("{}\n[]\n")
         with self.assertRaisesRegex(tessera.Error, r"texts-1.jsonl:2: must be an object"):
             self.run_bulk("c", names)
