@@ -22,16 +22,15 @@ po::options_description asked_flags() {
       "prompt_name", po::value<std::string>(), "embed: one of the folder's prompts")(
       "normalize", po::value<std::string>(),
       "embed: vectors of length 1, yes or no; default: as the folder says")(
-      "dimensions", po::value<int64_t>(), "embed: the first so many")(
+      "dimensions", po::value<int64_t>(), "embed: how many numbers of a vector to give, the first")(
       "function", po::value<std::string>(),
       "classify, rerank: softmax, sigmoid or none in place of what config.json says")(
       "query", po::value<std::string>(), "rerank: what each text is held to")(
       "aggregation", po::value<std::string>()->default_value("simple"),
       "ner: none, simple, first, average or max")("ignore", po::value<Words>()->multitoken(),
                                                   "ner: labels to leave out (O)")(
-      "stride", po::value<int64_t>(),
-      "ner, answer: long texts are read in windows that share so many tokens")(
-      "top_k", po::value<int64_t>(), "classify, rerank, answer: so many, the best")(
+      "stride", po::value<int64_t>(), "ner, answer: tokens that two windows of a long text share")(
+      "top_k", po::value<int64_t>(), "classify, rerank, answer: how many to give, the best")(
       "window", po::value<int64_t>(), "answer: tokens of question and context; at most 384")(
       "max_answer_tokens", po::value<int64_t>()->default_value(15), "answer: at most")(
       "may_be_impossible", po::bool_switch(), "answer: \"\" is an answer too");
@@ -42,7 +41,7 @@ po::options_description model_flags() {
   po::options_description flags("Model");
   flags.add_options()("length", po::value<int64_t>(),
                       "tokens of the longest text; default: what the model takes, at most 512")(
-      "rows", po::value<int64_t>(), "of a batch; default: so many that it has 2048 tokens")(
+      "rows", po::value<int64_t>(), "of a batch; default: as many as make 2048 tokens")(
       "precision", po::value<std::string>()->default_value("fp16"), "fp16 or fp32")(
       "form", po::value<std::string>(),
       "of packing, B, A or padded; default: the first that the model can be compiled in")(

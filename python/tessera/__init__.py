@@ -12,6 +12,7 @@ lock. What goes wrong is a ``tessera.Error`` with the command line's words."""
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from tessera._core import Executable, __version__
@@ -45,7 +46,6 @@ from tessera.packing import PackedBatch, Placement, pack, policies
 from tessera.reports import Events, Report, report
 from tessera.runners import BatchRecord, ModelRunner, PackRunner
 from tessera.sessions import Session, recompiles
-from tessera.sweeps import Sweep, sweep
 from tessera.types import (
     CompileOptions,
     Cycles,
@@ -61,7 +61,11 @@ from tessera.types import (
 )
 
 if TYPE_CHECKING:
+    from tessera.sweeps import Sweep, sweep
     from tessera.text import TextPipeline
+
+#: The modules of names that are imported where they are asked for: most programs need none.
+_LATER = {"Sweep": "tessera.sweeps", "sweep": "tessera.sweeps", "TextPipeline": "tessera.text"}
 
 __all__ = [
     "BadFileError",
@@ -118,8 +122,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "TextPipeline":  # where it is asked for: most programs have no text
-        from tessera.text import TextPipeline
-
-        return TextPipeline
+    if name in _LATER:
+        return getattr(importlib.import_module(_LATER[name]), name)
     raise AttributeError(f"module 'tessera' has no attribute {name!r}")

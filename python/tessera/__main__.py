@@ -5,13 +5,12 @@ those in its own table; ``requests`` of text is here alone. All others are the p
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 from tessera import requests, sweep_command
 from tessera.errors import Error
+from tessera.lines import piece_of, read_rows
 from tessera.text import command as text_command
 
 DESCRIPTION = """\
@@ -52,27 +51,8 @@ def add_requests(verbs: Any) -> None:
     verb.set_defaults(run=make_requests)
 
 
-def read_texts(path: str) -> Iterator[requests.Text]:
-    """Empty lines are left out."""
-    with open(0 if path == "-" else path, encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            if not path.endswith(".jsonl"):
-                yield line.rstrip("\r\n")
-                continue
-            try:
-                row = json.loads(line)
-                text, pair = row["text"], row.get("text_pair")
-            except (ValueError, TypeError, KeyError, AttributeError):
-                text = pair = None
-            if not isinstance(text, str) or not isinstance(pair, (str, type(None))):
-                raise Error(f'{path}:{number}: must be {{"text": "…"}}, and may have a "text_pair"')
-            yield text if pair is None else (text, pair)
-
-
-def make(words: argparse.Namespace) -> None:
-    texts = list(read_texts(words.texts))
+def make_requests(words: argparse.Namespace) -> None:
+    texts = [piece_of(row) for row in read_rows(words.texts, ("text",), "text_pair")]
     if not texts:
         raise Error(f"{words.texts}: holds no text, must hold at least one line")
     made = requests.of_texts(words.executable, texts, words.tokenizer)
@@ -84,13 +64,6 @@ def make(words: argparse.Namespace) -> None:
         return
     requests.write(made, words.output)
     print(f"{words.output}: {len(made)} requests, {tokens} tokens")
-
-
-def make_requests(words: argparse.Namespace) -> None:
-    try:
-        make(words)
-    except UnicodeDecodeError as error:
-        raise Error(f"{words.texts}: {error}") from None
 
 
 def main(program: str = "python3 -m tessera") -> int:

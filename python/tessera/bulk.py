@@ -145,7 +145,7 @@ def read_rows(path: str) -> dict[str, Any]:
     if not path.endswith(".jsonl"):
         raise UsageError(f"{path}: must be .parquet or .jsonl")
     lines = []
-    with open(path, encoding="utf-8") as file:
+    with open(path, "rb") as file:
         for number, line in enumerate(file, 1):
             try:
                 lines.append(json.loads(line))

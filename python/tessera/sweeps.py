@@ -25,7 +25,7 @@ from tessera.whole_files import write_whole
 
 __all__ = ["Sweep", "sweep"]
 
-#: Of the rows that a server may be planned to answer, in its busiest second.
+#: The share of its requests a second that a machine is planned to answer.
 LOAD = 0.8
 Row = dict[str, Any]
 _FORMS = {"none": "none", "a": "A", "b": "B"}
@@ -33,7 +33,7 @@ _OWN = ("target", "precision", "input_shape", "pack_args", "passes")
 
 
 class Sweep(NamedTuple):
-    """What a sweep found."""
+    """The result of a sweep."""
 
     rows: list[Row]  #: a row a point, in the order of the lists
     best: Row | None  #: the row to take, None where none fits and is fast enough
@@ -164,12 +164,12 @@ def _points(
             raise UsageError(f"options: '{name}' is a list of its own, must be left out")
         if name not in CompileOptions.__annotations__:
             raise UsageError(f"options: '{name}' is not an option of compile")
-    longest = max(lengths)
+    longest, mean = max(lengths), sum(lengths) / len(lengths)
     rounded = (longest + 7) // 8 * 8
     for name, values, least in (("rows", rows, 1), ("row_length", row_length, longest)):
         for value in values:
             if value < least:
-                what = "the longest request has so many tokens" if least > 1 else "at least one"
+                what = "the tokens of the longest request" if least > 1 else "at least one"
                 raise UsageError(f"{name}: is {value}, must be {least} or more: {what}")
     spelled = [_FORMS.get(form.lower(), form) for form in forms]
     for form in spelled:
@@ -192,7 +192,6 @@ def _points(
             continue
         segment = min(rounded, length)
         for most in max_valid_num:
-            mean = sum(lengths) / len(lengths)
             limit = most or max(1, math.ceil(count * length / mean * 1.1))
             packs = {"max_valid_num": limit, "segment_max_size": segment}
             points.append({**point, "pack_args": packs})

@@ -296,9 +296,10 @@ class Run(Case):
         names[1].unlink()  # a part that is there is not read again
         again, _ = self.run_bulk("a", names)
         self.assertEqual((again.made, again.work), (0, done.work))
-        names[1].write_text("{}\n[]\n")
-        with self.assertRaisesRegex(tessera.Error, r"texts-1.jsonl:2: must be an object"):
-            self.run_bulk("c", names)
+        for content, words in ((b"{}\n[]\n", "must be an object"), (b"{}\n\xff\n", "is not JSON")):
+            names[1].write_bytes(content)
+            with self.assertRaisesRegex(tessera.Error, f"texts-1.jsonl:2: {words}"):
+                self.run_bulk("c", names)
 
     def test_progress_says_how_far_and_how_full(self):
         told = []

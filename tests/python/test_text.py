@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What text pipelines do without the packages of others: folders, pooling, labels, the cache, and
-what is said where a package is missing. With tokenizers, a whole pipeline too; text.sh runs what
-needs more."""
+"""Text pipelines without the packages of others: folders, pooling, labels, the cache, and the words
+for a package that is missing. With tokenizers, a whole pipeline too; text.sh runs the tests that
+need more."""
 
 import argparse
 import json
@@ -18,6 +18,7 @@ import numpy as np
 
 import tessera
 import tiny
+from tessera.lines import piece_of, read_rows
 from tessera.text import command
 from tessera.text.cache import Cache, digest, fingerprint
 from tessera.text.folder import Module, read_folder
@@ -273,6 +274,34 @@ class Flags(unittest.TestCase):
                 self.assertEqual(str(ours[word]), default, word)
 
 
+class Lines(InFolder):
+    def rows(self, name, content, *keys):
+        path = os.path.join(self.folder, name)
+        with open(path, "wb") as file:
+            file.write(content)
+        return list(read_rows(path, keys or ("text",), None if keys else "text_pair"))
+
+    def test_a_line_is_a_text_or_an_object(self):
+        self.assertEqual(self.rows("a.txt", b'a\n\n{"b"}\r\n'), [{"text": "a"}, {"text": '{"b"}'}])
+        pair = {"text": "a", "text_pair": "b"}
+        lines = b'{"text": "a", "text_pair": "b"}\n\n{"text": "c", "text_pair": null, "more": 1}\n'
+        made = self.rows("a.jsonl", lines)
+        self.assertEqual(made, [pair, {"text": "c"}])
+        self.assertEqual([piece_of(row) for row in made], [("a", "b"), "c"])
+        self.assertEqual(
+            self.rows("b.txt", b'{"x": "1", "y": "2"}', "x", "y"), [{"x": "1", "y": "2"}]
+        )
+
+    def test_what_is_wrong_is_named(self):
+        for content in (b"{", b"[]", b"{}", b'{"text": 1}', b'{"text": "a", "text_pair": 1}'):
+            words = 'a.jsonl:2: must be {"text": "…"}, and may have a "text_pair"'
+            with self.assertRaisesRegex(tessera.Error, re.escape(words)):
+                self.rows("a.jsonl", b'{"text": "a"}\n' + content)
+        for name in ("a.txt", "a.jsonl"):
+            with self.assertRaisesRegex(tessera.Error, f"{name}: 'utf-8' codec"):
+                self.rows(name, b"\xff\n")
+
+
 class WithoutPackages(InFolder):
     def python(self, code, *words):
         command = [sys.executable, "-c", code, *words]
@@ -281,12 +310,15 @@ class WithoutPackages(InFolder):
     def test_import_tessera_loads_none_of_it(self):
         code = (
             "import sys, tessera\n"
-            "print([m for m in sys.modules if m.startswith('tessera.text')"
+            "print([m for m in sys.modules if m.startswith(('tessera.text', 'tessera.sweep'))"
             " or m in ('tokenizers', 'fastapi')])\n"
-            "print(tessera.TextPipeline.__name__, hasattr(tessera, 'TextPipelines'))"
+            "print(tessera.TextPipeline.__name__, hasattr(tessera, 'TextPipelines'))\n"
+            "print(tessera.sweep.__module__, tessera.Sweep.__module__)"
         )
         done = self.python(code)
-        self.assertEqual(done.stdout, "[]\nTextPipeline False\n", done.stderr)
+        self.assertEqual(
+            done.stdout, "[]\nTextPipeline False\ntessera.sweeps tessera.sweeps\n", done.stderr
+        )
 
     def test_their_absence_says_what_to_install(self):
         self.model()
@@ -307,6 +339,14 @@ class WithoutPackages(InFolder):
             done = self.python(code.format(package), *words)
             self.assertEqual(done.returncode, 1)
             self.assertIn("pip install 'tessera[text]'", done.stderr)
+
+    def test_a_server_without_room_for_a_call_is_refused(self):
+        code = "from tessera.__main__ import main; import sys; sys.exit(main())"
+        for name in ("max_client_batch_size", "max_connections", "tokenization_workers"):
+            words = ("text", "serve", "--model", self.folder, f"--{name}", "0")
+            done = self.python(code, *words)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn(f"--{name}: is 0, must be at least 1", done.stderr)
 
     def test_help_names_every_task(self):
         done = self.python(

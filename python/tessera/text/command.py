@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import itertools
 import json
 import os
@@ -13,12 +14,12 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tessera.errors import Error, UsageError
+from tessera.lines import Row, piece_of, read_rows
 from tessera.text.entities import STRATEGIES
 from tessera.text.folder import TASKS
 from tessera.text.labels import FUNCTIONS
 from tessera.text.pipeline import TextPipeline
 from tessera.text.spans import SpanOptions
-from tessera.text.tokens import Piece
 
 __all__ = ["add_to"]
 
@@ -69,7 +70,7 @@ def _add_task_flags(verb: argparse.ArgumentParser, task: str) -> None:
         add("--prompt", help="that stands before each text")
         add("--prompt_name", help="one of the folder's prompts")
         add("--normalize", choices=("yes", "no"), help="vectors of length 1; else as the folder")
-        add("--dimensions", type=int, help="the first so many")
+        add("--dimensions", type=int, help="how many numbers of a vector to give, the first")
     if task in ("classify", "rerank"):
         add("--function", choices=tuple(FUNCTIONS), help="in place of what config.json says")
     if task == "rerank":
@@ -77,9 +78,9 @@ def _add_task_flags(verb: argparse.ArgumentParser, task: str) -> None:
     if task == "ner":
         add("--aggregation", choices=STRATEGIES, default="simple")
         add("--ignore", nargs="+", default=["O"], metavar="LABEL", help="labels to leave out (O)")
-        add("--stride", type=int, help="read long texts in windows that share so many tokens")
+        add("--stride", type=int, help="tokens that two windows of a long text share")
     if task in ("classify", "rerank", "answer"):
-        add("--top_k", type=int, help="so many, the best")
+        add("--top_k", type=int, help="how many to give, the best")
     if task == "answer":
         add("--stride", type=int, help="tokens that windows of a long context share")
         add("--window", type=int, help="tokens of question and context (at most 384)")
@@ -91,7 +92,7 @@ def _add_model_flags(verb: argparse.ArgumentParser) -> None:
     group = verb.add_argument_group("Model")
     add = group.add_argument
     add("--length", type=int, help="tokens of the longest text (what the model takes, at most 512)")
-    add("--rows", type=int, help="of a batch (so many that it has 2048 tokens)")
+    add("--rows", type=int, help="of a batch (as many as make 2048 tokens)")
     add("--precision", choices=("fp16", "fp32"), default="fp16")
     add("--form", choices=("B", "A", "padded"), help="of packing (the first that is possible)")
     add("--most", type=int, default=0, help="texts in a packed batch (what suits the form)")
@@ -174,37 +175,14 @@ def _tell_done(kind: str, done: int) -> None:
         print(f"text: {done} texts done", file=sys.stderr)
 
 
-def _rows(path: str, keys: tuple[str, ...], optional: str | None) -> Iterator[dict[str, str]]:
-    """Of lines of text or of JSON. Empty lines are left out."""
-    with open(0 if path == "-" else path, encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            plain = not path.endswith(".jsonl") and not (path == "-" and len(keys) > 1)
-            if plain and len(keys) == 1:
-                yield {keys[0]: line.rstrip("\r\n")}
-                continue
-            try:
-                row = json.loads(line)
-                made = {key: row[key] for key in keys}
-                if optional is not None and row.get(optional) is not None:
-                    made[optional] = row[optional]
-            except (ValueError, TypeError, KeyError, AttributeError):
-                made = {"": None}
-            if not all(isinstance(value, str) for value in made.values()):
-                form = ", ".join(f'"{key}": "…"' for key in keys)
-                raise Error(f"{path}:{number}: must be {{{form}}}")
-            yield made
-
-
-def _chunks(rows: Iterable[dict[str, str]]) -> Iterator[list[dict[str, str]]]:
+def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
     iterator = iter(rows)
     while chunk := list(itertools.islice(iterator, CHUNK)):
         yield chunk
 
 
 def _answers(
-    pipeline: TextPipeline, words: argparse.Namespace, rows: Iterable[dict[str, str]]
+    pipeline: TextPipeline, words: argparse.Namespace, rows: Iterable[Row]
 ) -> Iterator[dict[str, Any]]:
     cut = {}
     if words.task != "answer":
@@ -229,10 +207,7 @@ def _answers(
             # As short as tells float32 numbers apart.
             yield from ({"embedding": [float(str(x)) for x in row]} for row in vectors)
         elif words.task == "classify":
-            pieces: list[Piece] = [
-                (row["text"], row["text_pair"]) if "text_pair" in row else row["text"]
-                for row in chunk
-            ]
+            pieces = [piece_of(row) for row in chunk]
             options = {"top_k": words.top_k or 1, "function": words.function, **cut}
             yield from ({"labels": one} for one in pipeline.classify(pieces, **options))
         elif words.task == "ner":
@@ -253,7 +228,7 @@ def _answers(
 
 def _run(words: argparse.Namespace) -> None:
     keys = ("question", "context") if words.task == "answer" else ("text",)
-    rows = _rows(words.texts, keys, "text_pair" if words.task == "classify" else None)
+    rows = read_rows(words.texts, keys, "text_pair" if words.task == "classify" else None)
     first = next(rows, None)
     if first is None:
         raise Error(f"{words.texts}: holds no text, must hold at least one line")
@@ -290,7 +265,20 @@ def named_folders(words: Iterable[str]) -> dict[str, str]:
     return made
 
 
+#: Limits of a server that must not be 0.
+_COUNTS = (
+    "max_client_batch_size",
+    "max_concurrent_requests",
+    "max_body_bytes",
+    "max_connections",
+    "tokenization_workers",
+)
+
+
 def _serve(words: argparse.Namespace) -> None:
+    for name in _COUNTS:
+        if getattr(words, name) < 1:
+            raise UsageError(f"--{name}: is {getattr(words, name)}, must be at least 1")
     try:
         from tessera.text.server import Hub, HubOptions
         from tessera.text.server.run import serve
@@ -300,25 +288,14 @@ def _serve(words: argparse.Namespace) -> None:
             f"text serve: needs the package {package}, which cannot be imported ({error}); "
             "pip install 'tessera[text]'"
         ) from None
-    for name in ("max_client_batch_size", "max_concurrent_requests", "max_body_bytes"):
-        if getattr(words, name) < 1:
-            raise UsageError(f"--{name}: is {getattr(words, name)}, must be at least 1")
     with contextlib.ExitStack() as opened:
         models = {}
         for name, folder in named_folders(words.model).items():
             runner = {"warm_up": True, "max_queue": words.max_queue}
             models[name] = opened.enter_context(_pipeline(folder, words, **runner))
             _tell(models[name])
-        options = HubOptions(
-            max_client_batch_size=words.max_client_batch_size,
-            max_concurrent_requests=words.max_concurrent_requests,
-            max_body_bytes=words.max_body_bytes,
-            body_seconds=words.body_seconds,
-            deadline_seconds=words.deadline_seconds,
-            auto_truncate=words.auto_truncate,
-            tokenization_workers=words.tokenization_workers,
-        )
-        hub = Hub(models, options)
+        options = {each.name: getattr(words, each.name) for each in dataclasses.fields(HubOptions)}
+        hub = Hub(models, HubOptions(**options))
         opened.callback(hub.close)
         serve(
             hub,
