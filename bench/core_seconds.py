@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What a core of this host answers: the processor time of tessera.PackedModel on one thread, which
+"""Measures a core of this host by the processor time of tessera.PackedModel on one thread, which
 other work on the host disturbs less than the clock on the wall. docs/scale.md plans with it.
 
     bench/core_seconds.py packed.popef lengths.csv [--rows 2000]"""

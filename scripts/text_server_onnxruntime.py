@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one would write by hand to serve embeddings on a CPU: FastAPI, ONNX Runtime, and batches of
-what waits, sorted by length and padded to the longest. `scripts/bench_text` measures against it."""
+"""A server of embeddings on a CPU, written by hand: FastAPI, ONNX Runtime, and batches of the texts
+that wait, sorted by length and padded to the longest. `scripts/bench_text` measures
+against it."""
 
 import argparse
 import asyncio

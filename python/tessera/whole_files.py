@@ -13,7 +13,7 @@ __all__ = ["TEMPORARY", "write_whole"]
 TEMPORARY = ".tessera-"
 
 
-def write_whole(path: str, content: bytes) -> None:
+def write_whole(path: str, content: bytes, mode: int = 0o644) -> None:
     """Writes beside the file and renames: it has all of the content, or is as it was, whatever ends
     this process and however many write it."""
     folder = os.path.dirname(os.path.abspath(path))
@@ -23,7 +23,7 @@ def write_whole(path: str, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
+        os.chmod(temporary, mode)
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):

@@ -16,6 +16,7 @@ from typing import Any
 from tessera._core import __version__
 from tessera.errors import BadFileError
 from tessera.types import Path
+from tessera.whole_files import write_whole
 
 __all__ = ["Cache", "digest", "fingerprint"]
 
@@ -27,8 +28,8 @@ def digest(*parts: Any) -> str:
 
 
 def fingerprint(model: str) -> list[Any]:
-    """What stands for a model's file and those beside it that may hold its weights: its own bytes,
-    and name, size and time of theirs."""
+    """Facts that tell a model from another: the bytes of its file, and the name, size and time of
+    those beside it, which may hold its weights."""
     read = hashlib.sha256()
     with open(model, "rb") as file:
         for block in iter(lambda: file.read(1 << 20), b""):
@@ -80,16 +81,8 @@ class Cache:
         return False
 
     def write(self, name: str, content: bytes) -> str:
-        """Whole or not at all, whoever else writes the same."""
-        with tempfile.NamedTemporaryFile(dir=self.folder, delete=False) as file:
-            try:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-                os.replace(file.name, self.path(name))
-            except BaseException:
-                os.unlink(file.name)
-                raise
+        """Writes a file that only this user can read, and makes room for it."""
+        write_whole(self.path(name), content, 0o600)
         self.make_room({name})
         return self.path(name)
 

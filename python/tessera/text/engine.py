@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a text model runs on: an executable, packed where the model can be, behind a runner that all
+"""A text model that runs: an executable, packed where the model can be, behind a runner that all
 callers share."""
 
 from __future__ import annotations
@@ -19,11 +19,9 @@ from tessera.errors import BadFileError, Error, RefusedError, UsageError
 from tessera.runners import PackRunner
 from tessera.sessions import Session
 from tessera.text.cache import Cache, digest, fingerprint
+from tessera.text.jobs import Array, Request
 
 __all__ = ["FORMS", "Engine", "Shape"]
-
-Array = np.ndarray[Any, Any]
-Request = dict[str, Array]
 
 #: In the order in which they are tried: packed by its mask, packed end to end, a text a row.
 FORMS = ("B", "A", "padded")
@@ -31,7 +29,7 @@ FORMS = ("B", "A", "padded")
 
 class Shape(NamedTuple):
     rows: int
-    length: int  #: of a row, and of the longest text
+    length: int  #: tokens of a row, and of the longest text
     most: int  #: texts in a batch, where a form limits them; 0: what suits the form
 
 
@@ -73,10 +71,11 @@ def _compiled(
         except (BadFileError, OSError, ValueError, KeyError, TypeError):
             pass  # damaged, or removed meanwhile: made again
     refusals: dict[str, str] = {}
+    sizes = _sizes(onnx, shape)
     for form in forms:
         given = _with_form(form, shape, options)
         try:
-            made = compile(onnx, input_shape=_sizes(onnx, shape), **given)
+            made = compile(onnx, input_shape=sizes, **given)
         except (RefusedError, BadFileError):
             raise
         except Error as error:
@@ -93,7 +92,7 @@ def _compiled(
 
 
 def _sizes(onnx: str, shape: Shape) -> dict[str, tuple[int, ...]]:
-    """Of the ids; what else has their symbolic names follows."""
+    """The shape of the ids. Inputs that share their symbolic names follow it."""
     inputs = model_inputs(onnx)
     for tensor in inputs:
         if tensor.name == "input_ids":
@@ -125,6 +124,7 @@ class Engine:
         self.limit = self._vocabulary()
         self.alone: str | None = None  # why texts run in a session, if they do
         self._session: Session | None = None
+        self._session_inputs: tuple[str, ...] = ()
         self._session_threads: concurrent.futures.ThreadPoolExecutor | None = None
         self._lock = threading.Lock()
         self.onnx, self._cache = onnx, cache
@@ -161,6 +161,7 @@ class Engine:
     def _threads(self) -> concurrent.futures.ThreadPoolExecutor:
         with self._lock:
             if self._session_threads is None:
+                self._session_inputs = tuple(tensor.name for tensor in model_inputs(self.onnx))
                 self._session = Session(
                     self.onnx,
                     on_recompile="allow",
@@ -176,15 +177,15 @@ class Engine:
         assert self._session is not None
         length = len(request["input_ids"])
         given = {}
-        for tensor in model_inputs(self.onnx):
-            if tensor.name in request:
-                given[tensor.name] = request[tensor.name][None]
-            elif tensor.name == "position_ids":
-                given[tensor.name] = np.arange(length, dtype=np.int64)[None]
-            elif tensor.name == "attention_mask":
-                given[tensor.name] = np.ones((1, length), np.int64)
+        for name in self._session_inputs:
+            if name in request:
+                given[name] = request[name][None]
+            elif name == "position_ids":
+                given[name] = np.arange(length, dtype=np.int64)[None]
+            elif name == "attention_mask":
+                given[name] = np.ones((1, length), np.int64)
             else:
-                given[tensor.name] = np.zeros((1, length), np.int64)
+                given[name] = np.zeros((1, length), np.int64)
         return {name: array[0] for name, array in self._session.run(given).items()}
 
     def close(self) -> None:

@@ -122,7 +122,8 @@ def _grouped(parts: list[Entity], tokens: Tokens) -> list[Entity]:
 
 
 def _without_overlaps(found: list[Entity]) -> list[Entity]:
-    """Of windows that overlap: of entities at one place the longest, then the most certain."""
+    """Windows overlap and find entities twice: at one place the longest is kept, then the most
+    certain."""
     kept: list[Entity] = []
     for entity in sorted(found, key=lambda entity: int(entity["start"])):
         if not kept or not kept[-1]["start"] <= entity["start"] < kept[-1]["end"]:
@@ -147,7 +148,7 @@ def entities_job(
     side: str,
 ) -> Job:
     """``unknown``: the token of words that the vocabulary does not have. With ``stride`` a long
-    text is read in windows that share so many tokens."""
+    text is read in windows that share this number of tokens."""
     if strategy not in STRATEGIES:
         raise UsageError(f"aggregation: is {strategy!r}, must be one of {', '.join(STRATEGIES)}")
     left_out = frozenset(ignore)

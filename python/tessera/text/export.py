@@ -7,6 +7,7 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import os
+import tempfile
 from typing import Any
 
 from tessera.errors import Error
@@ -56,10 +57,11 @@ def exported(folder: Folder, cache: Cache) -> str:
     where = os.path.realpath(folder.encoder)
     name = digest("export", where, folder.task, facts, versions) + ".onnx"
     if not cache.has(name):
-        with open(_export(folder, cache.path(name) + ".part"), "rb") as file:
-            content = file.read()
-        os.unlink(cache.path(name) + ".part")
-        cache.write(name, content)
+        with tempfile.TemporaryDirectory(prefix="tessera-text-") as own:
+            path = os.path.join(own, "model.onnx")
+            _export(folder, path)
+            with open(path, "rb") as file:
+                cache.write(name, file.read())
     return cache.path(name)
 
 
@@ -74,7 +76,7 @@ def _takes(folder: Folder, model: Any) -> list[str]:
     return names
 
 
-def _export(folder: Folder, path: str) -> str:
+def _export(folder: Folder, path: str) -> None:
     import torch
     import transformers
 
@@ -126,4 +128,3 @@ def _export(folder: Folder, path: str) -> str:
                 dynamic_axes={name: dict(axes) for name in takes},
                 **common,
             )
-    return path

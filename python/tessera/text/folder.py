@@ -13,7 +13,7 @@ from tessera.types import Path
 
 __all__ = ["TASKS", "Folder", "Module", "read_folder"]
 
-#: What a model can be asked for.
+#: The tasks that a model can be asked for.
 TASKS = ("embed", "classify", "rerank", "ner", "answer")
 
 _OF_ARCHITECTURE = {
@@ -52,7 +52,7 @@ class Folder:
 
     @property
     def labels(self) -> dict[int, str]:
-        """By number, as config.json has them; without them ``LABEL_0`` …"""
+        """The labels by number, as config.json has them; without them ``LABEL_0`` …"""
         given = self.config.get("id2label")
         if not isinstance(given, dict):
             count = self.config.get("num_labels", 2)
@@ -157,7 +157,7 @@ def _onnx(root: str, encoder: str, onnx_file: str | None) -> str | None:
 
 
 def _steps(root: str) -> list[Module]:
-    """Those of modules.json; without it 1_Pooling alone, where that is there."""
+    """The steps of modules.json; without it 1_Pooling alone, where that is there."""
     path = os.path.join(root, "modules.json")
     if not os.path.isfile(path):
         config = _read_object(root, "1_Pooling", "config.json")

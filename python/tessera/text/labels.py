@@ -14,7 +14,7 @@ from tessera.text.jobs import Answer, Array, Job, logits, sigmoid, softmax
 
 __all__ = ["FUNCTIONS", "classify_job", "rerank_job"]
 
-#: By name: what makes scores of a model's numbers.
+#: The functions that make scores of a model's numbers, by name.
 FUNCTIONS: dict[str, Callable[[Array], Array]] = {
     "softmax": softmax,
     "sigmoid": sigmoid,
@@ -69,7 +69,7 @@ def classify_job(
 
 
 def stored_function(config: dict[str, Any]) -> str:
-    """What a CrossEncoder applies: what it was saved with, else sigmoid."""
+    """The function of a CrossEncoder: the one that it was saved with, else sigmoid."""
     own = config.get("sentence_transformers")
     stored = own.get("activation_fn") if isinstance(own, dict) else None
     stored = stored or config.get("sbert_ce_default_activation_function")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Union
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from tessera.text.engine import Engine, Shape
 from tessera.text.entities import entities_job
 from tessera.text.export import exported
 from tessera.text.folder import Folder, read_folder
-from tessera.text.jobs import Job
+from tessera.text.jobs import Array, Job
 from tessera.text.labels import classify_job, rerank_job
 from tessera.text.spans import USUAL_SPANS, SpanOptions, answer_job
 from tessera.text.tokens import Piece, Tokens
@@ -25,15 +25,15 @@ from tessera.types import Path
 
 __all__ = ["TextPipeline"]
 
-Array = np.ndarray[Any, Any]
-Text = Union[str, tuple[str, str]]
-
 #: Tokens of a batch, and of a row at most, where nothing says how many.
 _BATCH_TOKENS, _LONGEST = 2048, 512
 
 
+_Piece = TypeVar("_Piece")
+
+
 class _Inner:
-    """What ``Closable`` closes: the engine, then the cache's temporary folder."""
+    """The engine and the cache's temporary folder, which ``Closable`` closes in this order."""
 
     def __init__(self, engine: Engine, cache: Cache) -> None:
         self.engine, self.cache = engine, cache
@@ -56,7 +56,7 @@ class TextPipeline(Closable):
 
     ``task``: ``"embed"``, ``"classify"``, ``"rerank"``, ``"ner"`` or ``"answer"``; None: what the
     folder's files say. ``length``: tokens of the longest text (what the model takes, at most 512).
-    ``rows``: of a batch; None: so many that a batch has 2048 tokens. ``form``: ``"B"``, ``"A"``
+    ``rows``: of a batch; None: as many as make 2048 tokens. ``form``: ``"B"``, ``"A"``
     (docs/packing.md) or ``"padded"``; None: the first of these that the model can be compiled in,
     and ``form_refusals`` tells why others were not. ``most``: texts in a packed batch.
     ``pooling``: in place of the folder's (``"mean"``, ``"cls"``, ``"max+mean"`` …). ``onnx_file``:
@@ -126,7 +126,7 @@ class TextPipeline(Closable):
 
     @property
     def form_refusals(self) -> dict[str, str]:
-        """By form that was tried first: why the model is not compiled in it."""
+        """Why the model is not compiled in the forms that were tried before, by form."""
         return dict(self.engine.refusals)
 
     @property
@@ -177,11 +177,12 @@ class TextPipeline(Closable):
         return np.asarray(self.run(self.embed_job(_pieces(texts), **options)))
 
     def embed_tokens(self, texts: str | Iterable[Piece], **options: Any) -> list[Array]:
-        """Of each text a vector a token, ``[tokens, …]``, before pooling."""
+        """The vectors of each text's tokens, ``[tokens, …]``, before pooling."""
         return list(self.run(self.embed_tokens_job(_pieces(texts), **options)))
 
     def classify(self, texts: str | Iterable[Piece], **options: Any) -> list[list[dict[str, Any]]]:
-        """Of each text ``{"label", "score"}``, best first. Options: those of ``classify_job``."""
+        """A list of ``{"label", "score"}`` for each text, best first. Options: those of
+        ``classify_job``."""
         return list(self.run(self.classify_job(_pieces(texts), **options)))
 
     def rerank(self, query: str, texts: Iterable[str], **options: Any) -> list[dict[str, Any]]:
@@ -189,14 +190,14 @@ class TextPipeline(Closable):
         return list(self.run(self.rerank_job(query, list(texts), **options)))
 
     def ner(self, texts: str | Iterable[str], **options: Any) -> list[list[dict[str, Any]]]:
-        """Of each text its entities, with characters. Options: those of ``ner_job``."""
-        given = [texts] if isinstance(texts, str) else list(texts)
-        return list(self.run(self.ner_job(given, **options)))
+        """The entities of each text, with characters. Options: those of ``ner_job``."""
+        return list(self.run(self.ner_job(_pieces(texts), **options)))
 
     def answer(
         self, pairs: Iterable[tuple[str, str]], options: SpanOptions = USUAL_SPANS
     ) -> list[list[dict[str, Any]]]:
-        """Of each (question, context) ``{"answer", "score", "start", "end"}``, best first."""
+        """A list of ``{"answer", "score", "start", "end"}`` for each (question, context), best
+        first."""
         return list(self.run(self.answer_job(list(pairs), options)))
 
     # Jobs: what the methods above wait for.
@@ -213,7 +214,8 @@ class TextPipeline(Closable):
         truncation_side: str = "right",
     ) -> Job:
         """``prompt`` stands before each text; ``prompt_name``: one of the folder's. ``normalize``:
-        None for what the folder says. ``dimensions``: the first so many."""
+        None for what the folder says. ``dimensions``: how many numbers of a vector to
+        give, the first."""
         embedder = self._of_embeddings()
         before = self._prompt(prompt, prompt_name)
         encodings = self.tokens.encode(
@@ -281,7 +283,7 @@ class TextPipeline(Closable):
         truncation_side: str = "right",
     ) -> Job:
         """``aggregation``: ``tessera.text.entities.STRATEGIES``. ``ignore``: labels to leave out.
-        ``stride``: a long text is read in windows that share so many tokens, in place of cut."""
+        ``stride``: a long text is read in windows that share this number of tokens, and not cut."""
         self._must_be("ner")
         return entities_job(
             self.tokens,
@@ -330,7 +332,7 @@ class TextPipeline(Closable):
         return prompts[chosen]
 
 
-def _pieces(texts: str | Iterable[Piece]) -> list[Piece]:
+def _pieces(texts: str | Iterable[_Piece]) -> list[str | _Piece]:
     return [texts] if isinstance(texts, str) else list(texts)
 
 

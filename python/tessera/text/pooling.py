@@ -13,10 +13,9 @@ import numpy as np
 from tessera.errors import Error, UsageError
 from tessera.extras import needed
 from tessera.text.folder import Module
+from tessera.text.jobs import Array
 
 __all__ = ["Steps", "unit"]
-
-Array = np.ndarray[Any, Any]
 
 #: In the order in which sentence-transformers concatenates them where several are true.
 _OLD_NAMES = {
@@ -39,7 +38,8 @@ def _weighted_mean(tokens: Array, first: int) -> Array:
     return np.asarray((tokens[first:] * weights).sum(axis=0) / max(float(weights.sum()), 1e-9))
 
 
-#: Of the tokens from ``first`` on: those before are the prompt's, where they do not count.
+#: The ways of pooling the tokens from ``first`` on. The tokens before it are a prompt that does not
+#: count.
 _MODES: dict[str, Callable[[Array, int], Any]] = {
     "cls": lambda tokens, first: tokens[first],
     "max": lambda tokens, first: tokens[first:].max(axis=0),
@@ -162,13 +162,14 @@ class Steps:
             del self._behind[normalizes_at]  # the caller may want it left out
 
     def pooled(self, tokens: Array, prompt_tokens: int = 0) -> Array:
-        """Of the tokens' vectors of one text, ``prompt_tokens`` of which are its prompt's."""
+        """One vector of the tokens' vectors of a text, whose first ``prompt_tokens`` are its
+        prompt's."""
         first = 0 if self.counts_prompt else min(prompt_tokens, len(tokens) - 1)
         tokens = tokens.astype(np.float32, copy=False)
         return np.concatenate([_MODES[mode](tokens, first) for mode in self.modes])
 
     def behind(self, vector: Array) -> Array:
-        """What is left to do with a pooled vector, but for a last normalization."""
+        """The steps behind pooling, but for a last normalization."""
         for step in self._behind:
             vector = step(vector)
         return vector

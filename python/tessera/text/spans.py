@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tessera.errors import UsageError
-from tessera.text.jobs import Answer, Array, Job, logits
+from tessera.text.jobs import Answer, Array, Job, logits, softmax
 from tessera.text.tokens import Tokens, refused
 
 __all__ = ["USUAL_SPANS", "SpanOptions", "answer_job"]
@@ -45,9 +45,7 @@ def _window(encoding: Any, first_token: int | None) -> _Window:
 
 
 def _likely(values: Array, allowed: Array) -> Array:
-    kept = np.where(allowed, values.astype(np.float32), np.float32(-10000))
-    powers = np.exp(kept - kept.max())
-    return np.asarray(powers / powers.sum())
+    return softmax(np.where(allowed, values, np.float32(-10000)))
 
 
 def _spans(start: Array, end: Array, most: int, count: int) -> list[tuple[int, int, float]]:

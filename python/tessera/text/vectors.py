@@ -22,7 +22,7 @@ _TEXTS = ("sentence_embedding", "text_embeds", "embeddings")
 
 
 class Embedder:
-    """What a model's outputs are, and what is left to do with them here."""
+    """The kind of a model's output, and the steps from it to a vector."""
 
     def __init__(self, folder: Folder, executable: _core.Executable) -> None:
         self.steps = Steps(folder.modules)
@@ -50,8 +50,8 @@ class Embedder:
         normalize: bool | None = None,
         dimensions: int | None = None,
     ) -> Job:
-        """``normalize``: None for what the folder says. ``dimensions``: the first so many, of
-        length 1 again where they are normalized."""
+        """``normalize``: None for what the folder says. ``dimensions``: how many numbers of
+        a vector to give, the first; of length 1 again where vectors are normalized."""
         if dimensions is not None and dimensions < 1:
             raise UsageError(f"dimensions: is {dimensions}, must be at least 1")
         to_unit = self.steps.normalizes if normalize is None else normalize

@@ -28,14 +28,15 @@ def make_app(hub: Hub) -> FastAPI:
     app = FastAPI(title="tessera text", version=__version__, docs_url=None, redoc_url=None)
     app.include_router(server_router(hub))
     app.include_router(openai_router(hub), tags=["OpenAI"])
-    app.include_router(model_router(hub), tags=["Text Embeddings Inference"])
+    models = model_router(hub)
+    app.include_router(models, tags=["Text Embeddings Inference"])
     app.include_router(
-        model_router(hub),
+        models,
         prefix="/models/{name}",
         tags=["By model"],
         dependencies=[named_dependency(hub)],
     )
-    app.include_router(root_router(hub))
+    app.include_router(root_router(hub, models))
     _add_errors(app)
     app.add_middleware(Limits, hub=hub)
     return app

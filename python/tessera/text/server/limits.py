@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What stands before every call: how large its body may be, how long it may take to come, how many
-calls there may be at a time; and a caller that goes away takes its call back."""
+"""The limits before every call: how large its body may be, how long it may take to come, how many
+calls there may be at a time. And a caller that goes away takes its call back."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Limits:
             finally:
                 hub.calls -= 1
         except RefusalError as refusal:
-            hub.metrics.failed("overloaded" if refusal.status == 429 else "validation")
+            hub.metrics.failed(refusal.kind.lower())
             response = error_response(path, refusal)
             response.headers["Connection"] = "close"  # the rest of the body is not read
             await response(scope, receive, send)
@@ -57,7 +57,7 @@ class Limits:
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
         most = self._hub.options.max_body_bytes
         too_large = RefusalError(
-            413, f"the body has more than {most} bytes, must have at most so many"
+            413, f"the body has more than {most} bytes, must have at most that many"
         )
         for name, value in scope["headers"]:
             if name == b"content-length" and value.isdigit() and int(value) > most:

@@ -40,7 +40,7 @@ class _Counts:
 
 
 class Metrics:
-    """Of a server: used by its event loop alone."""
+    """The metrics of a server. Its event loop alone changes them."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a call is refused with, in the words of Text Embeddings Inference or of OpenAI."""
+"""Refusals of calls, in the words of Text Embeddings Inference or of OpenAI."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class RefusalError(Exception):
 
 
 def refusal_of(error: Error) -> RefusalError:
-    """Of what the library raised."""
+    """The refusal that an error of the library becomes."""
     status = _BY_REASON.get(error.reason)
     if status is None:
         status = 413 if isinstance(error, UsageError) else 424

@@ -13,7 +13,6 @@ from starlette.responses import Response
 
 from tessera.text.server import schemas
 from tessera.text.server.hub import Hub
-from tessera.text.server.tei import model_router
 
 __all__ = ["root_router"]
 
@@ -26,8 +25,9 @@ _PATHS = {
 }
 
 
-def root_router(hub: Hub) -> APIRouter:
-    handlers = {route.path: route.endpoint for route in model_router(hub).routes}
+def root_router(hub: Hub, models: APIRouter) -> APIRouter:
+    """``models``: the paths that ask a model."""
+    handlers = {route.path: route.endpoint for route in models.routes}
     router = APIRouter()
 
     asked_for = Body()

@@ -43,7 +43,7 @@ def json_response(content: Any, headers: dict[str, str] | None = None) -> Respon
 
 
 def seconds_of(request: Request) -> float | None:
-    """Of the header X-Request-Timeout: seconds until the answer is worth nothing."""
+    """The header X-Request-Timeout: seconds until the answer is worth nothing."""
     given = request.headers.get("x-request-timeout")
     if given is None:
         return None
@@ -57,7 +57,7 @@ def seconds_of(request: Request) -> float | None:
 
 
 class Calls:
-    """What the handlers share."""
+    """The part of every call that the handlers share."""
 
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
@@ -115,6 +115,10 @@ def must_be_finite(array: Any) -> Any:
     if not np.isfinite(array).all():
         raise RefusalError(424, "the model's answer is not finite; --precision fp32 may mend that")
     return array
+
+
+def check_scores(found: Sequence[Sequence[dict[str, Any]]]) -> None:
+    must_be_finite([each["score"] for one in found for each in one])
 
 
 def model_router(hub: Hub) -> APIRouter:
@@ -186,8 +190,7 @@ def _add_labels(router: APIRouter, calls: Calls) -> None:
         done = await calls.run(
             request, pipeline, lambda: pipeline.classify_job(pieces, **options), pieces, "predict"
         )
-        for one in done.result:
-            must_be_finite([each["score"] for each in one])
+        check_scores(done.result)
         return json_response(done.result if batch else done.result[0], done.headers())
 
     @router.post("/rerank", response_model=list[schemas.Rank])
@@ -206,7 +209,7 @@ def _add_labels(router: APIRouter, calls: Calls) -> None:
             pairs,
             "predict",
         )
-        must_be_finite([each["score"] for each in done.result])
+        check_scores([done.result])
         if body.return_text:
             for each in done.result:
                 each["text"] = body.texts[each["index"]]
@@ -217,8 +220,7 @@ def _add_spans(router: APIRouter, calls: Calls) -> None:
     @router.post("/ner", response_model=list[list[schemas.Entity]])
     async def ner(request: Request, body: schemas.NerRequest) -> Response:
         """The entities of each text, with their characters."""
-        pipeline = calls.model(request, "ner")
-        texts = [body.inputs] if isinstance(body.inputs, str) else body.inputs
+        pipeline, texts = calls.model(request, "ner"), pieces_of(body.inputs)
         calls.check_batch(texts, "inputs")
         options: dict[str, Any] = {**calls.cut(body), "aggregation": body.aggregation_strategy}
         options.update(stride=body.stride)
@@ -227,13 +229,12 @@ def _add_spans(router: APIRouter, calls: Calls) -> None:
         done = await calls.run(
             request, pipeline, lambda: pipeline.ner_job(texts, **options), texts, "predict"
         )
-        for one in done.result:
-            must_be_finite([each["score"] for each in one])
+        check_scores(done.result)
         return json_response(done.result, done.headers())
 
     @router.post("/answer", response_model=list[list[schemas.Span]])
     async def answer(request: Request, body: schemas.AnswerRequest) -> Response:
-        """Of each question the likeliest spans of its context."""
+        """The likeliest spans of each question's context."""
         pipeline = calls.model(request, "answer")
         asked = body.inputs if isinstance(body.inputs, list) else [body.inputs]
         pairs = [(each.question, each.context) for each in asked]
@@ -249,8 +250,7 @@ def _add_spans(router: APIRouter, calls: Calls) -> None:
         done = await calls.run(
             request, pipeline, lambda: pipeline.answer_job(pairs, options), pairs, "predict"
         )
-        for one in done.result:
-            must_be_finite([each["score"] for each in one])
+        check_scores(done.result)
         return json_response(done.result, done.headers())
 
 
@@ -258,8 +258,7 @@ def _add_tokens(router: APIRouter, calls: Calls) -> None:
     @router.post("/tokenize", response_model=list[list[schemas.SimpleToken]])
     async def tokenize(request: Request, body: schemas.TokenizeRequest) -> Response:
         """The tokens of each text, whole."""
-        pipeline = calls.model(request)
-        texts = [body.inputs] if isinstance(body.inputs, str) else body.inputs
+        pipeline, texts = calls.model(request), pieces_of(body.inputs)
         calls.check_batch(texts, "inputs")
         made = await calls.hub.on_thread(
             lambda: pipeline.tokenized(texts, body.add_special_tokens, body.prompt_name)
@@ -269,8 +268,7 @@ def _add_tokens(router: APIRouter, calls: Calls) -> None:
     @router.post("/decode", response_model=list[str])
     async def decode(request: Request, body: schemas.DecodeRequest) -> Response:
         """The text of tokens."""
-        pipeline = calls.model(request)
-        listed = [body.ids] if isinstance(body.ids[0], int) else body.ids
+        pipeline, listed = calls.model(request), pieces_of(body.ids)
         calls.check_batch(listed, "ids")
         plain = pipeline.tokens.plain
         made = await calls.hub.on_thread(
@@ -280,7 +278,7 @@ def _add_tokens(router: APIRouter, calls: Calls) -> None:
 
     @router.get("/info", response_model=schemas.Info)
     async def info(request: Request) -> Response:
-        """What is served, and its limits."""
+        """The model that is served, and its limits."""
         name, pipeline = calls.hub.named(request.path_params.get("name"))
         return json_response(info_of(name, pipeline, calls.hub))
 
@@ -317,7 +315,7 @@ def info_of(name: str, pipeline: TextPipeline, hub: Hub) -> dict[str, Any]:
 
 
 def server_router(hub: Hub) -> APIRouter:
-    """Of the server as a whole."""
+    """The paths of the server as a whole."""
     router = APIRouter()
     stopping = {503: {"model": schemas.Error, "description": "The server is stopping"}}
 
