@@ -24,9 +24,9 @@ from tessera import _core
 from tessera.bulk_parts import Folder, Part, part_of, read_part
 from tessera.compiler import held_executable, inspect
 from tessera.errors import Error, UsageError
-from tessera.extras import needed
 from tessera.packed_model import Columns, PackedModel, Work
 from tessera.packing import pack
+from tessera.parquet import read_columns
 from tessera.types import Path
 
 __all__ = ["Bulk", "Plan", "Progress", "make_plan", "read_part", "run"]
@@ -140,8 +140,7 @@ def answer_part(
 def read_rows(path: str) -> dict[str, Any]:
     """The rows of a file: ``.parquet``, or ``.jsonl`` of an object a line."""
     if path.endswith(".parquet"):
-        table = needed("pyarrow.parquet", "ray", "rows in Parquet").read_table(path)
-        return {name: table.column(name).to_numpy() for name in table.column_names}
+        return read_columns(path)
     if not path.endswith(".jsonl"):
         raise UsageError(f"{path}: must be .parquet or .jsonl")
     lines = []

@@ -22,8 +22,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tessera.errors import Error, UsageError
-from tessera.extras import needed
 from tessera.packed_model import Columns, Work
+from tessera.parquet import arrow, content_of, read_columns
 from tessera.whole_files import TEMPORARY, write_whole
 
 __all__ = ["Folder", "Part", "part_of", "read_part"]
@@ -80,7 +80,7 @@ class Folder:
     def claim(self) -> None:
         """Makes the folder this run's, or finds that it already is."""
         if self.kind == "parquet":
-            needed("pyarrow.parquet", "ray", "parts in Parquet")
+            arrow()
         os.makedirs(self.path, exist_ok=True)
         text = json.dumps(self.job, indent=1, sort_keys=True) + "\n"
         file = os.path.join(self.path, "job.json")
@@ -195,33 +195,26 @@ def _npz(columns: Columns) -> bytes:
     return buffer.getvalue()
 
 
-def _nested(arrow: Any, values: np.ndarray[Any, Any]) -> Any:
+def _nested(values: np.ndarray[Any, Any]) -> Any:
     """Rows of one shape as lists of a fixed size."""
-    flat = arrow.array(values.reshape(-1))
+    flat = arrow().array(values.reshape(-1))
     for size in reversed(values.shape[1:]):
-        flat = arrow.FixedSizeListArray.from_arrays(flat, size)
+        flat = arrow().FixedSizeListArray.from_arrays(flat, size)
     return flat
 
 
 def _parquet(columns: Columns) -> bytes:
-    arrow = needed("pyarrow", "ray", "parts in Parquet")
-    parquet = needed("pyarrow.parquet", "ray", "parts in Parquet")
     made = {}
     for name, column in columns.items():
         if _is_ragged(column):
             values, starts = _ragged(column)
-            made[name] = arrow.LargeListArray.from_arrays(
-                arrow.array(starts), _nested(arrow, values)
-            )
+            lists = arrow().LargeListArray
+            made[name] = lists.from_arrays(arrow().array(starts), _nested(values))
         else:
             array = np.asarray(column)
-            made[name] = _nested(arrow, array) if array.ndim > 1 else arrow.array(array.tolist())
-            if array.ndim == 1 and array.dtype != object:
-                made[name] = arrow.array(array)
-    buffer = arrow.BufferOutputStream()
-    parquet.write_table(arrow.table(made), buffer)
-    content: bytes = buffer.getvalue().to_pybytes()
-    return content
+            plain = array.ndim == 1 and array.dtype == object
+            made[name] = arrow().array(array.tolist()) if plain else _nested(array)
+    return content_of(arrow().table(made))
 
 
 def read_part(path: str) -> dict[str, Any]:
@@ -234,8 +227,7 @@ def read_part(path: str) -> dict[str, Any]:
             for name, array in arrays.items()
             if not name.endswith(".starts")
         }
-    table = needed("pyarrow.parquet", "ray", "parts in Parquet").read_table(path)
-    return {name: table.column(name).to_numpy() for name in table.column_names}
+    return read_columns(path)
 
 
 def _cut(values: np.ndarray[Any, Any], starts: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

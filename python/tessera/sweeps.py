@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 from tessera import sweep_points
 from tessera.compiler import model_inputs
 from tessera.errors import Error, UsageError
-from tessera.extras import needed
 from tessera.lengths import drawn, read_histogram
 from tessera.packing import pack
+from tessera.parquet import arrow, content_of
 from tessera.sweep_picture import picture_of
 from tessera.types import CompileOptions, Packing, Path
 from tessera.whole_files import write_whole
@@ -90,7 +90,7 @@ def sweep(
     if table is not None and os.path.splitext(table)[1] not in (".csv", ".parquet"):
         raise UsageError(f"{table}: must end in .csv or .parquet")
     if table is not None and table.endswith(".parquet"):
-        needed("pyarrow.parquet", "ray", "a table in Parquet")
+        arrow()
     taken = _taken(lengths, draw, seed)
     points = _points(
         taken,
@@ -382,8 +382,4 @@ def _write_table(path: str, rows: Sequence[Row]) -> None:
         writer.writerows(rows)
         write_whole(path, text.getvalue().encode())
         return
-    arrow = needed("pyarrow", "ray", "a table in Parquet")
-    parquet = needed("pyarrow.parquet", "ray", "a table in Parquet")
-    buffer = arrow.BufferOutputStream()
-    parquet.write_table(arrow.Table.from_pylist(list(rows)), buffer)
-    write_whole(path, buffer.getvalue().to_pybytes())
+    write_whole(path, content_of(arrow().Table.from_pylist(list(rows))))
