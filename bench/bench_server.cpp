@@ -12,11 +12,11 @@
 #include <random>
 #include <thread>
 
+#include "bench/bench_folder.h"
 #include "bench/command_line.h"
 #include "bench/load/clients.h"
 #include "bench/speed/bench.h"
 #include "bench/speed/workload.h"
-#include "bench/temporary_folder.h"
 #include "server/server.h"
 #include "serving/pack_runner.h"
 
@@ -385,7 +385,7 @@ Status run(const po::variables_map& map) {
   TRY(set_positive(map, "callers", flags.callers));
   const std::string only = map.contains("only") ? map["only"].as<std::string>() : "";
 
-  const TemporaryFolder folder("bench_server");
+  const BenchFolder folder("bench_server");
   if (folder.path().empty()) return Error{"no temporary folder can be made, must be for models"};
   const auto bench = TRY(speed::Bench::create(folder.path(), {}));
   const auto popef_of = [&](const std::string& preset, int64_t rows,

@@ -12,9 +12,9 @@
 #include <iostream>
 #include <sstream>
 
+#include "bench/bench_folder.h"
 #include "bench/command_line.h"
 #include "bench/speed/bench.h"
-#include "bench/temporary_folder.h"
 
 namespace tessera::speed {
 namespace {
@@ -167,7 +167,7 @@ Status run_sections(Bench& bench, const Flags& flags, double& foreign) {
 
 Status run(const po::variables_map& map) {
   const Flags flags = TRY(flags_of(map));
-  const TemporaryFolder folder("bench_speed");
+  const BenchFolder folder("bench_speed");
   if (folder.path().empty()) return Error{"no temporary folder can be made, must be for models"};
   const std::unique_ptr<Bench> bench = TRY(Bench::create(folder.path(), flags.bench));
   if (!flags.json)

@@ -12,7 +12,7 @@ namespace {
 
 // --- The checks of options.def: of a value, beside all others ---
 
-Error must_be(std::string_view name, const std::string& is, const std::string& must) {
+Error value_must_be(std::string_view name, const std::string& is, const std::string& must) {
   return {fmt::format("{}: {}, must be {}", name, is, must), ErrorKind::Usage};
 }
 
@@ -24,26 +24,27 @@ Status any(std::string_view, const T&, const CompileOptions&) {
 template <int64_t least, int64_t most>
 Status from_to(std::string_view name, int64_t value, const CompileOptions&) {
   if (value >= least && value <= most) return {};
-  return must_be(name, fmt::format("is {}", value), fmt::format("from {} to {}", least, most));
+  return value_must_be(name, fmt::format("is {}", value),
+                       fmt::format("from {} to {}", least, most));
 }
 
 Status above_0_to_1(std::string_view name, double value, const CompileOptions&) {
   if (value > 0 && value <= 1) return {};
-  return must_be(name, fmt::format("is {}", value), "above 0 and at most 1");
+  return value_must_be(name, fmt::format("is {}", value), "above 0 and at most 1");
 }
 
 Status fewer_than_tiles(std::string_view name, int64_t value, const CompileOptions& options) {
   const int64_t tiles = options.target.tiles;
   if (value >= 0 && value < tiles) return {};
-  return must_be(name, fmt::format("is {}", value),
-                 fmt::format("from 0 to {}, which leaves one of {} tiles", tiles - 1, tiles));
+  return value_must_be(name, fmt::format("is {}", value),
+                       fmt::format("from 0 to {}, which leaves one of {} tiles", tiles - 1, tiles));
 }
 
 Status types_of_operations(std::string_view name, const Names& types, const CompileOptions&) {
   for (const std::string& type : types) {
     if (op_of_type(type)) continue;
-    return must_be(name, fmt::format("there is no '{}'", type),
-                   "a type of operation such as Gelu, LayerNormalization or Softmax");
+    return value_must_be(name, fmt::format("there is no '{}'", type),
+                         "a type of operation such as Gelu, LayerNormalization or Softmax");
   }
   return {};
 }
@@ -53,18 +54,18 @@ Status of_its_form(std::string_view name, const std::optional<PackArgs>& args,
   if (!args) return {};
   const auto [requests, longest] = *args;
   if (requests < 1)
-    return must_be(name, fmt::format("max_valid_num is {}", requests), "at least 1");
+    return value_must_be(name, fmt::format("max_valid_num is {}", requests), "at least 1");
   if (is_form_b(options)) {
     if (longest == 0) return {};
-    return must_be(name, fmt::format("segment_max_size is {}", longest),
-                   "left out in form B, where a request may be as long as a row");
+    return value_must_be(name, fmt::format("segment_max_size is {}", longest),
+                         "left out in form B, where a request may be as long as a row");
   }
   if (longest == 0)
-    return must_be(name, "segment_max_size is left out",
-                   "given in form A; form B (--passes insert_attention_mask) takes "
-                   "max_valid_num alone");
+    return value_must_be(name, "segment_max_size is left out",
+                         "given in form A; form B (--passes insert_attention_mask) takes "
+                         "max_valid_num alone");
   if (longest < 1)
-    return must_be(name, fmt::format("segment_max_size is {}", longest), "at least 1");
+    return value_must_be(name, fmt::format("segment_max_size is {}", longest), "at least 1");
   return {};
 }
 
@@ -72,8 +73,9 @@ Status of_so_many_tiles(std::string_view name, int64_t value, const CompileOptio
   constexpr int64_t kMaxTiles = 65'536;  // as verify_program has it
   const int64_t most = kMaxTiles / options.target.tiles;
   if (value < 1 || value > most || options.target.ipus > most)
-    return must_be(name, fmt::format("is {}", std::max(value, options.target.ipus)),
-                   fmt::format("from 1 to {} with {} tiles each", most, options.target.tiles));
+    return value_must_be(
+        name, fmt::format("is {}", std::max(value, options.target.ipus)),
+        fmt::format("from 1 to {} with {} tiles each", most, options.target.tiles));
   return {};
 }
 
@@ -81,15 +83,15 @@ Status nothing_by_hand(std::string_view name, Parallel value, const CompileOptio
   const bool by_hand =
       is_cut(options) || options.enable_pipelining || options.replication_factor > 1;
   if (value == Parallel::None || !by_hand) return {};
-  return must_be(name, "is auto",
-                 "none where --sharding, --manual_sharding_config, --enable_pipelining or "
-                 "--replication_factor is given");
+  return value_must_be(name, "is auto",
+                       "none where --sharding, --manual_sharding_config, --enable_pipelining or "
+                       "--replication_factor is given");
 }
 
 Status one_sharding(std::string_view name, const ManualSharding& value,
                     const CompileOptions& options) {
   if (value.entries.empty() || options.sharding == Sharding::None) return {};
-  return must_be(name, "is given", "left out with --sharding auto");
+  return value_must_be(name, "is given", "left out with --sharding auto");
 }
 
 std::string first_line(const OptionWords& lines) { return lines.empty() ? "" : lines.front(); }
@@ -176,16 +178,16 @@ Status check_options(const CompileOptions& options) {
 Status check_use_of_ipus(const CompileOptions& options) {
   const int64_t ipus = ipus_of_replica(options);
   if (all_ipus(options) % options.replication_factor != 0)
-    return must_be("replication_factor", fmt::format("is {}", options.replication_factor),
-                   fmt::format("a divisor of num_ipus, which is {}", all_ipus(options)));
+    return value_must_be("replication_factor", fmt::format("is {}", options.replication_factor),
+                         fmt::format("a divisor of num_ipus, which is {}", all_ipus(options)));
   if (ipus > 1 && !is_cut(options))
-    return must_be("num_ipus", fmt::format("is {} for each replica", ipus),
-                   "1 where nothing says how to use more: --sharding auto, "
-                   "--manual_sharding_config, --replication_factor or --parallel auto");
+    return value_must_be("num_ipus", fmt::format("is {} for each replica", ipus),
+                         "1 where nothing says how to use more: --sharding auto, "
+                         "--manual_sharding_config, --replication_factor or --parallel auto");
   if (options.enable_pipelining && !is_cut(options))
-    return must_be("enable_pipelining", "is true",
-                   "false where the model is not cut: --sharding auto or "
-                   "--manual_sharding_config");
+    return value_must_be("enable_pipelining", "is true",
+                         "false where the model is not cut: --sharding auto or "
+                         "--manual_sharding_config");
   return {};
 }
 

@@ -23,8 +23,8 @@ Cycles arranged_cycles(const TileExchange& load, const Target& target) {
 }
 
 // Within `work`, or, where the Program is verified, without a limit.
-Expected<std::vector<TileExchange>> loads_of(const Program& program, const Superstep& step,
-                                             WorkLimit* work) {
+Expected<std::vector<TileExchange>> priced_loads(const Program& program, const Superstep& step,
+                                                 WorkLimit* work) {
   return work ? exchange_loads(program, step, *work) : exchange_loads(program, step);
 }
 
@@ -68,7 +68,7 @@ void add_compute(const Program& program, const ComputeSet& set, SuperstepCost& c
 Expected<SuperstepCost> own_cost(const Program& program, const Superstep& step, WorkLimit* work) {
   SuperstepCost cost;
   cost.sync.value = static_cast<uint64_t>(program.target.sync_cycles + program.target.setup_cycles);
-  add_exchange(program, TRY(loads_of(program, step, work)), cost);
+  add_exchange(program, TRY(priced_loads(program, step, work)), cost);
   add_links(work ? TRY(link_load(program, step, *work)) : link_load(program, step), program.target,
             cost);
   add_compute(program, step.compute, cost);

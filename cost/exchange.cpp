@@ -12,9 +12,9 @@
 namespace tessera {
 namespace {
 
-constexpr int64_t kCyclesPerFragment = 3;  // control instructions: docs/model.md
-constexpr int64_t kMostFragments = 6;      // of one message
-constexpr double kMostCycles = 1e18;       // a target of a file may exchange next to nothing
+constexpr int64_t kCyclesPerFragment = 3;     // control instructions: docs/model.md
+constexpr int64_t kMostFragments = 6;         // of one message
+constexpr double kMostExchangeCycles = 1e18;  // a target of a file may exchange next to nothing
 
 const Variable& variable_of(const Program& program, const Region& region) {
   return program.variables[static_cast<size_t>(region.variable)];
@@ -190,7 +190,7 @@ Cycles exchange_cycles(const TileExchange& load, const Target& target) {
   const auto cycles = [&target](double bytes, int64_t fragments) {
     const double width =
         static_cast<double>(target.exchange_bytes_per_cycle) * target.exchange_efficiency;
-    return static_cast<uint64_t>(std::min(std::ceil(bytes / width), kMostCycles)) +
+    return static_cast<uint64_t>(std::min(std::ceil(bytes / width), kMostExchangeCycles)) +
            static_cast<uint64_t>(fragments * kCyclesPerFragment);
   };
   const double shared = static_cast<double>(load.shared_bytes);

@@ -9,10 +9,11 @@
 namespace tessera {
 namespace {
 
-constexpr double kMostCycles = 1e18;  // links of a target that stands in a file may carry nothing
+constexpr double kMostLinkCycles =
+    1e18;  // links of a target that stands in a file may carry nothing
 
 Cycles cycles_of(double seconds, const Target& target) {
-  return {static_cast<uint64_t>(std::ceil(std::min(kMostCycles, seconds * target.clock_hz)))};
+  return {static_cast<uint64_t>(std::ceil(std::min(kMostLinkCycles, seconds * target.clock_hz)))};
 }
 
 // By distinct box: the IPUs that want it.

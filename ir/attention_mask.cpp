@@ -10,7 +10,7 @@ namespace tessera {
 namespace {
 
 constexpr std::string_view kNumbered = "keys:", kBias = "bias", kGuard = "+guard";
-constexpr std::array<std::string_view, 4> kKinds = {"none", "keys", "segments", "lengths"};
+constexpr std::array<std::string_view, 4> kMaskKinds = {"none", "keys", "segments", "lengths"};
 
 bool cut_off(std::string_view& text, std::string_view end) {
   if (!text.ends_with(end)) return false;
@@ -34,7 +34,7 @@ std::optional<AttentionMask> attention_mask(std::string_view attribute) {
   mask.guarded = cut_off(attribute, kGuard);
   if (attribute == kBias) {
     mask.bias = true;
-    attribute = kKinds[0];
+    attribute = kMaskKinds[0];
   } else if (attribute != "none+bias") {
     mask.bias = cut_off(attribute, "+bias");
   }
@@ -43,8 +43,8 @@ std::optional<AttentionMask> attention_mask(std::string_view attribute) {
     mask.kind = "keys";
     return mask.hidden ? std::optional(mask) : std::nullopt;
   }
-  const auto* const found = std::ranges::find(kKinds, attribute);
-  if (found == kKinds.end()) return std::nullopt;
+  const auto* const found = std::ranges::find(kMaskKinds, attribute);
+  if (found == kMaskKinds.end()) return std::nullopt;
   mask.kind = *found;
   return mask;
 }

@@ -17,7 +17,7 @@ constexpr OpInfo kOps[] = {
 #undef OP
 };
 
-constexpr const char* kKinds[] = {"int", "float", "string", "ints"};  // as in Attr
+constexpr const char* kAttrKinds[] = {"int", "float", "string", "ints"};  // as in Attr
 
 Status check_inputs(const Node& node) {
   const OpInfo& op = info(node.op);
@@ -42,7 +42,7 @@ Status check_attrs(const Node& node) {
     if (found == node.attrs.end())
       return ops::fail(node, "attribute " + std::string(spec.name) + " is missing, must be " +
                                  std::string(spec.kind));
-    const std::string kind = kKinds[found->second.index()];
+    const std::string kind = kAttrKinds[found->second.index()];
     if (kind != spec.kind)
       return ops::fail(node, "attribute " + std::string(spec.name) + " is " + kind + ", must be " +
                                  std::string(spec.kind));

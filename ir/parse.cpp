@@ -20,7 +20,7 @@ constexpr int64_t kMaxConstantBytes = int64_t{1} << 28;
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_word(char c) { return is_letter(c) || is_digit(c) || c == '_'; }
-bool is_plain(char c) { return is_word(c) || c == '.' || c == '/' || c == '-'; }
+bool is_unquoted(char c) { return is_word(c) || c == '.' || c == '/' || c == '-'; }
 bool is_number(char c) { return is_letter(c) || is_digit(c) || c == '+' || c == '-' || c == '.'; }
 
 template <class T>
@@ -162,7 +162,7 @@ class Parser {
   // What follows % or @.
   Expected<std::string> name() {
     if (peek() == '"') return string();
-    const std::string_view plain = run(is_plain);
+    const std::string_view plain = run(is_unquoted);
     if (plain.empty()) return wanted("a name");
     return std::string(plain);
   }

@@ -19,7 +19,7 @@ namespace {
 // A splat is text of one value, but the bytes that parsing it takes are bounded.
 constexpr int64_t kMaxSplatBytes = int64_t{1} << 24;
 
-bool is_plain(char c) {
+bool needs_no_quotes(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
          c == '.' || c == '/' || c == '-';
 }
@@ -48,7 +48,7 @@ std::string quoted(std::string_view text) {
 }
 
 std::string name_text(std::string_view name) {
-  const bool plain = !name.empty() && std::ranges::all_of(name, is_plain);
+  const bool plain = !name.empty() && std::ranges::all_of(name, needs_no_quotes);
   return plain ? std::string(name) : quoted(name);
 }
 

@@ -16,7 +16,7 @@ using Kind = CellRange::Kind;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 // Constants of more elements are weights: finite, and no mask.
-constexpr int64_t kSearched = int64_t{1} << 18;
+constexpr int64_t kMaskElements = int64_t{1} << 18;
 // What a sum or product of numbers within this bound is, every float holds.
 constexpr double kMost = 1e30;
 
@@ -92,7 +92,7 @@ CellRange power(const CellRange& a, const CellRange& b) {
 CellRange range_of_constant(const Tensor& tensor) {
   if (!tensor.has_data()) return {};
   const int64_t count = elements(tensor.type().shape);
-  if (count > kSearched) return {.kind = Kind::Finite};
+  if (count > kMaskElements) return {.kind = Kind::Finite};
   if (count == 0) return {};
   double low = kInfinity, high = -kInfinity;
   for (int64_t i = 0; i < count; ++i) {

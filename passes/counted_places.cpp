@@ -6,7 +6,7 @@
 namespace tessera {
 namespace {
 
-constexpr int64_t kSearched = int64_t{1} << 20;
+constexpr int64_t kCountedElements = int64_t{1} << 20;
 
 bool is_mask_input(const Node* mask) {
   while (mask->is(Op::Cast)) mask = mask->in[0];
@@ -48,7 +48,7 @@ bool is_alike_along(const Node* value, int axis) {
 }  // namespace
 
 std::optional<Array> known_value(const Node* value) {
-  if (elements(value->type.shape) > kSearched) return std::nullopt;
+  if (elements(value->type.shape) > kCountedElements) return std::nullopt;
   if (value->is(Op::Constant) && value->value.has_data()) return to_array(value->value);
   if (!is_view(value)) return std::nullopt;
   std::optional<Array> from = known_value(value->in[0]);

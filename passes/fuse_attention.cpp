@@ -24,7 +24,7 @@ namespace {
 
 // What stands between q·kᵀ and the softmax. A term is added to the scores, or replaces them by a
 // large negative number where a condition holds (or, `unless`, where it does not).
-struct Term {
+struct BiasTerm {
   Node* added = nullptr;
   Node* condition = nullptr;
   bool unless = false;
@@ -34,7 +34,7 @@ struct Term {
 struct Scores {
   Node* product = nullptr;
   double scale = 1;
-  std::vector<Term> terms;
+  std::vector<BiasTerm> terms;
 };
 
 // The scores' side of a sum or a select is the one that a matmul is at the bottom of.
@@ -148,9 +148,9 @@ bool agree(const Match& m) {
 
 // Of terms that meet in one sum, a number that hides takes the place of a score only if no score
 // is left in the sum of both: -1e4 is too small.
-bool can_be_added(const std::vector<Term>& terms) {
+bool can_be_added(const std::vector<BiasTerm>& terms) {
   return terms.size() == 1 ||
-         std::ranges::all_of(terms, [](const Term& t) { return t.added || absorbs(t.number); });
+         std::ranges::all_of(terms, [](const BiasTerm& t) { return t.added || absorbs(t.number); });
 }
 
 // The softmax below "0 where it is NaN", which PyTorch's exporters write for a query that sees no
@@ -212,8 +212,8 @@ struct Mask {
 };
 
 // With the number that hides, which decides what a query gets that sees no key.
-std::optional<Mask> put_key_mask(Graph& graph, const Node* before, const Term& term, const Match& m,
-                                 KeyFunctions& keys) {
+std::optional<Mask> put_key_mask(Graph& graph, const Node* before, const BiasTerm& term,
+                                 const Match& m, KeyFunctions& keys) {
   const auto f = keys.of_scores(term.added ? term.added : term.condition);
   if (!f || f->source->type.shape[0] != m.k.split[0]) return std::nullopt;
   const auto hidden = [&](double at) { return term.added ? hides(at) : (at != 0) != term.unless; };
@@ -238,7 +238,7 @@ Node* put_thin(Graph& graph, const Node* before, Node* value) {
 }
 
 // One term and those inside it, which `sum` adds (null: there are none).
-Node* put_term(Graph& graph, const Node* before, const Term& term, Node* sum,
+Node* put_term(Graph& graph, const Node* before, const BiasTerm& term, Node* sum,
                const TensorType& scores) {
   Node* outer = put_thin(graph, before, term.added ? term.added : term.condition);
   if (sum) {
@@ -256,7 +256,7 @@ Node* put_term(Graph& graph, const Node* before, const Term& term, Node* sum,
 
 // Terms stand from the outside in; those inside are summed first.
 Mask put_mask(Graph& graph, const Node* before, const Match& m, KeyFunctions& keys) {
-  const std::vector<Term>& terms = m.scores.terms;
+  const std::vector<BiasTerm>& terms = m.scores.terms;
   if (terms.empty()) return {m.guarded ? "none+guard" : "none", nullptr};
   if (terms.size() == 1)
     if (auto mask = put_key_mask(graph, before, terms[0], m, keys)) return *mask;

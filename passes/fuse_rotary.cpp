@@ -42,15 +42,15 @@ std::optional<Part> match_part(Node* node) {
   return std::nullopt;
 }
 
-struct Term {
+struct RotaryTerm {
   Part part;
   Node* angle = nullptr;
 };
 
-std::optional<Term> match_term(Node* node) {
+std::optional<RotaryTerm> match_rotary_term(Node* node) {
   if (!node->is(Op::Mul)) return std::nullopt;
   for (int i : {0, 1})
-    if (const auto part = match_part(node->in[i])) return Term{*part, node->in[1 - i]};
+    if (const auto part = match_part(node->in[i])) return RotaryTerm{*part, node->in[1 - i]};
   return std::nullopt;
 }
 
@@ -64,7 +64,7 @@ struct Turned {
 // first · cos - second · sin
 std::optional<Turned> match_first(Node* node) {
   if (!node->is(Op::Sub)) return std::nullopt;
-  const auto plus = match_term(node->in[0]), minus = match_term(node->in[1]);
+  const auto plus = match_rotary_term(node->in[0]), minus = match_rotary_term(node->in[1]);
   if (!plus || !minus || plus->part.second) return std::nullopt;
   if (minus->part != Part{plus->part.x, plus->part.form, true}) return std::nullopt;
   return Turned{plus->part.x, plus->part.form, plus->angle, minus->angle};
@@ -74,7 +74,7 @@ std::optional<Turned> match_first(Node* node) {
 bool is_second(Node* node, const Turned& of) {
   if (!node->is(Op::Add)) return false;
   for (int i : {0, 1}) {
-    const auto by_cos = match_term(node->in[i]), by_sin = match_term(node->in[1 - i]);
+    const auto by_cos = match_rotary_term(node->in[i]), by_sin = match_rotary_term(node->in[1 - i]);
     if (by_cos && by_sin && by_cos->part == Part{of.x, of.form, true} && by_cos->angle == of.cos &&
         by_sin->part == Part{of.x, of.form, false} && by_sin->angle == of.sin)
       return true;

@@ -51,7 +51,7 @@ Numbers numbers_of_constant(const Tensor& tensor) {
   return numbers;
 }
 
-bool moves(const Node* node) {
+bool lays_out_again(const Node* node) {
   return is_view(node) || node->is(Op::Slice) || node->is(Op::Gather);
 }
 
@@ -139,7 +139,7 @@ const Numbers& MaskValues::of(const Node* node) const {
 }
 
 std::vector<Node*> MaskValues::made_from(const Node* node) const {
-  if (moves(node)) return {node->in[0]};
+  if (lays_out_again(node)) return {node->in[0]};
   return computed_.contains(node) ? node->in : std::vector<Node*>{};
 }
 
@@ -149,7 +149,7 @@ void MaskValues::note(const Node* node, Numbers numbers) {
 
 void MaskValues::note_computed(const Node* node) {
   Numbers numbers;
-  if (moves(node)) {
+  if (lays_out_again(node)) {
     numbers = of(node->in[0]);
   } else if (node->is(Op::Concat)) {
     for (const Node* in : node->in) {

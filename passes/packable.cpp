@@ -53,7 +53,7 @@ Status check_mask(const Node& attention, const Packable& model) {
   return {};
 }
 
-Status check_outputs(const Graph& graph, const TokenAxesMap& axes) {
+Status check_packed_outputs(const Graph& graph, const TokenAxesMap& axes) {
   for (const Output& output : graph.outputs) {
     const TokenAxes& found = axes.at(output.node);
     const bool per_token = found.is_in_front();
@@ -244,7 +244,7 @@ Expected<Packable> prove_packable(Graph& graph, PassState& state) {
     model.attentions.push_back(node.get());
   }
   model.axes = TRY(find_token_axes(graph, model.shape));
-  TRY(check_outputs(graph, model.axes));
+  TRY(check_packed_outputs(graph, model.axes));
   std::erase_if(model.attentions, [&](const Node* node) { return model.axes.at(node).goes_back; });
   const bool has_pairs =
       std::ranges::any_of(model.axes, [](const auto& axes) { return axes.second.key >= 0; });

@@ -15,7 +15,7 @@
 namespace tessera {
 namespace {
 
-Status check_outputs(const Graph& graph, const TokenAxesMap& axes) {
+Status check_padded_outputs(const Graph& graph, const TokenAxesMap& axes) {
   for (const Output& output : graph.outputs) {
     const TokenAxes& found = axes.at(output.node);
     const bool of_row = found.kind != TokenAxes::Kind::Free && found.batch == 0;
@@ -120,7 +120,7 @@ Paddable prove_paddable(const Graph& model, const std::string& of_length,
   split_merged_rows(graph, ids);
   spell_own_numbers(graph);
   const auto padded = find_padded_axes(graph, ids);
-  const Status outputs = padded.ok() ? check_outputs(graph, padded->axes) : Status();
+  const Status outputs = padded.ok() ? check_padded_outputs(graph, padded->axes) : Status();
   const MaskSources sources = mask_sources(graph, ids);
   // A first token that its id hides sees no key, and then every cell alike.
   const bool has_pairs = padded.ok() && std::ranges::any_of(padded->axes, [](const auto& axes) {

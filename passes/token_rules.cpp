@@ -12,12 +12,12 @@ namespace {
 using Kind = TokenAxes::Kind;
 
 // Constants larger than this are not searched for axes that are all the same.
-constexpr int64_t kSearched = int64_t{1} << 20;
+constexpr int64_t kSearchedElements = int64_t{1} << 20;
 
 std::vector<bool> uniform_axes(const Tensor& tensor) {
   const Shape& shape = tensor.type().shape;
   std::vector<bool> uniform(shape.size());
-  const bool searched = tensor.has_data() && elements(shape) <= kSearched;
+  const bool searched = tensor.has_data() && elements(shape) <= kSearchedElements;
   const Shape strides = row_major_strides(shape);
   for (size_t d = 0; d < shape.size(); ++d) {
     bool same = shape[d] == 1 || searched;

@@ -12,8 +12,6 @@
 namespace tessera {
 namespace {
 
-constexpr double kInfinite = ValueRange::kInfinite;
-
 // Every op by name: a new one does not compile without its rule.
 ValueRange range_of(const ValueSite& at) {
   switch (at.node.op) {
@@ -73,9 +71,9 @@ ValueRange range_of(const ValueSite& at) {
 
 // i32 has ends of its own, and no activations.
 ValueRange as_typed(ValueRange range, DType dtype) {
-  if (std::isnan(range.lo)) range.lo = -kInfinite;
-  if (std::isnan(range.hi)) range.hi = kInfinite;
-  if (std::isnan(range.added)) range.added = kInfinite;
+  if (std::isnan(range.lo)) range.lo = -ValueRange::kInfinite;
+  if (std::isnan(range.hi)) range.hi = ValueRange::kInfinite;
+  if (std::isnan(range.added)) range.added = ValueRange::kInfinite;
   if (dtype != DType::I32) return range;
   range.lo = std::max(range.lo, double{INT32_MIN});
   range.hi = std::min(range.hi, double{INT32_MAX});

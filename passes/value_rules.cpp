@@ -9,8 +9,6 @@
 namespace tessera {
 namespace {
 
-constexpr double kInfinite = ValueRange::kInfinite;
-
 // A number that f16 does not hold, so that it makes something else of an activation.
 bool extreme(double magnitude) {
   return magnitude > kMaxHalf || (magnitude != 0 && magnitude < kLeastHalf);
@@ -174,8 +172,9 @@ ValueRange by_small(const ValueRange& a, const ValueRange& b) {
             .power = a.power};
   }
   const bool plain = a.activation && a.added == 1 && a.power == 1;
-  if (!is_number(a)) return {.activation = true, .added = plain && is_chosen(b) ? kInfinite : 1};
-  return {.lo = a.lo > 0 && b.lo >= 0 ? 0 : -kInfinite};
+  if (!is_number(a))
+    return {.activation = true, .added = plain && is_chosen(b) ? ValueRange::kInfinite : 1};
+  return {.lo = a.lo > 0 && b.lo >= 0 ? 0 : -ValueRange::kInfinite};
 }
 
 }  // namespace

@@ -126,7 +126,7 @@ class Pass {
 
 }  // namespace
 
-Status check_bounds(std::span<const std::byte> bytes, const Descriptor& type,
+Status check_bounds(std::span<const std::byte> bytes, const google::protobuf::Descriptor& type,
                     const Limits& limits) {
   return Pass(limits).message(bytes, type);
 }

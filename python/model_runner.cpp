@@ -10,8 +10,8 @@
 namespace tessera::python {
 namespace {
 
-std::unique_ptr<ModelRunnerHandle> make_runner(const py::object& executable, int threads,
-                                               bool isolated, const py::object& limits) {
+std::unique_ptr<ModelRunnerHandle> make_model_runner(const py::object& executable, int threads,
+                                                     bool isolated, const py::object& limits) {
   const Limits bounds = limits_of(limits);
   const std::shared_ptr<const Executable> program = executable_of(executable, bounds);
   const MachineOptions options = machine_options(threads, isolated, bounds);
@@ -74,7 +74,7 @@ py::dict run_batch(std::shared_ptr<ModelRunner> runner, const py::object& inputs
 
 void bind_model_runner(py::module_& module) {
   py::class_<ModelRunnerHandle>(module, "ModelRunner")
-      .def(py::init(&make_runner))
+      .def(py::init(&make_model_runner))
       .def("run",
            [](ModelRunnerHandle& handle, const py::object& inputs, const py::object& outputs) {
              return run_batch(handle.runner.get(), inputs, outputs);

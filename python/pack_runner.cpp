@@ -33,9 +33,9 @@ std::chrono::microseconds microseconds(const char* name, double seconds) {
   return std::chrono::microseconds(std::llround(seconds * 1e6));
 }
 
-std::unique_ptr<PackRunnerHandle> make_runner(const py::object& executable, int threads,
-                                              bool isolated, const py::dict& options,
-                                              const py::object& limits) {
+std::unique_ptr<PackRunnerHandle> make_pack_runner(const py::object& executable, int threads,
+                                                   bool isolated, const py::dict& options,
+                                                   const py::object& limits) {
   const Limits bounds = limits_of(limits);
   const std::shared_ptr<const Executable> program = executable_of(executable, bounds);
   const MachineOptions machine = machine_options(threads, isolated, bounds);
@@ -161,7 +161,7 @@ py::dict metrics(const PackRunnerHandle& handle) {
 
 void bind_pack_runner(py::module_& module) {
   py::class_<PackRunnerHandle>(module, "PackRunner")
-      .def(py::init(&make_runner))
+      .def(py::init(&make_pack_runner))
       .def("submit", submit)
       .def("cancel",
            [](const PackRunnerHandle& handle, RequestId id) {

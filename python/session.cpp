@@ -106,7 +106,7 @@ py::dict run_padded(Serving serving, const py::object& inputs, const py::object&
   return std::move(out.arrays);
 }
 
-py::dict run(SessionHandle& handle, const py::object& inputs, const py::object& outputs) {
+py::dict run_session(SessionHandle& handle, const py::object& inputs, const py::object& outputs) {
   const std::shared_ptr<Session> session = handle.session.get();
   InputShapes shapes;
   {
@@ -133,7 +133,7 @@ std::vector<std::string> event_lines(const SessionHandle& handle) {
   return lines;
 }
 
-void close(SessionHandle& handle) {
+void close_session(SessionHandle& handle) {
   std::shared_ptr<Session> session = handle.session.take();
   if (!session) return;
   without_gil([&] { return session.reset(), true; });
@@ -157,11 +157,11 @@ py::list read_lines(const py::object& path) {
 void bind_session(py::module_& module) {
   py::class_<SessionHandle>(module, "Session")
       .def(py::init(&open_session))
-      .def("run", run)
+      .def("run", run_session)
       .def("events", event_lines)
       .def("metrics", [](const SessionHandle& handle) { return handle.session.get()->metrics(); })
       .def("finish_background", finish_background)
-      .def("close", close)
+      .def("close", close_session)
       .def("closed", [](const SessionHandle& handle) { return handle.session.closed(); });
   module.def("read_events", read_lines);
 }

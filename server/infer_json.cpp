@@ -16,8 +16,8 @@
 namespace tessera::server {
 namespace {
 
-Error wrong(std::string what, std::string_view type = refusal::kMalformed) {
-  return {"request: " + std::move(what), ErrorKind::Failed, type};
+Error malformed_json(std::string what, std::string_view type = refusal::kMalformed) {
+  return wrong_input(std::move(what), type);
 }
 
 std::string shown(std::string_view text) {
@@ -32,14 +32,14 @@ Expected<uint64_t> whole_parameter(const JsonParameters& parameters, std::string
   if (value == nullptr) return uint64_t{0};
   if (const auto* whole = std::get_if<int64_t>(value); whole != nullptr && *whole >= 0)
     return static_cast<uint64_t>(*whole);
-  return wrong(fmt::format("parameter {} must be a whole number of at least 0", name));
+  return malformed_json(fmt::format("parameter {} must be a whole number of at least 0", name));
 }
 
 Expected<bool> truth_parameter(const JsonParameters& parameters, std::string_view name) {
   const JsonScalar* value = find_parameter(parameters, name);
   if (value == nullptr) return false;
   if (const auto* truth = std::get_if<bool>(value)) return *truth;
-  return wrong(fmt::format("parameter {} must be true or false", name));
+  return malformed_json(fmt::format("parameter {} must be true or false", name));
 }
 
 template <class T>
@@ -48,9 +48,9 @@ Status put_whole(const JsonTensor& tensor, std::vector<std::byte>& bytes) {
   for (size_t i = 0; i < tensor.data.whole.size(); ++i) {
     const int64_t value = tensor.data.whole[i];
     if (!std::in_range<T>(value)) {
-      return wrong(fmt::format("{} has value {} at {}, must be {}", shown(tensor.name), value, i,
-                               tensor.datatype),
-                   rejection::kOutOfRange);
+      return malformed_json(fmt::format("{} has value {} at {}, must be {}", shown(tensor.name),
+                                        value, i, tensor.datatype),
+                            rejection::kOutOfRange);
     }
     const T element = static_cast<T>(value);
     std::memcpy(bytes.data() + i * sizeof(T), &element, sizeof(T));
@@ -72,12 +72,13 @@ Status put_data(const JsonTensor& tensor, WireType type, std::vector<std::byte>&
   const JsonData& data = tensor.data;
   const std::string name = shown(tensor.name);
   if (data.has_texts || data.has_nothing || type == WireType::Bytes)
-    return wrong(name + " has words or nulls, must have numbers", rejection::kWrongDtype);
+    return malformed_json(name + " has words or nulls, must have numbers", rejection::kWrongDtype);
   const bool is_whole = type < WireType::Fp16;
   if (is_whole && data.is_real) {
-    return wrong(fmt::format("{} has numbers that are not whole or past 64 bits, must be {}", name,
-                             tensor.datatype),
-                 rejection::kOutOfRange);
+    return malformed_json(
+        fmt::format("{} has numbers that are not whole or past 64 bits, must be {}", name,
+                    tensor.datatype),
+        rejection::kOutOfRange);
   }
   switch (type) {
     case WireType::Bool:
@@ -105,10 +106,11 @@ Status put_data(const JsonTensor& tensor, WireType type, std::vector<std::byte>&
 Status check_nesting(const JsonTensor& tensor) {
   const std::vector<int64_t>& lengths = tensor.data.lengths;
   if (lengths.size() <= 1 || lengths == *tensor.shape) return {};
-  return wrong(fmt::format("{} has data that is nested otherwise than its shape {}, must be as it, "
-                           "or flat",
-                           shown(tensor.name), tessera::to_string(*tensor.shape)),
-               rejection::kWrongInput);
+  return malformed_json(
+      fmt::format("{} has data that is nested otherwise than its shape {}, must be as it, "
+                  "or flat",
+                  shown(tensor.name), tessera::to_string(*tensor.shape)),
+      rejection::kWrongInput);
 }
 
 // Takes tensors off the bytes behind the JSON, in order.
@@ -118,7 +120,7 @@ class Tail {
   bool is_empty() const { return bytes_.empty(); }
   Expected<std::span<const std::byte>> take(const std::string& name, uint64_t size) {
     if (size > bytes_.size()) {
-      return wrong(
+      return malformed_json(
           fmt::format("{} has binary_data_size {}, must be within the {} bytes that are left "
                       "behind the JSON",
                       shown(name), size, bytes_.size()));
@@ -134,21 +136,22 @@ class Tail {
 
 Status add_input(const JsonTensor& tensor, Tail& tail, RestCall& out) {
   const std::string name = shown(tensor.name);
-  if (tensor.name.empty()) return wrong("an input has no name, must have one");
+  if (tensor.name.empty()) return malformed_json("an input has no name, must have one");
   const auto type = parse_wire_type(tensor.datatype);
   if (!type) {
-    return wrong(
+    return malformed_json(
         fmt::format("{} has datatype '{}', must be one of the protocol's (INT64, INT32, …)", name,
                     shown(tensor.datatype)),
         rejection::kWrongDtype);
   }
-  if (!tensor.shape) return wrong(name + " has no shape, must have one");
+  if (!tensor.shape) return malformed_json(name + " has no shape, must have one");
   WireInput input{tensor.name, *type, *tensor.shape, {}};
   if (find_parameter(tensor.parameters, "shared_memory_region") != nullptr)
-    return wrong(name + " is in shared memory, must be in the request", refusal::kUnsupported);
+    return malformed_json(name + " is in shared memory, must be in the request",
+                          refusal::kUnsupported);
   const bool is_binary = find_parameter(tensor.parameters, "binary_data_size") != nullptr;
   if (is_binary == tensor.data.is_given)
-    return wrong(name + " must have either data or a binary_data_size");
+    return malformed_json(name + " must have either data or a binary_data_size");
   if (is_binary) {
     const uint64_t size = TRY(whole_parameter(tensor.parameters, "binary_data_size"));
     input.bytes = TRY(tail.take(tensor.name, size));
@@ -163,12 +166,12 @@ Status add_input(const JsonTensor& tensor, Tail& tail, RestCall& out) {
 }
 
 Status add_output(const JsonTensor& tensor, RestCall& out) {
-  if (tensor.name.empty()) return wrong("an output has no name, must have one");
+  if (tensor.name.empty()) return malformed_json("an output has no name, must have one");
   for (const char* name : {"classification", "shared_memory_region"})
     if (find_parameter(tensor.parameters, name) != nullptr)
-      return wrong(fmt::format("{} asks for {}, which is not there, must be left out",
-                               shown(tensor.name), name),
-                   refusal::kUnsupported);
+      return malformed_json(fmt::format("{} asks for {}, which is not there, must be left out",
+                                        shown(tensor.name), name),
+                            refusal::kUnsupported);
   const bool is_said = find_parameter(tensor.parameters, "binary_data") != nullptr;
   const bool binary = TRY(truth_parameter(tensor.parameters, "binary_data"));
   out.call.outputs.push_back(tensor.name);
@@ -242,9 +245,9 @@ Expected<RestCall> read_infer_json(std::string_view body, size_t json_bytes,
   const JsonCall json = TRY(read_json_call(body.substr(0, json_bytes), limits));
   RestCall out;
   out.call.id = json.id;
-  if (!json.has_inputs) return wrong("has no inputs, must have a list of them");
+  if (!json.has_inputs) return malformed_json("has no inputs, must have a list of them");
   if (find_parameter(json.parameters, "sequence_id") != nullptr)
-    return wrong("is one of a sequence, must stand alone", refusal::kUnsupported);
+    return malformed_json("is one of a sequence, must stand alone", refusal::kUnsupported);
   out.call.priority = TRY(whole_parameter(json.parameters, "priority"));
   const uint64_t timeout = TRY(whole_parameter(json.parameters, "timeout"));
   out.call.timeout = std::chrono::microseconds(
@@ -254,7 +257,7 @@ Expected<RestCall> read_infer_json(std::string_view body, size_t json_bytes,
   Tail tail(body.substr(json_bytes));
   for (const JsonTensor& tensor : json.inputs) TRY(add_input(tensor, tail, out));
   if (!tail.is_empty())
-    return wrong("has more bytes behind the JSON than its tensors, must have as many");
+    return malformed_json("has more bytes behind the JSON than its tensors, must have as many");
   for (const JsonTensor& tensor : json.outputs) TRY(add_output(tensor, out));
   return out;
 }

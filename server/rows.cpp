@@ -12,10 +12,6 @@
 namespace tessera::server {
 namespace {
 
-Error wrong(std::string what, std::string_view type = rejection::kWrongInput) {
-  return {"request: " + std::move(what), ErrorKind::Failed, type};
-}
-
 Shape tail(const Shape& shape, int64_t lead) {
   return {shape.begin() + std::min(lead, std::ssize(shape)), shape.end()};
 }
@@ -89,9 +85,9 @@ Status RowFormat::check_shape(const WireInput& input, const Shape& ids) const {
   const Shape& of_token = find(input.name)->of_token;
   must.insert(must.end(), of_token.begin(), of_token.end());
   if (input.shape == must) return {};
-  return wrong(fmt::format("{} is {}, must be {} as {} is {}", input.name,
-                           tessera::to_string(input.shape), tessera::to_string(must),
-                           contract_.ids_input, tessera::to_string(ids)));
+  return wrong_input(fmt::format("{} is {}, must be {} as {} is {}", input.name,
+                                 tessera::to_string(input.shape), tessera::to_string(must),
+                                 contract_.ids_input, tessera::to_string(ids)));
 }
 
 Expected<RowFormat::Rows> RowFormat::split(const InferCall& call, int64_t most_rows) const {
@@ -99,28 +95,28 @@ Expected<RowFormat::Rows> RowFormat::split(const InferCall& call, int64_t most_r
   for (size_t i = 0; i < call.inputs.size(); ++i) {
     const WireInput& input = call.inputs[i];
     if (find(input.name) == nullptr)
-      return wrong(
+      return wrong_input(
           fmt::format("'{}' is not an input, must be one of {}", input.name, input_names()));
     for (size_t k = 0; k < i; ++k)
       if (call.inputs[k].name == input.name)
-        return wrong(input.name + " is given twice, must be given once");
+        return wrong_input(input.name + " is given twice, must be given once");
     TRY(check_input(input));
     if (input.name == contract_.ids_input) ids = &input;
   }
-  if (ids == nullptr) return wrong(contract_.ids_input + " is missing, must be given");
+  if (ids == nullptr) return wrong_input(contract_.ids_input + " is missing, must be given");
   if (ids->shape.size() != 1 && ids->shape.size() != 2)
-    return wrong(fmt::format("{} is {}, must be [rows,length] or [length]", ids->name,
-                             tessera::to_string(ids->shape)));
+    return wrong_input(fmt::format("{} is {}, must be [rows,length] or [length]", ids->name,
+                                   tessera::to_string(ids->shape)));
   Rows rows;
   rows.batched = ids->shape.size() == 2;
   rows.width = ids->shape.back();
   const int64_t count = rows.batched ? ids->shape[0] : 1;
   if (count < 1 || rows.width < 1)
-    return wrong(fmt::format("{} is {}, must have at least a row of a token", ids->name,
-                             tessera::to_string(ids->shape)),
-                 rejection::kEmpty);
+    return wrong_input(fmt::format("{} is {}, must have at least a row of a token", ids->name,
+                                   tessera::to_string(ids->shape)),
+                       rejection::kEmpty);
   if (count > most_rows)
-    return wrong(
+    return wrong_input(
         fmt::format("{} has {} rows, must have at most {} a call", ids->name, count, most_rows),
         refusal::kTooLarge);
   rows.requests.resize(static_cast<size_t>(count));
@@ -133,10 +129,10 @@ Expected<RowFormat::Rows> RowFormat::split(const InferCall& call, int64_t most_r
   }
   for (const std::string& name : call.outputs) {
     const auto found = std::ranges::find(outputs_, name, &Output::name);
-    if (found == outputs_.end()) return wrong("'" + name + "' is not an output of the model");
+    if (found == outputs_.end()) return wrong_input("'" + name + "' is not an output of the model");
     const auto number = static_cast<size_t>(found - outputs_.begin());
     if (std::ranges::count(rows.outputs, number) != 0)
-      return wrong("output " + name + " is asked for twice, must be once");
+      return wrong_input("output " + name + " is asked for twice, must be once");
     rows.outputs.push_back(number);
   }
   for (size_t i = 0; call.outputs.empty() && i < outputs_.size(); ++i) rows.outputs.push_back(i);

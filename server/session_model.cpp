@@ -13,10 +13,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-Error wrong(std::string what, std::string_view type = rejection::kWrongInput) {
-  return {"request: " + std::move(what), ErrorKind::Failed, type};
-}
-
 // The batch and the length of a token input are the caller's choice, as far as its executable says.
 TensorFacts facts_of(const Anchor& anchor) {
   TensorFacts facts{anchor.name, wire_type_of(anchor.model_dtype, anchor.dtype), anchor.shape};
@@ -45,9 +41,9 @@ Expected<Input> input_of(const WireInput& wire, DType dtype) {
     return input;
   }
   if (dtype != DType::I32) {
-    return wrong(fmt::format("{} is {}, must be {}", wire.name, to_string(wire.type),
-                             to_string(wire_type_of("", dtype))),
-                 rejection::kWrongDtype);
+    return wrong_input(fmt::format("{} is {}, must be {}", wire.name, to_string(wire.type),
+                                   to_string(wire_type_of("", dtype))),
+                       rejection::kWrongDtype);
   }
   const std::vector<int32_t> numbers = TRY(whole_numbers(wire, 0, tessera::elements(wire.shape)));
   const auto bytes = std::as_bytes(std::span(numbers));
@@ -111,21 +107,21 @@ Expected<std::shared_ptr<RunningCall>> SessionModel::infer(const InferCall& call
     taken->memory = HeldMemory(budget_);
     for (const WireInput& wire : call.inputs) {
       const auto dtype = input_dtypes_.find(wire.name);
-      if (dtype == input_dtypes_.end()) return wrong("'" + wire.name + "' is not an input");
+      if (dtype == input_dtypes_.end()) return wrong_input("'" + wire.name + "' is not an input");
       if (is_valid_shape(wire.shape) && elements(wire.shape) == 0)
-        return wrong(fmt::format("{} is {}, must have at least an element", wire.name,
-                                 tessera::to_string(wire.shape)),
-                     rejection::kEmpty);
+        return wrong_input(fmt::format("{} is {}, must have at least an element", wire.name,
+                                       tessera::to_string(wire.shape)),
+                           rejection::kEmpty);
       if (!taken->memory.take(2 * std::ssize(wire.bytes)))
         return Error{"server: holds as many bytes of requests as it takes, must be tried later",
                      ErrorKind::Refused, refusal::kBusy};
       if (!taken->inputs.emplace(wire.name, TRY(input_of(wire, dtype->second))).second)
-        return wrong(wire.name + " is given twice, must be given once");
+        return wrong_input(wire.name + " is given twice, must be given once");
       if (!wire.shape.empty()) taken->rows = std::max<int64_t>(1, wire.shape[0]);
     }
     for (const std::string& name : call.outputs)
       if (std::ranges::find(facts_.outputs, name, &TensorFacts::name) == facts_.outputs.end())
-        return wrong("'" + name + "' is not an output of the model");
+        return wrong_input("'" + name + "' is not an output of the model");
     taken->outputs = call.outputs;
     taken->done = std::move(done);
     if (call.timeout.count() > 0 && call.timeout < std::chrono::hours(24 * 365))

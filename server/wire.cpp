@@ -36,8 +36,8 @@ constexpr std::array kTypes = {
 
 const TypeRow& row_of(WireType type) { return kTypes[static_cast<size_t>(type)]; }
 
-Error wrong(const WireInput& input, const std::string& what, std::string_view type) {
-  return {"request: " + input.name + what, ErrorKind::Failed, type};
+Error wrong_tensor(const WireInput& input, const std::string& what, std::string_view type) {
+  return wrong_input(input.name + what, type);
 }
 
 template <class T>
@@ -53,8 +53,9 @@ Expected<std::vector<int32_t>> converted(const WireInput& input, int64_t first, 
   for (int64_t i = 0; i < count; ++i) {
     const T value = element<T>(input.bytes, first + i);
     if (!std::in_range<int32_t>(value)) {
-      return wrong(input, fmt::format(" has value {} at {}, must fit 32 bits", value, first + i),
-                   rejection::kOutOfRange);
+      return wrong_tensor(input,
+                          fmt::format(" has value {} at {}, must fit 32 bits", value, first + i),
+                          rejection::kOutOfRange);
     }
     out[static_cast<size_t>(i)] = static_cast<int32_t>(value);
   }
@@ -99,6 +100,10 @@ std::vector<std::byte> through_reals(std::span<const std::byte> bytes, DType fro
 
 }  // namespace
 
+Error wrong_input(std::string what, std::string_view type) {
+  return {"request: " + std::move(what), ErrorKind::Failed, type};
+}
+
 std::string_view to_string(WireType type) { return row_of(type).word; }
 int64_t size_of(WireType type) { return row_of(type).size; }
 
@@ -128,20 +133,21 @@ WireType wire_type_of(std::string_view model_dtype, DType dtype) {
 
 Status check_input(const WireInput& input) {
   if (!is_valid_shape(input.shape)) {
-    return wrong(input,
-                 fmt::format(" has a shape of {} dimensions that is not one, must have at most {} "
-                             "of at least 0, and at most 2^40 elements",
-                             input.shape.size(), kMaxRank),
-                 rejection::kWrongInput);
+    return wrong_tensor(
+        input,
+        fmt::format(" has a shape of {} dimensions that is not one, must have at most {} "
+                    "of at least 0, and at most 2^40 elements",
+                    input.shape.size(), kMaxRank),
+        rejection::kWrongInput);
   }
   if (input.type == WireType::Bytes)
-    return wrong(input, " is BYTES, must be numbers", rejection::kWrongDtype);
+    return wrong_tensor(input, " is BYTES, must be numbers", rejection::kWrongDtype);
   const int64_t must = elements(input.shape) * size_of(input.type);
   if (std::ssize(input.bytes) == must) return {};
-  return wrong(input,
-               fmt::format(" has {} bytes, must have {} for {} {}", input.bytes.size(), must,
-                           to_string(input.type), tessera::to_string(input.shape)),
-               rejection::kWrongInput);
+  return wrong_tensor(input,
+                      fmt::format(" has {} bytes, must have {} for {} {}", input.bytes.size(), must,
+                                  to_string(input.type), tessera::to_string(input.shape)),
+                      rejection::kWrongInput);
 }
 
 Expected<std::vector<int32_t>> whole_numbers(const WireInput& input, int64_t first, int64_t count) {
@@ -160,7 +166,7 @@ Expected<std::vector<int32_t>> whole_numbers(const WireInput& input, int64_t fir
     case WireType::Fp64:
     case WireType::Bytes: break;
   }
-  return wrong(
+  return wrong_tensor(
       input, fmt::format(" is {}, must be whole numbers (INT64, INT32, …)", to_string(input.type)),
       rejection::kWrongDtype);
 }

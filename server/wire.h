@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "serving/rejection.h"
 #include "support/expected.h"
 #include "support/type.h"
 
@@ -53,6 +54,9 @@ struct WireOutput {
   Shape shape;
   std::vector<std::byte> bytes;
 };
+
+// A request that is refused for what it holds: "request: " before the text.
+Error wrong_input(std::string what, std::string_view type = rejection::kWrongInput);
 
 // The shape is one, and the bytes are as many as it and the datatype say. Errors name the input.
 Status check_input(const WireInput& input);

@@ -30,19 +30,19 @@ struct ParsedSignature {
   std::array<unsigned char, crypto_sign_BYTES> comment_signature;
 };
 
-Error bad(std::string message) { return {std::move(message), ErrorKind::BadFile}; }
-
 Expected<ParsedSignature> parse_signature(std::string_view text) {
   const std::vector<std::string_view> lines = text_lines(text);
   if (lines.size() != 4 || !lines[0].starts_with(kUntrusted) || !lines[2].starts_with(kTrusted))
-    return bad("is not a signature of minisign's form, must have its four lines");
+    return bad_file("is not a signature of minisign's form, must have its four lines");
   ParsedSignature parsed;
   if (!from_base64(lines[1], parsed.signature) || !from_base64(lines[3], parsed.comment_signature))
-    return bad("a line is not the base64 of a signature, must be");
+    return bad_file("a line is not the base64 of a signature, must be");
   const std::string_view algorithm(parsed.signature.algorithm, 2);
   if (algorithm == "Ed")
-    return bad("is a signature of minisign's old form, must be prehashed: sign the file again");
-  if (algorithm != kPrehashed) return bad("is signed in a way that is not known, must be 'ED'");
+    return bad_file(
+        "is a signature of minisign's old form, must be prehashed: sign the file again");
+  if (algorithm != kPrehashed)
+    return bad_file("is signed in a way that is not known, must be 'ED'");
   parsed.trusted_comment = lines[2].substr(kTrusted.size());
   return parsed;
 }
@@ -91,7 +91,7 @@ Expected<PublicKey> parse_public_key(std::string_view text) {
   PublicKeyBytes bytes;
   if ((lines.size() != 1 && !has_comment) || !from_base64(lines.back(), bytes) ||
       std::string_view(bytes.algorithm, 2) != kEd25519)
-    return bad("is not a public key of minisign's form");
+    return bad_file("is not a public key of minisign's form");
   return PublicKey{bytes.number, bytes.key};
 }
 
@@ -101,7 +101,7 @@ Expected<PublicKey> read_public_key(const std::string& path_or_key) {
   if (!text.ok())
     return Error{text.error().message + ", must be a public key or its file", text.error().kind};
   Expected<PublicKey> key = parse_public_key(*text);
-  if (!key.ok()) return bad(path_or_key + ": " + key.error().message);
+  if (!key.ok()) return bad_file(path_or_key + ": " + key.error().message);
   return key;
 }
 
@@ -122,21 +122,21 @@ Expected<std::string> check_signature(std::span<const std::byte> bytes, std::str
                                       const PublicKey& key) {
   const ParsedSignature parsed = TRY(parse_signature(signature));
   if (parsed.signature.number != key.number)
-    return bad(fmt::format("is signed by key {}, must be by {}", to_string(parsed.signature.number),
-                           to_string(key.number)));
+    return bad_file(fmt::format("is signed by key {}, must be by {}",
+                                to_string(parsed.signature.number), to_string(key.number)));
   const auto digest = blake2b(bytes);
   if (crypto_sign_verify_detached(parsed.signature.signature.data(), digest.data(), digest.size(),
                                   key.key.data()) != 0)
-    return bad(fmt::format("is not what key {} signed: the file or its signature was changed",
-                           to_string(key.number)));
+    return bad_file(fmt::format("is not what key {} signed: the file or its signature was changed",
+                                to_string(key.number)));
   const std::string commented = comment_bytes(parsed.signature.signature, parsed.trusted_comment);
   if (crypto_sign_verify_detached(parsed.comment_signature.data(),
                                   reinterpret_cast<const unsigned char*>(commented.data()),
                                   commented.size(), key.key.data()) != 0)
-    return bad(fmt::format("its trusted comment is not what key {} signed: it was changed",
-                           to_string(key.number)));
+    return bad_file(fmt::format("its trusted comment is not what key {} signed: it was changed",
+                                to_string(key.number)));
   if (!is_comment(parsed.trusted_comment))
-    return bad("its trusted comment is not UTF-8 without control characters, must be");
+    return bad_file("its trusted comment is not UTF-8 without control characters, must be");
   return parsed.trusted_comment;
 }
 

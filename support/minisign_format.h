@@ -52,6 +52,8 @@ bool from_base64(std::string_view text, T& to) {
   return true;
 }
 
+inline Error bad_file(std::string message) { return {std::move(message), ErrorKind::BadFile}; }
+
 std::vector<std::string_view> text_lines(std::string_view text);
 bool is_comment(std::string_view text);  // plain, tabs apart
 std::array<unsigned char, 64> blake2b(std::span<const std::byte> bytes);

@@ -30,8 +30,6 @@ struct SecretKeyBytes {
 };
 static_assert(sizeof(SecretKeyBytes) == 158);
 
-Error bad(std::string message) { return {std::move(message), ErrorKind::BadFile}; }
-
 // Wipes what a function leaves behind.
 template <class T>
 struct Wiped {
@@ -55,7 +53,7 @@ std::array<unsigned char, 32> checksum_of(const Hidden& hidden) {
 Status mask(SecretKeyBytes& bytes, const std::string& password) {
   const PasswordCost most;
   if (bytes.operations > most.operations || bytes.bytes > most.bytes)
-    return bad("its password takes more work or memory than minisign asks for, must not");
+    return bad_file("its password takes more work or memory than minisign asks for, must not");
   Wiped<std::array<unsigned char, sizeof(Hidden)>> stream;
   if (crypto_pwhash_scryptsalsa208sha256(stream.value.data(), stream.value.size(), password.data(),
                                          password.size(), bytes.salt.data(), bytes.operations,
@@ -96,13 +94,13 @@ Expected<SecretKey> parse_secret_key(std::string_view text, const AskPassword& p
   if (lines.size() != 2 || !lines[0].starts_with(kUntrusted) || !from_base64(lines[1], bytes) ||
       std::string_view(bytes.algorithm, 2) != kEd25519 ||
       std::string_view(bytes.checksum, 2) != kBlake2b)
-    return bad("is not a secret key of minisign's form");
+    return bad_file("is not a secret key of minisign's form");
   const std::string_view derivation(bytes.derivation, 2);
   if (derivation == kScrypt) {
     TRY(mask(bytes, TRY(password())));
     if (bytes.hidden.checksum != checksum_of(bytes.hidden)) return Error{"the password is wrong"};
   } else if (derivation != kNoPassword) {
-    return bad("its password is hidden in a way that is not known, must be by scrypt");
+    return bad_file("its password is hidden in a way that is not known, must be by scrypt");
   }
   SecretKey key;
   key.number = bytes.hidden.number;
@@ -111,7 +109,7 @@ Expected<SecretKey> parse_secret_key(std::string_view text, const AskPassword& p
   Wiped<std::array<unsigned char, crypto_sign_SECRETKEYBYTES>> again;
   PublicKey open;
   crypto_sign_seed_keypair(open.key.data(), again.value.data(), key.key.data());
-  if (again.value != key.key) return bad("its halves do not belong together, must");
+  if (again.value != key.key) return bad_file("its halves do not belong together, must");
   return key;
 }
 

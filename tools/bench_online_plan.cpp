@@ -24,8 +24,6 @@ namespace {
 
 using Words = std::vector<std::string>;
 
-constexpr int64_t kMostMicroseconds = int64_t{3600} * 24 * 365 * 1'000'000;
-
 bool is_virtual(const po::variables_map& flags) { return flags["virtual"].as<bool>(); }
 
 // From the executable, or form B by --rows and --row_length.

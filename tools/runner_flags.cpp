@@ -8,8 +8,6 @@
 namespace tessera::tools {
 namespace {
 
-constexpr int64_t kMostMicroseconds = int64_t{3600} * 24 * 365 * 1'000'000;
-
 std::string flag_of(const RunnerOptionRow& row) {
   return std::string(row.name) + (row.kind == RunnerOptionKind::Seconds ? "_microseconds" : "");
 }

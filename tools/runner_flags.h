@@ -10,6 +10,8 @@
 
 namespace tessera::tools {
 
+inline constexpr int64_t kMostMicroseconds = int64_t{3600} * 24 * 365 * 1'000'000;  // a year
+
 using IsRunnerFlag = std::function<bool(const RunnerOptionRow&)>;
 
 // A flag of each row for which `is_flag`; times are given in microseconds.

@@ -14,7 +14,7 @@ Shape tokens_of(const Shape& shape) {
   return {shape[0], shape[1], columns};
 }
 
-constexpr int64_t kFewTiles = 32;
+constexpr int64_t kRowTiles = 32;
 
 // Every vertex of an unpack hears from every tile that holds some of its columns. Where those are
 // all columns of a narrow tensor that lies on many tiles, each of the two ends would spend more on
@@ -22,9 +22,9 @@ constexpr int64_t kFewTiles = 32;
 std::optional<Value> on_few_tiles(Lowering& lowering, const Node& node, const Shape& rows,
                                   int64_t columns) {
   const Value value = lowering.shaped(node.in[0], rows);
-  const bool scattered = block_count(lowering.mapping(value.variable)) > kFewTiles;
+  const bool scattered = block_count(lowering.mapping(value.variable)) > kRowTiles;
   if (columns < rows[1] || !scattered) return std::nullopt;
-  const std::vector<int64_t> block = even_blocks(rows, kFewTiles, 1);
+  const std::vector<int64_t> block = even_blocks(rows, kRowTiles, 1);
   const std::string name = node.name + "/together";
   const VariableId together = lowering.temporary(name, node.type.dtype, rows, block);
   Step step(lowering, name, node.origin, "copy", together);

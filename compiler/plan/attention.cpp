@@ -24,10 +24,10 @@ OperandShape mask_part(OperandShape mask, const AttentionPlan& plan) {
   return mask;
 }
 
-class Planner {
+class AttentionPlanner {
  public:
-  Planner(const AttentionShape& shape, const Target& target, int64_t working_bytes,
-          const Deadline* deadline)
+  AttentionPlanner(const AttentionShape& shape, const Target& target, int64_t working_bytes,
+                   const Deadline* deadline)
       : shape_(shape), target_(target), working_bytes_(working_bytes), deadline_(deadline) {}
 
   AttentionPlan best() {
@@ -85,7 +85,7 @@ class Planner {
 AttentionPlan plan_attention(const AttentionShape& shape, const Target& target,
                              int64_t working_bytes, const Deadline* deadline) {
   for (;; working_bytes *= 2) {
-    const AttentionPlan plan = Planner(shape, target, working_bytes, deadline).best();
+    const AttentionPlan plan = AttentionPlanner(shape, target, working_bytes, deadline).best();
     if (plan.cycles != 0) return plan;
   }
 }

@@ -12,10 +12,10 @@ namespace {
 // At least eight bytes: what a tile moves in one cycle.
 int64_t column_grain(DType dtype) { return std::max<int64_t>(4, 8 / size_of(dtype)); }
 
-class Planner {
+class GatherPlanner {
  public:
-  Planner(const GatherShape& shape, const Target& target, int64_t working_bytes, int64_t relief,
-          const Deadline* deadline)
+  GatherPlanner(const GatherShape& shape, const Target& target, int64_t working_bytes,
+                int64_t relief, const Deadline* deadline)
       : shape_(shape),
         target_(target),
         working_bytes_(working_bytes),
@@ -89,7 +89,8 @@ class Planner {
 GatherPlan plan_gather(const GatherShape& shape, const Target& target, int64_t working_bytes,
                        const Deadline* deadline) {
   for (int64_t relief = 1;; relief *= 2) {
-    const GatherPlan plan = Planner(shape, target, working_bytes * relief, relief, deadline).best();
+    const GatherPlan plan =
+        GatherPlanner(shape, target, working_bytes * relief, relief, deadline).best();
     if (plan.cycles != 0) return plan;
   }
 }

@@ -81,10 +81,10 @@ namespace {
 // Launching a vertex costs about as much as work on this many elements; and the reader of a tensor
 // of many small blocks has as many messages to receive.
 constexpr int64_t kSmallBlock = 64;
-constexpr int64_t kFewTiles = 4;
+constexpr int64_t kLeastTiles = 4;
 
 int64_t worthwhile_tiles(const Shape& view, int64_t tiles) {
-  return std::min(tiles, std::max(kFewTiles, elements(view) / kSmallBlock));
+  return std::min(tiles, std::max(kLeastTiles, elements(view) / kSmallBlock));
 }
 
 }  // namespace

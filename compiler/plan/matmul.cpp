@@ -22,11 +22,11 @@ struct Turns {
   Serial along = Serial::Rows;
 };
 
-class Planner {
+class MatmulPlanner {
  public:
   // `shape` is that of one turn.
-  Planner(const MatmulShape& shape, Turns turns, const Target& target,
-          std::vector<int64_t> k_blocks, int64_t working_bytes, const Deadline* deadline)
+  MatmulPlanner(const MatmulShape& shape, Turns turns, const Target& target,
+                std::vector<int64_t> k_blocks, int64_t working_bytes, const Deadline* deadline)
       : shape_(shape),
         turns_(turns),
         target_(target),
@@ -220,13 +220,13 @@ std::vector<int64_t> k_blocks(const MatmulShape& shape, const Target& target,
   if (shape.dtype != DType::F32) return all;
   MatmulShape typical = shape;
   typical.m = kTypicalRows;
-  return {Planner(typical, {}, target, all, INT64_MAX, deadline).best()->k};
+  return {MatmulPlanner(typical, {}, target, all, INT64_MAX, deadline).best()->k};
 }
 
 // What one matmul is planned with, whole or in turns.
-class Search {
+class MatmulSearch {
  public:
-  Search(const MatmulShape& shape, const Target& target, const Deadline* deadline)
+  MatmulSearch(const MatmulShape& shape, const Target& target, const Deadline* deadline)
       : shape_(shape),
         target_(target),
         deadline_(deadline),
@@ -245,7 +245,7 @@ class Search {
 
   std::optional<MatmulPlan> best(Turns turns, int64_t working_bytes) {
     const MatmulShape part = part_of(turns);
-    Planner planner(part, turns, target_, blocks_of(turns), working_bytes, deadline_);
+    MatmulPlanner planner(part, turns, target_, blocks_of(turns), working_bytes, deadline_);
     std::optional<MatmulPlan> plan = planner.best();
     if (planner.least_bytes() < least_bytes_) {
       least_bytes_ = planner.least_bytes();
@@ -255,7 +255,7 @@ class Search {
   }
   std::vector<MatmulPlan> all(Turns turns) const {
     const MatmulShape part = part_of(turns);
-    return Planner(part, turns, target_, blocks_of(turns), INT64_MAX, deadline_).all();
+    return MatmulPlanner(part, turns, target_, blocks_of(turns), INT64_MAX, deadline_).all();
   }
   // A tenth above the least there is, for a plan that is not slow for the sake of a few bytes.
   MatmulPlan smallest() { return *best(least_, least_bytes_ + least_bytes_ / 10); }
@@ -287,7 +287,7 @@ bool faster(const MatmulPlan& plan, const std::optional<MatmulPlan>& than) {
 
 MatmulPlan plan_matmul(const MatmulShape& shape, const Target& target, int64_t working_bytes,
                        const Deadline* deadline) {
-  Search search(shape, target, deadline);
+  MatmulSearch search(shape, target, deadline);
   std::optional<MatmulPlan> chosen = search.best({}, working_bytes);
   if (chosen && chosen->cycles <= search.best({}, INT64_MAX)->cycles) return *chosen;
   for (const int64_t count : kSerialSplits) {
@@ -303,7 +303,7 @@ MatmulPlan plan_matmul(const MatmulShape& shape, const Target& target, int64_t w
 }
 
 MatmulPlans matmul_plans(const MatmulShape& shape, const Target& target, const MatmulPlan& chosen) {
-  const Search search(shape, target, nullptr);
+  const MatmulSearch search(shape, target, nullptr);
   MatmulPlans plans{.considered = 0, .cheapest = search.all({})};
   if (chosen.serial > 1)
     for (const MatmulPlan& plan : search.all({chosen.serial, chosen.along}))

@@ -6,13 +6,11 @@
 #include <functional>
 #include <limits>
 
+#include "tests/codelets/dtypes.h"
 #include "tests/codelets/vertex_runner.h"
 
 namespace tessera {
 namespace {
-
-constexpr DType F32 = DType::F32;
-constexpr DType F16 = DType::F16;
 
 enum Mask { kNone, kKeys, kSegments, kLengths, kBias, kKeysBias, kSegmentsBias, kLengthsBias };
 constexpr int kGuard = 8;

@@ -4,15 +4,13 @@
 
 #include <cmath>
 
+#include "tests/codelets/dtypes.h"
 #include "tests/codelets/vertex_runner.h"
 
 namespace tessera {
 namespace {
 
-constexpr DType F32 = DType::F32;
-constexpr DType F16 = DType::F16;
-
-std::vector<Param> params(double residual, double eps) {
+std::vector<Param> layer_norm_params(double residual, double eps) {
   return {
       {"residual", {residual}},
       {"eps",      {eps}     }
@@ -44,7 +42,7 @@ TEST(LayerNorm, agrees_with_doubles_at_odd_sizes_and_strides) {
     const VertexArray gamma = random_array(F32, {n}, random);
     const VertexArray beta = random_array(F32, {n}, random);
     const VertexArray out = with_gaps(output(F32, {3, n}), 1, 1);
-    expect_close(run_vertex("layer_norm", params(0, 1e-5), {x, gamma, beta, out})[0],
+    expect_close(run_vertex("layer_norm", layer_norm_params(0, 1e-5), {x, gamma, beta, out})[0],
                  norm_of(x, nullptr, gamma, beta, 1e-5), 3e-6);
   }
 }
@@ -56,10 +54,10 @@ TEST(LayerNorm, adds_the_residual_first_in_every_type) {
   const VertexArray gamma = random_array(F16, {45}, random);
   const VertexArray beta = random_array(F32, {45}, random);
   const std::vector<double> want = norm_of(x, &residual, gamma, beta, 1e-12);
-  expect_close(run_vertex("layer_norm", params(1, 1e-12),
+  expect_close(run_vertex("layer_norm", layer_norm_params(1, 1e-12),
                           {x, residual, gamma, beta, output(F32, {4, 45})})[0],
                want, 3e-6);
-  expect_close(run_vertex("layer_norm", params(1, 1e-12),
+  expect_close(run_vertex("layer_norm", layer_norm_params(1, 1e-12),
                           {x, residual, gamma, beta, output(F16, {4, 45})})[0],
                want, 6e-4);
 }
@@ -68,8 +66,9 @@ TEST(LayerNorm, of_a_large_mean_keeps_its_digits) {
   const VertexArray x = array(F32, {1, 4}, {10000, 10001, 10002, 10003});
   const VertexArray ones = array(F32, {4}, {1, 1, 1, 1});
   const VertexArray zeros = array(F32, {4}, {0, 0, 0, 0});
-  expect_close(run_vertex("layer_norm", params(0, 0), {x, ones, zeros, output(F32, {1, 4})})[0],
-               norm_of(x, nullptr, ones, zeros, 0), 1e-6);
+  expect_close(
+      run_vertex("layer_norm", layer_norm_params(0, 0), {x, ones, zeros, output(F32, {1, 4})})[0],
+      norm_of(x, nullptr, ones, zeros, 0), 1e-6);
 }
 
 TEST(LayerNorm, of_equal_values_is_beta) {
@@ -77,7 +76,8 @@ TEST(LayerNorm, of_equal_values_is_beta) {
   const VertexArray gamma = array(F32, {3}, {2, 2, 2});
   const VertexArray beta = array(F32, {3}, {1, 2, 3});
   EXPECT_THAT(
-      run_vertex("layer_norm", params(0, 1e-5), {x, gamma, beta, output(F32, {1, 3})})[0].values,
+      run_vertex("layer_norm", layer_norm_params(0, 1e-5), {x, gamma, beta, output(F32, {1, 3})})[0]
+          .values,
       ::testing::ElementsAre(1, 2, 3));
 }
 
@@ -86,9 +86,11 @@ TEST(LayerNorm, has_the_same_bits_on_every_cpu) {
   const std::vector<VertexArray> operands = {random_array(F16, {3, 77}, random),
                                              random_array(F16, {77}, random),
                                              random_array(F16, {77}, random), output(F32, {3, 77})};
-  const std::vector<double> here = run_vertex("layer_norm", params(0, 1e-5), operands)[0].values;
+  const std::vector<double> here =
+      run_vertex("layer_norm", layer_norm_params(0, 1e-5), operands)[0].values;
   for (const char* cpu : {"x86-64", "x86-64-v3"}) {
-    EXPECT_EQ(run_vertex("layer_norm", params(0, 1e-5), operands, cpu)[0].values, here) << cpu;
+    EXPECT_EQ(run_vertex("layer_norm", layer_norm_params(0, 1e-5), operands, cpu)[0].values, here)
+        << cpu;
   }
 }
 
@@ -97,9 +99,9 @@ TEST(LayerNorm, refuses_shapes_that_do_not_fit) {
   const VertexArray two = array(F32, {2}, {1, 2});
   const VertexArray three = array(F32, {3}, {1, 2, 3});
   const VertexArray out = output(F32, {1, 2});
-  EXPECT_EQ(refusal("layer_norm", params(0, 0), {x, three, two, out}),
+  EXPECT_EQ(refusal("layer_norm", layer_norm_params(0, 0), {x, three, two, out}),
             "layer_norm: operand 1 is f32[3], must be float[2]");
-  EXPECT_EQ(refusal("layer_norm", params(1, 0), {x, two, two, out}),
+  EXPECT_EQ(refusal("layer_norm", layer_norm_params(1, 0), {x, two, two, out}),
             "layer_norm: there are 4 operands, must be 5");
   EXPECT_EQ(refusal("layer_norm",
                     {
@@ -107,14 +109,14 @@ TEST(LayerNorm, refuses_shapes_that_do_not_fit) {
   },
                     {x, two, two, out}),
             "layer_norm: params are (residual), must be (residual, eps)");
-  EXPECT_EQ(refusal("layer_norm", params(0, NAN), {x, two, two, out}),
+  EXPECT_EQ(refusal("layer_norm", layer_norm_params(0, NAN), {x, two, two, out}),
             "layer_norm: eps is nan, must be finite");
 }
 
 // In seven compute sets, and one more for the residual.
 TEST(LayerNorm, cycles_are_four_per_half_and_eight_per_float) {
   const auto cycles = [](DType dtype, double residual) {
-    const std::vector<Param> is = params(residual, 0);
+    const std::vector<Param> is = layer_norm_params(residual, 0);
     const std::vector<VertexArray> operands(size_t(4 + residual), output(dtype, {2, 50}));
     return find_codelet("layer_norm")->cycles(shape_of(is, operands), Target{}).value;
   };

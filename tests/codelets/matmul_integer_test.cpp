@@ -4,12 +4,12 @@
 
 #include <cmath>
 
+#include "tests/codelets/dtypes.h"
 #include "tests/codelets/vertex_runner.h"
 
 namespace tessera {
 namespace {
 
-constexpr DType F32 = DType::F32, F16 = DType::F16, I32 = DType::I32;
 constexpr DType I8 = DType::I8, U8 = DType::U8;
 
 // Which of the operands that may be left out are there.

@@ -4,13 +4,11 @@
 
 #include <cmath>
 
+#include "tests/codelets/dtypes.h"
 #include "tests/codelets/vertex_runner.h"
 
 namespace tessera {
 namespace {
-
-constexpr DType F32 = DType::F32;
-constexpr DType F16 = DType::F16;
 
 std::vector<Param> params(int bias, int residual, int activation) {
   return {

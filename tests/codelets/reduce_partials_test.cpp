@@ -2,15 +2,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/codelets/dtypes.h"
 #include "tests/codelets/vertex_runner.h"
 
 namespace tessera {
 namespace {
 
-constexpr DType F32 = DType::F32;
-constexpr DType F16 = DType::F16;
-
-std::vector<Param> params(double bias, double residual, double activation) {
+std::vector<Param> partials_params(double bias, double residual, double activation) {
   return {
       {"bias",       {bias}      },
       {"residual",   {residual}  },
@@ -30,7 +28,7 @@ TEST(ReducePartials, adds_them_up_at_odd_sizes_and_strides) {
     for (const int64_t n : {1, 16, 31, 256, 300}) {
       const VertexArray partials = with_gaps(random_array(dtype, {5, 3, n}, random), 3, 1);
       const VertexArray out = with_gaps(output(F32, {1, 3, n}), 1, 1);
-      expect_close(run_vertex("reduce_partials", params(0, 0, 0), {partials, out})[0],
+      expect_close(run_vertex("reduce_partials", partials_params(0, 0, 0), {partials, out})[0],
                    sums_of(partials), 1e-6);
     }
   }
@@ -39,16 +37,18 @@ TEST(ReducePartials, adds_them_up_at_odd_sizes_and_strides) {
 TEST(ReducePartials, of_one_partial_is_that_partial) {
   std::mt19937 random(2);
   const VertexArray partials = random_array(F16, {1, 2, 20}, random);
-  EXPECT_EQ(
-      run_vertex("reduce_partials", params(0, 0, 0), {partials, output(F16, {1, 2, 20})})[0].values,
-      partials.values);
+  EXPECT_EQ(run_vertex("reduce_partials", partials_params(0, 0, 0),
+                       {partials, output(F16, {1, 2, 20})})[0]
+                .values,
+            partials.values);
 }
 
 TEST(ReducePartials, adds_in_the_order_of_the_partials) {
   // 1e8 + 1 is 1e8 in f32: only the order from the first to the last gives 1.
   const VertexArray partials = array(F32, {4, 1, 1}, {1e8, 1, -1e8, 1});
   EXPECT_THAT(
-      run_vertex("reduce_partials", params(0, 0, 0), {partials, output(F32, {1, 1, 1})})[0].values,
+      run_vertex("reduce_partials", partials_params(0, 0, 0), {partials, output(F32, {1, 1, 1})})[0]
+          .values,
       ::testing::ElementsAre(1));
 }
 
@@ -61,21 +61,23 @@ TEST(ReducePartials, ends_as_matmul_does) {
   for (size_t i = 0; i < want.size(); ++i) {
     want[i] = std::max(want[i] + bias.values[i % 21], 0.0) + residual.values[i];
   }
-  expect_close(run_vertex("reduce_partials", params(1, 1, 1),
+  expect_close(run_vertex("reduce_partials", partials_params(1, 1, 1),
                           {partials, bias, residual, output(F32, {1, 4, 21})})[0],
                want, 1e-6);
 }
 
 TEST(ReducePartials, refuses_shapes_that_do_not_fit) {
   const VertexArray partials = array(F32, {2, 1, 2}, {1, 2, 3, 4});
-  EXPECT_EQ(refusal("reduce_partials", params(0, 0, 0), {partials, output(F32, {1, 2, 1})}),
-            "reduce_partials: operand 1 is f32[1,2,1], must be float[1,1,2]");
-  EXPECT_EQ(refusal("reduce_partials", params(2, 0, 0), {partials, output(F32, {1, 1, 2})}),
-            "reduce_partials: bias is 2, must be an integer in 0..1");
+  EXPECT_EQ(
+      refusal("reduce_partials", partials_params(0, 0, 0), {partials, output(F32, {1, 2, 1})}),
+      "reduce_partials: operand 1 is f32[1,2,1], must be float[1,1,2]");
+  EXPECT_EQ(
+      refusal("reduce_partials", partials_params(2, 0, 0), {partials, output(F32, {1, 1, 2})}),
+      "reduce_partials: bias is 2, must be an integer in 0..1");
 }
 
 uint64_t cycles(DType partials, Shape size, DType out) {
-  const std::vector<Param> is = params(0, 0, 0);
+  const std::vector<Param> is = partials_params(0, 0, 0);
   const std::vector<VertexArray> operands = {output(partials, size),
                                              output(out, {1, size[1], size[2]})};
   return find_codelet("reduce_partials")->cycles(shape_of(is, operands), Target{}).value;

@@ -2,15 +2,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/codelets/dtypes.h"
 #include "tests/codelets/vertex_runner.h"
 
 namespace tessera {
 namespace {
 
-constexpr DType F32 = DType::F32;
-constexpr DType F16 = DType::F16;
-
-std::vector<Param> params(double halves) {
+std::vector<Param> rotary_params(double halves) {
   return {
       {"halves", {halves}}
   };
@@ -40,7 +38,7 @@ TEST(Rotary, agrees_with_doubles_at_odd_sizes_and_strides) {
         const VertexArray cos = with_gaps(random_array(F32, {angles, 3, depth}, random), 2, 1);
         const VertexArray sin = random_array(F32, {angles, 3, depth}, random);
         const VertexArray out = with_gaps(output(F32, {2, 3, 2, depth}), 1, 1);
-        expect_close(run_vertex("rotary", params(halves), {x, cos, sin, out})[0],
+        expect_close(run_vertex("rotary", rotary_params(halves), {x, cos, sin, out})[0],
                      turned(x, cos, sin, halves), 1e-6);
       }
 }
@@ -50,7 +48,7 @@ TEST(Rotary, takes_every_type) {
   const VertexArray x = random_array(F16, {1, 2, 3, 8}, random);
   const VertexArray cos = random_array(F32, {1, 2, 8}, random);
   const VertexArray sin = random_array(F16, {1, 2, 8}, random);
-  expect_close(run_vertex("rotary", params(0), {x, cos, sin, output(F32, {1, 2, 3, 8})})[0],
+  expect_close(run_vertex("rotary", rotary_params(0), {x, cos, sin, output(F32, {1, 2, 3, 8})})[0],
                turned(x, cos, sin, false), 1e-6);
 }
 
@@ -59,7 +57,8 @@ TEST(Rotary, refuses_shapes_that_do_not_fit) {
     const auto zeros = [](const Shape& size) {
       return array(F32, size, std::vector<double>(static_cast<size_t>(elements(size))));
     };
-    return refusal("rotary", params(halves), {zeros(x), zeros(cos), zeros(cos), output(F32, x)});
+    return refusal("rotary", rotary_params(halves),
+                   {zeros(x), zeros(cos), zeros(cos), output(F32, x)});
   };
   EXPECT_EQ(says({1, 2, 3, 5}, {1, 2, 5}, 0), "rotary: depth is 5, must be even");
   EXPECT_EQ(says({2, 2, 3, 4}, {3, 2, 4}, 0),
@@ -71,7 +70,7 @@ TEST(Rotary, refuses_shapes_that_do_not_fit) {
 // sets, of which three cost a launch.
 TEST(Rotary, cycles_are_two_products_a_sum_and_a_swap) {
   const auto cycles = [](DType dtype) {
-    const std::vector<Param> is = params(0);
+    const std::vector<Param> is = rotary_params(0);
     const std::vector<VertexArray> operands(4, output(dtype, {1, 3, 4, 8}));
     return find_codelet("rotary")->cycles(shape_of(is, operands), Target{}).value;
   };

@@ -4,14 +4,13 @@
 
 #include <cmath>
 
+#include "tests/codelets/dtypes.h"
 #include "tests/codelets/vertex_runner.h"
 
 namespace tessera {
 namespace {
 
 using ::testing::ElementsAre;
-
-constexpr DType F32 = DType::F32, F16 = DType::F16;
 
 TEST(RowEnds, reach_from_0_to_both_sides) {
   const double nan = std::nan("");

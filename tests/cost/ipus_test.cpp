@@ -18,7 +18,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-Program parsed(const std::string& text) {
+Program verified(const std::string& text) {
   auto program = parse_program(text);
   EXPECT_TRUE(program.ok()) << program.error().message;
   const Status status = verify_program(*program, check_compute_set);
@@ -28,7 +28,7 @@ Program parsed(const std::string& text) {
 
 // 2048 bytes go from IPU 0 to IPU 1.
 Program over_one_link() {
-  return parsed(R"(program over {
+  return verified(R"(program over {
   target testx2
   input x: f32[8,64] = by [2,64] at 0
   output y: f32[8,64] = by [2,64] at 4
@@ -45,7 +45,7 @@ Program over_one_link() {
 
 // All of IPU 0's 2048 bytes go to every tile of four IPUs.
 Program to_everybody() {
-  return parsed(R"(program everybody {
+  return verified(R"(program everybody {
   target testx4
   input x: f32[8,64] = by [2,64] at 0
   output y: f32[128,64] = by [8,64] at 0
@@ -134,7 +134,7 @@ TEST(Links, of_a_file_may_carry_next_to_nothing) {
 
 // Three stages; the mask of stage 0 is read by the last.
 Program pipeline(int64_t batches) {
-  Program program = parsed(R"(program pipe {
+  Program program = verified(R"(program pipe {
   target testx4
   input x: f32[8,64] = by [2,64] at 0
   activation a: f32[8,64] = by [2,64] at 0

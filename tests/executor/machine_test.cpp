@@ -163,8 +163,8 @@ constexpr std::string_view kAttention = R"(program attention {
 }
 )";
 
-std::unique_ptr<Machine> load(const std::shared_ptr<const Executable>& executable,
-                              MachineOptions options) {
+std::unique_ptr<Machine> machine_of(const std::shared_ptr<const Executable>& executable,
+                                    MachineOptions options) {
   options.jit = shared_jit();
   auto machine = Machine::load(executable, options);
   EXPECT_TRUE(machine.ok()) << machine.error().message;
@@ -216,9 +216,9 @@ class EveryProgram : public ::testing::TestWithParam<std::string_view> {
 
 TEST_P(EveryProgram, gives_the_same_bytes_in_every_way_and_every_run) {
   const std::vector<Bytes> inputs = random_inputs(executable_->program);
-  const std::vector<Bytes> expected = run(*load(executable_, kWays[0].options), inputs);
+  const std::vector<Bytes> expected = run(*machine_of(executable_, kWays[0].options), inputs);
   for (const Way& way : kWays) {
-    const std::unique_ptr<Machine> machine = load(executable_, way.options);
+    const std::unique_ptr<Machine> machine = machine_of(executable_, way.options);
     EXPECT_EQ(run(*machine, inputs), expected) << way.name;
     EXPECT_EQ(run(*machine, inputs), expected) << way.name << ", second run";
   }
@@ -227,7 +227,7 @@ TEST_P(EveryProgram, gives_the_same_bytes_in_every_way_and_every_run) {
 // Each with a jit of its own, so that what is compiled for one CPU never runs for another.
 TEST_P(EveryProgram, gives_the_same_bytes_on_every_cpu) {
   const std::vector<Bytes> inputs = random_inputs(executable_->program);
-  const std::vector<Bytes> expected = run(*load(executable_, {.threads = 1}), inputs);
+  const std::vector<Bytes> expected = run(*machine_of(executable_, {.threads = 1}), inputs);
   for (const char* cpu : {"x86-64-v4", "x86-64-v3", "x86-64-v2", "x86-64"}) {
     auto jit = Jit::create({.cpu = cpu});
     if (!jit.ok()) {
@@ -241,7 +241,7 @@ TEST_P(EveryProgram, gives_the_same_bytes_on_every_cpu) {
 }
 
 TEST_P(EveryProgram, moves_the_bytes_between_tiles_that_the_plan_charges) {
-  const std::unique_ptr<Machine> machine = load(executable_, {.kind = MachineKind::Isolated});
+  const std::unique_ptr<Machine> machine = machine_of(executable_, {.kind = MachineKind::Isolated});
   run(*machine, random_inputs(executable_->program));
   const std::vector<int64_t> moved = machine->exchanged_bytes();
   ASSERT_EQ(moved.size(), machine->cost().steps.size());
@@ -263,9 +263,9 @@ TEST_P(EveryProgram, takes_the_same_cycles_on_every_host_in_every_way_and_order)
   const std::vector<uint64_t> expected = cycles_of(program_cost(executable_->program));
   const auto other = std::make_shared<const Executable>(tiny_executable(kInTurns));
   for (const Way& way : kWays) {
-    const std::unique_ptr<Machine> machine = load(executable_, way.options);
+    const std::unique_ptr<Machine> machine = machine_of(executable_, way.options);
     EXPECT_EQ(cycles_of(machine->cost()), expected) << way.name;
-    run(*load(other, way.options), random_inputs(other->program));
+    run(*machine_of(other, way.options), random_inputs(other->program));
     run(*machine, random_inputs(executable_->program));
     EXPECT_EQ(cycles_of(machine->cost()), expected) << way.name << ", after runs";
   }
@@ -292,8 +292,8 @@ TEST(Machine, rows_that_are_alike_are_multiplied_once_and_answered_each) {
   for (auto to = row + 70 * 2; to != row + 250 * 70 * 2; to += 70 * 2) {
     std::copy(row, row + 70 * 2, to);
   }
-  EXPECT_EQ(run(*load(executable, {.threads = 2}), inputs),
-            run(*load(executable, {.kind = MachineKind::Isolated, .threads = 1}), inputs));
+  EXPECT_EQ(run(*machine_of(executable, {.threads = 2}), inputs),
+            run(*machine_of(executable, {.kind = MachineKind::Isolated, .threads = 1}), inputs));
 }
 
 // What the isolated machine says of kSoftmaxTwice with one part of its text changed.
@@ -301,7 +301,7 @@ std::string isolated_error(const std::string& part, const std::string& by) {
   std::string text(kSoftmaxTwice);
   text.replace(text.find(part), part.size(), by);
   const auto executable = std::make_shared<const Executable>(unverified_executable(text));
-  const std::unique_ptr<Machine> machine = load(executable, {.kind = MachineKind::Isolated});
+  const std::unique_ptr<Machine> machine = machine_of(executable, {.kind = MachineKind::Isolated});
   const std::vector<Bytes> inputs = random_inputs(executable->program);
   Bytes out(static_cast<size_t>(14 * 5 * 4));
   const std::span<const std::byte> in = inputs[0];
@@ -334,7 +334,7 @@ TEST(Machine, a_program_larger_than_its_tiles_is_refused_in_poplars_words) {
 
 TEST(Machine, buffers_of_another_size_are_refused_by_name) {
   const auto executable = std::make_shared<const Executable>(tiny_executable(kSoftmaxTwice));
-  const std::unique_ptr<Machine> machine = load(executable, {});
+  const std::unique_ptr<Machine> machine = machine_of(executable, {});
   Bytes in(280), out(280);
   const auto message = [&](std::span<const std::byte> from, std::span<std::byte> to) {
     const Status status = machine->run({&from, 1}, {&to, 1});
@@ -355,7 +355,7 @@ TEST(Machine, a_constant_without_its_bytes_is_refused) {
 
 TEST(Machine, the_host_profile_has_every_superstep_once_asked_for) {
   const auto executable = std::make_shared<const Executable>(tiny_executable(kSoftmaxTwice));
-  const std::unique_ptr<Machine> machine = load(executable, {});
+  const std::unique_ptr<Machine> machine = machine_of(executable, {});
   EXPECT_TRUE(machine->host_profile().empty());
   run(*machine, random_inputs(executable->program));
   const std::vector<HostStep> profile = machine->host_profile();

@@ -61,7 +61,7 @@ std::vector<Bytes> tensors(const Program& program, const std::vector<VariableId>
   return all;
 }
 
-std::vector<Bytes> run(Machine& machine, const std::vector<Bytes>& inputs) {
+std::vector<Bytes> outputs_of(Machine& machine, const std::vector<Bytes>& inputs) {
   const Program& program = machine.executable().program;
   std::vector<Bytes> outputs = tensors(program, program.outputs, 99);
   const std::vector<std::span<const std::byte>> in(inputs.begin(), inputs.end());
@@ -101,9 +101,9 @@ void expect_one_answer(const Program& program) {
     options.jit = some_jit();
     auto machine = Machine::load(executable, options);
     ASSERT_TRUE(machine.ok()) << machine.error().message;
-    if (expected.empty()) expected = run(**machine, batch);
-    run(**machine, other);
-    const std::vector<Bytes> again = run(**machine, batch);
+    if (expected.empty()) expected = outputs_of(**machine, batch);
+    outputs_of(**machine, other);
+    const std::vector<Bytes> again = outputs_of(**machine, batch);
     for (size_t i = 0; i < again.size(); ++i) {
       const Variable& v = program.variables[static_cast<size_t>(program.outputs[i])];
       ASSERT_TRUE(same(again[i], expected[i], v.dtype))

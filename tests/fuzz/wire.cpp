@@ -12,7 +12,7 @@ namespace tessera::fuzz {
 namespace {
 
 using Fields = std::vector<WireField>;
-constexpr int kDeepest = 40;
+constexpr int kDeepestMessage = 40;
 
 bool take_varint(std::string_view& rest, uint64_t& value) {
   value = 0;
@@ -66,7 +66,7 @@ std::optional<Fields> parse(std::string_view rest, const WireSchema& schema, int
         field.bytes = rest.substr(0, size);
         rest.remove_prefix(size);
         const WireFieldSchema* const known = field_of(schema, field.number);
-        if (known == nullptr || known->message == nullptr || depth >= kDeepest) break;
+        if (known == nullptr || known->message == nullptr || depth >= kDeepestMessage) break;
         auto inner = parse(field.bytes, *known->message, depth + 1);
         if (!inner) break;
         field.fields = std::move(*inner);

@@ -10,7 +10,7 @@ namespace {
 
 using ::testing::ElementsAre;
 
-constexpr double kInf = std::numeric_limits<double>::infinity();
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 std::vector<double> rounded(DType dtype, std::vector<double> values) {
   Array array{
@@ -23,11 +23,11 @@ std::vector<double> rounded(DType dtype, std::vector<double> values) {
 
 TEST(Array, rounding_to_f16_is_to_nearest_even_and_overflows_to_infinity) {
   EXPECT_THAT(rounded(DType::F16, {2049, 2051, 65519, 65520, -1e9, 0.1}),
-              ElementsAre(2048, 2052, 65504, kInf, -kInf, 0.0999755859375));
+              ElementsAre(2048, 2052, 65504, kInfinity, -kInfinity, 0.0999755859375));
 }
 
 TEST(Array, rounding_to_f32_drops_what_a_float_cannot_hold) {
-  EXPECT_THAT(rounded(DType::F32, {16777217, 1e300}), ElementsAre(16777216, kInf));
+  EXPECT_THAT(rounded(DType::F32, {16777217, 1e300}), ElementsAre(16777216, kInfinity));
 }
 
 TEST(Array, rounding_to_i32_truncates_and_stays_in_range) {

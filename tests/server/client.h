@@ -18,6 +18,8 @@
 
 namespace tessera::server {
 
+inline constexpr const char* kInfer = "/v2/models/echo/infer";
+
 using std::chrono::milliseconds;
 
 struct Reply {

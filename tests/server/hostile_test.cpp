@@ -13,8 +13,6 @@ namespace {
 using Json = nlohmann::json;
 using ::testing::HasSubstr;
 
-constexpr const char* kInfer = "/v2/models/echo/infer";
-
 class Hostile : public ::testing::Test {
  protected:
   void SetUp() override {

@@ -13,8 +13,6 @@ namespace {
 using Json = nlohmann::json;
 using ::testing::HasSubstr;
 
-constexpr const char* kInfer = "/v2/models/echo/infer";
-
 // What echo says of these ids without what depends on their place in a batch: the mask.
 std::vector<int32_t> ids_in(const std::vector<int32_t>& echo) {
   std::vector<int32_t> ids;

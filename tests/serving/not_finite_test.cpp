@@ -10,6 +10,7 @@
 #include "serving/pack_runner.h"
 #include "support/half.h"
 #include "tests/helpers/tiny_executable.h"
+#include "tests/helpers/token_requests.h"
 
 namespace tessera {
 namespace {
@@ -45,8 +46,6 @@ std::shared_ptr<ModelRunner> lookup_runner() {
   };
   return runner_of(std::move(executable));
 }
-
-Request request_of(std::vector<int32_t> ids) { return {{{"input_ids", std::move(ids)}}}; }
 
 TEST(NotFiniteAnswers, of_one_request_are_not_those_of_its_batch) {
   const auto runner = lookup_runner();

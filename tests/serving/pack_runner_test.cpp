@@ -10,25 +10,13 @@
 #include "serving/offline_runner.h"
 #include "serving/rejection.h"
 #include "tests/helpers/echo.h"
+#include "tests/helpers/token_requests.h"
 
 namespace tessera {
 namespace {
 
 using std::chrono::hours;
 using std::chrono::milliseconds;
-
-// Waits for others for ever, so that only what a test does closes a batch.
-PackRunnerConfig patient() {
-  PackRunnerConfig config;
-  config.former.timeout = hours(1);
-  return config;
-}
-
-Request request_of(std::vector<int32_t> ids) {
-  Request request;
-  request.tokens["input_ids"] = std::move(ids);
-  return request;
-}
 
 std::unique_ptr<PackRunner> create(PackingForm form, const PackRunnerConfig& config,
                                    const BatchRunnerOptions& requests = {}) {

@@ -11,25 +11,13 @@
 #include "serving/pack_runner.h"
 #include "serving/rejection.h"
 #include "tests/helpers/contracts.h"
+#include "tests/helpers/token_requests.h"
 
 namespace tessera {
 namespace {
 
 using std::chrono::hours;
 using std::chrono::milliseconds;
-
-// Waits for others for ever, so that only what a test does closes a batch.
-PackRunnerConfig patient() {
-  PackRunnerConfig config;
-  config.former.timeout = hours(1);
-  return config;
-}
-
-Request request_of(std::vector<int32_t> ids) {
-  Request request;
-  request.tokens["input_ids"] = std::move(ids);
-  return request;
-}
 
 // Runs batches one at a time, each until the test lets it go.
 class Gate final : public BatchExecutor {

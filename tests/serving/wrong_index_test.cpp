@@ -10,12 +10,13 @@
 #include "serving/pack_runner.h"
 #include "serving/rejection.h"
 #include "tests/helpers/tiny_executable.h"
+#include "tests/helpers/token_requests.h"
 
 namespace tessera {
 namespace {
 
 // The table's last row stands for id -1: ids of 0, which padding is too, are past the table.
-constexpr std::string_view kLookup = R"(program lookup {
+constexpr std::string_view kWrongLookup = R"(program lookup {
   target test
   input input_ids: i32[2,8] = by [2,8] at 0
   constant table: i32[5] = by [5] at 0 data 0
@@ -37,17 +38,15 @@ constexpr std::string_view kLookup = R"(program lookup {
 }
 )";
 
-std::shared_ptr<ModelRunner> lookup_runner() {
+std::shared_ptr<ModelRunner> wrong_lookup_runner() {
   const std::vector<int32_t> table = {50, 40, 30, 20, 10};
-  Executable executable = tiny_executable(kLookup, {bytes_of(table)});
+  Executable executable = tiny_executable(kWrongLookup, {bytes_of(table)});
   executable.metadata.packing.request_size = RequestSize::Tokens;
   executable.metadata.packing.outputs = {
       {"y", false}
   };
   return runner_of(std::move(executable));
 }
-
-Request request_of(std::vector<int32_t> ids) { return {{{"input_ids", std::move(ids)}}}; }
 
 std::vector<int32_t> y_of(const Answer& answer) {
   return values_of<int32_t>(answer.outputs.at("y"));
@@ -57,7 +56,7 @@ constexpr const char* kWords =
     "node 'lookup' (gather): index 5 at [1,1], must be in -5..4, as its table has 5 rows";
 
 TEST(WrongIndex, cells_of_no_request_do_not_count) {
-  const auto model = lookup_runner();
+  const auto model = wrong_lookup_runner();
   const std::vector<Request> requests = {request_of({1, 2, 5}), request_of({4})};
   const auto result = run_offline(*model, PackPolicy::FirstFit, requests);
   ASSERT_TRUE(result.ok()) << result.error().message;
@@ -66,7 +65,7 @@ TEST(WrongIndex, cells_of_no_request_do_not_count) {
 }
 
 TEST(WrongIndex, a_whole_batch_has_no_cells_that_do_not_count) {
-  const auto model = lookup_runner();
+  const auto model = wrong_lookup_runner();
   std::vector<int32_t> ids(16, 1), y(16);
   ids[9] = 0;
   const InputViews in = {
@@ -85,7 +84,7 @@ TEST(WrongIndex, a_whole_batch_has_no_cells_that_do_not_count) {
 }
 
 TEST(WrongIndex, only_the_request_that_has_it_is_refused) {
-  const auto model = lookup_runner();
+  const auto model = wrong_lookup_runner();
   const auto runner = BatchRunner::create(*model);
   ASSERT_TRUE(runner.ok()) << runner.error().message;
   const Request first = request_of({1, 2}), wrong = request_of({3, 0, 4});
@@ -109,7 +108,7 @@ TEST(WrongIndex, only_the_request_that_has_it_is_refused) {
 }
 
 TEST(WrongIndex, a_pack_runner_hands_each_caller_its_own) {
-  const auto model = lookup_runner();
+  const auto model = wrong_lookup_runner();
   auto runner = PackRunner::create(model, PackRunnerConfig{});
   ASSERT_TRUE(runner.ok()) << runner.error().message;
   auto right = (*runner)->submit(request_of({1, 2}));

@@ -23,7 +23,7 @@ std::string data(const std::string& name) {
   EXPECT_TRUE(text.ok()) << text.error().message;
   return text.ok() ? text.take() : "";
 }
-std::span<const std::byte> bytes_of(const std::string& text) {
+std::span<const std::byte> view_of(const std::string& text) {
   return std::as_bytes(std::span(text));
 }
 Expected<std::string> no_password() { return Error{"was asked for a password"}; }
@@ -45,7 +45,7 @@ TEST(Minisign, a_signature_of_the_tool_is_sound) {
   ASSERT_TRUE(key.ok()) << key.error().message;
   EXPECT_EQ(to_string(key->number), "BFDEB22CF755A3B8");
   const std::string message = data("message.txt");
-  const auto comment = check_signature(bytes_of(message), data("plain.minisig"), *key);
+  const auto comment = check_signature(view_of(message), data("plain.minisig"), *key);
   ASSERT_TRUE(comment.ok()) << comment.error().message;
   EXPECT_EQ(*comment, "made by the real tool");
   EXPECT_EQ(*signer_of(data("plain.minisig")), key->number);
@@ -75,10 +75,10 @@ TEST(Minisign, every_changed_byte_of_file_or_signature_is_found) {
   for (size_t i = signature.find('\n'); i + 1 < signature.size(); ++i) {  // what nobody signed ends
     std::string changed = signature;
     changed[i] = static_cast<char>(changed[i] ^ 1);
-    EXPECT_FALSE(check_signature(bytes_of(message), changed, key).ok()) << i;
+    EXPECT_FALSE(check_signature(view_of(message), changed, key).ok()) << i;
   }
   for (size_t length = 0; length + 1 < signature.size(); ++length)
-    EXPECT_FALSE(check_signature(bytes_of(message), signature.substr(0, length), key).ok());
+    EXPECT_FALSE(check_signature(view_of(message), signature.substr(0, length), key).ok());
 }
 
 TEST(Minisign, what_is_wrong_is_said) {
@@ -104,10 +104,10 @@ TEST(Minisign, a_key_of_the_tool_signs) {
   const SecretKey key = plain_key();
   EXPECT_EQ(key.public_key().key, parse_public_key(data("plain.pub"))->key);
   const std::string file = "any bytes";
-  const auto signature = sign(bytes_of(file), key, "timestamp:1\tfile:x");
+  const auto signature = sign(view_of(file), key, "timestamp:1\tfile:x");
   ASSERT_TRUE(signature.ok());
-  EXPECT_EQ(*check_signature(bytes_of(file), *signature, key.public_key()), "timestamp:1\tfile:x");
-  EXPECT_EQ(sign(bytes_of(file), key, "two\nlines").error().kind, ErrorKind::Usage);
+  EXPECT_EQ(*check_signature(view_of(file), *signature, key.public_key()), "timestamp:1\tfile:x");
+  EXPECT_EQ(sign(view_of(file), key, "two\nlines").error().kind, ErrorKind::Usage);
 }
 
 TEST(Minisign, a_key_with_a_password_of_the_tool_opens_with_it_alone) {
@@ -163,7 +163,7 @@ TEST_F(BesideMinisign, it_takes_what_we_signed) {
   const SecretKey key = SecretKey::generate();
   const std::string file = "some bytes";
   write("ours.pub", public_key_text(key.public_key()));
-  write("file.minisig", sign(bytes_of(file), key, "ours").take());
+  write("file.minisig", sign(view_of(file), key, "ours").take());
   const std::string verify = "minisign -V -H -p " + path("ours.pub") + " -m " + path("file");
   EXPECT_EQ(run(verify), 0);
   write("file", "other bytes");
@@ -181,7 +181,7 @@ TEST_F(BesideMinisign, it_signs_with_our_keys) {
                   " -x " + out),
               0)
         << name;
-    EXPECT_TRUE(check_signature(bytes_of(file), read_text_file(out).take(), key.public_key()).ok());
+    EXPECT_TRUE(check_signature(view_of(file), read_text_file(out).take(), key.public_key()).ok());
   }
 }
 

@@ -14,18 +14,18 @@ namespace tessera::cli {
 namespace {
 
 using ::testing::HasSubstr;
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 // The events of two compiles and of an eviction, as a session has written them.
-const std::vector<Json>& events() {
-  static const std::vector<Json> all = [] {
+const std::vector<OrderedJson>& events() {
+  static const std::vector<OrderedJson> all = [] {
     const std::string log = path("advised.jsonl");
     tessera({"run", tiny_model(), "--target", "test", "--random", "input_ids=4,16",
              "input_ids=4,12", "input_ids=3,16", "input_ids=4,16", "--memory_entries", "1",
              "--no_cache", "--events", log});
-    std::vector<Json> events;
+    std::vector<OrderedJson> events;
     std::istringstream lines(read_file(log));
-    for (std::string line; std::getline(lines, line);) events.push_back(Json::parse(line));
+    for (std::string line; std::getline(lines, line);) events.push_back(OrderedJson::parse(line));
     return events;
   }();
   return all;
@@ -39,13 +39,13 @@ std::string log_with(const CompileOptions& options) {
     return place == OptionPlace::Inputs || place == OptionPlace::Target;
   });
   std::string log;
-  const auto add = [&](Json event) {
+  const auto add = [&](OrderedJson event) {
     event["options"] = option_text(values);
     event["target"] = target_text(target_values(options.target));
     log += event.dump() + "\n";
   };
-  for (const Json& event : events()) add(event);
-  Json last = events().front();
+  for (const OrderedJson& event : events()) add(event);
+  OrderedJson last = events().front();
   last["kind"] = "recompile";
   last["cause"] = "options";
   last["causes"] = {"options"};
@@ -54,7 +54,7 @@ std::string log_with(const CompileOptions& options) {
   return log;
 }
 
-void collect(const Json& json, std::set<std::string>& commands) {
+void collect(const OrderedJson& json, std::set<std::string>& commands) {
   if (json.is_object() && json.contains("command")) {
     std::istringstream parts(json["command"].get<std::string>());
     std::string rest = parts.str();
@@ -65,7 +65,7 @@ void collect(const Json& json, std::set<std::string>& commands) {
     }
   }
   if (json.is_structured())
-    for (const Json& inner : json) collect(inner, commands);
+    for (const OrderedJson& inner : json) collect(inner, commands);
 }
 
 std::set<std::string> advised(const CompileOptions& options) {
@@ -75,7 +75,7 @@ std::set<std::string> advised(const CompileOptions& options) {
   EXPECT_EQ(result.exit_code, 0) << result.err;
   std::set<std::string> commands;
   std::istringstream lines(result.out);
-  for (std::string line; std::getline(lines, line);) collect(Json::parse(line), commands);
+  for (std::string line; std::getline(lines, line);) collect(OrderedJson::parse(line), commands);
   return commands;
 }
 

@@ -15,8 +15,6 @@ using ::testing::HasSubstr;
 using ::testing::StartsWith;
 using Words = std::vector<std::string>;
 
-constexpr int kError = 1, kUsage = 2, kOutOfMemory = 4, kBadFile = 5;
-
 void expect_refused(const Words& words, int exit_code, const Words& said) {
   const Result result = tessera(words);
   EXPECT_EQ(result.exit_code, exit_code) << result.err;

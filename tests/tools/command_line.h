@@ -10,6 +10,9 @@
 
 namespace tessera::cli {
 
+// Exit codes, as docs/cli.md says.
+inline constexpr int kError = 1, kUsage = 2, kRefused = 3, kOutOfMemory = 4, kBadFile = 5;
+
 struct Result {
   int exit_code = -1;
   std::string out, err;

@@ -15,7 +15,6 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using Words = std::vector<std::string>;
 
-constexpr int kUsage = 2, kRefused = 3;
 const std::string kVertices = tessera::test::source_dir() + "/tests/data/hostile/vertices.popef";
 
 Words with(Words words, const Words& more) {

@@ -24,7 +24,6 @@ using ::testing::Not;
 using Json = nlohmann::json;
 using Words = std::vector<std::string>;
 
-constexpr int kUsage = 2;
 const char* const kPictures[] = {"tiles", "supersteps", "memory"};
 
 // On the C600, so with many tiles and more supersteps than bars.

@@ -10,12 +10,10 @@
 namespace tessera::cli {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
-
-constexpr int kUsage = 2, kBadFile = 5;
 
 TEST(Report, of_an_executable_is_one_file_that_needs_no_other) {
   const std::string page = path("report.html");
@@ -28,32 +26,36 @@ TEST(Report, of_an_executable_is_one_file_that_needs_no_other) {
 }
 
 TEST(Report, holds_what_inspect_prints) {
-  const Json report = Json::parse(tessera({"report", packed_executable(), "--json"}).out);
-  const Json inspected = Json::parse(tessera({"inspect", packed_executable(), "--json"}).out);
+  const OrderedJson report =
+      OrderedJson::parse(tessera({"report", packed_executable(), "--json"}).out);
+  const OrderedJson inspected =
+      OrderedJson::parse(tessera({"inspect", packed_executable(), "--json"}).out);
   EXPECT_EQ(report["executables"][0]["inspection"], inspected);
 }
 
 TEST(Report, says_how_matmuls_were_cut) {
-  const Json report = Json::parse(tessera({"report", packed_executable(), "--json"}).out);
-  const Json& plans = report["executables"][0]["plans"];
+  const OrderedJson report =
+      OrderedJson::parse(tessera({"report", packed_executable(), "--json"}).out);
+  const OrderedJson& plans = report["executables"][0]["plans"];
   ASSERT_FALSE(plans.empty());
-  for (const Json& plan : plans) {
+  for (const OrderedJson& plan : plans) {
     EXPECT_TRUE(plan["found"].get<bool>()) << plan;
     EXPECT_GT(plan["considered"], 0);
   }
 }
 
 TEST(Report, of_a_model_is_compiled_first) {
-  const Json report = Json::parse(tessera({"report", tiny_model(), "--input_shape",
-                                           "input_ids=4,16", "--target", "test", "--json"})
-                                      .out);
+  const OrderedJson report =
+      OrderedJson::parse(tessera({"report", tiny_model(), "--input_shape", "input_ids=4,16",
+                                  "--target", "test", "--json"})
+                             .out);
   EXPECT_EQ(report["executables"][0]["inspection"]["target"], "test");
   EXPECT_THAT(report["command"].get<std::string>(), HasSubstr("--input_shape input_ids=4,16"));
 }
 
 TEST(Report, a_second_executable_is_held_against_the_first) {
-  const Json report =
-      Json::parse(tessera({"report", padded_executable(), packed_executable(), "--json"}).out);
+  const OrderedJson report = OrderedJson::parse(
+      tessera({"report", padded_executable(), packed_executable(), "--json"}).out);
   EXPECT_EQ(report["differences"][0]["kind"], "executables");
   const Result third =
       tessera({"report", padded_executable(), packed_executable(), padded_executable()});
@@ -92,11 +94,12 @@ TEST(Report, a_log_and_a_record_and_a_bench_are_known_by_what_is_in_them) {
                "--requests", "40", "--avg_seq_len", "8", "--record", record, "--json"});
   ASSERT_EQ(online.exit_code, 0) << online.err;
   write_file(bench, online.out);
-  const Json report = Json::parse(tessera({"report", bench, record, events, "--json"}).out);
+  const OrderedJson report =
+      OrderedJson::parse(tessera({"report", bench, record, events, "--json"}).out);
   EXPECT_EQ(report["verdict"]["compiles"], 2);
   EXPECT_EQ(report["logs"][0]["events"][1]["nearest"], 0);
-  EXPECT_EQ(report["bench"]["figures"], Json::parse(online.out));
-  const Json& run = report["run"];
+  EXPECT_EQ(report["bench"]["figures"], OrderedJson::parse(online.out));
+  const OrderedJson& run = report["run"];
   EXPECT_EQ(run["occupancy"]["requests"], 40);
   EXPECT_EQ(run["batches"].size(), run["occupancy"]["batches"].get<size_t>());
   EXPECT_EQ(run["occupancy"]["token_fill"], report["bench"]["figures"]["token_fill"]);
@@ -127,10 +130,10 @@ TEST(InspectAgainst, says_what_changed_and_how_much_did_not) {
   EXPECT_THAT(same.out, HasSubstr("+0.0 %"));
   EXPECT_THAT(same.out, HasSubstr("operations are the same"));
   EXPECT_THAT(same.out, Not(HasSubstr("lies elsewhere")));
-  const Json difference = Json::parse(
+  const OrderedJson difference = OrderedJson::parse(
       tessera({"inspect", padded_executable(), "--against", packed_executable(), "--json"}).out);
-  const Json report =
-      Json::parse(tessera({"report", padded_executable(), packed_executable(), "--json"}).out);
+  const OrderedJson report = OrderedJson::parse(
+      tessera({"report", padded_executable(), packed_executable(), "--json"}).out);
   EXPECT_EQ(difference, report["differences"][0]);
 }
 

@@ -17,8 +17,6 @@ using ::testing::Not;
 using Json = nlohmann::json;
 using Words = std::vector<std::string>;
 
-constexpr int kError = 1, kUsage = 2, kRefused = 3, kBadFile = 5;
-
 // A copy of the padded executable under another name.
 std::string copy_of_executable(const std::string& name) {
   write_file(path(name), read_file(padded_executable()));

@@ -14,8 +14,6 @@ using ::testing::HasSubstr;
 using Json = nlohmann::json;
 using Words = std::vector<std::string>;
 
-constexpr int kUsage = 2, kBadFile = 5;
-
 std::string recorded_run() {
   const std::string file = path("traced_run.jsonl");
   const Result result = tessera({"bench", "--online", "--virtual", "--batch_microseconds", "900",

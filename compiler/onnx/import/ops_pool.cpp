@@ -20,7 +20,7 @@ struct Pooling {
   double beginning;  // which changes no result
 };
 
-double lowest(DType dtype) {
+double lowest_of(DType dtype) {
   return dtype == DType::I32 ? std::numeric_limits<int32_t>::min()
                              : -std::numeric_limits<double>::infinity();
 }
@@ -140,7 +140,7 @@ Status average_pool(Call& call) {
 Status max_pool(Call& call) {
   const std::vector<Window> windows = TRY(pool_windows(call));
   for (const Window& window : windows) TRY(counts_of(call, window, false));
-  call.bind(0, TRY(pooled(call, {Op::Max, Op::ReduceMax, lowest(call.dtype(0))}, windows)),
+  call.bind(0, TRY(pooled(call, {Op::Max, Op::ReduceMax, lowest_of(call.dtype(0))}, windows)),
             call.value(0).onnx_type);
   return {};
 }

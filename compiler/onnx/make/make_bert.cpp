@@ -15,8 +15,6 @@ using ::onnx::NodeProto;
 using ::onnx::TensorProto;
 using Ints = std::vector<int64_t>;
 
-constexpr double kMaskValue = -3.4028234663852886e38;  // float's least, as the exporter writes it
-constexpr double kEps = 1e-12;
 constexpr double kNormWeightDeviation = 0.1;
 constexpr double kBiasDeviation = 0.05;
 
@@ -151,7 +149,7 @@ class Bert {
     const std::string two = b_.scalar(2);
     const std::string squares = b_.value("Pow", {centered, two});
     const std::string variance = b_.value("ReduceMean", {squares}, "axes", Ints{-1});
-    const std::string eps = b_.scalar(kEps);
+    const std::string eps = b_.scalar(kNormEpsilon);
     const std::string deviation = b_.value("Sqrt", {b_.value("Add", {variance, eps})});
     const std::string unit = b_.value("Div", {centered, deviation});
     return b_.value("Add", {b_.value("Mul", {unit, name + ".weight"}), name + ".bias"});

@@ -15,8 +15,6 @@ namespace {
 using ::onnx::TensorProto;
 using Ints = std::vector<int64_t>;
 
-constexpr double kMaskValue = -3.4028234663852886e38;  // float's least, as the exporter writes it
-constexpr double kEps = 1e-12;
 constexpr int64_t kToTheEnd = std::numeric_limits<int64_t>::max();
 
 class RoFormer {
@@ -100,7 +98,7 @@ class RoFormer {
   std::string add_norm(const std::string& x) {
     const std::string squares = b_.value("Mul", {x, x});
     const std::string variance = b_.value("ReduceMean", {squares}, "axes", Ints{-1});
-    const std::string sum = b_.value("Add", {variance, b_.scalar(kEps)});
+    const std::string sum = b_.value("Add", {variance, b_.scalar(kNormEpsilon)});
     return b_.value("Div", {x, b_.value("Sqrt", {sum})});
   }
 

@@ -13,7 +13,6 @@ namespace {
 using ::onnx::TensorProto;
 using Ints = std::vector<int64_t>;
 
-constexpr double kEps = 1e-12;
 constexpr int64_t kChannels = 3, kImage = 224, kPatch = 16;
 constexpr int64_t kPatches = kImage / kPatch * (kImage / kPatch);
 
@@ -65,7 +64,7 @@ class Vit {
     const std::string centered = b_.value("Sub", {x, mean});
     const std::string squares = b_.value("Pow", {centered, b_.scalar(2)});
     const std::string variance = b_.value("ReduceMean", {squares}, "axes", Ints{-1});
-    const std::string sum = b_.value("Add", {variance, b_.scalar(kEps)});
+    const std::string sum = b_.value("Add", {variance, b_.scalar(kNormEpsilon)});
     const std::string unit = b_.value("Div", {centered, b_.value("Sqrt", {sum})});
     return b_.value("Add", {b_.value("Mul", {unit, name + ".weight"}), name + ".bias"});
   }

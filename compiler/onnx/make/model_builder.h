@@ -15,6 +15,10 @@
 
 namespace tessera {
 
+inline constexpr double kMaskValue =
+    -3.4028234663852886e38;  // float's least, as exporters write it
+inline constexpr double kNormEpsilon = 1e-12;
+
 class ModelBuilder {
  public:
   ModelBuilder(uint64_t seed, std::string doc, int64_t opset);

@@ -10,14 +10,14 @@
 
 namespace tessera {
 
-class TemporaryFolder {
+class BenchFolder {
  public:
-  explicit TemporaryFolder(const std::string& name) {
+  explicit BenchFolder(const std::string& name) {
     std::string pattern = std::filesystem::temp_directory_path().string() + "/" + name + ".XXXXXX";
     if (::mkdtemp(pattern.data()) != nullptr) path_ = pattern;
   }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  ~TemporaryFolder() {
+  BenchFolder(const BenchFolder&) = delete;
+  ~BenchFolder() {
     std::error_code ignored;
     if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
   }
