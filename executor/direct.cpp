@@ -3,8 +3,9 @@
 // threads.
 //
 // Supersteps follow one another with a barrier between. Inside one, pieces are independent, so any
-// split over threads gives the same bytes. Everything that a run needs is made at load, and proved
-// to stay inside its variables: a run is a walk over calls, and allocates nothing.
+// split over threads gives the same bytes. Everything that a run needs is proved to stay inside its
+// variables and made once: for all rows of a batch at load, for fewer by the first batch that has
+// so few. Otherwise a run is a walk over calls, and allocates nothing.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -30,6 +31,17 @@ namespace {
 
 constexpr std::string_view kRun = "run";
 
+int64_t bytes_of(const Calls& calls) {
+  return static_cast<int64_t>(calls.operands.size() * sizeof(VertexOperand));
+}
+
+// A number of rows that is less than the whole batch's.
+struct FewerRows {
+  enum class State : uint8_t { NotMade, Made, NoRoom };
+  int64_t rows = 0;
+  State calls = State::NotMade;
+};
+
 // The machine only reads it; the vertex ABI has one pointer for both.
 std::byte* constant_bytes(const Executable& executable, const Variable& v) {
   return const_cast<std::byte*>(executable.constants[static_cast<size_t>(v.constant)].bytes.data());
@@ -54,8 +66,12 @@ class DirectEngine : public Engine {
   std::vector<JoinedVertex> pieces_of(const std::vector<JoinedVertex>& vertices) const;
   Expected<Calls> calls_of(const DirectStep& step, const std::vector<JoinedVertex>& pieces,
                            int64_t& scratch_bytes) const;
-  Expected<int64_t> cut_short();
-  size_t count_for(const UsedCells& used) const;
+  Status reserve_scratch(int64_t bytes);
+  void find_short_steps();
+  Expected<size_t> count_for(const UsedCells& used, const Deadline& deadline);
+  Expected<std::optional<std::vector<Calls>>> short_calls(int64_t rows, int64_t& scratch_bytes,
+                                                          const Deadline& deadline);
+  Status make_short_calls(size_t count, const Deadline& deadline);
   Status check_piece(const DirectStep& step, const JoinedVertex& piece) const;
   void clear() const;
   void note_indices(DirectStep& step) const;
@@ -70,11 +86,12 @@ class DirectEngine : public Engine {
   std::vector<std::byte*> base_;  // by variable
   std::vector<DirectStep> steps_;
   std::vector<HostBuffer> scratch_;  // by thread
+  int64_t scratch_bytes_ = 0;        // of each
   std::atomic<int64_t> next_{0};
   std::atomic<int> fault_{0};  // the signal that ended a piece of this step
   std::optional<BatchRows> batch_;
-  std::vector<int64_t> row_counts_;  // less than all, that steps have calls for
-  int64_t host_bytes_ = 0;
+  std::vector<FewerRows> fewer_rows_;   // rising
+  std::atomic<int64_t> host_bytes_{0};  // a run may raise it while another thread asks
   HostWork host_work_;
 };
 
@@ -83,21 +100,29 @@ Status DirectEngine::load() {
   TRY(check_all_inside());
   TRY(place_variables());
   TRY(compile());
-  int64_t scratch_bytes = TRY(cut_short());
+  find_short_steps();
+  int64_t scratch_bytes = 0;
   RunWork work;
   for (DirectStep& step : steps_) {
     TRY(parts_.load.check("loading its supersteps"));
     scratch_bytes = std::max(scratch_bytes, TRY(cut(step, work)));
-    host_bytes_ += static_cast<int64_t>(step.calls.operands.size() * sizeof(VertexOperand));
-    for (const Calls& calls : step.short_calls)
-      host_bytes_ += static_cast<int64_t>(calls.operands.size() * sizeof(VertexOperand));
+    host_bytes_ += bytes_of(step.calls);
   }
   TRY(work.check(parts_.pool.size(), parts_.limits));
-  TRY(budget_.spend(parts_.pool.size() * scratch_bytes, "loading its scratch memory"));
-  for (int t = 0; t < parts_.pool.size(); ++t) {
-    scratch_.push_back(TRY(HostBuffer::allocate(scratch_bytes)));
-  }
-  host_bytes_ += memory_.size() + parts_.pool.size() * scratch_bytes;
+  host_bytes_ += memory_.size();
+  return reserve_scratch(scratch_bytes);
+}
+
+// For every thread. Smaller buffers make room for it.
+Status DirectEngine::reserve_scratch(int64_t bytes) {
+  const int64_t more = parts_.pool.size() * (bytes - scratch_bytes_);
+  if (more <= 0 && !scratch_.empty()) return {};
+  TRY(budget_.spend(more, "loading its scratch memory"));
+  std::vector<HostBuffer> scratch;
+  for (int t = 0; t < parts_.pool.size(); ++t) scratch.push_back(TRY(HostBuffer::allocate(bytes)));
+  scratch_ = std::move(scratch);
+  scratch_bytes_ = bytes;
+  host_bytes_ += more;
   return {};
 }
 
@@ -167,36 +192,59 @@ Expected<Calls> DirectEngine::calls_of(const DirectStep& step,
   return calls;
 }
 
-// Calls for batches of fewer rows, and the scratch that they need: their pieces are fewer, and can
-// be larger than those of the whole. A cast is checked in all that it made, so it is made whole.
-Expected<int64_t> DirectEngine::cut_short() {
+// Which steps can stop behind the last row that holds a request. A cast is checked in all that it
+// made, so it is made whole.
+void DirectEngine::find_short_steps() {
   batch_ = batch_rows_of(parts_.executable);
-  if (!batch_) return 0;
+  if (!batch_) return;
   const Program& program = parts_.executable.program;
   std::vector<WholeStep> whole;
   for (const DirectStep& step : steps_) {
     const bool is_checked = cast_rule(program.supersteps[step.superstep].compute).has_value();
     whole.push_back({&step.vertices, !is_checked});
   }
-  const std::vector<ShortStep> found =
+  std::vector<ShortStep> found =
       short_steps(program, whole, row_inputs_of(parts_.executable, *batch_), batch_->rows);
-  row_counts_ = row_counts(batch_->rows);
-  row_counts_.pop_back();
-  int64_t scratch_bytes = 0;
-  for (size_t s = 0; s < steps_.size(); ++s) {
-    if (found[s].axes.empty()) continue;
-    TRY(parts_.load.check("loading its supersteps"));
-    DirectStep& step = steps_[s];
-    step.zeros = found[s].zeros;
-    for (const int64_t rows : row_counts_) {
-      step.short_calls.push_back(
-          TRY(calls_of(step, pieces_of(first_rows(step.vertices, found[s], rows)), scratch_bytes)));
-      const size_t operands = step.short_calls.back().operands.size();
-      TRY(budget_.spend(static_cast<int64_t>(operands * sizeof(VertexOperand)),
-                        "loading its vertices"));
-    }
+  for (size_t s = 0; s < steps_.size(); ++s) steps_[s].stop = std::move(found[s]);
+  for (const int64_t rows : row_counts(batch_->rows))
+    if (rows < batch_->rows) fewer_rows_.push_back({rows});
+}
+
+// By step, of those that can stop early. Nothing: the memory that the machine may take does not
+// hold them, and the batch is computed whole.
+Expected<std::optional<std::vector<Calls>>> DirectEngine::short_calls(int64_t rows,
+                                                                      int64_t& scratch_bytes,
+                                                                      const Deadline& deadline) {
+  std::vector<Calls> made;
+  for (const DirectStep& step : steps_) {
+    made.emplace_back();
+    if (step.stop.axes.empty()) continue;
+    TRY(deadline.check(kRun));
+    made.back() =
+        TRY(calls_of(step, pieces_of(first_rows(step.vertices, step.stop, rows)), scratch_bytes));
+    if (!budget_.spend(bytes_of(made.back()), "loading its vertices").ok())
+      return std::optional<std::vector<Calls>>();
   }
-  return scratch_bytes;
+  return std::optional(std::move(made));
+}
+
+// Made whole or not at all: calls, and the scratch that they need, as their pieces are fewer than
+// those of the whole batch and can be larger.
+Status DirectEngine::make_short_calls(size_t count, const Deadline& deadline) {
+  int64_t scratch_bytes = 0;
+  auto made = TRY(short_calls(fewer_rows_[count].rows, scratch_bytes, deadline));
+  if (!made || !reserve_scratch(scratch_bytes).ok()) {
+    fewer_rows_[count].calls = FewerRows::State::NoRoom;
+    return {};
+  }
+  for (size_t s = 0; s < steps_.size(); ++s) {
+    if (steps_[s].stop.axes.empty()) continue;
+    steps_[s].short_calls.resize(fewer_rows_.size());
+    host_bytes_ += bytes_of((*made)[s]);
+    steps_[s].short_calls[count] = std::move((*made)[s]);
+  }
+  fewer_rows_[count].calls = FewerRows::State::Made;
+  return {};
 }
 
 // Returns the scratch that the step's pieces need.
@@ -214,7 +262,7 @@ Expected<int64_t> DirectEngine::cut(DirectStep& step, RunWork& work) {
   ++host_work_.steps;
   host_work_.calls += step.calls.pieces;
   step.operands_each = static_cast<int64_t>(step.vertices[0].operands.size());
-  step.vertices = {};
+  if (step.stop.axes.empty()) step.vertices = {};
   return scratch_bytes;
 }
 
@@ -254,17 +302,17 @@ Status DirectEngine::run(HostInputs inputs, HostOutputs outputs, const UsedCells
                          std::span<double> seconds) {
   const Program& program = parts_.executable.program;
   const Deadline deadline(parts_.limits);
+  const size_t count = TRY(count_for(used, deadline));
   if (parts_.fill) clear();
   for (size_t i = 0; i < inputs.size(); ++i) {
     std::memcpy(base_[static_cast<size_t>(program.inputs[i])], inputs[i].data(), inputs[i].size());
   }
-  const size_t count = count_for(used);
   for (const DirectStep& step : steps_) {
     const auto begin = std::chrono::steady_clock::now();
     TRY(check_indices(step, used));
     if (count < step.short_calls.size()) {
       TRY(run_step(step, step.short_calls[count], deadline));
-      fill_zeros(step, row_counts_[count]);
+      fill_zeros(step, fewer_rows_[count].rows);
     } else {
       TRY(run_step(step, step.calls, deadline));
     }
@@ -285,18 +333,23 @@ void DirectEngine::clear() const {
   for (const HostBuffer& scratch : scratch_) scratch.fill(*parts_.fill);
 }
 
-// The index of the least row count that holds all used cells; past the end: all rows.
-size_t DirectEngine::count_for(const UsedCells& used) const {
-  if (!batch_ || static_cast<int64_t>(used.size()) != batch_->rows * batch_->length)
-    return row_counts_.size();
+// The index of the least row count that holds all used cells, whose calls are there now; past the
+// end: all rows.
+Expected<size_t> DirectEngine::count_for(const UsedCells& used, const Deadline& deadline) {
+  const size_t all = fewer_rows_.size();
+  if (!batch_ || static_cast<int64_t>(used.size()) != batch_->rows * batch_->length) return all;
   int64_t cells = static_cast<int64_t>(used.size());
   while (cells > 0 && !used[static_cast<size_t>(cells - 1)]) --cells;
-  const auto least = std::ranges::lower_bound(row_counts_, ceil_div(cells, batch_->length));
-  return static_cast<size_t>(least - row_counts_.begin());
+  const int64_t rows = ceil_div(cells, batch_->length);
+  const auto least = std::ranges::lower_bound(fewer_rows_, rows, {}, &FewerRows::rows);
+  if (least == fewer_rows_.end()) return all;
+  const auto count = static_cast<size_t>(least - fewer_rows_.begin());
+  if (least->calls == FewerRows::State::NotMade) TRY(make_short_calls(count, deadline));
+  return least->calls == FewerRows::State::Made ? count : all;
 }
 
 void DirectEngine::fill_zeros(const DirectStep& step, int64_t rows) const {
-  for (const VariableId id : step.zeros) {
+  for (const VariableId id : step.stop.zeros) {
     const int64_t bytes = parts_.executable.program.variables[static_cast<size_t>(id)].bytes();
     const int64_t from = bytes / batch_->rows * rows;
     std::memset(base_[static_cast<size_t>(id)] + from, 0, static_cast<size_t>(bytes - from));

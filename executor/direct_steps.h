@@ -11,6 +11,7 @@
 #include "executor/jit.h"
 #include "executor/joined.h"
 #include "executor/slots.h"
+#include "executor/used_rows.h"
 
 namespace tessera {
 
@@ -23,11 +24,11 @@ struct Calls {
 struct DirectStep {
   size_t superstep = 0;  // the first
   Kernel kernel;
-  std::vector<JoinedVertex> vertices;  // gone once loaded
+  std::vector<JoinedVertex> vertices;  // once loaded, of steps that can stop early alone
   int64_t operands_each = 0;
   Calls calls;                     // for all rows of the batch
-  std::vector<Calls> short_calls;  // for fewer, by count; empty: it takes all of them
-  std::vector<VariableId> zeros;   // behind those rows
+  ShortStep stop;                  // how it stops early, if it can
+  std::vector<Calls> short_calls;  // for fewer rows, by count; empty: it takes all of them
   std::optional<IndexRule> index_rule;
   std::vector<VertexOperand> indices;  // that it asks about, each once
   std::optional<int64_t> cast_rule;

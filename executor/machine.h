@@ -96,7 +96,7 @@ class Machine {
   const Executable& executable() const;
   int threads() const;
   double load_seconds() const;  // host
-  int64_t host_bytes() const;   // buffers, and what is planned at load
+  int64_t host_bytes() const;   // buffers and calls, those of runs of few rows among them
   HostWork host_work() const;   // direct; isolated: zeros, for it plans nothing
   // Codelets that this machine's JIT compiled and those that it found compiled, so far.
   JitCounts jit_counts() const;

@@ -48,8 +48,9 @@ std::vector<VariableId> row_inputs_of(const Executable& executable, const BatchR
 std::vector<JoinedVertex> first_rows(const std::vector<JoinedVertex>& vertices,
                                      const ShortStep& step, int64_t rows);
 
-// The numbers of rows for which a machine holds calls, rising; `rows` is the last. The least that
-// is enough is less than one and a half times as many as are asked for.
+// The numbers of rows for which a machine makes calls, when a batch first needs them; rising, and
+// `rows` is the last. The least that is enough is less than one and a half times as many as are
+// asked for.
 std::vector<int64_t> row_counts(int64_t rows);
 
 }  // namespace tessera

@@ -94,12 +94,18 @@ std::string split_matmul(int64_t tiles) {
 // A machine with buffers, so that a run is nothing but the run.
 class Counted {
  public:
-  Counted(const std::string& program, int threads) {
+  Counted(const std::string& program, int threads, int64_t row_length = 0) {
     MachineOptions options;
     options.threads = threads;
     options.jit = shared_jit();
+    Executable executable = tiny_executable(program);
+    if (row_length > 0) {
+      executable.metadata.packing.form = PackingForm::B;
+      executable.metadata.packing.rows = kRows / row_length;
+      executable.metadata.packing.row_length = row_length;
+    }
     auto machine =
-        Machine::load(std::make_shared<const Executable>(tiny_executable(program)), options);
+        Machine::load(std::make_shared<const Executable>(std::move(executable)), options);
     EXPECT_TRUE(machine) << machine.error().message;
     machine_ = machine.take();
     const Program& p = machine_->executable().program;
@@ -113,8 +119,11 @@ class Counted {
 
   int64_t allocations_of_a_run() {
     EXPECT_TRUE(machine_->run(inputs_, outputs_));  // what is made once is made
+    return allocations_of_the_next({});
+  }
+  int64_t allocations_of_the_next(const UsedCells& used) {
     const int64_t before = allocations;
-    const Status status = machine_->run(inputs_, outputs_);
+    const Status status = machine_->run(inputs_, outputs_, used);
     const int64_t after = allocations;
     EXPECT_TRUE(status);
     return after - before;
@@ -138,6 +147,21 @@ TEST(CountedWork, a_run_allocates_nothing) {
   EXPECT_GT(Counted(split_matmul(4), 2).work().calls, 1) << "one thread does all";
   for (const int threads : {1, 2, 5})
     EXPECT_EQ(Counted(split_matmul(4), threads).allocations_of_a_run(), 0) << threads;
+}
+
+// In a batch of 256 tokens a row.
+TEST(CountedWork, a_run_of_fewer_rows_allocates_once_for_each_number_of_them) {
+  UsedCells one(kRows), two(kRows);
+  one[3] = true;
+  two[256 + 3] = true;
+  for (const int threads : {1, 2}) {
+    Counted machine(split_matmul(4), threads, 256);
+    for (const UsedCells& used : {one, two}) {
+      EXPECT_GT(machine.allocations_of_the_next(used), 0) << threads;
+      EXPECT_EQ(machine.allocations_of_the_next(used), 0) << threads;
+    }
+    EXPECT_EQ(machine.allocations_of_the_next(one), 0) << threads;
+  }
 }
 
 TEST(CountedWork, a_matmul_and_the_sum_of_its_parts_are_one_call_on_one_thread) {

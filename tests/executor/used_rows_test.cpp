@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "executor/jit.h"
 #include "executor/machine.h"
 #include "tests/helpers/tiny_executable.h"
 
@@ -60,6 +61,60 @@ TEST(UsedRows, what_reads_all_rows_finds_zeros_and_no_earlier_batch) {
   EXPECT_EQ(run(*machine, x, third_row),
             (std::vector<float>{0.5F, 0.5F, 0.5F, 0, 0.5F, 0.5F, 0.5F, 0}));
   EXPECT_THAT(run(*machine, x, {}), testing::Each(0.5F));
+}
+
+constexpr int kOneRow = 2, kTwoRows = 4;  // cells
+UsedCells used_cells(int cells) {
+  UsedCells used(8);
+  std::fill_n(used.begin(), cells, true);
+  return used;
+}
+
+std::unique_ptr<Machine> loaded(Executable executable, const Limits& limits = {}) {
+  MachineOptions options;
+  options.threads = 1;
+  options.jit = shared_jit();
+  options.limits = limits;
+  auto machine = Machine::load(std::make_shared<const Executable>(std::move(executable)), options);
+  return machine.ok() ? machine.take() : nullptr;
+}
+
+TEST(UsedRows, have_calls_from_the_first_batch_of_so_few_rows_on) {
+  const auto machine = loaded(packed());
+  EXPECT_EQ(machine->host_bytes(), loaded(tiny_executable(kTurned))->host_bytes())
+      << "a load makes none of them";
+  const int64_t kernels = machine->jit_counts().compiled + machine->jit_counts().loaded;
+  const std::vector<float> x = {1, 1, 2, 2, 3, 3, 4, 4};
+  int64_t bytes = machine->host_bytes();
+  run(*machine, x, {});
+  EXPECT_EQ(machine->host_bytes(), bytes);
+  for (const int cells : {kOneRow, kTwoRows}) {
+    run(*machine, x, used_cells(cells));
+    EXPECT_GT(machine->host_bytes(), bytes) << cells;
+    bytes = machine->host_bytes();
+  }
+  for (const int cells : {kTwoRows, kOneRow, kOneRow - 1}) {
+    const std::vector<float> z = run(*machine, x, used_cells(cells));
+    EXPECT_EQ(z, run(*loaded(packed()), x, used_cells(cells))) << cells;
+    EXPECT_EQ(machine->host_bytes(), bytes) << cells;
+  }
+  EXPECT_EQ(machine->jit_counts().compiled + machine->jit_counts().loaded, kernels)
+      << "all kernels are there when a machine is loaded";
+}
+
+TEST(UsedRows, are_not_told_apart_where_memory_has_no_room_for_their_calls) {
+  Limits limits;
+  int64_t least = 0, enough = 1 << 20;  // of a load
+  while (enough - least > 1) {
+    limits.memory = (least + enough) / 2;
+    (loaded(packed(), limits) ? enough : least) = limits.memory;
+  }
+  limits.memory = enough;
+  const auto machine = loaded(packed(), limits);
+  const int64_t bytes = machine->host_bytes();
+  const std::vector<float> x = {1, 1, 2, 2, 3, 3, 4, 4};
+  EXPECT_THAT(run(*machine, x, used_cells(kOneRow)), testing::Each(0.5F)) << "the whole batch";
+  EXPECT_EQ(machine->host_bytes(), bytes);
 }
 
 TEST(UsedRows, are_counted_in_steps_of_a_half_at_most) {
