@@ -30,6 +30,12 @@ Status check_model(const ModelFile& file) {
 
 }  // namespace
 
+std::string graph_op_of(const std::string& function) {
+  const size_t end = function.find_last_not_of("0123456789");
+  const bool numbered = end != std::string::npos && end + 1 < function.size();
+  return numbered && function[end] == '_' ? function.substr(0, end) : function;
+}
+
 int opset_of(const ::onnx::ModelProto& model, const std::string& domain) {
   int64_t version = 0;
   for (const auto& import : model.opset_import()) {

@@ -34,6 +34,12 @@ inline constexpr char kSettledKey[] = "tessera.graph";
 // Where it keeps how the model is packed (compiler/packing_text.h).
 inline constexpr char kPackingKey[] = "tessera.packing";
 
+// The domain of the Graph's own operations.
+inline constexpr char kGraphcoreDomain[] = "ai.graphcore";
+// The operation behind a name that export gave to one of several functions: Attention_2 is
+// Attention.
+std::string graph_op_of(const std::string& function);
+
 // A name from a file as it may stand in a message: printable, and not endless.
 std::string printable(const std::string& name);
 

@@ -98,6 +98,63 @@ class OnnxRuntime(unittest.TestCase):
         self.assertIn("must be a model without packing", err)
 
 
+@needs("onnxruntime")
+class Converted(unittest.TestCase):
+    """What `tessera convert` writes holds functions for the operations that ONNX does not have."""
+
+    def convert(self, *words):
+        """The converted model, and the executable of it."""
+        path, popef = tiny.path("converted.onnx"), tiny.path("converted.popef")
+        words = ("--input_model", tiny.model(), "--input_shape", "input_ids=4,32", *words)
+        tiny.command_line("convert", *words, "--output_model", path)
+        tiny.command_line("compile", "--input_model", path, "-o", popef)
+        return path, popef
+
+    def compare(self, path, popef, inputs, atol):
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        session = onnxruntime.InferenceSession(path, options, ["CPUExecutionProvider"])
+        types = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
+        given = {one.name: inputs[one.name].astype(types[one.type]) for one in session.get_inputs()}
+        names = [one.name for one in session.get_outputs()]
+        theirs = dict(zip(names, session.run(names, given), strict=True))
+        with tessera.ModelRunner(popef) as runner:
+            ours = runner.run(given)
+        self.assertEqual(set(theirs), set(ours))
+        for name, array in ours.items():
+            self.assertGreater(np.ptp(array.astype(np.float64)), 0.01)
+            np.testing.assert_allclose(theirs[name], array, atol=atol, rtol=0)
+
+    def test_a_padded_model_gives_what_tessera_gives(self):
+        batch = tiny.batch(seed=1)
+        batch["attention_mask"][:, 20:] = 0
+        batch["attention_mask"][1] = 0
+        for precision, atol in (("fp32", 2e-6), ("fp16", 4e-3)):
+            self.compare(*self.convert("--precision", precision), batch, atol)
+
+    def test_packed_models_give_what_tessera_gives(self):
+        random = np.random.default_rng(2)
+        lengths = (32, 5, 20, 7, 1, 31)
+        requests = [{"input_ids": random.integers(1, tiny.VOCABULARY, n)} for n in lengths]
+        form_a = ("--pack_args", "max_valid_num=7", "segment_max_size=32")
+        for form in (form_a, ("--passes", "insert_attention_mask")):
+            for precision, atol in (("fp32", 2e-6), ("fp16", 4e-3)):
+                path, popef = self.convert(*form, "--precision", precision)
+                (batch,) = tessera.pack(lengths, tessera.load(popef))
+                self.compare(path, popef, batch.inputs(requests), atol)
+
+    @needs("onnx")
+    def test_no_bias_is_a_node_of_its_own(self):
+        import onnx
+
+        model = onnx.load(self.convert()[0])
+        onnx.checker.check_model(model, full_check=True)
+        self.assertNotIn("Expand", {node.op_type for node in model.graph.node})
+        self.assertIn("Attention", {function.name for function in model.functions})
+
+
 @needs("yaml")
 class ConfigYaml(unittest.TestCase):
     def write(self, text):

@@ -5,6 +5,10 @@
 #include <set>
 #include <unordered_map>
 
+#include "compiler/onnx/export/exported_functions.h"
+#include "compiler/onnx/export/exported_op.h"
+#include "compiler/onnx/export/folded_broadcasts.h"
+#include "compiler/onnx/export/function_body.h"
 #include "compiler/onnx/model_file.h"
 #include "compiler/onnx/model_writer.h"
 #include "compiler/onnx/tensor.h"
@@ -15,21 +19,7 @@ namespace {
 using ::onnx::NodeProto;
 using ::onnx::TensorProto;
 
-constexpr char kGraphcore[] = "ai.graphcore";
-constexpr int64_t kOpset = 17;
-constexpr int64_t kIrVersion = 8;  // what opset 17 came with
-
-// How far an operation of ONNX is the op, and its name there: ir/ops.def.
-enum class Form : uint8_t { None, Same, Wider, Different, Own };
-struct Exported {
-  Form form;
-  const char* name;
-};
-constexpr Exported kExported[] = {
-#define OP(id, text, min, max, elements, how, form, onnx, ...) {Form::form, onnx},
-#include "ir/ops.def"
-#undef OP
-};
+constexpr int64_t kIrVersion = 8;  // what opset 17 came with, and functions
 
 // The operands and attributes of an op of form Different, each below.
 class Exporter;
@@ -45,8 +35,10 @@ class Exporter {
   Status run(const std::string& packing) {
     fill_header(packing);
     choose_names();
+    fold_broadcasts();
     for (const auto& node : graph_.nodes()) TRY(add(*node));
     for (const Output& output : graph_.outputs) add_output(output);
+    functions_.add_to(model_);
     return write_model(path_, model_, weights_);
   }
 
@@ -65,9 +57,9 @@ class Exporter {
     model_.set_producer_name("tessera");
     auto* own = model_.add_opset_import();
     own->set_domain("");
-    own->set_version(kOpset);
+    own->set_version(kExportOpset);
     auto* graphcore = model_.add_opset_import();
-    graphcore->set_domain(kGraphcore);
+    graphcore->set_domain(kGraphcoreDomain);
     graphcore->set_version(1);
     auto* mark = model_.add_metadata_props();
     mark->set_key(kSettledKey);
@@ -100,6 +92,12 @@ class Exporter {
     }
   }
 
+  // A value_info keeps the name of a broadcast that is left out, so it has to be the node's own.
+  void fold_broadcasts() {
+    for (const Node* node : folded_broadcasts(graph_))
+      if (value_name_[node] == node->name) folded_.insert(node);
+  }
+
   // With a quote behind it, or a few; with a number too where others have those already.
   std::string unique(const std::string& wanted) {
     constexpr size_t kMostQuotes = 8;
@@ -125,12 +123,13 @@ class Exporter {
       add_input(node);
     } else if (node.is(Op::Constant)) {
       TRY(add_constant(node));
-    } else {
+    } else if (!folded_.contains(&node)) {
       add_node(node);
     }
-    // In the graph's order, constants included: import puts them back by it.
-    describe(*onnx().add_value_info(), value_name_[&node], onnx_type_of(node.type.dtype),
-             node.type.shape);
+    // In the graph's order, constants and folded broadcasts included: import puts them back by it.
+    auto& info = *onnx().add_value_info();
+    describe(info, value_name_[&node], onnx_type_of(node.type.dtype), node.type.shape);
+    if (folded_.contains(&node)) info.set_doc_string(value_name_[node.in[0]]);
     return {};
   }
 
@@ -211,6 +210,8 @@ class Exporter {
   std::set<std::string> taken_;
   std::unordered_map<std::string, int64_t> numbers_;  // by name: the last that was given
   std::unordered_map<const Node*, std::string> value_name_;
+  std::set<const Node*> folded_;  // broadcasts that their users make themselves
+  ExportedFunctions functions_;
 };
 
 template <>
@@ -272,19 +273,41 @@ void write_attributes(NodeProto& proto, const Node& node) {
 
 template <Op op>
 void write_op(Exporter& exporter, NodeProto& proto, const Node& node) {
-  if constexpr (kExported[static_cast<size_t>(op)].form == Form::Different) {
+  constexpr ExportedOp as = exported(op);
+  if constexpr (as.form == OnnxForm::Different) {
     write<op>(exporter, proto, node);
   } else {
     write_attributes(proto, node);
   }
 }
 
+// The body of an op of domain ai.graphcore; null of any other.
+#define BODY_None(id) nullptr
+#define BODY_Same(id) nullptr
+#define BODY_Wider(id) nullptr
+#define BODY_Different(id) nullptr
+#define BODY_Own(id) bodies::id
+constexpr WriteBody kBodies[] = {
+#define OP(id, text, min, max, elements, how, form, ...) BODY_##form(id),
+#include "ir/ops.def"
+#undef OP
+};
+#undef BODY_Own
+#undef BODY_Different
+#undef BODY_Wider
+#undef BODY_Same
+#undef BODY_None
+
 void Exporter::add_node(const Node& node) {
   std::vector<std::string> inputs;
-  for (const Node* operand : node.in) inputs.push_back(value_name_[operand]);
-  const Exported& as = kExported[static_cast<size_t>(node.op)];
+  for (const Node* operand : node.in)
+    inputs.push_back(value_name_[folded_.contains(operand) ? operand->in[0] : operand]);
+  const ExportedOp& as = exported(node.op);
   NodeProto& proto = named_node(as.name, node.name, inputs, value_name_[&node]);
-  if (as.form == Form::Own) proto.set_domain(kGraphcore);
+  if (const WriteBody write = kBodies[static_cast<size_t>(node.op)]) {
+    proto.set_domain(kGraphcoreDomain);
+    proto.set_op_type(functions_.name_of(node, as.name, write));
+  }
   std::string origins;
   for (const std::string& origin : node.origin)
     origins += (origins.empty() ? "from " : ", ") + origin;

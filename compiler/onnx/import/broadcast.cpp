@@ -5,6 +5,7 @@
 #include <span>
 
 #include "compiler/onnx/import/call.h"
+#include "compiler/onnx/model_file.h"
 
 namespace tessera {
 namespace {
@@ -35,8 +36,23 @@ bool common_shape(const std::vector<Node*>& nodes, Shape& common) {
 
 }  // namespace
 
+Expected<Node*> add_stretched(Graph& graph, const ::onnx::ValueInfoProto& info, Node* from) {
+  Shape shape;
+  for (const auto& dim : info.type().tensor_type().shape().dim()) shape.push_back(dim.dim_value());
+  const std::string here = "value '" + printable(info.name()) + "': ";
+  if (!from || !is_valid_shape(shape))
+    return Error{here +
+                 "stretches a value that is not there, or too far: must be of a value above"};
+  const auto added = graph.add(Op::Broadcast, info.name(), {from}, with("shape", shape));
+  if (!added.ok()) return Error{here + added.error().message};
+  (*added)->origin = {info.name()};
+  return added;
+}
+
 Expected<Node*> Call::broadcast(Node* node, const Shape& shape) {
   if (node->type.shape == shape) return node;
+  const auto there = context_.stretched.find({node, shape});
+  if (there != context_.stretched.end()) return there->second;
   return add(Op::Broadcast, {node}, with("shape", shape));
 }
 

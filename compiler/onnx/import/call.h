@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "compiler/onnx/tensor.h"
@@ -24,11 +25,17 @@ struct OnnxValue {
   std::optional<int64_t> beyond_int32;  // a constant's element that int32 does not hold
 };
 
+// Broadcasts that a settled file leaves to its elementwise operations, by what they stretch. Each
+// has a value_info, whose doc_string names its operand.
+using StretchedValues = std::map<std::pair<const Node*, Shape>, Node*>;
+Expected<Node*> add_stretched(Graph& graph, const ::onnx::ValueInfoProto& info, Node* from);
+
 // What of the model a handler may see.
 struct CallContext {
   Graph& graph;
   const std::string& path;
   bool settled;  // fold nothing (model_file.h)
+  const StretchedValues& stretched;
   TensorReader& reader;
   int64_t& allowance;  // elements that may still be computed at import, over the whole model
   int64_t& readable;   // and elements of constants that may still be looked at one by one

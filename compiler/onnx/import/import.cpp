@@ -166,9 +166,12 @@ class Importer {
   };
   Status add_constants_before(const NodeProto& node, Places& places) {
     for (; places.next < places.values.size(); ++places.next) {
-      const std::string& name = places.values[places.next].name();
+      const ::onnx::ValueInfoProto& info = places.values[places.next];
+      const std::string& name = info.name();
       if (scopes_.initializer(name)) {
         TRY(value(name));
+      } else if (!info.doc_string().empty()) {
+        TRY(add_stretched(info));
       } else if (node.output_size() > 0 && name == node.output(0)) {
         return {};
       }
@@ -176,12 +179,28 @@ class Importer {
     return {};
   }
 
+  Status add_stretched(const ::onnx::ValueInfoProto& info) {
+    if (!scopes_.contains(info.doc_string())) return {};
+    const OnnxValue from = TRY(value(info.doc_string()));
+    auto added = tessera::add_stretched(out_.graph, info, from.node);
+    if (!added.ok()) return Error{file_.path + ": " + added.error().message};
+    stretched_[{from.node, (*added)->type.shape}] = *added;
+    return {};
+  }
+
   static bool is_if(const NodeProto& node) {
     return node.op_type() == "If" && node.domain().empty();
   }
+  // Null where the node is none: it may call a function. In a file of ours the functions of domain
+  // ai.graphcore say to other runtimes what is an operation here.
+  const OnnxOp* operation(const NodeProto& node) const {
+    const bool ours = file_.settled && node.domain() == kGraphcoreDomain;
+    const OnnxOp* own = ours ? find_onnx_op(node.domain(), graph_op_of(node.op_type())) : nullptr;
+    if (own) return own;
+    return functions_.find(node) ? nullptr : find_onnx_op(node.domain(), node.op_type());
+  }
   Status check_known(const NodeProto& node) const {
-    if (is_if(node) || functions_.find(node)) return {};
-    if (find_onnx_op(node.domain(), node.op_type())) return {};
+    if (is_if(node) || functions_.find(node) || operation(node)) return {};
     return Error{where(file_.path, node) + "is not supported" +
                  (node.domain().empty() ? "" : " in domain '" + printable(node.domain()) + "'") +
                  ", must be one of the operations in docs/onnx.md"};
@@ -189,9 +208,9 @@ class Importer {
 
   Status add_node(const NodeProto& node) {
     TRY(check_known(node));
-    if (const auto* function = functions_.find(node)) return add_call(node, *function);
+    const OnnxOp* op = operation(node);
+    if (!op && functions_.find(node)) return add_call(node, *functions_.find(node));
     if (is_if(node)) return add_if(node);
-    const OnnxOp* op = find_onnx_op(node.domain(), node.op_type());
     std::vector<std::string> ignored;
     if (auto checked = check_call(*op, node, ignored); !checked.ok())
       return Error{where(file_.path, node) + checked.error().message};
@@ -208,7 +227,8 @@ class Importer {
   }
 
   CallContext context() {
-    return {out_.graph, file_.path, file_.settled, reader_, allowance_, readable_, out_.warnings};
+    return {out_.graph, file_.path, file_.settled, stretched_,
+            reader_,    allowance_, readable_,     out_.warnings};
   }
 
   int opset(const NodeProto& node) const {
@@ -387,6 +407,7 @@ class Importer {
   TensorReader reader_;
   int64_t allowance_ = kImportAllowance, readable_ = kImportReadable;
   ImportedModel out_;
+  StretchedValues stretched_;
   Scopes scopes_;
 };
 
