@@ -133,8 +133,10 @@ class Walker {
     if (const size_t end = version.find_last_not_of('\0'); end != version.npos)
       version = version.substr(0, end + 1);
     if (version == kPopefVersion) return header;
-    return Error{fmt::format("is of version '{}', must be '{}': compile the model again",
-                             is_plain_text(version) ? version : "?", kPopefVersion)};
+    return Error{
+        fmt::format("is of file format '{0}', must be '{1}': run it with a Tessera whose "
+                    "'tessera version' says file format {0}, or compile the model again",
+                    is_plain_text(version) ? version : "?", kPopefVersion)};
   }
 
   Expected<BlobView> cut(const BlobHeader& header) {

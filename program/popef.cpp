@@ -9,6 +9,7 @@
 #include <unordered_set>
 
 #include "program/blobs.h"
+#include "program/made_by.h"
 #include "program/messages.h"
 #include "program/popef_file.h"
 #include "support/guard.h"
@@ -233,8 +234,8 @@ class Reader {
       : owner_(std::move(owner)), file_(file), limits_(limits) {}
 
   Expected<Executable> run(const CheckComputeSet& check) {
-    TRY(in_blob(read_program(check)));
-    TRY(in_blob(read_metadata()));
+    TRY(of_version(in_blob(read_program(check))));
+    TRY(of_version(in_blob(read_metadata())));
     for (const Variable* variable : constants_of(executable_.program))
       TRY(in_blob(read_constant(*variable)));
     if (next_ < file_.blobs.size()) TRY(in_blob(read_report()));
@@ -253,6 +254,17 @@ class Reader {
     const std::string title = index < file_.blobs.size() ? blob_title(index, file_.blobs[index])
                                                          : fmt::format("blob {}", index);
     return Error{title + ": " + status.error().message, status.error().kind, status.error().type};
+  }
+
+  // A file that the version that made it reads is not a bad one there.
+  Status of_version(const Status& status) const {
+    if (status.ok() || status.error().kind == ErrorKind::Refused) return status;
+    for (const BlobView& blob : file_.blobs) {
+      if (blob.type != BlobType::Metadata) continue;
+      return Error{status.error().message + another_version(blob.content), status.error().kind,
+                   status.error().type};
+    }
+    return status;
   }
 
   Expected<std::span<const std::byte>> content(BlobType type, std::string_view name) const {

@@ -88,6 +88,8 @@ void print_summary(const Executable& executable, const ProgramCost& cost,
   print("model      {} (sha256 {}…)\n", metadata.model_name, metadata.source_sha256.substr(0, 16));
   if (!metadata.label.empty()) print("label      {}\n", metadata.label);
   print("compiled   by tessera {} with {}\n", metadata.compiler_version, metadata.options);
+  print("runs on    tessera {} and later ones of file format {}\n", metadata.compiler_version,
+        kPopefVersion);
   const std::string of_each = target.ipus == 1 ? "" : std::to_string(target.ipus) + " IPUs of ";
   print("target     {}: {}{} tiles of {} bytes at {:.2f} GHz\n", target.name, of_each, target.tiles,
         human_count(target.bytes_per_tile), target.clock_hz / 1e9);

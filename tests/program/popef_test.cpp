@@ -278,8 +278,30 @@ TEST_F(Popef, another_version_has_its_own_message) {
   content[at + kPopefVersion.size() - 1] = '9';
   store(content);
   EXPECT_EQ(fault(),
-            "blob 0: is of version 'tessera-popef-9', must be 'tessera-popef-1': compile the "
+            "blob 0: is of file format 'tessera-popef-9', must be 'tessera-popef-1': run it with a "
+            "Tessera whose 'tessera version' says file format tessera-popef-9, or compile the "
             "model again");
+}
+
+// A later version of the same format may use what this one does not know; it says which it is.
+TEST_F(Popef, a_program_of_a_later_version_names_the_version_that_runs_it) {
+  Executable executable = small();
+  executable.metadata.compiler_version = "77.1.0";
+  written(executable);
+  EXPECT_EQ(fault(), "");
+  const auto unknown = [](const Program&, const ComputeSet&) -> Status {
+    return Error{"codelet 'new' is not one of ours"};
+  };
+  const auto read = read_popef(path_, unknown);
+  ASSERT_FALSE(read.ok());
+  EXPECT_THAT(read.error().message, HasSubstr("codelet 'new' is not one of ours"));
+  EXPECT_THAT(read.error().message,
+              HasSubstr("; Tessera 77.1.0 made the file and runs it, this is Tessera "));
+  executable.metadata.compiler_version = "0.1.0";
+  written(executable);
+  const auto ours = read_popef(path_, unknown);
+  ASSERT_FALSE(ours.ok());
+  EXPECT_THAT(ours.error().message, Not(HasSubstr("made the file")));
 }
 
 TEST_F(Popef, what_is_no_popef_is_refused) {
