@@ -54,3 +54,10 @@ def words_of_container():
     text = (PACKAGING / "Containerfile").read_text(encoding="utf-8")
     lists = re.findall(r"^(?:ENTRYPOINT|CMD) \[(.*)\]$", text, re.MULTILINE)
     return [word for one in lists for word in re.findall(r'"([^"]*)"', one)]
+
+
+def packages_of_container():
+    """What the image that runs installs."""
+    text = (PACKAGING / "Containerfile").read_text(encoding="utf-8").replace("\\\n", " ")
+    install = re.findall(r"apt-get install -y --no-install-recommends ([^&]*)", text)
+    return set(install[-1].split())

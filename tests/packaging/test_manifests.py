@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -33,6 +34,31 @@ def known_flags():
     return set(re.findall(r"--[a-z_]+", help_text()))
 
 
+def linked_packages(program):
+    """Debian's packages with the libraries that a program names; the C library's and GCC's are
+    everywhere."""
+    words = ["readelf", "-d", program]
+    dynamic = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+    needed = re.findall(r"\(NEEDED\)\s+Shared library: \[(.*)\]", dynamic)
+    linked = subprocess.run(["ldd", program], check=True, capture_output=True, text=True).stdout
+    paths = dict(re.findall(r"(\S+) => (\S+)", linked))
+    packages = set()
+    for name in needed:
+        path = os.path.realpath(paths.get(name, name))
+        for spelled in (path, path.removeprefix("/usr")):
+            words = ["dpkg-query", "-S", spelled]
+            found = subprocess.run(words, check=False, capture_output=True, text=True)
+            packages.update(line.split(":")[0] for line in found.stdout.splitlines())
+    return packages - {"libc6", "libgcc-s1", "libstdc++6"}
+
+
+def dependencies(packages):
+    """What apt installs with them, itself."""
+    words = ["dpkg-query", "-W", "-f", "${Depends}, ", *packages]
+    listed = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+    return {one.split()[0].split(":")[0] for one in listed.split(",") if one.strip()}
+
+
 class Words(unittest.TestCase):
     def test_every_flag_is_one_of_the_server(self):
         known = known_flags()
@@ -50,6 +76,12 @@ class Words(unittest.TestCase):
 
     def test_containers_have_the_entry_point_that_the_flags_are_for(self):
         self.assertEqual(manifests.words_of_container()[:2], ["/usr/bin/tessera", "serve"])
+
+    @unittest.skipUnless(shutil.which("dpkg-query"), "dpkg is not installed")
+    def test_the_container_has_the_libraries_of_the_program_and_no_others(self):
+        listed, linked = manifests.packages_of_container(), linked_packages(TESSERA)
+        self.assertEqual(listed - linked, set())
+        self.assertEqual(linked - listed - dependencies(listed), set())
 
     def test_ports_and_probes_are_those_of_the_flags(self):
         for file, (pod, _) in manifests.pods().items():
