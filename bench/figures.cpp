@@ -29,7 +29,7 @@ Requests lengths_around(double average, int64_t longest, PackPolicy policy) {
   return requests;
 }
 
-// Of SQuAD in rows of 384, as ByteMLPerf's BERT-base shows: 2958 requests a second, a batch of 36
+// SQuAD's requests in a row of 384, as ByteMLPerf's BERT-base shows: 2958 a second, a batch of 36
 // rows in 22.97 ms.
 constexpr double kSquadPerRow = 2958 * 0.02297 / 36;
 

@@ -33,7 +33,7 @@ enum class Chosen {
   Erf,            // what erf_v2 takes
 };
 
-// What was published of a tile's memory: nothing beside a throughput, or how a compile ended.
+// The published word on memory: none beside a throughput, or how a compile ended.
 enum class Ended { Unknown, Ran, OutOfMemory };
 
 struct Figure {

@@ -57,7 +57,7 @@ Expected<Held> run_once(PackPolicy policy, double rate, uint32_t seed) {
               1e3 * seconds(run.latencies[run.latencies.size() * 99 / 100])};
 }
 
-// Of all seeds: the rate that is furthest from what is wanted, and the longest 99th percentile.
+// Over all seeds: the rate that is furthest from what is wanted, and the longest 99th percentile.
 Expected<Held> run_worst(PackPolicy policy, double rate, bool holds) {
   Held worst = TRY(run_once(policy, rate, 1));
   for (uint32_t seed = 2; seed <= kSeeds; ++seed) {

@@ -53,7 +53,7 @@ class Interpreter final : public Reference {
   InputShapes shapes_;
 };
 
-// Of this process alone, and removed with it.
+// A folder of this process alone, removed with it.
 class ScratchFolder {
  public:
   ScratchFolder() {

@@ -75,7 +75,7 @@ TILE_INLINE void write_fours(const unsigned char* rows[4], int flip, signed char
   *reinterpret_cast<b64_in_memory*>(to) = fours ^ b64(static_cast<unsigned char>(flip));
 }
 
-// Of the last columns or terms, which do not fill a panel's fours.
+// Writes the last columns or terms, which do not fill a panel's fours.
 [[gnu::noinline]] inline void write_some_fours(const BytePanels& from, int64_t term, int64_t column,
                                                signed char* to) {
   for (int64_t c = 0; c < kLanes; ++c)

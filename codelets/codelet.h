@@ -55,7 +55,8 @@ struct Extents {
   int64_t weight = kElementWeight;
 };
 
-// What a codelet is to those who plan and run it, and how it arranges its result: codelets.def.
+// The part that a codelet plays for the planner and the machine, and how it arranges its result:
+// codelets.def.
 enum class Role : uint8_t { Other, Product, PartialSum, Attention, Packing };
 enum class Written : uint8_t { Rows, Groups, Kept };
 

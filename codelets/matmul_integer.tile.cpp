@@ -154,7 +154,7 @@ void quantize_row(const float* from, int64_t n, void* out, int64_t at) {
   });
 }
 
-// What the strip's sums become, a row at a time.
+// Turns the strip's sums into results, a row at a time.
 void finish_rows(const Operands& is, const Rows& rows, const Group& group, int64_t first,
                  int64_t height, const Scratch& scratch) {
   const auto terms = static_cast<int>(is.a.size[2]);

@@ -13,7 +13,7 @@ namespace tessera {
 using d16 = double __attribute__((ext_vector_type(16)));
 using l16 = long __attribute__((ext_vector_type(16)));
 
-// Of positive finite values that are normal as doubles, to 2^-48.
+// log2 of positive finite values that are normal as doubles, to 2^-48.
 TILE_INLINE d16 log2_of_normal(d16 x) {
   l16 bits = __builtin_bit_cast(l16, x);
   l16 exponent = ((bits >> 52) & 0x7ff) - 1023;
@@ -30,7 +30,7 @@ TILE_INLINE d16 log2_of_normal(d16 x) {
   return __builtin_convertvector(exponent, d16) + sum * s * 2.8853900817779268;  // 2 / ln 2
 }
 
-// Of values within -300 .. 300, to 2^-48.
+// exp2 of values within -300 .. 300, to 2^-48.
 TILE_INLINE d16 exp2_of_small(d16 x) {
   constexpr double kRound = 6755399441055744.0;  // 1.5 * 2^52: adding it rounds to a whole number
   const d16 n = (x + kRound) - kRound;

@@ -8,8 +8,8 @@
 
 namespace tessera {
 
-// Of the ways that fit, the one with the least time for a batch, or, for the goal of latency, from
-// a batch's start to its end; where none fits, the one whose fullest tile has least, with its
+// Among the ways that fit, the one with the least time for a batch, or, for the goal of latency,
+// from a batch's start to its end; where none fits, the one whose fullest tile has least, with its
 // out_of_memory. CompileResult::choices has all of them, in the order in which they were tried.
 Expected<CompileResult> compile_in_parallel(const std::string& model_path,
                                             const CompileOptions& options,

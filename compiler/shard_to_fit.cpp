@@ -23,7 +23,7 @@ struct Tried {
   int64_t peak_bytes = 0;
   bool fits = false;
 
-  // Those that fit first, and then by what there is least of.
+  // One that fits is better, and then one with less of what counts.
   bool better_than(const Tried& other) const {
     if (fits != other.fits) return fits;
     return fits ? seconds < other.seconds : peak_bytes < other.peak_bytes;

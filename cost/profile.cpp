@@ -99,8 +99,8 @@ Json graph_json(const Program& program) {
   };
 }
 
-// Of the IPUs that compute in the superstep. What each takes is the superstep's: they wait for the
-// slowest tile of all.
+// An element for each IPU that computes in the superstep. Each takes the superstep's time: it waits
+// for the slowest tile of all.
 Json ipu_json(const Profiled& is, size_t i, const Range& ipus) {
   const SuperstepCost& cost = is.cost.steps[i];
   const double tiles = static_cast<double>(ipus.size() * is.program.target.tiles);

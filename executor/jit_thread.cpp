@@ -88,7 +88,7 @@ void on_llvm_error(void*, const char* reason, bool) {
   say("\n");
 }
 
-// Of the whole process, once. Other users of LLVM in it see what they would see without.
+// Sets the handlers of the whole process, once. Other users of LLVM in it see no difference.
 void take_failures() {
   static const bool done = [] {
     handler_before = std::set_new_handler(on_no_memory);

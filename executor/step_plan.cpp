@@ -7,7 +7,7 @@
 namespace tessera {
 namespace {
 
-// Of a verified Program they do: boxes are clipped to their view, and each class was checked.
+// A verified Program passes: its boxes are clipped to their view, and each class was checked.
 Status check_operands(const Program& program, const ComputeSet& set, int64_t vertex) {
   const Position position = grid_position(set.grid, vertex);
   for (size_t i = 0; i < set.operands.size(); ++i) {

@@ -24,14 +24,14 @@ struct Verification {
   uint64_t bytes = 0;           // of the file
   std::string sha256;           // the last link of its chain (docs/popef.md)
   std::vector<BlobInfo> blobs;  // each with its SHA-256, which is right
-  // Of the Program, which was proved: each operand's boxes lie inside their variables, and each
+  // The Program, which was proved: each operand's boxes lie inside their variables, and each
   // vertex reads and writes nothing but its own tile.
   std::string target;
   int64_t variables = 0, constants = 0, supersteps = 0;
   int64_t vertices = 0;
   int64_t operands = 0;   // boxes of all vertices
   int64_t transfers = 0;  // boxes that exchanges deliver
-  // Of the metadata, which describes that Program.
+  // The metadata, which describes that Program.
   std::string model_name;
   int64_t inputs = 0, outputs = 0;
   PackingForm packing = PackingForm::None;

@@ -11,7 +11,7 @@ namespace tessera {
 
 struct AttentionMask {
   std::string_view kind;  // who sees whom: none, keys, segments or lengths; refers to constants
-  // Of "keys:NUMBER": what the model adds to the score of a key that is hidden. It says what a
+  // NUMBER of "keys:NUMBER": the model adds it to the score of a hidden key. It says what a
   // query gets that sees no key; without it that is 0.
   std::optional<double> hidden = {};
   bool bias = false;     // the last operand is added to the scores

@@ -16,7 +16,7 @@ namespace tessera {
 
 inline constexpr std::string_view kPlanSchema = "tessera-pack-plan/1";
 
-// Of requests 0 .. requests - 1, each of which stands in one batch.
+// A plan for requests 0 .. requests - 1, each of which stands in one batch.
 struct PackPlan {
   PackingContract contract;  // form, sizes, limits and delimiters; no names
   PackRule rule;

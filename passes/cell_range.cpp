@@ -56,7 +56,7 @@ bool is_bounded(const CellRange& range, DType dtype) {
   return range.kind != Kind::Anything && ends(range).largest() <= most;
 }
 
-// Of finite operands it is finite: no float that a model computes with is near its dtype's end.
+// Finite operands have a finite product: no float of a model is near its dtype's end.
 CellRange product(const CellRange& a, const CellRange& b, DType dtype) {
   const bool finite = a.kind == Kind::Finite && b.kind == Kind::Finite;
   if (!finite && !(is_bounded(a, dtype) && is_bounded(b, dtype))) return {};

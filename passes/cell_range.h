@@ -20,7 +20,7 @@ struct CellRange {
   bool is_zero() const { return low == 0 && high == 0; }
 };
 
-// Of a constant: its least and greatest element.
+// The least and greatest element of a constant.
 CellRange range_of_constant(const Tensor& tensor);
 // What a node computes, element by element, of operands in these ranges. Takes time that does not
 // depend on shapes.

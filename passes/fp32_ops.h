@@ -20,7 +20,7 @@ inline bool moves(const Node* node) { return role_of(node->op) == FloatRole::Mov
 inline bool in_f32(const Node* node) { return node->type.dtype == DType::F32; }
 bool reads_f32(const Node* node);
 
-// Of f32, and of the few ops that a sum is made by: what no other user needs stays in f32 with it.
+// Whether it is f32, and of the few ops that make a sum: what nobody else reads stays in f32.
 bool leads_to_a_sum(const Node* node);
 
 // A sum or difference with a constant so far from 0 that f16 drops bits of an activation beside it:

@@ -146,7 +146,7 @@ bool agree(const Match& m) {
          m.v.scale == 1 && std::isfinite(m.scale());
 }
 
-// Of terms that meet in one sum, a number that hides takes the place of a score only if no score
+// Where terms meet in one sum, a number that hides takes the place of a score only if no score
 // is left in the sum of both: -1e4 is too small.
 bool can_be_added(const std::vector<BiasTerm>& terms) {
   return terms.size() == 1 ||

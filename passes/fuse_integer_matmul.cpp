@@ -16,7 +16,7 @@ struct Numbers {
   std::optional<size_t> axis;
 };
 
-// Of a value that is stretched to its shape, perhaps turned after that.
+// The numbers of a value that is stretched to its shape, and perhaps turned after that.
 std::optional<Numbers> numbers_of(Node* node) {
   if (node->is(Op::Transpose)) {
     const std::vector<int64_t>& perm = node->ints("perm");

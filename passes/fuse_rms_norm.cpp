@@ -21,7 +21,7 @@ std::optional<Normalized> match(Node* root) {
 
 }  // namespace
 
-// Those with a gamma first: one without may be the inside of one that has it.
+// Norms with a gamma come first: one without may be the inside of one that has it.
 Expected<bool> fuse_rms_norm(Graph& graph, PassState& state) {
   bool changed = false;
   for (const bool with_gamma : {true, false}) {

@@ -75,7 +75,7 @@ Node* argument_of_reciprocal_root(Node* node) {
   return node->is(Op::Pow) && splat(node->in[1]) == -0.5 ? node->in[0] : nullptr;
 }
 
-// Of mean(v²) + eps. In f16 an eps of 1e-12 is 0, and folded away.
+// The parts of mean(v²) + eps. In f16 an eps of 1e-12 is 0, and folded away.
 struct MeanSquare {
   Node* of = nullptr;
   double eps = 0;

@@ -69,7 +69,7 @@ Shape joined(Shape a, const Shape& b) {
   return a;
 }
 
-// Of one batch: its ids [rows,row_length], and its mask or null.
+// The sizes of the ids [rows,row_length] of one batch, and its mask or null.
 struct Batch {
   int64_t rows, row_length;
   Node* mask;

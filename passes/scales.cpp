@@ -48,7 +48,7 @@ std::unordered_set<const Node*> find_scales(const Graph& graph) {
     for (size_t i = 0; i < node->in.size(); ++i)
       if (!uses_scale(node) || !is_scaled(node, i)) asked.insert(node->in[i]);
   }
-  // Of is_scaled_product, the sums as floats are f32 too.
+  // The sums as floats in an is_scaled_product are f32 too.
   for (const auto& node : graph.nodes())
     if (is_scaled_product(node.get()))
       for (const Node* in : node->in) found.insert(in);

@@ -6,8 +6,8 @@
 
 namespace tessera {
 
-// Of all finite elements; infinities and NaN are the same in every float. A constant without data
-// may hold whatever weights do.
+// The range of all finite elements; infinities and NaN are the same in every float. A constant
+// without data may hold whatever weights do.
 ValueRange range_of(const Tensor& tensor);
 
 }  // namespace tessera

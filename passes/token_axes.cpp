@@ -82,7 +82,7 @@ class Walk {
   CellsMap cells_;
   // Why a value is right only where each row is one request.
   std::unordered_map<const Node*, Error> by_request_;
-  // Of these, what is made of entries for each two tokens, up to where it is packed again.
+  // Values among these that have entries for each two tokens, up to where they are packed again.
   std::unordered_set<const Node*> of_pairs_;
   std::unordered_set<const Node*> goes_back_;
 };

@@ -31,9 +31,9 @@ struct TokenAxes {
   int place = -1;
   // Numbers of a token that share the axis `sequence` with it, the token outside: row-major.
   int64_t inner = 1;
-  // Of a free value: the axes along which all elements are equal.
+  // The axes of a free value along which all elements are equal.
   std::vector<bool> uniform = {};
-  // Of a packed batch, once the whole graph is known:
+  // For a packed batch, once the whole graph is known:
   bool by_request = false;      // is right only where each row is one request, so on unpacked rows
   bool goes_back = false;       // likewise, and packed again for what follows
   bool may_be_0_behind = true;  // a request's answer stays where the cells behind it are 0

@@ -29,7 +29,7 @@ struct ValueRange {
   // ids and positions are, also where they travel as floats.
   bool given = false;
   bool activation = false;  // where the interval is wide, the value is moderate all the same
-  // Of an activation: at most this many of them, of this power, add up to it.
+  // At most this many activations, of this power, add up to the value.
   double added = 1;
   int power = 1;
 

@@ -36,7 +36,7 @@ Sha256 link(const Sha256& before, const BlobHeader& header, std::string_view nam
   return stream.finish();
 }
 
-// Of all contents, on two threads: the largest first, so that neither waits long for the other.
+// Hashes all contents on two threads: the largest first, so that neither waits long for the other.
 std::vector<Sha256> hash_contents(const std::vector<BlobView>& blobs) {
   std::vector<size_t> order(blobs.size());
   std::iota(order.begin(), order.end(), size_t{0});

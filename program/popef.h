@@ -88,7 +88,7 @@ struct Executable {
   std::string sha256;           // stands for the whole file (docs/popef.md), once written or read
 };
 
-// Of an anchor whose variable has this shape: each replica has as many of the rows.
+// The shape of an anchor whose variable has `shape`: each replica has as many of the rows.
 Shape of_all_replicas(Shape shape, int64_t replicas);
 
 struct BlobInfo {

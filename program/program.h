@@ -126,7 +126,7 @@ struct ComputeSet {
 struct Superstep {
   std::string name;                 // unique: "layer0/query/matmul"
   std::vector<std::string> origin;  // ONNX nodes
-  // Of the pipeline: stages work at the same time, each on a batch of its own. All 0: no pipeline.
+  // The pipeline's stage: stages work at the same time, each on a batch of its own. All 0: none.
   int64_t stage = 0;
   std::vector<Transfer> exchange;
   ComputeSet compute;

@@ -97,7 +97,7 @@ py::object as_contiguous(const py::handle& value) {
   return numpy_attribute("ascontiguousarray")(value);
 }
 
-// Of one or two bytes: every one of them is an int32.
+// Whether it has one or two bytes: each such value is an int32.
 bool is_small_integer(const py::handle& numpy) {
   const py::object dtype = numpy.attr("dtype");
   const auto kind = py::cast<std::string>(dtype.attr("kind"));

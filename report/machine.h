@@ -16,7 +16,7 @@ nlohmann::ordered_json executable_json(const ReportedExecutable& reported);
 // The parts of it that compare_executables reads.
 nlohmann::ordered_json comparable_json(const ReportedExecutable& reported, const Profiled& is);
 
-// Of it, by part.
+// The parts of the machine's JSON.
 nlohmann::ordered_json variables_json(const Profiled& is, Pools& pools);
 nlohmann::ordered_json supersteps_json(const Profiled& is, Pools& pools);
 nlohmann::ordered_json tiles_json(const Profiled& is, Pools& pools);

@@ -23,7 +23,7 @@ struct ReportedExecutable {
   std::string file;  // as it was named
   Executable executable;
   std::vector<BlobInfo> blobs;
-  // Of a compile that was done for the report, and did not fit.
+  // The ways out of a compile that was done for the report and did not fit.
   std::vector<WayOut> ways;
 };
 

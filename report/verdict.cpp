@@ -149,7 +149,7 @@ Json advice_json(std::vector<Saving> savings) {
   return json;
 }
 
-// Of the batches that a run, a bench or a log tells of.
+// The share of useful tokens in the batches that a run, a bench or a log tells of.
 Json useful_share(const Json& document) {
   if (document.contains("run")) return document["run"]["occupancy"]["token_fill"];
   if (document.contains("bench")) {

@@ -46,7 +46,7 @@ constexpr std::array kStatuses = {
 ProtocolStatus protocol_status(const Error& error) {
   for (const StatusRow& row : kStatuses)
     if (row.type == error.type) return row.status;
-  // Of a session: a policy, or what is wrong with the inputs.
+  // A session refuses by its policy, or finds something wrong with the inputs.
   if (error.kind == ErrorKind::Refused) return {503, kExhausted, false};
   if (error.kind == ErrorKind::Usage) return {400, kInvalid, false};
   return {500, kInternal, false};

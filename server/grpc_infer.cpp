@@ -85,7 +85,7 @@ class InferReactor final : public grpc::ServerUnaryReactor {
     });
   }
 
-  // Of the deadline that the client gave gRPC; 0: it gave none.
+  // The time to the deadline that the client gave gRPC; 0: it gave none.
   std::chrono::microseconds time_left() const {
     const auto now = std::chrono::system_clock::now();
     const auto left = context_->deadline() - now;

@@ -92,7 +92,7 @@ void HttpServer::Impl::take(tcp::socket socket) {
   connection->start();
 }
 
-// Those that have gone are dropped now and then.
+// Connections that have gone are dropped now and then.
 void HttpServer::Impl::remember(const std::shared_ptr<HttpConnection>& connection) {
   const std::lock_guard lock(mutex);
   connections[connection.get()] = connection;

@@ -26,7 +26,7 @@ class ModelControl {
 };
 
 class ModelHub;
-// Of the control, or, without one, of what is served.
+// Lists the models of the control, or, without one, those that are served.
 std::vector<ModelControl::Entry> repository_index(const ModelHub& hub, const ModelControl* control);
 Error no_control();  // the refusal of a server without one
 

@@ -41,14 +41,14 @@ class ModelFolder final : public ModelControl {
                                                      std::shared_ptr<ModelHub> hub);
   ~ModelFolder() override;  // stop()
 
-  // Of a name in the folder. A model that was unloaded stays so until it is loaded.
+  // `name` is one of the folder. A model that was unloaded stays so until it is loaded.
   void load(const std::string& name, Done done) override;
   void unload(const std::string& name, Done done) override;
   std::vector<Entry> index() const override;  // of the hub's other models too
   void stop();                                // after this nothing is loaded
 
  private:
-  // Of a model's file: another one is another model.
+  // A model's version, its file, and a stamp that changes with the file: then it is another model.
   struct Found {
     std::string version, path, stamp;
   };

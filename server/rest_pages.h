@@ -12,7 +12,7 @@ namespace tessera::server {
 std::string page_error(std::string_view what, std::string_view type);
 HttpReply error_page(int status, std::string_view what, std::string_view type);
 
-// Of every page but those that infer, load or unload.
+// Makes every page but those that infer, load or unload.
 Expected<HttpReply> make_page(const RestParts& parts, const RestPath& path);
 
 }  // namespace tessera::server

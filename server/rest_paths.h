@@ -30,7 +30,7 @@ struct RestPath {
   std::string model, version;
 };
 
-// Of a request's target; what stands behind '?' is not looked at.
+// Reads a request's target; what stands behind '?' is not looked at.
 RestPath parse_path(std::string_view target);
 const char* method_of(RestPage page);  // "GET" or "POST"
 

@@ -179,7 +179,7 @@ std::vector<std::byte> to_wire(std::span<const std::byte> bytes, DType from, Wir
   if (same) return {bytes.begin(), bytes.end()};
   if (from == DType::F16 && to == WireType::Fp32)
     return each<uint16_t, float>(bytes, [](uint16_t half) { return from_half(half); });
-  // Of whole numbers, which the wrong one of two types would cut as the host does.
+  // The value is a whole number: where it does not fit the type, the host cuts it.
   const auto as = [](auto type) {
     return [](double value) { return static_cast<decltype(type)>(static_cast<int64_t>(value)); };
   };

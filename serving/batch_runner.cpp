@@ -32,7 +32,7 @@ Error wrong(const std::string& what, std::string_view type = rejection::kWrongIn
   return {"request: " + what, ErrorKind::Failed, type};
 }
 
-// Those that one of these requests has a token in.
+// The cells in which one of these requests has a token.
 UsedCells used_cells(const PackingContract& contract, std::span<const Placement> placements) {
   UsedCells used(static_cast<size_t>(contract.rows * contract.row_length));
   for (const Placement& place : placements)

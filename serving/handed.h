@@ -28,7 +28,7 @@ class Handed {
   explicit Handed(bool keep_order) : outbox_(keep_order) {}
 
   void add(RequestId id, Pending pending) { waiting_.emplace(id, std::move(pending)); }
-  // Those that wait, in no order.
+  // The requests that wait, in no order.
   std::vector<RequestId> waiting() const;
   // Puts a batch's requests, which wait no more, into an empty vector in the order of its riders.
   // They must not move before the batch has its answers. Where memory cannot be had, those that

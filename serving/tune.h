@@ -17,7 +17,7 @@ namespace tessera {
 struct TuneOptions {
   // Requests per second to plan for; 0: 80 % of what the shape can answer.
   double rate = 0;
-  // Of the window policy; fewer where so many would not always fit.
+  // Requests that the window policy keeps; fewer where they would not always fit.
   int64_t pinned = kPinnedOnline;
 };
 

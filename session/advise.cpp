@@ -198,7 +198,7 @@ class Options {
   int64_t runs_;  // processes that compile for themselves
 };
 
-// Of those that save something: the fewest executables that waste hardly more than the best.
+// Among options that save something: the fewest executables that waste hardly more than the best.
 int64_t recommend(const std::vector<ServingOption>& options) {
   constexpr double kHardlyMore = 0.05;
   double best = 0;

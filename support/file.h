@@ -31,7 +31,7 @@ class MappedFile {
  public:
   // Errors: missing, not a regular file, unreadable.
   static Expected<std::shared_ptr<const MappedFile>> open(const std::string& path);
-  // Of an open descriptor, which stays the caller's; `path` is for messages.
+  // Maps an open descriptor, which stays the caller's; `path` is for messages.
   static Expected<std::shared_ptr<const MappedFile>> map(int descriptor, const std::string& path);
   // A copy in memory of its own, read once: what is done to the file later is not seen.
   // Refuses more than `limit` bytes.
@@ -52,7 +52,7 @@ class MappedFile {
 
 // Refuses more than `limit` bytes.
 Expected<std::string> read_text_file(const std::string& path, size_t limit = size_t{1} << 30);
-// Of an open descriptor; `path` is for messages.
+// Reads an open descriptor; `path` is for messages.
 Expected<std::string> read_text(int descriptor, const std::string& path, size_t limit);
 
 // Whether a file is on the disk when its writer goes on. Without that, a host that loses its power

@@ -54,7 +54,7 @@ inline Interval operator/(const Interval& a, const Interval& b) {
   return hull({a.low / b.low, a.low / b.high, a.high / b.low, a.high / b.high});
 }
 
-// Of the numbers with themselves: never below 0.
+// The products of the numbers with themselves: never below 0.
 inline Interval square(const Interval& a) {
   const double near = a.low > 0 ? a.low : std::min(a.high, 0.0);
   return {near * near, a.largest() * a.largest()};

@@ -31,7 +31,7 @@ class Progress {
   explicit Progress(std::string what);
   ~Progress();  // takes the line away
   void step(const std::string& now);
-  // Of `all` equal parts, `done` are done.
+  // `done` of `all` equal parts are done.
   void step(const std::string& now, int64_t done, int64_t all);
 
  private:

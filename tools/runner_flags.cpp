@@ -19,7 +19,7 @@ std::string text_of(const RunnerOptionRow& row, const po::variable_value& value)
   return fmt::format("{}", static_cast<double>(*number) / 1e6);
 }
 
-// Of a count, or of a time in microseconds.
+// The default: a count, or a time in microseconds.
 int64_t usual_number(const RunnerOptionRow& row) {
   const double usual = std::stod(row.usual);
   return std::llround(row.kind == RunnerOptionKind::Seconds ? usual * 1e6 : usual);

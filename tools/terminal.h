@@ -22,7 +22,7 @@ Expected<bool> in_colour(const po::variables_map& flags);
 
 // Columns that a picture may fill: $COLUMNS, or the terminal's at stdout; from 40 to 400.
 int64_t picture_columns();
-// Those for the tokens of a row of a batch, beside what stands left and right of them.
+// Columns for the tokens of a batch's row, beside what stands left and right of them.
 int64_t row_columns();
 
 }  // namespace tessera::tools

@@ -50,7 +50,7 @@ class Modelled {
     return at < static_cast<double>(kMostNanoseconds) ? static_cast<int64_t>(at) : kMostNanoseconds;
   }
 
-  // Those that the compiler adds come from no node, and are told apart by their codelets.
+  // Supersteps that the compiler adds come from no node, and are told apart by their codelets.
   static bool same_operation(const Superstep& a, const Superstep& b) {
     return a.origin == b.origin && (!a.origin.empty() || a.compute.codelet == b.compute.codelet);
   }

@@ -9,7 +9,7 @@
 
 namespace tessera::speed {
 
-// Of several rounds. A machine that others use drifts by more than most differences that matter,
+// A spread over rounds. A machine that others use drifts by more than most differences that matter,
 // so a figure is a ratio within one round, and its spread over the rounds stands beside it.
 struct Spread {
   double median = 0, low = 0, high = 0;

@@ -39,7 +39,7 @@ Domain domain_of(const Node* node) {
   return in;
 }
 
-// Of a tape, at most (compiler/lower/tape.cpp).
+// The most rows that the node takes of a tape (compiler/lower/tape.cpp).
 int rows_of(const Node* node) {
   if (node->is(Op::Quantize)) return 5;
   if (node->is(Op::Cast) && is_byte(node->type.dtype)) return 3;

@@ -49,7 +49,7 @@ Known of_remainder(const Node* node, const Intervals& known) {
   return Interval{x.low < 0 ? -most : 0, x.high > 0 ? most : 0};
 }
 
-// Of differences of bytes.
+// The range of sums of products of differences of bytes.
 Known of_products(const Node* node) {
   const double most = 255.0 * 255.0 * static_cast<double>(node->in[0]->type.shape.back());
   return Interval{-most, most};

@@ -10,7 +10,7 @@
 namespace tessera {
 namespace {
 
-// What the operand is a part of, seen through all that moves nothing.
+// The node whose value the operand is, seen through views, which move nothing.
 const Node* behind_views(const Node* operand) {
   while (Lowering::is_lazy(operand) && !operand->in.empty()) operand = operand->in[0];
   return operand;

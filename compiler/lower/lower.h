@@ -32,8 +32,8 @@ struct LowerOptions {
   Limits limits = {};                        // of the Program's size
   NamedIntervals declared = {};              // of inputs whose type in the model is smaller
   Placements placements = {};                // of each node that is computed; empty: on IPU 0
-  // Of a batch that so many replicas share: sums are cut as for all its rows, so that the answers
-  // are those of one.
+  // The number of replicas that share the batch: sums are cut as for all its rows, so that the
+  // answers are those of one.
   int64_t replicas = 1;
   bool fit = false;  // for who lowers again with a smaller share, where that does not fit
 };

@@ -167,7 +167,7 @@ class MatmulSteps {
     return sum;
   }
 
-  // Of the result: batches are cut, and rows that are done in turn are not.
+  // Groups of the result: batches are cut, and rows that are done in turn are not.
   int64_t group() const { return shape_.shared_b ? plan_.serial : plan_.g; }
   RegionDim group_dim(int64_t turn) const {
     return shape_.shared_b ? only_dim(turn) : along(0, plan_.g);

@@ -142,7 +142,7 @@ class Step {
   Step& read(const Value& value, const std::vector<RegionDim>& dims);  // blocks end with the box
   Step& read(const Region& wanted);
   Step& take(const Region& region);  // also from another IPU, over links
-  // Of the result, only element `at` of a dimension that its mapping does not cut.
+  // The step writes only element `at` of a dimension that the result's mapping does not cut.
   Step& only(size_t dim, int64_t at);
   void emit();
 

@@ -18,11 +18,11 @@ enum class WireFile : uint8_t { Model, Tensor };  // a ModelProto, a TensorProto
 struct WireCost {
   int64_t messages = 0;  // and strings of repeated fields
   int64_t nodes = 0;     // those of subgraphs and functions included
-  // Of memory, beyond the bytes of the file: objects, and numbers that are shorter in the file.
+  // Bytes of memory beyond those of the file: objects, and numbers that are shorter in the file.
   int64_t beyond_bytes = 0;
 };
 
-// Of beyond_bytes, for each message of the limit: a million nodes with described values take half.
+// The share of beyond_bytes for each message of the limit: a million described nodes take half.
 inline constexpr int64_t kBytesOfMessage = 128;
 
 // Walks with a stack of its own, at most as deep as protobuf goes, and stops where a limit is

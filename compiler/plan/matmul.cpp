@@ -125,7 +125,7 @@ class MatmulPlanner {
     if (keeps_all_ || plan.cycles <= slack(best_cycles_)) found_.push_back(plan);
   }
 
-  // Of the superstep that makes the result of a sum that was added up where it lies.
+  // Cycles of the superstep that makes the result of a sum that was added up where it lies.
   uint64_t last_cycles(const MatmulPlan& plan) const {
     const Shape block{1, plan.m, plan.n};
     std::vector<OperandShape> operands{

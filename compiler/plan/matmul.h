@@ -22,7 +22,7 @@ struct MatmulShape {
   DType partials = DType::F32;  // of the parts of a sum cut along k
   bool bias = false, residual = false;
   int activation = 0;
-  // Of bytes: one is stored and received, and multiplied as `dtype`, f16, with sums in f32; the
+  // Operands are bytes: stored and received as such, multiplied as `dtype`, f16, sums in f32; the
   // terms are not cut.
   bool integer = false;
   int64_t sum_block = 0;  // k is cut so; 0: as is cheapest

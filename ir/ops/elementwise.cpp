@@ -107,7 +107,7 @@ ELEMENTWISE(Tanh, common_type, Floats, [](double a) { return std::tanh(a); })
 
 Expected<TensorType> Div::infer(const Node& node) { return common_type(node, Takes::Numbers); }
 
-// Of integers the quotient is cut off towards zero, as the rounding to i32 does.
+// A quotient of integers is cut off towards zero, as the rounding to i32 does.
 Expected<Array> Div::eval(const Node& node, std::span<const Array> in) {
   if (node.type.dtype == DType::I32)
     for (size_t i = 0; i < in[1].data.size(); ++i)

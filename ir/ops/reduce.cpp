@@ -56,7 +56,7 @@ Expected<Array> ReduceSum::eval(const Node& node, std::span<const Array> in) {
 
 Expected<TensorType> ReduceMax::infer(const Node& node) { return reduced_type(node); }
 
-// Of no elements it is the least that the dtype has.
+// Without elements it is the least number of the dtype.
 Expected<Array> ReduceMax::eval(const Node& node, std::span<const Array> in) {
   const double least = node.type.dtype == DType::I32 ? std::numeric_limits<int32_t>::min()
                                                      : -std::numeric_limits<double>::infinity();

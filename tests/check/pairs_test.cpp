@@ -78,7 +78,7 @@ void look_up(ModelBuilder& m, const std::string& numbers, const std::string& ind
   set_attribute(m.node("GatherElements", {numbers, to + "_index"}, {to}), "axis", int64_t{-1});
 }
 
-// Of queries for keys, and of keys for queries.
+// Attention with tables of queries for keys, and of keys for queries.
 ModelBuilder disentangled(const std::string& size = "batch,sequence") {
   ModelBuilder m = heads(size);
   put_table(m, "of_queries", 5);

@@ -56,7 +56,7 @@ TEST(PassesOnRoFormer, find_every_pattern_and_keep_the_meaning) {
   EXPECT_EQ(count[Op::Attention], 2);
   EXPECT_EQ(count[Op::Rotary], 2);
   EXPECT_EQ(count[Op::RmsNorm], 5);
-  // Of a layer: q, k and v; the output; two maps between. And two of the head.
+  // A layer has q, k and v, the output, and two maps between; the head has two.
   EXPECT_EQ(count[Op::MatMul], 2 * 4 + 2);
   for (Op left : {Op::Transpose, Op::Concat, Op::Softmax, Op::Sqrt, Op::Div, Op::ReduceSum})
     EXPECT_EQ(count[left], 0) << info(left).text << " is left over";

@@ -283,7 +283,7 @@ int64_t state(const Program& program) {
 
 int64_t with_gaps(int64_t bytes) { return bytes + (bytes * 4 + 99) / 100; }
 
-// Of the runtime, the stacks, and two supersteps' control code.
+// The bytes of the runtime, the stacks, and two supersteps' control code.
 constexpr int64_t kFixed = 17510 + 1843 + 2 * 100;
 
 TEST(Memory, is_what_lives_at_each_superstep) {

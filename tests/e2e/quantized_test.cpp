@@ -60,7 +60,7 @@ std::vector<float> floats(const std::vector<std::byte>& bytes) {
   return values;
 }
 
-// Of all outputs, by the length of what is wanted.
+// The error of all outputs, by the length of what is wanted.
 double relative_error(const Answer& got, const Answer& wanted) {
   double squares = 0, length = 0;
   for (const auto& [name, bytes] : wanted.outputs) {

@@ -32,7 +32,7 @@ void* counted(std::size_t bytes, std::align_val_t alignment) {
 
 }  // namespace
 
-// Of the whole test program; the others need not know.
+// They count for the whole test program; its other tests need not know.
 void* operator new(std::size_t bytes) { return counted(bytes); }
 void* operator new(std::size_t bytes, std::align_val_t alignment) {
   return counted(bytes, alignment);

@@ -131,7 +131,7 @@ class Generator {
   Node* input(Op, Node* a) { return a; }
   Node* constant(Op, Node* a) { return a; }
 
-  // Of floats, integers or bools, whichever the op takes.
+  // `a` has floats, integers or bools, whichever the op takes.
   Node* elementwise(Op op, Node* a) {
     if (op == Op::Quantize) return quantized(a);
     if (op == Op::Dequantize)

@@ -10,7 +10,7 @@ namespace tessera::e2e {
 
 namespace {
 
-// Of this program's machines: hundreds of small graphs use the same few codelets.
+// This program's machines share it: hundreds of small graphs use the same few codelets.
 Expected<std::shared_ptr<Jit>> shared_jit() {
   static const Expected<std::shared_ptr<Jit>> jit = []() -> Expected<std::shared_ptr<Jit>> {
     return std::shared_ptr<Jit>(TRY(Jit::create()));

@@ -130,7 +130,7 @@ Expected<ImportedModel> import_with_constants(const fs::path& folder, const fs::
   std::set<size_t> constants;
   while (!model.ok()) {
     auto refused = refused_input(model.error().message, all);
-    // Of a Resize some operands are left out, and the last ones are the model's last inputs.
+    // A Resize leaves some operands out, and its last ones are the model's last inputs.
     if (refused && model.error().message.find("(Resize)") != std::string::npos)
       *refused = std::min(*refused, all.inputs.size() - 1);
     while (refused && constants.contains(*refused)) ++*refused;

@@ -13,7 +13,7 @@
 namespace tessera {
 namespace {
 
-// Of the graph's only output.
+// The range of the graph's only output.
 ValueRange range_of_output(const std::string& body, const std::string& inputs = "%x: f32[2,100]") {
   const auto graph = parse_graph("graph @f(" + inputs + ") {\n" + body + "\n}\n");
   EXPECT_TRUE(graph.ok()) << graph.error().message;

@@ -342,7 +342,7 @@ void change_anchors(Program& program, Random& random) {
 }
 
 using Change = void (*)(Program&, Random&);
-// Those that often pass the verifier stand twice.
+// Changes that often pass the verifier stand twice.
 constexpr Change kChanges[] = {
     change_a_number, change_a_number,       change_an_extent_everywhere,
     change_a_target, change_a_param,        change_an_extent_everywhere,

@@ -26,7 +26,7 @@ std::string fault(const Program& program, const CheckComputeSet& check = {}) {
   return status.error().message;
 }
 
-// Of the small program with these changes: what to find, what to put there.
+// The fault of the small program with these changes: what to find, what to put there.
 std::string fault(std::initializer_list<std::pair<std::string_view, std::string_view>> changes) {
   std::string text(kSmallProgram);
   for (const auto& [part, by] : changes) {

@@ -31,7 +31,7 @@ Words compile_words(const std::string& output) {
 
 Words run_words() { return {"run", padded_executable(), "--random", "yes", "--threads", "2"}; }
 
-// Of every verb, a command that succeeds.
+// A command of every verb that succeeds.
 std::vector<Words> commands() {
   return {
       {"version"},

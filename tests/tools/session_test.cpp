@@ -121,7 +121,7 @@ TEST_F(Recompiles, diff_compares_any_two) {
   EXPECT_EQ(tessera({"recompiles", "diff", "0", "1", log()}).out,
             "#0 -> #1: input_shape: input_ids axis 1 (seq) 16 -> 12 (attention_mask, "
             "token_type_ids too)\n");
-  // Of two runs: events are numbered by their place in the file, the fourth closed the first run.
+  // The log is of two runs: events are numbered by their place in it, the fourth closed the first.
   EXPECT_EQ(tessera({"recompiles", "diff", "0", "4", log()}).out,
             "#0 -> #4: options: options precision fp32 -> fp16\n");
   EXPECT_EQ(tessera({"recompiles", "diff", "0", "0", log()}).out,

@@ -97,7 +97,7 @@ TEST(Inspect, views_add_up_and_lead_from_nodes_to_supersteps_and_back) {
   }
   EXPECT_EQ(most, peak);
 
-  // Of one superstep, what each tile does: the largest is the superstep's.
+  // Each tile has its share of one superstep: the largest is the superstep's.
   const std::string last = profile["execution"]["steps"].back()["program"]["name"];
   const Json by_tile =
       Json::parse(tessera({"inspect", padded_executable(), "--superstep", last, "--json"}).out);

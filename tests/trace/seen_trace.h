@@ -41,7 +41,7 @@ struct SeenTrace {
   std::vector<SeenTrack> tracks;
   std::set<std::string> processes;
 
-  // Those of this name, in every process.
+  // The tracks of this name, in every process.
   std::vector<const SeenTrack*> named(std::string_view name) const;
   const SeenTrack& only(std::string_view name) const;
 };

@@ -28,7 +28,7 @@ Expected<std::vector<ModelInput>> read_inputs(const ::onnx::GraphProto& graph,
                                               std::vector<std::string>& warnings,
                                               bool as_stored = false);
 
-// Those of the graph's inputs that have no initializer.
+// The graph's inputs that have no initializer.
 std::vector<const ::onnx::ValueInfoProto*> declared_inputs(const ::onnx::GraphProto& graph);
 
 // What is wrong with a declared type, or "" if it is what was inferred.

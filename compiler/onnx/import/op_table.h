@@ -160,7 +160,7 @@ Status fused_gemm(Call& call);
 Status fused_matmul(Call& call);
 Status gemm(Call& call);
 Status matmul(Call& call);
-// Of ONNX's MatMul: vectors and leading axes that broadcast included.
+// ONNX's MatMul, vectors and leading axes that broadcast included.
 Expected<Node*> multiply(Call& call, Node* a, Node* b);
 // Leading axes of both made the same; a right side that has but one matrix stays one.
 Status align_matrices(Call& call, Node*& a, Node*& b);

@@ -102,7 +102,7 @@ Status reduce(Call& call) {
     out = TRY(call.add(row->sum, {TRY(row->before(call, call.in(0)))}, with("axes", axes)));
     if (keepdims) out = TRY(call.reshape(out, kept));
     if (row->name == "ReduceMean") {
-      // Of no elements it is 0, as ONNX Runtime's is: the standard leaves it open.
+      // Without elements it is 0, as ONNX Runtime's is: the standard leaves it open.
       const int64_t elements = std::max<int64_t>(1, count_of(call.shape(0), axes));
       Node* count = TRY(call.like(out, static_cast<double>(elements)));
       return call.result(Op::Div, {out, count});

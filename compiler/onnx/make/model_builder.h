@@ -24,7 +24,7 @@ class ModelBuilder {
   ModelBuilder(uint64_t seed, std::string doc, int64_t opset);
 
   ::onnx::GraphProto& graph() { return *model_.mutable_graph(); }
-  // Of named or fixed dimensions.
+  // `dims` are names or numbers.
   void add_input(const std::string& name, int32_t type,
                  const std::vector<std::string>& dims = {"batch", "sequence"});
   void add_output(const std::string& name, int32_t type, const std::vector<std::string>& dims);

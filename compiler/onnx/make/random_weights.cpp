@@ -9,7 +9,7 @@ namespace tessera {
 namespace {
 
 constexpr int64_t kBatch = 1 << 16;
-// Of the sum of four whole numbers from 0 to 65535: its mean, and its standard deviation,
+// The sum of four whole numbers from 0 to 65535: its mean, and its standard deviation,
 // sqrt(4 (65536^2 - 1) / 12).
 constexpr double kSumMean = 2.0 * 65535;
 constexpr double kSumDeviation = 37837.22684089;

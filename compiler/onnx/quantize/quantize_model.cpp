@@ -223,7 +223,7 @@ class Quantizer {
     add_zero("tessera_int8_zero", TensorProto::INT8, 0);
   }
 
-  // Of the input of matmuls, once: X_bytes, X_scale and X_zero.
+  // Makes X_bytes, X_scale and X_zero of the input of matmuls, once.
   Status quantize_input(const std::string& x, const QuantizeOptions& options) {
     if (!inputs_.insert(x).second) return {};
     if (options.by == QuantizedBy::Tensor) {

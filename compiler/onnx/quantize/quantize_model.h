@@ -38,7 +38,7 @@ struct WeightedMatmul {
   int64_t terms = 0, columns = 0;
 };
 
-// Those that would be quantized, in the model's order: MatMul and Gemm by an initializer of
+// The matmuls that would be quantized, in the model's order: MatMul and Gemm by an initializer of
 // float32.
 Expected<std::vector<WeightedMatmul>> find_weighted_matmuls(const std::string& path,
                                                             const Limits& limits = {});

@@ -62,7 +62,7 @@ void set_attribute(::onnx::NodeProto& node, const std::string& text) {
   }
 }
 
-// Of one node, whose operands are a list: "x:2,3" of floats of pattern(1), the next of pattern(2);
+// A model of one node with a list of operands: "x:2,3" of floats of pattern(1), then of pattern(2);
 // "m=1,0@2" of integers in a shape (int64 if it is "p"); "_" left out. ":Op" is ONNX's own.
 struct OneNode {
   ModelBuilder model{17};
@@ -263,7 +263,7 @@ TEST(Contrib, attentions_give_their_keys_and_values_by_heads) {
   EXPECT_THAT((*answers)[2], ElementsAre(v[0], v[2], v[1], v[3]));
 }
 
-// Of f16, where ONNX Runtime's own number would be -infinity and a row of padding alone NaN.
+// In f16 ONNX Runtime's own number would be -infinity, and a row of padding alone NaN.
 TEST(Contrib, a_number_that_hides_stays_within_halves) {
   ModelBuilder m(17);
   auto& import = *m.model.add_opset_import();

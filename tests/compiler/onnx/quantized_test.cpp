@@ -28,7 +28,7 @@ Shape shape_of(const std::string& dims) {
   return shape;
 }
 
-// Of kind f: floats; s: scales; u, i: all that a byte holds.
+// Kind f: floats; s: scales; u, i: all that a byte holds.
 double pattern(char kind, int64_t seed, int64_t i) {
   const double number = static_cast<double>((i * 5 + seed * 3) % 11 - 5) / 4;
   const auto byte = static_cast<double>((i * 37 + seed * 11) % 256);
@@ -43,7 +43,7 @@ int32_t type_of(char kind) {
   return kind == 'm' ? TensorProto::INT32 : TensorProto::FLOAT;
 }
 
-// Of one node, whose operands are a list: "x:f:2,3" of pattern(1), the next of pattern(2);
+// A model of one node, whose operands are a list: "x:f:2,3" of pattern(1), the next of pattern(2);
 // "m:m:2:3,4" of those integers; "_" left out.
 struct OneNode {
   ModelBuilder model{17};
