@@ -15,6 +15,7 @@
 #include "executor/model_runner.h"
 #include "serving/batch_runner.h"
 #include "serving/offline_runner.h"
+#include "serving/padded_rows.h"
 #include "support/guard.h"
 
 namespace tessera {
@@ -210,6 +211,20 @@ class Checker {
     return {};
   }
 
+  Status add_rows(const std::string& name, const Request& batch, std::vector<Case>& cases) const {
+    std::vector<Request> rows = TRY(split_rows(batch, inputs_.ids));
+    for (size_t row = 0; row < rows.size(); ++row) {
+      const std::string named = fmt::format("{}{}row {}", name, name.empty() ? "" : ", ", row);
+      auto own = without_padding(rows[row], inputs_.ids, inputs_.mask, inputs_.mask_hides ? 0 : 1);
+      if (!own) return Error{"request '" + named + "': " + own.error().message};
+      if (own->tokens.at(inputs_.ids).empty())
+        return Error{"request '" + named + "': has no tokens, must have at least one"};
+      const int64_t length = std::ssize(own->tokens.at(inputs_.ids));
+      cases.push_back({named, own.take(), length, {}});
+    }
+    return {};
+  }
+
   Expected<std::vector<Case>> cases() const {
     std::vector<Case> cases =
         random_cases(model_.graph, inputs_, options_.random_requests, options_.seed);
@@ -217,7 +232,10 @@ class Checker {
       const auto ids = request.tokens.find(inputs_.ids);
       if (ids == request.tokens.end())
         return Error{"request '" + name + "': has no " + inputs_.ids + ", must have the ids"};
-      cases.push_back({name, request, std::ssize(ids->second), {}});
+      if (padded_batch(inputs_.ids, request))
+        TRY(add_rows(name, request, cases));
+      else
+        cases.push_back({name, request, std::ssize(ids->second), {}});
     }
     // At its own length where the model takes any; at the model's, padded, where it is of one.
     const auto shapes_at = [&](int64_t length) {

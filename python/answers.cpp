@@ -5,7 +5,8 @@
 #include <cstring>
 
 #include "python/errors.h"
-#include "serving/batch_runner.h"
+#include "serving/padded_rows.h"
+#include "serving/request_contract.h"
 #include "support/half.h"
 
 namespace tessera::python {
@@ -29,6 +30,12 @@ Shape item_shape(const Anchor& anchor) {
           anchor.shape.end()};
 }
 
+py::object array_of(const std::vector<std::byte>& bytes, DType dtype, const Shape& shape) {
+  const NewArray made = new_array(dtype, shape);
+  std::memcpy(made.bytes.data(), bytes.data(), std::min(bytes.size(), made.bytes.size()));
+  return made.array;
+}
+
 template <class From, class To, class Convert>
 void convert_items(std::span<const std::byte> from, std::span<std::byte> to, Convert convert) {
   const size_t count = std::min(from.size() / sizeof(From), to.size() / sizeof(To));
@@ -50,10 +57,31 @@ py::dict answer_arrays(const Answer& answer, const Metadata& metadata) {
     Shape shape = item_shape(*anchor);
     const int64_t item_bytes = elements(shape) * size_of(anchor->dtype);
     shape.insert(shape.begin(), item_bytes ? static_cast<int64_t>(bytes.size()) / item_bytes : 0);
-    const NewArray made = new_array(anchor->dtype, shape);
-    std::memcpy(made.bytes.data(), bytes.data(), std::min(bytes.size(), made.bytes.size()));
-    arrays[py::str(name)] = made.array;
+    arrays[py::str(name)] = array_of(bytes, anchor->dtype, shape);
   }
+  return arrays;
+}
+
+JoinedAnswer join_answers(const Metadata& metadata, const PackingContract& contract, int64_t width,
+                          std::span<const Answer> answers) {
+  JoinedAnswer joined;
+  for (const Anchor& anchor : metadata.anchors) {
+    if (anchor.kind != AnchorKind::Output) continue;
+    BatchOutput output = join_rows(output_of_request(contract, anchor), anchor, width, answers);
+    joined.answer.outputs[anchor.name] = std::move(output.bytes);
+    joined.shapes[anchor.name] = std::move(output.shape);
+  }
+  for (const Answer& answer : answers)
+    joined.answer.not_finite.insert(joined.answer.not_finite.end(), answer.not_finite.begin(),
+                                    answer.not_finite.end());
+  return joined;
+}
+
+py::dict answer_arrays(const JoinedAnswer& joined, const Metadata& metadata) {
+  py::dict arrays;
+  for (const auto& [name, bytes] : joined.answer.outputs)
+    arrays[py::str(name)] =
+        array_of(bytes, find_output(metadata, name)->dtype, joined.shapes.at(name));
   return arrays;
 }
 
@@ -72,7 +100,8 @@ void fill_answer(const Answer& answer, const Metadata& metadata, const OutputVie
   }
 }
 
-void check_room(const OutputViews& outputs, const Metadata& metadata, int64_t length) {
+void check_room(const OutputViews& outputs, const Metadata& metadata, int64_t length,
+                int64_t rows) {
   for (const auto& [name, view] : outputs) {
     const Anchor* anchor = find_output(metadata, name);
     if (anchor == nullptr) raise(Error{name + ": is not an output of this model"});
@@ -83,7 +112,7 @@ void check_room(const OutputViews& outputs, const Metadata& metadata, int64_t le
                   std::string(to_string(anchor->dtype))});
     const bool whole = anchor->shape.size() < 2 || gives_one_value(metadata, *anchor);
     const int64_t leading = whole ? (anchor->shape.size() > 1 ? anchor->shape[1] : 1) : length;
-    const int64_t must = elements(item_shape(*anchor)) * leading;
+    const int64_t must = elements(item_shape(*anchor)) * leading * rows;
     if (elements(view.shape) < must)
       raise(Error{name + ": output has room for " + std::to_string(elements(view.shape)) +
                   " values, must have room for " + std::to_string(must)});

@@ -5,6 +5,8 @@
 #include <pybind11/stl.h>
 
 #include <cmath>
+#include <optional>
+#include <type_traits>
 
 #include "python/answers.h"
 #include "python/arrays.h"
@@ -14,15 +16,27 @@
 #include "python/model_runner.h"
 #include "python/options.h"
 #include "serving/metrics.h"
+#include "serving/padded_rows.h"
+#include "serving/request_contract.h"
+#include "serving/row_call.h"
+#include "support/guard.h"
 
 namespace tessera::python {
 namespace {
 
 struct PackRunnerHandle {
   PackRunnerHandle(std::shared_ptr<PackRunner> r, std::shared_ptr<const Executable> e)
-      : runner(std::move(r), "pack runner"), executable(std::move(e)) {}
+      : runner(std::move(r), "pack runner"),
+        executable(std::move(e)),
+        contract(value_of(request_contract(executable->metadata))) {}
   Closable<PackRunner> runner;
   std::shared_ptr<const Executable> executable;
+  PackingContract contract;
+};
+
+// A padded batch that was taken.
+struct RowCallHandle {
+  std::shared_ptr<RowCall> call;
 };
 
 std::chrono::microseconds microseconds(const char* name, double seconds) {
@@ -57,6 +71,15 @@ int64_t longest(const InputViews& views) {
   return length;
 }
 
+// The size of a padded batch; nothing for a request.
+std::optional<BatchSize> batch_in(const InputViews& views, const PackingContract& contract) {
+  const auto ids = views.find(contract.ids_input);
+  if (ids == views.end()) return {};
+  Request shaped;
+  shaped.shapes[contract.ids_input] = ids->second.shape;
+  return padded_batch(contract.ids_input, shaped);
+}
+
 SubmitOptions submit_options(int32_t priority, const py::object& deadline, const py::object& wait) {
   SubmitOptions options;
   options.priority = priority;
@@ -68,49 +91,88 @@ SubmitOptions submit_options(int32_t priority, const py::object& deadline, const
   return options;
 }
 
-// `future` gets the answer or the exception. Returns the request's number, for cancel.
-RequestId submit(const py::object& self, const py::object& request, const py::object& outputs,
-                 int32_t priority, const py::object& deadline, const py::object& wait,
-                 const py::object& future) {
+// What a submission has in flight, of which `made` becomes the caller's arrays.
+template <class Made>
+InFlight* new_flight(const py::object& self, const py::object& future, const py::object& outputs,
+                     std::shared_ptr<Made> made, std::shared_ptr<const Executable> executable,
+                     int64_t length, int64_t rows) {
+  auto flight = std::make_unique<InFlight>();
+  flight->future = future;
+  flight->owner = self;
+  if (outputs.is_none()) {
+    flight->result = [made, executable]() -> py::object {
+      return answer_arrays(*made, executable->metadata);
+    };
+    return flight.release();
+  }
+  HeldOutputs out = hold_outputs(outputs, executable->metadata);
+  check_room(out.views, executable->metadata, length, rows);
+  flight->keep = std::move(out.keep);
+  flight->result = [made, executable, out = std::move(out)]() -> py::object {
+    if constexpr (std::is_same_v<Made, JoinedAnswer>)
+      fill_answer(made->answer, executable->metadata, out.views);
+    else
+      fill_answer(*made, executable->metadata, out.views);
+    return out.arrays;
+  };
+  return flight.release();
+}
+
+void finish(InFlight* flight, Status status, const std::vector<NotFinite>& not_finite) {
+  flight->status = std::move(status);
+  flight->not_finite = not_finite;
+  Completions::instance().push(std::unique_ptr<InFlight>(flight));
+}
+
+py::object submit_batch(const py::object& self, const HeldInputs& in, BatchSize size,
+                        const py::object& outputs, const SubmitOptions& options,
+                        const py::object& future) {
+  const auto& handle = py::cast<const PackRunnerHandle&>(self);
+  std::shared_ptr<PackRunner> runner = handle.runner.get();
+  const Request batch = value_of(request_from(in.views));
+  std::vector<Request> rows = value_of(split_rows(batch, handle.contract.ids_input));
+  auto joined = std::make_shared<JoinedAnswer>();
+  InFlight* flight =
+      new_flight(self, future, outputs, joined, handle.executable, size.width, size.rows);
+  const auto done = [flight, joined, width = size.width, &handle,
+                     executable = handle.executable](Expected<std::vector<Answer>> answers) {
+    Status status = guarded("pack runner", [&]() -> Status {
+      const std::vector<Answer> rows = TRY(std::move(answers));
+      *joined = join_answers(executable->metadata, handle.contract, width, rows);
+      return {};
+    });
+    finish(flight, std::move(status), joined->answer.not_finite);
+  };
+  auto taken = without_gil(
+      [&] { return RowCall::submit(std::move(runner), std::move(rows), options, done); });
+  if (!taken.ok()) delete flight;
+  return py::cast(RowCallHandle{value_of(std::move(taken))});
+}
+
+// `future` gets the answer or the exception. Returns what cancel takes.
+py::object submit(const py::object& self, const py::object& request, const py::object& outputs,
+                  int32_t priority, const py::object& deadline, const py::object& wait,
+                  const py::object& future) {
   const auto& handle = py::cast<const PackRunnerHandle&>(self);
   std::shared_ptr<PackRunner> runner = handle.runner.get();
   const HeldInputs in = hold_inputs(request);
   const SubmitOptions options = submit_options(priority, deadline, wait);
-  auto flight = std::make_unique<InFlight>();
-  flight->future = future;
-  flight->owner = self;
+  if (const auto batch = batch_in(in.views, handle.contract))
+    return submit_batch(self, in, *batch, outputs, options, future);
   auto answer = std::make_shared<Answer>();
-  const std::shared_ptr<const Executable> executable = handle.executable;
-  if (outputs.is_none()) {
-    flight->result = [answer, executable]() -> py::object {
-      return answer_arrays(*answer, executable->metadata);
-    };
-  } else {
-    HeldOutputs out = hold_outputs(outputs, executable->metadata);
-    check_room(out.views, executable->metadata, longest(in.views));
-    flight->keep = std::move(out.keep);
-    flight->result = [answer, executable, out = std::move(out)]() -> py::object {
-      fill_answer(*answer, executable->metadata, out.views);
-      return out.arrays;
-    };
-  }
-
-  InFlight* raw = flight.release();
+  InFlight* flight =
+      new_flight(self, future, outputs, answer, handle.executable, longest(in.views), 1);
   auto taken = without_gil([&] {
-    auto id = runner->submit_arrays(in.views, options, [raw, answer](Expected<Answer> done) {
-      if (done.ok()) {
-        *answer = done.take();
-        raw->not_finite = answer->not_finite;
-      } else {
-        raw->status = Status(std::move(done.error()));
-      }
-      Completions::instance().push(std::unique_ptr<InFlight>(raw));
+    auto id = runner->submit_arrays(in.views, options, [flight, answer](Expected<Answer> done) {
+      Status status = done.ok() ? Status() : Status(std::move(done.error()));
+      if (done.ok()) *answer = done.take();
+      finish(flight, std::move(status), answer->not_finite);
     });
     runner.reset();  // the last one, if another thread closes it now
     return id;
   });
-  if (!taken.ok()) delete raw;
-  return value_of(std::move(taken));
+  if (!taken.ok()) delete flight;
+  return py::int_(value_of(std::move(taken)));
 }
 
 template <class Call>
@@ -160,6 +222,7 @@ py::dict metrics(const PackRunnerHandle& handle) {
 }  // namespace
 
 void bind_pack_runner(py::module_& module) {
+  py::class_<RowCallHandle>(module, "RowCall");
   py::class_<PackRunnerHandle>(module, "PackRunner")
       .def(py::init(&make_pack_runner))
       .def("submit", submit)
@@ -167,6 +230,13 @@ void bind_pack_runner(py::module_& module) {
            [](const PackRunnerHandle& handle, RequestId id) {
              std::shared_ptr<PackRunner> runner = handle.runner.get();
              return without_gil([&] { return runner->cancel(id); });
+           })
+      .def("cancel",
+           [](const PackRunnerHandle&, const RowCallHandle& rows) {
+             return without_gil([&] {
+               rows.call->cancel();
+               return true;
+             });
            })
       .def("flush",
            [](const PackRunnerHandle& handle) {

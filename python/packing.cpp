@@ -3,6 +3,7 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <optional>
 #include <span>
 
 #include "packing/lengths.h"
@@ -17,6 +18,7 @@
 #include "python/model_runner.h"
 #include "serving/batch_runner.h"
 #include "serving/offline_runner.h"
+#include "serving/padded_rows.h"
 
 namespace tessera::python {
 namespace {
@@ -182,22 +184,69 @@ py::dict packed_inputs(const py::object& packing, const py::tuple& placements,
   return inputs;
 }
 
+// Callers' requests and padded batches, as the requests that run.
+struct Asked {
+  std::vector<Request> requests;
+  struct Call {
+    size_t count = 0;                // of its requests
+    std::optional<BatchSize> batch;  // nothing: it is one request
+  };
+  std::vector<Call> calls;
+};
+
+// `one_batch`: the only call is a batch, even if of one row.
+Asked asked_of(std::vector<Request> calls, const PackingContract& contract, bool one_batch) {
+  Asked asked;
+  for (Request& call : calls) {
+    const std::string number = std::to_string(asked.calls.size());
+    const std::optional<BatchSize> batch = padded_batch(contract.ids_input, call, one_batch);
+    if (!batch) {
+      if (one_batch)
+        raise(Error{"requests: is a request, must be a list of requests, or a padded batch whose " +
+                        contract.ids_input + " is [rows,length]",
+                    ErrorKind::Usage});
+      call.name = number;
+      asked.requests.push_back(std::move(call));
+      asked.calls.push_back({1, {}});
+      continue;
+    }
+    std::vector<Request> rows = value_of(split_rows(call, contract.ids_input));
+    for (size_t row = 0; row < rows.size(); ++row) {
+      rows[row].name = one_batch ? std::to_string(row) : number + ", row " + std::to_string(row);
+      asked.requests.push_back(std::move(rows[row]));
+    }
+    asked.calls.push_back({rows.size(), batch});
+  }
+  return asked;
+}
+
 py::list run_requests(const ModelRunnerHandle& handle, const py::object& requests,
-                      const std::string& policy) {
+                      const std::string& policy, bool one_batch, bool strip_padding) {
   std::shared_ptr<ModelRunner> runner = handle.runner.get();
-  const std::vector<Request> all = requests_from(requests);
+  const Metadata& metadata = handle.executable->metadata;
   const PackRule rule = rule_of(policy);
+  std::vector<Request> calls = requests_from(requests);
+  const PackingContract contract = value_of(request_contract(metadata));
+  const Asked asked = asked_of(std::move(calls), contract, one_batch);
   const OfflineResult result = value_of(without_gil([&] {
-    auto done = run_offline(*runner, rule, all);
+    auto done = run_offline(*runner, rule, asked.requests, {.strip_padding = strip_padding});
     runner.reset();
     return done;
   }));
-  py::list answers;
-  for (size_t i = 0; i < result.answers.size(); ++i) {
-    warn_not_finite(result.answers[i].not_finite, "request " + std::to_string(i) + ": ");
-    answers.append(answer_arrays(result.answers[i], handle.executable->metadata));
+  py::list made;
+  std::span<const Answer> answers = result.answers;
+  for (size_t i = 0; i < answers.size(); ++i)
+    warn_not_finite(answers[i].not_finite, "request " + asked.requests[i].name + ": ");
+  for (const Asked::Call& call : asked.calls) {
+    if (call.batch)
+      made.append(answer_arrays(
+          join_answers(metadata, contract, call.batch->width, answers.first(call.count)),
+          metadata));
+    else
+      made.append(answer_arrays(answers[0], metadata));
+    answers = answers.subspan(call.count);
   }
-  return answers;
+  return made;
 }
 
 // How often each length is in a file of lengths.

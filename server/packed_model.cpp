@@ -5,11 +5,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <mutex>
 
 #include "packing/pack.h"
 #include "serving/rejection.h"
 #include "serving/request_contract.h"
+#include "serving/row_call.h"
 #include "support/guard.h"
 
 namespace tessera::server {
@@ -27,137 +27,47 @@ Expected<int32_t> runner_priority(uint64_t priority) {
 
 }  // namespace
 
-// A call whose rows ride on their own. It has its result when the last of them has; where one
-// fails, the others are taken back, as nobody would read them.
-class PackedModel::Call final : public RunningCall, public std::enable_shared_from_this<Call> {
- public:
-  Call(const PackedModel& model, RowFormat::Rows rows, HeldMemory memory, InferDone done)
-      : format_(model.format_),
-        runner_(model.runner_),
-        book_(model.book_),
-        rows_(std::move(rows)),
-        memory_(std::move(memory)),
-        done_(std::move(done)) {
-    result_.model = model.facts_.name;
-    result_.version = model.facts_.version;
-    result_.modelled_seconds = model.modelled_seconds_;
-    answers_.resize(rows_.requests.size());
-    left_ = answers_.size() + 1;  // the last for submit itself
-  }
+// Makes the result of a call from the answers to its rows, and holds the memory that it takes.
+struct PackedModel::Answering {
+  std::shared_ptr<const RowFormat> format;
+  std::shared_ptr<StatisticsBook> book;
+  RowFormat::Rows rows;  // of which no request is looked at
+  HeldMemory memory;
+  InferDone done;
+  InferResult result = {};
+  Clock::time_point began = Clock::now();
 
-  // The error of the first row that was refused, and then `done` is never called.
-  Status submit(const SubmitOptions& options) {
-    for (size_t row = 0; row < answers_.size(); ++row) {
-      auto id = runner_->submit(std::move(rows_.requests[row]), options,
-                                [self = shared_from_this(), row](Expected<Answer> answer) {
-                                  self->take(row, std::move(answer));
-                                });
-      if (!id) return refuse(row, std::move(id.error()));
-      const std::lock_guard lock(mutex_);
-      ids_.push_back(*id);
+  void finish(Expected<std::vector<Answer>> answers) {
+    const Clock::duration whole = Clock::now() - began;
+    if (!answers) {
+      book->failed(answers.error(), whole);
+      done(answers.error());
+      return;
     }
-    count_down(1);
-    return {};
-  }
-
-  void cancel() override {
-    fail({"request: is cancelled, must be waited for to be answered", ErrorKind::Refused,
-          rejection::kCancelled});
+    done(guarded("server", [&] { return joined(*answers, whole); }));
   }
 
  private:
-  Error of_row(size_t row, Error error) const {
-    if (answers_.size() > 1 && error.type != rejection::kCancelled)
-      error.message = fmt::format("row {}: {}", row, error.message);
-    return error;
+  Expected<InferResult> joined(const std::vector<Answer>& answers, Clock::duration whole) {
+    const Clock::time_point joining = Clock::now();
+    result.rows = std::ssize(answers);
+    for (const Answer& answer : answers) result.rides.push_back({answer.batch, 0, answer.ride});
+    result.outputs = format->join(rows, answers);
+    const Clock::duration join = Clock::now() - joining;
+    book->answered(result.rides, whole + join, join);
+    return std::move(result);
   }
+};
 
-  Error refuse(size_t row, Error error) {
-    {
-      const std::lock_guard lock(mutex_);
-      is_refused_ = true;
-    }
-    error = of_row(row, std::move(error));
-    fail(error);
-    count_down(answers_.size() - row + 1);
-    return error;
-  }
+class PackedModel::Call final : public RunningCall {
+ public:
+  Call(std::shared_ptr<RowCall> rows, std::shared_ptr<Answering> answering)
+      : rows_(std::move(rows)), answering_(std::move(answering)) {}
+  void cancel() override { rows_->cancel(); }
 
-  void take(size_t row, Expected<Answer> answer) {
-    if (answer) {
-      const std::lock_guard lock(mutex_);
-      answers_[row] = answer.take();
-    } else {
-      fail(of_row(row, std::move(answer.error())));
-    }
-    count_down(1);
-  }
-
-  // Takes the others back; each is then told that it is cancelled, and comes here again.
-  void fail(Error error) {
-    std::vector<RequestId> ids;
-    {
-      const std::lock_guard lock(mutex_);
-      if (failed_ || is_finished_) return;
-      failed_ = std::move(error);
-      ids = ids_;
-    }
-    for (const RequestId id : ids) runner_->cancel(id);
-  }
-
-  void count_down(size_t by) {
-    {
-      const std::lock_guard lock(mutex_);
-      left_ -= by;
-      if (left_ > 0) return;
-    }
-    finish();
-  }
-
-  // All rows have come: the answers are touched by nobody else any more.
-  void finish() {
-    const InferDone done = std::move(done_);
-    const Nanoseconds whole = Clock::now() - began_;
-    std::optional<Error> failed;
-    bool is_refused = false;
-    {
-      const std::lock_guard lock(mutex_);
-      is_finished_ = true;
-      failed = failed_;
-      is_refused = is_refused_;
-    }
-    if (failed) {
-      book_->failed(*failed, whole);
-      if (!is_refused) done(*failed);
-      return;
-    }
-    Expected<InferResult> result = guarded("server", [&]() -> Expected<InferResult> {
-      const Clock::time_point joining = Clock::now();
-      result_.rows = std::ssize(answers_);
-      for (const Answer& answer : answers_) result_.rides.push_back({answer.batch, 0, answer.ride});
-      result_.outputs = format_->join(rows_, answers_);
-      const Clock::time_point end = Clock::now();
-      book_->answered(result_.rides, end - began_, end - joining);
-      return std::move(result_);
-    });
-    done(std::move(result));
-  }
-
-  const std::shared_ptr<const RowFormat> format_;
-  const std::shared_ptr<PackRunner> runner_;
-  const std::shared_ptr<StatisticsBook> book_;
-  const Clock::time_point began_ = Clock::now();
-  RowFormat::Rows rows_;
-  HeldMemory memory_;
-  InferDone done_;
-  InferResult result_;
-
-  std::mutex mutex_;
-  std::vector<Answer> answers_;
-  std::vector<RequestId> ids_;
-  std::optional<Error> failed_;
-  size_t left_ = 0;
-  bool is_refused_ = false, is_finished_ = false;
+ private:
+  std::shared_ptr<RowCall> rows_;
+  std::shared_ptr<Answering> answering_;
 };
 
 // A call holds the runner too, and may go on a thread of the runner's, which cannot wait for
@@ -213,9 +123,18 @@ Expected<std::shared_ptr<RunningCall>> PackedModel::start(const InferCall& call,
                                bytes),
                    ErrorKind::Refused, refusal::kBusy});
   }
-  auto running = std::make_shared<Call>(*this, rows.take(), std::move(memory), std::move(done));
-  TRY(running->submit(options));
-  return std::shared_ptr<RunningCall>(std::move(running));
+  std::vector<Request> requests = std::move(rows->requests);
+  auto answering = std::make_shared<Answering>(
+      Answering{format_, book_, rows.take(), std::move(memory), std::move(done)});
+  answering->result.model = facts_.name;
+  answering->result.version = facts_.version;
+  answering->result.modelled_seconds = modelled_seconds_;
+  auto running = RowCall::submit(runner_, std::move(requests), options,
+                                 [answering](Expected<std::vector<Answer>> answers) {
+                                   answering->finish(std::move(answers));
+                                 });
+  if (!running) return refuse(std::move(running.error()));
+  return std::shared_ptr<RunningCall>(std::make_shared<Call>(running.take(), std::move(answering)));
 }
 
 // Until the batches that wait now have run.

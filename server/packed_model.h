@@ -36,6 +36,7 @@ class PackedModel final : public ServedModel {
 
  private:
   class Call;
+  struct Answering;
   PackedModel() = default;
   Expected<std::shared_ptr<RunningCall>> start(const InferCall& call, InferDone done);
 

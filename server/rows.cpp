@@ -4,19 +4,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "serving/rejection.h"
 #include "serving/request_contract.h"
 
 namespace tessera::server {
-namespace {
-
-Shape tail(const Shape& shape, int64_t lead) {
-  return {shape.begin() + std::min(lead, std::ssize(shape)), shape.end()};
-}
-
-}  // namespace
 
 void RowFormat::add_input(const Metadata& metadata, const std::string& name) {
   const Anchor* anchor = find_input(metadata, name);
@@ -35,23 +27,14 @@ void RowFormat::add_input(const Metadata& metadata, const std::string& name) {
 }
 
 void RowFormat::add_output(const Anchor& anchor) {
-  Output output{anchor.name,
-                anchor.dtype,
-                wire_type_of(anchor.model_dtype, anchor.dtype),
-                {},
-                !is_per_request(contract_, anchor)};
-  if (contract_.request_size == RequestSize::Batch) {  // its one request has all of it
-    const bool one_row = !anchor.shape.empty() && anchor.shape[0] == 1;
-    output.per_token = false;
-    output.item = tail(anchor.shape, one_row ? 1 : 0);
-  } else {
-    output.item = tail(anchor.shape, output.per_token ? 2 : 1);
-  }
-  TensorFacts facts{output.name, output.type, {-1}};
-  if (output.per_token)
+  Output output{anchor, wire_type_of(anchor.model_dtype, anchor.dtype),
+                output_of_request(contract_, anchor)};
+  TensorFacts facts{anchor.name, output.type, {-1}};
+  if (output.of_request.per_token)
     facts.shape.push_back(contract_.request_size == RequestSize::Tokens ? -1
                                                                         : contract_.row_length);
-  facts.shape.insert(facts.shape.end(), output.item.begin(), output.item.end());
+  const Shape& item = output.of_request.item;
+  facts.shape.insert(facts.shape.end(), item.begin(), item.end());
   output_facts_.push_back(std::move(facts));
   outputs_.push_back(std::move(output));
 }
@@ -128,7 +111,8 @@ Expected<RowFormat::Rows> RowFormat::split(const InferCall& call, int64_t most_r
           TRY(whole_numbers(input, row * each, each));
   }
   for (const std::string& name : call.outputs) {
-    const auto found = std::ranges::find(outputs_, name, &Output::name);
+    const auto is_named = [&](const Output& output) { return output.anchor.name == name; };
+    const auto found = std::ranges::find_if(outputs_, is_named);
     if (found == outputs_.end()) return wrong_input("'" + name + "' is not an output of the model");
     const auto number = static_cast<size_t>(found - outputs_.begin());
     if (std::ranges::count(rows.outputs, number) != 0)
@@ -143,8 +127,9 @@ int64_t RowFormat::answer_bytes(const Rows& rows) const {
   int64_t bytes = 0;
   for (const size_t number : rows.outputs) {
     const Output& output = outputs_[number];
-    const int64_t items = std::ssize(rows.requests) * (output.per_token ? rows.width : 1);
-    bytes += items * elements(output.item) * size_of(output.type);
+    const int64_t items =
+        std::ssize(rows.requests) * (output.of_request.per_token ? rows.width : 1);
+    bytes += items * elements(output.of_request.item) * size_of(output.type);
   }
   return bytes;
 }
@@ -154,19 +139,10 @@ std::vector<WireOutput> RowFormat::join(const Rows& shape_of,
   std::vector<WireOutput> joined;
   for (const size_t number : shape_of.outputs) {
     const Output& output = outputs_[number];
-    WireOutput out{output.name, output.type, {}, {}};
-    if (shape_of.batched) out.shape.push_back(std::ssize(answers));
-    if (output.per_token) out.shape.push_back(shape_of.width);
-    out.shape.insert(out.shape.end(), output.item.begin(), output.item.end());
-    out.bytes.resize(static_cast<size_t>(elements(out.shape) * size_of(output.type)));
-    const size_t row_bytes = out.bytes.size() / answers.size();
-    for (size_t row = 0; row < answers.size(); ++row) {
-      const std::vector<std::byte> bytes =
-          to_wire(answers[row].outputs.at(output.name), output.dtype, output.type);
-      if (!bytes.empty())
-        std::memcpy(out.bytes.data() + row * row_bytes, bytes.data(),
-                    std::min(bytes.size(), row_bytes));
-    }
+    const BatchOutput rows = join_rows(output.of_request, output.anchor, shape_of.width, answers);
+    WireOutput out{output.anchor.name, output.type, rows.shape,
+                   to_wire(rows.bytes, output.anchor.dtype, output.type)};
+    if (!shape_of.batched) out.shape.erase(out.shape.begin());
     joined.push_back(std::move(out));
   }
   return joined;

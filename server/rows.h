@@ -10,6 +10,7 @@
 #include "program/packing_contract.h"
 #include "program/popef.h"
 #include "server/call.h"
+#include "serving/padded_rows.h"
 #include "serving/request.h"
 #include "support/expected.h"
 
@@ -49,11 +50,9 @@ class RowFormat {
     Shape of_token;  // {}: one number
   };
   struct Output {
-    std::string name;
-    DType dtype = DType::F32;
+    Anchor anchor;
     WireType type = WireType::Fp32;
-    Shape item;
-    bool per_token = false;
+    OutputOfRequest of_request;
   };
   void add_input(const Metadata& metadata, const std::string& name);
   void add_output(const Anchor& anchor);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "serving/batch_runner.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cstring>
 
@@ -157,12 +155,19 @@ Status BatchRunner::check_shape(const std::string& name, const Shape& shape) con
   return wrong(name + " is " + to_string(shape) + ", must be [" + must + "] or [1," + must + "]");
 }
 
-Status BatchRunner::check_name(const std::string& name, size_t size, size_t must) const {
+// A tokenizer makes a mask for a model that takes none too; it says what the padding is.
+const std::string& BatchRunner::mask_of(const Request& request) const {
+  static const std::string usual = "attention_mask";
+  return contract_.mask_input.empty() && strips(request) ? usual : contract_.mask_input;
+}
+
+Status BatchRunner::check_name(const Request& request, const std::string& name) const {
   if (name == contract_.unpack_info_input)
     return wrong(name + " is given, must be left to packing");
-  if (name != contract_.mask_input && !is_positions(name) &&
-      !has_name(contract_.token_inputs, name))
+  if (name != mask_of(request) && !is_positions(name) && !has_name(contract_.token_inputs, name))
     return wrong(name + " is not an input, must be one of " + join(contract_.token_inputs));
+  const size_t size = request.tokens.at(name).size();
+  const size_t must = request.tokens.at(contract_.ids_input).size();
   const auto each = static_cast<size_t>(numbers_of_token(name));
   if (size == must * each) return {};
   return wrong(name + " has " + std::to_string(size) + (each == 1 ? " tokens" : " numbers") +
@@ -170,24 +175,25 @@ Status BatchRunner::check_name(const std::string& name, size_t size, size_t must
                std::to_string(must) + " as " + contract_.ids_input);
 }
 
-// The number of tokens by the request's mask: it must say `there` for each, and then, if padding
-// may be stripped, the other number to its end.
-Expected<size_t> BatchRunner::masked_length(const std::vector<int32_t>& mask) const {
-  const int32_t there = contract_.mask_hides ? 0 : 1;
-  size_t length = 0;
-  while (length < mask.size() && mask[length] == there) ++length;
-  size_t end = length;
-  while (strip_padding_ && end < mask.size() && mask[end] == 1 - there) ++end;
-  if (end == mask.size()) return length;
-  const std::string behind = fmt::format(" and {} for the padding behind them", 1 - there);
-  return wrong(fmt::format("{} has a {} at {}, must be {} for every token{}", contract_.mask_input,
-                           mask[end], end, there, strip_padding_ ? behind : " of a request"),
-               rejection::kHoleInMask);
+Expected<KeptTokens> BatchRunner::kept_by(const Request& request) const {
+  const auto mask = request.tokens.find(mask_of(request));
+  if (mask == request.tokens.end())
+    return KeptTokens{0, request.tokens.at(contract_.ids_input).size()};
+  return kept_tokens(mask->first, mask->second, there(), strips(request));
 }
 
-Status BatchRunner::check_values(const std::string& name, std::span<const int32_t> tokens) const {
+size_t BatchRunner::first_token(const Request& request) const {
+  if (!strips(request)) return 0;
+  const auto mask = request.tokens.find(mask_of(request));
+  return mask == request.tokens.end() ? 0 : first_kept(mask->second, there()).first;
+}
+
+Status BatchRunner::check_values(const std::string& name, std::span<const int32_t> tokens,
+                                 KeptTokens kept) const {
   const Anchor* anchor = find_input(runner_.executable().metadata, name);
-  for (size_t i = 0; anchor != nullptr && i < tokens.size(); ++i) {
+  const auto each = static_cast<size_t>(numbers_of_token(name));
+  for (size_t i = kept.first * each; anchor != nullptr && i < (kept.first + kept.count) * each;
+       ++i) {
     const std::string must_be = anchor->must_be(tokens[i]);
     if (must_be.empty()) continue;
     return wrong(name + " has value " + std::to_string(tokens[i]) + " at " + std::to_string(i) +
@@ -198,8 +204,9 @@ Status BatchRunner::check_values(const std::string& name, std::span<const int32_
 }
 
 // What the proof that its answer is exact demands of the request.
-Status BatchRunner::check_exact(const Request& request, size_t length) const {
+Status BatchRunner::check_exact(const Request& request, KeptTokens kept) const {
   const PackingContract& c = contract_;
+  const size_t length = kept.count;
   const std::vector<int32_t>& ids = request.tokens.at(c.ids_input);
   if (c.request_size != RequestSize::Tokens && static_cast<int64_t>(length) != c.row_length)
     return wrong(c.ids_input + " has " + std::to_string(length) + " tokens, must have " +
@@ -208,7 +215,7 @@ Status BatchRunner::check_exact(const Request& request, size_t length) const {
                      "; compile the model for requests of this length",
                  rejection::kNotPaddable);
   if (c.padding_id < 0) return {};
-  const auto counted = std::span(ids).first(length);
+  const auto counted = std::span(ids).subspan(kept.first, length);
   if (c.form == PackingForm::None) {
     if (std::ranges::any_of(counted, [&](int32_t id) { return id != c.padding_id; })) return {};
     return wrong(c.ids_input + " has the padding id " + std::to_string(c.padding_id) +
@@ -219,36 +226,33 @@ Status BatchRunner::check_exact(const Request& request, size_t length) const {
   const auto found = std::ranges::find(counted, c.padding_id);
   if (found == counted.end()) return {};
   return wrong(c.ids_input + " has the padding id " + std::to_string(c.padding_id) + " at " +
-                   std::to_string(found - counted.begin()) + ", must have tokens alone or give " +
-                   c.position_input + ": the model counts positions without that id",
+                   std::to_string(found - counted.begin() + static_cast<ptrdiff_t>(kept.first)) +
+                   ", must have tokens alone or give " + c.position_input +
+                   ": the model counts positions without that id",
                rejection::kPaddingId);
 }
 
 Expected<int64_t> BatchRunner::check(const Request& request) const {
   const auto ids = request.tokens.find(contract_.ids_input);
   if (ids == request.tokens.end()) return wrong(contract_.ids_input + " is missing, must be given");
-  size_t length = ids->second.size();
   for (const auto& [name, tokens] : request.tokens) {
     const auto shape = request.shapes.find(name);
     if (shape != request.shapes.end()) TRY(check_shape(name, shape->second));
-    TRY(check_name(name, tokens.size(), ids->second.size()));
+    TRY(check_name(request, name));
   }
-  const auto mask = request.tokens.find(contract_.mask_input);
-  if (mask != request.tokens.end()) length = TRY(masked_length(mask->second));
+  const KeptTokens kept = TRY(kept_by(request));
+  const auto length = static_cast<int64_t>(kept.count);
   const int64_t longest = longest_request(contract_);
-  if (length < 1 || static_cast<int64_t>(length) > longest) {
+  if (length < 1 || length > longest) {
     return wrong(contract_.ids_input + " has " + std::to_string(length) + " tokens" +
-                     (length == ids->second.size() ? "" : " that the mask keeps") +
+                     (kept.count == ids->second.size() ? "" : " that the mask keeps") +
                      ", must be 1.." + std::to_string(longest),
                  length < 1 ? rejection::kEmpty : rejection::kOverLong);
   }
-  TRY(check_exact(request, length));
-  for (const auto& [name, tokens] : request.tokens) {
-    if (name == contract_.mask_input) continue;
-    const size_t count = length * static_cast<size_t>(numbers_of_token(name));
-    TRY(check_values(name, std::span(tokens).first(count)));
-  }
-  return static_cast<int64_t>(length);
+  TRY(check_exact(request, kept));
+  for (const auto& [name, tokens] : request.tokens)
+    if (name != mask_of(request)) TRY(check_values(name, tokens, kept));
+  return length;
 }
 
 std::vector<int32_t> BatchRunner::batch_input(const std::string& name, const PackedBatch& batch,
@@ -263,10 +267,12 @@ std::vector<int32_t> BatchRunner::batch_input(const std::string& name, const Pac
     cells.resize(static_cast<size_t>(contract_.rows * contract_.row_length * each));
   }
   for (const Placement& place : batch.placements) {
-    const auto& given = requests[place.request]->tokens;
-    const auto found = given.find(name);
-    if (found != given.end())
-      std::copy_n(found->second.begin(), place.length * each, cells.begin() + place.start * each);
+    const Request& request = *requests[place.request];
+    const auto found = request.tokens.find(name);
+    if (found == request.tokens.end()) continue;
+    const auto first = static_cast<int64_t>(first_token(request)) * each;
+    std::copy_n(found->second.begin() + first, place.length * each,
+                cells.begin() + place.start * each);
   }
   return cells;
 }
@@ -303,6 +309,7 @@ class BatchRunner::Running final : public RunningBatch {
   uint64_t number_;
   std::vector<std::vector<int32_t>> in_;
   std::vector<std::vector<std::byte>> out_;
+  std::vector<size_t> first_tokens_;  // by place
   InputViews inputs_;
   OutputViews outputs_;
   std::future<Status> done_;
@@ -314,6 +321,8 @@ void BatchRunner::Running::start(std::span<const Request* const> requests) {
     inputs_[anchor->name] = {anchor->dtype, false, anchor->shape,
                              std::as_bytes(std::span(in_.back()))};
   }
+  for (const Placement& place : batch_.placements)
+    first_tokens_.push_back(runner_.first_token(*requests[place.request]));
   for (const OutputPlan& plan : runner_.outputs_) {
     const Anchor& anchor = *plan.anchor;
     out_.emplace_back(static_cast<size_t>(elements(anchor.shape) * size_of(anchor.dtype)));
@@ -358,6 +367,7 @@ Expected<std::vector<Answer>> BatchRunner::Running::finish() {
   for (size_t i = 0; i < answers.size(); ++i) {
     answers[i].batch = number_;
     answers[i].ordinal = static_cast<int64_t>(i);
+    answers[i].first_token = first_tokens_[i];
     if (answers[i].refused) continue;
     for (size_t o = 0; o < runner_.outputs_.size(); ++o) {
       const OutputSlice mine = runner_.slice(runner_.outputs_[o], batch_, i);

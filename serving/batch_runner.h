@@ -11,6 +11,7 @@
 #include "executor/model_runner.h"
 #include "packing/pack.h"
 #include "serving/batch_executor.h"
+#include "serving/kept_tokens.h"
 #include "serving/request.h"
 #include "serving/request_contract.h"
 #include "support/expected.h"
@@ -20,8 +21,9 @@ namespace tessera {
 struct BatchRunnerOptions {
   // Form B: free cells between the requests of a row, for models that mix neighbouring tokens.
   int64_t zero_delimiters = 0;
-  // A request ends where the zeros of its mask begin, and its answers have no items for the rest.
-  // If not, a zero in a mask is refused.
+  // Of every request as of padded ones (Request::is_padded): its mask says which of its tokens are
+  // there, which must stand together, and its answers have no items for the rest. If not, a zero in
+  // a mask is refused.
   bool strip_padding = false;
 };
 
@@ -53,12 +55,17 @@ class BatchRunner final : public BatchExecutor {
   Status check_inputs() const;
   Status plan_outputs();
   bool is_positions(const std::string& name) const;
-  Expected<size_t> masked_length(const std::vector<int32_t>& mask) const;
+  bool strips(const Request& request) const { return strip_padding_ || request.is_padded; }
+  const std::string& mask_of(const Request& request) const;
+  Expected<KeptTokens> kept_by(const Request& request) const;
+  size_t first_token(const Request& request) const;
+  int32_t there() const { return contract_.mask_hides ? 0 : 1; }  // what a mask says of a token
   int64_t numbers_of_token(const std::string& name) const;
   Status check_shape(const std::string& name, const Shape& shape) const;
-  Status check_name(const std::string& name, size_t size, size_t must) const;
-  Status check_exact(const Request& request, size_t length) const;
-  Status check_values(const std::string& name, std::span<const int32_t> tokens) const;
+  Status check_name(const Request& request, const std::string& name) const;
+  Status check_exact(const Request& request, KeptTokens kept) const;
+  Status check_values(const std::string& name, std::span<const int32_t> tokens,
+                      KeptTokens kept) const;
   std::vector<int32_t> batch_input(const std::string& name, const PackedBatch& batch,
                                    std::span<const Request* const> requests) const;
   OutputSlice slice(const OutputPlan& plan, const PackedBatch& batch, size_t ordinal) const;

@@ -4,28 +4,30 @@
 #include <string>
 
 #include "packing/offline.h"
-#include "serving/batch_runner.h"
 
 namespace tessera {
 
 namespace {
 
 // "request: …" becomes "request 3: …".
-Error numbered(Error error, size_t request) {
-  error.message.insert(error.message.find(':'), " " + std::to_string(request));
+Error numbered(Error error, std::span<const Request> requests, size_t number) {
+  const std::string& name = requests[number].name;
+  error.message.insert(error.message.find(':'),
+                       " " + (name.empty() ? std::to_string(number) : name));
   return error;
 }
 
 }  // namespace
 
 Expected<OfflineResult> run_offline(ModelRunner& runner, const PackRule& rule,
-                                    std::span<const Request> requests) {
-  const std::unique_ptr<BatchRunner> batch_runner = TRY(BatchRunner::create(runner));
+                                    std::span<const Request> requests,
+                                    const BatchRunnerOptions& options) {
+  const std::unique_ptr<BatchRunner> batch_runner = TRY(BatchRunner::create(runner, options));
   std::vector<int64_t> lengths;
   std::vector<const Request*> pointers;
   for (const Request& request : requests) {
     Expected<int64_t> length = batch_runner->check(request);
-    if (!length) return numbered(length.error(), lengths.size());
+    if (!length) return numbered(length.error(), requests, lengths.size());
     lengths.push_back(*length);
     pointers.push_back(&request);
   }
@@ -34,7 +36,8 @@ Expected<OfflineResult> run_offline(ModelRunner& runner, const PackRule& rule,
   for (const PackedBatch& batch : TRY(pack_offline(batch_runner->contract(), rule, lengths))) {
     std::vector<Answer> answers = TRY(batch_runner->run(batch, pointers, result.batches++));
     for (size_t i = 0; i < answers.size(); ++i) {
-      if (answers[i].refused) return numbered(*answers[i].refused, batch.placements[i].request);
+      if (answers[i].refused)
+        return numbered(*answers[i].refused, requests, batch.placements[i].request);
       result.answers[batch.placements[i].request] = std::move(answers[i]);
     }
   }

@@ -9,6 +9,7 @@
 
 #include "executor/model_runner.h"
 #include "packing/pack.h"
+#include "serving/batch_runner.h"
 #include "serving/request.h"
 #include "support/expected.h"
 
@@ -19,8 +20,10 @@ struct OfflineResult {
   size_t batches = 0;
 };
 
-// Nothing runs unless every request is sound; errors name it: "request 3: what is, what must be".
+// Nothing runs unless every request is sound; errors name it, by its name or its
+// number: "request 3: what is, what must be".
 Expected<OfflineResult> run_offline(ModelRunner& runner, const PackRule& rule,
-                                    std::span<const Request> requests);
+                                    std::span<const Request> requests,
+                                    const BatchRunnerOptions& options = {});
 
 }  // namespace tessera

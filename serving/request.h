@@ -23,6 +23,10 @@ struct Request {
   std::map<std::string, std::vector<int32_t>> tokens;
   // As the caller gave them; none: [length], and behind it what a token of that input has.
   std::map<std::string, Shape> shapes = {};
+  // Its mask says which of its tokens are there, and the rest before or behind them is not part of
+  // it: a row of a padded batch.
+  bool is_padded = false;
+  std::string name = {};  // for messages, as "3"; none: its number
 };
 
 // From a caller's arrays, copied: [length], [1,length] or with further axes behind it, i32, int64
@@ -41,9 +45,10 @@ struct Ride {
 struct Answer {
   // By output: the request's own items only, row-major bytes in the anchor's dtype.
   std::map<std::string, std::vector<std::byte>> outputs;
-  uint64_t batch = 0;   // which batch it rode in
-  int64_t ordinal = 0;  // its place there, from 0
-  Ride ride = {};       // of a PackRunner
+  size_t first_token = 0;  // of a padded request: the number of its first token that is there
+  uint64_t batch = 0;      // which batch it rode in
+  int64_t ordinal = 0;     // its place there, from 0
+  Ride ride = {};          // of a PackRunner
   // Why it has no outputs although its batch ran: the model computed an index from it that a table
   // does not have.
   std::optional<Error> refused = {};

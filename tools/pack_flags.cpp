@@ -5,11 +5,13 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 
 #include "packing/lengths.h"
 #include "packing/workload.h"
+#include "serving/padded_rows.h"
 #include "support/file_names.h"
-#include "support/npy.h"
+#include "tools/requests.h"
 
 namespace tessera::tools {
 namespace fs = std::filesystem;
@@ -17,17 +19,37 @@ namespace {
 
 constexpr int64_t kDraw = 8000;
 
-Expected<std::vector<int64_t>> folder_lengths(const std::string& folder, const std::string& ids) {
-  std::vector<int64_t> lengths;
-  const TensorFiles files(std::span(&ids, 1));
-  for (const std::string& name : TRY(request_folders(folder))) {
-    const std::string path = TRY(find_tensor_file(folder + "/" + name, files, ids));
-    const NpyArray array = TRY(read_npy(path));
-    if (array.shape.size() != 1 || array.shape[0] < 1)
-      return Error{fmt::format("{}: is {}, must be one-dimensional and not empty", path,
-                               to_string(array.shape))};
-    lengths.push_back(array.shape[0]);
+// Of the requests in one folder: of each row of a padded batch, or of the only one.
+Status add_lengths(const std::string& folder, const LengthFlags& flags,
+                   std::vector<int64_t>& lengths) {
+  const std::vector<std::string> names = {flags.ids, flags.mask};
+  const TensorFiles files(names);
+  const std::string path = TRY(find_tensor_file(folder, files, flags.ids));
+  Request arrays;
+  TRY(read_tokens(path, flags.ids, arrays));
+  const Shape& shape = arrays.shapes[flags.ids];
+  const std::optional<BatchSize> batch = padded_batch(flags.ids, arrays);
+  if (!batch) {
+    if (shape.size() > 2 || elements(shape) < 1)
+      return Error{fmt::format("{}: is {}, must be [length], or [rows,length] of a padded batch",
+                               path, to_string(shape))};
+    lengths.push_back(elements(shape));
+    return {};
   }
+  if (const auto mask = find_tensor_file(folder, files, flags.mask); mask.ok())
+    TRY(read_tokens(*mask, flags.mask, arrays));
+  for (const Request& row : TRY(split_rows(arrays, flags.ids))) {
+    const Request own = TRY(without_padding(row, flags.ids, flags.mask, 1));
+    lengths.push_back(std::ssize(own.tokens.at(flags.ids)));
+    if (lengths.back() < 1) return Error{path + ": a row has no tokens, must have at least one"};
+  }
+  return {};
+}
+
+Expected<std::vector<int64_t>> folder_lengths(const std::string& folder, const LengthFlags& flags) {
+  std::vector<int64_t> lengths;
+  for (const std::string& name : TRY(request_folders(folder)))
+    TRY(add_lengths(answer_folder(folder, name), flags, lengths));
   return lengths;
 }
 
@@ -63,9 +85,17 @@ Expected<LengthSource> histogram_source(const LengthFlags& flags, const std::str
 Expected<std::vector<std::string>> request_folders(const std::string& folder) {
   std::error_code error;
   std::vector<std::string> names;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error))
+  bool has_arrays = false;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
     if (entry.is_directory()) names.push_back(entry.path().filename());
+    has_arrays |= entry.path().extension() == ".npy";
+  }
   if (error) return Error{folder + ": " + error.message() + ", must be a folder of requests"};
+  if (has_arrays && !names.empty())
+    return Error{folder +
+                 ": holds arrays and folders, must hold the arrays of one batch or a "
+                 "folder per request"};
+  if (has_arrays) return std::vector<std::string>{""};
   if (names.empty()) return Error{folder + ": holds no folder, must hold one per request"};
   std::sort(names.begin(), names.end());
   return names;
@@ -82,7 +112,9 @@ po::options_description length_flags() {
       "max_seq_len", po::value<int64_t>()->default_value(256), "of --random: the longest")(
       "seed", po::value<uint32_t>()->default_value(2023), "of --draw and --random")(
       "ids", po::value<std::string>()->default_value("input_ids"),
-      "of a folder of requests: the input that is as long as the request");
+      "of a folder of requests: the input that is as long as the request")(
+      "mask", po::value<std::string>()->default_value("attention_mask"),
+      "of padded batches in such a folder: the input that is 1 where a token is there");
   return flags;
 }
 
@@ -92,7 +124,8 @@ LengthFlags length_flags_of(const po::variables_map& flags) {
           .average = flags["avg_seq_len"].as<double>(),
           .longest = flags["max_seq_len"].as<int64_t>(),
           .seed = flags["seed"].as<uint32_t>(),
-          .ids = flags["ids"].as<std::string>()};
+          .ids = flags["ids"].as<std::string>(),
+          .mask = flags["mask"].as<std::string>()};
 }
 
 Expected<LengthSource> length_source(const LengthFlags& flags, const std::string& path,
@@ -105,9 +138,8 @@ Expected<LengthSource> length_source(const LengthFlags& flags, const std::string
   if (flags.random != 0) return random_source(flags);
   if (path.ends_with(".csv")) return histogram_source(flags, path);
   std::error_code ignored;
-  std::vector<int64_t> lengths = fs::is_directory(path, ignored)
-                                     ? TRY(folder_lengths(path, flags.ids))
-                                     : TRY(read_lengths(path));
+  std::vector<int64_t> lengths =
+      fs::is_directory(path, ignored) ? TRY(folder_lengths(path, flags)) : TRY(read_lengths(path));
   std::string what = fmt::format("{} of {}", human_count(std::ssize(lengths)), path);
   return LengthSource{std::move(what), std::move(lengths), {}};
 }

@@ -27,6 +27,7 @@ struct LengthFlags {
   int64_t longest = 0;           // --max_seq_len
   uint32_t seed = 0;             // --seed
   std::string ids;               // --ids
+  std::string mask;              // --mask
 };
 po::options_description length_flags();
 LengthFlags length_flags_of(const po::variables_map& flags);
@@ -38,7 +39,8 @@ Expected<LengthSource> length_source(const LengthFlags& flags, const std::string
 po::options_description rule_flags(const char* default_policy, const char* policies);
 Expected<PackRule> pack_rule(const po::variables_map& flags);
 
-// Names of the folders in a folder, sorted; at least one.
+// Names of the folders in a folder of requests, sorted; at least one. "" alone where the folder
+// holds arrays itself.
 Expected<std::vector<std::string>> request_folders(const std::string& folder);
 
 }  // namespace tessera::tools

@@ -6,11 +6,14 @@
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
+#include <iterator>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "packing/offline.h"
 #include "packing/plan.h"
 #include "serving/batch_runner.h"
+#include "serving/padded_rows.h"
 #include "tools/pack_flags.h"
 #include "tools/print.h"
 #include "tools/progress.h"
@@ -19,10 +22,9 @@
 
 namespace tessera::tools {
 namespace fs = std::filesystem;
-namespace {
 
 Status read_tokens(const std::string& path, const std::string& name, Request& request) {
-  constexpr int64_t kMostBytes = int64_t{64} << 20;  // of one request: no row has as many tokens
+  constexpr int64_t kMostBytes = int64_t{1} << 30;
   NpyArray array = widened(TRY(read_npy(path, kMostBytes)));
   if (array.descr == "|b1") array.descr = "|u1", array = widened(std::move(array));
   if (array.shape.empty() || (array.descr != "<i4" && array.descr != "<i8"))
@@ -44,6 +46,8 @@ Status read_tokens(const std::string& path, const std::string& name, Request& re
   }
   return {};
 }
+
+namespace {
 
 Expected<Request> read_request(const std::string& folder) {
   Request request;
@@ -70,11 +74,23 @@ std::map<std::string, NpyArray> answer_arrays(const Answer& answer, const Metada
   return arrays;
 }
 
-// Requests that are sound, and the names of their folders.
+// The requests of one folder.
+struct RequestFolder {
+  std::string name;
+  std::optional<BatchSize> batch;  // nothing: it is one request
+  size_t first = 0, count = 0;     // of the requests that run
+  std::vector<Answer> answers = {};
+  size_t answered = 0;
+  bool is_refused = false;
+};
+
+// What can run: the requests of all folders that are sound.
 struct Sound {
-  std::vector<std::string> names;
+  std::vector<RequestFolder> calls;
   std::vector<Request> requests;
   std::vector<int64_t> lengths;
+  std::vector<size_t> calls_of;  // by request
+  size_t given = 0, refused = 0;
 };
 
 // Tokens come by the names of their files, and are here by the inputs' that these stand for.
@@ -89,22 +105,129 @@ Expected<Request> by_input(Request request, const TensorFiles& files) {
   return named;
 }
 
+void report_refused(const std::string& name, const std::string& message) {
+  if (name.empty())
+    print_error("tessera: {}\n", message);
+  else
+    print_error("tessera: request '{}': {}\n", name, message);
+}
+
+std::string row_message(const RequestFolder& call, size_t row, const Error& error) {
+  return call.batch ? fmt::format("row {}: {}", row, error.message) : error.message;
+}
+
+// The requests of one folder, if all are sound; else what is wrong with each is reported.
+void add_call(const BatchRunner& runner, RequestFolder call, std::vector<Request> rows,
+              Sound& sound) {
+  std::vector<int64_t> lengths;
+  for (size_t row = 0; row < rows.size(); ++row) {
+    const Expected<int64_t> length = runner.check(rows[row]);
+    if (!length) report_refused(call.name, row_message(call, row, length.error()));
+    if (length) lengths.push_back(*length);
+  }
+  sound.given += rows.size();
+  if (lengths.size() < rows.size()) {
+    sound.refused += rows.size();
+    return;
+  }
+  call.first = sound.requests.size();
+  call.count = rows.size();
+  call.answers.resize(rows.size());
+  sound.requests.insert(sound.requests.end(), std::make_move_iterator(rows.begin()),
+                        std::make_move_iterator(rows.end()));
+  sound.lengths.insert(sound.lengths.end(), lengths.begin(), lengths.end());
+  sound.calls_of.resize(sound.requests.size(), sound.calls.size());
+  sound.calls.push_back(std::move(call));
+}
+
+Expected<std::vector<Request>> rows_of(Request request, const std::string& ids) {
+  if (padded_batch(ids, request)) return split_rows(request, ids);
+  std::vector<Request> one;
+  one.push_back(std::move(request));
+  return one;
+}
+
 Sound sound_of(const BatchRunner& runner, std::vector<NamedRequest> requests,
-               const TensorFiles& files) {
+               const Metadata& metadata) {
+  const TensorFiles files = input_files(metadata);
+  const std::string& ids = runner.contract().ids_input;
   Sound sound;
   for (auto& [name, read] : requests) {
     auto request = read ? by_input(read.take(), files) : std::move(read);
-    const auto length = request ? runner.check(*request) : Expected<int64_t>(request.error());
-    if (!length) {
-      print_error("tessera: request '{}': {}\n", name, length.error().message);
+    std::optional<BatchSize> batch;
+    if (request) batch = padded_batch(ids, *request);
+    auto rows =
+        request ? rows_of(request.take(), ids) : Expected<std::vector<Request>>(request.error());
+    if (rows) {
+      add_call(runner, {name, batch}, rows.take(), sound);
       continue;
     }
-    sound.names.push_back(name);
-    sound.requests.push_back(request.take());
-    sound.lengths.push_back(*length);
+    report_refused(name, rows.error().message);
+    ++sound.given;
+    ++sound.refused;
   }
   return sound;
 }
+
+std::map<std::string, NpyArray> joined_arrays(const RequestFolder& call,
+                                              const PackingContract& contract,
+                                              const Metadata& metadata) {
+  std::map<std::string, NpyArray> arrays;
+  for (const Anchor& anchor : metadata.anchors) {
+    if (anchor.kind != AnchorKind::Output) continue;
+    BatchOutput joined =
+        join_rows(output_of_request(contract, anchor), anchor, call.batch->width, call.answers);
+    arrays[anchor.name] = {npy_descr(anchor.dtype), joined.shape, std::move(joined.bytes)};
+  }
+  return arrays;
+}
+
+// Takes answers as they come, and writes those of a folder when it has them all.
+class AnswerFolders {
+ public:
+  AnswerFolders(Sound& sound, const PackingContract& contract, const Metadata& metadata,
+                std::string outputs, const WriteOutputs& write)
+      : sound_(sound),
+        contract_(contract),
+        metadata_(metadata),
+        files_(output_files(metadata)),
+        outputs_(std::move(outputs)),
+        write_(write) {}
+
+  Status take(size_t request, Answer answer) {
+    RequestFolder& call = sound_.calls[sound_.calls_of[request]];
+    const size_t row = request - call.first;
+    if (answer.refused) {
+      report_refused(call.name, row_message(call, row, *answer.refused));
+      if (!std::exchange(call.is_refused, true)) sound_.refused += call.count;
+    }
+    for (const NotFinite& found : answer.not_finite)
+      print_error("tessera: warning: {}{}\n", place(call, row), to_string(found));
+    call.answers[row] = std::move(answer);
+    if (++call.answered < call.count) return {};
+    if (!call.is_refused && !outputs_.empty())
+      TRY(write_(by_file(call.batch ? joined_arrays(call, contract_, metadata_)
+                                    : answer_arrays(call.answers[0], metadata_),
+                         files_),
+                 answer_folder(outputs_, call.name)));
+    call.answers.clear();
+    return {};
+  }
+
+ private:
+  static std::string place(const RequestFolder& call, size_t row) {
+    std::string text = call.name.empty() ? "" : "request '" + call.name + "': ";
+    if (call.batch) text += fmt::format("row {}: ", row);
+    return text;
+  }
+
+  Sound& sound_;
+  const PackingContract& contract_;
+  const Metadata& metadata_;
+  TensorFiles files_;
+  std::string outputs_;
+  const WriteOutputs& write_;
+};
 
 // A plan's batches, once it is shown to be one for these requests and this executable.
 Expected<std::vector<PackedBatch>> planned(const std::string& path, PackPlan plan,
@@ -137,48 +260,41 @@ Expected<std::vector<PackedBatch>> planned(const std::string& path, PackPlan pla
 Expected<std::vector<NamedRequest>> read_requests(const std::string& folder) {
   std::vector<NamedRequest> requests;
   for (const std::string& name : TRY(request_folders(folder)))
-    requests.push_back({name, read_request(folder + "/" + name)});
+    requests.push_back({name, read_request(answer_folder(folder, name))});
   return requests;
+}
+
+std::string answer_folder(const std::string& outputs, const std::string& name) {
+  return name.empty() ? outputs : outputs + "/" + name;
 }
 
 Status run_requests(ModelRunner& runner, std::vector<NamedRequest> requests,
                     const std::string& outputs, const RequestPacking& packing,
                     const WriteOutputs& write) {
   const Metadata& metadata = runner.executable().metadata;
-  const TensorFiles files = output_files(metadata);
-  const size_t given = requests.size();
   const std::unique_ptr<BatchRunner> batch_runner = TRY(BatchRunner::create(runner));
   const double start = now_seconds();
-  const Sound sound = sound_of(*batch_runner, std::move(requests), input_files(metadata));
+  Sound sound = sound_of(*batch_runner, std::move(requests), metadata);
   const PackingContract& contract = batch_runner->contract();
-  size_t refused = given - sound.names.size();
-  if (refused && packing.plan)
+  if (sound.refused && packing.plan)
     return Error{fmt::format("run: {} of {} requests were refused, and the plan needs them all",
-                             refused, given)};
+                             sound.refused, sound.given)};
   const std::vector<PackedBatch> batches =
       packing.plan ? TRY(planned(packing.plan_path, *packing.plan, contract, sound.lengths))
                    : TRY(pack_offline(contract, packing.rule, sound.lengths));
   Progress progress("run");
   std::vector<const Request*> pointers;
   for (const Request& request : sound.requests) pointers.push_back(&request);
+  AnswerFolders folders(sound, contract, metadata, outputs, write);
   for (size_t number = 0; number < batches.size(); ++number) {
     progress.step("batches", static_cast<int64_t>(number), std::ssize(batches));
-    const std::vector<Answer> answers = TRY(batch_runner->run(batches[number], pointers, number));
-    for (size_t i = 0; i < answers.size(); ++i) {
-      const std::string& name = sound.names[batches[number].placements[i].request];
-      if (answers[i].refused) {
-        print_error("tessera: request '{}': {}\n", name, answers[i].refused->message);
-        ++refused;
-        continue;
-      }
-      for (const NotFinite& found : answers[i].not_finite)
-        print_error("tessera: warning: request '{}': {}\n", name, to_string(found));
-      if (!outputs.empty())
-        TRY(write(by_file(answer_arrays(answers[i], metadata), files), outputs + "/" + name));
-    }
+    std::vector<Answer> answers = TRY(batch_runner->run(batches[number], pointers, number));
+    for (size_t i = 0; i < answers.size(); ++i)
+      TRY(folders.take(batches[number].placements[i].request, std::move(answers[i])));
   }
   const double host = now_seconds() - start;
   const double modelled = static_cast<double>(batches.size()) * metadata.cycles.seconds_per_batch;
+  const size_t given = sound.given, refused = sound.refused;
   if (packing.json)
     print_json(
         nlohmann::ordered_json{

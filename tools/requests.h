@@ -22,17 +22,24 @@ struct RequestPacking {
   bool json = false;             // the account of it
 };
 
-// By the names of their folders, in order. What is wrong with one is kept until it would run.
+// What one folder holds: a request, or a padded batch of them. What is wrong with it is kept until
+// it would run.
 struct NamedRequest {
-  std::string name;
+  std::string name;  // of the folder, "" of `folder` itself
   Expected<Request> request;
 };
-// Each subfolder is one request: a NAME.npy [length] or [length,…] per token input.
+// The whole numbers or bools of an .npy file, as tokens of `request`.
+Status read_tokens(const std::string& path, const std::string& name, Request& request);
+// Each subfolder is a request (a NAME.npy [length] or [length,…] per token input) or a padded batch
+// ([rows,length] or [rows,length,…]). A folder that holds arrays itself is the only one.
 Expected<std::vector<NamedRequest>> read_requests(const std::string& folder);
+// Where its answers go.
+std::string answer_folder(const std::string& outputs, const std::string& name);
 
-// Answers go to `outputs`/<request>/NAME.npy by `write`, "": nowhere. A request that is refused is
-// reported by its name and the others go on; the result is then an error that counts them. With a
-// plan nothing runs unless every request is sound and is the one that was planned for.
+// Answers go to answer_folder/NAME.npy by `write`, `outputs` "": nowhere; of a padded batch as
+// arrays of its shape, 0 where padding is. A request that is refused is reported by its name and
+// the others go on, but for those of its padded batch; the result is then an error that counts
+// them. With a plan nothing runs unless every request is sound and is the one that was planned for.
 Status run_requests(ModelRunner& runner, std::vector<NamedRequest> requests,
                     const std::string& outputs, const RequestPacking& packing,
                     const WriteOutputs& write);

@@ -39,8 +39,9 @@ po::options_description flags() {
       "in place of --inputs, seeded random values: NAME=D,D for each batch of an ONNX model; alone "
       "for one batch of an executable")(
       "requests", po::value<std::string>()->default_value(""),
-      "folder with one folder per request (a NAME.npy by token each); a packed executable "
-      "packs them, and --outputs gets one folder per request")(
+      "folder with one folder per request (a NAME.npy by token each) or per padded batch of them "
+      "(each [rows,length], with its mask), or with the arrays of one; a packed executable packs "
+      "them, and --outputs gets answers in the same folders")(
       "plan", po::value<std::string>()->default_value(""),
       "of --requests: the batches of this plan (tessera pack FOLDER -o PLAN), in place of "
       "--policy")(
@@ -271,7 +272,8 @@ Status run_packed(const po::variables_map& flags, const PopefFile& file,
   };
   if (!flags["sandbox"].as<bool>()) return work(write_outputs);
   std::vector<std::string> folders;
-  for (const NamedRequest& request : requests) folders.push_back(outputs + "/" + request.name);
+  for (const NamedRequest& request : requests)
+    folders.push_back(answer_folder(outputs, request.name));
   return run_in_sandbox(folders, machine.limits, write_outputs, work);
 }
 

@@ -135,7 +135,7 @@ class PackRunnerConfig(_Settings):
         object.__setattr__(self, "delimiters", delimiter_num)
 
     def enable_padding_remove_mode(self, mask_name: str, other_inputs: Any = ()) -> None:
-        """A request ends where the zeros of its mask begin."""
+        """A request is the tokens that its mask keeps."""
         self.mask_name = mask_name
         self.dynamic_group = other_inputs
         object.__setattr__(self, "strip_padding", True)

@@ -55,9 +55,9 @@ class PackedModel:
         )
 
     A row has a column for each token input that it brings, ``[length]``, ``input_ids`` at least;
-    others are made as ``PackRunner.submit`` makes them. Where it has the mask, its tokens end where
-    the zeros of the mask begin. The result has every other column as it was, and a column for each
-    output. A row has the same answer, to the bit, whatever rows are in its block.
+    others are made as ``PackRunner.submit`` makes them. Where it has the mask, its tokens are those
+    that the mask keeps, which must stand together. The result has every other column as it was, and
+    a column for each output. A row has the same answer, to the bit, whatever rows are in its block.
 
     ``columns``: the column of an input where it has another name. ``outputs``: those wanted,
     without it all. ``keep``: the columns that stay, without it all that are not inputs. ``policy``:
@@ -134,16 +134,17 @@ class PackedModel:
         return requests
 
     def _cut(self, request: Request) -> Request:
-        """Padding behind a row's tokens is not part of the request, and neither is a mask that
-        hides nothing else."""
+        """Padding before or behind a row's tokens is not part of the request, and neither is a mask
+        that hides nothing else."""
         mask = request.get(self._mask)
         if mask is None or mask.ndim != 1:
             return request
         sees = (mask == 0) if self._mask_hides else (mask != 0)
-        there = int(sees.sum())
-        if there == 0 or not sees[:there].all():
+        there = np.flatnonzero(sees)
+        if len(there) == 0 or there[-1] - there[0] + 1 != len(there):
             return request  # the executable says what is wrong with it
-        return {name: array[:there] for name, array in request.items() if name != self._mask}
+        own = slice(there[0], there[-1] + 1)
+        return {name: array[own] for name, array in request.items() if name != self._mask}
 
     def answer(
         self, block: Columns, order: Sequence[int] | None = None

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 
@@ -97,13 +97,32 @@ class ModelRunner(_Runner):
         self._inner.submit(inputs, outputs, future)
         return future
 
+    @overload
     def run_requests(
-        self, requests: Iterable[Arrays], *, policy: str = "first_fit"
-    ) -> list[dict[str, np.ndarray[Any, Any]]]:
+        self, requests: Arrays, *, policy: str = ..., strip_padding: bool = ...
+    ) -> dict[str, np.ndarray[Any, Any]]: ...
+    @overload
+    def run_requests(
+        self, requests: Iterable[Arrays], *, policy: str = ..., strip_padding: bool = ...
+    ) -> list[dict[str, np.ndarray[Any, Any]]]: ...
+    def run_requests(
+        self,
+        requests: Arrays | Iterable[Arrays],
+        *,
+        policy: str = "first_fit",
+        strip_padding: bool = False,
+    ) -> dict[str, np.ndarray[Any, Any]] | list[dict[str, np.ndarray[Any, Any]]]:
         """Requests that are all known: packs them, runs the batches, and gives the answers in the
-        order of the requests. A request and its answer are as ``PackRunner.submit`` has them. Any
-        policy of ``tessera.policies``. Nothing runs unless every request is sound."""
-        return _core.run_requests(self._inner, requests, policy)
+        order of the requests. A request, a padded batch and their answers are as
+        ``PackRunner.submit`` has them; one padded batch may be given without a list, and its answer
+        then comes without one. Any policy of ``tessera.policies``. Nothing runs unless every
+        request is sound.
+
+        ``strip_padding``: also of single requests, the mask says which tokens are there; without
+        it, a zero in their mask is refused."""
+        if isinstance(requests, Mapping):
+            return _core.run_requests(self._inner, [requests], policy, True, strip_padding)[0]
+        return _core.run_requests(self._inner, requests, policy, False, strip_padding)
 
     @property
     def load_seconds(self) -> float:
@@ -157,14 +176,21 @@ class PackRunner(_Runner):
         deadline: float | None = None,
         wait: float | None = None,
     ) -> Future:
-        """Takes one request and returns at once with a ``Future`` of its answer.
+        """Takes a request, or a padded batch of them, and returns at once with a ``Future`` of its
+        answer.
 
         ``request``: its token inputs by name, each ``[length]`` or ``[1, length]``, int32 or int64;
         what is left out is 0, the mask 1, positions 0, 1, 2 …. The arrays are copied.
 
+        A padded batch has arrays ``[rows, length]``, as ``tokenizer(texts, padding=True)`` gives
+        them. Each row is a request: the tokens that its mask keeps, with padding before or behind
+        them. Without a mask all are kept. Rows may ride in different batches; the answer comes when
+        all have theirs. If one is refused, the batch is, by the row's number.
+
         The answer: by output ``[length, …]``, or ``[…]`` where the model says one thing of a
-        request. ``outputs``: arrays to fill in place, which may be longer (the rest stays as it
-        is), of the output's dtype or the other float type.
+        request. Of a padded batch it is ``[rows, length, …]``, 0 where the padding is, or
+        ``[rows, …]``. ``outputs``: arrays to fill in place, which may be longer (the rest stays as
+        it is), of the output's dtype or the other float type.
 
         ``priority``: larger goes first. ``deadline``: seconds from now to the answer; refused while
         the time of a batch is not known, before the first has ended (``warm_up``). ``wait``: at

@@ -235,10 +235,29 @@ TEST(PackRunner, padding_is_stripped_by_the_mask) {
   request.tokens["attention_mask"] = {1, 1, 0, 1, 0, 0, 0, 0, 0, 0};
   EXPECT_EQ(refusal(*runner, request),
             "request: attention_mask has a 1 at 3, must be 1 for every token and 0 for the padding "
-            "behind them");
+            "before or behind them");
   request.tokens["attention_mask"].assign(10, 0);
   EXPECT_EQ(refusal(*runner, request),
             "request: input_ids has 0 tokens that the mask keeps, must be 1..8");
+}
+
+TEST(PackRunner, padding_before_the_tokens_is_stripped_too) {
+  const std::unique_ptr<PackRunner> runner =
+      create(PackingForm::B, patient(), {.strip_padding = true});
+  Request request = request_of({20000, 0, 4, 5, 6, 0});
+  request.tokens["attention_mask"] = {0, 0, 1, 1, 1, 0};
+  auto answer = runner->submit(request).take().answer;
+  runner->flush();
+  const Answer got = answer.get().take();
+  EXPECT_EQ(echo_in(got), echo_of({4, 5, 6}, 1));
+  EXPECT_EQ(got.first_token, 2u);
+  request.tokens["input_ids"][3] = 20000;
+  EXPECT_EQ(refusal(*runner, request),
+            "request: input_ids has value 20000 at 3, must be in 0..9999");
+  request.tokens["attention_mask"] = {0, 2, 1, 1, 1, 0};
+  EXPECT_EQ(refusal(*runner, request),
+            "request: attention_mask has a 2 at 1, must be 1 for every token and 0 for the padding "
+            "before or behind them");
 }
 
 TEST(PackRunner, positions_that_a_caller_gives_are_used) {
