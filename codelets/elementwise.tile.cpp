@@ -12,6 +12,7 @@
 #include "codelets/math.tile.h"
 #include "codelets/nest.tile.h"
 #include "codelets/pow.tile.h"
+#include "codelets/sincos.tile.h"
 
 using namespace tessera;
 

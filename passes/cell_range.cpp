@@ -153,6 +153,8 @@ CellRange range_of_elements(const Node& node, std::span<const CellRange> in) {
     case Op::Erf:
     case Op::ErfV2:
     case Op::Tanh: return {-1, 1, kind};
+    case Op::Sin:
+    case Op::Cos: return {-1, 1, kind == Kind::Finite ? Kind::Finite : Kind::Anything};
     case Op::Abs:
     case Op::Floor:
     case Op::Round:

@@ -11,6 +11,7 @@ namespace tessera {
 void Fp32Chooser::look_back_from(const Node* node) {
   ask_for_indices(node);
   ask_for_divisors(node);
+  ask_for_angles(node);
   ask_for_parts(node);
   ask_for_terms(node);
   keep_if_read_in_f32(node);
@@ -59,6 +60,19 @@ void Fp32Chooser::ask_for_divisor(const Node* node, const Node* in) {
   keep(node, Fp32Rule::Divisors, "divides, or takes a logarithm");
   keep(in, Fp32Rule::Divisors, fmt::format("%{} divides by it: {}", node->name, to_string(of)));
   if (made != FloatRole::Reduces) divides_.insert(in);
+}
+
+// f16 holds an angle of 100 to a thirtieth of a radian, and the position that it is made of to one
+// part in 2048.
+void Fp32Chooser::ask_for_angles(const Node* node) {
+  if (!node->is(Op::Sin) && !node->is(Op::Cos) && !turns_.contains(node)) return;
+  for (const Node* in : node->in) {
+    const bool is_made = role_of(in->op) != FloatRole::Heavy || in->is(Op::MatMul);
+    if (!in_f32(in) || splat(in) || !is_made) continue;
+    keep(node, Fp32Rule::Angles, "is a sine or cosine, or makes an angle");
+    keep(in, Fp32Rule::Angles, fmt::format("%{} is made of this angle", node->name));
+    turns_.insert(in);
+  }
 }
 
 // The operands of a sum in f32 stay in f32.

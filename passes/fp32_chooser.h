@@ -40,6 +40,7 @@ class Fp32Chooser {
   bool compares_given(const Node* node) const;
   void ask_for_divisors(const Node* node);
   void ask_for_divisor(const Node* node, const Node* in);
+  void ask_for_angles(const Node* node);
   void ask_for_parts(const Node* node);
   void ask_for_terms(const Node* node);
   void keep_if_read_in_f32(const Node* node);
@@ -67,6 +68,7 @@ class Fp32Chooser {
   std::unordered_set<const Node*> cancels_;     // its terms are asked for
   std::unordered_set<const Node*> to_index_;    // an index, or what is compared, is made of it
   std::unordered_set<const Node*> divides_;     // a divisor is made of its operands
+  std::unordered_set<const Node*> turns_;       // an angle is made of its operands
   std::set<std::string> found_;                 // of options.fp32_nodes
   std::unordered_set<const Node*> warned_;
   std::vector<std::string> warnings_;

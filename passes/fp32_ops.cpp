@@ -33,6 +33,8 @@ FloatRole role_of(Op op) {
     case Op::Erf:
     case Op::ErfV2:
     case Op::Tanh:
+    case Op::Sin:
+    case Op::Cos:
     case Op::Select:
     case Op::Gelu:
     case Op::Quantize:

@@ -38,7 +38,9 @@ ValueRange range_of(const ValueSite& at) {
     case Op::Round: return value_rules::whole(at, std::nearbyint);
     case Op::Erf:
     case Op::ErfV2:
-    case Op::Tanh: return between({-1, 1});
+    case Op::Tanh:
+    case Op::Sin:
+    case Op::Cos: return between({-1, 1});
     case Op::Select: return value_rules::hull(at.operand(1), at.operand(2));
     case Op::Cast: return value_rules::cast(at);
     case Op::Broadcast:

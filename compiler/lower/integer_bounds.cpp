@@ -48,7 +48,7 @@ class Bounder {
                  interval && !std::isnan(interval->low) && !std::isnan(interval->high)) {
         known_[node.get()] = *interval;
       } else if (node->is(Op::Softmax) || node->is(Op::Tanh) || node->is(Op::Erf) ||
-                 node->is(Op::ErfV2)) {
+                 node->is(Op::ErfV2) || node->is(Op::Sin) || node->is(Op::Cos)) {
         known_[node.get()] = {-1, 1};
       }
     }

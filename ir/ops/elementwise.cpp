@@ -103,6 +103,8 @@ ELEMENTWISE(Round, common_type, Floats, [](double a) { return std::nearbyint(a);
 ELEMENTWISE(Erf, common_type, Floats, [](double a) { return std::erf(a); })
 ELEMENTWISE(ErfV2, common_type, Floats, [](double a) { return std::erf(a); })
 ELEMENTWISE(Tanh, common_type, Floats, [](double a) { return std::tanh(a); })
+ELEMENTWISE(Sin, common_type, Floats, [](double a) { return std::sin(a); })
+ELEMENTWISE(Cos, common_type, Floats, [](double a) { return std::cos(a); })
 #undef ELEMENTWISE
 
 Expected<TensorType> Div::infer(const Node& node) { return common_type(node, Takes::Numbers); }

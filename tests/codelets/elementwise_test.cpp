@@ -121,6 +121,8 @@ TEST(Elementwise, functions_agree_with_doubles) {
   expect(Tape::Erf, [](double v) { return std::erf(v); });
   expect(Tape::ErfV2, [](double v) { return std::erf(v); });
   expect(Tape::Tanh, [](double v) { return std::tanh(v); });
+  expect(Tape::Sin, [](double v) { return std::sin(v); });
+  expect(Tape::Cos, [](double v) { return std::cos(v); });
   expect(Tape::GeluErf, [](double v) { return 0.5 * v * (1 + std::erf(v * std::sqrt(0.5))); });
   expect(Tape::GeluTanh, [](double v) {
     return 0.5 * v * (1 + std::tanh(std::sqrt(2 / M_PI) * (v + 0.044715 * v * v * v)));

@@ -33,6 +33,8 @@ constexpr Function kFunctions[] = {
     {"erf",       std::erf,  1.1},
     {"gelu_erf",  gelu_erf,  0  },
     {"gelu_tanh", gelu_tanh, 0  },
+    {"sin",       std::sin,  1.0},
+    {"cos",       std::cos,  1.0},
 };
 
 using Values = std::vector<std::vector<float>>;  // by function

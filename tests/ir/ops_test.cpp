@@ -71,6 +71,8 @@ TEST(Elementwise, functions_of_one_operand) {
               ElementsAre(0, 2, -2, 2, -1, 8388609));
   EXPECT_THAT(unary("erf", "f32", {0, 1}), near({0, 0.84270079}));
   EXPECT_THAT(unary("tanh", "f32", {0, 1, 100}), near({0, 0.76159416, 1}));
+  EXPECT_THAT(unary("sin", "f32", {0, 1, -2, kInf}), near({0, 0.84147098, -0.90929743, kNan}));
+  EXPECT_THAT(unary("cos", "f32", {0, 1, -2, kInf}), near({1, 0.54030231, -0.41614684, kNan}));
 }
 
 TEST(Elementwise, gelu_has_two_forms_that_differ_in_the_fourth_digit) {

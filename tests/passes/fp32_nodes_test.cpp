@@ -176,6 +176,20 @@ TEST(Fp32Nodes, an_epsilon_inside_a_logarithm_is_kept_with_what_it_is_added_to) 
               ElementsAre("p: divisors", "s: wide_values", "y: wide_values"));
 }
 
+// 511 times a frequency is 511 radians, of which f16 holds quarters; so the position is kept too.
+TEST(Fp32Nodes, an_angle_is_kept_back_to_the_position_that_makes_it) {
+  EXPECT_THAT(kept(R"(
+    %at = cast %p {to="f32"} : f32[8,1]
+    %w = constant {value=[[1,0.5]]} : f32[1,2]
+    %angle = matmul %at, %w : f32[8,2]
+    %s = sin %angle : f32[8,2]
+    %c = cos %angle : f32[8,2]
+    %y = add %s, %c : f32[8,2]
+    return %y)",
+                   "%p: i32[8,1]"),
+              ElementsAre("at: angles", "angle: angles", "s: angles", "c: angles"));
+}
+
 TEST(Fp32Nodes, a_small_number_as_a_factor_is_a_constant_that_f16_loses) {
   EXPECT_THAT(kept(R"(
     %c = constant {value=1e-6} : f32[4,100]

@@ -259,13 +259,11 @@ Status is_inf(Call& call) {
 
 namespace {
 
-// Angles are positions times frequencies, which the model's shapes settle.
-Status of_known(Call& call, double (*function)(double)) {
-  Node* angle = TRY(call.known(call.in(0)));
-  if (!angle)
-    return call.error("depends on the model's inputs, must be of what is known at import");
-  if (!is_float(angle->type.dtype))
-    return call.error("input is " + to_string(angle->type) + ", must be of floats");
+// Most angles are positions times frequencies, which the model's shapes settle: a table, that the
+// passes find as one of positions.
+Status of_angle(Call& call, Op op, double (*function)(double)) {
+  Node* angle = is_float(call.dtype(0)) ? TRY(call.known(call.in(0))) : nullptr;
+  if (!angle) return call.result(op, {call.in(0)});
   TRY(call.read_elements(elements(angle->type.shape)));
   Array values = to_array(angle->value);
   for (double& value : values.data) value = function(value);
@@ -276,10 +274,10 @@ Status of_known(Call& call, double (*function)(double)) {
 }  // namespace
 
 Status cosine(Call& call) {
-  return of_known(call, [](double x) { return std::cos(x); });
+  return of_angle(call, Op::Cos, [](double x) { return std::cos(x); });
 }
 Status sine(Call& call) {
-  return of_known(call, [](double x) { return std::sin(x); });
+  return of_angle(call, Op::Sin, [](double x) { return std::sin(x); });
 }
 
 // As in inference, where everything is kept.
