@@ -127,6 +127,8 @@ constexpr OnnxOp kOps[] = {
                                                                   kTakesNarrow, h::arg_extreme},
     {"",  "ArgMin",             1,  1, 1, "axis:int keepdims:int select_last_index:int",
                                                                   kTakesNarrow, h::arg_extreme},
+    {"",  "TopK",               1,  2, 2, "axis:int k:int largest:int sorted:int",
+                                                                  kTakesNarrow, h::top_k},
     {"",  "CumSum",             2,  2, 1, "exclusive:int reverse:int", kPlain,  h::cum_sum},
     {"",  "LogSoftmax",         1,  1, 1, "axis:int",             kPlain,       h::log_softmax},
     {"",  "ReduceL1",           1,  2, 1, kReduceAttrs,           kPlain,       h::reduce},
@@ -167,6 +169,7 @@ constexpr OnnxOp kOps[] = {
     {"",  "Upsample",           1,  2, 1, "mode:string scales:floats", kTakesNarrow, h::resize},
 
     // Products.
+    {"",  "DFT",                1,  3, 1, "axis:int inverse:int onesided:int", kPlain, h::dft},
     {"",  "Einsum",             1,  2, 1, "equation:string",      kPlain,       h::einsum},
     {"",  "Gemm",               2,  3, 1, kGemmAttrs,             kPlain,       h::gemm},
     {"",  "MatMul",             2,  2, 1, "",                     kPlain,       h::matmul},

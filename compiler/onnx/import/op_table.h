@@ -99,6 +99,8 @@ Status scatter_elements(Call& call);
 Status scatter_nd(Call& call);
 // ops_index.cpp
 Status arg_extreme(Call& call);
+Status top_k(Call& call);
+Status dft(Call& call);
 Status eye_like(Call& call);
 Status one_hot(Call& call);
 Status trilu(Call& call);

@@ -2,6 +2,8 @@
 // ONNX operations that make indices of values, or masks of indices: said by a counter along an axis
 // that the values are compared with.
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <numeric>
 
 #include "compiler/onnx/import/op_table.h"
@@ -61,6 +63,76 @@ Status arg_extreme(Call& call) {
         call.add(Op::Sub, {TRY(call.like(index, static_cast<double>(shape[axis] - 1))), index}));
   if (call.attr("keepdims", int64_t{1}) != 0) index = TRY(call.reshape(index, kept));
   call.bind(0, index, ::onnx::TensorProto::INT64);
+  return {};
+}
+
+namespace {
+
+// How many of the largest TopK is asked for: an operand since opset 10.
+Expected<int64_t> count_of_top(Call& call) {
+  if (call.opset < 10) return call.attr("k", int64_t{-1});
+  TRY(call.need({1}));
+  const std::vector<int64_t> k = TRY(call.constant_ints(1, "k"));
+  if (k.size() != 1) return call.error("k must be one number");
+  return k[0];
+}
+
+// What is left of the values along an axis, and the number of each, counted down to 0 at the last;
+// -1 for those that were taken.
+struct Remaining {
+  Node* values;
+  Node* numbers;
+};
+
+// Takes the largest, of equal ones the first. {its value, its number}, both of one along the axis.
+Expected<std::array<Node*, 2>> take_largest(Call& call, Remaining& left, int64_t axis) {
+  const Shape shape = left.values->type.shape;
+  Shape kept = shape;
+  kept[static_cast<size_t>(axis)] = 1;
+  const Call::Attrs along = with("axes", std::vector<int64_t>{axis});
+  Node* top = TRY(call.reshape(TRY(call.add(Op::ReduceMax, {left.values}, along)), kept));
+  Node* below = TRY(call.add(Op::Less, {left.values, TRY(call.broadcast(top, shape))}));
+  Node* none = TRY(call.like(left.numbers, -1));
+  Node* found = TRY(call.add(Op::Select, {below, none, left.numbers}));
+  Node* number = TRY(call.reshape(TRY(call.add(Op::ReduceMax, {found}, along)), kept));
+  Node* is_taken = TRY(call.add(Op::Equal, {left.numbers, TRY(call.broadcast(number, shape))}));
+  const bool whole = left.values->type.dtype == DType::I32;
+  Node* least = TRY(call.like(left.values, whole ? double{INT32_MIN} : -HUGE_VAL));
+  left.values = TRY(call.add(Op::Select, {is_taken, least, left.values}));
+  left.numbers = TRY(call.add(Op::Select, {is_taken, none, left.numbers}));
+  return std::array<Node*, 2>{top, number};
+}
+
+}  // namespace
+
+// The k largest (or smallest) along an axis, one after the other.
+Status top_k(Call& call) {
+  constexpr int64_t kMost = 64;
+  const int64_t axis = TRY(call.axis(call.attr("axis", int64_t{-1}), call.rank(0)));
+  const int64_t length = call.shape(0)[static_cast<size_t>(axis)];
+  const int64_t k = TRY(count_of_top(call));
+  if (k < 1 || k > std::min(length, kMost))
+    return call.error("k is " + std::to_string(k) + ", must be in 1.." +
+                      std::to_string(std::min(length, kMost)));
+  if (call.dtype(0) == DType::Bool)
+    return call.error("input is " + to_string(call.in(0)->type) + ", must be numbers");
+  const bool largest = call.attr("largest", int64_t{1}) != 0;
+  Node* x = largest ? call.in(0) : TRY(turned_over(call, call.in(0)));
+  Remaining left{x, TRY(counter(call, x->type.shape, static_cast<size_t>(axis), true))};
+  std::vector<Node*> values, numbers;
+  for (int64_t i = 0; i < k; ++i) {
+    const auto [value, number] = TRY(take_largest(call, left, axis));
+    values.push_back(value);
+    numbers.push_back(number);
+  }
+  const Call::Attrs along = with("axis", axis);
+  Node* value = TRY(call.add(Op::Concat, values, along));
+  if (!largest) value = TRY(turned_over(call, value));
+  Node* number = TRY(call.add(Op::Concat, numbers, along));
+  Node* last = TRY(call.like(number, static_cast<double>(length - 1)));
+  if (call.wants(0)) call.bind(0, value, call.value(0).onnx_type);
+  if (call.wants(1))
+    call.bind(1, TRY(call.add(Op::Sub, {last, number})), ::onnx::TensorProto::INT64);
   return {};
 }
 

@@ -4,6 +4,8 @@
 // by reason in a file of the build folder. The number that pass only grows.
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
 #include "ir/interpreter.h"
 #include "ir/verify.h"
 #include "tests/helpers/onnx_node_tests.h"
@@ -30,6 +32,15 @@ TEST(NodeTests, of_debian_pass_where_they_import) {
   const NodeTestCount count =
       run_node_tests(folder, on_reference, kTolerance, kReports / "node_tests_unsupported.txt");
   EXPECT_GE(count.passed, 592);
+}
+
+// Those that scripts/node_tests writes.
+TEST(NodeTests, of_the_newest_release_pass_where_they_import) {
+  const char* folder = std::getenv("TESSERA_NODE_TESTS");
+  if (!folder) GTEST_SKIP() << "no TESSERA_NODE_TESTS: scripts/node_tests writes such a folder";
+  const NodeTestCount count = run_node_tests(folder, on_reference, kTolerance,
+                                             kReports / "node_tests_newest_unsupported.txt");
+  EXPECT_GE(count.passed, 900);
 }
 
 TEST(NodeTests, of_older_opsets_pass_where_they_import) {
