@@ -143,16 +143,31 @@ void set_compiler_options(CompileOptions& options, const py::handle& value) {
     set_row(*value_of(find_compiler_option(text("compiler_options", key))), options, inner);
 }
 
+// One path, or a list of them.
+std::vector<std::string> folders_of(const py::handle& value) {
+  if (!PyList_Check(value.ptr()) && !PyTuple_Check(value.ptr()))
+    return {path_of(value, "trust_folder")};
+  std::vector<std::string> folders;
+  for (const py::handle& folder : py::iter(value))
+    folders.push_back(path_of(folder, "trust_folder"));
+  return folders;
+}
+
 bool set_compile_option(CompileOptions& options, const std::string& name, const py::handle& value) {
   const OptionRow* row = find_option(name);
   if (row) set_row(*row, options, value);
   if (name == "compiler_options") set_compiler_options(options, value);
-  if (name == "limits") options.limits = limits_of(value);
-  return row || name == "compiler_options" || name == "limits";
+  if (name == "limits") {
+    const std::vector<std::string> trusted = std::move(options.limits.trusted_folders);
+    options.limits = limits_of(value);
+    options.limits.trusted_folders = trusted;
+  }
+  if (name == "trust_folder") options.limits.trusted_folders = folders_of(value);
+  return row || name == "compiler_options" || name == "limits" || name == "trust_folder";
 }
 
 std::vector<std::string> compile_option_names() {
-  std::vector<std::string> names = {"compiler_options", "limits"};
+  std::vector<std::string> names = {"compiler_options", "limits", "trust_folder"};
   for (const OptionRow& row : option_rows()) names.emplace_back(row.name);
   return names;
 }

@@ -21,6 +21,9 @@ struct Limits {
 #define LIMIT(name, unit, value, help) int64_t name = value;
 #include "support/limits.def"
 #undef LIMIT
+  // Not a budget: folders in which a model's external data may lie, beside its own
+  // (compiler/onnx/contained_file.h).
+  std::vector<std::string> trusted_folders = {};
 };
 
 enum class LimitUnit : uint8_t { Seconds, Bytes, Count };

@@ -77,6 +77,9 @@ po::options_description compile_flags() {
     if (!row.compiler.empty()) names += (names.empty() ? "" : ", ") + std::string(row.compiler);
   flags.add_options()(kCompilerOptions, po::value<Words>()->multitoken()->composing(),
                       ("NAME=VALUE …, by PopRT's names: " + names).c_str());
+  flags.add_options()("trust_folder", po::value<Words>()->multitoken()->composing(),
+                      "folders in which a model's external data may lie where links lead there; "
+                      "its own, and in a Hugging Face cache the blobs, are trusted");
   return flags;
 }
 
@@ -85,6 +88,8 @@ Expected<CompileOptions> compile_options(const po::variables_map& flags) {
   const Status good = set_options(flags, options);
   if (!good) return Error{"--" + good.error().message, good.error().kind};
   options.limits = TRY(limits_of(flags));
+  if (flags.count("trust_folder"))
+    options.limits.trusted_folders = flags["trust_folder"].as<Words>();
   return options;
 }
 

@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "compiler/onnx/external_data.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
+#include <algorithm>
 #include <charconv>
-#include <cstring>
 #include <filesystem>
 #include <optional>
-#include <vector>
+#include <utility>
 
+#include "compiler/onnx/contained_file.h"
 #include "compiler/onnx/model_file.h"
 #include "support/descriptor.h"
 
@@ -22,20 +18,18 @@ std::string called(const std::string& location) {
   return "external data '" + printable(location) + "'";
 }
 
-// "a/b.bin" as its parts; nothing if it could lead out of the folder.
-std::optional<std::vector<std::string>> plain_path(const std::string& location) {
-  if (location.find('\0') != std::string::npos) return std::nullopt;
-  std::vector<std::string> parts;
-  size_t begin = 0;
-  while (begin <= location.size()) {
+// Whether a location is as "a/b.bin", which cannot lead out of a folder but by links.
+bool is_plain(const std::string& location) {
+  if (location.find('\0') != std::string::npos) return false;
+  bool names_something = false;
+  for (size_t begin = 0; begin <= location.size();) {
     const size_t end = std::min(location.find('/', begin), location.size());
     const std::string part = location.substr(begin, end - begin);
-    if (part.empty() || part == "..") return std::nullopt;
-    if (part != ".") parts.push_back(part);
+    if (part.empty() || part == "..") return false;
+    names_something |= part != ".";
     begin = end + 1;
   }
-  if (parts.empty()) return std::nullopt;
-  return parts;
+  return names_something;
 }
 
 // A number of bytes as the format writes it: decimal digits.
@@ -49,33 +43,17 @@ Expected<size_t> parse_bytes(const std::string& key, const std::string& text) {
 
 }  // namespace
 
-ExternalData::ExternalData(const std::string& model_path)
-    : folder_(std::filesystem::path(model_path).parent_path()) {
+ExternalData::ExternalData(const std::string& model_path, std::vector<std::string> trusted)
+    : folder_(std::filesystem::path(model_path).parent_path()), trusted_(std::move(trusted)) {
   if (folder_.empty()) folder_ = ".";
 }
 
 Expected<std::shared_ptr<const MappedFile>> ExternalData::open(const std::string& location) {
-  const auto parts = plain_path(location);
-  if (!parts)
+  if (!is_plain(location))
     return Error{called(location) + ": leads out of the model's folder, must be a path below it",
                  ErrorKind::BadFile};
-  Descriptor at(::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  for (size_t i = 0; i < parts->size() && at.is_open(); ++i) {
-    const bool last = i + 1 == parts->size();
-    const int kind = last ? O_NONBLOCK : O_DIRECTORY;
-    at.reset(::openat(at.get(), (*parts)[i].c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | kind));
-  }
-  if (!at.is_open() && (errno == ELOOP || errno == ENOTDIR))
-    return Error{called(location) + ": is reached through a link, must be a plain file",
-                 ErrorKind::BadFile};
-  if (!at.is_open()) return Error{called(location) + ": cannot open: " + std::strerror(errno)};
-
-  struct stat status;
-  if (::fstat(at.get(), &status) == 0 && S_ISREG(status.st_mode) && status.st_nlink > 1)
-    return Error{called(location) + ": has " + std::to_string(status.st_nlink) +
-                     " names (hard links), must have one, below the model's folder",
-                 ErrorKind::BadFile};
-  return MappedFile::map(at.get(), called(location));
+  const Descriptor file = TRY(open_contained(folder_, location, trusted_, called(location)));
+  return MappedFile::map(file.get(), called(location));
 }
 
 Expected<ExternalData::Region> ExternalData::region(const ::onnx::TensorProto& tensor) {

@@ -2,14 +2,15 @@
 // External data: a tensor's bytes in a file beside the model.
 //
 // The model names that file, and the model is not trusted: so only a plain path below the model's
-// own folder is opened, one folder at a time and through no link of any kind, and the region must
-// lie within the file.
+// own folder is opened, what it leads to must lie in that folder or in one that is trusted
+// (contained_file.h), and the region must lie within the file.
 #pragma once
 
 #include <map>
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "onnx.pb.h"
 #include "support/expected.h"
@@ -20,7 +21,8 @@ namespace tessera {
 
 class ExternalData {
  public:
-  explicit ExternalData(const std::string& model_path);
+  // `trusted`: folders that links may lead to, beside the model's own and its cache's.
+  ExternalData(const std::string& model_path, std::vector<std::string> trusted);
 
   struct Region {
     std::shared_ptr<const MappedFile> file;
@@ -36,6 +38,7 @@ class ExternalData {
   Expected<std::shared_ptr<const MappedFile>> open(const std::string& location);
 
   std::string folder_;
+  std::vector<std::string> trusted_;
   std::map<std::string, std::shared_ptr<const MappedFile>> files_;
 };
 

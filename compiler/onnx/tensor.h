@@ -38,7 +38,7 @@ class TensorReader {
   // memory limit, apart from the size of the files.
   TensorReader(const std::string& model_path, std::shared_ptr<const void> owner,
                const Limits& limits)
-      : owner_(std::move(owner)), external_(model_path), limits_(limits) {}
+      : owner_(std::move(owner)), external_(model_path, limits.trusted_folders), limits_(limits) {}
 
   // Errors say `tensor 'NAME': …`. `proto` must belong to the owner.
   Expected<ReadTensor> read(const ::onnx::TensorProto& proto);

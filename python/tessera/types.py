@@ -220,6 +220,9 @@ class CompileOptions(TypedDict, total=False):
     compiler_options: Mapping[str, bool | int | float | str]
     #: What the compile may cost; of a session, each load and each run too.
     limits: Limits
+    #: Folders in which a model's external data may lie where links lead there; its own, and in a
+    #: Hugging Face cache the blobs, are trusted.
+    trust_folder: Path | Sequence[Path]
 
 
 class RunnerOptions(TypedDict, total=False):

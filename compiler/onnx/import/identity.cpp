@@ -126,7 +126,7 @@ Expected<std::shared_ptr<const ModelIdentity>> ModelIdentity::of(const std::stri
   const std::string folder = path.substr(0, path.find_last_of('/') + 1);
   for (const std::string& name : external_files(graph))
     impl.files.push_back(Stamp::of(folder + name));
-  ExternalData external(path);
+  ExternalData external(path, limits.trusted_folders);
   Expected<std::string> weights = weights_digest(graph, external);
   if (!weights.ok()) return Error{path + ": " + weights.error().message, weights.error().kind};
   impl.weights = weights.take();

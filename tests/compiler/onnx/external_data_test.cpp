@@ -46,7 +46,9 @@ class ExternalData : public ::testing::Test {
       entry->set_key(key);
       entry->set_value(value);
     }
-    return import_onnx(m.save(folder_, "model/m.onnx"), {});
+    Limits limits;
+    limits.trusted_folders = trusted_;
+    return import_onnx(m.save(folder_, model_), {}, limits);
   }
 
   std::string refusal(const std::string& location, const std::string& offset = "8",
@@ -56,6 +58,8 @@ class ExternalData : public ::testing::Test {
   }
 
   TempFolder folder_;
+  std::string model_ = "model/m.onnx";
+  std::vector<std::string> trusted_;
 };
 
 TEST_F(ExternalData, is_read_from_its_region) {
@@ -80,13 +84,76 @@ TEST_F(ExternalData, outside_the_folder_is_refused) {
     EXPECT_THAT(refusal(location), HasSubstr("leads out of the model's folder")) << location;
 }
 
-TEST_F(ExternalData, links_are_refused) {
+constexpr const char* kOut = "is a link out of the model's folder";
+
+TEST_F(ExternalData, links_out_of_the_folder_are_refused) {
   fs::create_symlink("../secret.bin", folder_ / "model/soft.bin");
+  fs::create_symlink(fs::absolute(folder_ / "secret.bin"), folder_ / "model/absolute.bin");
+  fs::create_symlink("soft.bin", folder_ / "model/data/again.bin");
+  fs::create_symlink("../soft.bin", folder_ / "model/data/twice.bin");
   fs::create_directory_symlink("..", folder_ / "model/up");
   fs::create_hard_link(folder_ / "secret.bin", folder_ / "model/hard.bin");
-  EXPECT_THAT(refusal("soft.bin"), HasSubstr("is reached through a link"));
-  EXPECT_THAT(refusal("up/secret.bin"), HasSubstr("is reached through a link"));
-  EXPECT_THAT(refusal("hard.bin"), HasSubstr("has 2 names (hard links)"));
+  for (const char* name : {"soft.bin", "absolute.bin", "data/twice.bin", "up/secret.bin"})
+    EXPECT_THAT(refusal(name), HasSubstr(kOut)) << name;
+  EXPECT_THAT(refusal("data/again.bin"), HasSubstr("cannot open"));
+  EXPECT_THAT(refusal("hard.bin"),
+              HasSubstr("has 2 names (hard links), 1 of them in the model's folder"));
+}
+
+TEST_F(ExternalData, links_within_the_folder_are_followed) {
+  fs::create_symlink("data/w.bin", folder_ / "model/soft.bin");
+  fs::create_symlink(fs::absolute(folder_ / "model/data"), folder_ / "model/other");
+  fs::create_symlink("../model/soft.bin", folder_ / "model/around.bin");
+  for (const char* name : {"soft.bin", "other/w.bin", "around.bin"})
+    EXPECT_EQ(refusal(name), "taken") << name;
+  fs::create_hard_link(folder_ / "model/data/w.bin", folder_ / "model/hard.bin");
+  EXPECT_EQ(refusal("hard.bin"), "taken");
+  EXPECT_EQ(refusal("soft.bin"), "taken");
+  fs::create_hard_link(folder_ / "model/data/w.bin", folder_ / "elsewhere.bin");
+  EXPECT_THAT(refusal("hard.bin"),
+              HasSubstr("has 3 names (hard links), 2 of them in the model's folder"));
+}
+
+TEST_F(ExternalData, links_that_lead_nowhere_are_refused) {
+  fs::create_symlink("ring.bin", folder_ / "model/ring.bin");
+  fs::create_symlink("none.bin", folder_ / "model/broken.bin");
+  fs::create_symlink("data/..", folder_ / "model/back");
+  EXPECT_THAT(refusal("ring.bin"), HasSubstr("cannot open: Too many levels"));
+  EXPECT_THAT(refusal("broken.bin"), HasSubstr("cannot open: No such file"));
+  EXPECT_THAT(refusal("back"), HasSubstr("cannot open: Is a directory"));
+  EXPECT_EQ(refusal("back/data/w.bin"), "taken");
+}
+
+TEST_F(ExternalData, folders_that_the_user_names_are_trusted) {
+  fs::create_directories(folder_ / "store/deep");
+  write("store/deep/w.bin");
+  fs::create_symlink("../store/deep/w.bin", folder_ / "model/soft.bin");
+  fs::create_symlink("../secret.bin", folder_ / "model/secret.bin");
+  fs::create_hard_link(folder_ / "store/deep/w.bin", folder_ / "model/hard.bin");
+  EXPECT_THAT(refusal("soft.bin"), HasSubstr(kOut));
+  trusted_ = {folder_ / "nowhere", folder_ / "store"};
+  EXPECT_EQ(refusal("soft.bin"), "taken");
+  EXPECT_EQ(refusal("hard.bin"), "taken");
+  EXPECT_THAT(refusal("secret.bin"), HasSubstr(kOut));
+  EXPECT_THAT(refusal("../store/deep/w.bin"), HasSubstr("leads out of the model's folder"));
+}
+
+// As snapshot_download lays it out.
+TEST_F(ExternalData, a_hugging_face_cache_is_read_as_it_is) {
+  fs::create_directories(folder_ / "hub/blobs");
+  fs::create_directories(folder_ / "hub/snapshots/abc/onnx");
+  write("hub/blobs/2222");
+  write("hub/other");
+  model_ = "hub/snapshots/abc/onnx/model.onnx";
+  const fs::path folder = folder_ / "hub/snapshots/abc/onnx";
+  fs::create_symlink("../../../blobs/2222", folder / "model.onnx_data");
+  fs::create_symlink("../../../other", folder / "other");
+  EXPECT_EQ(refusal("model.onnx_data"), "taken");
+  EXPECT_THAT(refusal("other"), HasSubstr(kOut));
+  // A link in the place of the blobs is not the cache's.
+  fs::rename(folder_ / "hub/blobs", folder_ / "hub/elsewhere");
+  fs::create_directory_symlink("elsewhere", folder_ / "hub/blobs");
+  EXPECT_THAT(refusal("model.onnx_data"), HasSubstr(kOut));
 }
 
 TEST_F(ExternalData, what_is_no_file_is_refused) {
