@@ -45,7 +45,9 @@ struct Weight {
 class Quantizer {
  public:
   Quantizer(const ModelFile& file, const Limits& limits)
-      : file_(file), reader_(file.path, file.model, limits), external_(file.path, limits.trusted_folders) {
+      : file_(file),
+        reader_(file.path, file.model, limits),
+        external_(file.path, limits.trusted_folders) {
     for (const TensorProto& tensor : file.model->graph().initializer())
       initializers_[tensor.name()] = &tensor;
   }
