@@ -11,6 +11,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "check/samples.h"
+#include "check/scratch_folder.h"
 #include "compiler/onnx/import/import.h"
 #include "ir/interpreter.h"
 #include "support/npy.h"
@@ -51,25 +53,6 @@ class Interpreter final : public Reference {
   const Limits limits_;
   std::optional<ImportedModel> model_;
   InputShapes shapes_;
-};
-
-// A folder of this process alone, removed with it.
-class ScratchFolder {
- public:
-  ScratchFolder() {
-    const char* place = std::getenv("TMPDIR");
-    std::string name = std::string(place && *place ? place : "/tmp") + "/tessera.check.XXXXXX";
-    if (mkdtemp(name.data())) path_ = name;
-  }
-  ~ScratchFolder() {
-    std::error_code ignored;
-    if (!path_.empty()) fs::remove_all(path_, ignored);
-  }
-  ScratchFolder(const ScratchFolder&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
 };
 
 // Reads FOLDER/I/inK.npy, under the names of FOLDER/names.bin, and writes FOLDER/I/outK.npy in the
@@ -116,33 +99,6 @@ Expected<NpyArray> npy_of(const Array& array, const std::string& dtype) {
                ", which is not handed to ONNX Runtime; the interpreter can be the reference"};
 }
 
-Expected<Array> array_of(const NpyArray& npy) {
-  Array array;
-  array.type.shape = npy.shape;
-  const auto read = [&]<class T>(T, DType dtype) {
-    array.type.dtype = dtype;
-    for (size_t i = 0; i + sizeof(T) <= npy.bytes.size(); i += sizeof(T)) {
-      T value;
-      std::memcpy(&value, npy.bytes.data() + i, sizeof value);
-      array.data.push_back(static_cast<double>(value));
-    }
-  };
-  if (npy.descr == "<f4")
-    read(float(), DType::F32);
-  else if (npy.descr == "<i8")
-    read(int64_t(), DType::I32);
-  else if (npy.descr == "<i4")
-    read(int32_t(), DType::I32);
-  else if (npy.descr == "|b1")
-    read(uint8_t(), DType::Bool);
-  else if (npy.descr == "<f2")
-    return to_array(Tensor::copy({DType::F16, npy.shape}, npy.bytes));
-  else
-    return Error{"ONNX Runtime gives an output of '" + visible(npy.descr) +
-                 "', must be float, half, int or bool"};
-  return array;
-}
-
 class OnnxRuntime final : public Reference {
  public:
   OnnxRuntime(std::string path, std::string python, std::map<std::string, std::string> dtypes)
@@ -163,7 +119,8 @@ class OnnxRuntime final : public Reference {
       Arrays& outputs = all.emplace_back();
       for (size_t k = 0; k < names.outputs.size(); ++k)
         outputs[names.outputs[k]] =
-            TRY(array_of(TRY(read_npy(fmt::format("{}/{}/out{}.npy", folder.path(), i, k)))));
+            TRY(array_of(TRY(read_npy(fmt::format("{}/{}/out{}.npy", folder.path(), i, k))),
+                         "ONNX Runtime's output " + names.outputs[k]));
     }
     return all;
   }

@@ -12,6 +12,7 @@ void bind_executable(pybind11::module_& module);
 void bind_model_runner(pybind11::module_& module);
 void bind_pack_runner(pybind11::module_& module);
 void bind_packing(pybind11::module_& module);
+void bind_quantization(pybind11::module_& module);
 void bind_report(pybind11::module_& module);
 void bind_session(pybind11::module_& module);
 void bind_verification(pybind11::module_& module);

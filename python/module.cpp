@@ -14,6 +14,7 @@ PYBIND11_MODULE(_core, module) {
   bind_model_runner(module);
   bind_pack_runner(module);
   bind_packing(module);
+  bind_quantization(module);
   bind_report(module);
   bind_session(module);
   bind_verification(module);

@@ -186,7 +186,13 @@ NpyArray widened(NpyArray array) {
 
 Expected<NpyArray> read_npy(const std::string& path, int64_t most) {
   const auto file = TRY(MappedFile::open(path));
-  std::span<const std::byte> data = file->bytes();
+  NpyArray array = TRY(parse_npy(file->bytes(), path, most));
+  TRY(file->check());
+  return array;
+}
+
+Expected<NpyArray> parse_npy(std::span<const std::byte> data, const std::string& path,
+                             int64_t most) {
   const std::string_view text = TRY(take_header(data, path));
   std::optional<Header> header = HeaderScanner(text).scan();
   if (!header)
@@ -208,7 +214,6 @@ Expected<NpyArray> read_npy(const std::string& path, int64_t most) {
       header->descr, header->shape, {data.begin(), data.end()}
   };
   if (header->fortran_order) array.bytes = in_c_order(array.shape, data, size);
-  TRY(file->check());
   return array;
 }
 

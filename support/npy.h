@@ -3,6 +3,7 @@
 // as we write them in C order.
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,9 @@ struct NpyArray {
 // Refuses data of more than `most` bytes before it takes memory for them.
 inline constexpr int64_t kMostArrayBytes = int64_t{16} << 30;
 Expected<NpyArray> read_npy(const std::string& path, int64_t most = kMostArrayBytes);
+// The content of such a file; `path` is for messages.
+Expected<NpyArray> parse_npy(std::span<const std::byte> content, const std::string& path,
+                             int64_t most = kMostArrayBytes);
 // Whole numbers of one or two bytes as "<i4"; any other array as it is.
 NpyArray widened(NpyArray array);
 Status write_npy(const std::string& path, const NpyArray& array);  // atomic

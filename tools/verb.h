@@ -38,6 +38,7 @@ Verb inspect_verb();
 Verb recompiles_verb();
 Verb report_verb();
 Verb convert_verb();
+Verb quantize_verb();
 Verb make_model_verb();
 Verb pack_verb();
 Verb requests_verb();

@@ -5,11 +5,11 @@
 namespace tessera::tools {
 
 std::vector<Verb> all_verbs() {
-  return {check_verb(),      compile_verb(), run_verb(),     bench_verb(),      inspect_verb(),
-          recompiles_verb(), report_verb(),  convert_verb(), make_model_verb(), requests_verb(),
-          pack_verb(),       sweep_verb(),   text_verb(),    serve_verb(),      trace_verb(),
-          verify_verb(),     sign_verb(),    keygen_verb(),  completion_verb(), doctor_verb(),
-          version_verb()};
+  return {check_verb(),      compile_verb(), run_verb(),     bench_verb(),    inspect_verb(),
+          recompiles_verb(), report_verb(),  convert_verb(), quantize_verb(), make_model_verb(),
+          requests_verb(),   pack_verb(),    sweep_verb(),   text_verb(),     serve_verb(),
+          trace_verb(),      verify_verb(),  sign_verb(),    keygen_verb(),   completion_verb(),
+          doctor_verb(),     version_verb()};
 }
 
 po::options_description all_flags(const Verb& verb) {

@@ -26,6 +26,7 @@ from tessera.compiler import (
     make_model,
     model_inputs,
     passes,
+    quantize,
     verify,
 )
 from tessera.errors import (
@@ -114,6 +115,7 @@ __all__ = [
     "pack",
     "passes",
     "policies",
+    "quantize",
     "recompiles",
     "report",
     "sweep",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tessera import _core
 from tessera.errors import UsageError
-from tessera.types import Limits, Model, ModelInput, Pass, Path, Verification
+from tessera.types import Arrays, Limits, Model, ModelInput, Pass, Path, Verification
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -30,6 +30,7 @@ __all__ = [
     "make_model",
     "model_inputs",
     "passes",
+    "quantize",
     "verify",
 ]
 
@@ -124,6 +125,56 @@ def check(
     settings = (reference, sys.executable, random_requests, seed, tolerance, by_layer, threads)
     with as_file(model, "model.onnx") as path:
         told: dict[str, Any] = json.loads(_core.check(path, own, settings, dict(options)))
+    return told
+
+
+def quantize(
+    model: Model,
+    output: Path,
+    *,
+    scales: str = "token",
+    calibration: Iterable[Arrays] = (),
+    random_requests: int = 8,
+    seed: int = 1,
+    skip_op_names: Iterable[str] = (),
+    skip_most_sensitive: int = 0,
+    max_error: float | None = None,
+    input_shape: Mapping[str, Sequence[int]] | None = None,
+    threads: int = 0,
+    limits: Limits | None = None,
+) -> dict[str, Any]:
+    """Writes an ONNX model whose matmuls by weights multiply 8-bit integers, and measures it beside
+    the model of floats: the JSON of ``tessera quantize --json``.
+
+    ``scales``: ``"token"`` (each token has its own, found while the model runs), ``"tensor"`` (each
+    value has one, found while it runs) or ``"static"`` (each value has one, fixed by
+    ``calibration``). ``calibration`` holds what the model will be given, each a request (arrays
+    ``[length]`` by token input) or rows as the model takes them; without it numbers are drawn at
+    random. ``skip_op_names`` are matmuls that stay in floats, by node or by what they make;
+    ``skip_most_sensitive`` are so many more, and ``max_error`` as many as it takes until the error
+    of every output is at most this. ``input_shape`` is that of the batches that are run.
+
+    Of the result, ``outputs`` and ``matmuls`` have the errors, ``error`` being the length of the
+    difference over that of the right answer; ``warnings`` are for people. Raises ``UsageError``,
+    ``BadFileError``, ``RefusedError``, and ``Error`` where a sample does not fit or ``max_error``
+    cannot be kept: then nothing is written."""
+    samples = [(str(i), arrays) for i, arrays in enumerate(calibration)]
+    settings = (
+        scales,
+        random_requests,
+        seed,
+        list(skip_op_names),
+        skip_most_sensitive,
+        max_error,
+        threads,
+    )
+    options: dict[str, Any] = {}
+    if input_shape is not None:
+        options["input_shape"] = input_shape
+    if limits is not None:
+        options["limits"] = limits
+    with as_file(model, "model.onnx") as path:
+        told: dict[str, Any] = json.loads(_core.quantize(path, output, samples, settings, options))
     return told
 
 

@@ -82,6 +82,10 @@ TEST_F(Terminal, every_verb_prints_plain_text) {
   compiled(model, "turned.popef", {"--input_shape", ids + "=4,16", "--json"});
   compiled(model, "turned_b.popef",
            {"--input_shape", ids + "=4,16", "--passes", "insert_attention_mask"});
+  plain({"quantize", model, "-o", path("q.onnx")});
+  plain({"quantize", model, "-o", path("q.onnx"), "--skip_op_names", kEscape});
+  plain({"quantize", controls, "-o", path("q.onnx"), "--json"});
+  plain({"quantize", model, "-o", path("q.onnx"), "--calibration", path(kEscape)});
   plain({"convert", "-i", model, "-o", path("t.onnx"), "--input_shape", ids + "=4,16"});
   for (const std::string& one : {model, controls}) {
     plain({"check", one, "--by_layer"});

@@ -21,9 +21,10 @@ using Json = nlohmann::json;
 TEST(Help, every_verb_teaches_with_an_example) {
   const Result overview = tessera({"--help"});
   EXPECT_EQ(overview.exit_code, 0);
-  for (const char* verb : {"check", "compile", "run", "bench", "inspect", "recompiles", "convert",
-                           "make-model", "pack", "sweep", "text", "serve", "trace", "verify",
-                           "sign", "keygen", "completion", "doctor", "version"}) {
+  for (const char* verb :
+       {"check",    "compile",    "run",    "bench",      "inspect", "recompiles", "convert",
+        "quantize", "make-model", "pack",   "sweep",      "text",    "serve",      "trace",
+        "verify",   "sign",       "keygen", "completion", "doctor",  "version"}) {
     EXPECT_THAT(overview.out, HasSubstr(verb));
     const Result help = tessera({verb, "--help"});
     EXPECT_EQ(help.exit_code, 0);
@@ -152,6 +153,49 @@ TEST(Inspect, tells_what_the_file_holds) {
   const Json json = Json::parse(tessera({"inspect", packed_executable(), "--json"}).out);
   EXPECT_EQ(json["packing"]["max_valid_num"], 12);
   EXPECT_GT(json["supersteps"].size(), 10u);
+}
+
+TEST(Quantize, writes_a_model_of_bytes_and_says_how_far_it_is) {
+  write_ints(path("cal/one/input_ids.npy"), {5, 6, 7, 8, 9}, {5});
+  write_ints(path("cal/two/input_ids.npy"), {5, 6}, {2});
+  const Result text = tessera({"quantize", tiny_model(), "-o", path("int8.onnx"), "--scales",
+                               "static", "--calibration", path("cal")});
+  EXPECT_EQ(text.exit_code, 0) << text.err;
+  EXPECT_EQ(text.err, "");
+  for (const char* word : {"matmuls by weights in bytes, static scales", "2 samples, in 1 batches",
+                           "start_logits", "cosine", "all before them in bytes too"})
+    EXPECT_THAT(text.out, HasSubstr(word));
+  EXPECT_EQ(tessera({"compile", path("int8.onnx"), "--input_shape", "input_ids=4,16", "--target",
+                     "test", "-o", path("int8.popef")})
+                .exit_code,
+            0);
+  const Json json = Json::parse(tessera({"quantize", tiny_model(), "-o", path("int8.onnx"),
+                                         "--skip_most_sensitive", "1", "--json"})
+                                    .out);
+  EXPECT_EQ(json["quantized"], json["matmuls"].size() - 1);
+  EXPECT_GT(json["worst_error"], 0);
+}
+
+TEST(Quantize, warns_of_random_numbers_and_refuses_what_it_cannot_keep) {
+  const std::string to = path("none.onnx");
+  EXPECT_THAT(tessera({"quantize", tiny_model(), "-o", path("r.onnx"), "--scales", "static"}).err,
+              HasSubstr("warning: no calibration set"));
+  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+           {"--scales", "row"},
+           {"--max_error", "0"},
+           {"--max_error", "1", "--skip_most_sensitive", "1"},
+           {"--skip_op_names", "nobody"}
+  }) {
+    std::vector<std::string> all = {"quantize", tiny_model(), "-o", to};
+    all.insert(all.end(), words.begin(), words.end());
+    EXPECT_EQ(tessera(all).exit_code, 2) << words[0];
+  }
+  EXPECT_EQ(tessera({"quantize", tiny_model()}).exit_code, 2);
+  EXPECT_EQ(tessera({"quantize", tiny_model(), "-o", to, "--max_error", "1e-9"}).exit_code, 1);
+  EXPECT_EQ(
+      tessera({"quantize", tiny_model(), "-o", to, "--calibration", path("nobody.npz")}).exit_code,
+      5);
+  EXPECT_FALSE(exists(to));
 }
 
 TEST(Convert, writes_a_model_that_compiles_again) {

@@ -295,8 +295,8 @@ class Quantizer {
       add_node("MatMulInteger", factors, {y + "_sum"});
       set_attribute(add_node("Cast", {y + "_sum"}, {y + "_float"}), "to",
                     int64_t{TensorProto::FLOAT});
-      add_node("Mul", {x + "_scale", scale}, {y + "_scale"});
-      add_node("Mul", {y + "_float", y + "_scale"}, {y});
+      add_node("Mul", {x + "_scale", scale}, {y + "_sum_scale"});
+      add_node("Mul", {y + "_float", y + "_sum_scale"}, {y});
     }
     out_->mutable_node(out_->node_size() - 1)->set_name(matmul.node);
     if (has_bias) add_node("Add", {y, node.input(2)}, {node.output(0)});
