@@ -63,6 +63,7 @@ Json list_of(const std::vector<T>& all) {
 
 nlohmann::ordered_json check_json(const CheckReport& report) {
   Json json = {
+      {"schema",       "tessera-check/1"      },
       {"model",        report.model           },
       {"nodes",        report.nodes           },
       {"unsupported",  report.unsupported     },

@@ -67,12 +67,15 @@ std::vector<Variant> variants_of(const CompileOptions& options) {
 }  // namespace
 
 std::vector<WayOut> ways_out(const std::string& model_path, const CompileOptions& options,
-                             double seconds) {
+                             double seconds, const WayOutProgress& progress) {
   using Clock = std::chrono::steady_clock;
   const Clock::time_point start = Clock::now();
   std::vector<WayOut> ways;
-  for (Variant& variant : variants_of(options)) {
+  std::vector<Variant> variants = variants_of(options);
+  for (size_t i = 0; i < variants.size(); ++i) {
+    Variant& variant = variants[i];
     if (std::chrono::duration<double>(Clock::now() - start).count() > seconds) break;
+    if (progress) progress(variant.change, static_cast<int64_t>(i), std::ssize(variants));
     variant.options.dump_passes.clear();
     const Expected<CompileResult> result = compile(model_path, variant.options);
     if (!result) continue;

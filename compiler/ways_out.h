@@ -2,6 +2,8 @@
 // What would make an executable fit that does not: variants of its options, each really compiled.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -18,9 +20,11 @@ struct WayOut {
 
 // Compiles fp16 for fp32, half and quarter of the batch, half the row length, and form B for form
 // A, where the options have what to change. A variant that does not compile is left out. No variant
-// is begun once `seconds` have passed.
+// is begun once `seconds` have passed. `progress` is told the change before each, and how many of
+// how many are done.
+using WayOutProgress = std::function<void(const std::string& change, int64_t done, int64_t all)>;
 std::vector<WayOut> ways_out(const std::string& model_path, const CompileOptions& options,
-                             double seconds);
+                             double seconds, const WayOutProgress& progress = {});
 
 // A line each.
 std::string to_string(const std::vector<WayOut>& ways);

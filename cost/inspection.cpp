@@ -129,6 +129,7 @@ Json inspection_json(const Executable& executable, std::span<const BlobInfo> blo
                      const ProgramCost& cost, const MemoryReport& memory) {
   const Metadata& metadata = executable.metadata;
   Json json = {
+      {"schema",           "tessera-inspect/1"                  },
       {"model",            metadata.model_name                  },
       {"compiler_version", metadata.compiler_version            },
       {"label",            metadata.label                       },
@@ -146,6 +147,7 @@ Json inspection_json(const Executable& executable, std::span<const BlobInfo> blo
   json["cycles"] = {
       {"total",             cost.total.value      },
       {"compute",           cost.compute.value    },
+      {"rearrange",         cost.rearrange.value  },
       {"exchange",          cost.exchange.value   },
       {"sync",              cost.sync.value       },
       {"seconds_per_batch", cost.seconds_per_batch}

@@ -221,19 +221,58 @@ CycleLine cycles_of_all(const Profiled& is) {
   return all;
 }
 
-std::vector<CycleLine> cycles_by_nodes(const Profiled& is) {
-  std::map<std::vector<std::string>, size_t> known;
+namespace {
+
+// Supersteps of one key are one line, in the order in which the keys first come.
+template <class KeyOf, class NameOf>
+std::vector<CycleLine> cycles_by(const Profiled& is, const KeyOf& key_of, const NameOf& name_of) {
+  std::map<decltype(key_of(is.program.supersteps[0])), size_t> known;
   std::vector<CycleLine> lines;
   for (size_t i = 0; i < is.cost.steps.size(); ++i) {
     const Superstep& step = is.program.supersteps[i];
-    std::vector<std::string> key = step.origin;
-    if (key.empty()) key = {nodes_of(step)};
-    const auto [at, is_new] = known.try_emplace(std::move(key), lines.size());
-    if (is_new) lines.push_back({.name = nodes_of(step)});
+    const auto [at, is_new] = known.try_emplace(key_of(step), lines.size());
+    if (is_new) lines.push_back({.name = name_of(step)});
     lines[at->second].add(is, i);
   }
+  return lines;
+}
+
+std::vector<CycleLine> most_first(std::vector<CycleLine> lines) {
   std::ranges::stable_sort(lines, std::greater<>(), &CycleLine::total);
   return lines;
+}
+
+}  // namespace
+
+std::vector<CycleLine> cycles_by_nodes(const Profiled& is) {
+  const auto nodes = [](const Superstep& step) {
+    return step.origin.empty() ? std::vector<std::string>{nodes_of(step)} : step.origin;
+  };
+  return most_first(cycles_by(is, nodes, nodes_of));
+}
+
+std::vector<CycleLine> cycles_by_kind(const Profiled& is) {
+  const auto codelet = [](const Superstep& step) { return step.compute.codelet; };
+  return most_first(cycles_by(is, codelet, codelet));
+}
+
+std::string layer_of(std::string_view node) {
+  size_t begin = 0;
+  for (size_t end = node.find('/', 1); end != std::string_view::npos;
+       begin = end + 1, end = node.find('/', begin)) {
+    const std::string_view part = node.substr(begin, end - begin);
+    if (part.find_first_of("0123456789") != std::string_view::npos)
+      return std::string(node.substr(0, end));
+  }
+  return "";
+}
+
+std::vector<CycleLine> cycles_by_layer(const Profiled& is) {
+  const auto layer = [](const Superstep& step) {
+    const std::string of = step.origin.empty() ? "" : layer_of(step.origin.front());
+    return of.empty() ? std::string("(outside of layers)") : of;
+  };
+  return cycles_by(is, layer, layer);
 }
 
 Json profile_json(const Profiled& is) {
@@ -255,8 +294,9 @@ Json profile_json(const Profiled& is) {
   };
   for (size_t i = 0; i < is.cost.steps.size(); ++i) execution["steps"].push_back(step_json(is, i));
   return {
-      {"compilation", compilation},
-      {"execution",   execution  }
+      {"schema",      "tessera-profile/1"},
+      {"compilation", compilation        },
+      {"execution",   execution          }
   };
 }
 

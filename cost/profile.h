@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cost/cost.h"
@@ -41,6 +42,14 @@ std::string nodes_of(const Superstep& step);
 CycleLine cycles_of_all(const Profiled& profiled);
 // Supersteps that come from the same ONNX nodes are one line; most cycles first.
 std::vector<CycleLine> cycles_by_nodes(const Profiled& profiled);
+// One line for all supersteps of a codelet; most cycles first.
+std::vector<CycleLine> cycles_by_kind(const Profiled& profiled);
+// One line for each layer, in the order in which they are computed.
+std::vector<CycleLine> cycles_by_layer(const Profiled& profiled);
+// The layer of a node by its name, as exporters write it: the path up to the first part with a
+// number, "/encoder/layer.3" of "/encoder/layer.3/attention/MatMul". "" where there is none: the
+// last part is the node's own.
+std::string layer_of(std::string_view node);
 
 // {"compilation": {target, graph, tiles, livenessProgramSteps}, "execution": {"steps": [...]}}.
 nlohmann::ordered_json profile_json(const Profiled& profiled);

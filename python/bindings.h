@@ -7,6 +7,7 @@
 
 namespace tessera::python {
 
+void bind_bench(pybind11::module_& module);
 void bind_completions(pybind11::module_& module);
 void bind_executable(pybind11::module_& module);
 void bind_model_runner(pybind11::module_& module);
@@ -15,6 +16,7 @@ void bind_packing(pybind11::module_& module);
 void bind_quantization(pybind11::module_& module);
 void bind_report(pybind11::module_& module);
 void bind_session(pybind11::module_& module);
+void bind_tuning(pybind11::module_& module);
 void bind_verification(pybind11::module_& module);
 
 }  // namespace tessera::python

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "python/errors.h"
 
+#include <regex>
 #include <utility>
 
 #include "serving/rejection.h"
@@ -29,13 +30,26 @@ const char* class_of(const Error& error) {
   return "Error";
 }
 
+// What the command line calls a flag is an argument here: "give --input_shape x=N,N" and
+// "--rate: …". Commands that a message quotes stay as they are.
+std::string with_arguments(const std::string& message) {
+  if (message.find("tessera ") != std::string::npos) return message;
+  constexpr size_t kMost = 4096;  // names in it may be of any length, and a regex recurses
+  if (message.size() > kMost) return message;
+  static const std::regex one(R"re(--input_shape (\S+?)=N(?![,N]))re"),
+      shape(R"re(--input_shape (\S+?)=(N(?:,N)*))re"), flag(R"re((^|[\s'(])--([a-z][a-z0-9_]*))re");
+  std::string text = std::regex_replace(message, one, "input_shape={'$1': (N,)}");
+  text = std::regex_replace(text, shape, "input_shape={'$1': ($2)}");
+  return std::regex_replace(text, flag, "$1$2");
+}
+
 // A limit is raised by an argument here, not by a flag.
 std::string in_python(const Error& error) {
   constexpr std::string_view kFlag = "(--limit ";
   const size_t at = error.message.rfind(kFlag);
   const size_t equals = error.message.find('=', at);
   if (error.type != "limit" || at == std::string::npos || equals == std::string::npos)
-    return error.message;
+    return with_arguments(error.message);
   const size_t name = at + kFlag.size();
   return error.message.substr(0, at) + "(limits={'" + error.message.substr(name, equals - name) +
          "': …} raises it)";

@@ -9,6 +9,7 @@ PYBIND11_MODULE(_core, module) {
   using namespace tessera::python;
   translate_exceptions();
   module.attr("__version__") = TESSERA_VERSION;
+  bind_bench(module);
   bind_completions(module);
   bind_executable(module);
   bind_model_runner(module);
@@ -17,5 +18,6 @@ PYBIND11_MODULE(_core, module) {
   bind_quantization(module);
   bind_report(module);
   bind_session(module);
+  bind_tuning(module);
   bind_verification(module);
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // tessera.pack, and requests that are all known through one executable.
+#include "python/packing.h"
+
 #include <pybind11/stl.h>
 
 #include <algorithm>
@@ -22,40 +24,6 @@
 
 namespace tessera::python {
 namespace {
-
-// tessera.Packing, or an executable.
-PackingContract contract_of(const py::object& packing) {
-  if (py::isinstance<ExecutableHandle>(packing))
-    return value_of(
-        request_contract(py::cast<const ExecutableHandle&>(packing).executable->metadata));
-  PackingContract contract;
-  const std::string word = py::cast<std::string>(packing.attr("form"));
-  const std::optional<PackingForm> form = parse_packing_form(word);
-  if (!form || *form == PackingForm::None)
-    raise(Error{"packing: form is '" + word + "', must be A or B", ErrorKind::Usage});
-  contract.form = *form;
-  contract.rows = py::cast<int64_t>(packing.attr("rows"));
-  contract.row_length = py::cast<int64_t>(packing.attr("row_length"));
-  contract.max_valid_num = py::cast<int64_t>(packing.attr("max_valid_num"));
-  contract.segment_max_size = py::cast<int64_t>(packing.attr("segment_max_size"));
-  contract.token_inputs = py::cast<std::vector<std::string>>(packing.attr("token_inputs"));
-  contract.ids_input = py::cast<std::string>(packing.attr("ids_input"));
-  contract.mask_input = py::cast<std::string>(packing.attr("mask_input"));
-  contract.position_input = py::cast<std::string>(packing.attr("position_input"));
-  contract.unpack_info_input = py::cast<std::string>(packing.attr("unpack_info_input"));
-  const bool form_a = contract.form == PackingForm::A;
-  if (contract.rows < 1 || contract.row_length < 1 || contract.segment_max_size < 1 ||
-      contract.segment_max_size > contract.row_length || contract.max_valid_num < (form_a ? 1 : 0))
-    raise(
-        Error{"packing: rows, row_length and segment_max_size must be positive, segment_max_size "
-              "at most row_length, and form A must have a max_valid_num",
-              ErrorKind::Usage});
-  if (!form_a && !contract.unpack_info_input.empty() && contract.max_valid_num < 1)
-    raise(Error{"packing: form B with an unpack_info_input must have a max_valid_num",
-                ErrorKind::Usage});
-  check(check_contract(contract));
-  return contract;
-}
 
 PackRule rule_of(const std::string& policy) {
   Expected<PackPolicy> parsed = parse_policy(policy);
@@ -262,6 +230,39 @@ py::dict read_histogram(const std::string& path) {
 }
 
 }  // namespace
+
+PackingContract contract_of(const py::object& packing) {
+  if (py::isinstance<ExecutableHandle>(packing))
+    return value_of(
+        request_contract(py::cast<const ExecutableHandle&>(packing).executable->metadata));
+  PackingContract contract;
+  const std::string word = py::cast<std::string>(packing.attr("form"));
+  const std::optional<PackingForm> form = parse_packing_form(word);
+  if (!form || *form == PackingForm::None)
+    raise(Error{"packing: form is '" + word + "', must be A or B", ErrorKind::Usage});
+  contract.form = *form;
+  contract.rows = py::cast<int64_t>(packing.attr("rows"));
+  contract.row_length = py::cast<int64_t>(packing.attr("row_length"));
+  contract.max_valid_num = py::cast<int64_t>(packing.attr("max_valid_num"));
+  contract.segment_max_size = py::cast<int64_t>(packing.attr("segment_max_size"));
+  contract.token_inputs = py::cast<std::vector<std::string>>(packing.attr("token_inputs"));
+  contract.ids_input = py::cast<std::string>(packing.attr("ids_input"));
+  contract.mask_input = py::cast<std::string>(packing.attr("mask_input"));
+  contract.position_input = py::cast<std::string>(packing.attr("position_input"));
+  contract.unpack_info_input = py::cast<std::string>(packing.attr("unpack_info_input"));
+  const bool form_a = contract.form == PackingForm::A;
+  if (contract.rows < 1 || contract.row_length < 1 || contract.segment_max_size < 1 ||
+      contract.segment_max_size > contract.row_length || contract.max_valid_num < (form_a ? 1 : 0))
+    raise(
+        Error{"packing: rows, row_length and segment_max_size must be positive, segment_max_size "
+              "at most row_length, and form A must have a max_valid_num",
+              ErrorKind::Usage});
+  if (!form_a && !contract.unpack_info_input.empty() && contract.max_valid_num < 1)
+    raise(Error{"packing: form B with an unpack_info_input must have a max_valid_num",
+                ErrorKind::Usage});
+  check(check_contract(contract));
+  return contract;
+}
 
 void bind_packing(py::module_& module) {
   module.def("pack", pack);

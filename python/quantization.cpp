@@ -22,7 +22,7 @@
 namespace tessera::python {
 namespace {
 
-NpyArray npy_from(const InputView& view) {
+NpyArray npy_of(const InputView& view) {
   return {
       view.wide ? "<i8" : npy_descr(view.dtype),
       view.shape,
@@ -38,7 +38,7 @@ std::vector<Sample> samples_of(const py::list& calibration) {
     Sample sample{name, {}};
     const HeldInputs held = hold_inputs(arrays);
     for (const auto& [input, view] : held.views)
-      sample.arrays[input] = value_of(array_of(npy_from(view), input));
+      sample.arrays[input] = value_of(array_of(npy_of(view), input));
     samples.push_back(std::move(sample));
   }
   return samples;

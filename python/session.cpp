@@ -15,6 +15,7 @@
 #include "python/gil.h"
 #include "python/model_runner.h"
 #include "python/options.h"
+#include "session/advice_json.h"
 
 namespace tessera::python {
 namespace {
@@ -152,6 +153,28 @@ py::list read_lines(const py::object& path) {
   return lines;
 }
 
+std::vector<RecompileEvent> events_of(const std::vector<std::string>& lines) {
+  std::vector<RecompileEvent> events;
+  for (const std::string& line : lines) events.push_back(value_of(parse_event(line)));
+  return events;
+}
+
+std::string text_of(const nlohmann::ordered_json& json) {
+  return json.dump(-1, ' ', true, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+// JSON of each model's advice.
+std::vector<std::string> advise_on(const std::vector<std::string>& lines) {
+  std::vector<std::string> all;
+  for (const Advice& advice : advise(events_of(lines))) all.push_back(text_of(advice_json(advice)));
+  return all;
+}
+
+std::string difference_of(const std::string& before, const std::string& after) {
+  const std::vector<RecompileEvent> events = events_of({before, after});
+  return text_of(difference_json(events[0], events[1]));
+}
+
 }  // namespace
 
 void bind_session(py::module_& module) {
@@ -164,6 +187,8 @@ void bind_session(py::module_& module) {
       .def("close", close_session)
       .def("closed", [](const SessionHandle& handle) { return handle.session.closed(); });
   module.def("read_events", read_lines);
+  module.def("advise", advise_on);
+  module.def("recompile_difference", difference_of);
 }
 
 }  // namespace tessera::python

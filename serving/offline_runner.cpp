@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "serving/offline_runner.h"
 
+#include <chrono>
 #include <string>
 
 #include "packing/offline.h"
@@ -21,7 +22,8 @@ Error numbered(Error error, std::span<const Request> requests, size_t number) {
 
 Expected<OfflineResult> run_offline(ModelRunner& runner, const PackRule& rule,
                                     std::span<const Request> requests,
-                                    const BatchRunnerOptions& options) {
+                                    const BatchRunnerOptions& options,
+                                    const OfflineProgress& progress) {
   const std::unique_ptr<BatchRunner> batch_runner = TRY(BatchRunner::create(runner, options));
   std::vector<int64_t> lengths;
   std::vector<const Request*> pointers;
@@ -33,8 +35,14 @@ Expected<OfflineResult> run_offline(ModelRunner& runner, const PackRule& rule,
   }
   OfflineResult result;
   result.answers.resize(requests.size());
-  for (const PackedBatch& batch : TRY(pack_offline(batch_runner->contract(), rule, lengths))) {
+  const std::vector<PackedBatch> batches =
+      TRY(pack_offline(batch_runner->contract(), rule, lengths));
+  for (const PackedBatch& batch : batches) {
+    const auto start = std::chrono::steady_clock::now();
     std::vector<Answer> answers = TRY(batch_runner->run(batch, pointers, result.batches++));
+    result.batch_seconds.push_back(
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    if (progress) progress(result.batches, batches.size());
     for (size_t i = 0; i < answers.size(); ++i) {
       if (answers[i].refused)
         return numbered(*answers[i].refused, requests, batch.placements[i].request);

@@ -33,6 +33,7 @@ Json advice_json(const Advice& advice) {
         {"command",      slip.command        }
     });
   return {
+      {"schema",          "tessera-advice/1"                                        },
       {"model",           advice.model                                              },
       {"batches",         advice.batches                                            },
       {"compiles",        advice.compiles                                           },
@@ -42,6 +43,17 @@ Json advice_json(const Advice& advice) {
       {"options",         options                                                   },
       {"recommended",     advice.recommended < 0 ? Json() : Json(advice.recommended)},
       {"slips",           slips                                                     }
+  };
+}
+
+Json difference_json(const RecompileEvent& before, const RecompileEvent& after) {
+  const KeyDifference difference = compare_keys(key_of(before), key_of(after));
+  return {
+      {"schema", "tessera-recompile-difference/1"},
+      {"before", before.id},
+      {"after", after.id},
+      {"causes", to_words(difference.causes)},
+      {"difference", difference_in_words(difference.shapes, difference.changes)}
   };
 }
 

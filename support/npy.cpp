@@ -186,13 +186,14 @@ NpyArray widened(NpyArray array) {
 
 Expected<NpyArray> read_npy(const std::string& path, int64_t most) {
   const auto file = TRY(MappedFile::open(path));
-  NpyArray array = TRY(parse_npy(file->bytes(), path, most));
+  NpyArray array = TRY(npy_from(file->bytes(), path, most));
   TRY(file->check());
   return array;
 }
 
-Expected<NpyArray> parse_npy(std::span<const std::byte> data, const std::string& path,
-                             int64_t most) {
+Expected<NpyArray> npy_from(std::span<const std::byte> file, const std::string& path,
+                            int64_t most) {
+  std::span<const std::byte> data = file;
   const std::string_view text = TRY(take_header(data, path));
   std::optional<Header> header = HeaderScanner(text).scan();
   if (!header)
@@ -217,7 +218,7 @@ Expected<NpyArray> parse_npy(std::span<const std::byte> data, const std::string&
   return array;
 }
 
-Status write_npy(const std::string& path, const NpyArray& array) {
+std::string npy_header(const NpyArray& array) {
   std::string shape;
   for (size_t i = 0; i < array.shape.size(); ++i)
     shape += (i ? ", " : "") + std::to_string(array.shape[i]);
@@ -235,8 +236,12 @@ Status write_npy(const std::string& path, const NpyArray& array) {
   static_assert(sizeof start == 10);
   std::memcpy(start.magic, kMagic, sizeof kMagic);
   start.length = static_cast<uint16_t>(header.size());
+  return std::string(reinterpret_cast<const char*>(&start), sizeof start) + header;
+}
+
+Status write_npy(const std::string& path, const NpyArray& array) {
+  const std::string header = npy_header(array);
   return write_file_atomic(path, [&](const Sink& sink) -> Status {
-    TRY(sink(std::as_bytes(std::span(&start, 1))));
     TRY(sink(std::as_bytes(std::span(header))));
     return sink(array.bytes);
   });

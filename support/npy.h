@@ -3,6 +3,8 @@
 // as we write them in C order.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
@@ -21,12 +23,14 @@ struct NpyArray {
 // Refuses data of more than `most` bytes before it takes memory for them.
 inline constexpr int64_t kMostArrayBytes = int64_t{16} << 30;
 Expected<NpyArray> read_npy(const std::string& path, int64_t most = kMostArrayBytes);
-// The content of such a file; `path` is for messages.
-Expected<NpyArray> parse_npy(std::span<const std::byte> content, const std::string& path,
-                             int64_t most = kMostArrayBytes);
+// The same of a file's bytes; `path` is for messages.
+Expected<NpyArray> npy_from(std::span<const std::byte> file, const std::string& path,
+                            int64_t most = kMostArrayBytes);
 // Whole numbers of one or two bytes as "<i4"; any other array as it is.
 NpyArray widened(NpyArray array);
 Status write_npy(const std::string& path, const NpyArray& array);  // atomic
+// What stands before the array's bytes in such a file.
+std::string npy_header(const NpyArray& array);
 // NumPy's descr of our types: "<f4", "<f2", "<i4", "|b1".
 std::string npy_descr(DType dtype);
 

@@ -13,6 +13,7 @@
 #include "support/file.h"
 #include "support/guard.h"
 #include "tools/bench_online_plan.h"
+#include "tools/csv_table.h"
 #include "tools/online_report.h"
 #include "tools/print.h"
 #include "tools/progress.h"
@@ -202,8 +203,10 @@ Status run_plan(const po::variables_map& flags) {
     TRY(write_file_atomic(flags["prometheus"].as<std::string>(),
                           prometheus_text(figures.metrics, model)));
   }
+  const nlohmann::ordered_json json = to_json(figures);
+  if (flags.count("csv")) TRY(write_csv(flags["csv"].as<std::string>(), std::span(&json, 1)));
   if (flags["json"].as<bool>()) {
-    print_json(to_json(figures), 2);
+    print_json(json, 2);
     return {};
   }
   print_figures(figures);
@@ -221,9 +224,10 @@ Status run_again(const po::variables_map& flags) {
   const size_t count = batches->size();
   if (flags["json"].as<bool>()) {
     const nlohmann::ordered_json json = {
-        {"batches", count            },
-        {"events",  run.events.size()},
-        {"same",    true             }
+        {"schema",  "tessera-bench-replay/1"},
+        {"batches", count                   },
+        {"events",  run.events.size()       },
+        {"same",    true                    }
     };
     print_json(json, 2);
     return {};
@@ -259,6 +263,17 @@ Status refuse_online_flags(const po::variables_map& flags) {
 }
 
 Status bench_online(const po::variables_map& flags) {
+  // Requests come as they are told to, and the runner warms itself up.
+  for (const char* name : {"warm_up", "duration", "iterations"})
+    if (!flags[name].defaulted())
+      return Error{
+          fmt::format("--{}: is for benches without --online, must be left out; --requests "
+                      "says how many come",
+                      name),
+          ErrorKind::Usage};
+  if (flags.count("replay") && flags.count("csv"))
+    return Error{"--csv: a replay has no figures, must be left out with --replay",
+                 ErrorKind::Usage};
   return flags.count("replay") ? run_again(flags) : run_plan(flags);
 }
 

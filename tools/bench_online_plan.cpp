@@ -239,8 +239,10 @@ Expected<std::vector<TimedArrival>> read_trace(const std::string& path) {
     if (columns >= 2 && kHeader.substr(0, line.size()) == line &&
         (line.size() == kHeader.size() || kHeader[line.size()] == ','))
       return {};
-    return Error{fmt::format("'{}', must be seconds,length[,priority[,deadline_microseconds]]",
-                             line.substr(0, kShown))};
+    return Error{
+        fmt::format("'{}', must name the columns: seconds,length[,priority"
+                    "[,deadline_microseconds]], with a request on each line behind it",
+                    line.substr(0, kShown))};
   };
   TRY(for_each_line(path, text, [&](std::string_view line, size_t number) -> Status {
     const Status status = read_line(std::string(line), number);
@@ -259,7 +261,8 @@ po::options_description online_plan_flags() {
   online.add_options()("rate", po::value<double>()->default_value(0),
                        "requests come as a Poisson process, so many a second")(
       "trace", po::value<std::string>(),
-      "requests come as a CSV file says: seconds,length[,priority[,deadline_microseconds]]")(
+      "requests come as a CSV file says: a first line seconds,length[,priority"
+      "[,deadline_microseconds]], then a request a line")(
       "clients", number(0), "requests come from so many clients, each after its last answer")(
       "requests", number(2000), "how many come, with --rate or --clients")(
       "deadline_microseconds", number(0), "of each, from its arrival on; 0: none")(

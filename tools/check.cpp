@@ -62,7 +62,8 @@ Expected<CheckOptions> options_of(const po::variables_map& flags) {
   if (options.tolerance && !(*options.tolerance >= 0))
     return Error{"--tolerance: must be 0 or more", ErrorKind::Usage};
   if (!flags.count("requests")) return options;
-  for (NamedRequest& one : TRY(read_requests(flags["requests"].as<std::string>())))
+  for (NamedRequest& one :
+       TRY(read_requests(flags["requests"].as<std::string>(), options.compile.limits)))
     options.requests.emplace_back(one.name, TRY(std::move(one.request)));
   return options;
 }

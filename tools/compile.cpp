@@ -47,6 +47,7 @@ nlohmann::ordered_json summary_json(const CompileResult& result, const std::stri
                                     uint64_t file_bytes) {
   const Metadata& metadata = result.executable.metadata;
   nlohmann::ordered_json json;
+  json["schema"] = "tessera-compile/1";
   json["executable"] = path;
   json["file_bytes"] = file_bytes;
   json["sha256"] = result.executable.sha256;
@@ -122,8 +123,10 @@ Expected<CompileResult> compile_with_progress(const std::string& model,
 Error with_ways_out(Error error, const std::string& model, const CompileOptions& options) {
   constexpr double kSeconds = 15;
   Progress progress("compile " + model);
-  progress.step("does not fit, compiling variants");
-  const std::vector<WayOut> ways = ways_out(model, options, kSeconds);
+  const std::vector<WayOut> ways =
+      ways_out(model, options, kSeconds, [&](const std::string& change, int64_t done, int64_t all) {
+        progress.step("does not fit, trying " + change + ", variants", done, all);
+      });
   if (!ways.empty()) error.message += "\n  compiled with:" + to_string(ways);
   return error;
 }

@@ -45,6 +45,7 @@ Status run(const po::variables_map& flags) {
   if (flags["json"].as<bool>())
     print_json(
         nlohmann::ordered_json{
+            {"schema",  "tessera-convert/1" },
             {"model",   output              },
             {"nodes",   graph.nodes().size()},
             {"inputs",  graph.inputs.size() },

@@ -168,15 +168,18 @@ void print_findings(const std::vector<Finding>& findings) {
 }
 
 Json to_json(const std::vector<Finding>& findings) {
-  Json json = Json::array();
+  Json all = Json::array();
   for (const Finding& finding : findings)
-    json.push_back({
+    all.push_back({
         {"of",    finding.of            },
         {"state", word_of(finding.state)},
         {"is",    finding.is            },
         {"to_do", finding.to_do         }
     });
-  return json;
+  return {
+      {"schema",   "tessera-doctor/1"},
+      {"findings", all               }
+  };
 }
 
 Status run(const po::variables_map& flags) {

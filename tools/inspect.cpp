@@ -27,6 +27,8 @@ po::options_description flags() {
   flags.add_options()("executable", po::value<std::string>(), "the .popef file, or a model")(
       "cycles", po::bool_switch(), "where the time goes: a line for every superstep")(
       "ops", po::bool_switch(), "the same by ONNX nodes, most cycles first")(
+      "kinds", po::bool_switch(), "the same by what vertices compute")(
+      "layers", po::bool_switch(), "the same by layer, as paths of nodes' names tell it")(
       "memory", po::bool_switch(), "what is on the fullest tile")(
       "picture", po::value<std::string>(),
       "draw tiles (what lies on each, or with --superstep what each computes), supersteps (cycles) "
@@ -37,8 +39,8 @@ po::options_description flags() {
       "against", po::value<std::string>(),
       "another executable: what became slower or larger in it, or lies elsewhere, by ONNX nodes")(
       "json", po::bool_switch(),
-      "print everything as JSON; with --cycles, --ops, --memory or --liveness: a profile with the "
-      "field names of Poplar's")("supersteps", po::bool_switch(), "a line for every superstep")(
+      "print everything as JSON; with one of these views: a profile with the field names of "
+      "Poplar's")("supersteps", po::bool_switch(), "a line for every superstep")(
       "program", po::bool_switch(), "print the Program as text")("blobs", po::bool_switch(),
                                                                  "list the file's blobs");
   po::options_description all;
@@ -112,18 +114,16 @@ void print_summary(const Executable& executable, const ProgramCost& cost,
   const auto share = [&](Cycles part) {
     return 100.0 * static_cast<double>(part.value) / static_cast<double>(cost.total.value);
   };
-  print(
-      "cycles     {} per batch = {} modelled: compute {:.0f} %, exchange {:.0f} %, sync "
-      "{:.0f} %\n",
-      human_count(static_cast<int64_t>(cost.total.value)), human_seconds(cost.seconds_per_batch),
-      share(cost.compute), share(cost.exchange), share(cost.sync));
+  print("modelled   {}\n", human_batch_time(metadata.cycles, target));
+  print("cycles     compute {:.1f} %, rearrange {:.1f} %, exchange {:.1f} %, sync {:.1f} %\n",
+        share(cost.compute), share(cost.rearrange), share(cost.exchange), share(cost.sync));
   print_ipus({executable.program, cost, memory});
   print("program    {} supersteps, {} variables\n", executable.program.supersteps.size(),
         executable.program.variables.size());
 }
 
 bool asks_for_views(const po::variables_map& flags) {
-  for (const char* view : {"cycles", "ops", "memory", "liveness"})
+  for (const char* view : {"cycles", "ops", "kinds", "layers", "memory", "liveness"})
     if (flags[view].as<bool>()) return true;
   return flags.count("node") || flags.count("superstep") || flags.count("picture");
 }
@@ -147,18 +147,36 @@ Status draw(const po::variables_map& flags, const Profiled& is) {
   return {};
 }
 
+// The profile; with --superstep that one has its cycles by tile, with --node the profile has its
+// supersteps alone.
+Expected<nlohmann::ordered_json> chosen_profile(const po::variables_map& flags,
+                                                const Profiled& is) {
+  using Json = nlohmann::ordered_json;
+  Json profile = flags.count("superstep")
+                     ? profile_json(is, TRY(superstep_of(is, flags["superstep"].as<std::string>())))
+                     : profile_json(is);
+  if (!flags.count("node")) return profile;
+  const std::vector<size_t> which = TRY(supersteps_of(is, flags["node"].as<std::string>()));
+  for (Json* all :
+       {&profile["execution"]["steps"], &profile["compilation"]["livenessProgramSteps"]}) {
+    Json chosen = Json::array();
+    for (const size_t i : which) chosen.push_back((*all)[i]);
+    *all = std::move(chosen);
+  }
+  return profile;
+}
+
 Status print_views(const po::variables_map& flags, const Profiled& is) {
   if (flags.count("picture") && flags["json"].as<bool>())
     return Error{"--picture: is for people, must be left out with --json", ErrorKind::Usage};
   if (flags["json"].as<bool>()) {
-    if (flags.count("superstep"))
-      print_json(profile_json(is, TRY(superstep_of(is, flags["superstep"].as<std::string>()))), 1);
-    else
-      print_json(profile_json(is), 1);
+    print_json(TRY(chosen_profile(flags, is)), 1);
     return {};
   }
   if (flags["cycles"].as<bool>()) print_cycles(is);
   if (flags["ops"].as<bool>()) print_ops(is);
+  if (flags["kinds"].as<bool>()) print_kinds(is);
+  if (flags["layers"].as<bool>()) print_layers(is);
   if (flags["memory"].as<bool>()) print_memory(is);
   if (flags["liveness"].as<bool>()) print_liveness(is);
   if (flags.count("node")) TRY(print_node(is, flags["node"].as<std::string>()));
@@ -212,6 +230,8 @@ Status run(const po::variables_map& flags) {
                   flags["json"].as<bool>());
     return {};
   }
+  if (flags["json"].as<bool>() && flags["program"].as<bool>())
+    return Error{"--program: is text, must be left out with --json", ErrorKind::Usage};
   const Executable& executable = reported.executable;
   const std::vector<BlobInfo>& blobs = reported.blobs;
   const ProgramCost cost = program_cost(executable.program);

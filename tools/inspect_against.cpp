@@ -62,7 +62,13 @@ void print_operation(const Json& row) {
 void print_against(const ReportedExecutable& before, const ReportedExecutable& after,
                    bool as_json) {
   const Json difference = compare_executables(comparable(before), comparable(after));
-  if (as_json) return print_json(difference, 2);
+  if (as_json) {
+    Json document = {
+        {"schema", "tessera-difference/1"}
+    };
+    document.update(difference);
+    return print_json(document, 2);
+  }
   print("{} -> {}\n", before.file, after.file);
   print_totals(difference);
   print("\n{:<36} {:>12} {:>12} {:>12} {:>14} {:>14}\n", "ONNX nodes, most change first",

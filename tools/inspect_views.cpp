@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <charconv>
 #include <numeric>
 
 #include "tools/print.h"
@@ -37,6 +38,13 @@ void print_line(const CycleLine& line, uint64_t all) {
         percent(line.weighted_balance, line.compute), percent(line.ideal, line.total()));
 }
 
+void print_lines(const char* what, const std::vector<CycleLine>& lines, const Profiled& is) {
+  const CycleLine all = cycles_of_all(is);
+  print_heads(what);
+  for (const CycleLine& line : lines) print_line(line, all.total());
+  print_line(all, all.total());
+}
+
 }  // namespace
 
 void print_cycles(const Profiled& is) {
@@ -50,12 +58,9 @@ void print_cycles(const Profiled& is) {
   print_line(all, all.total());
 }
 
-void print_ops(const Profiled& is) {
-  const CycleLine all = cycles_of_all(is);
-  print_heads("ONNX nodes");
-  for (const CycleLine& line : cycles_by_nodes(is)) print_line(line, all.total());
-  print_line(all, all.total());
-}
+void print_ops(const Profiled& is) { print_lines("ONNX nodes", cycles_by_nodes(is), is); }
+void print_kinds(const Profiled& is) { print_lines("codelet", cycles_by_kind(is), is); }
+void print_layers(const Profiled& is) { print_lines("layer", cycles_by_layer(is), is); }
 
 void print_memory(const Profiled& is) {
   const MemoryReport& memory = is.memory;
@@ -101,21 +106,27 @@ void print_liveness(const Profiled& is) {
   }
 }
 
+Expected<std::vector<size_t>> supersteps_of(const Profiled& is, const std::string& node) {
+  std::vector<size_t> which;
+  for (size_t i = 0; i < is.program.supersteps.size(); ++i)
+    if (std::ranges::count(is.program.supersteps[i].origin, node) > 0) which.push_back(i);
+  if (which.empty())
+    return Error{fmt::format("--node: no superstep comes from a node '{}'", node),
+                 ErrorKind::Usage};
+  return which;
+}
+
 Status print_node(const Profiled& is, const std::string& node) {
   CycleLine all{.name = node};
   const uint64_t whole = is.cost.total.value;
-  for (size_t i = 0; i < is.program.supersteps.size(); ++i) {
-    const Superstep& step = is.program.supersteps[i];
-    if (std::ranges::find(step.origin, node) == step.origin.end()) continue;
-    if (all.supersteps == 0) print_heads("superstep");
-    CycleLine line{.name = step.name};
+  const std::vector<size_t> which = TRY(supersteps_of(is, node));
+  print_heads("superstep");
+  for (const size_t i : which) {
+    CycleLine line{.name = is.program.supersteps[i].name};
     line.add(is, i);
     all.add(is, i);
     print_line(line, whole);
   }
-  if (all.supersteps == 0)
-    return Error{fmt::format("--node: no superstep comes from a node '{}'", node),
-                 ErrorKind::Usage};
   print_line(all, whole);
   return {};
 }
@@ -123,9 +134,15 @@ Status print_node(const Profiled& is, const std::string& node) {
 Expected<size_t> superstep_of(const Profiled& is, const std::string& name) {
   const auto& steps = is.program.supersteps;
   const auto found = std::ranges::find(steps, name, &Superstep::name);
-  if (found == steps.end())
-    return Error{fmt::format("--superstep: there is no '{}'", name), ErrorKind::Usage};
-  return static_cast<size_t>(found - steps.begin());
+  if (found != steps.end()) return static_cast<size_t>(found - steps.begin());
+  size_t number = 0;
+  const char* end = name.data() + name.size();
+  const auto read = std::from_chars(name.data(), end, number);
+  if (read.ec == std::errc() && read.ptr == end && number < steps.size()) return number;
+  return Error{fmt::format("--superstep: there is no '{}', must be a name or one of 0..{}, as "
+                           "--supersteps lists them",
+                           name, steps.size() - 1),
+               ErrorKind::Usage};
 }
 
 Status print_superstep(const Profiled& is, const std::string& name) {
@@ -135,7 +152,7 @@ Status print_superstep(const Profiled& is, const std::string& name) {
   const auto variable_of = [&](const Region& region) -> const Variable& {
     return is.program.variables[static_cast<size_t>(region.variable)];
   };
-  print("superstep  {}\nnodes      {}\ncodelet    {}, {} vertices from tile {} on\n", name,
+  print("superstep  {}\nnodes      {}\ncodelet    {}, {} vertices from tile {} on\n", found->name,
         fmt::format("{}", fmt::join(found->origin, " ")), found->compute.codelet,
         vertex_count(found->compute.grid), found->compute.grid.first.value);
   print("cycles     {}: rearrange {}, exchange {}, compute {} (balance {:.0f} %), sync {}\n",

@@ -17,6 +17,7 @@
 #include "tools/in_python.h"
 #include "tools/print.h"
 #include "tools/progress.h"
+#include "tools/standard_input.h"
 #include "tools/verb.h"
 
 namespace tessera::tools {
@@ -34,12 +35,20 @@ void print_overview() {
       "            5 bad or untrusted file.\n");
 }
 
+// What bare words are is told by their name in capitals, where nobody would write the flag.
+std::string without_internals(std::string text) {
+  constexpr std::string_view kFlag = "--words arg", kShown = "WORDS      ";
+  const size_t at = text.find(kFlag);
+  if (at != std::string::npos) text.replace(at, kFlag.size(), kShown);
+  return text;
+}
+
 void print_help(const Verb& verb, const po::options_description& flags) {
   print("usage: tessera {} {}\n\n{}\n\nexample:\n  {}\n\n", verb.name, verb.usage, verb.summary,
         Lines{verb.example});
   std::ostringstream text;
   text << flags;
-  print("{}", Lines{text.str()});
+  print("{}", Lines{without_internals(text.str())});
 }
 
 int fail(const Error& error) {
@@ -80,7 +89,15 @@ int run_verb_with(const Verb& verb, const std::vector<std::string>& words) {
   const auto progress = parse_progress(map["progress"].as<std::string>());
   if (!progress.ok()) return fail(progress.error());
   set_progress(*progress);
-  const Status status = verb.in_python ? run_in_python(verb.name, words) : verb.run(map);
+  if (verb.in_python) {
+    const Status status = run_in_python(verb.name, words);
+    return status.ok() ? 0 : fail(status.error());
+  }
+  const auto limits = limits_of(map);
+  if (!limits.ok()) return fail(limits.error());
+  const auto input = StandardInput::take(map, static_cast<size_t>(limits->memory));
+  if (!input.ok()) return fail(input.error());
+  const Status status = verb.run(map);
   return status.ok() ? 0 : fail(status.error());
 }
 

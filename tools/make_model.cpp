@@ -80,12 +80,13 @@ Status run(const po::variables_map& flags) {
   if (flags["json"].as<bool>())
     print_json(
         nlohmann::ordered_json{
-            {"model",      path          },
-            {"family",     family.word   },
-            {"layers",     options.layers},
-            {"hidden",     options.hidden},
-            {"heads",      options.heads },
-            {"file_bytes", bytes         }
+            {"schema",     "tessera-make-model/1"},
+            {"model",      path                  },
+            {"family",     family.word           },
+            {"layers",     options.layers        },
+            {"hidden",     options.hidden        },
+            {"heads",      options.heads         },
+            {"file_bytes", bytes                 }
     },
         2);
   else

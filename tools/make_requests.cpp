@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <numeric>
 
 #include "codelets/rules.h"
+#include "executor/batch_arrays.h"
 #include "packing/offline.h"
 #include "serving/batch_runner.h"
 #include "tools/pack_flags.h"
@@ -33,7 +35,7 @@ po::options_description flags() {
       "output,o", po::value<std::string>(), "folder to write, new or empty: a folder per request")(
       "batch", po::bool_switch(),
       "write one NAME.npy per input of a whole batch in place of requests, or a folder N for batch "
-      "N if there are several");
+      "N if there are several")("json", po::bool_switch(), "print what was made as JSON");
   po::options_description lengths("Lengths");
   lengths.add_options()("random", po::value<int64_t>()->default_value(0),
                         "so many lengths of a normal distribution; 0 without other lengths: 64, "
@@ -62,6 +64,40 @@ Expected<Metadata> metadata_of(const po::variables_map& flags, const std::string
   const PopefFile file = TRY(open_popef(path, TRY(required_key(flags)), limits));
   Executable executable = TRY(read_popef(file, check_compute_set, limits));
   return std::move(executable.metadata);
+}
+
+// What was made, on standard output.
+struct MadeRequests {
+  std::string folder;
+  size_t requests = 0, batches = 0;  // batches: 0 where requests have folders of their own
+  std::vector<int64_t> lengths;
+  std::string what;  // where the lengths are from
+};
+
+Status tell(const MadeRequests& made, bool as_json) {
+  const auto tokens = std::accumulate(made.lengths.begin(), made.lengths.end(), int64_t{0});
+  if (as_json) {
+    print_json(
+        nlohmann::ordered_json{
+            {"schema",   "tessera-requests/1"},
+            {"folder",   made.folder         },
+            {"requests", made.requests       },
+            {"batches",  made.batches        },
+            {"tokens",   tokens              },
+            {"lengths",  made.what           }
+    },
+        2);
+  } else if (made.lengths.empty()) {
+    print("{}: 1 batch of random inputs\n", made.folder);
+  } else if (made.batches > 0) {
+    print("{}: {} requests in {} batch{}; lengths: {}\n", made.folder, made.requests, made.batches,
+          made.batches == 1 ? "" : "es", made.what);
+  } else {
+    const auto [least, most] = std::ranges::minmax(made.lengths);
+    print("{}: {} requests of {} to {} tokens, {} in all; lengths: {}\n", made.folder,
+          made.requests, least, most, human_count(tokens), made.what);
+  }
+  return {};
 }
 
 // The folder must be new or empty, so that new files do not mix with old ones.
@@ -136,22 +172,21 @@ Status write_requests(const Metadata& metadata, const PackingContract& contract,
   return {};
 }
 
-Status write_batches(const Metadata& metadata, const PackingContract& contract, const Made& made,
-                     const std::string& folder, bool one) {
+Expected<MadeRequests> write_batches(const Metadata& metadata, const PackingContract& contract,
+                                     const Made& made, const std::string& folder, bool one) {
   std::vector<PackedBatch> batches =
       TRY(pack_offline(contract, PackPolicy::FirstFit, made.lengths));
   if (one) batches.resize(1);
   const TensorFiles files = input_files(metadata);
-  size_t requests = 0;
+  MadeRequests told{folder, 0, batches.size(), {}, made.what};
   for (size_t i = 0; i < batches.size(); ++i) {
     const auto arrays = batch_arrays(metadata, contract, batches[i], made.requests, i);
     TRY(write_outputs(by_file(arrays, files),
                       batches.size() == 1 ? folder : folder + "/" + std::to_string(i)));
-    requests += batches[i].placements.size();
+    told.requests += batches[i].placements.size();
+    for (const Placement& place : batches[i].placements) told.lengths.push_back(place.length);
   }
-  print("{}: {} requests in {} batch{}; lengths: {}\n", folder, requests, batches.size(),
-        batches.size() == 1 ? "" : "es", made.what);
-  return {};
+  return told;
 }
 
 Status run(const po::variables_map& flags) {
@@ -167,7 +202,7 @@ Status run(const po::variables_map& flags) {
   const std::string folder = flags["output"].as<std::string>();
   TRY(check_output(folder));
   const Metadata metadata = TRY(metadata_of(flags, words[0]));
-  const bool batch = flags["batch"].as<bool>();
+  const bool batch = flags["batch"].as<bool>(), as_json = flags["json"].as<bool>();
   const bool all_drawn = path.empty() && flags["random"].as<int64_t>() == 0;
   const auto contract = request_contract(metadata);
   if (!contract.ok()) {
@@ -175,18 +210,12 @@ Status run(const po::variables_map& flags) {
     TRY(write_outputs(
         by_file(random_inputs(metadata, flags["seed"].as<uint32_t>()), input_files(metadata)),
         folder));
-    print("{}: 1 batch of random inputs\n", folder);
-    return {};
+    return tell({folder, 0, 1, {}, "random inputs"}, as_json);
   }
   const Made made = TRY(make(flags, metadata, *contract, path));
-  if (batch) return write_batches(metadata, *contract, made, folder, all_drawn);
+  if (batch) return tell(TRY(write_batches(metadata, *contract, made, folder, all_drawn)), as_json);
   TRY(write_requests(metadata, *contract, made, folder));
-  const auto [least, most] = std::ranges::minmax(made.lengths);
-  print("{}: {} requests of {} to {} tokens, {} in all; lengths: {}\n", folder,
-        made.requests.size(), least, most,
-        human_count(std::accumulate(made.lengths.begin(), made.lengths.end(), int64_t{0})),
-        made.what);
-  return {};
+  return tell({folder, made.requests.size(), 0, made.lengths, made.what}, as_json);
 }
 
 }  // namespace

@@ -4,8 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 
+#include "serving/latencies_json.h"
 #include "tools/print.h"
 #include "tools/verb.h"
 
@@ -13,16 +13,6 @@ namespace tessera::tools {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-double percentile(const std::vector<double>& sorted, double share) {
-  if (sorted.empty()) return 0;
-  const double place = std::ceil(share * static_cast<double>(sorted.size())) - 1;
-  return sorted[static_cast<size_t>(std::max(place, 0.0))];
-}
-
-constexpr std::array<std::pair<const char*, double>, 5> kPercentiles = {
-    {{"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"p99.9", 0.999}, {"max", 1}}
-};
 
 double mean_queue_at_closing(const OnlineFigures& figures) {
   if (figures.batches.empty()) return 0;
@@ -68,10 +58,9 @@ std::string why(const FormerConfig& config, const FormedBatch& batch) {
 }  // namespace
 
 Json to_json(const OnlineFigures& figures) {
-  std::vector<double> sorted = figures.latencies;
-  std::sort(sorted.begin(), sorted.end());
   const OnlineMetrics& m = figures.metrics;
   Json json = {
+      {"schema", "tessera-bench-online/1"},
       {"clock", figures.clock},
       {"batch_seconds", figures.batch_seconds},
       {"batch_time", figures.batch_time},
@@ -101,14 +90,12 @@ Json to_json(const OnlineFigures& figures) {
     const uint64_t count = m.batches[static_cast<size_t>(reason)];
     if (count > 0) json["closed_for"][std::string(to_string(reason))] = count;
   }
-  for (const auto& [name, share] : kPercentiles)
-    json["latency_seconds"][name] = percentile(sorted, share);
+  json["latency_seconds"] = to_json(Latencies(figures.latencies));
   return json;
 }
 
 void print_figures(const OnlineFigures& figures) {
-  std::vector<double> sorted = figures.latencies;
-  std::sort(sorted.begin(), sorted.end());
+  const Latencies latencies(figures.latencies);
   const OnlineMetrics& m = figures.metrics;
   print("[Online] Throughput: {:.1f} requests/s, {:.0f} tokens/s ({} clock)\n",
         per_second(static_cast<double>(m.answered), figures),
@@ -122,8 +109,8 @@ void print_figures(const OnlineFigures& figures) {
   if (m.missed_waiting > 0) print(", {} missed their deadline", m.missed_waiting);
   for (const auto& [reason, count] : m.rejected) print(", {} rejected: {}", count, reason);
   print("\n    latency, submit to answer:");
-  for (const auto& [name, share] : kPercentiles)
-    print(" {} {}", name, human_seconds(percentile(sorted, share)));
+  for (const auto& [name, share] : kQuantiles)
+    print(" {} {}", name, human_seconds(latencies.at(share)));
   print("\n    occupancy: {:.1f} % of the row tokens, {:.1f} % of the segments\n",
         100 * m.token_fill(), 100 * m.segment_fill());
   print("    queue: {:.1f} requests when a batch is closed; at most {} of {} tokens\n",

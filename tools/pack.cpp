@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "codelets/rules.h"
+#include "packing/comparison.h"
 #include "packing/offline.h"
 #include "packing/picture.h"
 #include "serving/batch_runner.h"
@@ -90,51 +91,26 @@ Expected<PackingContract> contract_from(const po::variables_map& flags, int64_t 
   return contract;
 }
 
-// Time is the best of three, as the first touches its memory for the first time.
-Expected<Packing> pack(const PackingContract& contract, const PackRule& rule,
-                       std::span<const int64_t> lengths) {
-  Packing packing{std::string(to_string(rule.policy)), rule, {}, {}, 0};
-  for (int run = 0; run < 3; ++run) {
-    const double start = now_seconds();
-    packing.batches = TRY(pack_offline(contract, rule, lengths));
-    const double seconds = now_seconds() - start;
-    packing.seconds = run == 0 ? seconds : std::min(packing.seconds, seconds);
-  }
-  packing.occupancy = occupancy(contract, packing.batches);
-  return packing;
-}
-
 void print_plan(const std::string& path) {
   if (!path.empty()) print("plan           {}\n", path);
 }
 
-// All policies with the rule's numbers, and one request a row to compare with.
-Status compare(const LengthSource& source, const PackingContract& contract, PackRule rule,
+Status compare(const LengthSource& source, const PackingContract& contract, const PackRule& rule,
                bool as_json) {
-  std::vector<Packing> packings;
-  PackingContract padded = contract;
-  padded.form = PackingForm::None;
-  packings.push_back(TRY(pack(padded, PackPolicy::FirstFit, source.lengths)));
-  packings.back().name = "padded";
-  for (const PackPolicy policy : all_policies()) {
-    rule.policy = policy;
-    packings.push_back(TRY(pack(contract, rule, source.lengths)));
-  }
-  const int64_t least = packings.back().occupancy.least_batches;
-  packings.front().occupancy.least_batches = least;  // of packing, not of padding
+  const auto packings = TRY(compare_policies(contract, rule, source.lengths));
   if (as_json) {
-    nlohmann::ordered_json json = source_json(source.what, contract);
-    for (const Packing& packing : packings) json["policies"].push_back(to_json(packing));
-    print_json(json, 2);
+    print_json(comparison_json(source.what, contract, packings), 2);
     return {};
   }
   print_source(source.what, histogram_of(source.lengths), contract);
-  print("least          {} batches, whatever the packing\n", human_count(least));
+  print("least          {} batches, whatever the packing\n",
+        human_count(packings.back().occupancy.least_batches));
   print_table(packings);
   return {};
 }
 
-Status draw(const PackingContract& contract, const Packing& packing, int64_t number, bool colour) {
+Status draw(const PackingContract& contract, const MeasuredPacking& packing, int64_t number,
+            bool colour) {
   const int64_t batches = std::ssize(packing.batches);
   if (number < 0 || number >= batches)
     return Error{fmt::format("--picture: {}, must be in 0..{}", number, batches - 1),
@@ -161,6 +137,7 @@ Status pack_whole(const LengthHistogram& histogram, const PackingContract& contr
   const std::string what = human_count(histogram.requests()) + " of the histogram";
   if (flags["json"].as<bool>()) {
     nlohmann::ordered_json json = source_json(what, contract);
+    json["schema"] = "tessera-pack-rows/1";
     json["policies"].push_back(to_json(plan, histogram, seconds));
     print_json(json, 2);
     return {};
@@ -173,14 +150,12 @@ Status pack_whole(const LengthHistogram& histogram, const PackingContract& contr
 
 Status pack_requests(const LengthSource& source, const PackingContract& contract,
                      const PackRule& rule, const po::variables_map& flags) {
-  const Packing packing = TRY(pack(contract, rule, source.lengths));
+  const MeasuredPacking packing = TRY(measure_packing(contract, rule, source.lengths));
   const std::string output = flags["output"].as<std::string>();
   if (!output.empty())
     TRY(write_plan(output, PackPlan{contract, rule, std::ssize(source.lengths), packing.batches}));
   if (flags["json"].as<bool>()) {
-    nlohmann::ordered_json json = source_json(source.what, contract);
-    json["policies"].push_back(to_json(packing));
-    print_json(json, 2);
+    print_json(comparison_json(source.what, contract, std::span(&packing, 1)), 2);
     return {};
   }
   print_source(source.what, histogram_of(source.lengths), contract);

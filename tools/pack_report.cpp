@@ -12,16 +12,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string batch_words(const PackingContract& contract) {
-  const std::string form = contract.form == PackingForm::None
-                               ? "padded"
-                               : fmt::format("form {}", to_string(contract.form));
-  const int64_t most = most_requests(contract);
-  return fmt::format("{}, {} rows of {} tokens, {}", form, contract.rows, contract.row_length,
-                     most < row_tokens(contract) ? fmt::format("at most {} requests", most)
-                                                 : "any number of requests");
-}
-
 std::string rule_words(const PackRule& rule) {
   const std::string name(to_string(rule.policy));
   if (rule.policy == PackPolicy::Window)
@@ -52,10 +42,6 @@ struct RowFigures {
 
 }  // namespace
 
-double Packing::microseconds_per_request() const {
-  return seconds * 1e6 / static_cast<double>(occupancy.requests);
-}
-
 void print_source(const std::string& what, const LengthHistogram& histogram,
                   const PackingContract& contract) {
   print("lengths        {}: up to {} tokens, {:.1f} in the mean\n", what, histogram.longest(),
@@ -63,18 +49,7 @@ void print_source(const std::string& what, const LengthHistogram& histogram,
   print("batch          {}\n", batch_words(contract));
 }
 
-Json source_json(const std::string& what, const PackingContract& contract) {
-  return {
-      {"lengths",       what                    },
-      {"batch",         batch_words(contract)   },
-      {"rows",          contract.rows           },
-      {"row_length",    contract.row_length     },
-      {"max_valid_num", contract.max_valid_num  },
-      {"delimiters",    contract.zero_delimiters}
-  };
-}
-
-void print_packing(const Packing& packing) {
+void print_packing(const MeasuredPacking& packing) {
   const Occupancy& used = packing.occupancy;
   print("policy         {}\n", rule_words(packing.rule));
   print("batches        {}; no packing needs fewer than {}\n", human_count(used.batches),
@@ -90,30 +65,16 @@ void print_packing(const Packing& packing) {
         human_count(used.requests), packing.microseconds_per_request());
 }
 
-void print_table(std::span<const Packing> packings) {
+void print_table(std::span<const MeasuredPacking> packings) {
   print("\n{:<10} {:>8} {:>10} {:>10} {:>10} {:>11}\n", "policy", "batches", "of least", "tokens",
         "segments", "us/request");
-  for (const Packing& packing : packings) {
+  for (const MeasuredPacking& packing : packings) {
     const Occupancy& used = packing.occupancy;
     print("{:<10} {:>8} {:>10.3f} {:>10} {:>10} {:>11.3f}\n", packing.name, used.batches,
           ratio(used.batches, used.least_batches), percent(used.token_fill()),
           used.segments > 0 ? percent(used.segment_fill()) : "no limit",
           packing.microseconds_per_request());
   }
-}
-
-Json to_json(const Packing& packing) {
-  const Occupancy& used = packing.occupancy;
-  Json json = {
-      {"policy",                   packing.name                      },
-      {"batches",                  used.batches                      },
-      {"least_batches",            used.least_batches                },
-      {"token_fill",               used.token_fill()                 },
-      {"segment_fill",             nullptr                           },
-      {"microseconds_per_request", packing.microseconds_per_request()}
-  };
-  if (used.segments > 0) json["segment_fill"] = used.segment_fill();
-  return json;
 }
 
 void print_rows(const RowPlan& plan, const LengthHistogram& histogram, double seconds) {

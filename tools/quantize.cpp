@@ -10,7 +10,7 @@
 #include "check/quantization.h"
 #include "compiler/onnx/import/import.h"
 #include "support/file_names.h"
-#include "support/npz.h"
+#include "tools/npz.h"
 #include "tools/outputs.h"
 #include "tools/pack_flags.h"
 #include "tools/print.h"
@@ -63,7 +63,7 @@ Expected<Sample> sample_of(const std::string& name, std::map<std::string, NpyArr
                            const TensorFiles& files) {
   Sample sample{name, {}};
   for (const auto& [file, array] : arrays) {
-    const std::string input = files.name_of(file + ".npy");
+    const std::string input = files.name_of(file);
     const auto [at, is_new] =
         sample.arrays.emplace(input, TRY(array_of(array, name + ": '" + file + "'")));
     if (!is_new) return Error{name + ": '" + input + "' is there in two spellings, must be in one"};
@@ -76,7 +76,7 @@ Expected<std::map<std::string, NpyArray>> arrays_in(const fs::path& folder, cons
   std::error_code error;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, error))
     if (entry.path().extension() == ".npy")
-      arrays[entry.path().stem()] = TRY(read_npy(entry.path(), limits.memory));
+      arrays[entry.path().filename()] = TRY(read_npy(entry.path(), limits.memory));
   if (error) return Error{folder.string() + ": " + error.message()};
   return arrays;
 }

@@ -4,16 +4,12 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <nlohmann/json.hpp>
-
 #include "session/advice_json.h"
 #include "tools/print.h"
 #include "tools/verb.h"
 
 namespace tessera::tools {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 void row(const char* name, const std::string& text) {
   if (!text.empty()) print("{:<12} {}\n", name, text);
@@ -126,21 +122,13 @@ void print_event(const RecompileEvent& event, bool json) {
 }
 
 void print_difference(const RecompileEvent& before, const RecompileEvent& after, bool json) {
+  if (json) return print_json(difference_json(before, after), -1);
   const KeyDifference difference = compare_keys(key_of(before), key_of(after));
-  const std::string words = difference_in_words(difference.shapes, difference.changes);
-  if (json) {
-    const Json object = {
-        {"before",     before.id                  },
-        {"after",      after.id                   },
-        {"causes",     to_words(difference.causes)},
-        {"difference", words                      }
-    };
-    return print_json(object, -1);
-  }
   if (difference.causes.empty())
     return print("#{} -> #{}: the same executable\n", before.id, after.id);
   print("#{} -> #{}: {}: {}\n", before.id, after.id,
-        fmt::format("{}", fmt::join(to_words(difference.causes), ", ")), words);
+        fmt::format("{}", fmt::join(to_words(difference.causes), ", ")),
+        difference_in_words(difference.shapes, difference.changes));
 }
 
 void print_advice(const std::vector<Advice>& all, bool json) {

@@ -104,8 +104,10 @@ Expected<InputKind> kind_of(const std::string& path) {
   const std::string text = TRY(read_text_file(path, kMostOfBench));
   if (check_json(text).ok()) {
     const Json json = Json::parse(text, nullptr, false);
-    for (const char* name : {"runs", "clock", "modelled_ipu_seconds"})
-      if (json.is_object() && json.contains(name)) return InputKind::Bench;
+    const auto schema = json.is_object() ? json.find("schema") : json.end();
+    if (schema != json.end() && schema->is_string() &&
+        schema->get<std::string>().starts_with("tessera-bench"))
+      return InputKind::Bench;
   }
   return Error{path +
                    ": is JSON of another kind, must be events, a record of an online run or a "

@@ -7,6 +7,8 @@
 #include <cstring>
 #include <span>
 
+#include "executor/batch_arrays.h"
+#include "serving//bench.h"
 #include "serving/request_contract.h"
 #include "support/half.h"
 #include "tools/tensors.h"
@@ -81,13 +83,9 @@ std::vector<int32_t> cells_of(const Anchor& anchor, const PackingContract& contr
 
 Expected<int32_t> vocabulary_of(int64_t asked, const Metadata* metadata,
                                 const PackingContract& contract) {
-  constexpr int64_t kBerts = 30522;
-  const Anchor* ids = metadata ? find_input(*metadata, contract.ids_input) : nullptr;
-  const int64_t limit = ids ? ids->index_limit : 0;
-  const int64_t most = limit ? limit : int64_t{1} << 30;
-  if (asked < 0 || asked > most)
-    return Error{fmt::format("--vocab: {}, must be in 0..{}", asked, most), ErrorKind::Usage};
-  return static_cast<int32_t>(asked ? asked : limit ? limit : kBerts);
+  auto below = drawn_below(asked, metadata, contract);
+  if (!below) return Error{"--" + below.error().message, below.error().kind};
+  return below;
 }
 
 std::map<std::string, NpyArray> request_arrays(const Metadata& metadata,

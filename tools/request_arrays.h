@@ -15,9 +15,7 @@
 
 namespace tessera::tools {
 
-// Ids of requests that are drawn are below this: what was asked for, or with 0 the size of the
-// table that the executable looks ids up in, or that of BERT where there is no such table or no
-// executable (`metadata` null). A Usage error where more is asked for than the table holds.
+// drawn_below (serving/bench.h) of the flag --vocab.
 Expected<int32_t> vocabulary_of(int64_t asked, const Metadata* metadata,
                                 const PackingContract& contract);
 

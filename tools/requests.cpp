@@ -14,6 +14,7 @@
 #include "packing/plan.h"
 #include "serving/batch_runner.h"
 #include "serving/padded_rows.h"
+#include "tools/array_stores.h"
 #include "tools/pack_flags.h"
 #include "tools/print.h"
 #include "tools/progress.h"
@@ -23,9 +24,14 @@
 namespace tessera::tools {
 namespace fs = std::filesystem;
 
-Status read_tokens(const std::string& path, const std::string& name, Request& request) {
-  constexpr int64_t kMostBytes = int64_t{1} << 30;
-  NpyArray array = widened(TRY(read_npy(path, kMostBytes)));
+namespace {
+
+// No array of requests is larger: a batch has at most this many bytes.
+constexpr int64_t kMostBytes = int64_t{1} << 30;
+
+Status add_tokens(NpyArray given, const std::string& path, const std::string& name,
+                  Request& request) {
+  NpyArray array = widened(std::move(given));
   if (array.descr == "|b1") array.descr = "|u1", array = widened(std::move(array));
   if (array.shape.empty() || (array.descr != "<i4" && array.descr != "<i8"))
     return Error{fmt::format("{}: is {} {}, must be whole numbers or bool, with an axis of tokens",
@@ -47,6 +53,12 @@ Status read_tokens(const std::string& path, const std::string& name, Request& re
   return {};
 }
 
+}  // namespace
+
+Status read_tokens(const std::string& path, const std::string& name, Request& request) {
+  return add_tokens(TRY(read_npy(path, kMostBytes)), path, name, request);
+}
+
 namespace {
 
 Expected<Request> read_request(const std::string& folder) {
@@ -57,6 +69,25 @@ Expected<Request> read_request(const std::string& folder) {
       TRY(read_tokens(entry.path(), entry.path().filename(), request));
   if (error) return Error{folder + ": " + error.message()};
   return request;
+}
+
+// Entries "REQUEST/NAME.npy".
+Expected<std::vector<NamedRequest>> archived_requests(const std::string& path, NpzArrays arrays) {
+  std::map<std::string, Expected<Request>> requests;
+  for (auto& [entry, array] : arrays) {
+    const size_t slash = entry.find('/');
+    if (slash == 0 || slash == std::string::npos || entry.find('/', slash + 1) != std::string::npos)
+      return Error{fmt::format("{}: holds '{}', must hold REQUEST/NAME.npy", path, entry)};
+    auto& request = requests.emplace(entry.substr(0, slash), Request()).first->second;
+    if (!request) continue;  // what is wrong with it is known
+    const Status added =
+        add_tokens(std::move(array), path + "/" + entry, entry.substr(slash + 1), *request);
+    if (!added) request = added.error();
+  }
+  if (requests.empty()) return Error{path + ": is empty, must hold REQUEST/NAME.npy"};
+  std::vector<NamedRequest> named;
+  for (auto& [name, request] : requests) named.push_back({name, std::move(request)});
+  return named;
 }
 
 std::map<std::string, NpyArray> answer_arrays(const Answer& answer, const Metadata& metadata) {
@@ -257,10 +288,11 @@ Expected<std::vector<PackedBatch>> planned(const std::string& path, PackPlan pla
 
 }  // namespace
 
-Expected<std::vector<NamedRequest>> read_requests(const std::string& folder) {
+Expected<std::vector<NamedRequest>> read_requests(const std::string& path, const Limits& limits) {
+  if (is_archive(path)) return archived_requests(path, TRY(read_archive(path, limits)));
   std::vector<NamedRequest> requests;
-  for (const std::string& name : TRY(request_folders(folder)))
-    requests.push_back({name, read_request(answer_folder(folder, name))});
+  for (const std::string& name : TRY(request_folders(path)))
+    requests.push_back({name, read_request(answer_folder(path, name))});
   return requests;
 }
 
@@ -298,17 +330,21 @@ Status run_requests(ModelRunner& runner, std::vector<NamedRequest> requests,
   if (packing.json)
     print_json(
         nlohmann::ordered_json{
-            {"requests",         given          },
-            {"answered",         given - refused},
-            {"batches",          batches.size() },
-            {"host_seconds",     host           },
-            {"modelled_seconds", modelled       },
-            {"outputs",          outputs        }
+            {"schema",           "tessera-run-requests/1"},
+            {"requests",         given                   },
+            {"answered",         given - refused         },
+            {"batches",          batches.size()          },
+            {"host_seconds",     host                    },
+            {"modelled_seconds", modelled                },
+            {"outputs",          outputs                 }
     },
         2);
   else
-    print("answered {} of {} requests in {} batches, {} on the host; modelled {} on the IPU\n",
-          given - refused, given, batches.size(), human_seconds(host), human_seconds(modelled));
+    tell(fmt::format("answered {} of {} requests in {} batches, {} on the host; modelled {} on the "
+                     "IPU",
+                     given - refused, given, batches.size(), human_seconds(host),
+                     human_seconds(modelled)),
+         packing.on_stderr);
   if (refused) return Error{fmt::format("run: {} of {} requests were refused", refused, given)};
   return {};
 }

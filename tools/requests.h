@@ -11,6 +11,7 @@
 #include "packing/policy.h"
 #include "serving/request.h"
 #include "support/expected.h"
+#include "support/limits.h"
 #include "tools/sandboxed.h"
 
 namespace tessera::tools {
@@ -20,6 +21,7 @@ struct RequestPacking {
   std::string plan_path;
   std::optional<PackPlan> plan;  // who goes where, in place of the rule
   bool json = false;             // the account of it
+  bool on_stderr = false;        // that account, where answers go to standard output
 };
 
 // What one folder holds: a request, or a padded batch of them. What is wrong with it is kept until
@@ -31,8 +33,9 @@ struct NamedRequest {
 // The whole numbers or bools of an .npy file, as tokens of `request`.
 Status read_tokens(const std::string& path, const std::string& name, Request& request);
 // Each subfolder is a request (a NAME.npy [length] or [length,…] per token input) or a padded batch
-// ([rows,length] or [rows,length,…]). A folder that holds arrays itself is the only one.
-Expected<std::vector<NamedRequest>> read_requests(const std::string& folder);
+// ([rows,length] or [rows,length,…]). A folder that holds arrays itself is the only one. An archive
+// (tools/array_stores.h) holds the same paths, within limits.memory.
+Expected<std::vector<NamedRequest>> read_requests(const std::string& path, const Limits& limits);
 // Where its answers go.
 std::string answer_folder(const std::string& outputs, const std::string& name);
 

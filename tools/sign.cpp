@@ -12,6 +12,7 @@
 #include <cstring>
 #include <filesystem>
 #include <iostream>
+#include <nlohmann/json.hpp>
 
 #include "support/file.h"
 #include "support/minisign.h"
@@ -93,7 +94,7 @@ po::options_description keygen_flags() {
       "where the public key goes; give it to those who check your signatures")(
       "no_password", po::bool_switch(),
       "store the secret key as it is, for machines that sign alone; else a password is asked for, "
-      "or read as a line of stdin");
+      "or read as a line of stdin")("json", po::bool_switch(), "print what was made as JSON");
   return flags;
 }
 
@@ -108,6 +109,18 @@ Status keygen(const po::variables_map& flags) {
   const SecretKey key = SecretKey::generate();
   TRY(write_secret(secret, TRY(secret_key_text(key, password))));
   TRY(write_file_atomic(open, public_key_text(key.public_key())));
+  if (flags["json"].as<bool>()) {
+    print_json(
+        nlohmann::ordered_json{
+            {"schema",     "tessera-keygen/1"   },
+            {"key",        to_string(key.number)},
+            {"secret_key", secret               },
+            {"public_key", open                 },
+            {"password",   password.has_value() }
+    },
+        2);
+    return {};
+  }
   print("{}: secret key {}, {} a password\n{}: public key\n", secret, to_string(key.number),
         password ? "with" : "without", open);
   return {};
@@ -124,7 +137,8 @@ po::options_description sign_flags() {
       "read as a line of stdin")("output,o", po::value<std::string>()->default_value(""),
                                  "where the signature goes; FILE.minisig, where it is looked for")(
       "comment", po::value<std::string>(),
-      "one line that is signed too and shown to those who check; the time and the file's name");
+      "one line that is signed too and shown to those who check; the time and the file's name")(
+      "json", po::bool_switch(), "print what was signed as JSON");
   return flags;
 }
 
@@ -157,6 +171,18 @@ Status sign_file(const po::variables_map& flags) {
   const std::string comment =
       flags.count("comment") ? flags["comment"].as<std::string>() : default_comment(path);
   TRY(write_file_atomic(output, TRY(sign(file->bytes(), key, comment))));
+  if (flags["json"].as<bool>()) {
+    print_json(
+        nlohmann::ordered_json{
+            {"schema",    "tessera-sign/1"     },
+            {"file",      path                 },
+            {"signature", output               },
+            {"key",       to_string(key.number)},
+            {"comment",   comment              }
+    },
+        2);
+    return {};
+  }
   print("{}: signed by key {}\n", output, to_string(key.number));
   return {};
 }

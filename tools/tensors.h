@@ -47,18 +47,10 @@ Expected<std::map<std::string, Shape>> input_shapes_of(const std::string& folder
 // Arrays by the names of their files, as they are written.
 std::map<std::string, NpyArray> by_file(std::map<std::string, NpyArray> arrays,
                                         const TensorFiles& files);
-// Seeded: i32 below the anchor's limit (1 where there is none: masks), floats in [-1, 1).
-std::map<std::string, NpyArray> random_inputs(const Metadata& metadata, uint64_t seed);
-// Space for every output, in the model's dtype.
-std::map<std::string, NpyArray> empty_outputs(const Metadata& metadata);
-
-Expected<InputViews> input_views(const std::map<std::string, NpyArray>& arrays);
-Expected<OutputViews> output_views(std::map<std::string, NpyArray>& arrays);
 // Makes the folder if need be. Arrays by the names of their files, as from by_file; a name that
 // could lead out of the folder is refused, as the arrays may come out of a sandbox.
 Status write_outputs(const std::map<std::string, NpyArray>& arrays, const std::string& folder);
 
-double number_at(std::span<const std::byte> bytes, DType dtype, size_t index);
 std::vector<std::string> anchor_names(const Metadata& metadata, AnchorKind kind);
 
 }  // namespace tessera::tools

@@ -78,6 +78,7 @@ Status run(const po::variables_map& flags) {
   TRY(write_file_atomic(output, trace.bytes()));
   if (flags["json"].as<bool>()) {
     const nlohmann::ordered_json json = {
+        {"schema", "tessera-trace/1"   },
         {"file",   output              },
         {"bytes",  trace.bytes().size()},
         {"events", trace.events()      }

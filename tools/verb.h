@@ -50,6 +50,7 @@ Verb verify_verb();
 Verb sign_verb();
 Verb keygen_verb();
 Verb completion_verb();
+Verb manual_verb();
 Verb version_verb();
 
 // Every verb, in the order in which help lists them.

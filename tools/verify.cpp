@@ -151,7 +151,13 @@ Status run(const po::variables_map& flags) {
     last = Error{is.error().message, kind, is.error().type};
     ++failed;
   }
-  if (as_json) print_json(all, 2);
+  if (as_json)
+    print_json(
+        Json{
+            {"schema", "tessera-verify/1"},
+            {"files",  all               }
+    },
+        2);
   if (!last) return {};
   if (failed > 1) print_error("tessera: {} of {} files are not sound\n", failed, files.size());
   return *last;

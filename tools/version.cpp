@@ -24,6 +24,7 @@ po::options_description flags() {
 nlohmann::ordered_json version_json() {
   const JitHost host = jit_host();
   return {
+      {"schema",      "tessera-version/1"                             },
       {"version",     TESSERA_VERSION                                 },
       {"file_format", kPopefVersion                                   },
       {"compiler_id", compiler_id()                                   },

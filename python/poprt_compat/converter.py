@@ -11,6 +11,7 @@ from poprt_compat import passes as pass_names
 from poprt_compat.models import fixed_shapes, model_path
 from poprt_compat.options import ROWS
 from poprt_compat.warn import no_meaning
+from tessera.types import Converted
 
 #: Keywords that Tessera gives a meaning to, with their defaults; None: Tessera's own.
 DEFAULTS: dict[str, Any] = {
@@ -124,7 +125,7 @@ class Converter:
                 no_meaning(f"Converter({name}=…)")
         self.settings = {**DEFAULTS, **{n: v for n, v in settings.items() if n in DEFAULTS}}
 
-    def convert_file(self, path: str, output: str) -> dict[str, Any]:
+    def convert_file(self, path: str, output: str) -> Converted:
         return tessera.convert(path, output, **compile_options(path, self.settings))
 
     def convert(self, model: Any) -> Any:

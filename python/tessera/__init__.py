@@ -16,6 +16,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from tessera._core import Executable, __version__
+from tessera.benches import bench
 from tessera.compiler import (
     check,
     compile,
@@ -104,6 +105,7 @@ __all__ = [
     "UsageError",
     "Verification",
     "__version__",
+    "bench",
     "check",
     "compile",
     "convert",

@@ -9,11 +9,22 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from tessera import _core
+from tessera.documents import Check, Inspection, Profile
 from tessera.errors import UsageError
-from tessera.types import Arrays, Limits, Model, ModelInput, Pass, Path, Verification
+from tessera.types import (
+    Arrays,
+    Converted,
+    ExecutableFile,
+    Limits,
+    Model,
+    ModelInput,
+    Pass,
+    Path,
+    Verification,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -86,7 +97,7 @@ def compile(
         return _core.compile(path, output, label, dict(options))
 
 
-def convert(model: Model, output: Path, **options: Unpack[CompileOptions]) -> dict[str, Any]:
+def convert(model: Model, output: Path, **options: Unpack[CompileOptions]) -> Converted:
     """Writes the model as it is after the passes, as ONNX. Options and errors as ``compile``.
 
     Gives what was done: ``path``, ``nodes``, ``inputs`` and ``outputs`` (their numbers), ``passes``
@@ -106,7 +117,7 @@ def check(
     by_layer: bool = False,
     threads: int = 0,
     **options: Unpack[CompileOptions],
-) -> dict[str, Any]:
+) -> Check:
     """Whether a model is right here: the JSON of ``tessera check --json``.
 
     What is not supported, by node; what its inputs mean; how its requests may be padded and packed;
@@ -124,7 +135,7 @@ def check(
     }
     settings = (reference, sys.executable, random_requests, seed, tolerance, by_layer, threads)
     with as_file(model, "model.onnx") as path:
-        told: dict[str, Any] = json.loads(_core.check(path, own, settings, dict(options)))
+        told: Check = json.loads(_core.check(path, own, settings, dict(options)))
     return told
 
 
@@ -179,18 +190,20 @@ def quantize(
 
 
 def load(
-    path: Path | bytes,
+    path: ExecutableFile,
     *,
     limits: Limits | None = None,
     require_signature: Path | None = None,
 ) -> _core.Executable:
-    """Reads a ``.popef`` file, or its bytes, and verifies it. ``BadFileError`` if it is damaged,
-    ``RefusedError`` if that would cost more than ``limits`` (``tessera.types.Limits``) say.
+    """Reads a ``.popef`` file (``tessera.types.ExecutableFile``: its path, its bytes or an open
+    file) and verifies it. ``BadFileError`` if it is damaged, ``RefusedError`` if that would cost
+    more than ``limits`` (``tessera.types.Limits``) say.
 
     ``require_signature``: a public key, by its file or as text; a file that it did not sign
     (``tessera sign``, ``minisign -S``) is a ``BadFileError``. What was checked is what is
     loaded."""
-    if isinstance(path, (bytes, bytearray, memoryview)) and require_signature is not None:
+    in_memory = not isinstance(path, (str, os.PathLike))
+    if in_memory and require_signature is not None:
         raise UsageError("require_signature: is for files, must not be given with bytes")
     with as_file(path, "executable.popef") as file:
         return _core.load(file, limits, require_signature)
@@ -208,7 +221,7 @@ def verify(
 
 
 def held_executable(
-    executable: Path | bytes | _core.Executable,
+    executable: ExecutableFile,
     limits: Limits | None,
     require_signature: Path | None,
 ) -> _core.Executable:
@@ -225,13 +238,33 @@ def passes() -> tuple[Pass, ...]:
     return tuple(Pass(*row) for row in _core.passes())
 
 
+@overload
 def inspect(
-    executable: Path | _core.Executable,
+    executable: ExecutableFile,
+    *,
+    limits: Limits | None = None,
+    require_signature: Path | None = None,
+    profile: Literal[False] = False,
+) -> Inspection: ...
+
+
+@overload
+def inspect(
+    executable: ExecutableFile,
+    *,
+    limits: Limits | None = None,
+    require_signature: Path | None = None,
+    profile: Literal[True],
+) -> Profile: ...
+
+
+def inspect(
+    executable: ExecutableFile,
     *,
     limits: Limits | None = None,
     require_signature: Path | None = None,
     profile: bool = False,
-) -> dict[str, Any]:
+) -> Inspection | Profile:
     """What an executable holds, and what it takes: the JSON of ``tessera inspect --json``.
 
     Among its fields are ``model``, ``target``, ``options``, ``anchors``, ``packing``, ``memory``
@@ -242,7 +275,10 @@ def inspect(
     files."""
     if require_signature is not None and isinstance(executable, _core.Executable):
         raise UsageError("require_signature: is for files, must not be given with an Executable")
-    told: dict[str, Any] = json.loads(_core.inspect(executable, limits, require_signature, profile))
+    with as_file(executable, "executable.popef") as path:
+        told: Inspection | Profile = json.loads(
+            _core.inspect(path, limits, require_signature, profile)
+        )
     return told
 
 

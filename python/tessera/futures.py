@@ -18,13 +18,17 @@ import weakref
 from collections.abc import Generator
 from typing import Any, Callable, Protocol
 
+import numpy as np
+
 from tessera import _core
 from tessera.errors import NotFiniteWarning
 
 __all__ = ["Future"]
 
+Answers = dict[str, "np.ndarray[Any, Any]"]
 
-class Future(concurrent.futures.Future):  # type: ignore[type-arg]
+
+class Future(concurrent.futures.Future[Answers]):
     """A ``concurrent.futures.Future`` that can also be awaited from ``asyncio``.
 
     ``result(timeout)`` gives the answer or raises a ``tessera.Error``; ``wait``, ``as_completed``
@@ -44,7 +48,7 @@ class Future(concurrent.futures.Future):  # type: ignore[type-arg]
             on_cancel()
         return cancelled
 
-    def result(self, timeout: float | None = None) -> Any:
+    def result(self, timeout: float | None = None) -> Answers:
         """The answer; raises a ``tessera.Error``. Warns once, as a ``NotFiniteWarning``, of
         infinities and NaN that half precision left in it."""
         answer = super().result(timeout)
@@ -57,7 +61,7 @@ class Future(concurrent.futures.Future):  # type: ignore[type-arg]
         """Returns when the answer is there; raises as ``result`` does."""
         self.result(timeout)
 
-    def __await__(self) -> Generator[Any, None, Any]:
+    def __await__(self) -> Generator[Any, None, Answers]:
         return asyncio.wrap_future(self).__await__()
 
 

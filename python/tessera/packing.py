@@ -3,13 +3,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from tessera import _core
-from tessera.types import Arrays, Packing
+from tessera.compiler import as_file
+from tessera.documents import PackComparison, PackTuning
+from tessera.errors import UsageError
+from tessera.types import Arrays, Model, Packing, Path
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from tessera.types import CompileOptions
 
 __all__ = ["PackedBatch", "Placement", "pack", "policies"]
 
@@ -39,17 +48,87 @@ class PackedBatch(NamedTuple):
         return _core.packed_inputs(self.packing, self.placements, requests)
 
 
-def pack(
-    lengths: Iterable[int],
-    packing: Packing | _core.Executable,
-    *,
-    policy: str = "first_fit",
-) -> list[PackedBatch]:
-    """Packs requests of these lengths into batches of an executable, or of any ``tessera.Packing``.
+class _Pack:
+    """Packs requests by their lengths; ``tessera.pack.compare`` holds the policies beside each
+    other, ``tessera.pack.tune`` says which shape to compile."""
 
-    Raises ``Error`` naming the request that is empty or too long, ``UsageError`` for an unknown
-    policy."""
-    return [
-        PackedBatch(tuple(Placement(*place) for place in placements), tokens, packing)
-        for placements, tokens in _core.pack(list(lengths), packing, policy)
-    ]
+    def __call__(
+        self,
+        lengths: Iterable[int],
+        packing: Packing | _core.Executable,
+        *,
+        policy: str = "first_fit",
+    ) -> list[PackedBatch]:
+        """Packs requests of these lengths into batches of an executable, or of any
+        ``tessera.Packing``.
+
+        Raises ``Error`` naming the request that is empty or too long, ``UsageError`` for an unknown
+        policy."""
+        return [
+            PackedBatch(tuple(Placement(*place) for place in placements), tokens, packing)
+            for placements, tokens in _core.pack(list(lengths), packing, policy)
+        ]
+
+    def compare(
+        self,
+        lengths: Iterable[int],
+        packing: Packing | _core.Executable,
+        *,
+        window: int = 64,
+        pinned: int = 0,
+        depth: int = 0,
+    ) -> PackComparison:
+        """What each policy, and one request a row, uses of the rows: the JSON of ``tessera pack
+        --compare``. ``window``, ``pinned`` and ``depth`` are the numbers of the policies, as the
+        command line has them. Errors as of ``tessera.pack``."""
+        told: PackComparison = json.loads(
+            _core.pack_compare(list(lengths), packing, (window, pinned, depth))
+        )
+        return told
+
+    def tune(
+        self,
+        lengths: Iterable[int],
+        model: Model | None = None,
+        *,
+        executables: Sequence[Path] = (),
+        try_rows: Sequence[int] = (8, 16, 32),
+        try_row_length: Sequence[int] = (),
+        rate: float = 0,
+        p99: float = 0,
+        pinned: int = 12,
+        ids: str = "input_ids",
+        require_signature: Path | None = None,
+        **options: Unpack[CompileOptions],
+    ) -> PackTuning:
+        """Which shape to compile for requests of these lengths, in the order of their arrival: the
+        JSON of ``tessera pack tune``. Its ``best`` is None where no shape fits, keeps up and
+        answers in time.
+
+        ``model`` is compiled at each shape, with ``options`` (``tessera.CompileOptions``), or the
+        shapes are those of ``executables``. ``try_rows`` and ``try_row_length`` are the shapes; by
+        default rows of the longest request and of twice that. ``rate``: requests a second to plan
+        for, and the best answers soonest; 0: the best answers most. ``p99``: seconds that 99 % of
+        the answers may take at most; 0: no limit. Times are modelled.
+
+        Raises ``UsageError`` unless there is either a model or executables, and for values out of
+        range; what ``compile`` and ``load`` raise."""
+        if (model is None) != bool(executables):
+            raise UsageError("pack.tune: must be given either a model or executables")
+        search = (list(try_rows), list(try_row_length), ids, rate, pinned, p99)
+        known = list(lengths)
+        if not known or min(known) < 1:
+            raise UsageError("lengths: must be at least one, each of at least 1")
+        with as_file(model, "model.onnx") as path:
+            told: PackTuning = json.loads(
+                _core.pack_tune(
+                    known, path, list(executables), search, dict(options), require_signature
+                )
+            )
+        return told
+
+    def __repr__(self) -> str:
+        return "<tessera.pack>"
+
+
+pack = _Pack()

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tessera import _core
+from tessera.documents import RecompileEvent
 from tessera.types import Limits, Path
 
 __all__ = ["Events", "Report", "report"]
@@ -38,14 +39,14 @@ class Report:
         return f"<tessera.Report of {self.data['title']}>"
 
 
-class Events(list[dict[str, Any]]):
+class Events(list[RecompileEvent]):
     """Recompile events, oldest first: a list that a notebook shows as a report."""
 
     def _repr_html_(self) -> str:
         return report(events=self)._repr_html_()
 
 
-def _lines(events: Path | Sequence[dict[str, Any]]) -> tuple[str, list[str]]:
+def _lines(events: Path | Sequence[RecompileEvent]) -> tuple[str, list[str]]:
     if isinstance(events, (str, bytes, os.PathLike)):
         return os.fsdecode(events), [record for record, _ in _core.read_events(events)]
     return "events", [json.dumps(event) for event in events]
@@ -53,7 +54,7 @@ def _lines(events: Path | Sequence[dict[str, Any]]) -> tuple[str, list[str]]:
 
 def report(
     *executables: Path | _core.Executable,
-    events: Path | Sequence[dict[str, Any]] | None = None,
+    events: Path | Sequence[RecompileEvent] | None = None,
     record: Path | None = None,
     limits: Limits | None = None,
     require_signature: Path | None = None,

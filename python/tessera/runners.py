@@ -12,7 +12,7 @@ from tessera import _core
 from tessera.closable import Closable
 from tessera.compiler import held_executable
 from tessera.futures import Future, new_future
-from tessera.types import Arrays, Limits, Path, Tensor
+from tessera.types import Arrays, ExecutableFile, Limits, Path, RunnerMetrics, Tensor
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -47,7 +47,8 @@ class _Runner(Closable):
 class ModelRunner(_Runner):
     """Runs an executable on whole batches.
 
-    ``executable`` is the path of a ``.popef`` file or what ``tessera.compile`` gave. ``threads``:
+    ``executable`` is a ``.popef`` file (``tessera.types.ExecutableFile``: its path, its bytes or an
+    open file) or what ``tessera.compile`` gave. ``threads``:
     host threads, 0 for one a core. ``isolated`` gives every tile a memory of its own and copies
     each exchange: slow, for doubters.
 
@@ -63,7 +64,7 @@ class ModelRunner(_Runner):
 
     def __init__(
         self,
-        executable: Path | _core.Executable,
+        executable: ExecutableFile,
         *,
         threads: int = 0,
         isolated: bool = False,
@@ -144,7 +145,7 @@ class PackRunner(_Runner):
     """Takes requests of any length from any thread, packs them into the batches of one executable,
     and gives every caller its own answer (``docs/runtime.md``).
 
-    ``executable`` is the path of a ``.popef`` file or what ``tessera.compile`` gave, packed or not:
+    ``executable`` is as of ``ModelRunner``, packed or not:
     without packing a row holds one request. ``options`` are ``tessera.RunnerOptions``: what may
     wait, how long, and which requests share a batch; times are seconds. ``limits`` and
     ``require_signature`` are as of ``ModelRunner``.
@@ -153,7 +154,7 @@ class PackRunner(_Runner):
 
     def __init__(
         self,
-        executable: Path | _core.Executable,
+        executable: ExecutableFile,
         *,
         threads: int = 0,
         isolated: bool = False,
@@ -227,6 +228,6 @@ class PackRunner(_Runner):
         """Of the batches that have ended, in their order (the newest 65,536)."""
         return [BatchRecord(*row) for row in self._inner.records()]
 
-    def metrics(self) -> dict[str, Any]:
+    def metrics(self) -> RunnerMetrics:
         """Counts so far, both occupancies, and ``"prometheus"``: all of them as its text."""
         return self._inner.metrics()

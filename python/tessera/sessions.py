@@ -3,16 +3,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tessera import _core
 from tessera.closable import Closable
+from tessera.compiler import as_file
+from tessera.documents import Advice, RecompileDifference, RecompileEvent
 from tessera.reports import Events
-from tessera.types import Arrays, Path
+from tessera.types import Arrays, Model, Path
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -23,7 +27,7 @@ __all__ = ["Session", "recompiles"]
 
 
 class Session(Closable):
-    """A model and its executables by input shape.
+    """A model and its executables by input shape. ``model`` is as of ``tessera.compile``.
 
     A batch of a shape that was not seen is compiled for, loaded from the cache folder, padded to a
     larger shape or refused, as ``on_recompile`` says, and each of these leaves one event: its
@@ -43,16 +47,29 @@ class Session(Closable):
 
     def __init__(
         self,
-        model: Path,
+        model: Model,
         *,
         events: Path | None = None,
         threads: int = 0,
         isolated: bool = False,
         **options: Unpack[SessionOptions],
     ) -> None:
-        self._model = os.fsdecode(model)
-        self._inner: _core.Session = _core.Session(model, events, threads, isolated, dict(options))
+        # A model in memory has a file while the session is open, which reads it when it compiles.
+        self._files = contextlib.ExitStack()
+        with contextlib.ExitStack() as files:
+            path = files.enter_context(as_file(model, "model.onnx"))
+            self._model = os.fsdecode(path)
+            self._inner: _core.Session = _core.Session(
+                path, events, threads, isolated, dict(options)
+            )
+            self._files = files.pop_all()
         super().__init__()
+
+    def close(self) -> None:
+        """Finishes what is compiled in the background, then refuses what comes. Safe to call
+        twice."""
+        super().close()
+        self._files.close()
 
     def __repr__(self) -> str:
         return f"<tessera.Session of {self._model}{', closed' if self.closed else ''}>"
@@ -78,9 +95,44 @@ class Session(Closable):
         self._inner.finish_background()
 
 
-def recompiles(events: Path) -> Events:
-    """The events of a file that a session wrote, oldest first, with the fields of
-    ``docs/recompiles.md`` and ``"line"``, the event as ``tessera recompiles list`` prints it.
-    Raises ``Error`` with the number of a line that is none."""
-    read = _core.read_events(events)
-    return Events({**json.loads(record), "line": line} for record, line in read)
+def _record(event: RecompileEvent) -> str:
+    return json.dumps({name: value for name, value in event.items() if name != "line"})
+
+
+class _Recompiles:
+    """The events of a file that a session wrote. ``tessera.recompiles.advise`` says what to do
+    about them, ``tessera.recompiles.diff`` why two of them are of two executables."""
+
+    def __call__(self, events: Path) -> Events:
+        """The events, oldest first, with the fields of ``docs/recompiles.md`` and ``"line"``, the
+        event as ``tessera recompiles list`` prints it. Raises ``Error`` with the number of a line
+        that is none."""
+        read = _core.read_events(events)
+        told: list[RecompileEvent] = []
+        for record, line in read:
+            event: RecompileEvent = json.loads(record)
+            event["line"] = line
+            told.append(event)
+        return Events(told)
+
+    def advise(self, events: Path | Iterable[RecompileEvent]) -> list[Advice]:
+        """How the batches of a log, a file or a list of events, are served with fewer executables,
+        and the slips that caused compiles; each with its price: an object a model."""
+        if isinstance(events, (str, bytes, os.PathLike)):
+            lines = [record for record, _ in _core.read_events(events)]
+        else:
+            lines = [_record(event) for event in events]
+        return [json.loads(told) for told in _core.advise(lines)]
+
+    def diff(self, before: RecompileEvent, after: RecompileEvent) -> RecompileDifference:
+        """What moved between the keys of two events, as ``causes`` and in words."""
+        told: RecompileDifference = json.loads(
+            _core.recompile_difference(_record(before), _record(after))
+        )
+        return told
+
+    def __repr__(self) -> str:
+        return "<tessera.recompiles>"
+
+
+recompiles = _Recompiles()

@@ -18,7 +18,9 @@ __all__ = [
     "ArrayLike",
     "Arrays",
     "CompileOptions",
+    "Converted",
     "Cycles",
+    "ExecutableFile",
     "Limits",
     "Memory",
     "Model",
@@ -27,6 +29,7 @@ __all__ = [
     "Packing",
     "Pass",
     "Path",
+    "RunnerMetrics",
     "RunnerOptions",
     "SessionOptions",
     "Tensor",
@@ -37,6 +40,9 @@ Path = Union[str, "os.PathLike[str]"]
 #: An ONNX model: its path, its bytes, a file that is open for reading bytes, or an
 #: ``onnx.ModelProto``. Data beside the model are found only from its path.
 Model = Any
+#: A ``.popef`` file: its path, its bytes, or a file that is open for reading bytes; or a
+#: ``tessera.Executable``.
+ExecutableFile = Any
 #: A NumPy array, anything with ``__dlpack__`` in host memory (a CPU tensor of PyTorch, for
 #: example), or nested lists.
 ArrayLike = Any
@@ -102,6 +108,37 @@ class Cycles(TypedDict):
     exchange: int
     sync: int
     seconds_per_batch: float  #: at the target's clock, with the host I/O that nothing overlaps
+
+
+class Converted(TypedDict):
+    """What ``tessera.convert`` did."""
+
+    path: str
+    nodes: int
+    inputs: int  #: their number
+    outputs: int
+    passes: list[str]  #: those that changed the model
+    warnings: list[str]
+    packing: Packing | None
+
+
+class RunnerMetrics(TypedDict):
+    """Counts of a ``PackRunner`` since it was made (``docs/runtime.md``)."""
+
+    queue_requests: int  #: now
+    queue_tokens: int
+    admitted: int
+    answered: int
+    failed: int
+    not_finite: int
+    cancelled: int
+    missed_waiting: int
+    missed_answered: int
+    rejected: dict[str, int]  #: by reason
+    batches: dict[str, int]  #: by why they were closed
+    token_fill: float
+    segment_fill: float
+    prometheus: str  #: all of them as Prometheus' text
 
 
 class Verification(NamedTuple):

@@ -61,6 +61,7 @@ const std::vector<std::pair<std::string, std::vector<std::string>>> kThirdPartie
     {"grpc",            {"server/grpc_"}                                          },
     {"sodium.h",        {"support/minisign"}                                      },
     {"seccomp.h",       {"tools/sandbox.cpp"}                                     },
+    {"zip.h",           {"tools/npz.cpp"}                                         },
     {"google/protobuf", {"compiler/onnx/", "program/", "server/infer_message.cpp"}},
     {"perfetto.pb.h",   {"trace/track_events.cpp"}                                },
     {"onnx.pb.h",       {"compiler/onnx/"}                                        },

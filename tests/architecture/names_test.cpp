@@ -58,9 +58,10 @@ void collect(const std::string& file, const std::string& source, Places& places)
 Places all_types() {
   const fs::path root = tessera::test::source_dir();
   Places places;
-  for (const char* folder : {"support", "ir", "passes", "program", "packing", "codelets", "cost",
-                             "compiler", "executor", "serving", "session", "server", "report",
-                             "trace", "check", "tools", "python", "bench", "tests"}) {
+  for (const char* folder :
+       {"support",  "ir",       "passes",  "program", "packing", "codelets", "cost",
+        "compiler", "executor", "serving", "session", "server",  "report",   "trace",
+        "check",    "tune",     "tools",   "python",  "bench",   "tests"}) {
     for (const auto& entry : fs::recursive_directory_iterator(root / folder)) {
       const std::string extension = entry.path().extension();
       if (extension != ".cpp" && extension != ".h") continue;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "tests/tools/command_line.h"
 
@@ -88,6 +89,89 @@ TEST(BenchOnline, clients_send_one_after_the_other) {
   const Json figures = Json::parse(run.out);
   EXPECT_EQ(figures["answered"], 40);
   EXPECT_LE(figures["queue"]["most_requests"], 3);
+}
+
+// A line of cells for each line.
+std::vector<std::vector<std::string>> cells_of(const std::string& csv) {
+  std::vector<std::vector<std::string>> rows;
+  std::istringstream lines(csv);
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream cells(line);
+    auto& row = rows.emplace_back();
+    for (std::string cell; std::getline(cells, cell, ',');) row.push_back(cell);
+  }
+  return rows;
+}
+
+TEST(Bench, every_executable_has_percentiles_in_text_json_and_csv) {
+  const std::vector<std::string> words = {
+      "bench", padded_executable(), packed_executable(), "--vocab", "90", "--avg_seq_len", "8",
+      "--csv", path("bench.csv")};
+  const Result text = tessera(words);
+  ASSERT_EQ(text.exit_code, 0) << text.err;
+  for (const char* share : {"p50", "p90", "p95", "p99"}) EXPECT_THAT(text.out, HasSubstr(share));
+  const auto rows = cells_of(read_file(path("bench.csv")));
+  ASSERT_EQ(rows.size(), 4u);  // the names; original, offline, online
+  EXPECT_THAT(rows[0], ::testing::IsSupersetOf({"executable", "label", "batch_seconds.p95",
+                                                "latency_seconds.p99", "host_samples_per_second"}));
+  EXPECT_EQ(rows[1][0], padded_executable());
+  EXPECT_EQ(rows[3][1], "Pack Online");
+
+  std::vector<std::string> as_json = words;
+  as_json.push_back("--json");
+  const Json figures = Json::parse(tessera(as_json).out);
+  EXPECT_EQ(figures["schema"], "tessera-bench/1");
+  ASSERT_EQ(figures["runs"].size(), 3u);
+  for (const Json& run : figures["runs"]) {
+    const Json& seconds = run["batch_seconds"];
+    EXPECT_LE(seconds["p50"], seconds["p90"]);
+    EXPECT_LE(seconds["p99"], seconds["max"]);
+    EXPECT_GT(seconds["mean"], 0);
+  }
+  EXPECT_FALSE(figures["runs"][1].contains("latency_seconds"));
+  EXPECT_GT(figures["runs"][2]["latency_seconds"]["p50"], 0);
+}
+
+TEST(Bench, a_duration_is_the_least_and_a_warm_up_is_not_measured) {
+  const auto bench = [](std::vector<std::string> words) {
+    words.insert(words.begin(), {"bench", padded_executable(), "--json", "--iterations", "1"});
+    const Result result = tessera(words);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return Json::parse(result.out)["runs"][0];
+  };
+  const Json once = bench({"--warm_up", "0.2"});
+  EXPECT_EQ(once["batches"], 1);
+  EXPECT_LT(once["host_seconds"], 0.2);
+  const Json longer = bench({"--duration", "0.2"});
+  EXPECT_GT(longer["batches"], 1);
+  EXPECT_GE(longer["host_seconds"], 0.2);
+}
+
+TEST(Bench, what_is_wrong_is_said_before_the_work) {
+  const auto error = [](std::vector<std::string> words) {
+    words.insert(words.begin(), {"bench", padded_executable()});
+    const Result result = tessera(words);
+    EXPECT_NE(result.exit_code, 0);
+    EXPECT_EQ(result.out, "");
+    return result.err;
+  };
+  EXPECT_THAT(error({"--warm_up", "-1"}), HasSubstr("--warm_up: -1, must be in 0..604800 seconds"));
+  EXPECT_THAT(error({"--duration", "nan"}), HasSubstr("--duration: nan, must be in 0.."));
+  EXPECT_THAT(error({"--iterations", "0"}), HasSubstr("--iterations: 0, must be at least 1"));
+  EXPECT_THAT(error({"--csv", path("nowhere/b.csv")}), HasSubstr("must be a folder to write to"));
+  EXPECT_THAT(error({"--csv", path("b.csv"), "--sandbox"}),
+              HasSubstr("--csv: a sandbox writes no"));
+  EXPECT_THAT(error({"--online", "--rate", "5", "--duration", "3"}),
+              HasSubstr("--duration: is for benches without --online"));
+}
+
+TEST(BenchOnline, its_figures_are_a_row_of_a_table) {
+  const Result run = tessera({"bench", "--online", "--virtual", "--batch_microseconds", "900",
+                              "--rate", "3000", "--requests", "50", "--csv", path("online.csv")});
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  const auto rows = cells_of(read_file(path("online.csv")));
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_THAT(rows[0], ::testing::IsSupersetOf({"clock", "latency_seconds.p95"}));
 }
 
 TEST(BenchOnline, what_is_wrong_is_said) {

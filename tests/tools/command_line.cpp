@@ -46,6 +46,7 @@ void surround(const Surroundings& with) {
       (mkdir(with.in_folder.c_str(), 0700) != 0 || chdir(with.in_folder.c_str()) != 0 ||
        rmdir(with.in_folder.c_str()) != 0))
     _exit(126);
+  if (!with.in.empty() && !freopen(with.in.c_str(), "r", stdin)) _exit(126);
   for (const std::string& name : with.unset) unsetenv(name.c_str());
   for (const auto& [name, value] : with.environment) setenv(name.c_str(), value.c_str(), 1);
   for (const int descriptor : with.closed) close(descriptor);

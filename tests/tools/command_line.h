@@ -27,6 +27,7 @@ Result tessera_with_file_limit(const std::vector<std::string>& words, size_t byt
 // What a process is given by its caller, where that is not as usual.
 struct Surroundings {
   std::vector<std::pair<int, size_t>> limits = {};  // RLIMIT_… and its value
+  std::string in = {};                              // stdin comes from this file
   std::string out = {};                             // stdout goes here, and is not read back
   bool reader_has_gone = false;                     // stdout is a pipe that nobody reads
   std::vector<int> closed = {};                     // descriptors

@@ -29,7 +29,7 @@ Findings found(const std::vector<std::pair<std::string, std::string>>& environme
   with.unset = unset;
   const Result result = tessera_in(with, {"doctor", "--json"});
   Findings findings{.exit_code = result.exit_code, .err = result.err, .of = {}};
-  for (const Json& one : Json::parse(result.out)) findings.of[one["of"]] = one;
+  for (const Json& one : Json::parse(result.out)["findings"]) findings.of[one["of"]] = one;
   return findings;
 }
 

@@ -159,6 +159,7 @@ TEST_F(Terminal, every_verb_prints_plain_text) {
   plain({"sign", path(kEscape), "--secret_key", path(kTurned)});
   plain({"keygen", "--no_password", "--secret_key", path("missing/" + kEscape)});
   plain({"completion", kEscape});
+  plain({"manual"});
   plain({"version"});
   plain({"version", "--json"});
   plain({"doctor"});

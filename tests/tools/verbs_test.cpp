@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "support/npy.h"
 #include "tests/tools/command_line.h"
@@ -24,7 +25,7 @@ TEST(Help, every_verb_teaches_with_an_example) {
   for (const char* verb :
        {"check",    "compile",    "run",    "bench",      "inspect", "recompiles", "convert",
         "quantize", "make-model", "pack",   "sweep",      "text",    "serve",      "trace",
-        "verify",   "sign",       "keygen", "completion", "doctor",  "version"}) {
+        "verify",   "sign",       "keygen", "completion", "manual",  "doctor",     "version"}) {
     EXPECT_THAT(overview.out, HasSubstr(verb));
     const Result help = tessera({verb, "--help"});
     EXPECT_EQ(help.exit_code, 0);
@@ -198,6 +199,56 @@ TEST(Quantize, warns_of_random_numbers_and_refuses_what_it_cannot_keep) {
   EXPECT_FALSE(exists(to));
 }
 
+TEST(Inspect, shares_of_cycles_are_all_there) {
+  const Json cycles =
+      Json::parse(tessera({"inspect", padded_executable(), "--json"}).out)["cycles"];
+  int64_t sum = 0;
+  for (const char* part : {"compute", "rearrange", "exchange", "sync"})
+    sum += cycles[part].get<int64_t>();
+  EXPECT_EQ(sum, cycles["total"]);
+  const std::string text = tessera({"inspect", padded_executable()}).out;
+  EXPECT_THAT(text,
+              AllOf(HasSubstr(" cycles ("), HasSubstr("of host I/O"), HasSubstr("rearrange")));
+}
+
+TEST(Inspect, a_superstep_has_a_number_too) {
+  const std::string file = padded_executable();
+  const Json steps = Json::parse(tessera({"inspect", file, "--json"}).out)["supersteps"];
+  const std::string name = steps[3]["name"];
+  EXPECT_EQ(tessera({"inspect", file, "--superstep", "3"}).out,
+            tessera({"inspect", file, "--superstep", name}).out);
+  const Result none = tessera({"inspect", file, "--superstep", std::to_string(steps.size())});
+  EXPECT_EQ(none.exit_code, 2);
+  EXPECT_THAT(none.err,
+              HasSubstr("must be a name or one of 0.." + std::to_string(steps.size() - 1)));
+}
+
+TEST(Inspect, what_was_chosen_is_chosen_in_json_too) {
+  const std::string file = padded_executable();
+  const Json all = Json::parse(tessera({"inspect", file, "--cycles", "--json"}).out);
+  const std::string node = all["execution"]["steps"][2]["program"]["origin"][0];
+  const Json one = Json::parse(tessera({"inspect", file, "--node", node, "--json"}).out);
+  const Json& steps = one["execution"]["steps"];
+  EXPECT_GT(steps.size(), 0u);
+  EXPECT_LT(steps.size(), all["execution"]["steps"].size());
+  for (const Json& step : steps)
+    EXPECT_THAT(step["program"]["origin"].get<std::vector<std::string>>(),
+                ::testing::Contains(node));
+  EXPECT_EQ(one["compilation"]["livenessProgramSteps"].size(), steps.size());
+  EXPECT_EQ(tessera({"inspect", file, "--node", "nobody", "--json"}).exit_code, 2);
+  const Result text = tessera({"inspect", file, "--program", "--json"});
+  EXPECT_EQ(text.exit_code, 2);
+  EXPECT_THAT(text.err, HasSubstr("--program: is text"));
+}
+
+TEST(Inspect, cycles_roll_up_by_kind_and_by_layer) {
+  const Result kinds = tessera({"inspect", padded_executable(), "--kinds"});
+  EXPECT_EQ(kinds.exit_code, 0) << kinds.err;
+  EXPECT_THAT(kinds.out, AllOf(HasSubstr("codelet"), HasSubstr("matmul"), HasSubstr("100.0%")));
+  EXPECT_THAT(tessera({"inspect", padded_executable(), "--layers"}).out,
+              HasSubstr("(outside of layers)"));
+}
+
 TEST(Convert, writes_a_model_that_compiles_again) {
   const std::string converted = path("converted.onnx");
   const Result result = tessera({"convert", "--input_model", tiny_model(), "--input_shape",
@@ -273,6 +324,39 @@ TEST(Completion, is_written_for_the_shells_that_are_named) {
   }
   EXPECT_EQ(tessera({"completion", "csh"}).exit_code, 2);
   EXPECT_EQ(tessera({"completion"}).exit_code, 2);
+}
+
+TEST(Manual, is_a_page_of_every_verb_that_man_reads) {
+  const Result manual = tessera({"manual"});
+  ASSERT_EQ(manual.exit_code, 0);
+  EXPECT_THAT(manual.out, AllOf(HasSubstr(".TH TESSERA 1"), HasSubstr(".SH EXIT STATUS")));
+  std::istringstream overview(tessera({"help"}).out);
+  size_t verbs = 0;
+  for (std::string line; std::getline(overview, line);) {
+    if (!line.starts_with("  ") || line[2] == ' ') continue;
+    std::string verb = line.substr(2, line.find(' ', 2) - 2);
+    ++verbs;
+    for (size_t at = 0; (at = verb.find('-', at)) != std::string::npos; at += 2)
+      verb.insert(at, "\\");
+    EXPECT_THAT(manual.out, HasSubstr(".SS " + verb + "\n"));
+  }
+  EXPECT_GT(verbs, 15u);
+  if (std::system("command -v groff > /dev/null") != 0) return;  // then its text alone is looked at
+  write_file(path("tessera.1"), manual.out);
+  const std::string warnings = path("groff.err"), page = path("tessera.txt");
+  EXPECT_EQ(
+      std::system(("groff -man -Tutf8 -ww " + path("tessera.1") + " > " + page + " 2> " + warnings)
+                      .c_str()),
+      0);
+  EXPECT_EQ(read_file(warnings), "");
+  EXPECT_THAT(read_file(page), HasSubstr("input_model"));
+}
+
+TEST(Help, bare_words_are_not_told_as_a_flag) {
+  for (const char* verb : {"pack", "recompiles", "requests"}) {
+    const std::string help = tessera({verb, "--help"}).out;
+    EXPECT_THAT(help, AllOf(HasSubstr("WORDS"), Not(HasSubstr("--words"))));
+  }
 }
 
 }  // namespace

@@ -75,15 +75,16 @@ nlohmann::ordered_json summary_json(const ModelSummary& summary) {
     return list;
   };
   Json json = {
-      {"producer",     summary.producer        },
-      {"sha256",       summary.sha256          },
-      {"ir_version",   summary.ir_version      },
-      {"opsets",       Json::object()          },
-      {"inputs",       tensors(summary.inputs) },
-      {"outputs",      tensors(summary.outputs)},
-      {"nodes",        summary.nodes           },
-      {"initializers", summary.initializers    },
-      {"ops",          Json::array()           }
+      {"schema",       "tessera-inspect-model/1"},
+      {"producer",     summary.producer         },
+      {"sha256",       summary.sha256           },
+      {"ir_version",   summary.ir_version       },
+      {"opsets",       Json::object()           },
+      {"inputs",       tensors(summary.inputs)  },
+      {"outputs",      tensors(summary.outputs) },
+      {"nodes",        summary.nodes            },
+      {"initializers", summary.initializers     },
+      {"ops",          Json::array()            }
   };
   for (const auto& [domain, version] : summary.opsets) json["opsets"][domain] = version;
   for (const auto& op : summary.ops)

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "serving/latencies.h"
+
+namespace tessera {
+
+// {"mean": …, "p50": …, …} in seconds.
+nlohmann::ordered_json to_json(const Latencies& latencies);
+
+}  // namespace tessera

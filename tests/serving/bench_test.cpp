@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a bench measures of executables, and the shares that it tells.
+#include "serving/bench.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "serving/latencies.h"
+#include "tests/helpers/tiny_executable.h"
+
+namespace tessera {
+namespace {
+
+using ::testing::HasSubstr;
+
+// One number a token.
+constexpr std::string_view kNegate = R"(program negate {
+  target test
+  input input_ids: i32[2,8] = by [2,8] at 0
+  constant table: f32[5] = by [5] at 0 data 0
+  output y: f32[2,8] = by [2,8] at 0
+  inputs input_ids
+  outputs y
+  step lookup {
+    gather on [1] at 0 rows=5 cells=1 shape=[2,8]
+    read table as [1,5,1] [*, *, *]
+    read input_ids as [16] [*]
+    write y as [1,1,16,1] [*, *, *, *]
+  }
+}
+)";
+
+std::shared_ptr<ModelRunner> tiny_runner() {
+  Executable executable =
+      tiny_executable(kNegate, {bytes_of(std::vector<float>{0, -1, -2, -3, -4})});
+  executable.metadata.packing.request_size = RequestSize::Tokens;
+  executable.metadata.packing.outputs = {
+      {"y", false}
+  };
+  return runner_of(std::move(executable));
+}
+
+TEST(Latencies, a_share_is_the_least_value_that_so_many_do_not_pass) {
+  const Latencies ten({10, 1, 2, 3, 4, 5, 6, 7, 8, 9});
+  EXPECT_EQ(ten.at(0.5), 5);
+  EXPECT_EQ(ten.at(0.9), 9);
+  EXPECT_EQ(ten.at(0.95), 10);
+  EXPECT_EQ(ten.at(1), 10);
+  EXPECT_EQ(ten.mean(), 5.5);
+  EXPECT_EQ(Latencies({}).at(0.5), 0);
+  EXPECT_EQ(Latencies({3}).at(0.01), 3);
+}
+
+TEST(BenchRun, one_executable_alone_runs_whole_batches) {
+  const BenchedExecutable one{"tiny", tiny_runner()};
+  BenchOptions options;
+  options.iterations = 7;
+  const auto result = bench(std::span(&one, 1), options);
+  ASSERT_TRUE(result.ok()) << result.error().message;
+  ASSERT_EQ(result->runs.size(), 1u);
+  EXPECT_EQ(result->runs[0].batches, 7);
+  EXPECT_EQ(result->runs[0].batch_seconds.size(), 7u);
+  const nlohmann::ordered_json json = to_json(*result);
+  EXPECT_EQ(json["runs"][0]["executable"], "tiny");
+  EXPECT_FALSE(json["runs"][0].contains("fill"));
+}
+
+TEST(BenchRun, packed_executables_come_behind_a_padded_one) {
+  const std::vector<BenchedExecutable> two = {
+      {"a", tiny_runner()},
+      {"b", tiny_runner()}
+  };
+  const auto result = bench(two, {});
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(result.error().kind, ErrorKind::Usage);
+  EXPECT_THAT(result.error().message, HasSubstr("b: must be a padded executable first"));
+  EXPECT_THAT(bench({}, {}).error().message, HasSubstr("no executable"));
+}
+
+TEST(BenchRun, ids_are_below_the_table) {
+  const auto runner = tiny_runner();
+  const Metadata& metadata = runner->executable().metadata;
+  PackingContract contract;
+  contract.ids_input = "input_ids";
+  EXPECT_EQ(*drawn_below(3, &metadata, contract), 3);
+  EXPECT_EQ(*drawn_below(0, nullptr, contract), 30522);
+  EXPECT_THAT(drawn_below(-1, &metadata, contract).error().message, HasSubstr("vocab: -1"));
+}
+
+}  // namespace
+}  // namespace tessera
