@@ -55,7 +55,7 @@ class Bench {
     do {
       const BenchClock::time_point start = BenchClock::now();
       OfflineResult result =
-          TRY(run_offline(*runner_, options_.rule, requests, [&](size_t done, size_t all) {
+          TRY(run_offline(*runner_, options_.rule, requests, {}, [&](size_t done, size_t all) {
             progress("batches", static_cast<int64_t>(done), static_cast<int64_t>(all));
           }));
       run_.host_seconds += seconds_from(start);

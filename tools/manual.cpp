@@ -59,7 +59,8 @@ ManualFlag manual_flag(const po::option_description& flag) {
 
 std::vector<ManualFlag> manual_flags(const Verb& verb) {
   std::vector<ManualFlag> flags;
-  for (const auto& flag : all_flags(verb).options()) {
+  const po::options_description all = all_flags(verb);
+  for (const auto& flag : all.options()) {
     const bool is_positional = verb.positional && flag->long_name() == verb.positional;
     if (!is_positional) flags.push_back(manual_flag(*flag));
   }

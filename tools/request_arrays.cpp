@@ -8,7 +8,7 @@
 #include <span>
 
 #include "executor/batch_arrays.h"
-#include "serving//bench.h"
+#include "serving/bench.h"
 #include "serving/request_contract.h"
 #include "support/half.h"
 #include "tools/tensors.h"

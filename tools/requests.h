@@ -30,14 +30,10 @@ struct NamedRequest {
   std::string name;  // of the folder, "" of `folder` itself
   Expected<Request> request;
 };
-// The whole numbers or bools of an .npy file, as tokens of `request`.
-Status read_tokens(const std::string& path, const std::string& name, Request& request);
 // Each subfolder is a request (a NAME.npy [length] or [length,…] per token input) or a padded batch
 // ([rows,length] or [rows,length,…]). A folder that holds arrays itself is the only one. An archive
 // (tools/array_stores.h) holds the same paths, within limits.memory.
 Expected<std::vector<NamedRequest>> read_requests(const std::string& path, const Limits& limits);
-// Where its answers go.
-std::string answer_folder(const std::string& outputs, const std::string& name);
 
 // Answers go to answer_folder/NAME.npy by `write`, `outputs` "": nowhere; of a padded batch as
 // arrays of its shape, 0 where padding is. A request that is refused is reported by its name and

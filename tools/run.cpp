@@ -13,6 +13,7 @@
 #include "tools/pack_flags.h"
 #include "tools/print.h"
 #include "tools/progress.h"
+#include "tools/request_files.h"
 #include "tools/requests.h"
 #include "tools/run_inputs.h"
 #include "tools/sandboxed.h"

@@ -298,7 +298,7 @@ class RunnerOptions(TypedDict, total=False):
     #: Form B: free cells between the requests of a row. The default: 0.
     zero_delimiters: int
     #: A request is the tokens that its mask keeps, with padding before or behind them; if not, a
-    #: zero is refused. Rows of padded batches are always stripped. The default: False.
+    #: zero is refused. The default: False.
     strip_padding: bool
     # The end of the rows of the runner.
 

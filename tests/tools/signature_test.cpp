@@ -58,7 +58,7 @@ TEST(Verify, a_sound_file_is_told_with_counts_and_nothing_is_left_behind) {
     EXPECT_THAT(text.out, HasSubstr(word));
   EXPECT_FALSE(exists(file + ".minisig"));
 
-  const Json all = Json::parse(tessera({"verify", file, "--json"}).out);
+  const Json all = Json::parse(tessera({"verify", file, "--json"}).out)["files"];
   ASSERT_EQ(all.size(), 1u);
   const Json& is = all[0];
   EXPECT_TRUE(is["sound"]);
@@ -87,7 +87,7 @@ TEST(Verify, the_exit_code_is_that_of_the_gravest_file) {
   EXPECT_THAT(three.err, HasSubstr("2 of 3 files are not sound"));
   EXPECT_THAT(three.err, HasSubstr("bad.popef: blob"));
   EXPECT_THAT(three.err, HasSubstr("missing.popef"));
-  const Json all = Json::parse(three.out);
+  const Json all = Json::parse(three.out)["files"];
   EXPECT_FALSE(all[0]["sound"]);
   EXPECT_TRUE(all[1]["sound"]);
   EXPECT_FALSE(all[2]["sound"]);

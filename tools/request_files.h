@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// The files that requests are read from, and the folders that answers go to.
+#pragma once
+
+#include <string>
+
+#include "serving/request.h"
+#include "support/expected.h"
+#include "support/npy.h"
+
+namespace tessera::tools {
+
+// The whole numbers or bools of an array, as tokens of `request`; `path` is for messages.
+Status add_tokens(NpyArray given, const std::string& path, const std::string& name,
+                  Request& request);
+// The same of an .npy file.
+Status read_tokens(const std::string& path, const std::string& name, Request& request);
+// Where the answers of a request go: the folder of its name in `outputs`, or, for "", that itself.
+std::string answer_folder(const std::string& outputs, const std::string& name);
+
+}  // namespace tessera::tools
