@@ -40,6 +40,7 @@ set(TESSERA_PUBLIC_HEADERS
   serving/batch_executor.h
   serving/batch_former.h
   serving/batch_runner.h
+  serving/kept_tokens.h
   serving/metrics.h
   serving/offline_runner.h
   serving/pack_runner.h

@@ -56,7 +56,8 @@ std::string quantize(const py::object& model, const py::object& output, const py
   asked.samples = samples_of(calibration);
   asked.random_requests = settings[1].cast<int64_t>();
   asked.seed = settings[2].cast<uint64_t>();
-  asked.skip = settings[3].cast<std::set<std::string>>();
+  const auto skipped = settings[3].cast<std::vector<std::string>>();
+  asked.skip = {skipped.begin(), skipped.end()};
   asked.skip_most_sensitive = settings[4].cast<int64_t>();
   asked.max_error = settings[5].cast<std::optional<double>>();
   asked.limits = compile.limits;

@@ -7,9 +7,11 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "compiler/onnx/import/import.h"
 #include "support/plain_text.h"
 #include "tools/print.h"
 #include "tools/progress.h"
+#include "tools/request_files.h"
 #include "tools/requests.h"
 #include "tools/verb.h"
 
@@ -40,7 +42,7 @@ po::options_description flags() {
   return all;
 }
 
-Expected<CheckOptions> options_of(const po::variables_map& flags) {
+Expected<CheckOptions> options_of(const po::variables_map& flags, const std::string& model) {
   CheckOptions options{.compile = TRY(compile_options(flags)),
                        .machine = TRY(machine_options(flags)),
                        .python = flags["python"].as<std::string>(),
@@ -62,9 +64,10 @@ Expected<CheckOptions> options_of(const po::variables_map& flags) {
   if (options.tolerance && !(*options.tolerance >= 0))
     return Error{"--tolerance: must be 0 or more", ErrorKind::Usage};
   if (!flags.count("requests")) return options;
+  const TensorFiles files(TRY(model_names(model, options.compile.limits)).inputs);
   for (NamedRequest& one :
        TRY(read_requests(flags["requests"].as<std::string>(), options.compile.limits)))
-    options.requests.emplace_back(one.name, TRY(std::move(one.request)));
+    options.requests.emplace_back(one.name, TRY(by_input(TRY(std::move(one.request)), files)));
   return options;
 }
 
@@ -137,11 +140,11 @@ void print_report(const CheckReport& report) {
 Status run(const po::variables_map& flags) {
   if (!flags.count("input_model"))
     return Error{"check: must have a model: tessera check MODEL.onnx", ErrorKind::Usage};
-  const CheckOptions options = TRY(options_of(flags));
+  const std::string& model = flags["input_model"].as<std::string>();
+  const CheckOptions options = TRY(options_of(flags, model));
   Progress progress("check");
   const CheckReport report =
-      TRY(check_model(flags["input_model"].as<std::string>(), options,
-                      [&](const std::string& what) { progress.step(what); }));
+      TRY(check_model(model, options, [&](const std::string& what) { progress.step(what); }));
   if (flags["json"].as<bool>())
     print_json(check_json(report), 2);
   else

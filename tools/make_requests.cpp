@@ -49,6 +49,8 @@ po::options_description flags() {
       "seed", po::value<uint32_t>()->default_value(2023), "of all that is drawn")(
       "ids", po::value<std::string>()->default_value("input_ids"),
       "of a folder of requests: the input that is as long as the request")(
+      "mask", po::value<std::string>()->default_value("attention_mask"),
+      "of padded batches in such a folder: the input that is 1 where a token is there")(
       "vocab", po::value<int64_t>()->default_value(0),
       "token ids are below this; 0: as many as the executable has");
   po::options_description all;

@@ -18,11 +18,29 @@ namespace {
 // What a flag is called, what it takes and what it says: two flags that agree in all are one flag.
 using ManualFlag = std::tuple<std::string, std::string, std::string>;
 
+// A character of UTF-8 at `at`, as groff writes it whatever its locale: \[u2026]. Moves `at`
+// behind.
+std::string beyond_ascii(std::string_view text, size_t& at) {
+  const auto byte = [&] { return static_cast<unsigned char>(text[at]); };
+  const int more = byte() >= 0xf0 ? 3 : byte() >= 0xe0 ? 2 : 1;
+  uint32_t code = byte() & (0x3fu >> more);
+  ++at;
+  for (int i = 0; i < more && at < text.size(); ++i, ++at) code = code << 6 | (byte() & 0x3fu);
+  return fmt::format("\\[u{:04X}]", code);
+}
+
 // Text as man prints it, whatever it begins with or holds.
 std::string for_man(std::string_view text) {
   std::string out;
   bool begins_line = true;
-  for (const char c : text) {
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (static_cast<unsigned char>(c) >= 0x80) {
+      out += beyond_ascii(text, i);
+      --i;
+      begins_line = false;
+      continue;
+    }
     if (begins_line && (c == '.' || c == '\'')) out += "\\&";
     begins_line = c == '\n';
     if (c == '\\')

@@ -46,6 +46,7 @@ Error bad(const std::string& path, const std::string& what) {
 }
 
 Expected<Archive> open_archive(std::span<const std::byte> file, const std::string& path) {
+  if (file.empty()) return bad(path, "is empty, must be a .npz archive");
   ZipError error;
   Source source(zip_source_buffer_create(file.data(), file.size(), 0, error.get()));
   if (!source) return Error{path + ": " + error.words()};
@@ -148,6 +149,8 @@ Expected<NpzArrays> read_npz(const std::string& path, int64_t most) {
 }
 
 Expected<std::string> npz_of(const NpzArrays& arrays) {
+  // libzip writes no file at all where there is no entry: this is the end of a directory of none.
+  if (arrays.empty()) return "PK\5\6" + std::string(18, '\0');
   ZipError error;
   const Source target(zip_source_buffer_create(nullptr, 0, 0, error.get()));
   if (!target) return Error{"an archive: " + error.words()};

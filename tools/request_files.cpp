@@ -39,6 +39,17 @@ Status read_tokens(const std::string& path, const std::string& name, Request& re
   return add_tokens(TRY(read_npy(path, kMostBytes)), path, name, request);
 }
 
+Expected<Request> by_input(Request request, const TensorFiles& files) {
+  Request named;
+  for (auto& [file, tokens] : request.tokens) {
+    const std::string name = files.name_of(file);
+    if (!named.tokens.emplace(name, std::move(tokens)).second)
+      return Error{"'" + name + "': is there in two spellings, must be in one"};
+    named.shapes[name] = request.shapes.at(file);
+  }
+  return named;
+}
+
 std::string answer_folder(const std::string& outputs, const std::string& name) {
   return name.empty() ? outputs : outputs + "/" + name;
 }

@@ -6,6 +6,7 @@
 
 #include "serving/request.h"
 #include "support/expected.h"
+#include "support/file_names.h"
 #include "support/npy.h"
 
 namespace tessera::tools {
@@ -15,6 +16,8 @@ Status add_tokens(NpyArray given, const std::string& path, const std::string& na
                   Request& request);
 // The same of an .npy file.
 Status read_tokens(const std::string& path, const std::string& name, Request& request);
+// The request whose tokens have the names of their files, by the inputs that these stand for.
+Expected<Request> by_input(Request request, const TensorFiles& files);
 // Where the answers of a request go: the folder of its name in `outputs`, or, for "", that itself.
 std::string answer_folder(const std::string& outputs, const std::string& name);
 

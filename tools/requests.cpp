@@ -90,18 +90,6 @@ struct Sound {
   size_t given = 0, refused = 0;
 };
 
-// Tokens come by the names of their files, and are here by the inputs' that these stand for.
-Expected<Request> by_input(Request request, const TensorFiles& files) {
-  Request named;
-  for (auto& [file, tokens] : request.tokens) {
-    const std::string name = files.name_of(file);
-    if (!named.tokens.emplace(name, std::move(tokens)).second)
-      return Error{"'" + name + "': is there in two spellings, must be in one"};
-    named.shapes[name] = request.shapes.at(file);
-  }
-  return named;
-}
-
 void report_refused(const std::string& name, const std::string& message) {
   if (name.empty())
     print_error("tessera: {}\n", message);

@@ -180,7 +180,7 @@ TEST(Fp32Nodes, an_epsilon_inside_a_logarithm_is_kept_with_what_it_is_added_to) 
 TEST(Fp32Nodes, an_angle_is_kept_back_to_the_position_that_makes_it) {
   EXPECT_THAT(kept(R"(
     %at = cast %p {to="f32"} : f32[8,1]
-    %w = constant {value=[[1,0.5]]} : f32[1,2]
+    %w = constant {value=[1,0.5]} : f32[1,2]
     %angle = matmul %at, %w : f32[8,2]
     %s = sin %angle : f32[8,2]
     %c = cos %angle : f32[8,2]

@@ -112,7 +112,7 @@ class Documents(unittest.TestCase):
             (lambda: tessera.pack.tune([3], model, rate=-1), "rate: -1, must be in"),
             (lambda: tessera.pack.tune([3], model, try_rows=[0]), "try_rows: 0, must be in"),
             (lambda: tessera.pack.tune([30], model, try_row_length=[8]), "try_row_length: 8, must"),
-            (lambda: tessera.pack.tune([3], model, precison="fp16"), "nearest is 'precision'"),
+            (lambda: tessera.pack.tune([3], model, precison="fp16"), "did you mean 'precision'"),
         ):
             with self.assertRaisesRegex(tessera.UsageError, message):
                 call()

@@ -62,7 +62,7 @@ class Table(unittest.TestCase):
         self.check_rows(*RUNNER, "".join(row_as_text(*row) for row in RUNNER_ROWS))
 
     def test_annotations_are_the_rows_and_no_more(self):
-        names = {row.name for row in ROWS} | {"compiler_options", "limits"}
+        names = {row.name for row in ROWS} | {"compiler_options", "limits", "trust_folder"}
         self.assertEqual(set(types.CompileOptions.__annotations__), names)
         self.assertEqual(set(types.RunnerOptions.__annotations__), {row[0] for row in RUNNER_ROWS})
 

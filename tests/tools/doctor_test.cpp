@@ -29,7 +29,8 @@ Findings found(const std::vector<std::pair<std::string, std::string>>& environme
   with.unset = unset;
   const Result result = tessera_in(with, {"doctor", "--json"});
   Findings findings{.exit_code = result.exit_code, .err = result.err, .of = {}};
-  for (const Json& one : Json::parse(result.out)["findings"]) findings.of[one["of"]] = one;
+  const Json document = Json::parse(result.out);
+  for (const Json& one : document["findings"]) findings.of[one["of"]] = one;
   return findings;
 }
 

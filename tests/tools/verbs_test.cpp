@@ -195,7 +195,7 @@ TEST(Quantize, warns_of_random_numbers_and_refuses_what_it_cannot_keep) {
   EXPECT_EQ(tessera({"quantize", tiny_model(), "-o", to, "--max_error", "1e-9"}).exit_code, 1);
   EXPECT_EQ(
       tessera({"quantize", tiny_model(), "-o", to, "--calibration", path("nobody.npz")}).exit_code,
-      5);
+      kError);
   EXPECT_FALSE(exists(to));
 }
 
