@@ -254,8 +254,8 @@ Expected<InputShapes> shapes_for(const std::string& model_path, const InputShape
                                  std::span<const Sample> samples, const Limits& limits) {
   if (!asked.empty()) return asked;
   const std::vector<DeclaredInput> inputs = TRY(declared_model_inputs(model_path, limits));
-  std::map<size_t, Shape>
-      largest;  // by rank: an input that samples leave out is as those they give
+  // By rank: an input that a sample leaves out is as large as those it gives.
+  std::map<size_t, Shape> largest;
   for (const DeclaredInput& input : inputs) {
     const size_t rank = input.shape.size();
     const Shape is = largest_of(input.name, rank, samples);
@@ -266,8 +266,10 @@ Expected<InputShapes> shapes_for(const std::string& model_path, const InputShape
   for (const DeclaredInput& input : inputs) {
     if (std::ranges::none_of(input.shape, [](int64_t dim) { return dim < 0; })) continue;
     const size_t rank = input.shape.size();
-    Shape is = largest_of(input.name, rank, samples);
-    if (std::ranges::all_of(is, [](int64_t dim) { return dim == 0; })) is = largest.at(rank);
+    const bool is_in_all = std::ranges::all_of(
+        samples, [&](const Sample& sample) { return sample.arrays.contains(input.name); });
+    const Shape is =
+        is_in_all && !samples.empty() ? largest_of(input.name, rank, samples) : largest.at(rank);
     Shape& shape = shapes[input.name] = input.shape;
     for (size_t d = 0; d < rank; ++d) {
       if (shape[d] >= 0) continue;

@@ -187,7 +187,7 @@ TEST(Fp32Nodes, an_angle_is_kept_back_to_the_position_that_makes_it) {
     %y = add %s, %c : f32[8,2]
     return %y)",
                    "%p: i32[8,1]"),
-              ElementsAre("at: angles", "angle: angles", "s: angles", "c: angles"));
+              ElementsAre("at: indices", "angle: indices", "s: angles", "c: angles"));
 }
 
 TEST(Fp32Nodes, a_small_number_as_a_factor_is_a_constant_that_f16_loses) {
