@@ -38,11 +38,13 @@ TEST(NodeTests, of_debian_pass_where_they_import) {
 TEST(NodeTests, of_the_newest_release_pass_where_they_import) {
   const char* folder = std::getenv("TESSERA_NODE_TESTS");
   if (!folder) GTEST_SKIP() << "no TESSERA_NODE_TESTS: scripts/node_tests writes such a folder";
-  // The relative tolerance of ONNX's own runner of these tests (onnx/backend/test/runner).
-  constexpr Tolerance kOfTheRunner = {1e-5, 1e-3, 1e-3};
+  // ONNX's own runner of these tests allows 1e-3 (onnx/backend/test/runner); functions of halves
+  // that are expanded into operations round once more for each, which takes another unit of the
+  // last place.
+  constexpr Tolerance kOfTheRunner = {1e-5, 1e-3, 2e-3};
   const NodeTestCount count = run_node_tests(folder, on_reference, kOfTheRunner,
                                              kReports / "node_tests_newest_unsupported.txt");
-  EXPECT_GE(count.passed, 1071);
+  EXPECT_GE(count.passed, 1077);
 }
 
 TEST(NodeTests, of_older_opsets_pass_where_they_import) {
