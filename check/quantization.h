@@ -27,7 +27,7 @@ struct QuantizationOptions {
   uint64_t seed = 1;
   std::set<std::string> skip;  // matmuls that stay as they are: nodes, or what they make
   // At most one of the two. Matmuls are then quantized one by one, and those with the largest error
-  // of the outputs stay as they are: so many, or as many as it takes.
+  // of the outputs stay as they are: this number of them, or as many as the error asks for.
   int64_t skip_most_sensitive = 0;
   std::optional<double> max_error;  // of the worst output (MeasuredError::relative)
   MachineOptions machine;

@@ -19,8 +19,8 @@
 
 namespace tessera {
 
-// Arrays by input, in one of two forms. Of a request: [length] by token input, or [length,k] where
-// a token has k numbers. Of rows: the shapes of the model, with any number of rows in front. A
+// Arrays by input, in one of two forms. A request has [length] by token input, or [length,k] where
+// a token has k numbers. Rows have the shapes of the model, with any number of rows in front. A
 // request may leave out every token input but the ids, as requests do.
 struct Sample {
   std::string name;  // for errors

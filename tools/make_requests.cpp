@@ -37,15 +37,15 @@ po::options_description flags() {
       "write one NAME.npy per input of a whole batch in place of requests, or a folder N for batch "
       "N if there are several")("json", po::bool_switch(), "print what was made as JSON");
   po::options_description lengths("Lengths");
-  lengths.add_options()("random", po::value<int64_t>()->default_value(0),
-                        "so many lengths of a normal distribution; 0 without other lengths: 64, "
-                        "with --batch one batch of them")(
-      "avg_seq_len", po::value<double>()->default_value(0),
-      "of --random: mean and deviation; 0: half of the longest")(
+  lengths.add_options()(
+      "random", po::value<int64_t>()->default_value(0),
+      "the number of lengths to draw from a normal distribution; 0 without other lengths: 64, "
+      "with --batch one batch of them")("avg_seq_len", po::value<double>()->default_value(0),
+                                        "of --random: mean and deviation; 0: half of the longest")(
       "max_seq_len", po::value<int64_t>()->default_value(0),
       "of --random: the longest; 0: the longest that the executable takes")(
       "draw", po::value<int64_t>()->default_value(kUsual),
-      "of a histogram (.csv): so many requests drawn from it")(
+      "of a histogram (.csv): the number of requests to draw from it")(
       "seed", po::value<uint32_t>()->default_value(2023), "of all that is drawn")(
       "ids", po::value<std::string>()->default_value("input_ids"),
       "of a folder of requests: the input that is as long as the request")(

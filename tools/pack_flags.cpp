@@ -103,11 +103,12 @@ Expected<std::vector<std::string>> request_folders(const std::string& folder) {
 
 po::options_description length_flags() {
   po::options_description flags("Lengths");
-  flags.add_options()("draw", po::value<int64_t>()->default_value(0),
-                      "of a histogram (.csv): pack so many requests drawn from it; 0: 8,000, but "
-                      "all of it by spfhp and lpfhp")(
-      "random", po::value<int64_t>()->default_value(0),
-      "in place of a file, so many lengths of a normal distribution, as bench draws them")(
+  flags.add_options()(
+      "draw", po::value<int64_t>()->default_value(0),
+      "of a histogram (.csv): the number of requests to draw from it; 0: 8,000, but "
+      "all of it by spfhp and lpfhp")("random", po::value<int64_t>()->default_value(0),
+                                      "in place of a file, the number of lengths to draw from a "
+                                      "normal distribution, as bench does")(
       "avg_seq_len", po::value<double>()->default_value(128), "of --random: mean and deviation")(
       "max_seq_len", po::value<int64_t>()->default_value(256), "of --random: the longest")(
       "seed", po::value<uint32_t>()->default_value(2023), "of --draw and --random")(
@@ -151,7 +152,8 @@ po::options_description rule_flags(const char* default_policy, const char* polic
       "window", po::value<int64_t>()->default_value(defaults.window),
       "of policy window: requests that a batch may pass over")(
       "pinned", po::value<int64_t>()->default_value(defaults.pinned),
-      "of policy window: so many of the oldest requests go before all others; 0: 1 where all are "
+      "of policy window: the number of oldest requests that go before all others; 0: 1 where all "
+      "are "
       "known, 12 where they come one by one")(
       "depth", po::value<int64_t>()->default_value(defaults.depth),
       "of spfhp and lpfhp: most requests in a row; 0: as many as fit");

@@ -49,7 +49,7 @@ po::options_description flags() {
       "skip_op_names", po::value<std::vector<std::string>>()->multitoken(),
       "matmuls that stay in floats, by the name of the node or of what it makes: NAME …")(
       "skip_most_sensitive", po::value<int64_t>()->default_value(0),
-      "so many more stay in floats: those that cost the outputs the most. Each matmul is "
+      "this number of matmuls more stays in floats: those that cost the outputs the most. Each is "
       "quantized alone and measured, which takes a compile for each")(
       "max_error", po::value<double>(),
       "as many more stay in floats, most sensitive first, as it takes until the error of every "

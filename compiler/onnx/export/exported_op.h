@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What ir/ops.def says of each op's way out to ONNX.
+// Each op's way out to ONNX, from its row of ir/ops.def.
 #pragma once
 
 #include <cstdint>

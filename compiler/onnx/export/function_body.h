@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an operation of domain ai.graphcore computes, said in ONNX's own operations: the body of the
-// function (FunctionProto) that export_onnx writes for it, so that any runtime of ONNX can run the
+// An operation of domain ai.graphcore in ONNX's own operations: the body of the function
+// (FunctionProto) that export_onnx writes for it, so that any runtime of ONNX can run the
 // file. Import never reads a body of ours: it takes the operation itself.
 //
 // Shapes are static, so a body holds them as numbers. Operations of equal bodies share a function.
@@ -30,7 +30,7 @@ class FunctionBody {
 
   std::string constant(const Array& array);
   std::string number(double value);  // f32, a scalar
-  // i32 first, first + step …, `count` of them, in a shape of so many elements.
+  // i32 first, first + step …, `count` of them, in a shape of that number of elements.
   std::string counter(int64_t first, int64_t step, int64_t count, const Shape& shape);
   std::string reshape(const std::string& x, const Shape& shape);
   std::string cast(const std::string& x, DType dtype);

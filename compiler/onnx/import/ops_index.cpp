@@ -77,8 +77,8 @@ Expected<int64_t> count_of_top(Call& call) {
   return k[0];
 }
 
-// What is left of the values along an axis, and the number of each, counted down to 0 at the last;
-// -1 for those that were taken.
+// The values along an axis that are left, and the number of each, counted down to 0 at the last; -1
+// for values that were taken.
 struct Remaining {
   Node* values;
   Node* numbers;
