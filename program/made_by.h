@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is said of an executable that this version cannot read, though its format is ours: another
+// The words for an executable that this version cannot read, though its format is ours: another
 // version of Tessera may know an op, a codelet or a field that this one does not.
 #pragma once
 

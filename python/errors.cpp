@@ -30,7 +30,7 @@ const char* class_of(const Error& error) {
   return "Error";
 }
 
-// What the command line calls a flag is an argument here: "give --input_shape x=N,N" and
+// A flag of the command line is an argument here: "give --input_shape x=N,N" and
 // "--rate: …". Commands that a message quotes stay as they are.
 std::string with_arguments(const std::string& message) {
   if (message.find("tessera ") != std::string::npos) return message;

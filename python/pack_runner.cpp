@@ -91,7 +91,7 @@ SubmitOptions submit_options(int32_t priority, const py::object& deadline, const
   return options;
 }
 
-// What a submission has in flight, of which `made` becomes the caller's arrays.
+// A submission in flight, of which `made` becomes the caller's arrays.
 template <class Made>
 InFlight* new_flight(const py::object& self, const py::object& future, const py::object& outputs,
                      std::shared_ptr<Made> made, std::shared_ptr<const Executable> executable,

@@ -63,7 +63,7 @@ struct BenchResult {
   std::vector<BenchDifference> differences;
 };
 
-// Who follows a bench while it runs. `progress` is called on several threads.
+// Functions that follow a bench while it runs. `progress` is called on several threads.
 struct BenchWatcher {
   std::function<void(const std::string& what, int64_t done, int64_t all)> progress;
   std::function<void(const BenchRun& run)> run;

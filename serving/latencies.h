@@ -12,7 +12,7 @@ struct Quantile {
   std::string_view name;
   double share;
 };
-// What every bench tells, in this order.
+// The percentiles that every bench tells, in this order.
 inline constexpr std::array<Quantile, 6> kQuantiles = {
     {{"p50", 0.5}, {"p90", 0.9}, {"p95", 0.95}, {"p99", 0.99}, {"p99.9", 0.999}, {"max", 1}}
 };

@@ -162,7 +162,7 @@ def quantize(
     ``calibration``). ``calibration`` holds what the model will be given, each a request (arrays
     ``[length]`` by token input) or rows as the model takes them; without it numbers are drawn at
     random. ``skip_op_names`` are matmuls that stay in floats, by node or by what they make;
-    ``skip_most_sensitive`` are so many more, and ``max_error`` as many as it takes until the error
+    ``skip_most_sensitive`` counts others, and ``max_error`` takes as many as needed until the error
     of every output is at most this. ``input_shape`` is that of the batches that are run.
 
     Of the result, ``outputs`` and ``matmuls`` have the errors, ``error`` being the length of the

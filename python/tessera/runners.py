@@ -189,7 +189,7 @@ class PackRunner(_Runner):
         all have theirs. If one is refused, the batch is, by the row's number.
 
         The answer: by output ``[length, …]``, or ``[…]`` where the model says one thing of a
-        request. Of a padded batch it is ``[rows, length, …]``, 0 where the padding is, or
+        request. A padded batch has ``[rows, length, …]``, 0 where the padding is, or
         ``[rows, …]``. ``outputs``: arrays to fill in place, which may be longer (the rest stays as
         it is), of the output's dtype or the other float type.
 
