@@ -16,6 +16,7 @@ void bind_packing(pybind11::module_& module);
 void bind_quantization(pybind11::module_& module);
 void bind_report(pybind11::module_& module);
 void bind_session(pybind11::module_& module);
+void bind_trace(pybind11::module_& module);
 void bind_tuning(pybind11::module_& module);
 void bind_verification(pybind11::module_& module);
 

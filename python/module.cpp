@@ -18,6 +18,7 @@ PYBIND11_MODULE(_core, module) {
   bind_quantization(module);
   bind_report(module);
   bind_session(module);
+  bind_trace(module);
   bind_tuning(module);
   bind_verification(module);
 }

@@ -65,7 +65,7 @@ std::string report_page(const Json& document) {
   page += fmt::format(
       "</style>\n</head>\n<body>\n<a class=\"skip\" href=\"#views\">Skip to the views</a>\n"
       "<header><h1>{}</h1><nav aria-label=\"Views\"><ul>\n{}</ul></nav></header>\n"
-      "<main id=\"views\">\n{}</main>\n"
+      "<main id=\"views\" tabindex=\"-1\">\n{}</main>\n"
       "<script type=\"application/json\" id=\"tessera-report\">",
       title, links, sections);
   page += json_in_script(document);

@@ -48,6 +48,7 @@ from tessera.packing import PackedBatch, Placement, pack, policies
 from tessera.reports import Events, Report, report
 from tessera.runners import BatchRecord, ModelRunner, PackRunner
 from tessera.sessions import Session, recompiles
+from tessera.traces import Trace, trace
 from tessera.types import (
     CompileOptions,
     Cycles,
@@ -102,6 +103,7 @@ __all__ = [
     "Sweep",
     "Tensor",
     "TextPipeline",
+    "Trace",
     "UsageError",
     "Verification",
     "__version__",
@@ -121,6 +123,7 @@ __all__ = [
     "recompiles",
     "report",
     "sweep",
+    "trace",
     "verify",
 ]
 

@@ -46,7 +46,8 @@ class Events(list[RecompileEvent]):
         return report(events=self)._repr_html_()
 
 
-def _lines(events: Path | Sequence[RecompileEvent]) -> tuple[str, list[str]]:
+def lines_of_events(events: Path | Sequence[RecompileEvent]) -> tuple[str, list[str]]:
+    """Where they are from, and each as the line of JSON that a file has of it."""
     if isinstance(events, (str, bytes, os.PathLike)):
         return os.fsdecode(events), [record for record, _ in _core.read_events(events)]
     return "events", [json.dumps(event) for event in events]
@@ -64,6 +65,6 @@ def report(
     online run. ``limits`` and ``require_signature`` as ``load``.
 
     Raises ``UsageError`` where there is nothing to report on, and what reading a file raises."""
-    logs = [] if events is None else [_lines(events)]
+    logs = [] if events is None else [lines_of_events(events)]
     page, data = _core.report(list(executables), logs, record, limits, require_signature)
     return Report(page, json.loads(data))

@@ -144,6 +144,16 @@ function nextView(by) {
   anchors[(here + by + anchors.length) % anchors.length].click();
 }
 
+// In a notebook the page is the text of a frame, and an address is completed by the notebook's own:
+// a link would leave the page. The link that skips the menu names no view.
+document.addEventListener('click', (event) => {
+  const anchor = event.target.closest('a[href^="#"]');
+  if (!anchor || event.defaultPrevented || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  if (anchor.matches('.skip')) document.getElementById('views').focus();
+  else go(anchor.getAttribute('href'));
+});
+
 document.documentElement.classList.add('scripted');
 document.querySelectorAll('main table').forEach(enhanceTable);
 window.addEventListener('hashchange', show);

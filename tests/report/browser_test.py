@@ -5,6 +5,7 @@ Chromium is driven over the WebDriver protocol, by Python's own library alone.
 """
 
 import atexit
+import html
 import json
 import os
 import re
@@ -199,6 +200,21 @@ class Reports(unittest.TestCase):
         title = self.run_js("return document.querySelector('#tile-panel h3').textContent")
         self.assertTrue(title.startswith("Tile 0 "), title)
 
+    def test_links_lead_to_views_in_a_notebook(self):
+        with open(path("all.html"), encoding="utf-8") as file:
+            page = html.escape(file.read(), quote=True)
+        with open(path("notebook.html"), "w", encoding="utf-8") as file:
+            file.write(f'<!DOCTYPE html><iframe srcdoc="{page}" sandbox="allow-scripts"></iframe>')
+        self.driver.open("notebook.html")
+        frame = {"using": "css selector", "value": "iframe"}
+        self.driver.ask("POST", "/frame", {"id": self.driver.ask("POST", "/element", frame)})
+        self.run_js("document.querySelector('nav a[href=\"#tiles\"]').click()")
+        time.sleep(0.2)
+        shown = "return document.querySelector('main > section:not([hidden])').dataset.view"
+        self.assertEqual(self.run_js(shown), "tiles")
+        self.assertEqual(self.run_js("return window.location.href"), "about:srcdoc#tiles")
+        self.assert_quiet()
+
     def test_a_superstep_leads_to_its_operation_and_back(self):
         self.driver.open("all.html", "supersteps/3")
         step = self.inspected["supersteps"][3]
@@ -252,6 +268,12 @@ class Reports(unittest.TestCase):
         self.run_js(press, "]", "body")
         time.sleep(0.1)
         self.assertEqual(self.run_js("return window.location.hash"), "#operations")
+
+    def test_the_menu_can_be_skipped(self):
+        self.driver.open("all.html", "supersteps/2")
+        self.run_js("document.querySelector('.skip').click()")
+        self.assertEqual(self.run_js("return document.activeElement.id"), "views")
+        self.assertEqual(self.run_js("return window.location.hash"), "#supersteps/2")
 
     def test_dark_mode_and_print_show_all(self):
         self.driver.open("all.html")
