@@ -84,8 +84,8 @@ void add_benchmark(std::vector<Figure>& all) {
                  .against = "1"});
 }
 
-// Rows 6 to 8: an accuracy script's model, of BERT's first code, at sequence 256, over batches. It
-// asks for layer_norm_pattern and, in row 8, gelu_pattern; q, k and v stay apart.
+// Rows 6 to 10: an accuracy script's model, of BERT's first code, at sequence 256, over batches. It
+// asks for layer_norm_pattern and, in rows 8 and 10, gelu_pattern; q, k and v stay apart.
 void add_accuracy_script(std::vector<Figure>& all) {
   const auto add = [&](const char* row, const char* what, Precision precision, bool fused_gelu,
                        Chosen chosen, std::vector<std::pair<int64_t, double>> by_batch) {
@@ -95,7 +95,7 @@ void add_accuracy_script(std::vector<Figure>& all) {
       options.skip_passes = {"merge_qkv", "fuse_attention"};
       if (!fused_gelu) options.skip_passes.push_back("fuse_gelu");
       as_before_1_1(options);
-      if (precision == Precision::Fp16) options.fp16_skip_op_types = {"LayerNormalization", "Gelu"};
+      if (precision != Precision::Fp32) options.fp16_skip_op_types = {"LayerNormalization", "Gelu"};
       all.push_back({.row = fmt::format("{} b{}", row, batch),
                      .what = fmt::format("BERT-base S256 b{} {}", batch, what),
                      .model = tanh_bert(),
@@ -128,6 +128,26 @@ void add_accuracy_script(std::vector<Figure>& all) {
           {8,  1578},
           {16, 1657},
           {32, 0   }
+  });
+  add("9", "fp8, layer norm in fp32, gelu in parts", Precision::Fp8, false, Chosen::Nothing,
+      {
+          {1,  727 },
+          {2,  968 },
+          {4,  1239},
+          {8,  1487},
+          {16, 521 },
+          {32, 513 },
+          {64, 0   }
+  });
+  add("10", "fp8, layer norm and gelu in fp32", Precision::Fp8, true, Chosen::Nothing,
+      {
+          {1,  857 },
+          {2,  1202},
+          {4,  1660},
+          {8,  2100},
+          {16, 2122},
+          {32, 1987},
+          {64, 2540}
   });
   for (Figure& figure : all)
     if (figure.row == "8 b1") figure.in_view_for = Chosen::Knobs;

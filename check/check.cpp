@@ -102,13 +102,22 @@ Expected<InputShapes> with_usual_sizes(const std::string& path, const CompileOpt
   return shapes;
 }
 
+double usual_tolerance(Precision precision) {
+  switch (precision) {
+    case Precision::Fp32: return 1e-4;
+    case Precision::Fp16: return 2e-2;
+    case Precision::Fp8:
+    case Precision::Fp8Weight: break;
+  }
+  return 0.2;
+}
+
 class Checker {
  public:
   Checker(const std::string& path, CheckOptions options, const CheckProgress& progress)
       : path_(path), options_(std::move(options)), progress_(progress) {
     report_.model = path;
-    const bool half = options_.compile.precision == Precision::Fp16;
-    report_.tolerance = options_.tolerance.value_or(half ? 2e-2 : 1e-4);
+    report_.tolerance = options_.tolerance.value_or(usual_tolerance(options_.compile.precision));
   }
 
   Expected<CheckReport> run() {

@@ -37,7 +37,8 @@ struct CheckOptions {
   int64_t random_requests = 6;                            // of different lengths, beside them
   uint64_t seed = 1;
   // The largest error allowed, as a share of the largest magnitude of the output, or of
-  // kLeastMagnitude where that is smaller. Usual: 1e-4 in fp32, 2e-2 in fp16.
+  // kLeastMagnitude where that is smaller. Usual: 1e-4 in fp32, 2e-2 in fp16, 0.2 in
+  // fp8.
   std::optional<double> tolerance;
   bool by_layer = false;
 };

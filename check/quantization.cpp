@@ -16,6 +16,7 @@
 
 #include "check/layers.h"
 #include "check/meaning.h"
+#include "check/roomy_target.h"
 #include "check/scratch_folder.h"
 #include "compiler/compile.h"
 #include "compiler/convert.h"
@@ -61,15 +62,6 @@ class ErrorSum {
   }
   double differences_ = 0, got_ = 0, wanted_ = 0, products_ = 0, largest_ = 0, magnitude_ = 0;
 };
-
-// The modelled memory of a tile is not the question here, and few tiles compile quickly.
-Target roomy_target() {
-  Target target;
-  target.name = "roomy";
-  target.tiles = 64;
-  target.bytes_per_tile = int64_t{1} << 31;
-  return target;
-}
 
 class Quantization {
  public:

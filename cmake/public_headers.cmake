@@ -3,6 +3,7 @@
 set(TESSERA_PUBLIC_HEADERS
   tessera.h
   compiler/compile.h
+  compiler/fp8_text.h
   compiler/onnx/import/identity.h
   compiler/onnx/make/make_model.h
   compiler/option_types.h
@@ -59,6 +60,7 @@ set(TESSERA_PUBLIC_HEADERS
   support/expected.h
   support/fault.h
   support/file.h
+  support/fp8.h
   support/ids.h
   support/limits.def
   support/limits.h

@@ -17,7 +17,16 @@ namespace tessera {
 inline constexpr int kVertexRank = 8;
 
 // Element types, numbered as DType (support/type.h).
-enum class Element : int64_t { F32 = 0, F16 = 1, I32 = 2, Bool = 3, I8 = 4, U8 = 5 };
+enum class Element : int64_t {
+  F32 = 0,
+  F16 = 1,
+  I32 = 2,
+  Bool = 3,
+  I8 = 4,
+  U8 = 5,
+  F143 = 6,
+  F152 = 7
+};
 
 // The host's vector registers. A codelet that blocks for them declares
 //   extern "C" const HostVectors host_vectors;

@@ -18,9 +18,11 @@ struct Blocks {
   bool half;
 };
 
+int64_t terms_of_block(DType in) { return is_fp8(in) ? 32 : in == DType::F16 ? 16 : 8; }
+
 Blocks blocks_of(const Product& product, DType in, DType out, const Target& target) {
   const bool half = in == DType::F16;
-  const int64_t grain = half ? 16 : 8;
+  const int64_t grain = terms_of_block(in);
   const int64_t units = half && out != DType::F16 ? 8 : 16;
   return {.in_groups = ceil_div(product.k, grain),
           .out_groups = ceil_div(product.n, units),
@@ -62,6 +64,26 @@ int64_t streamed(const Product& product, DType in, DType out, const Target& targ
                       is.out_groups * (25 + is.load + first));
 }
 
+// PerformanceEstimation.hpp, the estimators of quarters: 32 terms by 16 columns a block, past which
+// a row streams in 4 cycles. That is 128 products a cycle, and the one form that Poplar has:
+// partials are half (ConvVertexType.cpp).
+int64_t fp8_worker_slots(int64_t rows, bool first) {
+  const int64_t zeroing = first ? 5 : 0;
+  if (rows == 0) return 17 + 4;
+  if (rows == 1) return 17 + 18 - zeroing;
+  if (rows == 2) return 17 + 23 - zeroing;
+  return 17 + 27 - zeroing + 4 * (rows - 3);
+}
+
+int64_t streamed_fp8(const Product& product, DType in, const Target& target) {
+  const Blocks is = blocks_of(product, in, DType::F16, target);
+  const int64_t rows = ceil_div(product.m, kWorkers);
+  const int64_t first = is.load + kWorkers * fp8_worker_slots(rows, true);
+  const int64_t other = is.load + kWorkers * fp8_worker_slots(rows, false);
+  return 46 +
+         product.g * (21 + is.out_groups * (46 + 131 + first + (is.in_groups - 1) * (108 + other)));
+}
+
 // In sixteenths of a cycle an element: popnn's, of which those of f32 cost more than their width
 // explains. Exact gelu is the kernel that ipu-stack measured, 462 cycles for 96 halves, and by its
 // width for floats.
@@ -91,8 +113,10 @@ Cycles product_cycles(const Product& product, DType in, DType out, const Target&
   // Either operand may be the one that is loaded (poplin's swapOperands); the planner would not
   // take the slower.
   const Product swapped{product.g, product.n, product.k, product.m};
-  return Cycles{static_cast<uint64_t>(
-      std::min(streamed(product, in, out, target), streamed(swapped, in, out, target)))};
+  const auto by = [&](const Product& is) {
+    return is_fp8(in) ? streamed_fp8(is, in, target) : streamed(is, in, out, target);
+  };
+  return Cycles{static_cast<uint64_t>(std::min(by(product), by(swapped)))};
 }
 
 int64_t product_state_bytes(const Product& product, DType in, DType out) {
@@ -143,8 +167,12 @@ Cycles element_cycles(int64_t elements, int64_t quarters, DType dtype) {
   return Cycles{static_cast<uint64_t>(ceil_div(total, 4))};
 }
 
-Status check_epilogue_params(std::string_view codelet, const VertexShape& shape) {
-  TRY(check_params(codelet, shape, {"bias", "residual", "activation"}));
+Status check_epilogue_params(std::string_view codelet, const VertexShape& shape,
+                             std::string_view more) {
+  if (more.empty())
+    TRY(check_params(codelet, shape, {"bias", "residual", "activation"}));
+  else
+    TRY(check_params(codelet, shape, {"bias", "residual", "activation", more}));
   TRY(int_param(codelet, shape, "bias", 0, 1));
   TRY(int_param(codelet, shape, "residual", 0, 1));
   TRY(int_param(codelet, shape, "activation", 0, static_cast<int64_t>(Activation::Tanh)));

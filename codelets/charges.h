@@ -11,7 +11,8 @@ namespace tessera {
 struct Product {
   int64_t g, m, k, n;
 };
-// On the matrix unit: `in` is the operands' type, `out` that of the partials it keeps.
+// On the matrix unit: `in` is the operands' type, `out` that of the partials it keeps. Either
+// operand of fp8 may be of either format.
 Cycles product_cycles(const Product& product, DType in, DType out, const Target& target);
 // Vertex state of the same: pointers, worklists and one pointer an edge.
 int64_t product_state_bytes(const Product& product, DType in, DType out);
@@ -44,8 +45,10 @@ Cycles element_cycles(int64_t elements, int64_t quarters, DType dtype);
 // Params must have been checked.
 Status check_epilogue(std::string_view codelet, const VertexShape& shape, size_t inputs,
                       const Shape& out);
-// The params bias, residual and activation: present, complete, in range.
-Status check_epilogue_params(std::string_view codelet, const VertexShape& shape);
+// The params bias, residual and activation: present, complete, in range. Behind them, those that
+// `more` names.
+Status check_epilogue_params(std::string_view codelet, const VertexShape& shape,
+                             std::string_view more = "");
 EpilogueConstants epilogue_constants(const VertexShape& shape, size_t inputs);
 Cycles epilogue_cycles(const VertexShape& shape, const Target& target);
 // Letters (Extents) of the same operands, after those of the inputs; `out`'s last is the bias's.

@@ -15,7 +15,9 @@ namespace {
 static_assert(static_cast<int64_t>(DType::F32) == static_cast<int64_t>(Element::F32) &&
               static_cast<int64_t>(DType::F16) == static_cast<int64_t>(Element::F16) &&
               static_cast<int64_t>(DType::I32) == static_cast<int64_t>(Element::I32) &&
-              static_cast<int64_t>(DType::Bool) == static_cast<int64_t>(Element::Bool));
+              static_cast<int64_t>(DType::Bool) == static_cast<int64_t>(Element::Bool) &&
+              static_cast<int64_t>(DType::F143) == static_cast<int64_t>(Element::F143) &&
+              static_cast<int64_t>(DType::F152) == static_cast<int64_t>(Element::F152));
 static_assert(kVertexRank == kMaxRank);
 
 struct Row {

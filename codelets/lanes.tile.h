@@ -9,15 +9,9 @@
 
 namespace tessera {
 
-using b16 = unsigned char __attribute__((ext_vector_type(16)));
-using c16 = signed char __attribute__((ext_vector_type(16)));
-// (An alias by `using` would keep the alignment of the vector.)
-typedef i16 i16_in_memory __attribute__((aligned(4), may_alias));
-typedef b16 b16_in_memory __attribute__((aligned(1), may_alias));
-
 TILE_INLINE i16 splat(int value) { return i16(value); }
 constexpr bool is_float(Element element) {
-  return element == Element::F32 || element == Element::F16;
+  return element == Element::F32 || element == Element::F16 || is_fp8(element);
 }
 constexpr bool is_byte(Element element) { return element == Element::I8 || element == Element::U8; }
 

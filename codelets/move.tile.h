@@ -13,7 +13,9 @@ constexpr int64_t size_of(Element element) {
     case Element::F16: return 2;
     case Element::Bool:
     case Element::I8:
-    case Element::U8: return 1;
+    case Element::U8:
+    case Element::F143:
+    case Element::F152: return 1;
   }
   return 0;
 }

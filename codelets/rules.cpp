@@ -12,6 +12,7 @@ namespace {
 bool accepts(Accept accept, DType dtype) {
   switch (accept) {
     case Accept::Float: return is_float(dtype);
+    case Accept::Fp8: return is_fp8(dtype);
     case Accept::I32: return dtype == DType::I32;
     case Accept::Byte: return is_byte(dtype);
     case Accept::Integer: return dtype == DType::I32 || is_byte(dtype);
@@ -23,6 +24,7 @@ bool accepts(Accept accept, DType dtype) {
 std::string_view to_string(Accept accept) {
   switch (accept) {
     case Accept::Float: return "float";
+    case Accept::Fp8: return "fp8";
     case Accept::I32: return "i32";
     case Accept::Byte: return "byte";
     case Accept::Integer: return "integer";

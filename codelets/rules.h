@@ -16,7 +16,7 @@
 
 namespace tessera {
 
-enum class Accept : uint8_t { Float, I32, Byte, Integer, Any };
+enum class Accept : uint8_t { Float, Fp8, I32, Byte, Integer, Any };
 
 inline constexpr int64_t kAnySize = -1;
 

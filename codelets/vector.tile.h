@@ -3,39 +3,36 @@
 // bits or four of 128, so the same source runs on every host and gives the same bits.
 //
 // A dtype is a constant that the JIT fills in before it compiles, so a branch on one is gone from
-// the code. fp16 exists in memory only: it is f32 once loaded, and rounds once when stored.
+// the code. f16 and fp8 exist in memory only: they are f32 once loaded, and round once when stored.
 #pragma once
 
-#include "codelets/abi.h"
+#include "codelets/fp8.tile.h"
+#include "codelets/lane_types.tile.h"
 
 namespace tessera {
 
-inline constexpr int64_t kLanes = 16;
-
-using v16 = float __attribute__((ext_vector_type(16)));
-using i16 = int __attribute__((ext_vector_type(16)));
-using h16 = _Float16 __attribute__((ext_vector_type(16)));
-
-#define TILE_INLINE [[gnu::always_inline]] inline
-
-// Memory aligns to the element only. (An alias by `using` would keep the vector's alignment.)
-typedef v16 v16_in_memory __attribute__((aligned(4), may_alias));
-typedef h16 h16_in_memory __attribute__((aligned(2), may_alias));
-
-TILE_INLINE v16 splat(float value) { return v16(value); }
 TILE_INLINE v16 fma(v16 a, v16 b, v16 c) { return __builtin_elementwise_fma(a, b, c); }
 
-// --- Elements of either float type; `at` counts elements ---
+// --- Elements of any float type; `at` counts elements ---
 
-TILE_INLINE int64_t bytes_of(Element element) { return element == Element::F16 ? 2 : 4; }
+TILE_INLINE int64_t bytes_of(Element element) {
+  if (is_fp8(element)) return 1;
+  return element == Element::F16 ? 2 : 4;
+}
 
 TILE_INLINE float load(Element element, const void* from, int64_t at) {
+  if (is_fp8(element)) {
+    return widened(element, i16(static_cast<const unsigned char*>(from)[at]))[0];
+  }
   if (element == Element::F16) return static_cast<float>(static_cast<const _Float16*>(from)[at]);
   return static_cast<const float*>(from)[at];
 }
 
 TILE_INLINE void store(Element element, void* to, int64_t at, float value) {
-  if (element == Element::F16) {
+  if (is_fp8(element)) {
+    static_cast<unsigned char*>(to)[at] =
+        static_cast<unsigned char>(narrowed(element, splat(value))[0]);
+  } else if (element == Element::F16) {
     static_cast<_Float16*>(to)[at] = static_cast<_Float16>(value);
   } else {
     static_cast<float*>(to)[at] = value;
@@ -43,6 +40,7 @@ TILE_INLINE void store(Element element, void* to, int64_t at, float value) {
 }
 
 TILE_INLINE v16 load16(Element element, const void* from, int64_t at) {
+  if (is_fp8(element)) return load_fp8(element, static_cast<const unsigned char*>(from) + at);
   if (element == Element::F16) {
     const auto* half = static_cast<const _Float16*>(from) + at;
     return __builtin_convertvector(*reinterpret_cast<const h16_in_memory*>(half), v16);
@@ -51,7 +49,9 @@ TILE_INLINE v16 load16(Element element, const void* from, int64_t at) {
 }
 
 TILE_INLINE void store16(Element element, void* to, int64_t at, v16 value) {
-  if (element == Element::F16) {
+  if (is_fp8(element)) {
+    store_fp8(element, static_cast<unsigned char*>(to) + at, value);
+  } else if (element == Element::F16) {
     auto* half = static_cast<_Float16*>(to) + at;
     *reinterpret_cast<h16_in_memory*>(half) = __builtin_convertvector(value, h16);
   } else {

@@ -57,7 +57,12 @@ class PhaseClock {
 PassState pass_state(const CompileOptions& options) {
   PassState state;
   state.limits = options.limits;
-  state.options.fp16 = options.precision == Precision::Fp16;
+  state.options.fp16 = options.precision != Precision::Fp32;
+  state.options.fp8_weights_alone = options.precision == Precision::Fp8Weight;
+  state.options.fp8 = options.precision == Precision::Fp8 || state.options.fp8_weights_alone;
+  state.options.fp8_params = options.fp8_params;
+  state.options.fp8_by_name = options.fp8_op_params;
+  state.options.fp8_skip = {options.fp8_skip_op_names.begin(), options.fp8_skip_op_names.end()};
   for (const std::string& type : options.fp16_skip_op_types)
     state.options.fp32_ops.insert(op_of_type(type).value());  // check_options has checked it
   state.options.fp32_nodes = {options.fp16_skip_nodes.begin(), options.fp16_skip_nodes.end()};

@@ -24,6 +24,8 @@ std::string declared_dtype(const ModelDtypes& dtypes, const std::string& name, D
     case DType::Bool: return "bool";
     case DType::I8: return "int8";
     case DType::U8: return "uint8";
+    case DType::F143: return "float8_e4m3fnuz";
+    case DType::F152: return "float8_e5m2fnuz";
   }
   return "";
 }

@@ -70,8 +70,10 @@ OptionWords word_of(Enum value, const WordOf<Enum> (&table)[N]) {
 }
 
 constexpr WordOf<Precision> kPrecisions[] = {
-    {"fp32", Precision::Fp32},
-    {"fp16", Precision::Fp16}
+    {"fp32",       Precision::Fp32     },
+    {"fp16",       Precision::Fp16     },
+    {"fp8",        Precision::Fp8      },
+    {"fp8_weight", Precision::Fp8Weight}
 };
 constexpr WordOf<PartialsType> kPartialsTypes[] = {
     {"half",  PartialsType::Half },
@@ -147,6 +149,9 @@ OptionWords lines_of(Sharding value) { return word_of(value, kShardings); }
 OptionWords lines_of(Parallel value) { return word_of(value, kParallels); }
 OptionWords lines_of(ParallelGoal value) { return word_of(value, kParallelGoals); }
 OptionWords lines_of(const ManualSharding& value) { return {to_string(value)}; }
+
+OptionWords lines_of(const Fp8Params& value) { return {to_string(value)}; }
+OptionWords lines_of(const Fp8ByName& value) { return {to_string(value)}; }
 
 // Order and repetition of names do not matter.
 OptionWords lines_of(const Names& value) {
@@ -233,6 +238,16 @@ Status parse_option(const std::string& where, const OptionWords& words, Parallel
 Status parse_option(const std::string& where, const OptionWords& words, ManualSharding& value) {
   const bool is_empty = std::ranges::all_of(words, &std::string::empty);
   value = is_empty ? ManualSharding{} : TRY(parse_sharding(where, words));
+  return {};
+}
+
+Status parse_option(const std::string& where, const OptionWords& words, Fp8Params& value) {
+  value = TRY(parse_fp8_params(where, joined(words)));
+  return {};
+}
+
+Status parse_option(const std::string& where, const OptionWords& words, Fp8ByName& value) {
+  value = TRY(parse_fp8_by_name(where, words));
   return {};
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "compiler/fp8_text.h"
 #include "compiler/sharding_text.h"
 #include "program/target.h"
 #include "support/expected.h"
@@ -17,7 +18,7 @@ namespace tessera {
 
 using InputShapes = std::map<std::string, Shape>;
 using Names = std::vector<std::string>;
-enum class Precision : uint8_t { Fp32, Fp16 };
+enum class Precision : uint8_t { Fp32, Fp16, Fp8, Fp8Weight };
 enum class PartialsType : uint8_t { Half, Float };
 enum class Sharding : uint8_t { None, Auto };
 enum class Parallel : uint8_t { None, Auto };
@@ -47,6 +48,8 @@ constexpr OptionKind kind_of(const Sharding&) { return OptionKind::Word; }
 constexpr OptionKind kind_of(const Parallel&) { return OptionKind::Word; }
 constexpr OptionKind kind_of(const ParallelGoal&) { return OptionKind::Word; }
 constexpr OptionKind kind_of(const ManualSharding&) { return OptionKind::Names; }
+constexpr OptionKind kind_of(const Fp8Params&) { return OptionKind::Word; }
+constexpr OptionKind kind_of(const Fp8ByName&) { return OptionKind::Names; }
 constexpr OptionKind kind_of(const Names&) { return OptionKind::Names; }
 constexpr OptionKind kind_of(const InputShapes&) { return OptionKind::Shapes; }
 constexpr OptionKind kind_of(const std::optional<PackArgs>&) { return OptionKind::Fields; }
@@ -65,6 +68,8 @@ OptionWords lines_of(Sharding value);
 OptionWords lines_of(Parallel value);
 OptionWords lines_of(ParallelGoal value);
 OptionWords lines_of(const ManualSharding& value);
+OptionWords lines_of(const Fp8Params& value);
+OptionWords lines_of(const Fp8ByName& value);
 OptionWords lines_of(const Names& value);
 OptionWords lines_of(const InputShapes& value);
 OptionWords lines_of(const std::optional<PackArgs>& value);
@@ -81,6 +86,8 @@ Status parse_option(const std::string& where, const OptionWords& words, Sharding
 Status parse_option(const std::string& where, const OptionWords& words, Parallel& value);
 Status parse_option(const std::string& where, const OptionWords& words, ParallelGoal& value);
 Status parse_option(const std::string& where, const OptionWords& words, ManualSharding& value);
+Status parse_option(const std::string& where, const OptionWords& words, Fp8Params& value);
+Status parse_option(const std::string& where, const OptionWords& words, Fp8ByName& value);
 Status parse_option(const std::string& where, const OptionWords& words, Names& value);
 Status parse_option(const std::string& where, const OptionWords& words, InputShapes& value);
 Status parse_option(const std::string& where, const OptionWords& words,

@@ -40,6 +40,30 @@ Status fewer_than_tiles(std::string_view name, int64_t value, const CompileOptio
                        fmt::format("from 0 to {}, which leaves one of {} tiles", tiles - 1, tiles));
 }
 
+bool asks_for_fp8(const CompileOptions& options) {
+  return options.precision == Precision::Fp8 || options.precision == Precision::Fp8Weight;
+}
+
+Status the_target_has(std::string_view name, Precision value, const CompileOptions& options) {
+  if (!asks_for_fp8(options)) return {};
+  const std::string is = fmt::format("is {}", lines_of(value).front());
+  if (!has_fp8(options.target))
+    return value_must_be(name, is,
+                         fmt::format("fp32 or fp16 on {}, whose tiles do not have fp8; c600 has",
+                                     options.target.name));
+  if (value == Precision::Fp8 && options.partials_type == PartialsType::Float)
+    return value_must_be(name, is,
+                         "fp32, fp16 or fp8_weight with partials_type float: sums of products "
+                         "of fp8 are stored as half");
+  return {};
+}
+
+template <class T>
+Status with_fp8(std::string_view name, const T& value, const CompileOptions& options) {
+  if (value == T() || asks_for_fp8(options)) return {};
+  return value_must_be(name, "is given", "left out unless precision is fp8 or fp8_weight");
+}
+
 Status types_of_operations(std::string_view name, const Names& types, const CompileOptions&) {
   for (const std::string& type : types) {
     if (op_of_type(type)) continue;

@@ -29,17 +29,18 @@ int64_t products(const Program& program, const ComputeSet& set) {
   return sum;
 }
 
-bool is_half(const Program& program, const ComputeSet& set) {
+int64_t best_rate(const Program& program, const ComputeSet& set) {
   const auto id = static_cast<size_t>(set.operands.front().region.variable);
-  return program.variables[id].dtype == DType::F16;
+  const DType dtype = program.variables[id].dtype;
+  if (is_fp8(dtype)) return program.target.macs_fp8();
+  return dtype == DType::F16 ? program.target.macs_f16_partials_f16 : program.target.macs_f32;
 }
 
 // Cycles that all tiles' matrix units would need at their best.
 double ideal_cycles(const Program& program, const ComputeSet& set) {
   const Target& target = program.target;
-  const int64_t rate = is_half(program, set) ? target.macs_f16_partials_f16 : target.macs_f32;
   return static_cast<double>(products(program, set)) /
-         static_cast<double>(rate * target.all_tiles());
+         static_cast<double>(best_rate(program, set) * target.all_tiles());
 }
 
 double share(double part, uint64_t whole) {

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <random>
 
+#include "support/fp8.h"
 #include "support/half.h"
 
 namespace tessera {
@@ -40,6 +41,8 @@ NpyArray random_array(const Anchor& anchor, std::mt19937_64& random) {
       case DType::Bool: *at = std::byte{real > 0}; break;
       case DType::I8:
       case DType::U8: *at = static_cast<std::byte>(random() >> 56); break;
+      case DType::F143:
+      case DType::F152: *at = std::byte{to_fp8(anchor.dtype, real)}; break;
     }
   }
   return array;
@@ -68,6 +71,8 @@ double number_at(std::span<const std::byte> bytes, DType dtype, size_t index) {
     case DType::I8: return static_cast<int8_t>(*at);
     case DType::Bool:
     case DType::U8: return static_cast<double>(*at);
+    case DType::F143:
+    case DType::F152: return from_fp8(dtype, static_cast<uint8_t>(*at));
   }
   return 0;
 }

@@ -187,13 +187,15 @@ std::vector<JoinedVertex> join_partials(const std::vector<JoinedVertex>& product
                                         const std::vector<JoinedVertex>& sum) {
   // Sums of bytes are whole in each vertex: only those of floats come in parts.
   if (sum.size() != 1 || product[0].codelet->role != Role::Product ||
-      !is_float(product[0].operands[kA].dtype) || sum[0].codelet->role != Role::PartialSum ||
+      is_byte(product[0].operands[kA].dtype) || sum[0].codelet->role != Role::PartialSum ||
       !reads_partials_once(sum[0]) || !are_parts(product, sum[0])) {
     return {};
   }
   const JoinedOperand& partials = sum[0].operands[kPartials];
   JoinedVertex joined{product[0].codelet, sum[0].params, {}};
   const int64_t step = product[0].operands[kA].box[2].size();
+  for (const Param& param : product[0].params)  // that of fp8, which a sum does not have
+    if (!find_param(joined.params, param.name)) joined.params.push_back(param);
   joined.params.push_back({kPartTerms, {static_cast<double>(step)}});
   joined.params.push_back({kPartElement, {static_cast<double>(partials.dtype)}});
   joined.operands = {product[0].operands[kA], product[0].operands[kB]};

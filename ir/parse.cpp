@@ -9,6 +9,7 @@
 
 #include "ir/text.h"
 #include "ir/verify.h"
+#include "support/fp8.h"
 #include "support/half.h"
 
 namespace tessera {
@@ -46,6 +47,11 @@ std::optional<uint32_t> element_bits(DType dtype, std::string_view text) {
     if (!value || (std::isfinite(*value) && !std::isfinite(from_half(to_half(*value)))))
       return std::nullopt;
     return to_half(*value);
+  }
+  if (is_fp8(dtype)) {
+    const auto value = whole_number<double>(text);
+    if (!value || std::abs(*value) > fp8_format(dtype).largest) return std::nullopt;
+    return to_fp8(dtype, *value);
   }
   const auto value = whole_number<int32_t>(text);
   if (!value || (dtype == DType::Bool && *value != 0 && *value != 1)) return std::nullopt;

@@ -10,6 +10,7 @@
 
 #include "ir/text.h"
 #include "support/check.h"
+#include "support/fp8.h"
 #include "support/half.h"
 #include "support/sha256.h"
 
@@ -91,6 +92,9 @@ std::string value_text(const Tensor& tensor, int64_t i) {
     case DType::Bool: return tensor.bytes()[i] == std::byte{0} ? "0" : "1";
     case DType::I8: return number(element<int8_t>(tensor.bytes(), i));
     case DType::U8: return number(element<uint8_t>(tensor.bytes(), i));
+    case DType::F143:
+    case DType::F152:
+      return number(from_fp8(tensor.type().dtype, element<uint8_t>(tensor.bytes(), i)));
   }
   return "";
 }

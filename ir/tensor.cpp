@@ -11,6 +11,7 @@
 
 #include "support/check.h"
 #include "support/float_mode.h"
+#include "support/fp8.h"
 #include "support/half.h"
 
 namespace tessera {
@@ -48,6 +49,8 @@ double load_element(DType dtype, const std::byte* from) {
     case DType::Bool: return *from != std::byte{0};
     case DType::I8: return load<int8_t>(from);
     case DType::U8: return load<uint8_t>(from);
+    case DType::F143:
+    case DType::F152: return from_fp8(dtype, load<uint8_t>(from));
   }
   return 0;
 }
@@ -60,6 +63,8 @@ void store_element(DType dtype, double value, std::byte* to) {
     case DType::Bool: *to = std::byte{value != 0}; break;
     case DType::I8:
     case DType::U8: *to = to_byte(dtype, value); break;
+    case DType::F143:
+    case DType::F152: store(to, to_fp8(dtype, value)); break;
   }
 }
 

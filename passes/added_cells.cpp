@@ -65,7 +65,7 @@ constexpr unsigned kByBoth = 4;  // as many kinds of cells as a value for each t
 // The axis of the result that an axis of operand i becomes; -1 where it is summed over.
 int axis_in_result(const Node& node, size_t i, int axis) {
   const auto rank = static_cast<int>(node.in[i]->type.shape.size());
-  if (node.is(Op::MatMul) || node.is(Op::MatMulInteger))
+  if (is_float_matmul(&node) || node.is(Op::MatMulInteger))
     return axis == rank - (i == 0 ? 1 : 2) ? -1 : axis;
   if (!node.is(Op::ReduceSum) && !node.is(Op::ReduceMax)) return axis;
   const std::vector<int64_t>& axes = node.ints("axes");
@@ -77,7 +77,7 @@ int axis_in_result(const Node& node, size_t i, int axis) {
 // operand i; nothing where both do.
 std::optional<unsigned> bit_of(const TokenSite& at, const TokenAxes& result, size_t i, int axis) {
   const bool in_place = info(at.node.op).elementwise || at.node.is(Op::Concat) ||
-                        at.node.is(Op::MatMul) || at.node.is(Op::MatMulInteger) ||
+                        is_float_matmul(&at.node) || at.node.is(Op::MatMulInteger) ||
                         at.node.is(Op::RowEnds) || at.node.is(Op::ReduceSum) ||
                         at.node.is(Op::ReduceMax) || at.node.is(Op::Rotary);
   if (!in_place && axis != at.operand(i).second()) return 1;
@@ -172,7 +172,7 @@ CellRange range_of_cells(const TokenSite& at, const TokenAxes& axes, unsigned ce
   const bool is_norm = node.is(Op::LayerNorm) || node.is(Op::RmsNorm);
   if (all.kind != Kind::Finite || (is_norm && node.float_attr("eps") <= 0)) return {};
   if (is_norm) return norm_of(node, in);
-  if (node.is(Op::MatMul) && (in[0].is_zero() || in[1].is_zero())) return {0, 0, Kind::Finite};
+  if (is_float_matmul(&node) && (in[0].is_zero() || in[1].is_zero())) return {0, 0, Kind::Finite};
   return {.kind = Kind::Finite};
 }
 

@@ -144,6 +144,7 @@ CellRange range_of_elements(const Node& node, std::span<const CellRange> in) {
     case Op::Less:
     case Op::Not: return {0, 1, Kind::Finite};
     case Op::Quantize: return of(interval_of(node.type.dtype), Kind::Finite);
+    case Op::ScaledCast:
     case Op::Dequantize: return {.kind = kind};
     case Op::Cast: {
       if (is_byte(node.type.dtype)) return of(interval_of(node.type.dtype), Kind::Finite);
@@ -179,6 +180,7 @@ CellRange range_of_elements(const Node& node, std::span<const CellRange> in) {
     case Op::Pack:
     case Op::Unpack:
     case Op::MatMulInteger:
+    case Op::MatMulFp8:
     case Op::RowEnds:
     case Op::SegmentMax: break;
   }

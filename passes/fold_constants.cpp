@@ -53,7 +53,7 @@ bool takes_everything(const Node* slice) {
 // A product's sum begins at +0, so that it is never -0; the others have no negative value.
 bool is_never_negative_zero(const Node* node) {
   for (int i = 0; i < kFarthest && is_view(node); ++i) node = node->in[0];
-  return node->is(Op::MatMul) || node->is(Op::Softmax) || node->is(Op::Exp) || node->is(Op::Abs) ||
+  return is_float_matmul(node) || node->is(Op::Softmax) || node->is(Op::Exp) || node->is(Op::Abs) ||
          (node->is(Op::Cast) && !is_float(node->in[0]->type.dtype));
 }
 
@@ -124,7 +124,7 @@ Expected<Array> value_of(const Node* node) {
 int64_t steps_of(const Node* node) {
   int64_t steps = elements(node->type.shape);
   for (const Node* in : node->in) steps += elements(in->type.shape);
-  if (node->is(Op::MatMul))
+  if (is_float_matmul(node))
     return steps + elements(node->type.shape) *
                        std::min(kMaxElements / steps, node->in[0]->type.shape.back());
   if (node->is(Op::Attention)) return kMaxElements;
@@ -133,6 +133,8 @@ int64_t steps_of(const Node* node) {
 
 bool worth_folding(const Node* node, bool folds_all, Allowance& allowance) {
   if (node->in.empty() || node->is(Op::Broadcast)) return false;
+  // Weights that are stored in 8 bits stay so.
+  if (node->is(Op::ScaledCast) && is_fp8(node->in[0]->type.dtype) && !folds_all) return false;
   std::set<const Node*> sources;
   for (const Node* in : node->in) {
     sources.insert(constant_source(in));
@@ -200,7 +202,7 @@ Node* folded_splat(Graph& graph, const Node* node) {
 
 // A reduction of no elements, or a product of no terms, is one number.
 Node* folded_empty(Graph& graph, const Node* node) {
-  const bool sums = node->is(Op::ReduceSum) || node->is(Op::MatMul);
+  const bool sums = node->is(Op::ReduceSum) || is_float_matmul(node);
   if (!sums && !node->is(Op::ReduceMax)) return nullptr;
   const DType dtype = node->type.dtype;
   if (elements(node->in[0]->type.shape) != 0 || elements(node->type.shape) == 0) return nullptr;

@@ -98,7 +98,8 @@ Fp32Choice choose_fp32(const Graph& graph, const PassOptions& options) {
   return Fp32Chooser(graph, options).run();
 }
 
-Status check_node_names(const Graph& graph, const std::set<std::string>& names) {
+Status check_node_names(const Graph& graph, std::string_view option,
+                        const std::set<std::string>& names) {
   if (names.empty()) return {};
   std::set<std::string> known;
   for (const auto& node : graph.nodes()) {
@@ -110,7 +111,7 @@ Status check_node_names(const Graph& graph, const std::set<std::string>& names) 
     if (known.contains(name)) continue;
     const std::vector<std::string> all(known.begin(), known.end());
     if (all.empty()) break;
-    return Error{fmt::format("fp16_skip_nodes: there is no node or value '{}', the nearest is '{}'",
+    return Error{fmt::format("{}: there is no node or value '{}', the nearest is '{}'", option,
                              name, nearest_name(name, all)),
                  ErrorKind::Usage};
   }

@@ -28,7 +28,8 @@ struct Fp32Choice {
 // `ops` and `names` (of ONNX nodes, or of values) are kept beside what the rules keep.
 Fp32Choice choose_fp32(const Graph& graph, const PassOptions& options);
 
-// A name that no node has is a Usage error with the nearest one.
-Status check_node_names(const Graph& graph, const std::set<std::string>& names);
+// A name that no node has is a Usage error of this option with the nearest one.
+Status check_node_names(const Graph& graph, std::string_view option,
+                        const std::set<std::string>& names);
 
 }  // namespace tessera

@@ -39,6 +39,7 @@ FloatRole role_of(Op op) {
     case Op::Gelu:
     case Op::Quantize:
     case Op::Dequantize:
+    case Op::ScaledCast:
     case Op::Cast: return FloatRole::Computes;
     case Op::Broadcast:
     case Op::Reshape:
@@ -52,6 +53,7 @@ FloatRole role_of(Op op) {
     case Op::Softmax: return FloatRole::Reduces;
     case Op::MatMul:
     case Op::MatMulInteger:
+    case Op::MatMulFp8:
     case Op::RowEnds:
     case Op::SegmentMax:
     case Op::LayerNorm:

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "support/check.h"
+#include "support/fp8.h"
 #include "support/half.h"
 
 namespace tessera {
@@ -31,6 +32,8 @@ double element(const Tensor& tensor, int64_t i) {
     case DType::Bool: return data[i] != std::byte{0};
     case DType::I8: return static_cast<int8_t>(data[i]);
     case DType::U8: return static_cast<uint8_t>(data[i]);
+    case DType::F143:
+    case DType::F152: return from_fp8(tensor.type().dtype, static_cast<uint8_t>(data[i]));
   }
   return 0;
 }

@@ -29,6 +29,10 @@ std::optional<double> uniform_value(const Tensor& tensor);
 std::optional<double> splat(const Node* node);
 // What a reshape, transpose or broadcast moves without computing; the node itself if it is none.
 bool is_view(const Node* node);
+// Products of matrices of floats, and of those of 8 bits.
+inline bool is_float_matmul(const Node* node) {
+  return node->is(Op::MatMul) || node->is(Op::MatMulFp8);
+}
 // The source of a chain of broadcasts and reshapes.
 Node* behind_views(Node* node);
 // The vector that a value repeats along every axis but its last: a node of that many elements, its

@@ -118,7 +118,7 @@ std::unordered_set<Node*> inputs_of_masks(const Graph& graph, const Node* ids, b
       open.insert(open.end(), node->in.begin(), node->in.end());
     else if (node->is(Op::Gather))
       open.push_back(node->in[0]);
-    else if (!node->is(Op::MatMul))
+    else if (!is_float_matmul(node))
       open.insert(open.end(), node->in.begin(), node->in.end());
   }
   return found;

@@ -56,7 +56,7 @@ std::unordered_set<const Node*> all_behind(const Node* node, bool by_numbers = t
       open.insert(open.end(), next->in.begin(), next->in.end());
     else if (next->is(Op::Gather))
       open.push_back(next->in[0]);
-    else if (!next->is(Op::MatMul))
+    else if (!is_float_matmul(next))
       open.insert(open.end(), next->in.begin(), next->in.end());
   }
   return seen;

@@ -76,7 +76,7 @@ MaskSources mask_sources(const Graph& graph, const Node* ids) {
     if (!seen.insert(node).second) continue;
     sources.ids = sources.ids || node == ids;
     sources.places = sources.places || hides_places(*node);
-    if (node->is(Op::Gather) || node->is(Op::MatMul)) continue;  // numbers of tokens, not a mask
+    if (node->is(Op::Gather) || is_float_matmul(node)) continue;  // numbers of tokens, not a mask
     open.insert(open.end(), node->in.begin(), node->in.end());
   }
   return sources;

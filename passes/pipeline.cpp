@@ -13,6 +13,7 @@ constexpr bool PassOptions::* kEither = &PassOptions::position_ids;
 constexpr bool PassOptions::* kFormA = &PassOptions::pack_unpack;
 constexpr bool PassOptions::* kFormB = &PassOptions::pack_attention_mask;
 constexpr bool PassOptions::* kFp16 = &PassOptions::fp16;
+constexpr bool PassOptions::* kFp8 = &PassOptions::fp8;
 
 constexpr Pass kPasses[] = {
 #define PASS(name, option, what) {#name, what, name, option},

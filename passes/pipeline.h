@@ -3,6 +3,7 @@
 // times and dumps after each. A pass is a plain function that returns whether it changed the graph.
 #pragma once
 
+#include <map>
 #include <set>
 #include <span>
 #include <string>
@@ -10,6 +11,7 @@
 
 #include "ir/graph.h"
 #include "support/expected.h"
+#include "support/fp8.h"
 #include "support/interval.h"
 #include "support/limits.h"
 
@@ -33,13 +35,18 @@ struct PassOptions {
   bool fp16 = false;
   std::set<Op> fp32_ops;             // stay in f32 where fp16 is asked for
   std::set<std::string> fp32_nodes;  // as well: names of ONNX nodes or of values
-  NamedIntervals declared;           // of inputs whose type in the model is smaller
-  bool pack_unpack = false;          // form A
-  bool pack_attention_mask = false;  // form B
-  bool position_ids = false;         // make positions an input; both forms of packing do
-  bool folds_all = false;            // constants too that are larger than what they are made of
-  int64_t max_valid_num = 0;         // requests in a batch; form B: 0 for as many as its heads take
-  int64_t segment_max_size = 0;      // form A: tokens in a request
+  bool fp8 = false;                  // matmuls by weights are in fp8, where they would be in f16
+  bool fp8_weights_alone = false;    // as they are stored; they are multiplied in f16
+  Fp8Params fp8_params;
+  std::map<std::string, Fp8Params> fp8_by_name;  // of single matmuls, named as in fp8_skip
+  std::set<std::string> fp8_skip;                // stay in f16: names of ONNX nodes or of values
+  NamedIntervals declared;                       // of inputs whose type in the model is smaller
+  bool pack_unpack = false;                      // form A
+  bool pack_attention_mask = false;              // form B
+  bool position_ids = false;     // make positions an input; both forms of packing do
+  bool folds_all = false;        // constants too that are larger than what they are made of
+  int64_t max_valid_num = 0;     // requests in a batch; form B: 0 for as many as its heads take
+  int64_t segment_max_size = 0;  // form A: tokens in a request
 };
 
 // Which inputs and outputs mean what (names of anchors).

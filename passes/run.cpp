@@ -83,7 +83,11 @@ Expected<std::vector<PassTiming>> run_passes(Graph& graph, PassState& state,
   TRY(check_names(add));
   TRY(check_names(skip));
   TRY(settle(state.options, add));
-  TRY(check_node_names(graph, state.options.fp32_nodes));
+  TRY(check_node_names(graph, "fp16_skip_nodes", state.options.fp32_nodes));
+  TRY(check_node_names(graph, "fp8_skip_op_names", state.options.fp8_skip));
+  std::set<std::string> with_params;
+  for (const auto& [name, params] : state.options.fp8_by_name) with_params.insert(name);
+  TRY(check_node_names(graph, "fp8_op_params", with_params));
   std::vector<PassTiming> timings;
   for (size_t number = 0; const Pass& pass : all_passes()) {
     ++number;

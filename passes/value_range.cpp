@@ -60,6 +60,8 @@ ValueRange range_of(const ValueSite& at) {
     case Op::RmsNorm: return value_rules::norm(at);
     case Op::Rotary: return value_rules::rotary(at);
     case Op::Attention: return value_rules::attention(at);
+    case Op::ScaledCast:
+    case Op::MatMulFp8:
     case Op::Dequantize: return trained();
     case Op::Quantize: return between(interval_of(at.node.type.dtype));
     case Op::MatMulInteger:

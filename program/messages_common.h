@@ -66,6 +66,8 @@ inline popef::DataType to_message(DType dtype) {
     case DType::Bool: return popef::BOOL;
     case DType::I8: return popef::S8;
     case DType::U8: return popef::U8;
+    case DType::F143: return popef::F8143;
+    case DType::F152: return popef::F8152;
   }
   return popef::F32;
 }
@@ -77,7 +79,9 @@ inline Expected<DType> dtype_from(popef::DataType type) {
     case popef::BOOL: return DType::Bool;
     case popef::S8: return DType::I8;
     case popef::U8: return DType::U8;
-    default: return Error{"data type is " + std::to_string(type) + ", must be 0 to 5"};
+    case popef::F8143: return DType::F143;
+    case popef::F8152: return DType::F152;
+    default: return Error{"data type is " + std::to_string(type) + ", must be 0 to 7"};
   }
 }
 

@@ -50,6 +50,10 @@ bool Target::operator==(const Target& other) const {
   return numbers == others;
 }
 
+bool has_fp8(const Target& target) {
+  return target.name.starts_with("c600") || target.name.starts_with("test");
+}
+
 Expected<Target> target_preset(std::string_view name) {
   const auto* preset = std::ranges::find(kPresets, name, &Preset::name);
   if (preset == std::end(kPresets)) {

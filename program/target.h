@@ -40,6 +40,10 @@ struct Target {
   double link_efficiency = 0.85;
   double link_hop_seconds = 15e-9;  // from an IPU to its neighbour
 
+  // Products of fp8 that a tile sums as f16 in a cycle: twice those of f16 (poplibs, the estimators
+  // of quarters; C600's published peak of 560 TFLOP/s).
+  int64_t macs_fp8() const { return 2 * macs_f16_partials_f16; }
+
   // Tiles are numbered over all IPUs, as Poplar does: IPU 1 has those behind IPU 0's.
   int64_t all_tiles() const { return ipus * tiles; }
   int64_t ipu_of(int64_t tile) const { return tile / tiles; }
@@ -86,6 +90,10 @@ void for_each_field(T& target, Call&& call) {
   for_each_ipu_field(target, call);
   if (target.ipus > 1) for_each_link_field(target, call);
 }
+
+// Whether a matrix unit multiplies fp8: that of the C600 does (PopRT's ipu21). A target has its
+// preset's name, and may have changes behind a comma.
+bool has_fp8(const Target& target);
 
 // "c600", "gc200", "bow", or "test" (4 tiles, for tests); several of them: "c600x4", "pod16",
 // "bow-pod16", "testx2". An unknown name is a Usage error that lists the known ones.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // tessera.quantize: a model of bytes of one of floats, and the report as JSON.
+// tessera.calibrate_fp8: options with powers of two by samples, and what was found.
 #include "check/quantization.h"
 
 #include <pybind11/pybind11.h>
@@ -11,6 +12,8 @@
 #include <string>
 #include <utility>
 
+#include "check/calibrate.h"
+#include "compiler/fp8_text.h"
 #include "python/arrays.h"
 #include "python/bindings.h"
 #include "python/errors.h"
@@ -68,8 +71,35 @@ std::string quantize(const py::object& model, const py::object& output, const py
   return quantization_json(report).dump(-1, ' ', true, Json::error_handler_t::replace);
 }
 
+// (fp8_op_params and fp8_skip_op_names as words, ((name, fp8_params, {loss: of the product}), …)).
+// `settings`: calibration_loss_type, num_of_layers_keep_fp16, threads.
+py::tuple calibrate(const py::object& model, const py::list& calibration, const py::tuple& settings,
+                    const py::dict& options) {
+  const std::string path = path_of(model, "model");
+  CalibrationOptions asked;
+  asked.compile = compile_options(options);
+  asked.samples = samples_of(calibration);
+  asked.loss = value_of(parse_fp8_loss(settings[0].cast<std::string>()));
+  asked.machine = machine_options(settings[2].cast<int>(), false, asked.compile.limits);
+  const auto found = value_of(without_gil([&] { return calibrate_fp8(path, asked); }));
+  const CompileOptions made =
+      value_of(with_calibration(asked.compile, found, asked.loss, settings[1].cast<int64_t>()));
+  py::list matmuls, skipped;
+  for (const CalibratedMatmul& one : found) {
+    py::dict losses;
+    for (const Fp8Loss loss : kFp8Losses)
+      losses[py::str(std::string(to_string(loss)))] = one.product_losses[static_cast<size_t>(loss)];
+    matmuls.append(py::make_tuple(one.name, to_string(one.params), losses));
+  }
+  for (const std::string& name : made.fp8_skip_op_names) skipped.append(name_in_word(name));
+  return py::make_tuple(to_string(made.fp8_op_params), skipped, matmuls);
+}
+
 }  // namespace
 
-void bind_quantization(py::module_& module) { module.def("quantize", quantize); }
+void bind_quantization(py::module_& module) {
+  module.def("quantize", quantize);
+  module.def("calibrate_fp8", calibrate);
+}
 
 }  // namespace tessera::python

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "serving/rejection.h"
+#include "support/fp8.h"
 #include "support/half.h"
 
 namespace tessera::server {
@@ -81,6 +82,8 @@ double as_real(std::span<const std::byte> bytes, DType from, int64_t i) {
     case DType::I8: return element<int8_t>(bytes, i);
     case DType::Bool:
     case DType::U8: return element<uint8_t>(bytes, i);
+    case DType::F143:
+    case DType::F152: return from_fp8(from, element<uint8_t>(bytes, i));
   }
   return 0;
 }
@@ -126,7 +129,9 @@ WireType wire_type_of(std::string_view model_dtype, DType dtype) {
     case DType::I32: return WireType::Int32;
     case DType::Bool: return WireType::Bool;
     case DType::I8: return WireType::Int8;
-    case DType::U8: return WireType::Uint8;
+    case DType::U8:
+    case DType::F143:
+    case DType::F152: return WireType::Uint8;  // codes
   }
   return WireType::Fp32;
 }

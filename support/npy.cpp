@@ -254,7 +254,9 @@ std::string npy_descr(DType dtype) {
     case DType::I32: return "<i4";
     case DType::Bool: return "|b1";
     case DType::I8: return "|i1";
-    case DType::U8: return "|u1";
+    case DType::U8:
+    case DType::F143:
+    case DType::F152: return "|u1";  // NumPy has no floats of 8 bits: their codes
   }
   return "";
 }

@@ -11,12 +11,15 @@ std::string_view to_string(DType dtype) {
     case DType::Bool: return "bool";
     case DType::I8: return "i8";
     case DType::U8: return "u8";
+    case DType::F143: return "f143";
+    case DType::F152: return "f152";
   }
   return "?";
 }
 
 std::optional<DType> parse_dtype(std::string_view text) {
-  for (DType dtype : {DType::F32, DType::F16, DType::I32, DType::Bool, DType::I8, DType::U8})
+  for (DType dtype : {DType::F32, DType::F16, DType::I32, DType::Bool, DType::I8, DType::U8,
+                      DType::F143, DType::F152})
     if (to_string(dtype) == text) return dtype;
   return std::nullopt;
 }

@@ -12,8 +12,9 @@
 
 namespace tessera {
 
-// I8 and U8 hold quantized numbers. They are made, moved, widened and multiplied, and nothing else.
-enum class DType : uint8_t { F32, F16, I32, Bool, I8, U8 };
+// I8 and U8 hold quantized numbers, F143 and F152 floats of 8 bits (support/fp8.h). They are made,
+// moved, widened and multiplied, and nothing else.
+enum class DType : uint8_t { F32, F16, I32, Bool, I8, U8, F143, F152 };
 
 constexpr int64_t size_of(DType dtype) {
   switch (dtype) {
@@ -22,17 +23,21 @@ constexpr int64_t size_of(DType dtype) {
     case DType::I32: return 4;
     case DType::Bool:
     case DType::I8:
-    case DType::U8: return 1;
+    case DType::U8:
+    case DType::F143:
+    case DType::F152: return 1;
   }
   return 0;
 }
 constexpr bool is_float(DType dtype) { return dtype == DType::F32 || dtype == DType::F16; }
+// Not among is_float: arithmetic on them goes through wider floats.
+constexpr bool is_fp8(DType dtype) { return dtype == DType::F143 || dtype == DType::F152; }
 constexpr bool is_byte(DType dtype) { return dtype == DType::I8 || dtype == DType::U8; }
 // The ends of a quantized type.
 constexpr int32_t least_of(DType byte) { return byte == DType::I8 ? -128 : 0; }
 constexpr int32_t greatest_of(DType byte) { return byte == DType::I8 ? 127 : 255; }
 
-std::string_view to_string(DType dtype);  // "f32", "f16", "i32", "bool", "i8", "u8"
+std::string_view to_string(DType dtype);  // "f32", "f16", "i32", "f143" …
 std::optional<DType> parse_dtype(std::string_view text);
 
 // Row-major, outermost first. No dimension is negative; a scalar has none.

@@ -33,7 +33,7 @@ po::options_description flags() {
       "seed", po::value<uint64_t>()->default_value(1), "of what is drawn at random")(
       "tolerance", po::value<double>(),
       "the largest error allowed, as a share of the output's largest magnitude, or of 0.01 where "
-      "that is smaller (1e-4 in fp32, 2e-2 in fp16)")(
+      "that is smaller (1e-4 in fp32, 2e-2 in fp16, 0.2 in fp8)")(
       "by_layer", po::bool_switch(),
       "also compare every value that the model and the compiled graph share, and name the first "
       "whose error grows")("json", po::bool_switch(), "print the report as JSON");

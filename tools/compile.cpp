@@ -10,6 +10,7 @@
 #include "compiler/ways_out.h"
 #include "cost/inspection.h"
 #include "passes/pipeline.h"
+#include "tools/calibration.h"
 #include "tools/ipu_views.h"
 #include "tools/kept_lines.h"
 #include "tools/outputs.h"
@@ -34,7 +35,7 @@ po::options_description flags() {
       "with precision fp16: a line for each node that stays in fp32, and why")(
       "list_passes", po::bool_switch(), "list the passes in their order and stop");
   po::options_description all;
-  all.add(files).add(compile_flags()).add(limit_flags());
+  all.add(files).add(compile_flags()).add(calibration_flags()).add(limit_flags());
   return all;
 }
 
@@ -142,10 +143,11 @@ Status run(const po::variables_map& flags) {
   const std::string output = flags.count("output")
                                  ? flags["output"].as<std::string>()
                                  : flags["output_dir"].as<std::string>() + "/executable.popef";
-  const CompileOptions options = TRY(compile_options(flags));
+  CompileOptions options = TRY(compile_options(flags));
   const std::string label = flags["label"].as<std::string>();
   TRY(check_label(label));
   TRY(check_output_file(output));
+  options = TRY(calibrated(flags, model, std::move(options)));
 
   CompileResult result = TRY(compile_with_progress(model, options));
   result.executable.metadata.label = label;

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "compiler/compile.h"
+#include "tools/calibration.h"
 #include "tools/outputs.h"
 #include "tools/print.h"
 #include "tools/progress.h"
@@ -21,7 +22,7 @@ po::options_description flags() {
       "output_model,o", po::value<std::string>(), "the converted model to write")(
       "json", po::bool_switch(), "print the summary as JSON");
   po::options_description all;
-  all.add(files).add(compile_flags()).add(limit_flags());
+  all.add(files).add(compile_flags()).add(calibration_flags()).add(limit_flags());
   return all;
 }
 
@@ -37,8 +38,9 @@ Status run(const po::variables_map& flags) {
                  ErrorKind::Usage};
   const std::string output = flags["output_model"].as<std::string>();
   const std::string input = flags["input_model"].as<std::string>();
-  const CompileOptions options = TRY(compile_options(flags));
+  CompileOptions options = TRY(compile_options(flags));
   TRY(check_output_file(output));
+  options = TRY(calibrated(flags, input, std::move(options)));
   const Converted converted = TRY(convert_with_progress(input, options));
   TRY(write_converted(converted, output));
   const Graph& graph = converted.graph;

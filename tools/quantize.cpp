@@ -3,24 +3,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <filesystem>
-#include <map>
 #include <nlohmann/json.hpp>
 
 #include "check/quantization.h"
-#include "compiler/onnx/import/import.h"
-#include "support/file_names.h"
-#include "tools/npz.h"
 #include "tools/outputs.h"
 #include "tools/pack_flags.h"
 #include "tools/print.h"
 #include "tools/progress.h"
+#include "tools/sample_files.h"
 #include "tools/verb.h"
 
 namespace tessera::tools {
 namespace {
-
-namespace fs = std::filesystem;
 
 po::options_description flags() {
   po::options_description files("Files");
@@ -59,44 +53,6 @@ po::options_description flags() {
   return all;
 }
 
-Expected<Sample> sample_of(const std::string& name, std::map<std::string, NpyArray> arrays,
-                           const TensorFiles& files) {
-  Sample sample{name, {}};
-  for (const auto& [file, array] : arrays) {
-    const std::string input = files.name_of(file);
-    const auto [at, is_new] =
-        sample.arrays.emplace(input, TRY(array_of(array, name + ": '" + file + "'")));
-    if (!is_new) return Error{name + ": '" + input + "' is there in two spellings, must be in one"};
-  }
-  return sample;
-}
-
-Expected<std::map<std::string, NpyArray>> arrays_in(const fs::path& folder, const Limits& limits) {
-  std::map<std::string, NpyArray> arrays;
-  std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error))
-    if (entry.path().extension() == ".npy")
-      arrays[entry.path().filename()] = TRY(read_npy(entry.path(), limits.memory));
-  if (error) return Error{folder.string() + ": " + error.message()};
-  return arrays;
-}
-
-Status read_samples(const std::string& path, const TensorFiles& files, const Limits& limits,
-                    std::vector<Sample>& samples) {
-  if (!fs::is_directory(path)) {
-    samples.push_back(TRY(sample_of(path, TRY(read_npz(path, limits.memory)), files)));
-    return {};
-  }
-  std::map<std::string, NpyArray> own = TRY(arrays_in(path, limits));
-  if (!own.empty()) {
-    samples.push_back(TRY(sample_of(path, std::move(own), files)));
-    return {};
-  }
-  for (const std::string& name : TRY(request_folders(path)))
-    samples.push_back(TRY(sample_of(name, TRY(arrays_in(path + "/" + name, limits)), files)));
-  return {};
-}
-
 Expected<QuantizationOptions> options_of(const po::variables_map& flags, const std::string& model) {
   const auto words = [&](const char* flag) {
     return flags.count(flag) ? flags[flag].as<std::vector<std::string>>()
@@ -112,9 +68,7 @@ Expected<QuantizationOptions> options_of(const po::variables_map& flags, const s
   for (const std::string& name : words("skip_op_names")) options.skip.insert(name);
   options.machine = TRY(machine_options(flags));
   options.limits = TRY(limits_of(flags));
-  const TensorFiles files(TRY(model_names(model, options.limits)).inputs);
-  for (const std::string& path : words("calibration"))
-    TRY(read_samples(path, files, options.limits, options.samples));
+  options.samples = TRY(read_samples(words("calibration"), model, options.limits));
   return options;
 }
 

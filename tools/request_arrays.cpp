@@ -10,6 +10,7 @@
 #include "executor/batch_arrays.h"
 #include "serving/bench.h"
 #include "serving/request_contract.h"
+#include "support/fp8.h"
 #include "support/half.h"
 #include "tools/tensors.h"
 
@@ -42,6 +43,10 @@ NpyArray array_of(const Anchor& anchor, const Shape& shape, std::span<const int3
     case DType::I32: break;
     case DType::I8: return filled<int8_t>(descr, shape, values, as(int8_t{}));
     case DType::U8: return filled<uint8_t>(descr, shape, values, as(uint8_t{}));
+    case DType::F143:
+    case DType::F152:
+      return filled<uint8_t>(descr, shape, values,
+                             [&](int32_t value) { return to_fp8(anchor.dtype, value); });
     case DType::Bool:
       return filled<uint8_t>(descr, shape, values,
                              [](int32_t value) { return static_cast<uint8_t>(value != 0); });

@@ -147,7 +147,9 @@ std::vector<std::byte> random_input(const Variable& variable, std::mt19937& rand
       break;
     case DType::Bool:
     case DType::I8:
-    case DType::U8: break;
+    case DType::U8:
+    case DType::F143:
+    case DType::F152: break;
   }
   return bytes;
 }

@@ -29,7 +29,7 @@ bool is_elementwise(const Node* node) { return info(node->op).elementwise; }
 // Whether a register of a tape holds what this node means, and in which arithmetic.
 Domain domain_of(const Node* node) {
   const auto of = [](DType dtype) {
-    if (is_float(dtype)) return Domain::Float;
+    if (is_float(dtype) || is_fp8(dtype)) return Domain::Float;
     return dtype == DType::I32 || is_byte(dtype) ? Domain::Integer : Domain::Any;
   };
   if (node->is(Op::Dequantize)) return Domain::Float;
@@ -43,6 +43,7 @@ Domain domain_of(const Node* node) {
 int rows_of(const Node* node) {
   if (node->is(Op::Quantize)) return 5;
   if (node->is(Op::Cast) && is_byte(node->type.dtype)) return 3;
+  if (node->is(Op::ScaledCast)) return 2;
   return node->is(Op::Dequantize) ? 2 : 1;
 }
 
@@ -64,7 +65,7 @@ class Fuser {
       if (node->is(Op::LayerNorm) || node->is(Op::RmsNorm)) take_residual(node.get());
     }
     for (const auto& node : graph_.nodes()) {
-      if (node->is(Op::MatMul)) follow_matmul(node.get());
+      if (node->is(Op::MatMul) || node->is(Op::MatMulFp8)) follow_matmul(node.get());
       if (node->is(Op::MatMulInteger)) follow_integers(node.get());
     }
     for (auto node = graph_.nodes().rbegin(); node != graph_.nodes().rend(); ++node) {

@@ -25,10 +25,11 @@ Sizes sizes_of(const Lowering& lowering, const MatmulChain& chain) {
                     .dtype = chain.matmul->type.dtype,
                     .bias = chain.bias != nullptr,
                     .residual = chain.residual != nullptr,
-                    .activation = chain.activation};
-  if (shape.dtype == DType::F16 && lowering.half_partials) {
+                    .activation = chain.activation,
+                    .fp8 = chain.matmul->is(Op::MatMulFp8)};
+  // Poplar has no other partials of fp8.
+  if (shape.dtype == DType::F16 && (lowering.half_partials || shape.fp8))
     shape.partials = DType::F16;
-  }
   // With one b, batches are only more rows.
   for (size_t d = 0; d + 2 < a.size(); ++d) (shape.shared_b ? shape.m : shape.g) *= a[d];
   shape.m *= a[a.size() - 2];
@@ -153,12 +154,17 @@ class MatmulSteps {
     finish(step, block, 0);
   }
 
+  void add_product_params(Step& step, bool bias, bool residual, int activation) {
+    add_params(step, epilogue_params(bias, residual, activation));
+    if (shape_.fp8) step.param("scale", {static_cast<double>(chain_.matmul->int_attr("scale"))});
+  }
+
   VariableId more_terms(int64_t turn, VariableId before) {
     const std::string name = chain_.last->name + "/sum";
     const VariableId sum = lowering_.temporary(name, shape_.partials, out_, {1, plan_.m, plan_.n});
     const RegionDim terms{-1, turn * plan_.k, 0, plan_.k};
     Step step(lowering_, name, origins({chain_.matmul}), "matmul", sum);
-    add_params(step, epilogue_params(false, before >= 0, 0));
+    add_product_params(step, false, before >= 0, 0);
     step.read(chain_.matmul->in[0], a_, {whole_dim(), along(1, plan_.m), terms});
     step.read(chain_.matmul->in[1], b_, {whole_dim(), terms, along(2, plan_.n)});
     if (before >= 0)
@@ -180,7 +186,7 @@ class MatmulSteps {
 
   void whole(VariableId out, const std::vector<int64_t>& block, int64_t turn) {
     Step step(lowering_, chain_.last->name, origins(chain_.nodes), "matmul", out);
-    add_params(step, epilogue_params(chain_.bias, chain_.residual, chain_.activation));
+    add_product_params(step, chain_.bias, chain_.residual, chain_.activation);
     const RegionDim group = group_dim(turn);
     step.read(chain_.matmul->in[0], a_, {group, along(1, plan_.m), whole_dim()});
     step.read(chain_.matmul->in[1], b_,
@@ -194,7 +200,7 @@ class MatmulSteps {
     const VariableId partials =
         lowering_.temporary(name, shape_.partials, partials_view(), {1, plan_.m, plan_.n});
     Step step(lowering_, name, origins({chain_.matmul}), "matmul", partials);
-    add_params(step, epilogue_params(false, false, 0));
+    add_product_params(step, false, false, 0);
     step.read(chain_.matmul->in[0], a_, {only_dim(turn), along(1, plan_.m), along(0, plan_.k)});
     step.read(chain_.matmul->in[1], b_, {whole_dim(), along(0, plan_.k), along(2, plan_.n)});
     step.emit();

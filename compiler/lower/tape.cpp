@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 
 namespace tessera {
 namespace {
@@ -23,6 +24,7 @@ constexpr std::optional<Tape> opcode_named(std::string_view op) {
 // Casts are loads and stores, except where they lose what the tape's arithmetic would keep.
 std::optional<Tape> opcode_of_cast(const Node& cast) {
   const DType from = cast.in[0]->type.dtype, to = cast.type.dtype;
+  if (is_fp8(to)) return to == DType::F143 ? Tape::AsF143 : Tape::AsF152;
   if (to == DType::Bool && from != DType::Bool) return Tape::NotZero;
   if ((to == DType::I32 || is_byte(to)) && is_float(from)) return Tape::Truncate;
   return std::nullopt;
@@ -37,7 +39,7 @@ std::optional<Tape> opcode_of(const Node& node) {
 #define OP(id, text, min, max, elements, how, ...)                                              \
   static_assert(std::string_view(#how) != "tape" || Op::id == Op::Cast || Op::id == Op::Gelu || \
                     Op::id == Op::Quantize || Op::id == Op::Dequantize ||                       \
-                    opcode_named(#id).has_value(),                                              \
+                    Op::id == Op::ScaledCast || opcode_named(#id).has_value(),                  \
                 "an op that is lowered to a tape needs an opcode of its name");
 #include "ir/ops.def"
 #undef OP
@@ -59,6 +61,8 @@ class Writer {
       } else if (node->is(Op::Dequantize)) {
         const int whole = row(Tape::Sub, register_of(node->in[0]), register_of(node->in[2]));
         registers_[node] = row(Tape::Mul, whole, register_of(node->in[1]));
+      } else if (node->is(Op::ScaledCast)) {
+        registers_[node] = scaled(*node);
       } else if (const std::optional<Tape> opcode = opcode_of(*node)) {
         registers_[node] = add_row(*opcode, *node);
       } else {
@@ -101,7 +105,21 @@ class Writer {
     return row(Tape::Add, row(Tape::Round, quotient, quotient), register_of(node.in[2]));
   }
 
+  static double factor_of(const Node& cast) {
+    return std::ldexp(1.0, static_cast<int>(cast.int_attr("scale")));
+  }
+  // Fp8 that the tape goes on with is rounded here; what is stored is rounded by the store.
+  int scaled(const Node& node) {
+    int value = register_of(node.in[0]);
+    if (factor_of(node) != 1)
+      value = row(Tape::Scale, value,
+                  static_cast<int>(tape_.inputs.size()) + constant(factor_of(node)));
+    if (!is_fp8(node.type.dtype) || &node == group_.root()) return value;
+    return row(node.type.dtype == DType::F143 ? Tape::AsF143 : Tape::AsF152, value, value);
+  }
+
   void collect_constants(const Node& node) {
+    if (node.is(Op::ScaledCast) && factor_of(node) != 1) constant_index(factor_of(node));
     if (saturates(node)) {
       constant_index(least_of(node.type.dtype));
       constant_index(greatest_of(node.type.dtype));

@@ -14,6 +14,9 @@ using ::onnx::TensorProto;
 
 static_assert(std::endian::native == std::endian::little, "ONNX's raw data is little-endian");
 
+// Of ONNX 1.14, later than the schema that is built in.
+constexpr int32_t kFloat8E4M3Fnuz = 18, kFloat8E5M2Fnuz = 20;
+
 struct ElementType {
   int32_t onnx_type;
   const char* name;
@@ -21,22 +24,24 @@ struct ElementType {
   int64_t bytes;  // of an element in raw data
 };
 constexpr ElementType kElementTypes[] = {
-    {TensorProto::FLOAT,      "float32",    DType::F32,   4 },
-    {TensorProto::FLOAT16,    "float16",    DType::F16,   2 },
-    {TensorProto::DOUBLE,     "float64",    DType::F32,   8 },
-    {TensorProto::INT32,      "int32",      DType::I32,   4 },
-    {TensorProto::INT64,      "int64",      DType::I32,   8 },
-    {TensorProto::BOOL,       "bool",       DType::Bool,  1 },
-    {TensorProto::BFLOAT16,   "bfloat16",   std::nullopt, 2 },
-    {TensorProto::INT8,       "int8",       DType::I32,   1 },
-    {TensorProto::UINT8,      "uint8",      DType::I32,   1 },
-    {TensorProto::INT16,      "int16",      std::nullopt, 2 },
-    {TensorProto::UINT16,     "uint16",     std::nullopt, 2 },
-    {TensorProto::UINT32,     "uint32",     std::nullopt, 4 },
-    {TensorProto::UINT64,     "uint64",     std::nullopt, 8 },
-    {TensorProto::STRING,     "string",     std::nullopt, 0 },
-    {TensorProto::COMPLEX64,  "complex64",  std::nullopt, 8 },
-    {TensorProto::COMPLEX128, "complex128", std::nullopt, 16},
+    {TensorProto::FLOAT,      "float32",         DType::F32,   4 },
+    {TensorProto::FLOAT16,    "float16",         DType::F16,   2 },
+    {TensorProto::DOUBLE,     "float64",         DType::F32,   8 },
+    {TensorProto::INT32,      "int32",           DType::I32,   4 },
+    {TensorProto::INT64,      "int64",           DType::I32,   8 },
+    {TensorProto::BOOL,       "bool",            DType::Bool,  1 },
+    {TensorProto::BFLOAT16,   "bfloat16",        std::nullopt, 2 },
+    {TensorProto::INT8,       "int8",            DType::I32,   1 },
+    {TensorProto::UINT8,      "uint8",           DType::I32,   1 },
+    {TensorProto::INT16,      "int16",           std::nullopt, 2 },
+    {TensorProto::UINT16,     "uint16",          std::nullopt, 2 },
+    {TensorProto::UINT32,     "uint32",          std::nullopt, 4 },
+    {TensorProto::UINT64,     "uint64",          std::nullopt, 8 },
+    {TensorProto::STRING,     "string",          std::nullopt, 0 },
+    {TensorProto::COMPLEX64,  "complex64",       std::nullopt, 8 },
+    {TensorProto::COMPLEX128, "complex128",      std::nullopt, 16},
+    {kFloat8E4M3Fnuz,         "float8_e4m3fnuz", DType::F143,  1 },
+    {kFloat8E5M2Fnuz,         "float8_e5m2fnuz", DType::F152,  1 },
 };
 
 const ElementType* find_type(int32_t onnx_type) {
@@ -125,6 +130,9 @@ ReadTensor to_read_tensor(const TensorType& type, int32_t onnx_type, const Sourc
     read.tensor = convert<uint8_t, uint8_t>(type, source, [](uint8_t value) { return value != 0; });
   } else if (type.dtype == DType::Bool) {
     read.tensor = convert<int32_t, uint8_t>(type, source, [](int32_t value) { return value != 0; });
+  } else if (is_fp8(type.dtype) && !same_width) {
+    read.tensor = convert<int32_t, uint8_t>(
+        type, source, [](int32_t value) { return static_cast<uint8_t>(value); });
   } else if (!same_width) {
     read.tensor = convert<int32_t, uint16_t>(
         type, source, [](int32_t value) { return static_cast<uint16_t>(value); });
@@ -162,6 +170,8 @@ int32_t onnx_type_of(DType dtype) {
     case DType::Bool: return TensorProto::BOOL;
     case DType::I8: return TensorProto::INT8;
     case DType::U8: return TensorProto::UINT8;
+    case DType::F143: return kFloat8E4M3Fnuz;
+    case DType::F152: return kFloat8E5M2Fnuz;
   }
   return TensorProto::UNDEFINED;
 }

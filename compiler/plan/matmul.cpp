@@ -13,9 +13,12 @@ namespace tessera {
 namespace {
 
 constexpr int64_t kGrain = 16;       // of the tile's matrix unit: inputs and outputs go in sixteens
+constexpr int64_t kFp8Terms = 32;    // inputs of fp8 in twice as many
 constexpr int64_t kMostKParts = 64;  // more parts than that only make exchange
 constexpr int64_t kTypicalRows = 512;
 constexpr int64_t kSerialSplits[] = {2, 3, 4, 6, 8, 12, 16};  // as poplin's search
+
+int64_t grain_of_terms(const MatmulShape& shape) { return shape.fp8 ? kFp8Terms : kGrain; }
 
 struct Turns {
   int64_t count = 1;
@@ -86,13 +89,14 @@ class MatmulPlanner {
     int64_t a, b, out, extra;
   };
   Held held(const MatmulPlan& plan) const {
-    const int64_t size = shape_.integer ? 1 : size_of(shape_.dtype);
+    const int64_t size = shape_.integer || shape_.fp8 ? 1 : size_of(shape_.dtype);
     const int64_t out = plan.g * plan.m * plan.n;
     const bool parts = leaves_parts(plan);
-    return {.a = plan.g * plan.m * plan.k * size,
-            .b = (shape_.shared_b ? 1 : plan.g) * plan.k * plan.n * size,
-            .out = out * size_of(parts || shape_.integer ? shape_.partials : shape_.dtype),
-            .extra = shape_.residual && !parts ? out * size : 0};
+    return {
+        .a = plan.g * plan.m * plan.k * size,
+        .b = (shape_.shared_b ? 1 : plan.g) * plan.k * plan.n * size,
+        .out = out * size_of(parts || shape_.integer ? shape_.partials : shape_.dtype),
+        .extra = !shape_.residual || parts ? 0 : out * (shape_.fp8 ? size_of(shape_.dtype) : size)};
   }
 
   // All turns. Those of rows receive b in the first one only.
@@ -114,16 +118,22 @@ class MatmulPlanner {
     plan.serial = turns_.count;
     plan.along = turns_.along;
     plan.cycles = turns * (step_cycles(target_) + reduce_cycles_) + received(plan, is);
-    const auto most_macs = static_cast<uint64_t>(
-        shape_.dtype == DType::F32 ? target_.macs_f32 : target_.macs_f16_partials_f16);
     const uint64_t least =
-        turns * static_cast<uint64_t>(plan.g * plan.m * plan.n * plan.k) / most_macs;
+        turns * static_cast<uint64_t>(plan.g * plan.m * plan.n * plan.k) / most_macs();
     if (!keeps_all_ && best_cycles_ != 0 && plan.cycles + least > slack(best_cycles_)) return;
     plan.cycles += turns * compute_cycles(plan);
     if (in_terms()) plan.cycles += last_cycles(plan);
     if (best_cycles_ == 0 || plan.cycles < best_cycles_) best_cycles_ = plan.cycles;
     if (keeps_all_ || plan.cycles <= slack(best_cycles_)) found_.push_back(plan);
   }
+
+  uint64_t most_macs() const {
+    if (shape_.fp8) return static_cast<uint64_t>(target_.macs_fp8());
+    return static_cast<uint64_t>(shape_.dtype == DType::F32 ? target_.macs_f32
+                                                            : target_.macs_f16_partials_f16);
+  }
+  // Poplar's formulas know one fp8.
+  DType multiplied() const { return shape_.fp8 ? DType::F143 : shape_.dtype; }
 
   // Cycles of the superstep that makes the result of a sum that was added up where it lies.
   uint64_t last_cycles(const MatmulPlan& plan) const {
@@ -151,8 +161,8 @@ class MatmulPlanner {
   uint64_t compute_cycles(const MatmulPlan& plan) const {
     const int64_t b_groups = shape_.shared_b ? 1 : plan.g;
     std::vector<OperandShape> operands{
-        {shape_.dtype, {plan.g, plan.m, plan.k},   false},
-        {shape_.dtype, {b_groups, plan.k, plan.n}, false},
+        {multiplied(), {plan.g, plan.m, plan.k},   false},
+        {multiplied(), {b_groups, plan.k, plan.n}, false},
     };
     if (in_terms()) {
       const Shape out{plan.g, plan.m, plan.n};
@@ -216,7 +226,7 @@ std::vector<int64_t> k_blocks(const MatmulShape& shape, const Target& target,
   if (!shape.shared_b || shape.integer) return {shape.k};
   if (shape.sum_block > 0) return {shape.sum_block};
   const std::vector<int64_t> all =
-      block_sizes(shape.k, std::min(target.tiles, kMostKParts), kGrain);
+      block_sizes(shape.k, std::min(target.tiles, kMostKParts), grain_of_terms(shape));
   if (shape.dtype != DType::F32) return all;
   MatmulShape typical = shape;
   typical.m = kTypicalRows;
@@ -238,7 +248,7 @@ class MatmulSearch {
     if (turns.along == Serial::Rows) return shape_.m % turns.count == 0;
     if (shape_.integer) return false;  // integers are not added up in turns
     const int64_t terms = shape_.k / turns.count;
-    if (shape_.k % turns.count != 0 || terms % kGrain != 0) return false;
+    if (shape_.k % turns.count != 0 || terms % grain_of_terms(shape_) != 0) return false;
     // Floats are added in the one order that the cut of their sum gives.
     return shape_.dtype != DType::F32 || terms == blocks_.front();
   }

@@ -25,6 +25,7 @@ struct MatmulShape {
   // Operands are bytes: stored and received as such, multiplied as `dtype`, f16, sums in f32; the
   // terms are not cut.
   bool integer = false;
+  bool fp8 = false;       // a and b; `dtype` is f16
   int64_t sum_block = 0;  // k is cut so; 0: as is cheapest
   auto operator<=>(const MatmulShape&) const = default;
 };

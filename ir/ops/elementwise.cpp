@@ -141,8 +141,8 @@ Expected<Array> Select::eval(const Node& node, std::span<const Array> in) {
 Expected<TensorType> Cast::infer(const Node& node) {
   const std::optional<DType> to = parse_dtype(node.string_attr("to"));
   if (!to)
-    return fail(node,
-                "to is \"" + node.string_attr("to") + "\", must be f32, f16, i32, bool, i8 or u8");
+    return fail(node, "to is \"" + node.string_attr("to") +
+                          "\", must be f32, f16, i32, bool, i8, u8, f143 or f152");
   return TensorType{*to, node.in[0]->type.shape};
 }
 

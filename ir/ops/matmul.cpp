@@ -5,12 +5,9 @@
 
 namespace tessera::ops {
 
-Expected<TensorType> MatMul::infer(const Node& node) {
+Expected<Shape> product_shape(const Node& node) {
   const TensorType& a = node.in[0]->type;
   const TensorType& b = node.in[1]->type;
-  if (a.dtype != b.dtype || !is_float(a.dtype))
-    return fail(node, "inputs are " + to_string(a) + " and " + to_string(b) +
-                          ", their elements must be both f32 or both f16");
   if (a.shape.size() < 2 || b.shape.size() < 2)
     return fail(node, "inputs are " + to_string(a) + " and " + to_string(b) +
                           ", each must have at least 2 dimensions");
@@ -23,9 +20,18 @@ Expected<TensorType> MatMul::infer(const Node& node) {
   if (a_inner != b_inner)
     return fail(node, "inner sizes are " + std::to_string(a_inner) + " and " +
                           std::to_string(b_inner) + ", which must be equal");
-  TensorType result = a;
-  result.shape.back() = b.shape.back();
+  Shape result = a.shape;
+  result.back() = b.shape.back();
   return result;
+}
+
+Expected<TensorType> MatMul::infer(const Node& node) {
+  const TensorType& a = node.in[0]->type;
+  const TensorType& b = node.in[1]->type;
+  if (a.dtype != b.dtype || !is_float(a.dtype))
+    return fail(node, "inputs are " + to_string(a) + " and " + to_string(b) +
+                          ", their elements must be both f32 or both f16");
+  return TensorType{a.dtype, TRY(product_shape(node))};
 }
 
 Expected<Array> MatMul::eval(const Node& node, std::span<const Array> in) {

@@ -2,6 +2,8 @@
 // matmul_integer: products of matrices of i8 or u8, less their zero points, summed in i32 exactly.
 // A zero point of the left side is one for each of its rows, of the right side one for each of its
 // columns: a scale may be, and zero points go with scales.
+#include <utility>
+
 #include "ir/ops/ops.h"
 
 namespace tessera::ops {
@@ -20,27 +22,16 @@ Status check_zero(const Node& node, size_t i, const TensorType& of, size_t from_
 Expected<TensorType> MatMulInteger::infer(const Node& node) {
   const TensorType& a = node.in[0]->type;
   const TensorType& b = node.in[1]->type;
-  const std::string are = "inputs are " + to_string(a) + " and " + to_string(b);
   if (!is_byte(a.dtype) || !is_byte(b.dtype))
-    return fail(node, are + ", their elements must be i8 or u8");
-  if (a.shape.size() < 2 || b.shape.size() < 2)
-    return fail(node, are + ", each must have at least 2 dimensions");
-  const Shape a_batch(a.shape.begin(), a.shape.end() - 2);
-  const Shape b_batch(b.shape.begin(), b.shape.end() - 2);
-  if (!b_batch.empty() && a_batch != b_batch)
-    return fail(node, "leading dimensions are " + to_string(a_batch) + " and " +
-                          to_string(b_batch) + ", which must be equal, or the second none");
-  if (a.shape.back() != b.shape.end()[-2])
-    return fail(node, "inner sizes are " + std::to_string(a.shape.back()) + " and " +
-                          std::to_string(b.shape.end()[-2]) + ", which must be equal");
+    return fail(node, "inputs are " + to_string(a) + " and " + to_string(b) +
+                          ", their elements must be i8 or u8");
+  Shape shape = TRY(product_shape(node));
   if (a.shape.back() > kMostIntegerTerms)
     return fail(node, "inner size is " + std::to_string(a.shape.back()) + ", must be at most " +
                           std::to_string(kMostIntegerTerms) + " for a sum within 32 bits");
   TRY(check_zero(node, 2, a, 1));
   TRY(check_zero(node, 3, b, 2));
-  TensorType result{DType::I32, a.shape};
-  result.shape.back() = b.shape.back();
-  return result;
+  return TensorType{DType::I32, std::move(shape)};
 }
 
 Expected<Array> MatMulInteger::eval(const Node& node, std::span<const Array> in) {

@@ -28,6 +28,10 @@ Status check_axis(const Node& node, int64_t axis, size_t rank);
 // The longest sum of products of two differences of bytes that 32 bits hold.
 inline constexpr int64_t kMostIntegerTerms = INT32_MAX / (255 * 255);
 
+// The shape of a product of the first operand's matrices with those of the second, which has as
+// many or one for all.
+Expected<Shape> product_shape(const Node& node);
+
 // A result of node.type, all zeros.
 Array zeros(const Node& node);
 

@@ -12,7 +12,7 @@ from typing import Any, Optional
 import numpy as np
 
 import tessera
-from poprt_compat import passes
+from poprt_compat import calibration, passes
 from poprt_compat.compiler import DEFAULTS as COMPILER_DEFAULTS
 from poprt_compat.compiler import MEANT, CompilerOptions
 from poprt_compat.converter import DEFAULTS, compile_options
@@ -25,13 +25,6 @@ NO_MEANING = [
     ("infer_shape_ahead", 0, False),
     ("convert_version", 1, None),
     ("enable_avoid_overflow_patterns", 0, False),
-    ("fp8_params", 1, None),
-    ("fp8_skip_op_names", 1, None),
-    ("calibration_with_data", 0, False),
-    ("calibration_loss_type", 1, None),
-    ("data_preprocess", 1, None),
-    ("num_of_layers_keep_fp16", 1, None),
-    ("precision_compare", 0, False),
     ("custom_pass_config", 1, None),
     ("disable_fast_norm", 0, False),
     ("enable_erf_gelu", 0, False),
@@ -103,6 +96,7 @@ def make_parser() -> argparse.ArgumentParser:
     for row in ROWS:
         if row.converter or row.name in COMPILER_FLAGS:
             add("--" + row.name, help=row.help.replace("%", "%%"), **argument_of(row))
+    calibration.add_flags(parser)
     add("--list_all_passes", action="store_true")
     add("--ipu_version", default="", choices=["ipu2", "ipu21", ""], metavar="{ipu2,ipu21}")
     add("--compiler_options", nargs="+", default=[], metavar="KEY=VALUE")
@@ -336,6 +330,7 @@ def run(words: Sequence[str]) -> None:
     for_compiler = target_options(args)
     os.makedirs(args.output_dir, exist_ok=True)
     options = compile_options(args.input_model, settings_of(args))
+    options = calibration.calibrated(args, options)
     # PopRT converts whatever else it is asked for.
     output = os.path.join(
         args.output_dir, args.output_model or "converted_" + os.path.basename(args.input_model)

@@ -34,8 +34,6 @@ NO_MEANING = {
     "checkpoints": None,
     "custom_pass_config": None,
     "custom_shape_inference": None,
-    "fp8_params": None,
-    "fp8_skip_op_names": None,
     "fold_periodic_initializer": False,
     "merge_if_with_same_cond": False,
     "merge_matmul": None,
@@ -83,18 +81,12 @@ def pack_args_of(pack_args: dict[str, Any]) -> dict[str, int]:
     return kept
 
 
-def precision_of(precision: str) -> str:
-    if precision in ("fp8", "fp8_weight"):
-        raise tessera.UsageError(f"precision: '{precision}', must be fp32 or fp16: there is no fp8")
-    return precision
-
-
 #: What PopRT's value of an option is here, where that is not the same.
 MEANING: dict[str, Callable[[Any], Any]] = {
-    "precision": precision_of,
     "passes": lambda value: pass_names.optional_passes(names_of(value)),
     "skip_passes": lambda value: pass_names.skipped_passes(names_of(value)),
     "fp16_skip_op_types": names_of,
+    "fp8_skip_op_names": names_of,
     "pack_args": lambda value: pack_args_of(dict(value)),
 }
 
@@ -105,6 +97,9 @@ def compile_options(path: str, settings: dict[str, Any]) -> dict[str, Any]:
     for row in ROWS:
         value = settings[row.converter] if row.converter else None
         if value is None or (hasattr(value, "__len__") and not len(value)):
+            continue
+        if row.name.startswith("fp8_") and settings["precision"] not in ("fp8", "fp8_weight"):
+            no_meaning(f"--{row.name}", "precision is neither fp8 nor fp8_weight")
             continue
         options[row.name] = MEANING[row.name](value) if row.name in MEANING else value
     options["input_shape"] = fixed_shapes(

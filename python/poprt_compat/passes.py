@@ -22,6 +22,7 @@ SAME = {
     "fused_attention": "fuse_attention",
     "constant_folding": "fold_constants",
     "float_to_half": "lower_precision",
+    "float_to_fp8": "float_to_fp8",
 }
 
 #: Done for every model: at import, or by the compiler.
@@ -48,7 +49,7 @@ ALWAYS = frozenset(
 #: PopRT has them; Tessera does nothing of the kind.
 NOT_HERE = frozenset(
     """replace_groupnorm_with_fast_norm matmul_rotary_embedding replace_erf_with_erfv2 merge_matmul
-    merge_matmul_add merge_moe serialize_matmul serialize_matmul_add auto_insert_remap float_to_fp8
+    merge_matmul_add merge_moe serialize_matmul serialize_matmul_add auto_insert_remap
     float_to_int8 float_to_mixed eight_bits_io layer_precision_compare fold_periodic_initializer
     fuse_bn_into_conv fuse_bn_into_gemm remove_outputs merge_if_with_same_cond compress_pattern
     replace_bn_with_mul_add replace_hardswish replace_isinf batchnorm_workaround

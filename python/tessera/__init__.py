@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from tessera._core import Executable, __version__
 from tessera.benches import bench
+from tessera.calibration import Fp8Calibration, Fp8Matmul, calibrate_fp8
 from tessera.compiler import (
     check,
     compile,
@@ -79,6 +80,8 @@ __all__ = [
     "Error",
     "Events",
     "Executable",
+    "Fp8Calibration",
+    "Fp8Matmul",
     "Future",
     "HostMemoryError",
     "InputError",
@@ -108,6 +111,7 @@ __all__ = [
     "Verification",
     "__version__",
     "bench",
+    "calibrate_fp8",
     "check",
     "compile",
     "convert",

@@ -146,6 +146,12 @@ def quantize(
     settings: tuple[str, int, int, Sequence[str], int, float | None, int],
     options: Mapping[str, Any],
 ) -> str: ...
+def calibrate_fp8(
+    model: Path,
+    calibration: Sequence[tuple[str, Arrays]],
+    settings: tuple[str, int, int],
+    options: Mapping[str, Any],
+) -> tuple[str, list[str], list[tuple[str, str, dict[str, float]]]]: ...
 def bench(
     executables: Sequence[tuple[str, Executable]],
     settings: Mapping[str, float | str],

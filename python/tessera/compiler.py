@@ -124,8 +124,8 @@ def check(
     and how far every output is from ``reference``: ``"interpreter"`` (ours, of the model before any
     pass) or ``"onnxruntime"`` (by this Python, without optimisations). ``requests`` are your own,
     each an array a token input, by name; ``random_requests`` more are drawn. ``tolerance`` is a
-    share of an output's largest magnitude (1e-4 in fp32, 2e-2 in fp16). ``all_well`` of the result
-    says whether all is supported and within it.
+    share of an output's largest magnitude (1e-4 in fp32, 2e-2 in fp16, 0.2 in fp8). ``all_well`` of
+    the result says whether all is supported and within it.
 
     Raises ``UsageError``, ``BadFileError``, ``RefusedError``, and ``Error`` where a request is
     wrong or the reference cannot be had."""

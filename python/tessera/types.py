@@ -189,13 +189,24 @@ class CompileOptions(TypedDict, total=False):
     #: Fix variable dimensions, by input: NAME=D,D … (inputs that share a symbolic name follow). In
     #: Python: ``{"input_ids": (16, 256)}``.
     input_shape: Mapping[str, Sequence[int]]
-    #: Type of floating-point numbers: fp32 or fp16. The default: fp32.
+    #: Type of floating-point numbers: fp32; fp16; fp8: fp16, and matmuls by weights multiply
+    #: floats of 8 bits; or fp8_weight: fp16, and such weights are stored in 8 bits. The default:
+    #: fp32.
     precision: str
     #: With precision fp16: types of operations that stay in fp32: a,b (Gelu, LayerNormalization
     #: …).
     fp16_skip_op_types: str | Sequence[str]
     #: With precision fp16: nodes that stay in fp32, by the names of ONNX nodes or of values: a,b.
     fp16_skip_nodes: str | Sequence[str]
+    #: With precision fp8 or fp8_weight: format (F143 or F152) and power of two of inputs and of
+    #: weights: INPUT_FORMAT,WEIGHT_FORMAT,INPUT_SCALE,WEIGHT_SCALE. The default: F143,F143,-1,-1.
+    fp8_params: str
+    #: The same of single matmuls, by the names of ONNX nodes or of values:
+    #: NAME=INPUT_FORMAT:WEIGHT_FORMAT:INPUT_SCALE:WEIGHT_SCALE ….
+    fp8_op_params: str | Sequence[str]
+    #: With precision fp8 or fp8_weight: matmuls that stay in fp16, by the names of ONNX nodes or
+    #: of values: a,b.
+    fp8_skip_op_names: str | Sequence[str]
     #: What an fp16 matmul that is split over its inner dimension stores of its partial sums, and
     #: the rate at which the machine multiplies: half or float. The default: half.
     partials_type: str

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 
+#include "support/fp8.h"
 #include "support/half.h"
 
 namespace tessera {
@@ -34,6 +35,8 @@ void put(DType dtype, std::byte* to, double value) {
     case DType::Bool: return copy(static_cast<uint8_t>(value != 0));
     case DType::I8: return copy(static_cast<int8_t>(value));
     case DType::U8: return copy(static_cast<uint8_t>(value));
+    case DType::F143:
+    case DType::F152: return copy(to_fp8(dtype, value));
   }
 }
 
@@ -49,6 +52,8 @@ double get(DType dtype, const std::byte* from) {
     case DType::I8: return as(int8_t{});
     case DType::Bool:
     case DType::U8: return as(uint8_t{});
+    case DType::F143:
+    case DType::F152: return from_fp8(dtype, as(uint8_t{}));
   }
   return 0;
 }

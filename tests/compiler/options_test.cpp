@@ -136,7 +136,17 @@ TEST(Options, a_name_that_no_row_has_gets_no_flag) {
 }
 
 TEST(Options, a_word_that_is_none_of_the_kind_is_told_what_it_must_be) {
-  EXPECT_EQ(parse_error("precision", {"fp8"}), "precision: 'fp8', must be fp32 or fp16");
+  EXPECT_EQ(parse_error("precision", {"fp4"}),
+            "precision: 'fp4', must be fp32 or fp16 or fp8 or fp8_weight");
+  EXPECT_EQ(parse_error("fp8_params", {"F143,F143"}),
+            "fp8_params: 'F143,F143', must be INPUT_FORMAT,WEIGHT_FORMAT,INPUT_SCALE,WEIGHT_SCALE, "
+            "as F143,F143,-1,-1");
+  EXPECT_EQ(parse_error("fp8_params", {"F143,F134,0,0"}),
+            "fp8_params weight format: 'F134', must be F143 or F152");
+  EXPECT_EQ(parse_error("fp8_params", {"F143,F152,x,0"}),
+            "fp8_params input scale: 'x', must be a whole number from -32 to 31");
+  EXPECT_EQ(parse_error("fp8_params", {"F143,F152,0,32"}),
+            "fp8_params weight scale: '32', must be a whole number from -32 to 31");
   EXPECT_EQ(parse_error("partials_type", {"x"}), "partials_type: 'x', must be half or float");
   EXPECT_EQ(parse_error("prefetch", {"x"}), "prefetch: 'x', must be true or false");
   EXPECT_EQ(parse_error("batches_per_step", {"3x"}),
@@ -152,6 +162,32 @@ TEST(Options, a_word_that_is_none_of_the_kind_is_told_what_it_must_be) {
             "pack_args: 'rows=3', must be max_valid_num=N or segment_max_size=N");
   EXPECT_EQ(parse_error("pack_args", {"segment_max_size=3"}),
             "pack_args: must give max_valid_num=N, and in form A segment_max_size=N");
+}
+
+TEST(Options, fp8_is_asked_for_where_it_says_something) {
+  CompileOptions options;
+  options.fp8_params = {DType::F152, DType::F143, 3, -4};
+  EXPECT_EQ(usage_error(options),
+            "fp8_params: is given, must be left out unless precision is fp8 or fp8_weight");
+  options.precision = Precision::Fp8Weight;
+  EXPECT_TRUE(check_options(options).ok());
+  EXPECT_THAT(to_string(options), HasSubstr("fp8_params F152,F143,3,-4\n"));
+  options = {};
+  options.fp8_skip_op_names = {"MatMul_3"};
+  EXPECT_EQ(usage_error(options),
+            "fp8_skip_op_names: is given, must be left out unless precision is fp8 or fp8_weight");
+  options = {};
+  options.precision = Precision::Fp8;
+  EXPECT_TRUE(check_options(options).ok());
+  options.partials_type = PartialsType::Float;
+  EXPECT_EQ(usage_error(options),
+            "precision: is fp8, must be fp32, fp16 or fp8_weight with partials_type float: sums of "
+            "products of fp8 are stored as half");
+  options.partials_type = PartialsType::Half;
+  options.target = *target_preset("bow");
+  EXPECT_EQ(
+      usage_error(options),
+      "precision: is fp8, must be fp32 or fp16 on bow, whose tiles do not have fp8; c600 has");
 }
 
 TEST(Options, a_value_out_of_range_is_told_the_range) {

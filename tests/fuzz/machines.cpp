@@ -43,7 +43,9 @@ void fill(std::span<std::byte> bytes, DType dtype, Random& random) {
         break;
       case DType::Bool: put(bytes, i, static_cast<uint8_t>(random.below(2))); break;
       case DType::I8:
-      case DType::U8: put(bytes, i, static_cast<uint8_t>(random.below(256))); break;
+      case DType::U8:
+      case DType::F143:
+      case DType::F152: put(bytes, i, static_cast<uint8_t>(random.below(256))); break;
     }
   }
 }

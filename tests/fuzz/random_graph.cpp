@@ -113,7 +113,9 @@ class Generator {
       case DType::Bool: bools_.push_back(result); break;
       case DType::F16:
       case DType::I8:
-      case DType::U8: break;
+      case DType::U8:
+      case DType::F143:
+      case DType::F152: break;
     }
   }
 
@@ -138,6 +140,7 @@ class Generator {
       return add(op, {constant(DType::I8, a->type.shape, -9, 9),
                       constant(DType::F32, a->type.shape, 0.01, 0.1),
                       constant(DType::I8, a->type.shape, -9, 9)});
+    if (op == Op::ScaledCast) return fp8(constant(DType::F32, a->type.shape, -2, 3));
     std::array<DType, 3> dtypes = {DType::F32, DType::I32, DType::Bool};
     std::shuffle(dtypes.begin(), dtypes.end(), random_);
     for (const DType dtype : dtypes) {
@@ -240,9 +243,27 @@ class Generator {
   }
   Node* cumsum(Op op, Node* a) { return softmax(op, a); }
 
+  // Of numbers that are exact: a last bit may be a step.
+  Node* fp8(Node* exact) {
+    return add(Op::ScaledCast,
+               {
+                   exact
+    },
+               {{"to", std::string(below(2) ? "f143" : "f152")}, {"scale", below(5) - 2}});
+  }
+
   Node* matmul(Op op, Node* a) {
     if (a->type.shape.size() < 2) return bounded(a);
     const int64_t n = 1 + below(20);
+    if (op == Op::MatMulFp8) {
+      Node* of = fp8(constant(DType::F32, a->type.shape, -2, 3));
+      Node* by = fp8(constant(DType::F32, {a->type.shape.back(), n}, -0.3, 0.3));
+      return add(op,
+                 {
+                     of, by
+      },
+                 {{"scale", below(5) - 2}});
+    }
     Node* weights = constant(DType::F32, {a->type.shape.back(), n}, -0.3, 0.3);
     Node* product = add(op, {bounded(a), weights});
     if (below(2)) return product;

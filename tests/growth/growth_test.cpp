@@ -342,7 +342,7 @@ TEST(GrowthOfPackedEncoders, is_linear_too) {
     return work_of(path, shapes, options);
   };
   PassOptions form_a, form_b;
-  form_a.fp16 = form_a.pack_unpack = form_b.pack_attention_mask = true;
+  form_a.fp16 = form_a.fp8 = form_a.pack_unpack = form_b.pack_attention_mask = true;
   form_a.max_valid_num = 4;
   form_a.segment_max_size = 8;
   for (const PassOptions& options : {form_a, form_b})
@@ -352,10 +352,10 @@ TEST(GrowthOfPackedEncoders, is_linear_too) {
 // Every row of passes.def runs in one of the two.
 TEST(GrowthOfPasses, is_asked_of_each) {
   for (const Pass& pass : all_passes()) {
-    const bool asked = !pass.option || pass.option == &PassOptions::fp16 ||
-                       pass.option == &PassOptions::position_ids ||
-                       pass.option == &PassOptions::pack_unpack ||
-                       pass.option == &PassOptions::pack_attention_mask;
+    const bool asked =
+        !pass.option || pass.option == &PassOptions::fp16 || pass.option == &PassOptions::fp8 ||
+        pass.option == &PassOptions::position_ids || pass.option == &PassOptions::pack_unpack ||
+        pass.option == &PassOptions::pack_attention_mask;
     EXPECT_TRUE(asked) << pass.name;
   }
 }

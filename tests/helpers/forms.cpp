@@ -44,6 +44,24 @@ void add_products(std::vector<Form>& forms, std::mt19937& random) {
   }
 }
 
+void add_products_of_fp8(std::vector<Form>& forms, std::mt19937& random) {
+  const std::vector<DType> fp8 = {DType::F143, DType::F152}, half = {DType::F16};
+  for (const bool ends : {false, true}) {
+    std::vector<Param> params = epilogue(ends, ends, random() % 5);
+    params.push_back({"scale", {static_cast<double>(random() % 20) - 10}});
+    Form form{
+        "matmul", params, {{"gmk", fp8}, {"Gkn", fp8}}
+    };
+    if (ends)
+      form.operands.insert(form.operands.end(), {
+                                                    {"n",   kFloats},
+                                                    {"gmn", kFloats}
+      });
+    form.operands.push_back({"gmn", half});
+    forms.push_back(std::move(form));
+  }
+}
+
 void add_products_of_bytes(std::vector<Form>& forms, std::mt19937& random) {
   const std::vector<DType> bytes = {DType::I8, DType::U8}, of_sums = {DType::F32};
   const auto is = [](bool there) { return std::vector{there ? 1.0 : 0.0}; };
@@ -202,6 +220,7 @@ std::vector<Form> all_forms(std::mt19937& random) {
   };
   add_products(forms, random);
   add_products_of_bytes(forms, random);
+  add_products_of_fp8(forms, random);
   add_attention(forms);
   add_norms(forms);
   for (int i = 0; i < 3; ++i) {

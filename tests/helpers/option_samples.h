@@ -26,6 +26,9 @@ inline OptionWords sample_of(const OptionRow& row) {
   if (row.name == "partials_type") return {"float"};
   if (row.name == "fp16_skip_op_types") return {"Softmax", "Gelu"};
   if (row.name == "fp16_skip_nodes") return {"Softmax_3", "/encoder/Gelu"};
+  if (row.name == "fp8_params") return {"F152,F143,2,-3"};
+  if (row.name == "fp8_op_params") return {"MatMul_3=F152:F143:2:-3"};
+  if (row.name == "fp8_skip_op_names") return {"MatMul_3"};
   if (row.name == "passes") return {"insert_attention_mask"};
   if (row.name == "skip_passes") return {"fuse_gelu"};
   if (row.name == "dump_passes") return {"dumps"};
@@ -41,6 +44,8 @@ inline CompileOptions only(const OptionRow& row) {
   CompileOptions options;
   const Status read = row.parse(sample_of(row), options);
   EXPECT_TRUE(read.ok()) << read.error().message;
+  // These say nothing in another precision.
+  if (row.name.starts_with("fp8_")) options.precision = Precision::Fp8;
   return options;
 }
 

@@ -8,6 +8,7 @@
 #include "codelets/codelet.h"
 #include "program/text.h"
 #include "program/verify.h"
+#include "support/fp8.h"
 #include "support/half.h"
 
 namespace tessera {
@@ -78,6 +79,8 @@ Bytes random_tensor(DType dtype, int64_t elements, uint32_t seed) {
       case DType::Bool: put(i, static_cast<uint8_t>(random() % 2)); break;
       case DType::I8:
       case DType::U8: put(i, static_cast<uint8_t>(random())); break;
+      case DType::F143:
+      case DType::F152: put(i, to_fp8(dtype, unit)); break;
     }
   }
   return bytes;

@@ -11,7 +11,8 @@ namespace {
 constexpr const char* kInputs =
     "%f: f32[2,3], %g: f32[3,2], %h: f16[2,3], %i: i32[2,3], %b: bool[2,3], %row: f32[3], "
     "%one: f32[], %q: f32[2,4,6], %k: f32[2,5,6], %keys: i32[2,5], %n: i32[2,1], %e: f32[2,0], "
-    "%c: i8[2,3], %d: i8[3,2], %u: u8[2,3], %cz: i8[2,1], %dz: i8[1,2], %x: f32[2,5,2]";
+    "%c: i8[2,3], %d: i8[3,2], %u: u8[2,3], %cz: i8[2,1], %dz: i8[1,2], %x: f32[2,5,2], "
+    "%p: f143[2,3], %w: f152[3,2]";
 
 struct Refusal {
   const char* line;
@@ -34,7 +35,19 @@ const Refusal kRefusals[] = {
      "select: choices are f32[2,3] and f16[2,3], which must be equal"                                                                               },
     {"select %b, %g, %g : f32[3,2]",                                                 "select: condition is bool[2,3], must be bool[3,2]"            },
     {"cast %f {to=\"i64\"} : i32[2,3]",
-     "cast: to is \"i64\", must be f32, f16, i32, bool, i8 or u8"                                                                                   },
+     "cast: to is \"i64\", must be f32, f16, i32, bool, i8, u8, f143 or f152"                                                                       },
+    {"add %p, %p : f143[2,3]",                                                       "add: input is f143[2,3], its elements must be f32, f16 or i32"},
+    {"scaled_cast %f {to=\"i8\" scale=0} : i8[2,3]",
+     "scaled_cast: to is \"i8\", must be f32, f16, f143 or f152"                                                                                    },
+    {"scaled_cast %i {to=\"f143\" scale=0} : f143[2,3]",
+     "scaled_cast: input is i32[2,3], its elements must be f32, f16, f143 or f152"                                                                  },
+    {"scaled_cast %f {to=\"f143\" scale=33} : f143[2,3]",
+     "scaled_cast: scale is 33, must be from -32 to 32"                                                                                             },
+    {"matmul_fp8 %h, %w {scale=0} : f16[2,2]",
+     "matmul_fp8: inputs are f16[2,3] and f152[3,2], their elements must be f143 or f152"                                                           },
+    {"matmul_fp8 %p, %p {scale=0} : f16[2,3]",
+     "matmul_fp8: inner sizes are 3 and 2, which must be equal"                                                                                     },
+    {"matmul_fp8 %p, %w {scale=63} : f16[2,2]",                                      "matmul_fp8: scale is 63, must be from -64 to 62"              },
     {"add %c, %c : i8[2,3]",                                                         "add: input is i8[2,3], its elements must be f32, f16 or i32"  },
     {"quantize %f, %f, %c {to=\"i32\"} : i32[2,3]",                                  "quantize: to is \"i32\", must be i8 or u8"                    },
     {"quantize %f, %f, %d {to=\"i8\"} : i8[2,3]",

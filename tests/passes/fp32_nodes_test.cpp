@@ -369,9 +369,9 @@ TEST(Fp32Nodes, an_unknown_name_is_refused_with_the_nearest) {
   const auto graph =
       parse_graph("graph @f(%x: f32[2]) {\n%gelu_1 = abs %x : f32[2]\nreturn %gelu_1 as \"y\"\n}");
   ASSERT_TRUE(graph.ok());
-  EXPECT_TRUE(check_node_names(*graph, {"gelu_1"}).ok());
-  EXPECT_TRUE(check_node_names(*graph, {}).ok());
-  const Status unknown = check_node_names(*graph, {"gelu_2"});
+  EXPECT_TRUE(check_node_names(*graph, "fp16_skip_nodes", {"gelu_1"}).ok());
+  EXPECT_TRUE(check_node_names(*graph, "fp16_skip_nodes", {}).ok());
+  const Status unknown = check_node_names(*graph, "fp16_skip_nodes", {"gelu_2"});
   ASSERT_FALSE(unknown.ok());
   EXPECT_EQ(unknown.error().kind, ErrorKind::Usage);
   EXPECT_EQ(unknown.error().message,

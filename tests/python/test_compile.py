@@ -235,7 +235,8 @@ class Errors(unittest.TestCase):
 
     def test_values_are_refused_with_the_command_lines_words(self):
         for flag, value in [
-            ("precision", "fp8"),
+            ("precision", "fp4"),
+            ("fp8_params", "F143"),
             ("partials_type", "double"),
             ("target", "c601"),
             ("target", "c600,tile=3"),

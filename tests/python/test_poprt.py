@@ -319,7 +319,7 @@ class Cli(unittest.TestCase):
         model = ["--input_model", tiny.model()]
         self.refused(2, "--input_model: must be given")
         self.refused(2, "unrecognized arguments: --precison", *model, "--precison", "fp16")
-        self.refused(2, "there is no fp8", *model, "--precision", "fp8")
+        self.refused(2, "fp8_params", *model, "--precision", "fp8", "--fp8_params", "F143")
         self.refused(2, "must be ONNX", "tf2onnx", "--saved_model", "x")
         self.refused(
             2,

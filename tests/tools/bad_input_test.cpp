@@ -84,7 +84,7 @@ TEST(BadOptions, an_unknown_pass_names_the_nearest) {
 }
 
 TEST(BadOptions, each_is_told_what_it_must_be) {
-  expect_refused(compile_words(tiny_model(), {"--precision", "fp8"}), kUsage, {"fp8", "fp16"});
+  expect_refused(compile_words(tiny_model(), {"--precision", "fp4"}), kUsage, {"fp4", "fp16"});
   expect_refused(compile_words(tiny_model(), {"--pack_args", "max_valid_num=x"}), kUsage, {"'x'"});
   expect_refused(compile_words(tiny_model(), {"--pack_args", "max_valid_num=3"}), kUsage,
                  {"segment_max_size"});

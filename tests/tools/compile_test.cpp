@@ -65,6 +65,38 @@ TEST(Compile, says_what_stays_in_fp32_and_why) {
                                      "nearest is 'Div_2'"));
 }
 
+// On good paths the flags are tried by tests/python/test_calibration.py.
+TEST(Compile, calibrates_fp8_alone_and_by_data) {
+  const auto error_of = [&](std::vector<std::string> words) {
+    std::vector<std::string> all = {"compile",        "--input_model",  tiny_model(),
+                                    "--input_shape",  "input_ids=4,16", "-o",
+                                    path("fp8.popef")};
+    all.insert(all.end(), words.begin(), words.end());
+    const Result result = tessera(all);
+    EXPECT_EQ(result.exit_code, kUsage);
+    EXPECT_FALSE(exists(path("fp8.popef")));
+    return result.err;
+  };
+  EXPECT_THAT(error_of({"--calibration_with_data", "--data_preprocess", padded_inputs()}),
+              HasSubstr("--calibration_with_data: precision must be fp8 or fp8_weight"));
+  EXPECT_THAT(error_of({"--precision", "fp8", "--calibration_with_data"}),
+              HasSubstr("--calibration_with_data: must be with --data_preprocess PATH"));
+  for (const char* flag :
+       {"--data_preprocess", "--calibration_loss_type", "--num_of_layers_keep_fp16"}) {
+    const std::string value = flag == std::string("--num_of_layers_keep_fp16") ? "1" : "mse";
+    EXPECT_THAT(error_of({"--precision", "fp8", flag, value}),
+                HasSubstr(std::string(flag) + ": is given, must be with --calibration_with_data"));
+  }
+  EXPECT_THAT(error_of({"--precision", "fp8", "--precision_compare"}),
+              HasSubstr("--precision_compare: is given"));
+  EXPECT_THAT(error_of({"--precision", "fp8", "--calibration_with_data", "--data_preprocess",
+                        padded_inputs(), "--calibration_loss_type", "gptq"}),
+              HasSubstr("'gptq', must be one of mse, mae, snr, kld, cos_dist"));
+  EXPECT_THAT(error_of({"--precision", "fp8", "--calibration_with_data", "--data_preprocess",
+                        padded_inputs(), "--num_of_layers_keep_fp16", "999"}),
+              HasSubstr("num_of_layers_keep_fp16: is 999, must be from 0 to"));
+}
+
 TEST(Compile, numbers_of_a_target_can_be_other_ones) {
   const auto compiled = [&](std::vector<std::string> words) {
     std::vector<std::string> all = {

@@ -306,7 +306,7 @@ std::string offered(const std::string& words) {
 
 TEST(Completion, bash_offers_verbs_flags_and_files) {
   EXPECT_EQ(offered("tessera comp"), "compile completion\n");
-  EXPECT_EQ(offered("tessera compile --prec"), "--precision\n");
+  EXPECT_EQ(offered("tessera compile --prec"), "--precision --precision_compare\n");
   EXPECT_THAT(offered("tessera run ''"), Not(HasSubstr("--")));
   EXPECT_EQ(offered("tessera help ver"), "verify version\n");
 }

@@ -54,12 +54,7 @@ void RmsNorm(FunctionBody& body, const Node& node) {
   const DType dtype = node.type.dtype;
   const std::string given = body.input("x"), gamma = body.input("gamma");
   const std::string x = body.widened(given, dtype);
-  const std::string mean = body.add("ReduceMean",
-                                    {
-                                        body.add("Mul", {x, x}
-                                         )
-  },
-                                    {{"axes", std::vector<int64_t>{-1}}, {"keepdims", int64_t{1}}});
+  const std::string mean = body.mean(body.add("Mul", {x, x}), -1);
   const std::string raised = body.add("Add", {mean, body.number(node.float_attr("eps"))});
   const std::string normal = body.add("Div", {x, body.add("Sqrt", {raised})});
   body.narrowed(body.add("Mul", {normal, body.widened(gamma, dtype)}), dtype);

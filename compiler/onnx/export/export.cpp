@@ -19,7 +19,7 @@ namespace {
 using ::onnx::NodeProto;
 using ::onnx::TensorProto;
 
-constexpr int64_t kIrVersion = 8;  // what opset 17 came with, and functions
+constexpr int64_t kIrVersion = 9;  // what opset 19 came with
 
 // The operands and attributes of an op of form Different, each below.
 class Exporter;
@@ -248,17 +248,20 @@ void write<Op::CumSum>(Exporter& exporter, NodeProto& proto, const Node& node) {
   exporter.add_operand(proto, "axis", {node.int_attr("axis")}, true);
 }
 
-template <>
-void write<Op::ReduceSum>(Exporter& exporter, NodeProto& proto, const Node& node) {
+void write_reduce(Exporter& exporter, NodeProto& proto, const Node& node) {
   exporter.add_operand(proto, "axes", node.ints("axes"));
   set_attribute(proto, "keepdims", int64_t{0});
   set_attribute(proto, "noop_with_empty_axes", int64_t{1});
 }
 
 template <>
-void write<Op::ReduceMax>(Exporter&, NodeProto& proto, const Node& node) {
-  set_attribute(proto, "axes", node.ints("axes"));
-  set_attribute(proto, "keepdims", int64_t{0});
+void write<Op::ReduceSum>(Exporter& exporter, NodeProto& proto, const Node& node) {
+  write_reduce(exporter, proto, node);
+}
+
+template <>
+void write<Op::ReduceMax>(Exporter& exporter, NodeProto& proto, const Node& node) {
+  write_reduce(exporter, proto, node);
 }
 
 template <>

@@ -81,21 +81,23 @@ std::string FunctionBody::cast(const std::string& x, DType dtype) {
              {{"to", int64_t{onnx_type_of(dtype)}}});
 }
 
+std::string FunctionBody::reduced(const std::string& op, const std::string& x, int64_t axis) {
+  const Attrs keeps = {
+      {"keepdims", int64_t{1}}
+  };
+  return add(op, {x, listed({axis})}, keeps);
+}
+
 std::string FunctionBody::greatest(const std::string& x, int64_t axis) {
-  return add("ReduceMax",
-             {
-                 x
-  },
-             {{"axes", std::vector<int64_t>{axis}}, {"keepdims", int64_t{1}}});
+  return reduced("ReduceMax", x, axis);
 }
 
 std::string FunctionBody::sum(const std::string& x, int64_t axis) {
-  return add("ReduceSum",
-             {
-                 x, listed({axis}
-                  )
-  },
-             {{"keepdims", int64_t{1}}});
+  return reduced("ReduceSum", x, axis);
+}
+
+std::string FunctionBody::mean(const std::string& x, int64_t axis) {
+  return reduced("ReduceMean", x, axis);
 }
 
 std::string FunctionBody::widened(const std::string& x, DType from) {

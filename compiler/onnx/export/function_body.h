@@ -16,7 +16,7 @@
 
 namespace tessera {
 
-inline constexpr int64_t kExportOpset = 17;
+inline constexpr int64_t kExportOpset = 19;  // the first with floats of 8 bits
 
 class FunctionBody {
  public:
@@ -37,6 +37,7 @@ class FunctionBody {
   // Along one axis, which stays with 1 element.
   std::string greatest(const std::string& x, int64_t axis);
   std::string sum(const std::string& x, int64_t axis);
+  std::string mean(const std::string& x, int64_t axis);
 
   // f16 as f32, which bodies compute in, as the interpreter rounds once; f32 as it is. Both ways.
   std::string widened(const std::string& x, DType from);
@@ -47,6 +48,7 @@ class FunctionBody {
 
  private:
   std::string listed(const std::vector<int64_t>& values);
+  std::string reduced(const std::string& op, const std::string& x, int64_t axis);
 
   ::onnx::FunctionProto function_;
 };

@@ -259,8 +259,9 @@ Expected<Node*> Call::cast(Node* node, DType dtype) {
   return add(Op::Cast, {node}, with("to", std::string(to_string(dtype))));
 }
 
-const std::string& Call::result_name(size_t i) const {
-  return settled() ? proto_.name() : proto_.output(static_cast<int>(i));
+std::string Call::result_name(size_t i) const {
+  if (settled()) return proto_.name();
+  return i < results_.size() ? proto_.output(static_cast<int>(i)) : "";
 }
 
 Status Call::result(Op op, std::vector<Node*> in, Attrs attrs, size_t i) {
@@ -274,7 +275,7 @@ void Call::result_constant(ReadTensor value) {
 }
 
 void Call::bind(size_t i, Node* node, std::optional<int32_t> onnx_type) {
-  CHECK(i < results_.size());
+  if (i >= results_.size()) return;  // the node has no name for it
   results_[i] = {node, onnx_type.value_or(onnx_type_of(node->type.dtype)), std::nullopt};
 }
 

@@ -112,7 +112,8 @@ class Call {
   // Operands broadcast first.
   Expected<Node*> add_broadcast(Op op, std::vector<Node*> in);
 
-  // Results. The nodes of result() take the ONNX value's name; of a settled graph, the node's.
+  // Results. The nodes of result() take the ONNX value's name; of a settled graph, the node's. One
+  // that the node does not name is dropped.
   size_t outputs() const { return static_cast<size_t>(proto_.output_size()); }
   bool wants(size_t i) const {
     return i < outputs() && !proto_.output(static_cast<int>(i)).empty();
@@ -128,7 +129,7 @@ class Call {
   void warn(const std::string& what);
 
  private:
-  const std::string& result_name(size_t i) const;
+  std::string result_name(size_t i) const;
   Expected<Node*> add_named(const std::string& name, Op op, std::vector<Node*> in, Attrs attrs);
   Expected<std::optional<Tensor>> fold(const Node& node);
 

@@ -138,7 +138,7 @@ Expected<ModelInput> read_input(const std::string& path, const ValueInfoProto& i
   const int32_t onnx_type = input.type().tensor_type().elem_type();
   const auto dtype = as_stored ? stored_dtype_of(onnx_type) : dtype_of(onnx_type);
   // A float64 constant may lose bits, a caller's data may not.
-  if (!dtype || onnx_type == ::onnx::TensorProto::DOUBLE)
+  if (!dtype || onnx_type == ::onnx::TensorProto::DOUBLE || (is_fp8(*dtype) && !as_stored))
     return Error{where + "is of " + element_type_name(onnx_type) +
                  ", must be of float32, float16, int32, int64 or bool"};
   const auto own = given.find(input.name());

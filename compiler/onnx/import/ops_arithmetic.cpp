@@ -164,14 +164,33 @@ Expected<Node*> narrowed(Call& call, Node* x, int32_t to) {
   return call.add(Op::Select, {positive, low, below});
 }
 
+// To floats of 8 bits, or from them, or both.
+Expected<Node*> cast_fp8(Call& call, DType to) {
+  if (is_fp8(to) && call.attr("saturate", int64_t{1}) == 0)
+    return call.error(
+        "has saturate 0, must be 1: what is beyond the largest number is that number");
+  Node* x = call.in(0);
+  if (!is_fp8(x->type.dtype) && !is_float(x->type.dtype)) x = TRY(call.cast(x, DType::F32));
+  const DType by_scale = is_fp8(to) || is_float(to) ? to : DType::F32;
+  Call::Attrs attrs = with("to", std::string(to_string(by_scale)));
+  attrs["scale"] = int64_t{0};
+  x = TRY(call.add(Op::ScaledCast, {x}, std::move(attrs)));
+  return by_scale == to ? Expected<Node*>(x) : call.cast(x, to);
+}
+
 // A cast between types that are one in the Graph (int64 and int32) is nothing; in a settled graph
 // only that of the model's own inputs and outputs is.
 Status cast_to(Call& call, int32_t to) {
   const auto dtype = call.settled() ? stored_dtype_of(to) : dtype_of(to);
   if (!dtype)
     return call.error("casts to " + element_type_name(to) +
-                      ", must be to float32, float16, int32, int64, int8, uint8 or bool");
+                      ", must be to float32, float16, float8_e4m3fnuz, float8_e5m2fnuz, int32, "
+                      "int64, int8, uint8 or bool");
   if (to == ::onnx::TensorProto::DOUBLE) call.warn("casts to float64, taken as float32");
+  if (call.dtype(0) != *dtype && (is_fp8(call.dtype(0)) || is_fp8(*dtype))) {
+    call.bind(0, TRY(cast_fp8(call, *dtype)), to);
+    return {};
+  }
   const int32_t from = call.value(0).onnx_type;
   if (!call.settled() && is_narrow(to) && from != to && call.dtype(0) != DType::Bool) {
     Node* whole = TRY(call.cast(call.in(0), DType::I32));

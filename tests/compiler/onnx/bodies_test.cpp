@@ -238,6 +238,36 @@ TEST(Bodies, of_matmul_integer_take_off_the_zero_points) {
   EXPECT_EQ((*got)[0].data, (*wanted)[0].data);
 }
 
+// Casts and products of fp8: codes are no inputs of a stranger's file, so they are made of floats.
+TEST(Bodies, of_fp8_cast_and_multiply) {
+  const TempFolder folder;
+  const std::string text = R"(graph @f(%x: f16[2,3,4], %w: f32[4,5]) {
+    %a = scaled_cast %x {to="f143",scale=6} : f143[2,3,4]
+    %b = scaled_cast %w {to="f152",scale=0} : f152[4,5]
+    %y = matmul_fp8 %a, %b {scale=-6} : f16[2,3,5]
+    %z = scaled_cast %a {to="f32",scale=-6} : f32[2,3,4]
+    return %y, %z
+  })";
+  const Graph graph = graph_of(text);
+  ModelProto model = exported(graph, folder);
+  EXPECT_EQ(model.functions_size(), 4);
+  const auto read = import_onnx(folder / "m.onnx", {});
+  ASSERT_TRUE(read.ok()) << read.error().message;
+  EXPECT_EQ(print(read->graph), print(graph));
+  model.clear_metadata_props();
+  std::ofstream(folder / "inlined.onnx", std::ios::binary) << model.SerializeAsString();
+  const auto inlined = import_onnx(folder / "inlined.onnx", {});
+  ASSERT_TRUE(inlined.ok()) << inlined.error().message;
+  const std::map<std::string, Array> inputs = {
+      {"x", values({DType::F16, {2, 3, 4}}, 0, 0)},
+      {"w", values({DType::F32, {4, 5}},    0, 0)}
+  };
+  const auto wanted = interpret(graph, inputs), got = interpret(inlined->graph, inputs);
+  ASSERT_TRUE(wanted.ok() && got.ok()) << wanted.error().message << got.error().message;
+  EXPECT_EQ((*got)[1].data, (*wanted)[1].data);
+  EXPECT_EQ(difference((*got)[0], (*wanted)[0], nullptr, {1e-3, 1e-3, 1e-3}), "");
+}
+
 // One function for all that is computed alike; another has a number behind the operation's name.
 TEST(Bodies, are_shared_and_read_back_as_operations) {
   const TempFolder folder;

@@ -197,6 +197,14 @@ TEST(Quantized, outputs_of_bytes_are_i32) {
               ElementsAre(1, 3, -128));
 }
 
+TEST(Quantized, results_that_are_not_named_are_dropped) {
+  const TempFolder folder;
+  ModelBuilder m;
+  m.input("x", TensorProto::FLOAT, "2,3").output("q");
+  m.node("DynamicQuantizeLinear", {"x"}, {"q"});
+  EXPECT_TRUE(import_onnx(m.save(folder), {}).ok());
+}
+
 TEST(Quantized, a_block_has_a_scale_of_its_own) {
   ModelBuilder m(21);
   bytes(m, "x", TensorProto::UINT8, {1, 2, 3, 4, 5}, {1, 5});

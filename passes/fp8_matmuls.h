@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// The matmuls that may be fp8, for the pass that makes them so and for calibration.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "ir/graph.h"
+
+namespace tessera {
+
+// Of f16, by a constant that has data.
+bool is_by_weight(const Node& node);
+// What users call it: ONNX nodes that it came from, outputs that it is, and itself.
+std::vector<std::string> names_of(const Graph& graph, const Node& matmul);
+
+}  // namespace tessera
