@@ -1,19 +1,20 @@
 #!/usr/bin/env node
 // SPDX-License-Identifier: Apache-2.0
-// ONNX Runtime on the same batch: the judge of our numbers and the peer of our speed. Optional; needs
-// the npm package onnxruntime-node (its CPU library is inside the package; NODE_PATH names the folder
-// it was installed to).
+// ONNX Runtime on the same batch: the judge of our numbers and the peer of our speed. Optional;
+// needs the npm package onnxruntime-node (its CPU library is inside the package; NODE_PATH names
+// the folder it was installed to).
 //
 //   node onnxruntime.js MODEL.onnx INPUTS [--answers FOLDER] [--runs N] [--threads N]
 //   node onnxruntime.js MODEL.onnx --serve [--threads N]
 //
-// INPUTS holds one NAME.npy per model input. With --answers, each NAME.npy there is compared with the
-// same output, where attention_mask is 1. With --runs, times that many runs after one to warm up.
-// Prints one JSON object.
+// INPUTS holds one NAME.npy per model input. With --answers, each NAME.npy there is compared with
+// the same output, where attention_mask is 1. With --runs, times that many runs after one to warm
+// up. Prints one JSON object.
 //
-// --serve is for bench_speed: one JSON object a line in, one out. {"run": [{"length": 256, "lengths":
-// [17, 203]}, …]} runs BERT's inputs, a row for each of lengths, padded to length, and answers with the
-// seconds of each run; {"peak_resident": true} asks for memory. It ends with its input.
+// --serve is for bench_speed: one JSON object a line in, one out. {"run": [{"length": 256,
+// "lengths": [17, 203]}, …]} runs BERT's inputs, a row for each of lengths, padded to length, and
+// answers with the seconds of each run; {"peak_resident": true} asks for memory. It ends with its
+// input.
 'use strict';
 const fs = require('fs');
 const path = require('path');
@@ -35,7 +36,8 @@ function readNpy(file) {
   const start = (wide ? 12 : 10) + length;
   const header = bytes.toString('latin1', wide ? 12 : 10, start);
   const descr = /'descr': *'([^']*)'/.exec(header)[1];
-  const dims = /\(([^)]*)\)/.exec(header)[1].split(',').map((d) => d.trim()).filter(Boolean).map(Number);
+  const dims = /\(([^)]*)\)/.exec(header)[1].split(',').map((d) => d.trim()).filter(Boolean)
+    .map(Number);
   if (!TYPES[descr]) throw new Error(`${file}: dtype ${descr} is not one of ${Object.keys(TYPES)}`);
   const [type, Kind] = TYPES[descr];
   const body = Uint8Array.from(bytes.subarray(start));
@@ -48,7 +50,7 @@ function widen(array, type) {
   return { type, dims: array.dims, data: BigInt64Array.from(array.data, BigInt) };
 }
 
-const fileOf = (name) => name.replace(/[^A-Za-z0-9_.-]/g, '_') + '.npy';
+const fileOf = (name) => `${name.replace(/[^A-Za-z0-9_.-]/g, '_')}.npy`;
 
 function spread(data, keep) {
   let sum = 0, squares = 0, count = 0;
@@ -116,7 +118,7 @@ async function answer(session, question) {
 }
 
 async function serve(model, threads) {
-  const say = (object) => process.stdout.write(JSON.stringify(object) + '\n');
+  const say = (object) => process.stdout.write(`${JSON.stringify(object)}\n`);
   try {
     const start = process.hrtime.bigint();
     const session = await createSession(model, threads);
@@ -144,7 +146,10 @@ async function main() {
   const threads = Number(option('--threads', 2));
   const serving = flag('--serve');
   const [model, inputs] = words;
-  if (serving) return serve(model, threads);
+  if (serving) {
+    await serve(model, threads);
+    return;
+  }
   const session = await createSession(model, threads);
   const feeds = {};
   const arrays = {};

@@ -3,7 +3,8 @@
 # the gates are not installed.
 set -euo pipefail
 source_dir=$(cd "$(dirname "$0")/../.." && pwd)
-for tool in clang-format-19 shellcheck mypy "$source_dir/build/tools/bin/ruff"; do
+eslint=$source_dir/build/tools/node/node_modules/.bin/eslint
+for tool in clang-format-19 shellcheck mypy "$source_dir/build/tools/bin/ruff" "$eslint"; do
   command -v "$tool" >/dev/null || { echo "left out: $tool is not installed"; exit 77; }
 done
 folder=$(mktemp -d)
@@ -11,7 +12,7 @@ trap 'rm -rf "$folder"' EXIT
 cd "$folder"
 unset "${!GIT_@}" # a hook that runs this test has set them
 git init -q .
-cp -r "$source_dir"/{scripts,python,pyproject.toml,.clang-format} .
+cp -r "$source_dir"/{scripts,python,pyproject.toml,.clang-format,eslint.config.cjs} .
 mkdir build
 ln -s "$source_dir/build/tools" build/tools
 echo /build >.gitignore
@@ -55,6 +56,15 @@ echo 'kVersion: int = "1"' >python/tessera/wrong.py
 git add python/tessera/wrong.py
 refused 'python/tessera/wrong.py'
 git rm -qf python/tessera/wrong.py
+
+mkdir -p report/page
+echo 'export const shown = (text) => { document.body.innerHTML = text; };' >report/page/wrong.js
+git add report/page/wrong.js
+refused no-restricted-properties
+echo 'export const shown = (text) => { document.body.textContent = text; };' >report/page/wrong.js
+git add report/page/wrong.js
+taken
+git rm -qf report/page/wrong.js
 
 mkdir no_tools
 for tool in bash env git dirname mktemp rm mkdir ln cat grep sed awk xargs head; do
