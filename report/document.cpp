@@ -2,6 +2,7 @@
 #include <filesystem>
 
 #include "report/compare.h"
+#include "report/figures.h"
 #include "report/logs.h"
 #include "report/machine.h"
 #include "report/packed.h"
@@ -38,15 +39,42 @@ std::string title_of(const ReportInputs& inputs) {
     return label.empty() ? std::filesystem::path(first.file).filename().string() : label;
   }
   if (!inputs.logs.empty()) return inputs.logs[0].file;
-  return inputs.run ? inputs.run->file : inputs.bench->file;
+  if (inputs.run) return inputs.run->file;
+  if (inputs.plan) return inputs.plan->file;
+  for (const auto* figures : {&inputs.bench, &inputs.policies, &inputs.shapes})
+    if (*figures) return (*figures)->file;
+  return "";
+}
+
+bool is_empty(const ReportInputs& inputs) {
+  return inputs.executables.empty() && inputs.logs.empty() && !inputs.run && !inputs.plan &&
+         !inputs.bench && !inputs.policies && !inputs.shapes;
+}
+
+Status add_figures(const ReportInputs& inputs, Json& document) {
+  const std::pair<const char*, const std::optional<ReportedFigures>*> all[] = {
+      {"bench",    &inputs.bench   },
+      {"policies", &inputs.policies},
+      {"shapes",   &inputs.shapes  }
+  };
+  for (const auto& [name, reported] : all) {
+    if (!*reported) continue;
+    TRY(check_figures((*reported)->file, (*reported)->figures));
+    document[name] = {
+        {"file",    (*reported)->file   },
+        {"figures", (*reported)->figures}
+    };
+  }
+  return {};
 }
 
 }  // namespace
 
 Expected<Json> report_document(const ReportInputs& inputs) {
-  if (inputs.executables.empty() && inputs.logs.empty() && !inputs.run && !inputs.bench)
-    return Error{"report: nothing to report on, must be an executable, a log, a record or a bench",
-                 ErrorKind::Usage};
+  if (is_empty(inputs))
+    return Error{
+        "report: nothing to report on, must be an executable, a log, a record, a plan or figures",
+        ErrorKind::Usage};
   Json document = {
       {"schema",  kReportSchema   },
       {"title",   title_of(inputs)},
@@ -60,12 +88,9 @@ Expected<Json> report_document(const ReportInputs& inputs) {
   }
   for (const ReportedLog& log : inputs.logs) document["logs"].push_back(log_json(log));
   if (inputs.run) document["run"] = TRY(run_json(*inputs.run));
-  if (inputs.bench)
-    document["bench"] = {
-        {"file",    inputs.bench->file   },
-        {"figures", inputs.bench->figures}
-    };
-  if (!inputs.run && !inputs.executables.empty()) {
+  if (inputs.plan) document["plan"] = plan_json(*inputs.plan);
+  TRY(add_figures(inputs, document));
+  if (!inputs.run && !inputs.plan && !inputs.executables.empty()) {
     Json example = example_json(inputs.executables[0].executable.metadata.packing);
     if (!example.is_null()) document["example"] = std::move(example);
   }

@@ -86,6 +86,23 @@ std::string HtmlTable::html() const {
       name_, caption, head, body_);
 }
 
+std::string percent_text(const nlohmann::ordered_json& share) {
+  return fmt::format("{:.1f} %", 100 * share.get<double>());
+}
+std::string seconds_text(const nlohmann::ordered_json& seconds) {
+  return human_seconds(seconds.get<double>());
+}
+std::string count_text(const nlohmann::ordered_json& count) {
+  return human_count(count.get<int64_t>());
+}
+
+std::string pairs_text(const nlohmann::ordered_json& counts) {
+  std::string text;
+  for (const auto& [word, number] : counts.items())
+    text += (text.empty() ? "" : ", ") + word + " " + number.dump();
+  return text;
+}
+
 std::string html_facts(const HtmlFacts& facts) {
   std::string html = "<dl>\n";
   for (const auto& [name, what] : facts)

@@ -43,6 +43,13 @@ class HtmlTable {
   size_t rows_ = 0;
 };
 
+// Numbers of a document in words, as the cells of the same names have them.
+std::string percent_text(const nlohmann::ordered_json& share);
+std::string seconds_text(const nlohmann::ordered_json& seconds);
+std::string count_text(const nlohmann::ordered_json& count);
+// An object of numbers: "a 1, b 2".
+std::string pairs_text(const nlohmann::ordered_json& counts);
+
 // Pairs of a name and what it is.
 using HtmlFacts = std::vector<std::pair<std::string, std::string>>;
 std::string html_facts(const HtmlFacts& facts);

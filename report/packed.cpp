@@ -16,12 +16,14 @@ using Json = nlohmann::ordered_json;
 // Batches whose placements are drawn; the series are of more.
 constexpr size_t kMostDrawn = 200, kMostBatches = 20000;
 
+// `most_requests` is 0 where only tokens limit a batch.
 Json sizes_json(const PackingContract& contract) {
+  const bool is_limited = contract.form == PackingForm::None || contract.max_valid_num > 0;
   return {
-      {"form",          to_string(contract.form)},
-      {"rows",          contract.rows           },
-      {"row_length",    contract.row_length     },
-      {"most_requests", most_requests(contract) }
+      {"form",          to_string(contract.form)                },
+      {"rows",          contract.rows                           },
+      {"row_length",    contract.row_length                     },
+      {"most_requests", is_limited ? most_requests(contract) : 0}
   };
 }
 
@@ -30,6 +32,14 @@ Json placements_json(const PackedBatch& batch) {
   Json placements = Json::array();
   for (const Placement& placement : batch.placements)
     placements.push_back({placement.start, placement.length});
+  return placements;
+}
+
+// [[start, length, request], …]
+Json planned_json(const PackedBatch& batch) {
+  Json placements = Json::array();
+  for (const Placement& placement : batch.placements)
+    placements.push_back({placement.start, placement.length, placement.request});
   return placements;
 }
 
@@ -120,6 +130,27 @@ Expected<Json> run_json(const ReportedRun& reported) {
       {"occupancy", occupancy_json(occupancy(run.contract, packed))},
       {"closed_for", reasons},
       {"latency", percentiles_json(std::move(latencies))},
+      {"batches", listed}
+  };
+}
+
+Json plan_json(const ReportedPlan& reported) {
+  const PackPlan& plan = reported.plan;
+  Json listed = Json::array();
+  for (const PackedBatch& batch : plan.batches) {
+    if (listed.size() == kMostBatches) break;
+    Json one = {
+        {"requests", batch.placements.size()},
+        {"tokens",   batch.tokens           }
+    };
+    if (listed.size() < kMostDrawn) one["placements"] = planned_json(batch);
+    listed.push_back(std::move(one));
+  }
+  return {
+      {"file", reported.file},
+      {"sizes", sizes_json(plan.contract)},
+      {"policy", to_string(plan.rule.policy)},
+      {"occupancy", occupancy_json(occupancy(plan.contract, plan.batches))},
       {"batches", listed}
   };
 }

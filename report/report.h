@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "compiler/ways_out.h"
+#include "packing/plan.h"
 #include "program/popef.h"
 #include "serving/online_record.h"
 #include "session/events.h"
@@ -37,9 +38,16 @@ struct ReportedRun {
   RecordedRun run;
 };
 
-struct ReportedBench {
+// A packing of requests.
+struct ReportedPlan {
   std::string file;
-  nlohmann::ordered_json figures;  // as `tessera bench --json` printed them
+  PackPlan plan;
+};
+
+// A document that another verb printed (report/figures.h).
+struct ReportedFigures {
+  std::string file;
+  nlohmann::ordered_json figures;
 };
 
 // Where there are two executables or two logs, the second is held against the first.
@@ -47,13 +55,15 @@ struct ReportInputs {
   std::vector<ReportedExecutable> executables;
   std::vector<ReportedLog> logs;
   std::optional<ReportedRun> run;
-  std::optional<ReportedBench> bench;
+  std::optional<ReportedPlan> plan;
+  std::optional<ReportedFigures> bench, policies, shapes;
   std::string command;  // that makes this report
   std::string version;  // of Tessera
 };
 
 // Every text of it has passed the filter of support/plain_text.h, so that names of strangers are
-// seen as what they are. Errors: a run that cannot be replayed, an empty report.
+// seen as what they are. Errors: a run that cannot be replayed, figures that are not as their
+// schema says, an empty report.
 Expected<nlohmann::ordered_json> report_document(const ReportInputs& inputs);
 
 // `document` is one that report_document made.

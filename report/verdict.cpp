@@ -149,15 +149,16 @@ Json advice_json(std::vector<Saving> savings) {
   return json;
 }
 
-// The share of useful tokens in the batches that a run, a bench or a log tells of.
+// The share of useful tokens in the batches that a run, a plan, a bench or a log tells of.
 Json useful_share(const Json& document) {
   if (document.contains("run")) return document["run"]["occupancy"]["token_fill"];
+  if (document.contains("plan")) return document["plan"]["occupancy"]["token_fill"];
   if (document.contains("bench")) {
     const Json& figures = document["bench"]["figures"];
     if (figures.contains("token_fill")) return figures["token_fill"];
-    if (figures.contains("runs") && figures["runs"].is_array() && !figures["runs"].empty() &&
-        figures["runs"][0].contains("fill"))
-      return figures["runs"][0]["fill"];
+    if (figures.contains("runs"))
+      for (const Json& run : figures["runs"])
+        if (run.contains("fill")) return run["fill"];
   }
   if (document.contains("logs"))
     for (const Json& advice : document["logs"][0]["advice"])

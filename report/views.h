@@ -15,6 +15,8 @@ std::string supersteps_view(const nlohmann::ordered_json& document);
 std::string operations_view(const nlohmann::ordered_json& document);
 std::string placement_view(const nlohmann::ordered_json& document);
 std::string packing_view(const nlohmann::ordered_json& document);
+// A part of packing_view: bench results, policies compared, shapes tried.
+std::string figures_html(const nlohmann::ordered_json& document);
 std::string recompiles_view(const nlohmann::ordered_json& document);
 std::string differences_view(const nlohmann::ordered_json& document);
 std::string provenance_view(const nlohmann::ordered_json& document);

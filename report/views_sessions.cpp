@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The views of batches, of compiles, of two reports side by side, and of where all comes from.
+// The views of the verdict, of compiles, of two reports side by side, and of where all comes from.
 #include <fmt/format.h>
 
 #include "report/html.h"
@@ -10,26 +10,6 @@ namespace tessera {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-std::string percent(const Json& share) {
-  return fmt::format("{:.1f} %", 100 * share.get<double>());
-}
-std::string seconds(const Json& json) { return human_seconds(json.get<double>()); }
-std::string count(const Json& json) { return human_count(json.get<int64_t>()); }
-
-std::string pairs(const Json& counts) {
-  std::string text;
-  for (const auto& [word, number] : counts.items())
-    text += (text.empty() ? "" : ", ") + word + " " + number.dump();
-  return text;
-}
-
-std::string fill_text(const Json& occupancy) {
-  std::string text = percent(occupancy["token_fill"]) + " of the row tokens";
-  if (occupancy["segment_fill"] > 0)
-    text += ", " + percent(occupancy["segment_fill"]) + " of the requests that batches may hold";
-  return text;
-}
 
 std::string advice_list(const Json& advice) {
   std::string html = "<h3>What would save most</h3>\n<ol class=\"advice\">\n";
@@ -45,57 +25,12 @@ std::string advice_list(const Json& advice) {
   return html + "</ol>\n";
 }
 
-void add_bench(const Json& figures, HtmlFacts& facts, const std::string& path = {}) {
-  for (const auto& [name, value] : figures.items()) {
-    const std::string at = path.empty() ? name : path + " " + name;
-    if (value.is_structured())
-      add_bench(value, facts, at);
-    else
-      facts.emplace_back(at, value.is_string() ? value.get<std::string>() : value.dump());
-  }
-}
-
-std::string run_html(const Json& run) {
-  HtmlTable table("batches", "Batches in the order of their closing; times are of the record.",
-                  {"batch", "closed at", "by", "requests", "tokens", "waiting then", "longest wait",
-                   "latency p50", "latency p99"});
-  const Json& batches = run["batches"];
-  for (size_t i = 0; i < batches.size(); ++i) {
-    const Json& one = batches[i];
-    table.add({
-        {std::to_string(i), static_cast<double>(i), fmt::format("#packing/{}", i)},
-        seconds_cell(one["at"]),
-        text_cell(one["reason"]),
-        count_cell(one["requests"].get<int64_t>()),
-        count_cell(one["tokens"].get<int64_t>()),
-        count_cell(one["waiting"].get<int64_t>()),
-        seconds_cell(one["oldest"]),
-        seconds_cell(one["latency"]["p50"]),
-        seconds_cell(one["latency"]["p99"])
-    });
-  }
-  return html_facts({
-             {"record", run["file"].get<std::string>()},
-             {"policy", run["policy"].get<std::string>()},
-             {"occupancy", fill_text(run["occupancy"])},
-             {"batches",
-              fmt::format("{}; no packer needs fewer than {}", count(run["occupancy"]["batches"]),
-              count(run["occupancy"]["least_batches"]))},
-             {"closed by", pairs(run["closed_for"])},
-             {"latency",
-              fmt::format("p50 {}, p90 {}, p99 {}, max {}", seconds(run["latency"]["p50"]),
-              seconds(run["latency"]["p90"]), seconds(run["latency"]["p99"]),
-              seconds(run["latency"]["max"]))}
-  }) +
-         table.html();
-}
-
 std::string advice_html(const Json& advice, size_t number) {
   HtmlTable table(
       fmt::format("advice-{}", number),
       fmt::format("{}: buckets or packing instead. {} batches of {} lengths, {} compiles.",
-                  advice["model"].get<std::string>(), count(advice["batches"]),
-                  count(advice["lengths"]), count(advice["compiles"])),
+                  advice["model"].get<std::string>(), count_text(advice["batches"]),
+                  count_text(advice["lengths"]), count_text(advice["compiles"])),
       {"option", "", "executables", "compiling", "saves", "useful tokens", "command"});
   const Json& options = advice["options"];
   for (size_t i = 0; i < options.size(); ++i) {
@@ -190,57 +125,27 @@ std::string verdict_view(const Json& document) {
     facts.emplace_back(
         "fullest tile",
         fmt::format(
-            "tile {}: {} of {} bytes ({:.0f} %) at '{}'", count(verdict["fullest_tile"]),
-            count(verdict["peak_bytes"]), count(verdict["bytes_per_tile"]),
+            "tile {}: {} of {} bytes ({:.0f} %) at '{}'", count_text(verdict["fullest_tile"]),
+            count_text(verdict["peak_bytes"]), count_text(verdict["bytes_per_tile"]),
             100 * verdict["peak_bytes"].get<double>() / verdict["bytes_per_tile"].get<double>(),
             verdict["peak_superstep"].get<std::string>()));
-    facts.emplace_back("cycles per batch", count(verdict["cycles"]));
-    facts.emplace_back("time per batch", seconds(verdict["seconds_per_batch"]) + " modelled on " +
+    facts.emplace_back("cycles per batch", count_text(verdict["cycles"]));
+    facts.emplace_back("time per batch", seconds_text(verdict["seconds_per_batch"]) +
+                                             " modelled on " +
                                              verdict["target"].get<std::string>());
-    facts.emplace_back("AMP utilisation", percent(document["executables"][0]["amp"]));
+    facts.emplace_back("AMP utilisation", percent_text(document["executables"][0]["amp"]));
   }
-  facts.emplace_back("useful tokens", verdict["useful_token_share"].is_null()
-                                          ? "not known: no record, bench result or log was given"
-                                          : percent(verdict["useful_token_share"]));
+  facts.emplace_back("useful tokens",
+                     verdict["useful_token_share"].is_null()
+                         ? "not known: no record, plan, bench result or log was given"
+                         : percent_text(verdict["useful_token_share"]));
   if (verdict.contains("compiles"))
-    facts.emplace_back("compiles",
-                       fmt::format("{} in {} on the host: {}", count(verdict["compiles"]),
-                                   seconds(verdict["compile_seconds"]), pairs(verdict["causes"])));
+    facts.emplace_back(
+        "compiles",
+        fmt::format("{} in {} on the host: {}", count_text(verdict["compiles"]),
+                    seconds_text(verdict["compile_seconds"]), pairs_text(verdict["causes"])));
   return html_facts(facts) + "<div class=\"chart\" id=\"chart-verdict\"></div>\n" +
          (verdict["advice"].empty() ? "" : advice_list(verdict["advice"]));
-}
-
-std::string packing_view(const Json& document) {
-  std::string html;
-  if (document.contains("executables")) {
-    const Json& packing = document["executables"][0]["inspection"]["packing"];
-    html += html_facts({
-        {"form",            packing["form"].get<std::string>()        },
-        {"rows",            count(packing["rows"])                    },
-        {"row length",      count(packing["row_length"])              },
-        {"most requests",   count(packing["max_valid_num"])           },
-        {"longest request", count(packing["segment_max_size"])        },
-        {"a request takes", packing["request_size"].get<std::string>()}
-    });
-  }
-  if (document.contains("run")) html += run_html(document["run"]);
-  if (document.contains("example")) {
-    const Json& example = document["example"];
-    html += html_facts({
-        {"example", fmt::format("lengths drawn around {:.0f}, at most {}, packed by {}",
-         example["mean"].get<double>(), count(example["longest"]),
-         example["policy"].get<std::string>())},
-        {"occupancy", fill_text(example["occupancy"])}
-    });
-  }
-  if (document.contains("bench")) {
-    HtmlFacts facts{
-        {"bench", document["bench"]["file"].get<std::string>()}
-    };
-    add_bench(document["bench"]["figures"], facts);
-    html += html_facts(facts);
-  }
-  return html.empty() ? "" : "<div class=\"chart\" id=\"chart-packing\"></div>\n" + html;
 }
 
 std::string recompiles_view(const Json& document) {
@@ -249,11 +154,11 @@ std::string recompiles_view(const Json& document) {
   const Json& sums = log["sums"];
   std::string html = html_facts({
       {"log", log["file"].get<std::string>()},
-      {"compiles", fmt::format("{} of {} events, {} of compiling", count(sums["compiles"]),
-       count(sums["events"]), seconds(sums["compile_seconds"]))},
-      {"causes", pairs(sums["causes"])},
-      {"waited", fmt::format("{} requests, {} in all", count(sums["requests_blocked"]),
-       seconds(sums["blocked_seconds"]))}
+      {"compiles", fmt::format("{} of {} events, {} of compiling", count_text(sums["compiles"]),
+       count_text(sums["events"]), seconds_text(sums["compile_seconds"]))},
+      {"causes", pairs_text(sums["causes"])},
+      {"waited", fmt::format("{} requests, {} in all", count_text(sums["requests_blocked"]),
+       seconds_text(sums["blocked_seconds"]))}
   });
   html += "<div class=\"chart\" id=\"chart-recompiles\"></div>\n";
   HtmlTable table("events", "Events; what differs is against the nearest key.",

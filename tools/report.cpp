@@ -27,10 +27,10 @@ po::options_description flags() {
   po::options_description files("Reporting");
   files.add_options()(
       "inputs", po::value<Words>(),
-      "executables, events of sessions, records of online runs, results of bench "
-      "--json, or a model, which is compiled; a second executable or events file is "
-      "held against the first")("events", po::value<std::string>(),
-                                "events of sessions (--events of tessera run)")(
+      "executables, events of sessions, records of online runs, plans of tessera pack, results "
+      "of bench, pack or pack tune with --json, or a model, which is compiled; a second "
+      "executable or events file is held against the first")(
+      "events", po::value<std::string>(), "events of sessions (--events of tessera run)")(
       "record", po::value<std::string>(), "an online run (--record of tessera bench --online)")(
       "bench", po::value<std::string>(), "a result of tessera bench --json")(
       "against", po::value<std::string>(),
@@ -106,8 +106,9 @@ Status refuse_idle_flags(const po::variables_map& flags, const std::vector<Input
 Status run(const po::variables_map& flags) {
   const Words paths = inputs_of(flags);
   if (paths.empty())
-    return Error{"report: no input, must be MODEL.popef, events, a record or a bench result",
-                 ErrorKind::Usage};
+    return Error{
+        "report: no input, must be MODEL.popef, events, a record, a plan or a bench result",
+        ErrorKind::Usage};
   TRY(check_kinds(flags));
   std::vector<InputKind> kinds;
   for (const std::string& path : paths) kinds.push_back(TRY(kind_of(path)));
@@ -136,7 +137,8 @@ Status run(const po::variables_map& flags) {
 Verb report_verb() {
   return {"report",
           "write what is known of executables, compiles and batches as one page for a browser",
-          "MODEL.popef | EVENTS.jsonl | RECORD.jsonl | BENCH.json | MODEL.onnx [--against OTHER] "
+          "MODEL.popef | EVENTS.jsonl | RECORD.jsonl | PLAN.json | BENCH.json | MODEL.onnx "
+          "[--against OTHER] "
           "-o report.html",
           "tessera report bert.popef --events events.jsonl -o report.html\n"
           "  tessera report padded.popef packed.popef -o differences.html",

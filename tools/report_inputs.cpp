@@ -5,7 +5,9 @@
 
 #include "codelets/codelet.h"
 #include "compiler/compile.h"
+#include "packing/plan.h"
 #include "program/popef_file.h"
+#include "report/figures.h"
 #include "support/file.h"
 #include "support/lines.h"
 #include "tools/print.h"
@@ -59,9 +61,16 @@ Status add_events(const std::string& path, const Limits& limits, ReportInputs& i
   return {};
 }
 
-Status add_bench(const std::string& path, ReportInputs& inputs) {
-  if (inputs.bench) return too_many(path, "a second bench result");
-  inputs.bench = {path, Json::parse(TRY(read_text_file(path)), nullptr, false)};
+Status add_plan(const std::string& path, ReportInputs& inputs) {
+  if (inputs.plan) return too_many(path, "a second plan");
+  inputs.plan = {path, TRY(read_plan(path))};
+  return {};
+}
+
+Status add_figures(const std::string& path, const char* second,
+                   std::optional<ReportedFigures>& figures) {
+  if (figures) return too_many(path, second);
+  figures = {path, Json::parse(TRY(read_text_file(path)), nullptr, false)};
   return {};
 }
 
@@ -73,6 +82,14 @@ std::string_view first_line(std::span<const std::byte> bytes) {
   return text.substr(0, text.find('\n'));
 }
 
+// The schema is a plan's first member. A plan may be large: it is read once, by its reader.
+bool is_plan(std::span<const std::byte> bytes) {
+  constexpr size_t kMostBefore = 64;
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()),
+                              std::min(bytes.size(), kMostBefore));
+  return text.find('"' + std::string(kPlanSchema) + '"') != std::string_view::npos;
+}
+
 }  // namespace
 
 const char* to_words(InputKind kind) {
@@ -81,7 +98,10 @@ const char* to_words(InputKind kind) {
     case InputKind::Model: return "a model";
     case InputKind::Events: return "an events file";
     case InputKind::Record: return "a record of an online run";
+    case InputKind::Plan: return "a plan of requests";
     case InputKind::Bench: return "a bench result";
+    case InputKind::Policies: return "a comparison of policies";
+    case InputKind::Shapes: return "a search for a shape";
   }
   return "";
 }
@@ -100,18 +120,21 @@ Expected<InputKind> kind_of(const std::string& path) {
     if (schema.starts_with("recompile/")) return InputKind::Events;
     if (schema.starts_with("online/")) return InputKind::Record;
   }
-  constexpr size_t kMostOfBench = 1 << 24;
-  const std::string text = TRY(read_text_file(path, kMostOfBench));
+  if (is_plan(file->bytes())) return InputKind::Plan;
+  constexpr size_t kMostOfFigures = 1 << 24;
+  const std::string text = TRY(read_text_file(path, kMostOfFigures));
   if (check_json(text).ok()) {
-    const Json json = Json::parse(text, nullptr, false);
-    const auto schema = json.is_object() ? json.find("schema") : json.end();
-    if (schema != json.end() && schema->is_string() &&
-        schema->get<std::string>().starts_with("tessera-bench"))
-      return InputKind::Bench;
+    if (const auto kind = figures_kind(Json::parse(text, nullptr, false))) {
+      switch (*kind) {
+        case FiguresKind::Bench: return InputKind::Bench;
+        case FiguresKind::Policies: return InputKind::Policies;
+        case FiguresKind::Shapes: return InputKind::Shapes;
+      }
+    }
   }
   return Error{path +
-                   ": is JSON of another kind, must be events, a record of an online run or a "
-                   "result of bench --json",
+                   ": is JSON of another kind, must be events, a record of an online run, a plan, "
+                   "or what bench, pack or pack tune print with --json",
                ErrorKind::BadFile};
 }
 
@@ -125,7 +148,11 @@ Status add_input(const std::string& path, const CompileOptions& options,
       if (inputs.run) return too_many(path, "a second record");
       inputs.run = {path, TRY(read_online_log(path))};
       return {};
-    case InputKind::Bench: return add_bench(path, inputs);
+    case InputKind::Plan: return add_plan(path, inputs);
+    case InputKind::Bench: return add_figures(path, "a second bench result", inputs.bench);
+    case InputKind::Policies:
+      return add_figures(path, "a second comparison of policies", inputs.policies);
+    case InputKind::Shapes: return add_figures(path, "a second search for a shape", inputs.shapes);
   }
   return {};
 }

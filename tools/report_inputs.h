@@ -11,14 +11,14 @@
 
 namespace tessera::tools {
 
-enum class InputKind : uint8_t { Executable, Model, Events, Record, Bench };
+enum class InputKind : uint8_t { Executable, Model, Events, Record, Plan, Bench, Policies, Shapes };
 const char* to_words(InputKind kind);  // "an executable", …
 
 // Errors: it cannot be read; it is JSON and nothing that Tessera writes.
 Expected<InputKind> kind_of(const std::string& path);
 
 // Reads it, or, where it is a model, compiles it. Errors: as those of the readers; a third
-// executable or events file, a second record or bench result.
+// executable or events file, a second one of any other kind.
 Status add_input(const std::string& path, const CompileOptions& options,
                  const std::optional<PublicKey>& key, ReportInputs& inputs);
 

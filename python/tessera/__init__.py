@@ -45,7 +45,7 @@ from tessera.errors import (
 )
 from tessera.futures import Future
 from tessera.packed_model import PackedModel
-from tessera.packing import PackedBatch, Placement, pack, policies
+from tessera.packing import PackedBatch, PackPlan, Placement, pack, policies
 from tessera.reports import Events, Report, report
 from tessera.runners import BatchRecord, ModelRunner, PackRunner
 from tessera.sessions import Session, recompiles
@@ -92,6 +92,7 @@ __all__ = [
     "NotFiniteWarning",
     "OutOfMemoryError",
     "PackArgs",
+    "PackPlan",
     "PackRunner",
     "PackedBatch",
     "PackedModel",

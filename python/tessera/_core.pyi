@@ -177,6 +177,8 @@ def report(
     executables: Sequence[Path | Executable],
     events: Sequence[tuple[str, Sequence[str]]],
     record: Path | None,
+    plan: Path | tuple[Packing | Executable, str, Sequence[Sequence[tuple[int, int, int]]]] | None,
+    figures: Sequence[tuple[str, str, str]],
     limits: Limits | None,
     require_signature: Path | None,
 ) -> tuple[str, str]: ...

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import json
 import os
+from typing import cast
 
 from tessera import _core
 from tessera.compiler import held_executable
 from tessera.documents import Bench
+from tessera.reports import BenchFigures
 from tessera.types import ExecutableFile, Limits, Path
 
 __all__ = ["bench"]
@@ -46,7 +48,7 @@ def bench(
     done again until then. ``avg_seq_len``: mean and deviation of the requests' lengths, which are
     at most ``max_seq_len`` (0: the row length). Token ids are below ``vocab`` (0: as many as the
     executable has). ``timeout``: the longest wait of a batch's first request, in seconds. Nothing
-    is held by the interpreter lock meanwhile.
+    is held by the interpreter lock meanwhile. A notebook shows the result as charts.
 
     Raises ``UsageError`` for a value out of range or executables in another order, and what
     ``ModelRunner`` raises."""
@@ -62,5 +64,4 @@ def bench(
         "policy": policy,
         "timeout": timeout,
     }
-    measured: Bench = json.loads(_core.bench(named, settings, threads, limits))
-    return measured
+    return cast("Bench", BenchFigures(json.loads(_core.bench(named, settings, threads, limits))))

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from tessera import _core
 from tessera.compiler import as_file
 from tessera.documents import PackComparison, PackTuning
 from tessera.errors import UsageError
+from tessera.reports import PolicyFigures, ShapeFigures, report
 from tessera.types import Arrays, Model, Packing, Path
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from tessera.types import CompileOptions
 
-__all__ = ["PackedBatch", "Placement", "pack", "policies"]
+__all__ = ["PackPlan", "PackedBatch", "Placement", "pack", "policies"]
 
 #: next_fit, first_fit, best_fit, window; spfhp and lpfhp must know all requests.
 policies: tuple[str, ...] = _core.policies
@@ -48,6 +49,24 @@ class PackedBatch(NamedTuple):
         return _core.packed_inputs(self.packing, self.placements, requests)
 
 
+class PackPlan(list[PackedBatch]):
+    """The batches of all requests, in the order of sending: a list that a notebook shows as a
+    report."""
+
+    def __init__(
+        self,
+        batches: Iterable[PackedBatch],
+        packing: Packing | _core.Executable,
+        policy: str,
+    ) -> None:
+        super().__init__(batches)
+        self.packing = packing
+        self.policy = policy
+
+    def _repr_html_(self) -> str:
+        return report(plan=self)._repr_html_()
+
+
 class _Pack:
     """Packs requests by their lengths; ``tessera.pack.compare`` holds the policies beside each
     other, ``tessera.pack.tune`` says which shape to compile."""
@@ -58,16 +77,17 @@ class _Pack:
         packing: Packing | _core.Executable,
         *,
         policy: str = "first_fit",
-    ) -> list[PackedBatch]:
+    ) -> PackPlan:
         """Packs requests of these lengths into batches of an executable, or of any
         ``tessera.Packing``.
 
         Raises ``Error`` naming the request that is empty or too long, ``UsageError`` for an unknown
         policy."""
-        return [
+        batches = (
             PackedBatch(tuple(Placement(*place) for place in placements), tokens, packing)
             for placements, tokens in _core.pack(list(lengths), packing, policy)
-        ]
+        )
+        return PackPlan(batches, packing, policy)
 
     def compare(
         self,
@@ -81,10 +101,8 @@ class _Pack:
         """What each policy, and one request a row, uses of the rows: the JSON of ``tessera pack
         --compare``. ``window``, ``pinned`` and ``depth`` are the numbers of the policies, as the
         command line has them. Errors as of ``tessera.pack``."""
-        told: PackComparison = json.loads(
-            _core.pack_compare(list(lengths), packing, (window, pinned, depth))
-        )
-        return told
+        told = _core.pack_compare(list(lengths), packing, (window, pinned, depth))
+        return cast("PackComparison", PolicyFigures(json.loads(told)))
 
     def tune(
         self,
@@ -120,12 +138,10 @@ class _Pack:
         if not known or min(known) < 1:
             raise UsageError("lengths: must be at least one, each of at least 1")
         with as_file(model, "model.onnx") as path:
-            told: PackTuning = json.loads(
-                _core.pack_tune(
-                    known, path, list(executables), search, dict(options), require_signature
-                )
+            told = _core.pack_tune(
+                known, path, list(executables), search, dict(options), require_signature
             )
-        return told
+        return cast("PackTuning", ShapeFigures(json.loads(told)))
 
     def __repr__(self) -> str:
         return "<tessera.pack>"

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is known of executables, compiles and batches as one page, shown inline in a notebook."""
+"""What is known of executables, compiles, batches and measurements as one page, shown inline in a
+notebook."""
 
 from __future__ import annotations
 
@@ -7,13 +8,16 @@ import html
 import json
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tessera import _core
-from tessera.documents import RecompileEvent
+from tessera.documents import Bench, PackComparison, PackTuning, RecompileEvent
 from tessera.types import Limits, Path
 
-__all__ = ["Events", "Report", "report"]
+if TYPE_CHECKING:
+    from tessera.packing import PackPlan
+
+__all__ = ["BenchFigures", "Events", "PolicyFigures", "Report", "ShapeFigures", "report"]
 
 
 class Report:
@@ -46,6 +50,27 @@ class Events(list[RecompileEvent]):
         return report(events=self)._repr_html_()
 
 
+class BenchFigures(dict[str, Any]):
+    """A result of ``bench``: a dictionary that a notebook shows as a report."""
+
+    def _repr_html_(self) -> str:
+        return report(bench=self)._repr_html_()
+
+
+class PolicyFigures(dict[str, Any]):
+    """What ``pack.compare`` gives, likewise."""
+
+    def _repr_html_(self) -> str:
+        return report(policies=self)._repr_html_()
+
+
+class ShapeFigures(dict[str, Any]):
+    """What ``pack.tune`` gives, likewise."""
+
+    def _repr_html_(self) -> str:
+        return report(shapes=self)._repr_html_()
+
+
 def lines_of_events(events: Path | Sequence[RecompileEvent]) -> tuple[str, list[str]]:
     """Where they are from, and each as the line of JSON that a file has of it."""
     if isinstance(events, (str, bytes, os.PathLike)):
@@ -53,18 +78,43 @@ def lines_of_events(events: Path | Sequence[RecompileEvent]) -> tuple[str, list[
     return "events", [json.dumps(event) for event in events]
 
 
+def _is_path(value: object) -> bool:
+    return isinstance(value, (str, bytes, os.PathLike))
+
+
+def _figures(argument: str, figures: Any) -> tuple[str, str, str]:
+    if not _is_path(figures):
+        return argument, argument, json.dumps(figures)
+    with open(figures, encoding="utf-8") as file:
+        return argument, os.fsdecode(figures), file.read()
+
+
 def report(
     *executables: Path | _core.Executable,
     events: Path | Sequence[RecompileEvent] | None = None,
     record: Path | None = None,
+    plan: Path | PackPlan | None = None,
+    bench: Path | Bench | BenchFigures | None = None,
+    policies: Path | PackComparison | PolicyFigures | None = None,
+    shapes: Path | PackTuning | ShapeFigures | None = None,
     limits: Limits | None = None,
     require_signature: Path | None = None,
 ) -> Report:
     """What ``tessera report`` writes of these: at most two executables, the second held against the
     first; ``events``, a file of a session's or what ``recompiles`` gives; ``record``, a file of an
-    online run. ``limits`` and ``require_signature`` as ``load``.
+    online run; ``plan``, what ``pack`` gives or a file of ``tessera pack -o``; what ``bench``
+    (``bench``), ``pack.compare`` (``policies``) and ``pack.tune`` (``shapes``) give, or a file of
+    the same JSON. ``limits`` and ``require_signature`` as ``load``.
 
-    Raises ``UsageError`` where there is nothing to report on, and what reading a file raises."""
+    Raises ``UsageError`` where there is nothing to report on, ``BadFileError`` where a document is
+    not as its schema says, and what reading a file raises."""
     logs = [] if events is None else [lines_of_events(events)]
-    page, data = _core.report(list(executables), logs, record, limits, require_signature)
+    given = {"bench": bench, "policies": policies, "shapes": shapes}
+    figures = [_figures(name, one) for name, one in given.items() if one is not None]
+    planned: Any = plan
+    if plan is not None and not isinstance(plan, (str, bytes, os.PathLike)):
+        planned = (plan.packing, plan.policy, [batch.placements for batch in plan])
+    page, data = _core.report(
+        list(executables), logs, record, planned, figures, limits, require_signature
+    )
     return Report(page, json.loads(data))

@@ -1,6 +1,6 @@
 // One view at a time, by the address: #VIEW, #tiles/TILE, #supersteps/N, #operations/N,
-// #variables/N, #placement/STEP/reads/K, #packing/BATCH, #events/N. Printed, all views stand below
-// each other.
+// #variables/N, #placement/STEP/reads/K, #packing/BATCH, #plan/BATCH, #events/N. Printed, all views
+// stand below each other.
 import { alwaysLive, exe, report, stepCount, tileCount } from './data.js';
 import { differencesView } from './differences.js';
 import { count, el, legend, percent } from './format.js';
@@ -21,12 +21,21 @@ const state = {
   variable: 0,
   operand: null,
   batch: 0,
+  planned: 0,
   event: -1,
 };
 if (exe) {
   state.step = Math.max(0, exe.inspection.supersteps.findIndex(
     (one) => one.name === exe.inspection.memory.peak_superstep));
 }
+
+// A browser scrolls to the element that an address names. Here an address names a view and what is
+// chosen in it, so the names go.
+const sections = {};
+for (const element of document.querySelectorAll('main > section')) {
+  sections[element.id] = element;
+}
+document.querySelectorAll('main > section, main tr').forEach((one) => one.removeAttribute('id'));
 
 function shareBar(title, shares) {
   const bar = el('div', { class: 'share-bar', role: 'img', 'aria-label': title });
@@ -71,14 +80,6 @@ const views = {
 };
 const draws = {};
 
-// A browser scrolls to the element that an address names. Here an address names a view and what is
-// chosen in it, so the names go.
-const sections = {};
-for (const element of document.querySelectorAll('main > section')) {
-  sections[element.id] = element;
-}
-document.querySelectorAll('main > section, main tr').forEach((one) => one.removeAttribute('id'));
-
 const go = (where) => { window.location.hash = where; };
 const within = (text, size, usual) => {
   const number = Number(text);
@@ -109,6 +110,10 @@ function route(hash) {
   }
   if (name === 'packing') {
     state.batch = within(first, report.run ? report.run.batches.length : 0, 0);
+  }
+  if (name === 'plan') {
+    state.planned = within(first, report.plan ? report.plan.batches.length : 0, 0);
+    return 'packing';
   }
   if (name === 'events') {
     state.event = within(first, report.logs ? report.logs[0].events.length : 0, -1);

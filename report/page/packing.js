@@ -1,6 +1,7 @@
 // The view Packing: the rows of a batch, each request in a colour of its own and the waste grey;
 // and over time how many requests waited, how full batches were, and how long answers took.
 import { report } from './data.js';
+import { figuresParts } from './figures.js';
 import { color, count, el, legend, percent, seconds, sharpContext, tick } from './format.js';
 
 // Without the grey that the scheme ends in.
@@ -59,8 +60,13 @@ function batchPicture(name, sizes) {
     const at = Math.floor(event.offsetY / drawn.rowHeight) * sizes.row_length
       + Math.floor(event.offsetX / drawn.scale);
     const found = placements.findIndex(([start, length]) => start <= at && at < start + length);
-    tip.textContent = found < 0 ? 'waste' : `request ${found} of the batch: `
-      + `${placements[found][1]} tokens from ${placements[found][0]} on`;
+    if (found < 0) {
+      tip.textContent = 'waste';
+      return;
+    }
+    const [start, length, request] = placements[found];
+    tip.textContent = `request ${request === undefined ? `${found} of the batch` : request}: `
+      + `${count(length)} tokens from ${count(start)} on`;
   });
   return {
     element: el('div', {}, title, canvas, text, tip),
@@ -73,25 +79,30 @@ function batchPicture(name, sizes) {
   };
 }
 
-// Lines over the time of closing: [name, of a batch, colour].
+// Lines over the time of closing, or over the number of a batch: [name, of a batch, colour].
 function lines(batches, series, height, format, onchoose) {
   const width = 1100;
-  const x = d3.scaleLinear(d3.extent(batches, (batch) => batch.at), [64, width - 10]);
+  const timed = batches[0].at !== undefined;
+  const at = (batch, number) => (timed ? batch.at : number);
+  const x = d3.scaleLinear(d3.extent(batches, at), [64, width - 10]);
   const most = d3.max(series, ([, of]) => d3.max(batches, of)) || 1;
   const y = d3.scaleLinear([0, most * 1.05], [height - 22, 8]);
   const svg = d3.create('svg').attr('viewBox', `0 0 ${width} ${height}`).attr('role', 'img')
-    .attr('aria-label', `${series.map(([name]) => name).join(', ')} over time`);
+    .attr('aria-label', `${series.map(([name]) => name).join(', ')} over ${timed ? 'time'
+      : 'batches'}`);
   for (const [, of, stroke] of series) {
     svg.append('path').attr('class', 'line').attr('stroke', stroke)
-      .attr('d', d3.line().x((batch) => x(batch.at)).y((batch) => y(of(batch)))(batches));
+      .attr('d', d3.line().x((batch, i) => x(at(batch, i))).y((batch) => y(of(batch)))(batches));
   }
   svg.append('g').attr('transform', `translate(0,${height - 22})`)
-    .call(d3.axisBottom(x).ticks(10).tickFormat(tick));
+    .call(d3.axisBottom(x).ticks(timed ? 10 : Math.min(10, batches.length - 1))
+      .tickFormat(timed ? tick : count));
   svg.append('g').attr('transform', 'translate(64,0)')
     .call(d3.axisLeft(y).ticks(4).tickFormat(format));
   svg.node().addEventListener('click', (event) => {
-    const at = x.invert(d3.clientPoint(svg.node(), event)[0]);
-    onchoose(d3.scan(batches, (a, b) => Math.abs(a.at - at) - Math.abs(b.at - at)));
+    const where = x.invert(d3.clientPoint(svg.node(), event)[0]);
+    const away = batches.map((batch, number) => Math.abs(at(batch, number) - where));
+    onchoose(d3.scan(away));
   });
   return svg.node();
 }
@@ -115,24 +126,31 @@ function reasonDots(batches, onchoose) {
   return svg.node();
 }
 
+// Buttons to the batch before and after.
+function turning(batches, chosen, choose) {
+  const step = (by) => choose(Math.max(0, Math.min(batches.length - 1, chosen() + by)));
+  return el('p', { class: 'tools' },
+    el('button', { type: 'button', onclick: () => step(-1) }, '← batch'),
+    el('button', { type: 'button', onclick: () => step(1) }, 'batch →'));
+}
+
 function runParts(place, state, go) {
   const { run } = report;
   const { batches } = run;
   if (batches.length === 0) return () => {};
   const picture = batchPicture('', run.sizes);
-  const step = (by) => go(`packing/${Math.max(0, Math.min(batches.length - 1, state.batch + by))}`);
   const choose = (number) => go(`packing/${number}`);
   const tokens = run.sizes.rows * run.sizes.row_length;
   const latency = [['p50', (batch) => batch.latency.p50, color('compute')],
     ['p99', (batch) => batch.latency.p99, color('over')]];
-  const fill = [['tokens', (batch) => batch.tokens / tokens, color('exchange')],
-    ['requests', (batch) => batch.requests / Math.max(1, run.sizes.most_requests),
-      color('rearrange')]];
+  const most = run.sizes.most_requests;
+  const fill = [['tokens', (batch) => batch.tokens / tokens, color('exchange')]];
+  if (most > 0) {
+    fill.push(['requests', (batch) => batch.requests / most, color('rearrange')]);
+  }
   const keyed = (series) => legend(series.map(([name]) => name),
     (name) => series.find(([one]) => one === name)[2]);
-  place.append(el('p', { class: 'tools' },
-    el('button', { type: 'button', onclick: () => step(-1) }, '← batch'),
-    el('button', { type: 'button', onclick: () => step(1) }, 'batch →')), picture.element,
+  place.append(turning(batches, () => state.batch, choose), picture.element,
   el('h3', {}, 'Requests that wait, as each batch closes'),
   lines(batches, [['waiting', (batch) => batch.waiting, color('accent')]], 150, count, choose),
   el('h3', {}, 'Occupancy'), keyed(fill), lines(batches, fill, 150, percent, choose),
@@ -146,9 +164,25 @@ function runParts(place, state, go) {
   };
 }
 
+function planParts(place, state, go) {
+  const { plan } = report;
+  const { batches, sizes } = plan;
+  if (batches.length === 0) return () => {};
+  const picture = batchPicture('', sizes);
+  const choose = (number) => go(`plan/${number}`);
+  const all = sizes.rows * sizes.row_length;
+  place.append(turning(batches, () => state.planned, choose), picture.element,
+    el('h3', {}, 'Useful tokens of each batch'),
+    lines(batches, [['tokens', (batch) => batch.tokens / all, color('exchange')]], 150, percent,
+      choose));
+  return () => picture.show(`Batch ${state.planned} of ${count(batches.length)}, planned by `
+    + `${plan.policy}`, batches[state.planned].placements || []);
+}
+
 export function packingView(place, state, go) {
   const draws = [];
   if (report.run) draws.push(runParts(place, state, go));
+  if (report.plan) draws.push(planParts(place, state, go));
   if (report.example) {
     const { example } = report;
     const picture = batchPicture('', example.sizes);
@@ -156,5 +190,6 @@ export function packingView(place, state, go) {
     draws.push(() => picture.show(`An example: lengths drawn around ${count(example.mean)}, at `
       + `most ${count(example.longest)}, packed by ${example.policy}`, example.placements));
   }
+  place.append(...figuresParts());
   return () => draws.forEach((draw) => draw());
 }

@@ -28,7 +28,7 @@ function download(table) {
   const lines = [...table.rows].filter((row) => !row.hidden).map((row) => [...row.cells]
     .map((cell) => quoted(cell.dataset.v === undefined ? cell.textContent : cell.dataset.v))
     .join(','));
-  const url = URL.createObjectURL(new Blob([lines.join('\n') + '\n'], { type: 'text/csv' }));
+  const url = URL.createObjectURL(new Blob([`${lines.join('\n')}\n`], { type: 'text/csv' }));
   el('a', { href: url, download: `${table.id || 'table'}.csv` }).click();
   setTimeout(() => URL.revokeObjectURL(url), 1000);
 }

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import copy
 import json
 import unittest
 
@@ -35,6 +36,40 @@ class Reports(unittest.TestCase):
             events = session.recompiles()
         self.assertIn("iframe", events._repr_html_())
         self.assertEqual(tessera.report(events=events).data["verdict"]["compiles"], 1)
+
+    def test_plans_and_figures_show_themselves(self):
+        lengths = [3, 9, 16, 5, 5, 31, 2]
+        packed = tessera.load(tiny.popef(packing="B"))
+        plan = tessera.pack(lengths, packed, policy="best_fit")
+        figures = {
+            "bench": tessera.bench(tiny.popef(), iterations=2),
+            "policies": tessera.pack.compare(lengths, packed),
+            "shapes": tessera.pack.tune(lengths, executables=[tiny.popef()]),
+        }
+        for name, value in {"plan": plan, **figures}.items():
+            report = tessera.report(**{name: value})
+            self.assertEqual(value._repr_html_(), report._repr_html_())
+            self.assertEqual(copy.deepcopy(value)._repr_html_(), report._repr_html_())
+            if name in figures:
+                self.assertEqual(report.data[name]["figures"], value)
+                self.assertEqual(copy.deepcopy(value), value)
+        data = tessera.report(plan=plan).data["plan"]
+        self.assertEqual(data["policy"], "best_fit")
+        self.assertEqual(data["occupancy"]["requests"], len(lengths))
+        self.assertEqual(len(data["batches"]), len(plan))
+
+    def test_plans_and_figures_are_taken_from_files_too(self):
+        plan, compared = tiny.path("shown_plan.json"), tiny.path("shown_policies.json")
+        words = ("pack", "--random", "40", "--rows", "4")
+        tiny.command_line(*words, "-o", plan)
+        with open(compared, "w", encoding="utf-8") as file:
+            file.write(tiny.command_line(*words, "--compare", "--json").stdout)
+        data = tessera.report(plan=plan, policies=compared).data
+        told = json.loads(tiny.command_line("report", plan, compared, "--json").stdout)
+        for name in ("plan", "policies", "verdict"):
+            self.assertEqual(data[name], told[name])
+        with self.assertRaisesRegex(tessera.UsageError, "must be what bench gives"):
+            tessera.report(bench=compared)
 
     def test_two_executables_are_compared(self):
         report = tessera.report(tiny.popef(), tiny.popef())

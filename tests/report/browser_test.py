@@ -169,6 +169,30 @@ class Reports(unittest.TestCase):
         asked = [url for url in self.driver.requests() if not url.startswith("file://" + FOLDER)]
         self.assertEqual(asked, [])
 
+    def test_a_bench_and_a_plan_are_drawn(self):
+        bench = ["bench", "padded.popef", "packed.popef", "--iterations", "2", "--vocab", "100"]
+        said = tessera(*bench, "--avg_seq_len", "20", "--json")
+        with open(path("bench.json"), "w", encoding="utf-8") as file:
+            file.write(said)
+        tessera("pack", "--random", "40", "--rows", "4", "-o", "plan.json")
+        with open(path("policies.json"), "w", encoding="utf-8") as file:
+            file.write(tessera("pack", "--random", "40", "--rows", "4", "--compare", "--json"))
+        tessera("report", "bench.json", "plan.json", "policies.json", "-o", "figures.html")
+        self.driver.open("figures.html", "plan/1")
+        shown = self.run_js("return document.querySelector('#chart-packing h3').textContent")
+        self.assertTrue(shown.startswith("Batch 1 of "), shown)
+        runs = json.loads(said)["runs"]
+        self.assertEqual(self.numbers("bench", 3), [run["batches"] for run in runs])
+        dots = (
+            "return [...document.querySelectorAll('#chart-packing svg.percentiles title')]"
+            ".map((title) => title.textContent)"
+        )
+        self.assertEqual(len([dot for dot in self.run_js(dots) if "max: " in dot]), 4)
+        labels = "return [...document.querySelectorAll('svg.bars')].map((one) => one.ariaLabel)"
+        self.assertIn("Requests a second, modelled on the IPU", self.run_js(labels))
+        self.assertIn("Batches by policy", self.run_js(labels))
+        self.assert_quiet()
+
     def test_tables_show_what_inspect_says(self):
         self.driver.open("all.html", "supersteps")
         steps = self.inspected["supersteps"]

@@ -5,11 +5,13 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <functional>
 
 #include "cost/cost.h"
 #include "cost/inspection.h"
 #include "report/compare.h"
 #include "report/html.h"
+#include "tests/helpers/contracts.h"
 #include "tests/helpers/paths.h"
 #include "tests/helpers/small_program.h"
 #include "tests/helpers/tiny_executable.h"
@@ -185,6 +187,90 @@ void check_schema(const Json& root, const Json& schema, const Json& value,
     for (const Json& item : value) check_schema(root, schema["items"], item, where + "[]");
 }
 
+Json bench_figures() {
+  const Json seconds = {
+      {"mean",  0.2},
+      {"p50",   0.1},
+      {"p90",   0.3},
+      {"p95",   0.3},
+      {"p99",   0.4},
+      {"p99.9", 0.4},
+      {"max",   0.5}
+  };
+  const Json run = {
+      {"executable",                      "</script>.popef"},
+      {"label",                           "Pack Online"    },
+      {"form",                            "B"              },
+      {"batches",                         3                },
+      {"requests",                        20               },
+      {"fill",                            0.75             },
+      {"host_seconds",                    2.0              },
+      {"host_batches_per_second",         1.5              },
+      {"batch_seconds",                   seconds          },
+      {"latency_seconds",                 seconds          },
+      {"modelled_ipu_seconds",            0.001            },
+      {"modelled_ipu_batches_per_second", 3000.0           },
+      {"closed_for",                      {{"drain", 3}}   }
+  };
+  return {
+      {"schema", "tessera-bench/1" },
+      {"runs",   Json::array({run})}
+  };
+}
+
+TEST(Report, of_a_bench_has_its_runs_and_times_as_tables) {
+  ReportInputs inputs;
+  inputs.bench = {"bench.json", bench_figures()};
+  const Json document = document_of(inputs);
+  EXPECT_EQ(document["verdict"]["useful_token_share"], 0.75);
+  const std::string page = report_page(document);
+  EXPECT_THAT(page, HasSubstr("<table id=\"table-bench\">"));
+  EXPECT_THAT(page, HasSubstr("<td>&lt;/script&gt;.popef</td>"));
+  EXPECT_EQ(count_of(page, "<tr id=\"bench-latency/"), 2u);
+}
+
+TEST(Report, figures_that_are_not_as_their_schema_says_are_refused) {
+  const auto refused = [](const std::function<void(Json&)>& change) {
+    ReportInputs inputs;
+    inputs.bench = {"bench.json", bench_figures()};
+    change(inputs.bench->figures);
+    const auto document = report_document(inputs);
+    return document.ok() ? "" : document.error().message;
+  };
+  EXPECT_EQ(refused([](Json& json) { json["runs"][0]["fill"] = "much"; }),
+            "bench.json: runs[0]: fill: is \"much\", must be a number");
+  EXPECT_EQ(refused([](Json& json) { json["runs"][0].erase("label"); }),
+            "bench.json: runs[0]: label: is missing, must be there");
+  EXPECT_EQ(refused([](Json& json) { json["runs"] = 3; }),
+            "bench.json: runs: is 3, must be a list");
+  EXPECT_EQ(
+      refused([](Json& json) { json["runs"][0]["closed_for"]["drain"] = nullptr; }),
+      "bench.json: runs[0]: closed_for: is {\"drain\":null}, must be an object of whole numbers");
+  EXPECT_EQ(refused([](Json& json) { json["runs"][0]["batch_seconds"]["p99.9"] = true; }),
+            "bench.json: runs[0]: batch_seconds: p99.9: is true, must be a number");
+  EXPECT_THAT(refused([](Json& json) { json["schema"] = "other/1"; }),
+              HasSubstr("is JSON of another kind"));
+}
+
+TEST(Report, of_a_plan_has_its_batches_with_the_places_of_requests) {
+  ReportInputs inputs;
+  ReportedPlan reported{"plan.json", {}};
+  reported.plan.contract = form_b(2, 8, 0);
+  reported.plan.requests = 3;
+  reported.plan.batches = {
+      {{{0, 0, 5}, {2, 8, 8}}, 13},
+      {{{1, 0, 4}},            4 }
+  };
+  inputs.plan = reported;
+  const Json document = document_of(inputs);
+  const Json& plan = document["plan"];
+  EXPECT_EQ(plan["sizes"]["most_requests"], 0);
+  EXPECT_EQ(plan["batches"][0]["placements"], Json::parse("[[0, 5, 0], [8, 8, 2]]"));
+  EXPECT_EQ(plan["occupancy"]["token_fill"], 17.0 / 32);
+  EXPECT_EQ(document["verdict"]["useful_token_share"], 17.0 / 32);
+  EXPECT_EQ(count_of(report_page(document), "<tr id=\"planned/"), 2u);
+}
+
 TEST(Report, is_as_its_schema_says) {
   std::ifstream file(test::source_dir() + "/docs/schemas/report.json");
   const Json schema = Json::parse(file);
@@ -194,7 +280,7 @@ TEST(Report, is_as_its_schema_says) {
   inputs.logs.push_back({
       "events.jsonl", {compile_of(8, 1000), compile_of(16, 2000)}
   });
-  inputs.bench = {"bench.json", {{"fill", 0.5}}};
+  inputs.bench = {"bench.json", bench_figures()};
   check_schema(schema, schema, document_of(inputs), "report");
 }
 

@@ -105,6 +105,20 @@ TEST(Report, a_log_and_a_record_and_a_bench_are_known_by_what_is_in_them) {
   EXPECT_EQ(run["occupancy"]["token_fill"], report["bench"]["figures"]["token_fill"]);
 }
 
+TEST(Report, a_plan_and_policies_are_known_by_what_is_in_them) {
+  const std::string plan = path("report_plan.json"), policies = path("report_policies.json");
+  ASSERT_EQ(tessera({"pack", "--random", "60", "--rows", "4", "-o", plan}).exit_code, 0);
+  const Result compared = tessera({"pack", "--random", "60", "--rows", "4", "--compare", "--json"});
+  ASSERT_EQ(compared.exit_code, 0) << compared.err;
+  write_file(policies, compared.out);
+  const OrderedJson report = OrderedJson::parse(tessera({"report", plan, policies, "--json"}).out);
+  EXPECT_EQ(report["plan"]["occupancy"]["requests"], 60);
+  EXPECT_EQ(report["policies"]["figures"], OrderedJson::parse(compared.out));
+  const Result second = tessera({"report", plan, plan});
+  EXPECT_EQ(second.exit_code, kUsage);
+  EXPECT_THAT(second.err, HasSubstr("is a second plan, must be left out"));
+}
+
 TEST(Report, a_flag_that_nothing_can_use_is_refused) {
   for (const std::vector<std::string>& words : {
            std::vector<std::string>{"--precision", "fp16"},
