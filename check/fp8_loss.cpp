@@ -56,30 +56,30 @@ double cosine_distance(const Sums& sums) {
   return std::max(0.0, 1 - sums.products / std::sqrt(sums.wanted * sums.got));
 }
 
-// As TensorRT's calibration has it: Σ p log(p / q) over the bins of what is wanted. Numbers that
-// became one are spread over their bins in equal parts, which is q; those beyond the largest stand
-// in p alone, at the ends. A bin that is empty in q counts as a part of one number, so that the
-// divergence is finite. Source: Migacz, 8-bit Inference with TensorRT, GTC 2017.
+// Σ p log(p / q) over the bins of what is wanted. Numbers that became one are spread over their
+// bins in equal parts, which is q, as in TensorRT's calibration (Migacz, 8-bit Inference with
+// TensorRT, GTC 2017). Those beyond the largest stay in their bins, which are empty in q; TensorRT
+// moves them to the ends, and then gives up the outliers that a layer norm makes. An empty bin
+// counts as a part of one number, so that the divergence is finite.
 double divergence(std::span<const float> wanted, std::span<const float> got) {
   constexpr uint32_t kBins = 2048;
   constexpr double kPart = 1e-3;
-  double end = 0;
-  for (const float number : got) end = std::max(end, std::abs(double{number}));
+  double end = 0, largest = 0;
+  for (const float number : wanted) end = std::max(end, std::abs(double{number}));
+  for (const float number : got) largest = std::max(largest, std::abs(double{number}));
   const auto bin = [&](double number) {
     const double at = end > 0 ? (number + end) / (2 * end) * kBins : 0;
     return static_cast<uint32_t>(std::clamp(at, 0.0, kBins - 1.0));
   };
-  // By what it became and where it was, and whether that is within the ends.
+  // By what it became and where it was, and whether that is at most the largest.
   struct Cell {
     double inside = 0, outside = 0;
   };
   std::map<uint32_t, std::map<uint32_t, Cell>> became;
-  double inside = 0;
   for (size_t i = 0; i < wanted.size(); ++i) {
-    const bool is_inside = std::abs(double{wanted[i]}) <= end;
+    const bool is_inside = std::abs(double{wanted[i]}) <= largest;
     Cell& cell = became[bin(got[i])][bin(wanted[i])];
     (is_inside ? cell.inside : cell.outside) += 1;
-    inside += is_inside;
   }
   const auto count = static_cast<double>(wanted.size());
   double sum = 0;
@@ -92,7 +92,7 @@ double divergence(std::span<const float> wanted, std::span<const float> got) {
     for (const auto& [place, cell] : cells) {
       const double p = (cell.inside + cell.outside) / count;
       const double part = cell.inside > 0 ? all / places : kPart;
-      sum += p * std::log(p / (part / std::max(1.0, inside)));
+      sum += p * std::log(p * count / part);
     }
   }
   return std::max(0.0, sum);

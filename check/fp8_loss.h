@@ -18,7 +18,7 @@ enum class Fp8Loss : uint8_t {
   Mse,      // mean of squared differences
   Mae,      // mean of differences' magnitudes
   Snr,      // squared differences over squared numbers, sums of both: noise over signal
-  Kld,      // Kullback-Leibler divergence of histograms of 2048 bins (TensorRT's)
+  Kld,      // Kullback-Leibler divergence of histograms of 2048 bins
   CosDist,  // 1 less the cosine of the angle between both
 };
 inline constexpr Fp8Loss kFp8Losses[] = {Fp8Loss::Mse, Fp8Loss::Mae, Fp8Loss::Snr, Fp8Loss::Kld,

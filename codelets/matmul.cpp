@@ -80,6 +80,18 @@ int64_t part_terms(const VertexShape& shape) {
   return terms == nullptr ? 0 : static_cast<int64_t>(terms->front());
 }
 
+MatMulBlocks blocks(const VertexShape& shape) {
+  MatMulBlocks blocks;
+  const auto given = [&](const char* name, int64_t usual) {
+    const std::vector<double>* value = find_param(*shape.params, name);
+    return value == nullptr ? usual : static_cast<int64_t>(value->front());
+  };
+  blocks.rows = given(kHostRows, blocks.rows);
+  blocks.terms = given(kHostTerms, blocks.terms);
+  blocks.prefetch = given(kHostPrefetch, blocks.prefetch) != 0;
+  return blocks;
+}
+
 double factor(const VertexShape& shape) {
   if (!multiplies_fp8(shape)) return 1;
   return std::ldexp(1.0, static_cast<int>(param(*shape.params, kScale)));
@@ -87,18 +99,22 @@ double factor(const VertexShape& shape) {
 
 std::string constants(const VertexShape& shape) {
   const int64_t terms = part_terms(shape);
+  const MatMulBlocks most = blocks(shape);
   return bytes_of(MatMulConstants{
       .a = element_of(shape.operands[kA].dtype),
       .b = element_of(shape.operands[kB].dtype),
       .a_factor = factor(shape),
       .part_terms = terms,
       .part = terms == 0 ? Element::F32 : static_cast<Element>(param(*shape.params, kPartElement)),
+      .rows = most.rows,
+      .terms = most.terms,
+      .prefetch = most.prefetch,
       .end = epilogue_constants(shape, kInputs)});
 }
 
 int64_t scratch_bytes(const VertexShape& shape) {
   const Product is = product_of(shape);
-  return MatMulScratch(is.m, is.k, part_terms(shape)).bytes;
+  return MatMulScratch(is.m, is.k, part_terms(shape), blocks(shape)).bytes;
 }
 
 Extents extents(const VertexShape& shape) {

@@ -188,7 +188,7 @@ void multiply_block(const Operands& is, const Rows& rows, const Group& group, in
   const bool last = begin + terms == is.a.size[2];
   const int64_t fetches = ahead.rows * largest_strip().rows / rows.distinct + 1;
   for_each_strip(rows.distinct, [&](int64_t row, int64_t height) {
-    ahead.fetch(fetches);
+    if (matmul_constants.prefetch) ahead.fetch(fetches);
     if (last) fetch_end(is, rows, group, scratch, row, row + height);
     const StripSize size{height, group.panels};
     const Strip strip{.a = scratch.a + begin * sizes.rows + row * terms,
@@ -230,7 +230,8 @@ void run_group(const Operands& is, const Rows& rows, const Group& group, int64_t
 
 extern "C" void matmul(const VertexOperand* operands, void* memory) {
   const Operands is = operands_of(operands);
-  const MatMulScratch sizes(is.a.size[1], is.a.size[2], matmul_constants.part_terms);
+  const MatMulBlocks most{matmul_constants.rows, matmul_constants.terms};
+  const MatMulScratch sizes(is.a.size[1], is.a.size[2], matmul_constants.part_terms, most);
   const Scratch scratch(memory, sizes);
   const int64_t n = is.b.size[2];
   for (int64_t g = 0; g < is.a.size[0]; ++g) {

@@ -16,6 +16,7 @@
 #include "executor/direct_steps.h"
 #include "executor/engine.h"
 #include "executor/host_memory.h"
+#include "executor/host_tuning.h"
 #include "executor/index_check.h"
 #include "executor/inside.h"
 #include "executor/joined.h"
@@ -59,6 +60,7 @@ class DirectEngine : public Engine {
   std::vector<int64_t> exchanged_bytes() const override { return {}; }
 
  private:
+  void block_products();
   Status place_variables();
   Status compile();
   Status check_all_inside() const;
@@ -97,6 +99,7 @@ class DirectEngine : public Engine {
 
 Status DirectEngine::load() {
   steps_ = TRY(join_steps(parts_.executable.program, parts_.load, budget_));
+  block_products();
   TRY(check_all_inside());
   TRY(place_variables());
   TRY(compile());
@@ -111,6 +114,12 @@ Status DirectEngine::load() {
   TRY(work.check(parts_.pool.size(), parts_.limits));
   host_bytes_ += memory_.size();
   return reserve_scratch(scratch_bytes);
+}
+
+void DirectEngine::block_products() {
+  for (DirectStep& step : steps_)
+    for (JoinedVertex& vertex : step.vertices)
+      if (vertex.codelet->role == Role::Product) add_blocks(parts_.blocks, vertex.params);
 }
 
 // For every thread. Smaller buffers make room for it.

@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "codelets/matmul.h"
 #include "executor/jit.h"
 #include "executor/machine.h"
 #include "executor/thread_pool.h"
@@ -42,6 +43,7 @@ struct EngineParts {
   bool reverse_tiles = false;
   std::optional<std::byte> fill = {};
   bool small_pieces = false;
+  MatMulBlocks blocks = {};
   Limits limits = {};
   Deadline load = Deadline(limits);  // when loading must have ended; each run has its own
 };

@@ -3,6 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "codelets/matmul.h"
 #include "support/fault.h"
 
@@ -23,10 +26,10 @@ bool is_inside(const Shape& view, const Box& box) {
   return true;
 }
 
-// What a matmul has that was joined with the sum of its partials, its own check does not know.
-std::vector<Param> without_parts(std::vector<Param> params) {
+// What the machine added, the codelet's own check does not know.
+std::vector<Param> of_program(std::vector<Param> params) {
   std::erase_if(params, [](const Param& param) {
-    return param.name == kPartTerms || param.name == kPartElement;
+    return std::ranges::find(kAddedParams, param.name) != std::end(kAddedParams);
   });
   return params;
 }
@@ -54,7 +57,7 @@ Status check_inside(const Program& program, const JoinedVertex& vertex) {
     TRY(check_inside(program, operand.variable, operand.view, operand.box, i));
   }
   VertexShape shape = vertex.shape();
-  const std::vector<Param> params = without_parts(vertex.params);
+  const std::vector<Param> params = of_program(vertex.params);
   shape.params = &params;
   return vertex.codelet->check(shape);
 }

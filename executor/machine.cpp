@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "executor/engine.h"
+#include "executor/host_tuning.h"
 #include "executor/jit.h"
 #include "executor/thread_pool.h"
 #include "support/fault.h"
@@ -126,6 +127,7 @@ struct Machine::Impl {
   std::shared_ptr<const Executable> executable;
   ThreadPool pool;
   std::shared_ptr<Jit> jit;
+  MatMulBlocks blocks;
   std::unique_ptr<Engine> engine;  // refers to all of the above
   ProgramCost cost;
   double load_seconds = 0;
@@ -154,9 +156,17 @@ Expected<std::unique_ptr<Machine>> Machine::load_unguarded(
   TRY(check_threads(impl.pool, options.threads));
   impl.jit = options.jit;
   if (!impl.jit) impl.jit = TRY(Jit::create({options.cpu, options.cache_folder}));
-  const EngineParts parts{*executable,           *impl.jit,    impl.pool,
-                          options.reverse_tiles, options.fill, options.small_pieces,
-                          options.limits};
+  impl.blocks = options.blocks
+                    ? *options.blocks
+                    : read_tuning(options.cache_folder, options.cpu).value_or(MatMulBlocks{});
+  const EngineParts parts{.executable = *executable,
+                          .jit = *impl.jit,
+                          .pool = impl.pool,
+                          .reverse_tiles = options.reverse_tiles,
+                          .fill = options.fill,
+                          .small_pieces = options.small_pieces,
+                          .blocks = impl.blocks,
+                          .limits = options.limits};
   switch (options.kind) {
     case MachineKind::Direct: impl.engine = TRY(make_direct_engine(parts)); break;
     case MachineKind::Isolated: impl.engine = TRY(make_isolated_engine(parts)); break;
@@ -195,6 +205,7 @@ double Machine::load_seconds() const { return impl_->load_seconds; }
 int64_t Machine::host_bytes() const { return impl_->engine->host_bytes(); }
 HostWork Machine::host_work() const { return impl_->engine->host_work(); }
 JitCounts Machine::jit_counts() const { return impl_->jit->counts(); }
+const MatMulBlocks& Machine::blocks() const { return impl_->blocks; }
 const std::string& Machine::cache_problem() const { return impl_->jit->cache_problem(); }
 std::vector<int64_t> Machine::exchanged_bytes() const { return impl_->engine->exchanged_bytes(); }
 

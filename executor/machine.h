@@ -26,8 +26,9 @@
 
 namespace tessera {
 
-class Jit;         // executor/jit.h
-struct JitCounts;  // executor/jit.h
+class Jit;            // executor/jit.h
+struct JitCounts;     // executor/jit.h
+struct MatMulBlocks;  // codelets/matmul.h
 
 // Whether each cell of a batch, [rows,row_length] row-major, holds a token of a request. Empty: all
 // of them do.
@@ -54,6 +55,9 @@ struct MachineOptions {
   // Keeps compiled codelets for the next machine that is given it (not at the same time), whose
   // `cpu` and `cache_folder` are then this one's. Null: the machine has one to itself.
   std::shared_ptr<Jit> jit = {};
+  // Direct: how products are blocked. Null: as `tessera tune` found for this host and kept in
+  // cache_folder (executor/host_tuning.h), else as usual. Answers must not change.
+  std::shared_ptr<const MatMulBlocks> blocks = {};
   Limits limits = {};  // of one load and of one run
   // Executables that are loaded from a file must be signed by this key (program/popef_file.h).
   std::optional<PublicKey> require_signature = {};
@@ -105,6 +109,8 @@ class Machine {
   // Isolated: bytes that came to a tile from another in the last run, by superstep, counted as they
   // were copied: what cost/cost.h says they are. Direct moves none: empty.
   std::vector<int64_t> exchanged_bytes() const;
+  // How products are blocked.
+  const MatMulBlocks& blocks() const;
   // Host time by superstep, summed over the runs since the last call; collected once asked for. A
   // superstep that is carried out together with the one before it takes none.
   std::vector<HostStep> host_profile();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // tessera.pack.compare and tessera.pack.tune: policies and shapes for a mix of lengths, as JSON.
+// tessera.tune: this host.
 #include <pybind11/stl.h>
 
 #include "packing/comparison.h"
@@ -9,6 +10,7 @@
 #include "python/gil.h"
 #include "python/options.h"
 #include "python/packing.h"
+#include "tune/host.h"
 #include "tune/shapes.h"
 
 namespace tessera::python {
@@ -68,11 +70,24 @@ std::string pack_tune(const std::vector<int64_t>& lengths, const py::object& mod
   }));
 }
 
+std::string tune(double seconds, int threads, bool keep) {
+  TuningOptions options;
+  options.seconds = seconds;
+  options.threads = threads;
+  return value_of(without_gil([&]() -> Expected<std::string> {
+    if (keep) TRY(check_tuning_folder(options.cache_folder));
+    const HostTuning found = TRY(tune_host(options));
+    if (keep) TRY(write_tuning(options.cache_folder, options.cpu, found.chosen.blocks));
+    return json_text(host_tuning_json(found, keep));
+  }));
+}
+
 }  // namespace
 
 void bind_tuning(py::module_& module) {
   module.def("pack_compare", pack_compare);
   module.def("pack_tune", pack_tune);
+  module.def("tune", tune);
 }
 
 }  // namespace tessera::python

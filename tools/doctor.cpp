@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "executor/cache_folder.h"
+#include "executor/host_tuning.h"
 #include "executor/jit_host.h"
 #include "session/session.h"
 #include "support/private_folder.h"
@@ -78,6 +79,16 @@ Finding codelets() {
   if (!path.empty()) return folder("compiled codelets", path, "TESSERA_OBJECT_CACHE");
   return {"compiled codelets", State::Note, "are not kept: each process compiles them again",
           "set TESSERA_OBJECT_CACHE=FOLDER, or HOME"};
+}
+
+Finding tuning() {
+  const std::string path = default_cache_folder();
+  const auto blocks = read_tuning(path, "");
+  if (blocks)
+    return {"tuning", State::Fine,
+            fmt::format("products in blocks of {} rows by {} terms", blocks->rows, blocks->terms)};
+  return {"tuning", State::Note, "products are blocked as usual",
+          "tessera tune measures this host"};
 }
 
 Finding executables() {
@@ -183,7 +194,7 @@ Json to_json(const std::vector<Finding>& findings) {
 }
 
 Status run(const po::variables_map& flags) {
-  std::vector<Finding> findings = {processor(), codelets(),    executables(),
+  std::vector<Finding> findings = {processor(), codelets(),    tuning(), executables(),
                                    temporary(), descriptors(), sandbox()};
   for (Finding& finding : packages()) findings.push_back(std::move(finding));
   if (flags["json"].as<bool>())

@@ -9,9 +9,12 @@
 #include <csignal>
 #include <cstring>
 #include <sstream>
+#include <string>
+#include <string_view>
 
 #include "support/guard.h"
 #include "support/nearest.h"
+#include "support/plain_text.h"
 #include "support/temporary.h"
 #include "tools/flag_words.h"
 #include "tools/in_python.h"
@@ -51,8 +54,20 @@ void print_help(const Verb& verb, const po::options_description& flags) {
   print("{}", Lines{without_internals(text.str())});
 }
 
+// Errors of ours go on in lines that are indented. Any other end of a line is from a foreign name.
+std::string in_lines(std::string_view message) {
+  constexpr std::string_view kNextLine = "\n  ";
+  std::string text;
+  for (size_t at; (at = message.find(kNextLine)) != std::string_view::npos;) {
+    text += visible(message.substr(0, at));
+    text += kNextLine;
+    message.remove_prefix(at + kNextLine.size());
+  }
+  return text + visible(message);
+}
+
 int fail(const Error& error) {
-  print_error("tessera: {}\n", error.message);
+  print_error("tessera: {}\n", Lines{in_lines(error.message)});
   return static_cast<int>(error.kind);
 }
 

@@ -2,10 +2,12 @@
 #include "tools/tensors.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <utility>
 
+#include "executor/host_tuning.h"
 #include "tools/print.h"
 
 namespace tessera::tools {
@@ -18,6 +20,21 @@ std::vector<std::string> anchor_names(const Metadata& metadata, AnchorKind kind)
   return names;
 }
 
+namespace {
+
+// To people, once, where a model is large enough for a few percent to matter.
+void offer_tuning(const ModelRunner& runner, const MachineOptions& machine) {
+  constexpr int64_t kLarge = int64_t{100} << 20;
+  static bool offered = false;
+  int64_t bytes = 0;
+  for (const Blob& constant : runner.executable().constants) bytes += std::ssize(constant.bytes);
+  if (bytes < kLarge || ::isatty(STDERR_FILENO) == 0 || std::exchange(offered, true)) return;
+  if (machine.cache_folder.empty() || read_tuning(machine.cache_folder, machine.cpu)) return;
+  print_error("tessera: note: this host was not measured; 'tessera tune' takes 20 s, once\n");
+}
+
+}  // namespace
+
 Expected<std::unique_ptr<ModelRunner>> load_runner(const PopefFile& file,
                                                    const MachineOptions& machine) {
   static bool told = false;
@@ -25,6 +42,7 @@ Expected<std::unique_ptr<ModelRunner>> load_runner(const PopefFile& file,
   const std::string& problem = runner->machine().cache_problem();
   if (!problem.empty() && !std::exchange(told, true))
     print_error("tessera: warning: no cache of compiled codelets: {}\n", problem);
+  if (problem.empty()) offer_tuning(*runner, machine);
   return runner;
 }
 

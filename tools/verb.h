@@ -33,6 +33,7 @@ Verb check_verb();
 Verb compile_verb();
 Verb run_verb();
 Verb bench_verb();
+Verb tune_verb();
 Verb doctor_verb();
 Verb inspect_verb();
 Verb recompiles_verb();

@@ -9,7 +9,7 @@ std::vector<Verb> all_verbs() {
           recompiles_verb(), report_verb(),  convert_verb(), quantize_verb(), make_model_verb(),
           requests_verb(),   pack_verb(),    sweep_verb(),   text_verb(),     serve_verb(),
           trace_verb(),      verify_verb(),  sign_verb(),    keygen_verb(),   completion_verb(),
-          manual_verb(),     doctor_verb(),  version_verb()};
+          manual_verb(),     tune_verb(),    doctor_verb(),  version_verb()};
 }
 
 po::options_description all_flags(const Verb& verb) {

@@ -50,6 +50,7 @@ from tessera.reports import Events, Report, report
 from tessera.runners import BatchRecord, ModelRunner, PackRunner
 from tessera.sessions import Session, recompiles
 from tessera.traces import Trace, trace
+from tessera.tuning import tune
 from tessera.types import (
     CompileOptions,
     Cycles,
@@ -129,6 +130,7 @@ __all__ = [
     "report",
     "sweep",
     "trace",
+    "tune",
     "verify",
 ]
 

@@ -25,6 +25,8 @@ __all__ = [
     "CheckInput",
     "CheckLayer",
     "CheckOutput",
+    "HostTuning",
+    "HostTuningBlocks",
     "Inspection",
     "InspectionAnchor",
     "InspectionBlob",
@@ -234,6 +236,30 @@ class Check(TypedDict):
     all_well: bool
     layers: NotRequired[list[CheckLayer]]
     first_bad_layer: NotRequired[str | None]
+
+
+class HostTuningBlocks(TypedDict):
+    rows: int
+    terms: int
+    prefetch: bool
+    #: of the measured products, the least of all rounds
+    seconds: float
+    #: the middle round over the least, less 1
+    spread: float
+
+
+class HostTuning(TypedDict):
+    schema: Literal["tessera-tune/1"]
+    #: LLVM's name of this host's
+    cpu: str
+    threads: int
+    candidates: int
+    rounds: int
+    chosen: HostTuningBlocks
+    usual: HostTuningBlocks
+    #: of all threads together, with what was chosen
+    gflops: float
+    kept: bool
 
 
 class InspectionAnchor(TypedDict):

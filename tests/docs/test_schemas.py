@@ -113,6 +113,7 @@ class Schemas(unittest.TestCase):
         self.check("check", model, "--target", "test", "--by_layer", "--random_requests", "2")
         self.check("version")
         self.check("doctor", codes=(0, 1))
+        self.check("tune", "--seconds", "0.1", "--dry_run")
         self.check("trace", padded, "-o", "padded.pftrace")
         self.check("keygen", "--no_password", "--secret_key", "k.key", "--public_key", "k.pub")
         self.check("sign", padded, "--secret_key", "k.key")

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "codelets/matmul.h"
 #include "executor/jit.h"
 #include "tests/helpers/tiny_executable.h"
 
@@ -221,6 +222,22 @@ TEST_P(EveryProgram, gives_the_same_bytes_in_every_way_and_every_run) {
     const std::unique_ptr<Machine> machine = machine_of(executable_, way.options);
     EXPECT_EQ(run(*machine, inputs), expected) << way.name;
     EXPECT_EQ(run(*machine, inputs), expected) << way.name << ", second run";
+  }
+}
+
+TEST_P(EveryProgram, gives_the_same_bytes_in_blocks_of_every_size) {
+  const std::vector<Bytes> inputs = random_inputs(executable_->program);
+  const std::vector<Bytes> expected = run(*machine_of(executable_, {.threads = 1}), inputs);
+  for (const MatMulBlocks& blocks : {
+           MatMulBlocks{16,  5,   true },
+           MatMulBlocks{48,  33,  false},
+           MatMulBlocks{288, 768, true }
+  }) {
+    MachineOptions options{.threads = 2};
+    options.blocks = std::make_shared<const MatMulBlocks>(blocks);
+    const std::unique_ptr<Machine> machine = machine_of(executable_, options);
+    EXPECT_EQ(machine->blocks().rows, blocks.rows);
+    EXPECT_EQ(run(*machine, inputs), expected) << blocks.rows << " by " << blocks.terms;
   }
 }
 

@@ -38,6 +38,13 @@ class Documents(unittest.TestCase):
         done = subprocess.run((sys.executable, script, "--check"), capture_output=True, text=True)
         self.assertEqual(done.returncode, 0, done.stderr)
 
+    def test_tune_measures_this_host(self):
+        result = tessera.tune(seconds=0.1, keep=False)
+        self.validate(result)
+        self.assertLessEqual(result["chosen"]["seconds"], result["usual"]["seconds"])
+        with self.assertRaisesRegex(tessera.UsageError, "seconds: -1, must be above 0"):
+            tessera.tune(seconds=-1)
+
     def test_bench_measures_one_executable(self):
         result = tessera.bench(tiny.popef(), iterations=3)
         self.validate(result)

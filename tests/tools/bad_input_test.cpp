@@ -282,7 +282,7 @@ TEST(Slips, sizes_that_do_not_go_together_stand_beside_what_failed) {
   expect_refused(
       compile_words(tiny_model(), {"--input_shape", "input_ids=4,16", "attention_mask=4,8"}),
       kError,
-      {"must broadcast", "perhaps because", "'sequence', which is 16 elsewhere and 8 here"});
+      {"must broadcast", "\n  perhaps because ", "'sequence', which is 16 elsewhere and 8 here"});
 }
 
 }  // namespace

@@ -159,9 +159,11 @@ TEST(Compile, out_of_memory_says_what_really_compiled_variants_take) {
   const Result result = compiled("8", target);
   EXPECT_EQ(result.exit_code, 4) << result.err;
   EXPECT_TRUE(exists(path("large.popef")));
-  EXPECT_THAT(result.err, AllOf(HasSubstr("Out of memory on tile"),
-                                HasSubstr("of 2, fits: --input_shape input_ids=2,32"),
-                                HasSubstr(": --precision fp16")));
+  EXPECT_THAT(result.err,
+              AllOf(HasSubstr("Out of memory on tile"), HasSubstr("\n  most is used in superstep"),
+                    HasSubstr("\n  what would help: "),
+                    HasSubstr("of 2, fits: --input_shape input_ids=2,32"),
+                    HasSubstr(": --precision fp16")));
   const Json smaller = Json::parse(compiled("2", target).out);
   EXPECT_THAT(result.err,
               HasSubstr(std::to_string(smaller["peak_tile_bytes"].get<int64_t>()) + " bytes,"));

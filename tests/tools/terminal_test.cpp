@@ -163,6 +163,8 @@ TEST_F(Terminal, every_verb_prints_plain_text) {
   plain({"version"});
   plain({"version", "--json"});
   plain({"doctor"});
+  plain({"tune", "--seconds", "0.1", "--dry_run"});
+  plain({"tune", "--seconds", "0.1", "--dry_run", "--json"});
   plain({"doctor", "--json"});
   plain({"version", "--" + kEscape});
   plain({kEscape});

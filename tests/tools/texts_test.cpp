@@ -24,7 +24,7 @@ TEST(Texts, help_of_every_verb) {
        {"check",  "compile",    "run",      "bench",      "inspect",  "recompiles",
         "report", "convert",    "quantize", "make-model", "requests", "pack",
         "sweep",  "text",       "serve",    "trace",      "verify",   "sign",
-        "keygen", "completion", "manual",   "doctor",     "version"})
+        "keygen", "completion", "manual",   "tune",       "doctor",   "version"})
     check_text_golden("tools/texts/help_" + verb + ".txt", tessera({verb, "--help"}).out);
 }
 

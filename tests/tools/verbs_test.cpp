@@ -22,10 +22,10 @@ using Json = nlohmann::json;
 TEST(Help, every_verb_teaches_with_an_example) {
   const Result overview = tessera({"--help"});
   EXPECT_EQ(overview.exit_code, 0);
-  for (const char* verb :
-       {"check",    "compile",    "run",    "bench",      "inspect", "recompiles", "convert",
-        "quantize", "make-model", "pack",   "sweep",      "text",    "serve",      "trace",
-        "verify",   "sign",       "keygen", "completion", "manual",  "doctor",     "version"}) {
+  for (const char* verb : {"check",   "compile",  "run",        "bench",  "inspect", "recompiles",
+                           "convert", "quantize", "make-model", "pack",   "sweep",   "text",
+                           "serve",   "trace",    "verify",     "sign",   "keygen",  "completion",
+                           "manual",  "tune",     "doctor",     "version"}) {
     EXPECT_THAT(overview.out, HasSubstr(verb));
     const Result help = tessera({verb, "--help"});
     EXPECT_EQ(help.exit_code, 0);
