@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include "packing/occupancy.h"
 #include "packing/workload.h"
+#include "serving/latencies.h"
 #include "serving/replay.h"
 
 namespace tessera {
@@ -62,19 +64,13 @@ std::vector<Time> ends_of(const std::vector<FormerEvent>& events) {
   return ends;
 }
 
-double at_share(const std::vector<double>& sorted, double share) {
-  if (sorted.empty()) return 0;
-  const auto last = static_cast<double>(sorted.size() - 1);
-  return sorted[static_cast<size_t>(std::min(last, share * static_cast<double>(sorted.size())))];
-}
-
 Json percentiles_json(std::vector<double> seconds) {
-  std::ranges::sort(seconds);
+  const Latencies latencies(std::move(seconds));
   return {
-      {"p50", at_share(seconds, 0.5)},
-      {"p90", at_share(seconds, 0.9)},
-      {"p99", at_share(seconds, 0.99)},
-      {"max", seconds.empty() ? 0 : seconds.back()}
+      {"p50", latencies.at(0.5) },
+      {"p90", latencies.at(0.9) },
+      {"p99", latencies.at(0.99)},
+      {"max", latencies.at(1)   }
   };
 }
 

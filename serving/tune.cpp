@@ -5,9 +5,11 @@
 #include <array>
 #include <chrono>
 #include <cmath>
+#include <utility>
 
 #include "packing/offline.h"
 #include "serving/arrivals.h"
+#include "serving/latencies.h"
 #include "serving/virtual_run.h"
 #include "support/check.h"
 
@@ -33,6 +35,7 @@ Occupancy packed(const PackingContract& contract, const PackRule& rule,
 }
 
 double seconds(Time time) { return std::chrono::duration<double>(time).count(); }
+Time in_time(double seconds) { return Time(std::llround(seconds * 1e9)); }
 
 void choose_window(TunedShape& shape, const PackingContract& contract, Time batch_time,
                    std::span<const int64_t> lengths, int64_t pinned) {
@@ -56,15 +59,15 @@ Status choose_time_limit(TunedShape& shape, const VirtualOptions& base,
   for (const double times : kTimeLimits) {
     VirtualOptions options = base;
     options.config.timeout = std::chrono::duration_cast<Time>(times * base.batch_time);
-    VirtualRun run = TRY(run_virtual(options, arrivals));
-    std::sort(run.latencies.begin(), run.latencies.end());
-    const auto percentile = [&](double p) {
-      return run.latencies[static_cast<size_t>(p * static_cast<double>(run.latencies.size() - 1))];
-    };
-    if (times != kTimeLimits.front() && percentile(0.99) >= shape.p99) continue;
+    const VirtualRun run = TRY(run_virtual(options, arrivals));
+    std::vector<double> latencies;
+    for (const Time latency : run.latencies) latencies.push_back(seconds(latency));
+    const Latencies sorted(std::move(latencies));
+    const Time p99 = in_time(sorted.at(0.99));
+    if (times != kTimeLimits.front() && p99 >= shape.p99) continue;
     shape.time_limit = options.config.timeout;
-    shape.p50 = percentile(0.5);
-    shape.p99 = percentile(0.99);
+    shape.p50 = in_time(sorted.at(0.5));
+    shape.p99 = p99;
     shape.keeps_up = run.end - arrivals.back().at <= shape.time_limit + 4 * base.batch_time;
   }
   return {};
