@@ -4,11 +4,16 @@
 
 #include <pybind11/stl.h>
 
+#include <cmath>
+#include <optional>
+
 #include "python/bindings.h"
 #include "python/errors.h"
 #include "python/executable.h"
 #include "python/gil.h"
 #include "python/options.h"
+#include "serving/online_bench.h"
+#include "serving/online_record.h"
 
 namespace tessera::python {
 namespace {
@@ -31,6 +36,11 @@ BenchOptions bench_options(const py::dict& settings) {
   return options;
 }
 
+// As the command line writes it.
+std::string text_of(const nlohmann::ordered_json& json) {
+  return json.dump(-1, ' ', true, nlohmann::ordered_json::error_handler_t::replace);
+}
+
 // JSON. `executables`: ((name, executable), …).
 std::string bench_executables(const py::list& executables, const py::dict& settings, int threads,
                               const py::object& limits) {
@@ -49,12 +59,70 @@ std::string bench_executables(const py::list& executables, const py::dict& setti
       benched.push_back({name, TRY(ModelRunner::create(program, machine))});
     return bench(benched, options);
   }));
-  using Json = nlohmann::ordered_json;
-  return to_json(result).dump(-1, ' ', true, Json::error_handler_t::replace);
+  return text_of(to_json(result));
+}
+
+Time time_of(const char* name, double seconds) {
+  if (seconds >= 0 && seconds <= 1e9) return Time(std::llround(seconds * 1e9));
+  raise(Error{std::string(name) + ": " + std::string(py::str(py::float_(seconds))) +
+                  ", must be seconds, 0 or more",
+              ErrorKind::Usage});
+}
+
+// `online`: every key of tessera.OnlineLoad but `record`. `drawn`: (avg_seq_len, max_seq_len,
+// vocab, seed).
+OnlineBenchOptions online_options(const py::dict& online, const py::tuple& drawn) {
+  OnlineBenchOptions options;
+  options.load.is_virtual = online["virtual"].cast<bool>();
+  const auto usual = options.load.is_virtual ? virtual_runner_options() : RunnerOptions();
+  options.runner = runner_options(online["runner"].cast<py::dict>(), usual);
+  options.load.rate = online["rate"].cast<double>();
+  options.load.clients = online["clients"].cast<int64_t>();
+  options.load.requests = online["requests"].cast<int64_t>();
+  options.load.deadline = time_of("deadline", online["deadline"].cast<double>());
+  options.load.avg_seq_len = drawn[0].cast<double>();
+  options.load.max_seq_len = drawn[1].cast<int64_t>();
+  options.load.vocab = drawn[2].cast<int64_t>();
+  options.load.seed = drawn[3].cast<uint32_t>();
+  if (!online["trace"].is_none())
+    options.load.trace = value_of(read_trace(path_of(online["trace"], "trace")));
+  options.batch_time = time_of("batch_seconds", online["batch_seconds"].cast<double>());
+  options.rows = online["rows"].cast<int64_t>();
+  options.row_length = online["row_length"].cast<int64_t>();
+  return options;
+}
+
+Expected<OnlineFigures> run_recorded(OnlinePlan& plan, const std::string& record) {
+  if (record.empty()) return run_online(plan);
+  const auto clock = plan.is_virtual ? RecordClock::Kind::Virtual : RecordClock::Kind::Host;
+  OnlineLog log = TRY(OnlineLog::create(record, plan.contract, plan.former(), clock));
+  OnlineFigures figures =
+      TRY(run_online(plan, [&](const FormerEvent& event) { log.write(event); }));
+  TRY(log.close());
+  return figures;
+}
+
+// JSON. `executable`: None for a virtual run without one.
+std::string bench_online(const py::object& executable, const py::dict& online,
+                         const py::tuple& drawn, int threads, const py::object& limits) {
+  const OnlineBenchOptions options = online_options(online, drawn);
+  const MachineOptions machine = machine_options(threads, false, limits_of(limits));
+  const std::string record = online["record"].is_none() ? "" : path_of(online["record"], "record");
+  std::shared_ptr<const Executable> program;
+  if (!executable.is_none()) program = executable.cast<const ExecutableHandle&>().executable;
+  return text_of(to_json(value_of(without_gil([&]() -> Expected<OnlineFigures> {
+    std::shared_ptr<ModelRunner> runner;
+    if (program) runner = TRY(ModelRunner::create(program, machine));
+    OnlinePlan plan = TRY(online_plan(std::move(runner), options));
+    return run_recorded(plan, record);
+  }))));
 }
 
 }  // namespace
 
-void bind_bench(py::module_& module) { module.def("bench", bench_executables); }
+void bind_bench(py::module_& module) {
+  module.def("bench", bench_executables);
+  module.def("bench_online", bench_online);
+}
 
 }  // namespace tessera::python

@@ -2,6 +2,7 @@
 #include "python/options.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "python/errors.h"
 #include "python/executable.h"
@@ -259,8 +260,8 @@ SessionOptions session_options(const py::dict& options) {
   return result;
 }
 
-RunnerOptions runner_options(const py::dict& options) {
-  RunnerOptions result;
+RunnerOptions runner_options(const py::dict& options, RunnerOptions usual) {
+  RunnerOptions result = std::move(usual);
   for (const auto& [key, value] : options) {
     const std::string name = text("option", key);
     const RunnerOptionRow* row = find_runner_option(name);

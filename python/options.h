@@ -21,9 +21,9 @@ SessionOptions session_options(const py::dict& options);
 // The rows of compiler/options.def: (name, kind, default's text, PopRT's keyword of Converter,
 // PopRT's name in CompilerOptions, help).
 py::list compile_option_rows();
-// tessera.RunnerOptions, and the rows of serving/runner_options.def: (name, kind, default's text,
-// help).
-RunnerOptions runner_options(const py::dict& options);
+// tessera.RunnerOptions over `usual`, and the rows of serving/runner_options.def: (name, kind,
+// default's text, help).
+RunnerOptions runner_options(const py::dict& options, RunnerOptions usual = {});
 py::list runner_option_rows();
 // `limits`: None, or a dict of numbers or texts by name, as --limit takes them.
 Limits limits_of(const py::handle& limits);

@@ -3,15 +3,13 @@
 
 #include <fmt/format.h>
 
-#include <atomic>
 #include <optional>
-#include <thread>
 
+#include "serving/metrics.h"
+#include "serving/online_bench.h"
 #include "serving/online_record.h"
-#include "serving/pack_runner.h"
 #include "serving/replay.h"
 #include "support/file.h"
-#include "support/guard.h"
 #include "tools/bench_online_plan.h"
 #include "tools/csv_table.h"
 #include "tools/online_report.h"
@@ -21,146 +19,6 @@
 
 namespace tessera::tools {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-Time absolute(Time deadline, Time at) { return deadline == kNever ? kNever : at + deadline; }
-
-Expected<OnlineFigures> run_in_virtual_time(const OnlinePlan& plan, const FormerRecorder& record) {
-  VirtualOptions options{plan.contract, plan.former(), plan.former().batch_time, record};
-  std::vector<TimedArrival> arrivals = plan.arrivals;
-  for (TimedArrival& arrival : arrivals)
-    arrival.arrival.deadline = absolute(arrival.arrival.deadline, arrival.at);
-  size_t sent = arrivals.size();
-  NextArrival next;
-  if (plan.clients > 0) {
-    sent = std::min(sent, static_cast<size_t>(plan.clients));
-    arrivals.resize(sent);
-    next = [&](Time now) -> std::optional<TimedArrival> {
-      if (sent == plan.arrivals.size()) return {};
-      Arrival arrival = plan.arrivals[sent++].arrival;
-      arrival.deadline = absolute(arrival.deadline, now);
-      return TimedArrival{now, arrival};
-    };
-  }
-  VirtualRun run = TRY(run_virtual(options, arrivals, next));
-  OnlineFigures figures;
-  figures.clock = "virtual";
-  for (const Time latency : run.latencies)
-    figures.latencies.push_back(std::chrono::duration<double>(latency).count());
-  figures.seconds = std::chrono::duration<double>(run.end - arrivals.front().at).count();
-  figures.metrics = run.metrics;
-  return figures;
-}
-
-// The requests of a plan through a PackRunner, each at its time or from its client.
-class HostRun {
- public:
-  HostRun(const OnlinePlan& plan, PackRunner& runner)
-      : plan_(plan), runner_(runner), latencies_(plan.arrivals.size(), -1) {}
-
-  Expected<OnlineFigures> run() {
-    began_ = Clock::now();
-    if (plan_.clients > 0) {
-      TRY(run_clients());
-    } else {
-      send_on_time();
-    }
-    runner_.drain();
-    const Clock::time_point end = Clock::now();
-    runner_.close();
-    OnlineFigures figures;
-    figures.clock = "host";
-    for (const double latency : latencies_)
-      if (latency >= 0) figures.latencies.push_back(latency);
-    figures.seconds =
-        std::chrono::duration<double>(end - began_ - plan_.arrivals.front().at).count();
-    figures.metrics = runner_.metrics();
-    return figures;
-  }
-
- private:
-  Status run_clients() {
-    std::vector<std::thread> clients;
-    clients.reserve(static_cast<size_t>(plan_.clients));
-    Status started;
-    for (int64_t i = 0; i < plan_.clients && started.ok(); ++i) {
-      auto client = start_thread("--clients", [this] { be_client(); });
-      if (client) clients.push_back(client.take());
-      if (!client) started = std::move(client.error());
-    }
-    for (std::thread& client : clients) client.join();
-    return started;
-  }
-
-  Request request_of(size_t i) const {
-    Request request;
-    for (const std::string& name : plan_.contract.token_inputs) {
-      const SyntheticRequest& drawn = plan_.workload[i];
-      request.tokens[name] = name == plan_.contract.ids_input ? drawn.ids : drawn.types;
-    }
-    return request;
-  }
-
-  SubmitOptions options_of(size_t i) const {
-    SubmitOptions options;
-    const Arrival& arrival = plan_.arrivals[i].arrival;
-    options.priority = arrival.priority;
-    if (arrival.deadline != kNever)
-      options.deadline = std::chrono::duration_cast<std::chrono::microseconds>(arrival.deadline);
-    options.wait = std::chrono::microseconds(0);
-    return options;
-  }
-
-  void send_on_time() {
-    Progress progress("bench");
-    for (size_t i = 0; i < plan_.arrivals.size(); ++i) {
-      const Clock::time_point at = began_ + plan_.arrivals[i].at;
-      Request request = request_of(i);
-      std::this_thread::sleep_until(at);
-      const Clock::time_point submitted = Clock::now();
-      // What is refused is counted by the runner.
-      const auto id = runner_.submit(std::move(request), options_of(i), [=, this](auto answer) {
-        if (answer) latencies_[i] = seconds_since(submitted);
-      });
-      if (id)
-        progress.step("requests sent", static_cast<int64_t>(i) + 1, std::ssize(plan_.arrivals));
-    }
-  }
-
-  void be_client() {
-    for (size_t i = next_++; i < plan_.arrivals.size(); i = next_++) {
-      SubmitOptions options = options_of(i);
-      options.wait = std::chrono::microseconds::max();
-      const Clock::time_point submitted = Clock::now();
-      auto submission = runner_.submit(request_of(i), options);
-      if (submission && submission->answer.get()) latencies_[i] = seconds_since(submitted);
-    }
-  }
-
-  static double seconds_since(Clock::time_point begin) {
-    return std::chrono::duration<double>(Clock::now() - begin).count();
-  }
-
-  const OnlinePlan& plan_;
-  PackRunner& runner_;
-  Clock::time_point began_;
-  std::vector<double> latencies_;  // by request; below 0: no answer
-  std::atomic<size_t> next_{0};
-};
-
-// Leaves in the plan how long a batch took.
-Expected<OnlineFigures> run_on_host(OnlinePlan& plan, const FormerRecorder& record) {
-  PackRunnerConfig config = plan.options.runner;
-  config.warm_up = true;
-  config.record = [&](const FormerEvent& event) {
-    if (event.kind == FormerEvent::Kind::BatchTime) plan.former().batch_time = event.batch_time;
-    record(event);
-  };
-  const std::unique_ptr<PackRunner> runner =
-      TRY(PackRunner::create(plan.runner, config, plan.options.requests));
-  return HostRun(plan, *runner).run();
-}
 
 // Batch number --explain, or the one in the middle.
 Status print_explained(const po::variables_map& flags, const OnlinePlan& plan,
@@ -176,8 +34,15 @@ Status print_explained(const po::variables_map& flags, const OnlinePlan& plan,
   return {};
 }
 
+// The line of progress is gone when this returns.
+Expected<OnlineFigures> run_with_progress(OnlinePlan& plan, const FormerRecorder& record) {
+  Progress progress("bench");
+  return run_online(plan, record,
+                    [&](int64_t done, int64_t all) { progress.step("requests sent", done, all); });
+}
+
 Status run_plan(const po::variables_map& flags) {
-  OnlinePlan plan = TRY(online_plan(flags));
+  OnlinePlan plan = TRY(plan_of(flags));
   std::optional<OnlineLog> log;
   if (flags.count("record")) {
     const auto clock =
@@ -185,18 +50,11 @@ Status run_plan(const po::variables_map& flags) {
     log = TRY(
         OnlineLog::create(flags["record"].as<std::string>(), plan.contract, plan.former(), clock));
   }
-  std::vector<FormedBatch> batches;
   const FormerRecorder record = [&](const FormerEvent& event) {
     if (log) log->write(event);
-    if (event.batch != nullptr) batches.push_back(*event.batch);
   };
-  OnlineFigures figures = flags["virtual"].as<bool>() ? TRY(run_in_virtual_time(plan, record))
-                                                      : TRY(run_on_host(plan, record));
+  const OnlineFigures figures = TRY(run_with_progress(plan, record));
   if (log) TRY(log->close());
-  figures.batches = std::move(batches);
-  figures.requests = std::ssize(plan.arrivals);
-  figures.batch_seconds = std::chrono::duration<double>(plan.former().batch_time).count();
-  figures.batch_time = plan.batch_time;
   if (flags.count("prometheus")) {
     const std::string model =
         plan.runner == nullptr ? "virtual" : plan.runner->executable().metadata.model_name;

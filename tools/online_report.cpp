@@ -5,25 +5,12 @@
 
 #include <algorithm>
 
-#include "serving/latencies_json.h"
+#include "serving/latencies.h"
 #include "tools/print.h"
 #include "tools/verb.h"
 
 namespace tessera::tools {
 namespace {
-
-using Json = nlohmann::ordered_json;
-
-double mean_queue_at_closing(const OnlineFigures& figures) {
-  if (figures.batches.empty()) return 0;
-  size_t sum = 0;
-  for (const FormedBatch& batch : figures.batches) sum += batch.riders.size() + batch.left;
-  return static_cast<double>(sum) / static_cast<double>(figures.batches.size());
-}
-
-double per_second(double count, const OnlineFigures& figures) {
-  return figures.seconds > 0 ? count / figures.seconds : 0;
-}
 
 std::string in_ms(Time time) {
   return fmt::format("{:.3f} ms", static_cast<double>(time.count()) / 1e6);
@@ -57,49 +44,12 @@ std::string why(const FormerConfig& config, const FormedBatch& batch) {
 
 }  // namespace
 
-Json to_json(const OnlineFigures& figures) {
-  const OnlineMetrics& m = figures.metrics;
-  Json json = {
-      {"schema", "tessera-bench-online/1"},
-      {"clock", figures.clock},
-      {"batch_seconds", figures.batch_seconds},
-      {"batch_time", figures.batch_time},
-      {"requests", figures.requests},
-      {"answered", m.answered},
-      {"failed", m.failed},
-      {"cancelled", m.cancelled},
-      {"deadline_missed", m.missed_waiting},
-      {"answered_late", m.missed_answered},
-      {"not_finite", m.not_finite},
-      {"seconds", figures.seconds},
-      {"requests_per_second", per_second(static_cast<double>(m.answered), figures)},
-      {"tokens_per_second", per_second(static_cast<double>(m.tokens), figures)},
-      {"token_fill", m.token_fill()},
-      {"segment_fill", m.segment_fill()},
-      {"batches", m.all_batches()},
-      {"queue",
-       {{"mean_requests_at_closing", mean_queue_at_closing(figures)},
-        {"most_requests", m.most_queue_requests},
-        {"most_tokens", m.most_queue_tokens}}},
-      {"most_batches_waited", m.most_batches_waited}
-  };
-  json["rejected"] = Json::object();
-  for (const auto& [reason, count] : m.rejected) json["rejected"][reason] = count;
-  json["closed_for"] = Json::object();
-  for (const CloseReason reason : kCloseReasons) {
-    const uint64_t count = m.batches[static_cast<size_t>(reason)];
-    if (count > 0) json["closed_for"][std::string(to_string(reason))] = count;
-  }
-  json["latency_seconds"] = to_json(Latencies(figures.latencies));
-  return json;
-}
-
 void print_figures(const OnlineFigures& figures) {
   const Latencies latencies(figures.latencies);
   const OnlineMetrics& m = figures.metrics;
   print("[Online] Throughput: {:.1f} requests/s, {:.0f} tokens/s ({} clock)\n",
-        per_second(static_cast<double>(m.answered), figures),
-        per_second(static_cast<double>(m.tokens), figures), figures.clock);
+        figures.per_second(static_cast<double>(m.answered)),
+        figures.per_second(static_cast<double>(m.tokens)), figures.clock);
   print("    a batch takes {} ({})\n", human_seconds(figures.batch_seconds), figures.batch_time);
   print("    {} requests in {}: {} answered", human_count(figures.requests),
         human_seconds(figures.seconds), human_count(static_cast<int64_t>(m.answered)));
@@ -114,7 +64,7 @@ void print_figures(const OnlineFigures& figures) {
   print("\n    occupancy: {:.1f} % of the row tokens, {:.1f} % of the segments\n",
         100 * m.token_fill(), 100 * m.segment_fill());
   print("    queue: {:.1f} requests when a batch is closed; at most {} of {} tokens\n",
-        mean_queue_at_closing(figures), human_count(m.most_queue_requests),
+        figures.mean_queue_at_closing(), human_count(m.most_queue_requests),
         human_count(m.most_queue_tokens));
   print("    {} batches", m.all_batches());
   for (const CloseReason reason : kCloseReasons) {

@@ -38,6 +38,9 @@ __all__ = [
     "InspectionPacking",
     "InspectionPackingOutput",
     "InspectionSuperstep",
+    "OnlineBench",
+    "OnlineBenchLatencies",
+    "OnlineBenchQueue",
     "PackComparison",
     "PackComparisonPolicie",
     "PackTuning",
@@ -410,6 +413,63 @@ class Inspection(TypedDict):
     supersteps: list[InspectionSuperstep]
     #: of the file
     blobs: NotRequired[list[InspectionBlob]]
+
+
+class OnlineBenchQueue(TypedDict):
+    mean_requests_at_closing: float
+    most_requests: int
+    most_tokens: int
+
+
+#: Seconds: the mean, and the least that such a share of all is not above.
+OnlineBenchLatencies = TypedDict(
+    "OnlineBenchLatencies",
+    {
+        "mean": "float",
+        "p50": "float",
+        "p90": "float",
+        "p95": "float",
+        "p99": "float",
+        "p99.9": "float",
+        "max": "float",
+    },
+)
+
+
+class OnlineBench(TypedDict):
+    schema: Literal["tessera-bench-online/1"]
+    clock: Literal["host", "virtual"]
+    #: what a batch takes, as deadlines were held against it
+    batch_seconds: float
+    #: where batch_seconds is from: given, modelled, measured
+    batch_time: str
+    #: that came
+    requests: int
+    answered: int
+    failed: int
+    cancelled: int
+    #: taken, then not answered in time
+    deadline_missed: int
+    answered_late: int
+    #: answered with infinities or NaN
+    not_finite: int
+    #: from the first arrival to the last answer
+    seconds: float
+    requests_per_second: float
+    tokens_per_second: float
+    #: share of the row tokens
+    token_fill: float
+    #: share of the requests that batches may hold
+    segment_fill: float
+    batches: int
+    queue: OnlineBenchQueue
+    most_batches_waited: int
+    #: requests by the reason why they were not taken
+    rejected: dict[str, int]
+    #: batches by why they were closed: tokens, segments, timeout, deadline, flush, drain
+    closed_for: dict[str, int]
+    #: by the clock: each answered request, from submission to its answer
+    latency_seconds: OnlineBenchLatencies
 
 
 class PackComparisonPolicie(TypedDict):

@@ -25,6 +25,7 @@ __all__ = [
     "Memory",
     "Model",
     "ModelInput",
+    "OnlineLoad",
     "PackArgs",
     "Packing",
     "Pass",
@@ -312,6 +313,36 @@ class RunnerOptions(TypedDict, total=False):
     #: zero is refused. The default: False.
     strip_padding: bool
     # The end of the rows of the runner.
+
+
+class OnlineLoad(TypedDict, total=False):
+    """Requests of ``tessera.bench(…, online=…)`` and when they come: exactly one of ``rate``,
+    ``clients`` and ``trace``. Times are in seconds."""
+
+    #: Requests a second, as a Poisson process.
+    rate: float
+    #: So many clients, each of which sends its next request after its last answer.
+    clients: int
+    #: A CSV file with a first line ``seconds,length[,priority[,deadline_microseconds]]``.
+    trace: Path
+    #: How many come, with ``rate`` or ``clients``. The default: 2000.
+    requests: int
+    #: Of each, from its arrival on. The default: none.
+    deadline: float
+    #: Virtual time: nothing is run, each batch takes the modelled time, and the figures are the
+    #: same every time. The default: False.
+    virtual: bool
+    #: In virtual time: how long a batch takes. The default: as modelled.
+    batch_seconds: float
+    #: In virtual time, without an executable: rows of a batch (form B). The default: 16.
+    rows: int
+    #: And their tokens. The default: 256.
+    row_length: int
+    #: Options of the packer; it is always warmed up.
+    runner: RunnerOptions
+    #: Write what happened to this file, for ``tessera bench --online --replay`` and
+    #: ``tessera.report``.
+    record: Path
 
 
 class SessionOptions(CompileOptions, total=False):

@@ -5,8 +5,10 @@ import io
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
+import tempfile
 import unittest
 
 import numpy as np
@@ -60,6 +62,49 @@ class Documents(unittest.TestCase):
         labels = [run["label"] for run in result["runs"]]
         self.assertEqual(labels, ["Original", "Pack Offline", "Pack Online"])
         self.assertLess(max(error["mae"] for error in result["errors"]), 1e-4)
+
+    def test_bench_takes_requests_as_they_come(self):
+        packed = tiny.popef(packing="B")
+        load = {"rate": 2000, "requests": 40, "virtual": True}
+        first = tessera.bench(packed, avg_seq_len=8, online=load)
+        self.validate(first)
+        self.assertEqual((first["clock"], first["answered"]), ("virtual", 40))
+        self.assertEqual(first, tessera.bench(packed, avg_seq_len=8, online=load))
+        alone = {"rate": 2000, "virtual": True, "batch_seconds": 0.001, "requests": 9}
+        sizes = {"rows": 2, "row_length": 16}
+        self.assertEqual(tessera.bench(online={**alone, **sizes})["batch_time"], "given")
+
+        with tempfile.TemporaryDirectory() as folder:
+            trace = os.path.join(folder, "trace.csv")
+            with open(trace, "w", encoding="utf-8") as file:
+                file.write("seconds,length\n0,3\n0.001,9\n")
+            record = os.path.join(folder, "run.jsonl")
+            runner = {"policy": "best_fit"}
+            real = tessera.bench(
+                packed, online={"trace": trace, "record": record, "runner": runner}
+            )
+            self.validate(real)
+            self.assertEqual((real["clock"], real["answered"]), ("host", 2))
+            self.assertIn("best_fit", tessera.report(record=record).page)
+        clients = tessera.bench(packed, avg_seq_len=8, online={"clients": 2, "requests": 6})
+        self.assertEqual(clients["answered"], 6)
+
+    def test_an_online_bench_refuses_by_name(self):
+        packed = tiny.popef(packing="B")
+        for online, words, message in (
+            ({}, {}, "rate, clients, trace: 0 of them are given, must be one of them"),
+            ({"rate": 5, "clients": 1}, {}, "2 of them are given"),
+            ({"rates": 5}, {}, "online: 'rates' is not one of its names: rate, clients"),
+            ({"rate": -5}, {}, "rate: -5, must be in"),
+            ({"rate": 5, "deadline": -1}, {}, "deadline: -1.0, must be seconds"),
+            ({"rate": 5, "runner": {"warm_up": True}}, {}, "warm_up: has no effect here"),
+            ({"rate": 5, "runner": {"windows": 1}}, {}, "did you mean 'window'"),
+            ({"rate": 5}, {"iterations": 9}, "online: comes with iterations"),
+        ):
+            with self.assertRaisesRegex(tessera.UsageError, re.escape(message)):
+                tessera.bench(packed, online=online, **words)
+        with self.assertRaisesRegex(tessera.UsageError, "no executable is given"):
+            tessera.bench(online={"rate": 5})
 
     def test_bench_refuses_by_the_arguments_name(self):
         for words, message in (

@@ -14,6 +14,8 @@ executable = tessera.compile(b"", label="v1", input_shape={"input_ids": (16, 256
 measured = tessera.bench(executable, duration=2.0)
 assert_type(measured["runs"][0]["batch_seconds"]["p99.9"], float)
 assert_type(measured["runs"][0]["label"][0], str)
+come = tessera.bench(executable, online={"rate": 500.0, "runner": {"window": 32}})
+assert_type(come["latency_seconds"]["p99"], float)
 
 inspection = tessera.inspect(executable)
 assert_type(inspection["cycles"]["rearrange"], int)

@@ -4,10 +4,10 @@
 #include "packing/lengths.h"
 
 #include "packing/offline.h"
+#include "serving/online_load.h"
 #include "tests/fuzz/json_mutator.h"
 #include "tests/fuzz/target.h"
 #include "tests/fuzz/text_mutator.h"
-#include "tools/bench_online_plan.h"
 
 namespace tessera::fuzz {
 namespace {
@@ -52,7 +52,7 @@ void run_histogram(std::string_view input) {
 void run(std::string_view input) {
   if (is_histogram(input)) return run_histogram(input);
   if (is_trace(input)) {
-    const auto trace = tools::read_trace(file_of(input, ".csv"));
+    const auto trace = read_trace(file_of(input, ".csv"));
     if (trace.ok()) note("traces");
     return demand(trace.ok() || !trace.error().message.empty(), "an error without words");
   }
