@@ -16,6 +16,7 @@
 #include "tools/print.h"
 #include "tools/program_pictures.h"
 #include "tools/stranger_flags.h"
+#include "tools/table.h"
 #include "tools/terminal.h"
 #include "tools/verb.h"
 
@@ -69,15 +70,39 @@ std::string text_of(const PackingContract& packing) {
 }
 
 void print_supersteps(const Program& program, const ProgramCost& cost) {
-  print("\n{:>5} {:<44} {:<16} {:>8} {:>10} {:>10} {:>8} {:>12} {:>8}\n", "step", "name", "codelet",
-        "vertices", "exchange", "compute", "sync", "bytes moved", "balance");
+  const Table table({
+      {"step", 5},
+      {"name", 44, false, true},
+      {"codelet", 16, false},
+      {"vertices", 8},
+      {"exchange", 10},
+      {"compute", 10},
+      {"sync", 8},
+      {"bytes moved", 12},
+      {"balance", 8}
+  });
+  print("\n");
+  table.print_heads();
+  const auto text = [](auto number) { return fmt::format("{}", number); };
   for (size_t i = 0; i < program.supersteps.size(); ++i) {
     const Superstep& step = program.supersteps[i];
     const SuperstepCost& one = cost.steps[i];
-    print("{:>5} {:<44} {:<16} {:>8} {:>10} {:>10} {:>8} {:>12} {:>7.0f}%\n", i,
-          step.name.size() > 44 ? "…" + step.name.substr(step.name.size() - 43) : step.name,
-          step.compute.codelet, vertex_count(step.compute.grid), one.exchange.value,
-          one.compute.value, one.sync.value, human_bytes(one.exchange_bytes), 100 * one.balance);
+    table.print({text(i), step.name, std::string(step.compute.codelet),
+                 text(vertex_count(step.compute.grid)), text(one.exchange.value),
+                 text(one.compute.value), text(one.sync.value), human_bytes(one.exchange_bytes),
+                 fmt::format("{:.0f}%", 100 * one.balance)});
+  }
+  table.print_left_out();
+}
+
+// A line for each option that says something.
+void print_options(const Metadata& metadata) {
+  print("compiled   by tessera {} with\n", metadata.compiler_version);
+  std::string_view options = metadata.options;
+  while (!options.empty()) {
+    const std::string_view line = options.substr(0, options.find('\n'));
+    options.remove_prefix(std::min(line.size() + 1, options.size()));
+    if (!line.ends_with(' ')) print("           {}\n", line);
   }
 }
 
@@ -89,7 +114,7 @@ void print_summary(const Executable& executable, const ProgramCost& cost,
   const Target& target = executable.program.target;
   print("model      {} (sha256 {}…)\n", metadata.model_name, metadata.source_sha256.substr(0, 16));
   if (!metadata.label.empty()) print("label      {}\n", metadata.label);
-  print("compiled   by tessera {} with {}\n", metadata.compiler_version, metadata.options);
+  print_options(metadata);
   print("runs on    tessera {} and later ones of file format {}\n", metadata.compiler_version,
         kPopefVersion);
   const std::string of_each = target.ipus == 1 ? "" : std::to_string(target.ipus) + " IPUs of ";

@@ -7,8 +7,11 @@
 #include <algorithm>
 #include <charconv>
 #include <numeric>
+#include <optional>
+#include <span>
 
 #include "tools/print.h"
+#include "tools/table.h"
 #include "tools/verb.h"
 
 namespace tessera::tools {
@@ -22,40 +25,58 @@ double percent(double part, uint64_t whole) {
   return whole == 0 ? 0 : 100 * part / static_cast<double>(whole);
 }
 
-std::string shortened(const std::string& name) {
-  return name.size() > 44 ? "…" + name.substr(name.size() - 43) : name;
+Table cycle_table(const char* what) {
+  return Table({
+      {what, 44, false, true},
+      {"cycles", 10},
+      {"share", 6},
+      {"rearrange", 10},
+      {"exchange", 10},
+      {"compute", 10},
+      {"sync", 8},
+      {"balance", 8},
+      {"AMP", 6}
+  });
 }
 
-void print_heads(const char* what) {
-  print("{:<44} {:>10} {:>6} {:>10} {:>10} {:>10} {:>8} {:>8} {:>6}\n", what, "cycles", "share",
-        "rearrange", "exchange", "compute", "sync", "balance", "AMP");
+std::string in_percent(double part, uint64_t whole, int digits) {
+  return fmt::format("{:.{}f}%", percent(part, whole), digits);
 }
 
-void print_line(const CycleLine& line, uint64_t all) {
-  print("{:<44} {:>10} {:>5.1f}% {:>10} {:>10} {:>10} {:>8} {:>7.0f}% {:>5.1f}%\n",
-        shortened(line.name), line.total(), percent(static_cast<double>(line.total()), all),
-        line.rearrange, line.exchange, line.compute, line.sync,
-        percent(line.weighted_balance, line.compute), percent(line.ideal, line.total()));
+void print_line(const Table& table, const CycleLine& line, uint64_t all) {
+  const auto text = [](auto number) { return fmt::format("{}", number); };
+  table.print({line.name, text(line.total()), in_percent(static_cast<double>(line.total()), all, 1),
+               text(line.rearrange), text(line.exchange), text(line.compute), text(line.sync),
+               in_percent(line.weighted_balance, line.compute, 0),
+               in_percent(line.ideal, line.total(), 1)});
 }
 
-void print_lines(const char* what, const std::vector<CycleLine>& lines, const Profiled& is) {
+void print_lines(const char* what, std::span<const CycleLine> lines, const CycleLine& last,
+                 uint64_t all) {
+  const Table table = cycle_table(what);
+  table.print_heads();
+  for (const CycleLine& line : lines) print_line(table, line, all);
+  print_line(table, last, all);
+  table.print_left_out();
+}
+
+void print_lines(const char* what, std::span<const CycleLine> lines, const Profiled& is) {
   const CycleLine all = cycles_of_all(is);
-  print_heads(what);
-  for (const CycleLine& line : lines) print_line(line, all.total());
-  print_line(all, all.total());
+  print_lines(what, lines, all, all.total());
+}
+
+CycleLine line_of(const Profiled& is, size_t superstep) {
+  CycleLine line{.name = is.program.supersteps[superstep].name};
+  line.add(is, superstep);
+  return line;
 }
 
 }  // namespace
 
 void print_cycles(const Profiled& is) {
-  const CycleLine all = cycles_of_all(is);
-  print_heads("superstep");
-  for (size_t i = 0; i < is.cost.steps.size(); ++i) {
-    CycleLine line{.name = is.program.supersteps[i].name};
-    line.add(is, i);
-    print_line(line, all.total());
-  }
-  print_line(all, all.total());
+  std::vector<CycleLine> lines;
+  for (size_t i = 0; i < is.cost.steps.size(); ++i) lines.push_back(line_of(is, i));
+  print_lines("superstep", lines, is);
 }
 
 void print_ops(const Profiled& is) { print_lines("ONNX nodes", cycles_by_nodes(is), is); }
@@ -96,13 +117,21 @@ void print_memory(const Profiled& is) {
 void print_liveness(const Profiled& is) {
   const std::vector<int64_t>& live = is.memory.live_by_superstep;
   const int64_t most = live.empty() ? 0 : *std::ranges::max_element(live);
-  constexpr double kWidth = 40;
-  print("{:<44} {:>16}\n", "superstep", "not always live");
+  constexpr int64_t kWidest = 40, kNarrowest = 8, kBeside = 62;
+  const auto widest = static_cast<double>(
+      std::clamp(page_columns().value_or(kBeside + kWidest) - kBeside, kNarrowest, kWidest));
+  const Table table(
+      {
+          {"superstep", 44, false, true},
+          {"not always live", 16}
+  },
+      0, page_columns() ? std::optional(*page_columns() - kNarrowest - 1) : std::nullopt);
+  table.print_heads();
   for (size_t i = 0; i < live.size(); ++i) {
     const double bar =
-        most == 0 ? 0 : kWidth * static_cast<double>(live[i]) / static_cast<double>(most);
-    print("{:<44} {:>16} {}\n", shortened(is.program.supersteps[i].name), human_count(live[i]),
-          std::string(static_cast<size_t>(bar), '#'));
+        most == 0 ? 0 : widest * static_cast<double>(live[i]) / static_cast<double>(most);
+    table.print({is.program.supersteps[i].name, human_count(live[i])},
+                " " + std::string(static_cast<size_t>(bar), '#'));
   }
 }
 
@@ -118,16 +147,12 @@ Expected<std::vector<size_t>> supersteps_of(const Profiled& is, const std::strin
 
 Status print_node(const Profiled& is, const std::string& node) {
   CycleLine all{.name = node};
-  const uint64_t whole = is.cost.total.value;
-  const std::vector<size_t> which = TRY(supersteps_of(is, node));
-  print_heads("superstep");
-  for (const size_t i : which) {
-    CycleLine line{.name = is.program.supersteps[i].name};
-    line.add(is, i);
+  std::vector<CycleLine> lines;
+  for (const size_t i : TRY(supersteps_of(is, node))) {
+    lines.push_back(line_of(is, i));
     all.add(is, i);
-    print_line(line, whole);
   }
-  print_line(all, whole);
+  print_lines("superstep", lines, all, is.cost.total.value);
   return {};
 }
 

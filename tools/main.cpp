@@ -21,6 +21,7 @@
 #include "tools/print.h"
 #include "tools/progress.h"
 #include "tools/standard_input.h"
+#include "tools/standard_output.h"
 #include "tools/verb.h"
 
 namespace tessera::tools {
@@ -112,8 +113,13 @@ int run_verb_with(const Verb& verb, const std::vector<std::string>& words) {
   if (!limits.ok()) return fail(limits.error());
   const auto input = StandardInput::take(map, static_cast<size_t>(limits->memory));
   if (!input.ok()) return fail(input.error());
+  const auto output = StandardOutput::take(map, verb.name);
+  if (!output.ok()) return fail(output.error());
   const Status status = verb.run(map);
-  return status.ok() ? 0 : fail(status.error());
+  // What a verb wrote before it failed is written here, too.
+  const Status copied = *output ? (*output)->finish() : Status();
+  if (!status.ok()) return fail(status.error());
+  return copied.ok() ? 0 : fail(copied.error());
 }
 
 int main_with(const std::vector<std::string>& words) {

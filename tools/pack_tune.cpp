@@ -11,6 +11,7 @@
 #include "tools/print.h"
 #include "tools/progress.h"
 #include "tools/stranger_flags.h"
+#include "tools/table.h"
 #include "tune/shapes.h"
 
 namespace tessera::tools {
@@ -41,30 +42,54 @@ std::string failure_in_table(const std::string& failure, std::set<std::string>& 
   return failure.size() <= kShort || told.insert(failure).second ? failure : "as above";
 }
 
-void print_shape(const TriedShape& shape, std::set<std::string>& told) {
+Table shape_table() {
+  return Table({
+      {"form", 4, false},
+      {"rows", 5},
+      {"length", 6},
+      {"limit", 6},
+      {"a batch", 10},
+      {"window", 7},
+      {"tokens", 10},
+      {"requests/s", 11},
+      {"at rate", 10},
+      {"time limit", 11},
+      {"p99", 10}
+  });
+}
+
+void print_shape(const Table& table, const TriedShape& shape, std::set<std::string>& told) {
   const PackingContract& contract = shape.contract;
-  print("{:<4} {:>5} {:>6} {:>6} ", to_string(contract.form), contract.rows, contract.row_length,
-        contract.max_valid_num ? std::to_string(contract.max_valid_num) : "-");
+  const std::string limit = contract.max_valid_num ? std::to_string(contract.max_valid_num) : "-";
+  std::vector<std::string> cells = {std::string(to_string(contract.form)),
+                                    std::to_string(contract.rows),
+                                    std::to_string(contract.row_length), limit};
   if (!shape.failure.empty()) {
-    print("{}\n", failure_in_table(shape.failure, told));
+    print("{:<4} {:>5} {:>6} {:>6} {}\n", cells[0], cells[1], cells[2], cells[3],
+          failure_in_table(shape.failure, told));
     return;
   }
   const TunedShape& tuned = shape.tuned;
-  print("{:>10} {:>7} {:>8.2f} % {:>11.0f} {:>10.0f} {:>11} {:>10}{}\n",
-        human_seconds(shape.seconds_per_batch), tuned.rule.window,
-        100 * tuned.occupancy.token_fill(), tuned.requests_per_second, tuned.rate,
-        human_seconds(seconds(tuned.time_limit)), human_seconds(seconds(tuned.p99)),
-        tuned.keeps_up ? "" : "  does not keep up");
+  const std::vector<std::string> figures = {
+      human_seconds(shape.seconds_per_batch),
+      std::to_string(tuned.rule.window),
+      fmt::format("{:.2f} %", 100 * tuned.occupancy.token_fill()),
+      fmt::format("{:.0f}", tuned.requests_per_second),
+      fmt::format("{:.0f}", tuned.rate),
+      human_seconds(seconds(tuned.time_limit)),
+      human_seconds(seconds(tuned.p99))};
+  cells.insert(cells.end(), figures.begin(), figures.end());
+  table.print(cells, tuned.keeps_up ? "" : "  does not keep up");
 }
 
 void print_table(const LengthSource& source, std::span<const TriedShape> all,
                  const std::string& costs) {
   print("lengths  {}\ncosts    {}\n\n", source.what, costs);
-  print("{:<4} {:>5} {:>6} {:>6} {:>10} {:>7} {:>10} {:>11} {:>10} {:>11} {:>10}\n", "form", "rows",
-        "length", "limit", "a batch", "window", "tokens", "requests/s", "at rate", "time limit",
-        "p99");
+  const Table table = shape_table();
+  table.print_heads();
   std::set<std::string> told;
-  for (const TriedShape& shape : all) print_shape(shape, told);
+  for (const TriedShape& shape : all) print_shape(table, shape, told);
+  table.print_left_out();
 }
 
 void print_best(const TriedShape& best) {

@@ -15,6 +15,8 @@ void note_failure() {
   if (failed == 0) failed = errno == 0 ? EIO : errno;
 }
 
+std::string path_of_output;  // what stdout stands in for; "": nothing
+
 std::atomic<bool> status_shown = false;  // write_status's line is the last on stderr
 
 void clear_status() {
@@ -28,6 +30,16 @@ void clear_status() {
 void write_out(std::string_view text) {
   clear_status();
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) note_failure();
+}
+
+void tell_on_stderr(const std::string& path) { path_of_output = path; }
+
+void write_told(std::string_view text) {
+  if (path_of_output.empty()) return write_out(text);
+  std::string told(text);
+  for (size_t at = 0; (at = told.find(path_of_output, at)) != std::string::npos; ++at)
+    told.replace(at, path_of_output.size(), "-");
+  write_error(told);
 }
 
 int output_error() {

@@ -42,6 +42,10 @@ using Shown = decltype(shown(std::declval<const T&>()));
 
 // One write each. What stderr cannot take is lost: it is not a reason to stop.
 void write_out(std::string_view text);
+// What `print` says: to stdout, or where that is for a file's bytes, to stderr.
+void write_told(std::string_view text);
+// From now on stdout is for the bytes that the verb writes to `path`, which is told as "-".
+void tell_on_stderr(const std::string& path);
 void write_error(std::string_view text);
 // One line on stderr that later ones take away: the next of its kind, or whatever else is printed.
 // Empty: takes the last one away.
@@ -51,7 +55,7 @@ int output_error();
 
 template <class... Args>
 void print(fmt::format_string<Shown<Args>...> format, const Args&... args) {
-  write_out(fmt::format(format, shown(args)...));
+  write_told(fmt::format(format, shown(args)...));
 }
 template <class... Args>
 void print_error(fmt::format_string<Shown<Args>...> format, const Args&... args) {

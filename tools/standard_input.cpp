@@ -1,28 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/standard_input.h"
 
-#include <fcntl.h>
-#include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstdlib>
-#include <cstring>
-#include <filesystem>
-#include <optional>
-#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
-#include "support/descriptor.h"
 #include "support/file.h"
-#include "support/temporary.h"
+#include "tools/private_file.h"
 #include "tools/verb.h"
 
 namespace tessera::tools {
-namespace fs = std::filesystem;
 namespace {
 
 using Words = std::vector<std::string>;
@@ -58,35 +48,7 @@ std::string name_for(std::string_view bytes) {
 
 }  // namespace
 
-struct StandardInput::Held {
-  Descriptor parent, folder;
-  std::string folder_name, file_name, path;
-  std::optional<RemovedBySignal> folder_removed, file_removed;
-
-  Status write(std::string_view bytes) {
-    std::error_code error;
-    const fs::path temporary = fs::temp_directory_path(error);
-    if (error) return Error{"standard input: no folder for its file: " + error.message()};
-    std::string pattern = (temporary / "tessera-XXXXXX").string();
-    if (!::mkdtemp(pattern.data()))
-      return Error{fmt::format("{}: cannot create: {}", pattern, std::strerror(errno))};
-    folder_name = fs::path(pattern).filename();
-    parent = Descriptor(::open(temporary.c_str(), O_DIRECTORY | O_RDONLY | O_CLOEXEC));
-    folder = Descriptor(::open(pattern.c_str(), O_DIRECTORY | O_RDONLY | O_CLOEXEC));
-    file_name = name_for(bytes);
-    path = pattern + "/" + file_name;
-    folder_removed.emplace(parent.get(), folder_name, RemovedBySignal::Kind::Folder);
-    file_removed.emplace(folder.get(), file_name);
-    return write_file_atomic(path, bytes, Sync::No);
-  }
-
-  ~Held() {
-    std::error_code ignored;
-    if (!path.empty()) fs::remove_all(fs::path(path).parent_path(), ignored);
-  }
-};
-
-StandardInput::StandardInput() : held_(std::make_unique<Held>()) {}
+StandardInput::StandardInput(std::unique_ptr<PrivateFile> file) : file_(std::move(file)) {}
 StandardInput::~StandardInput() = default;
 
 Expected<std::unique_ptr<StandardInput>> StandardInput::take(po::variables_map& flags,
@@ -98,10 +60,10 @@ Expected<std::unique_ptr<StandardInput>> StandardInput::take(po::variables_map& 
   if (isatty(STDIN_FILENO))
     return Error{"-: standard input is a terminal, must be a file or a pipe", ErrorKind::Usage};
   const std::string bytes = TRY(read_text(STDIN_FILENO, "standard input", most));
-  std::unique_ptr<StandardInput> input(new StandardInput());
-  TRY(input->held_->write(bytes));
-  *words[0] = input->held_->path;
-  return input;
+  std::unique_ptr<PrivateFile> file = TRY(PrivateFile::create("standard input", name_for(bytes)));
+  TRY(write_file_atomic(file->path(), bytes, Sync::No));
+  *words[0] = file->path();
+  return std::unique_ptr<StandardInput>(new StandardInput(std::move(file)));
 }
 
 }  // namespace tessera::tools

@@ -10,6 +10,8 @@
 
 namespace tessera::tools {
 
+class PrivateFile;
+
 class StandardInput {
  public:
   // Where one of the flags that name a file to read is "-", reads all of standard input and puts
@@ -20,9 +22,8 @@ class StandardInput {
   StandardInput(const StandardInput&) = delete;
 
  private:
-  StandardInput();
-  struct Held;
-  std::unique_ptr<Held> held_;
+  explicit StandardInput(std::unique_ptr<PrivateFile> file);
+  std::unique_ptr<PrivateFile> file_;
 };
 
 }  // namespace tessera::tools
