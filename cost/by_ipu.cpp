@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "cost/accounting.h"
+
 namespace tessera {
 
 std::vector<IpuUse> uses_of_ipus(const Program& program, const ProgramCost& cost,
@@ -29,6 +31,20 @@ std::vector<IpuUse> uses_of_ipus(const Program& program, const ProgramCost& cost
     }
   }
   return uses;
+}
+
+std::vector<std::vector<int64_t>> live_by_ipu(const Program& program,
+                                              const std::vector<IpuUse>& uses) {
+  const Accounting accounting = Accounting::of(program, nullptr).take();
+  std::vector<std::vector<int64_t>> live;
+  for (const IpuUse& use : uses) {
+    const size_t tile = use.fullest.value;
+    const std::vector<int64_t> variables = accounting.variables_by_step(tile);
+    live.emplace_back();
+    for (size_t step = 0; step < program.supersteps.size(); ++step)
+      live.back().push_back(accounting.use_of(tile, step, variables[step]).total());
+  }
+  return live;
 }
 
 }  // namespace tessera

@@ -20,5 +20,8 @@ struct IpuUse {
 };
 std::vector<IpuUse> uses_of_ipus(const Program& program, const ProgramCost& cost,
                                  const MemoryReport& memory);
+// By IPU and superstep: bytes on the IPU's fullest tile. The Program must be verified.
+std::vector<std::vector<int64_t>> live_by_ipu(const Program& program,
+                                              const std::vector<IpuUse>& uses);
 
 }  // namespace tessera

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <numeric>
 
+#include "cost/by_ipu.h"
 #include "cost/inspection.h"
+#include "cost/pipeline.h"
 #include "tests/helpers/small_program.h"
 #include "tests/helpers/tiny_executable.h"
 #include "tests/trace/seen_trace.h"
@@ -133,6 +135,90 @@ TEST(ModelledTrace, a_clock_of_any_speed_gives_times_in_order) {
 TEST(ModelledTrace, the_same_executable_gives_the_same_bytes) {
   EXPECT_EQ(Traced(tiny_executable(kPricedProgram)).bytes(),
             Traced(tiny_executable(kPricedProgram)).bytes());
+}
+
+// w = x on IPU 0, and then y = w on IPU 1, as a pipeline.
+constexpr std::string_view kPiped = R"(program piped {
+  target testx2
+  host batches_per_step=3 io_tiles=0 prefetch=1
+  input x: f32[8,64] = by [2,64] at 0
+  activation w: f32[8,64] = by [2,64] at 0
+  output y: f32[8,64] = by [2,64] at 4
+  inputs x
+  outputs y
+  step make {
+    copy on [4] at 0 perm=[0,1] step=[1,1]
+    read x [g0*2:2, *]
+    write w [g0*2:2, *]
+  }
+  step over stage 1 {
+    send w [g0*2:2, *] to [4] at 4
+    copy on [4] at 4 perm=[0,1] step=[1,1]
+    read w [g0*2:2, *]
+    write y [g0*2:2, *]
+  }
+})";
+
+std::string without_stages(std::string_view text) {
+  std::string plain(text);
+  plain.erase(plain.find(" stage 1"), std::string_view(" stage 1").size());
+  return plain;
+}
+
+TEST(ModelledTrace, each_ipu_has_a_process_for_what_it_does) {
+  const Traced traced(tiny_executable(without_stages(kPiped)));
+  const SeenTrace seen = see_trace(traced.bytes());
+  EXPECT_EQ(seen.processes,
+            (std::set<std::string>{"modelled IPUs (testx2)", "IPU 0 of 2", "IPU 1 of 2"}));
+  int64_t cycles = 0;
+  for (const SeenTrack* track : seen.named("compute")) {
+    ASSERT_EQ(track->slices.size(), 1u);
+    EXPECT_EQ(track->slices[0].name, track->process == "IPU 0 of 2" ? "make" : "over");
+    cycles += cycles_of(*track);
+  }
+  EXPECT_EQ(cycles, static_cast<int64_t>(traced.cost.compute.value));
+  EXPECT_EQ(cycles_of(seen.only("operations")), static_cast<int64_t>(traced.cost.total.value));
+  for (const SeenTrack* track : seen.named("exchange"))
+    for (const SeenSlice& slice : track->slices) {
+      EXPECT_EQ(slice.notes.at("link_cycles").whole, static_cast<int64_t>(traced.cost.links.value));
+      EXPECT_EQ(slice.notes.at("link_bytes").whole, 2048);
+    }
+  // Each IPU's fullest tile, up to its peak.
+  for (int64_t ipu = 0; ipu < 2; ++ipu) {
+    int64_t peak = 0;
+    for (const SeenTrack& track : seen.tracks)
+      if (track.counter && track.process == "IPU " + std::to_string(ipu) + " of 2")
+        for (const auto& [at, bytes] : track.values) peak = std::max(peak, bytes);
+    EXPECT_EQ(peak, uses_of_ipus(traced.executable.program, traced.cost,
+                                 traced.memory)[static_cast<size_t>(ipu)]
+                        .peak_bytes);
+  }
+}
+
+TEST(ModelledTrace, a_pipeline_fills_and_drains) {
+  const Traced traced(tiny_executable(kPiped));
+  const SeenTrace seen = see_trace(traced.bytes());
+  const Program& program = traced.executable.program;
+  const PipelineCost pipeline = pipeline_cost(program, traced.cost.steps);
+  const auto at_tick = [&](int64_t tick) {
+    return static_cast<int64_t>(static_cast<double>(tick) *
+                                static_cast<double>(pipeline.tick.value) * 1e9 /
+                                program.target.clock_hz);
+  };
+  const std::vector<const SeenTrack*> stages = seen.named("stages");
+  ASSERT_EQ(stages.size(), 2u);
+  for (const SeenTrack* track : stages) {
+    const int64_t stage = track->process == "IPU 0 of 2" ? 0 : 1;
+    ASSERT_EQ(track->slices.size(), 3u);
+    for (int64_t batch = 0; batch < 3; ++batch) {
+      const SeenSlice& slice = track->slices[static_cast<size_t>(batch)];
+      EXPECT_EQ(slice.name, "batch " + std::to_string(batch));
+      EXPECT_EQ(slice.begin, at_tick(batch + stage));
+      EXPECT_EQ(slice.notes.at("stage").whole, stage);
+    }
+  }
+  EXPECT_EQ(seen.only("operations").slices.back().begin, at_tick(1));
+  EXPECT_EQ(seen.only("host I/O").slices.at(0).begin, at_tick(2));
 }
 
 }  // namespace
