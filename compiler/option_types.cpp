@@ -80,8 +80,9 @@ constexpr WordOf<PartialsType> kPartialsTypes[] = {
     {"float", PartialsType::Float}
 };
 constexpr WordOf<Sharding> kShardings[] = {
-    {"none", Sharding::None},
-    {"auto", Sharding::Auto}
+    {"none",   Sharding::None  },
+    {"auto",   Sharding::Auto  },
+    {"tensor", Sharding::Tensor}
 };
 constexpr WordOf<Parallel> kParallels[] = {
     {"none", Parallel::None},

@@ -20,7 +20,7 @@ using InputShapes = std::map<std::string, Shape>;
 using Names = std::vector<std::string>;
 enum class Precision : uint8_t { Fp32, Fp16, Fp8, Fp8Weight };
 enum class PartialsType : uint8_t { Half, Float };
-enum class Sharding : uint8_t { None, Auto };
+enum class Sharding : uint8_t { None, Auto, Tensor };
 enum class Parallel : uint8_t { None, Auto };
 enum class ParallelGoal : uint8_t { Throughput, Latency };
 

@@ -115,7 +115,7 @@ Status nothing_by_hand(std::string_view name, Parallel value, const CompileOptio
 Status one_sharding(std::string_view name, const ManualSharding& value,
                     const CompileOptions& options) {
   if (value.entries.empty() || options.sharding == Sharding::None) return {};
-  return value_must_be(name, "is given", "left out with --sharding auto");
+  return value_must_be(name, "is given", "left out with --sharding");
 }
 
 std::string first_line(const OptionWords& lines) { return lines.empty() ? "" : lines.front(); }
@@ -206,9 +206,9 @@ Status check_use_of_ipus(const CompileOptions& options) {
                          fmt::format("a divisor of num_ipus, which is {}", all_ipus(options)));
   if (ipus > 1 && !is_cut(options))
     return value_must_be("num_ipus", fmt::format("is {} for each replica", ipus),
-                         "1 where nothing says how to use more: --sharding auto, "
+                         "1 where nothing says how to use more: --sharding auto or tensor, "
                          "--manual_sharding_config, --replication_factor or --parallel auto");
-  if (options.enable_pipelining && !is_cut(options))
+  if (options.enable_pipelining && (!is_cut(options) || options.sharding == Sharding::Tensor))
     return value_must_be("enable_pipelining", "is true",
                          "false where the model is not cut: --sharding auto or "
                          "--manual_sharding_config");

@@ -25,8 +25,11 @@ void add_ways(const CompileOptions& asked, int64_t replicas, std::vector<Way>& w
   options.replication_factor = replicas;
   std::string flags = replicas == 1 ? "" : fmt::format("--replication_factor {}", replicas);
   if (ipus == replicas) return ways.push_back({std::move(flags), std::move(options)});
+  flags += std::string(flags.empty() ? "" : " ") + "--sharding ";
+  options.sharding = Sharding::Tensor;
+  ways.push_back({flags + "tensor", options});
   options.sharding = Sharding::Auto;
-  flags += std::string(flags.empty() ? "" : " ") + "--sharding auto";
+  flags += "auto";
   ways.push_back({flags, options});
   options.enable_pipelining = true;
   ways.push_back({flags + " --enable_pipelining true", options});

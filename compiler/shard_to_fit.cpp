@@ -30,16 +30,15 @@ struct Tried {
   }
 };
 
-Expected<Tried> tried(const Graph& graph, const LowerOptions& lowering,
-                      const CompileOptions& options, const Deadline& deadline) {
-  Tried tried{TRY(lower(graph, lowering, &deadline))};
-  tried.lowered.program.host.batches_per_step = options.batches_per_step;
-  WorkLimit for_cost(lowering.limits, deadline), for_memory(lowering.limits, deadline);
-  tried.seconds = TRY(program_cost(tried.lowered.program, for_cost)).seconds_per_batch;
-  const MemoryReport memory = TRY(program_memory(tried.lowered.program, for_memory));
-  tried.peak_bytes = memory.peak_by_tile[memory.fullest.value];
-  tried.fits = memory.fits;
-  return tried;
+Expected<Tried> tried(Lowered lowered, const CompileOptions& options, const Deadline& deadline) {
+  Tried result{std::move(lowered)};
+  result.lowered.program.host.batches_per_step = options.batches_per_step;
+  WorkLimit for_cost(options.limits, deadline), for_memory(options.limits, deadline);
+  result.seconds = TRY(program_cost(result.lowered.program, for_cost)).seconds_per_batch;
+  const MemoryReport memory = TRY(program_memory(result.lowered.program, for_memory));
+  result.peak_bytes = memory.peak_by_tile[memory.fullest.value];
+  result.fits = memory.fits;
+  return result;
 }
 
 Expected<Lowered> cut_automatically(const Graph& graph, LowerOptions lowering,
@@ -55,7 +54,7 @@ Expected<Lowered> cut_automatically(const Graph& graph, LowerOptions lowering,
   for (Placements& cut :
        cuts_by_cost(graph, whole, cost, lowering.target, options.enable_pipelining)) {
     lowering.placements = cut;
-    Tried next = TRY(tried(graph, lowering, options, deadline));
+    Tried next = TRY(tried(TRY(lower(graph, lowering, &deadline)), options, deadline));
     if (best && !next.better_than(*best)) continue;
     best = std::move(next);
     chosen = std::move(cut);
@@ -65,6 +64,21 @@ Expected<Lowered> cut_automatically(const Graph& graph, LowerOptions lowering,
   return lower_to_fit(graph, std::move(lowering), deadline);
 }
 
+// All IPUs compute each operation, split in each of the ways, and the fastest that fits is taken.
+// None of them looks at the links, so that faster ones have the same to choose from.
+Expected<Lowered> split_operations(const Graph& graph, LowerOptions lowering,
+                                   const CompileOptions& options, const Deadline& deadline,
+                                   const LowerToFit& lower_to_fit) {
+  std::optional<Tried> best;
+  for (const TensorSplit split :
+       {TensorSplit::Columns, TensorSplit::LeastSent, TensorSplit::Rows}) {
+    lowering.tensor = split;
+    Tried next = TRY(tried(TRY(lower_to_fit(graph, lowering, deadline)), options, deadline));
+    if (!best || next.better_than(*best)) best = std::move(next);
+  }
+  return std::move(best->lowered);
+}
+
 }  // namespace
 
 Expected<Lowered> shard_to_fit(const Graph& graph, const LowerOptions& lowering,
@@ -72,6 +86,8 @@ Expected<Lowered> shard_to_fit(const Graph& graph, const LowerOptions& lowering,
                                const LowerToFit& lower_to_fit) {
   if (options.sharding == Sharding::Auto)
     return cut_automatically(graph, lowering, options, deadline, lower_to_fit);
+  if (options.sharding == Sharding::Tensor)
+    return split_operations(graph, lowering, options, deadline, lower_to_fit);
   LowerOptions by_hand = lowering;
   by_hand.placements = TRY(cut_by_hand(graph, cuts_of(options.manual_sharding_config),
                                        lowering.target.ipus, options.enable_pipelining));

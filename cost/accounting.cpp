@@ -48,7 +48,7 @@ std::vector<Life> lives_of(const Program& program) {
 void add_blocks(const Variable& variable, int64_t count, ByTile& bytes) {
   const int64_t blocks = block_count(variable.mapping);
   for (int64_t k = 0; k < blocks; ++k)
-    bytes[static_cast<size_t>(variable.mapping.first.value + k)] +=
+    bytes[static_cast<size_t>(tile_of(variable.mapping, k))] +=
         count * elements(block_at(variable.mapping, k)) * size_of(variable.dtype);
 }
 
@@ -130,8 +130,8 @@ void Accounting::add_codelets() {
 void Accounting::add_code(const ComputeSet& set) {
   std::vector<bool>& has_code =
       codelets_.try_emplace(set.codelet, std::vector<bool>(tiles_)).first->second;
-  const size_t first = set.grid.first.value;
-  for (size_t t = first; t < first + static_cast<size_t>(vertex_count(set.grid)); ++t) {
+  for (int64_t k = 0; k < vertex_count(set.grid); ++k) {
+    const auto t = static_cast<size_t>(tile_of(set.grid, k));
     if (!has_code[t]) code_[t] += codelet_of(set.codelet).code_bytes;
     has_code[t] = true;
   }
@@ -148,7 +148,7 @@ void Accounting::add_vertices(const ComputeSet& set) {
   }
   ByTile& temporaries = temporaries_.emplace_back(tiles_);
   for (size_t k = 0; k < classes.of_vertex.size(); ++k) {
-    const size_t tile = set.grid.first.value + k;
+    const auto tile = static_cast<size_t>(tile_of(set.grid, static_cast<int64_t>(k)));
     state_[tile] += state[static_cast<size_t>(classes.of_vertex[k])];
     temporaries[tile] = temporary[static_cast<size_t>(classes.of_vertex[k])];
   }

@@ -126,7 +126,7 @@ std::vector<TileCycles> cycles_by_tile(const Program& program, const Superstep& 
   const Codelet* codelet = find_codelet(step.compute.codelet);
   CHECK(codelet != nullptr);
   for (int64_t k = 0; k < vertex_count(step.compute.grid); ++k)
-    tiles[static_cast<size_t>(step.compute.grid.first.value + k)].compute =
+    tiles[static_cast<size_t>(tile_of(step.compute.grid, k))].compute =
         codelet->cycles(vertex_shape(program, step.compute, k), program.target);
   return tiles;
 }

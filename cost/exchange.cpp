@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <optional>
 
 #include "codelets/codelet.h"
 #include "cost/kept.h"
@@ -57,7 +58,7 @@ Expected<std::vector<SharedBox>> boxes_of(const Transfer& transfer, const Mappin
   for (size_t k = 0; k < classes.of_vertex.size(); ++k) {
     SharedBox& box = boxes[static_cast<size_t>(classes.of_vertex[k])];
     ++box.receivers;
-    box.last_receiver = transfer.grid.first.value + static_cast<int64_t>(k);
+    box.last_receiver = tile_of(transfer.grid, static_cast<int64_t>(k));
   }
   return boxes;
 }
@@ -70,19 +71,27 @@ Source in_block(const SharedBox& box, int64_t block) {
   return at != box.sources.end() && at->block == block ? *at : Source{block, 0, 0};
 }
 
+Source in_tile(const SharedBox& box, const Mapping& mapping, int64_t tile) {
+  return in_block(box, block_on(mapping, tile).value_or(-1));
+}
+
 // Neighbours on one bus that receive the same box: what neither has comes at the sum of their
 // rates.
 void add_shared(const Transfer& transfer, const VertexClasses& classes,
-                const std::vector<SharedBox>& boxes, int64_t first, int64_t bytes, int64_t bus,
-                std::vector<TileExchange>& loads) {
-  const int64_t begin = transfer.grid.first.value;
-  const int64_t end = begin + static_cast<int64_t>(classes.of_vertex.size());
-  for (int64_t tile = (begin + bus - 1) / bus * bus; tile + bus <= end; tile += bus) {
-    const auto which = [&](int64_t t) { return classes.of_vertex[static_cast<size_t>(t - begin)]; };
-    const SharedBox& box = boxes[static_cast<size_t>(which(tile))];
+                const std::vector<SharedBox>& boxes, const Mapping& mapping, int64_t bytes,
+                int64_t bus, std::vector<TileExchange>& loads) {
+  const auto which = [&](int64_t t) {
+    const std::optional<int64_t> k = vertex_on(transfer.grid, t);
+    return k ? classes.of_vertex[static_cast<size_t>(*k)] : -1;
+  };
+  const Range tiles = tiles_of(transfer.grid);
+  for (int64_t tile = (tiles.begin + bus - 1) / bus * bus; tile + bus <= tiles.end; tile += bus) {
+    const int32_t common = which(tile);
+    if (common < 0) continue;
+    const SharedBox& box = boxes[static_cast<size_t>(common)];
     int64_t elements = box.elements;
     for (int64_t t = tile; t < tile + bus; ++t)
-      elements = which(t) == which(tile) ? elements - in_block(box, t - first).elements : 0;
+      elements = which(t) == common ? elements - in_tile(box, mapping, t).elements : 0;
     if (elements <= 0) continue;
     for (int64_t t = tile; t < tile + bus; ++t)
       loads[static_cast<size_t>(t)].shared_bytes += elements * bytes;
@@ -98,13 +107,13 @@ struct Receipt {
 Status add_loads(const Transfer& transfer, const Variable& variable, Receipt receipt, int64_t bus,
                  WorkLimit* work, std::vector<TileExchange>& loads) {
   const int64_t bytes = size_of(variable.dtype);
-  const int64_t first = variable.mapping.first.value;
+  const Mapping& mapping = variable.mapping;
   const VertexClasses classes = shared_boxes(transfer.region, transfer.grid);
-  const std::vector<SharedBox> boxes = TRY(boxes_of(transfer, variable.mapping, classes, work));
+  const std::vector<SharedBox> boxes = TRY(boxes_of(transfer, mapping, classes, work));
   for (size_t k = 0; k < classes.of_vertex.size(); ++k) {
     const SharedBox& box = boxes[static_cast<size_t>(classes.of_vertex[k])];
-    const int64_t tile = transfer.grid.first.value + static_cast<int64_t>(k);
-    const Source there = in_block(box, tile - first);
+    const int64_t tile = tile_of(transfer.grid, static_cast<int64_t>(k));
+    const Source there = in_tile(box, mapping, tile);
     if (there.elements == box.elements) continue;
     TileExchange& load = loads[static_cast<size_t>(tile)];
     if (!receipt.in_place) load.buffer_bytes += box.elements * bytes;
@@ -114,10 +123,10 @@ Status add_loads(const Transfer& transfer, const Variable& variable, Receipt rec
     load.received_fragments += box.runs - fragments_of(there);
   }
   if (receipt.kept) return {};
-  add_shared(transfer, classes, boxes, first, bytes, bus, loads);
+  add_shared(transfer, classes, boxes, mapping, bytes, bus, loads);
   for (const SharedBox& box : boxes) {
     for (const Source& source : box.sources) {
-      const int64_t tile = first + source.block;
+      const int64_t tile = tile_of(mapping, source.block);
       if (box.receivers == 1 && box.last_receiver == tile) continue;
       add_sent(source, bytes, loads[static_cast<size_t>(tile)]);
     }
@@ -157,9 +166,14 @@ void add(std::string& key, const std::vector<int64_t>& numbers) {
   for (int64_t number : numbers) add(key, number);
 }
 
+void add(std::string& key, const Deal& deal) {
+  for (int64_t number : {int64_t{deal.axis}, deal.each, deal.stride}) add(key, number);
+}
+
 void add(std::string& key, const VertexGrid& grid) {
   add(key, grid.extent);
   add(key, grid.first.value);
+  add(key, grid.deal);
 }
 
 void add(std::string& key, const Program& program, const Region& region, bool slices = true) {
@@ -168,6 +182,7 @@ void add(std::string& key, const Program& program, const Region& region, bool sl
   add(key, variable.mapping.view);
   add(key, variable.mapping.block);
   add(key, variable.mapping.first.value);
+  add(key, variable.mapping.deal);
   add(key, region.view);
   for (const RegionDim& dim : region.dims) {
     const int64_t offset = slices || dim.axis >= 0 ? dim.offset : 0;

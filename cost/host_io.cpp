@@ -51,6 +51,14 @@ std::set<VariableId> cast_variables(const Program& program) {
   return cast;
 }
 
+std::vector<int64_t> bytes_by_ipu(const Variable& variable, const Target& target) {
+  std::vector<int64_t> bytes(static_cast<size_t>(target.ipus));
+  for (int64_t k = 0; k < block_count(variable.mapping); ++k)
+    bytes[static_cast<size_t>(target.ipu_of(tile_of(variable.mapping, k)))] +=
+        elements(block_at(variable.mapping, k)) * size_of(variable.dtype);
+  return bytes;
+}
+
 }  // namespace
 
 int64_t stream_bytes(const Program& program) {
@@ -59,8 +67,9 @@ int64_t stream_bytes(const Program& program) {
   for (const auto* ids : {&program.inputs, &program.outputs})
     for (VariableId id : *ids) {
       const Variable& variable = program.variables[static_cast<size_t>(id)];
-      const int64_t ipu = program.target.ipu_of(variable.mapping.first.value);
-      of_ipu[static_cast<size_t>(ipu)] += variable.bytes() / (halves.contains(id) ? 2 : 1);
+      const std::vector<int64_t> bytes = bytes_by_ipu(variable, program.target);
+      for (size_t ipu = 0; ipu < bytes.size(); ++ipu)
+        of_ipu[ipu] += bytes[ipu] / (halves.contains(id) ? 2 : 1);
     }
   return *std::ranges::max_element(of_ipu);
 }

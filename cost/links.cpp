@@ -22,7 +22,7 @@ std::vector<std::vector<bool>> receivers_of(const Transfer& transfer, const Vert
   std::vector<std::vector<bool>> receivers(classes.representative.size(),
                                            std::vector<bool>(static_cast<size_t>(target.ipus)));
   for (size_t k = 0; k < classes.of_vertex.size(); ++k) {
-    const int64_t tile = transfer.grid.first.value + static_cast<int64_t>(k);
+    const int64_t tile = tile_of(transfer.grid, static_cast<int64_t>(k));
     receivers[static_cast<size_t>(classes.of_vertex[k])][static_cast<size_t>(target.ipu_of(tile))] =
         true;
   }
@@ -58,7 +58,7 @@ Status add(const Program& program, const Transfer& transfer, WorkLimit* work, Li
         box_at(transfer.region, grid_position(transfer.grid, classes.representative[i]));
     if (work) TRY(work->spend(comparison_steps(variable.mapping, transfer.region.view, box)));
     for (const Source& source : sources_of(variable.mapping, transfer.region.view, box))
-      send(target.ipu_of(variable.mapping.first.value + source.block),
+      send(target.ipu_of(tile_of(variable.mapping, source.block)),
            source.elements * size_of(variable.dtype), receivers[i], load);
   }
   return {};

@@ -220,9 +220,8 @@ IsolatedEngine::IsolatedEngine(const EngineParts& parts, std::vector<StepPlan> s
 
 Piece* IsolatedEngine::block_on(VariableId id, int64_t tile) {
   std::vector<Piece>& blocks = blocks_[static_cast<size_t>(id)];
-  const int64_t k = tile - static_cast<int64_t>(variable(id).mapping.first.value);
-  if (k < 0 || k >= static_cast<int64_t>(blocks.size())) return nullptr;
-  return &blocks[static_cast<size_t>(k)];
+  const std::optional<int64_t> k = tessera::block_on(variable(id).mapping, tile);
+  return k ? &blocks[static_cast<size_t>(*k)] : nullptr;
 }
 
 void IsolatedEngine::from_host(VariableId id, std::span<const std::byte> bytes) {
@@ -262,13 +261,13 @@ Expected<int64_t> IsolatedEngine::exchange(const Superstep& step, const Deadline
     const bool stayed = is_kept(before, transfer);
     for (int64_t k = 0; k < vertex_count(transfer.grid); ++k) {
       TRY(deadline.check("run"));
-      const int64_t tile = transfer.grid.first.value + k;
+      const int64_t tile = tile_of(transfer.grid, k);
       const Box box = box_at(region, grid_position(transfer.grid, k));
       Piece piece = make_piece(region.view, box, element_bytes);
       for (const Source& source : sources_of(mapping, region.view, box)) {
         const Piece& from = blocks[static_cast<size_t>(source.block)];
         const int64_t copied = copy_common(from, piece, element_bytes);
-        const bool is_here = mapping.first.value + source.block == tile;
+        const bool is_here = tile_of(mapping, source.block) == tile;
         if (!is_here && !stayed) moved += copied * element_bytes;
       }
       deliveries_[static_cast<size_t>(tile)].push_back({region.variable, std::move(piece)});
@@ -344,7 +343,7 @@ Status IsolatedEngine::call(const StepPlan& plan, const VertexClass& vertex,
 
 Status IsolatedEngine::run_vertex(const StepPlan& plan, int64_t k) {
   const Superstep& step = *plan.step;
-  const int64_t tile = step.compute.grid.first.value + k;
+  const int64_t tile = tile_of(step.compute.grid, k);
   const Position position = grid_position(plan.grid, k);
   const VertexClass& vertex = plan.vertex_class(k);
   std::vector<VertexOperand> operands(plan.operands.size(), blank_operand());

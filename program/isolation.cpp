@@ -48,16 +48,16 @@ struct Runs {
   }
 };
 
-std::optional<Box> block_on(const Mapping& mapping, int64_t tile) {
-  const int64_t k = tile - mapping.first.value;
-  if (k < 0 || k >= block_count(mapping)) return std::nullopt;
-  return block_at(mapping, k);
+std::optional<Box> held_on(const Mapping& mapping, int64_t tile) {
+  const std::optional<int64_t> k = block_on(mapping, tile);
+  if (!k) return std::nullopt;
+  return block_at(mapping, *k);
 }
 
 std::optional<Box> delivered_to(const Transfer& transfer, int64_t tile) {
-  const int64_t k = tile - transfer.grid.first.value;
-  if (k < 0 || k >= vertex_count(transfer.grid)) return std::nullopt;
-  return box_at(transfer.region, grid_position(transfer.grid, k));
+  const std::optional<int64_t> k = vertex_on(transfer.grid, tile);
+  if (!k) return std::nullopt;
+  return box_at(transfer.region, grid_position(transfer.grid, *k));
 }
 
 Expected<bool> is_covered(const Shape& outer_view, const Box& outer, const Shape& view,
@@ -88,7 +88,7 @@ class OperandCheck {
     int64_t written = 0;
     for (int64_t k = 0; k < vertex_count(grid()); ++k) {
       const Box box = box_of(k);
-      const auto block = block_on(variable_.mapping, tile_of(k));
+      const auto block = held_on(variable_.mapping, tile_of(k));
       if (!block || !TRY(is_covered(variable_.mapping.view, *block, region_.view, box, work_)))
         return error(k, "writes", "which is not mapped to that tile, must be");
       written += elements(box);
@@ -112,13 +112,13 @@ class OperandCheck {
 
  private:
   const VertexGrid& grid() const { return step_.compute.grid; }
-  int64_t tile_of(int64_t k) const { return grid().first.value + k; }
+  int64_t tile_of(int64_t k) const { return tessera::tile_of(grid(), k); }
   Box box_of(int64_t k) const { return box_at(region_, grid_position(grid(), k)); }
 
   Expected<bool> is_on_tile(int64_t k) {
     const Box box = box_of(k);
     const int64_t tile = tile_of(k);
-    const auto block = block_on(variable_.mapping, tile);
+    const auto block = held_on(variable_.mapping, tile);
     if (block && TRY(is_covered(variable_.mapping.view, *block, region_.view, box, work_)))
       return true;
     for (const Transfer* transfer : transfers_) {
@@ -133,7 +133,7 @@ class OperandCheck {
   // No single source holds the box: do all of them together?
   Expected<bool> is_pieced_together(const Box& box, int64_t tile) {
     Runs here{work_, {}};
-    if (const auto block = block_on(variable_.mapping, tile))
+    if (const auto block = held_on(variable_.mapping, tile))
       TRY(here.add(variable_.mapping.view, *block));
     for (const Transfer* transfer : transfers_)
       if (const auto delivered = delivered_to(*transfer, tile))

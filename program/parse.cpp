@@ -105,6 +105,7 @@ class Parser {
     TRY(expect("by"));
     variable.mapping.block = TRY(integers());
     variable.mapping.first = TRY(tile());
+    variable.mapping.deal = TRY(deal());
     if (accept("data")) variable.constant = TRY(integer32());
     const auto id = static_cast<VariableId>(program_->variables.size());
     if (!ids_.try_emplace(variable.name, id).second)
@@ -158,7 +159,19 @@ class Parser {
     VertexGrid grid;
     grid.extent = TRY(integers());
     grid.first = TRY(tile());
+    grid.deal = TRY(deal());
     return grid;
+  }
+
+  Expected<Deal> deal() {
+    if (!accept("deal")) return Deal{};
+    Deal deal;
+    deal.axis = TRY(integer32());
+    TRY(expect("each"));
+    deal.each = TRY(integer());
+    TRY(expect("stride"));
+    deal.stride = TRY(integer());
+    return deal;
   }
 
   Expected<TileId> tile() {

@@ -68,9 +68,9 @@ class Printer {
     const Mapping& mapping = variable.mapping;
     std::string view = mapping.view == variable.shape ? "" : to_string(mapping.view) + " ";
     std::string number = variable.constant == -1 ? "" : fmt::format(" data {}", variable.constant);
-    line("{} {}: {}{} = {}by {} at {}{}", kKindWords[static_cast<size_t>(variable.kind)],
+    line("{} {}: {}{} = {}by {} at {}{}{}", kKindWords[static_cast<size_t>(variable.kind)],
          quoted(variable.name), to_string(variable.dtype), to_string(variable.shape), view,
-         to_string(mapping.block), mapping.first.value, number);
+         to_string(mapping.block), mapping.first.value, to_text(mapping.deal), number);
   }
 
   void print_entries(std::string_view word, const std::vector<VariableId>& ids) {
@@ -100,7 +100,12 @@ class Printer {
   }
 
   static std::string to_text(const VertexGrid& grid) {
-    return fmt::format("{} at {}", to_string(grid.extent), grid.first.value);
+    return fmt::format("{} at {}{}", to_string(grid.extent), grid.first.value, to_text(grid.deal));
+  }
+
+  static std::string to_text(const Deal& deal) {
+    if (deal == Deal{}) return "";
+    return fmt::format(" deal {} each {} stride {}", deal.axis, deal.each, deal.stride);
   }
 
   static std::string to_text(const std::vector<double>& values) {

@@ -129,14 +129,13 @@ int64_t stage_count(const Program& program) {
 }
 
 Range ipus_of(const VertexGrid& grid, const Target& target) {
-  const int64_t first = grid.first.value;
-  return {target.ipu_of(first), target.ipu_of(first + vertex_count(grid) - 1) + 1};
+  const Range tiles = tiles_of(grid);
+  return {target.ipu_of(tiles.begin), target.ipu_of(tiles.end - 1) + 1};
 }
 
 int64_t bytes_on_tile(const Variable& variable, TileId tile) {
-  const int64_t k = int64_t{tile.value} - variable.mapping.first.value;
-  if (k < 0 || k >= block_count(variable.mapping)) return 0;
-  return elements(block_at(variable.mapping, k)) * size_of(variable.dtype);
+  const std::optional<int64_t> k = block_on(variable.mapping, tile.value);
+  return k ? elements(block_at(variable.mapping, *k)) * size_of(variable.dtype) : 0;
 }
 
 VertexClasses alike_vertices(const ComputeSet& set) {

@@ -3,8 +3,9 @@
 //
 // A superstep is one exchange and then one compute set. A compute set is one codelet run as a grid
 // of vertices, at most one vertex on a tile: vertex number k of the grid (row-major) runs on tile
-// first + k. What a vertex reads and writes are boxes of variables, given as a function of its
-// grid position, so that a whole compute set is a few lines of text whatever the number of tiles.
+// first + k, unless the grid is dealt out to several IPUs. What a vertex reads and writes are boxes
+// of variables, given as a function of its grid position, so that a whole compute set is a few
+// lines of text whatever the number of tiles.
 //
 // A compute set writes all of a variable, or the next slice of it along the first dimension of the
 // operand's view: a matmul whose rows are done in turn writes its result so. Only what is complete
@@ -18,6 +19,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,13 +32,25 @@ namespace tessera {
 
 using VariableId = int32_t;  // index into Program::variables
 
+// How a grid of blocks or vertices is dealt out to several IPUs: of the positions on one axis, the
+// first `each` are the first IPU's, the next `each` the next one's. An IPU's part is row-major on
+// tiles that follow each other, on each IPU on those that stand where the first IPU's do.
+struct Deal {
+  int32_t axis =
+      -1;            // -1: the grid is not dealt out, and lies row-major on tiles from the first on
+  int64_t each = 0;  // fewer than there are positions
+  int64_t stride = 0;  // tiles from an IPU's to the next one's: those of an IPU
+  bool operator==(const Deal&) const = default;
+};
+
 // How a variable's elements lie over the tiles: its row-major elements seen as `view`, each
 // dimension cut into blocks (the last may be short), block number k (row-major over the blocks) on
-// tile first + k. A single block is a variable on one tile.
+// tile first + k, or where the deal says. A single block is a variable on one tile.
 struct Mapping {
   Shape view;                  // same element count as the variable
   std::vector<int64_t> block;  // per dimension of view, >= 1
   TileId first;
+  Deal deal = {};
   bool operator==(const Mapping&) const = default;
 };
 
@@ -88,10 +102,11 @@ struct Range {
 using Box = PerDim<Range>;
 using Position = PerDim<int64_t>;  // in a grid, one number per axis
 
-// Vertices in a row-major grid; vertex k runs on tile first + k.
+// Vertices in a row-major grid; vertex k runs on tile first + k, or where the deal says.
 struct VertexGrid {
   std::vector<int64_t> extent;
   TileId first;
+  Deal deal = {};
   bool operator==(const VertexGrid&) const = default;
 };
 
@@ -169,6 +184,14 @@ int64_t block_count(const Mapping& mapping);
 Box block_at(const Mapping& mapping, int64_t k);
 int64_t elements(const Box& box);
 bool contains(const Box& outer, const Box& inner);
+// The tile of a block or vertex, and which of them is on a tile, if one is.
+int64_t tile_of(const Mapping& mapping, int64_t block);
+int64_t tile_of(const VertexGrid& grid, int64_t vertex);
+std::optional<int64_t> block_on(const Mapping& mapping, int64_t tile);
+std::optional<int64_t> vertex_on(const VertexGrid& grid, int64_t tile);
+// From the first tile of a block or vertex to the last.
+Range tiles_of(const Mapping& mapping);
+Range tiles_of(const VertexGrid& grid);
 // The IPUs whose tiles the grid's vertices run on.
 Range ipus_of(const VertexGrid& grid, const Target& target);
 // Bytes of the mapping's block on `tile`, 0 where there is none.

@@ -58,6 +58,21 @@ Expected<VariableKind> read(popef::Variable::Kind kind) {
   }
 }
 
+// Grids and mappings that are not dealt out are written as they always were.
+template <class Message>
+void write(const Deal& deal, Message& message) {
+  if (deal == Deal{}) return;
+  message.mutable_deal()->set_axis(deal.axis);
+  message.mutable_deal()->set_each(deal.each);
+  message.mutable_deal()->set_stride(deal.stride);
+}
+
+template <class Message>
+Deal deal_of(const Message& message) {
+  if (!message.has_deal()) return {};
+  return {message.deal().axis(), message.deal().each(), message.deal().stride()};
+}
+
 void write(const Variable& variable, popef::Variable& message) {
   message.set_name(variable.name);
   message.set_data_type(to_message(variable.dtype));
@@ -66,6 +81,7 @@ void write(const Variable& variable, popef::Variable& message) {
   assign(message.mutable_mapping()->mutable_view(), variable.mapping.view);
   assign(message.mutable_mapping()->mutable_block(), variable.mapping.block);
   message.mutable_mapping()->set_first(variable.mapping.first.value);
+  write(variable.mapping.deal, *message.mutable_mapping());
   message.set_constant(variable.constant);
 }
 
@@ -78,6 +94,7 @@ Expected<Variable> read(const popef::Variable& message) {
   variable.mapping.view = vector_of<int64_t>(message.mapping().view());
   variable.mapping.block = vector_of<int64_t>(message.mapping().block());
   variable.mapping.first.value = message.mapping().first();
+  variable.mapping.deal = deal_of(message.mapping());
   variable.constant = message.constant();
   return variable;
 }
@@ -104,10 +121,11 @@ Region read(const popef::Region& message) {
 void write(const VertexGrid& grid, popef::Grid& message) {
   assign(message.mutable_extent(), grid.extent);
   message.set_first(grid.first.value);
+  write(grid.deal, message);
 }
 
 VertexGrid read(const popef::Grid& message) {
-  return {vector_of<int64_t>(message.extent()), TileId{message.first()}};
+  return {vector_of<int64_t>(message.extent()), TileId{message.first()}, deal_of(message)};
 }
 
 void write(const Superstep& step, popef::Superstep& message) {

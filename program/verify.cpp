@@ -10,6 +10,7 @@
 #include <unordered_set>
 
 #include "program/bounds.h"
+#include "program/deal.h"
 #include "program/isolation.h"
 #include "program/stages.h"
 #include "support/plain_text.h"
@@ -68,14 +69,17 @@ Status check_view(const Variable& variable, const Shape& view) {
                            to_string(view), elements(variable.shape), to_string(variable.shape))};
 }
 
-// Tiles first .. first + count - 1 exist, where count is the product of `extents`.
-Status check_tiles(TileId first, const std::vector<int64_t>& extents, const Target& target) {
+// Tiles first .. first + count - 1 exist, where count is the product of `extents`, or those that
+// the deal says.
+Status check_tiles(TileId first, const Deal& deal, const std::vector<int64_t>& extents,
+                   const Target& target) {
   const int64_t tiles = target.all_tiles();
   int64_t count = 1;
   for (int64_t extent : extents) {
     if (extent < 1) return Error{fmt::format("an extent is {}, must be at least 1", extent)};
     count = extent > tiles ? tiles + 1 : std::min(count * extent, tiles + 1);
   }
+  if (deal != Deal{} && count <= tiles) return check_deal(first, deal, extents, target);
   if (int64_t{first.value} + count <= tiles) return {};
   return Error{fmt::format("tiles {} to {} are used, must be below {}", first.value,
                            first.value + count - 1, tiles)};
@@ -94,7 +98,7 @@ Status check_mapping(const Variable& variable, const Target& target) {
                                to_string(mapping.block))};
     counts.push_back((mapping.view[d] + mapping.block[d] - 1) / mapping.block[d]);
   }
-  return check_tiles(mapping.first, counts, target);
+  return check_tiles(mapping.first, mapping.deal, counts, target);
 }
 
 Status check_variable(const Variable& variable, const Target& target) {
@@ -339,7 +343,7 @@ class Verifier {
   Status check_grid(const VertexGrid& grid) const {
     if (grid.extent.size() > kMaxRank)
       return Error{fmt::format("rank is {}, must be at most {}", grid.extent.size(), kMaxRank)};
-    return check_tiles(grid.first, grid.extent, program_.target);
+    return check_tiles(grid.first, grid.deal, grid.extent, program_.target);
   }
 
   Status check_region(const Region& region, const VertexGrid& grid) const {

@@ -96,6 +96,10 @@ Json target_json(const Target& target) {
 
 }  // namespace
 
+void add_deal(Json& json, const Deal& deal) {
+  if (deal != Deal{}) json["deal"] = {deal.axis, deal.each, deal.stride};
+}
+
 Json variables_json(const Profiled& is, Pools& pools) {
   const std::vector<Life> lives = memory_by_tile(is.program).lives;
   const std::vector<int64_t> copies = stashed_copies(is.program);
@@ -114,6 +118,7 @@ Json variables_json(const Profiled& is, Pools& pools) {
         {"life", {lives[id].first, lives[id].last}},
         {"tiles", pools.add(bytes_of_copies(is.program, variable, copies[id]))}
     });
+    add_deal(all.back(), variable.mapping.deal);
   }
   return all;
 }

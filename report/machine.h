@@ -21,5 +21,7 @@ nlohmann::ordered_json variables_json(const Profiled& is, Pools& pools);
 nlohmann::ordered_json supersteps_json(const Profiled& is, Pools& pools);
 nlohmann::ordered_json tiles_json(const Profiled& is, Pools& pools);
 nlohmann::ordered_json operations_json(const Profiled& is);
+// "deal" of what is dealt out to several IPUs.
+void add_deal(nlohmann::ordered_json& json, const Deal& deal);
 
 }  // namespace tessera

@@ -2,6 +2,7 @@
 #include "report/plans.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <tuple>
@@ -9,6 +10,7 @@
 #include "codelets/codelet.h"
 #include "compiler/option_values.h"
 #include "compiler/plan/matmul.h"
+#include "support/math.h"
 
 namespace tessera {
 namespace {
@@ -49,6 +51,15 @@ const Superstep* last_turn(const Program& program, const Superstep& first) {
   return last;
 }
 
+// What several IPUs do together is planned as the share of one, with its sums cut as they are.
+void take_share(const VertexGrid& grid, Cut& cut) {
+  int64_t* const sizes[] = {&cut.shape.g, &cut.shape.m, &cut.shape.n};
+  const auto axis = static_cast<size_t>(grid.deal.axis);
+  if (grid.deal.axis < 0 || axis >= std::size(sizes)) return;
+  *sizes[axis] = ceil_div(*sizes[axis], ceil_div(grid.extent[axis], grid.deal.each));
+  if (cut.shape.shared_b) cut.shape.sum_block = cut.plan.k;
+}
+
 // None where the operands are not as a matmul's lowering leaves them.
 std::optional<Cut> cut_of(const Program& program, const Superstep& step) {
   const ComputeSet& set = step.compute;
@@ -81,6 +92,7 @@ std::optional<Cut> cut_of(const Program& program, const Superstep& step) {
                         : shared ? a.view[0]
                                  : 1,
               .along = in_terms ? Serial::Terms : Serial::Rows};
+  take_share(set.grid, cut);
   return cut;
 }
 

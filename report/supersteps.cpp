@@ -54,21 +54,25 @@ Json vertices_json(const ComputeSet& set) {
     else
       params[param.name] = param.values;
   }
-  return {
+  Json vertices = {
       {"grid",   set.grid.extent     },
       {"first",  set.grid.first.value},
       {"params", params              }
   };
+  add_deal(vertices, set.grid.deal);
+  return vertices;
 }
 
 Json transfers_json(const Superstep& step) {
   Json transfers = Json::array();
-  for (const Transfer& transfer : step.exchange)
+  for (const Transfer& transfer : step.exchange) {
     transfers.push_back({
         {"region", region_json(transfer.region)},
         {"grid",   transfer.grid.extent        },
         {"first",  transfer.grid.first.value   }
     });
+    add_deal(transfers.back(), transfer.grid.deal);
+  }
   return transfers;
 }
 

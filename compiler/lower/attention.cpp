@@ -54,6 +54,22 @@ std::vector<OperandShape> mask_shapes(const AttentionShape& shape, Sees sees, co
   return masks;
 }
 
+// The dimension of [batch, queries, heads, depth] that is dealt out to several IPUs: the batch, or
+// else the heads, where that is even.
+int32_t dealt_attention(const Lowering& lowering, const AttentionShape& shape) {
+  if (lowering.together() == 1) return -1;
+  if (shape.batch % lowering.together() == 0) return 0;
+  if (shape.heads % lowering.together() == 0) return 2;
+  return lowering.dealt({shape.batch, shape.queries});
+}
+
+AttentionShape share_of(const Lowering& lowering, AttentionShape shape, int32_t dealt) {
+  if (dealt == 0) shape.batch = lowering.share(shape.batch);
+  if (dealt == 1) shape.queries = lowering.share(shape.queries);
+  if (dealt == 2) shape.heads = lowering.share(shape.heads);
+  return shape;
+}
+
 void read_keys(Step& step, const Node& node, Sees sees, const AttentionShape& shape,
                const AttentionPlan& plan) {
   const RegionDim batch = along(0, plan.batch);
@@ -90,15 +106,17 @@ void lower_attention(Lowering& lowering, const Node& node) {
       {"mask",  {static_cast<double>(mask.param())}}
   };
   if (said.hidden) shape.params.push_back({"hidden", {std::max(*said.hidden, kBelowFloats)}});
-  shape.masks = mask_shapes(shape, mask.sees, added);
+  const int32_t dealt = dealt_attention(lowering, shape);
+  AttentionShape share = share_of(lowering, shape, dealt);
+  share.masks = mask_shapes(share, mask.sees, added);
   const AttentionPlan plan =
-      plan_attention(shape, lowering.program.target, lowering.working_bytes(), lowering.deadline);
+      plan_attention(share, lowering.program.target, lowering.working_bytes(), lowering.deadline);
   const Value bias = added ? bias_of(lowering, node, added, shape.keys) : Value{};
 
   const Shape rows{shape.batch, shape.queries, shape.heads, shape.depth};
   const Shape keys{shape.batch, shape.keys, shape.heads, shape.depth};
   const VariableId out =
-      lowering.result(&node, rows, {plan.batch, plan.queries, plan.heads, shape.depth});
+      lowering.result(&node, rows, {plan.batch, plan.queries, plan.heads, shape.depth}, dealt);
   Step step(lowering, node.name, node.origin, "attention", out);
   for (const Param& param : shape.params) step.param(param.name, param.values);
   const RegionDim batch = along(0, plan.batch), heads = along(2, plan.heads);

@@ -62,17 +62,18 @@ void merge_all(CopyFrom& copy, Shape& shape) {
   }
 }
 
-std::vector<int64_t> copy_blocks(const CopyFrom& copy, const Shape& shape, int64_t tiles) {
+// `share` is the shape, or an IPU's share of it.
+std::vector<int64_t> copy_blocks(const CopyFrom& copy, const Shape& share, int64_t tiles) {
   std::vector<std::vector<int64_t>> candidates;
-  for (size_t d = 0; d < shape.size(); ++d) {
+  for (size_t d = 0; d < share.size(); ++d) {
     const auto from = static_cast<size_t>(copy.perm[d]);
-    const int64_t grain = d + 1 == shape.size() ? kCopyGrain : 1;
+    const int64_t grain = d + 1 == share.size() ? kCopyGrain : 1;
     // Regions are clipped to the view alone, so a box that ends before it takes equal blocks.
     const bool clips = copy.step[d] == 1 && copy.from.box[from].end == copy.from.view[from];
-    candidates.push_back(clips || repeats(copy, d) ? block_sizes(shape[d], tiles, grain)
-                                                   : dividing_block_sizes(shape[d], tiles, grain));
+    candidates.push_back(clips || repeats(copy, d) ? block_sizes(share[d], tiles, grain)
+                                                   : dividing_block_sizes(share[d], tiles, grain));
   }
-  return choose_blocks(shape, candidates, tiles);
+  return choose_blocks(share, candidates, tiles);
 }
 
 Region source_region(const CopyFrom& copy, const Shape& shape, const std::vector<int64_t>& block) {
@@ -97,14 +98,15 @@ std::vector<double> as_doubles(const std::vector<int64_t>& values) {
 }  // namespace
 
 MakeVariable result_of(Lowering& lowering, const Node& node) {
-  return [&lowering, &node](const Shape& view, const std::vector<int64_t>& block) {
-    return lowering.result(&node, view, block);
+  return [&lowering, &node](const Shape& view, const std::vector<int64_t>& block, int32_t dealt) {
+    return lowering.result(&node, view, block, dealt);
   };
 }
 
 MakeVariable temporary_of(Lowering& lowering, const std::string& name, DType dtype) {
-  return [&lowering, name, dtype](const Shape& view, const std::vector<int64_t>& block) {
-    return lowering.temporary(name, dtype, view, block);
+  return [&lowering, name, dtype](const Shape& view, const std::vector<int64_t>& block,
+                                  int32_t dealt) {
+    return lowering.temporary(name, dtype, view, block, dealt);
   };
 }
 
@@ -115,8 +117,12 @@ VariableId emit_copy(Lowering& lowering, const std::string& name, const Node* no
     copy = {all_of(copy.from.variable, {1}), {0}, {1}};
   }
   merge_all(copy, shape);
-  const std::vector<int64_t> block = copy_blocks(copy, shape, lowering.tiles());
-  const VariableId out = make(shape, block);
+  int32_t dealt = lowering.dealt(shape);
+  // What divides a share divides the whole then.
+  if (dealt >= 0 && shape[static_cast<size_t>(dealt)] % lowering.together() != 0) dealt = -1;
+  const std::vector<int64_t> block =
+      copy_blocks(copy, lowering.share_of(shape, dealt), lowering.tiles());
+  const VariableId out = make(shape, block, dealt);
   Step step(lowering, name, node->origin, "copy", out);
   step.param("perm", as_doubles(copy.perm)).param("step", as_doubles(copy.step));
   step.read(source_region(copy, shape, block)).emit();
@@ -180,13 +186,15 @@ void lower_concat(Lowering& lowering, const Node& node) {
     return view;
   };
   const Shape shape = view_of(node.type.shape);
+  const int32_t dealt = lowering.dealt({shape[0], 1, shape[2]});
+  const Shape share = lowering.share_of(shape, dealt);
   const std::vector<int64_t> block =
-      choose_blocks(shape,
-                    {block_sizes(shape[0], lowering.tiles()),
-                     {shape[1]},
-                     block_sizes(shape[2], lowering.tiles(), kCopyGrain)},
+      choose_blocks(share,
+                    {block_sizes(share[0], lowering.tiles()),
+                     {share[1]},
+                     block_sizes(share[2], lowering.tiles(), kCopyGrain)},
                     lowering.tiles());
-  const VariableId out = lowering.result(&node, shape, block);
+  const VariableId out = lowering.result(&node, shape, block, dealt);
   Step step(lowering, node.name, node.origin, "concat", out);
   for (const Node* part : node.in) {
     if (elements(part->type.shape) == 0) continue;

@@ -72,6 +72,7 @@ struct Place {
   Shape view;
   std::vector<int64_t> block;
   std::vector<size_t> merged;
+  int32_t dealt = -1;  // the dimension of the view that is dealt out to IPUs
 };
 
 // The view of a mapping, if its dimensions are parts of the merged ones.
@@ -90,6 +91,8 @@ std::optional<Place> refine(const Mapping& mapping, const Shape& merged) {
     place.view.push_back(mapping.view[d]);
     place.block.push_back(mapping.block[d]);
     place.merged.push_back(at);
+    if (mapping.deal.axis == static_cast<int32_t>(d))
+      place.dealt = static_cast<int32_t>(place.view.size()) - 1;
   }
   if (place.view.empty()) return std::nullopt;
   if (merged.back() == 1 && place.merged.back() + 1 < merged.size()) {
@@ -108,7 +111,11 @@ int64_t largest_block(const std::vector<int64_t>& block) {
 
 // As even as can be, or as an operand lies if that is at most twice as uneven.
 Place choose_place(Lowering& lowering, const Dims& dims, const std::vector<Input>& inputs) {
-  Place even{dims.out, even_blocks(dims.out, lowering.tiles(), kGrain), {}};
+  const int32_t dealt = lowering.dealt(dims.out);
+  Place even{dims.out,
+             even_blocks(lowering.share_of(dims.out, dealt), lowering.tiles(), kGrain),
+             {},
+             dealt};
   for (size_t d = 0; d < dims.out.size(); ++d) even.merged.push_back(d);
   for (size_t i = 0; i < inputs.size(); ++i) {
     if (std::ranges::count(dims.repeated[i], true) > 0) continue;
@@ -117,7 +124,7 @@ Place choose_place(Lowering& lowering, const Dims& dims, const std::vector<Input
     if (!value.whole()) continue;
     const Mapping& mapping = lowering.mapping(value.variable);
     const std::optional<Place> place = refine(mapping, dims.out);
-    if (mapping.first == lowering.origin() && place &&
+    if (mapping.first == lowering.origin() && place && (place->dealt < 0) == (dealt < 0) &&
         largest_block(place->block) <= 2 * largest_block(even.block)) {
       return *place;
     }
@@ -140,7 +147,7 @@ void lower_tape(Lowering& lowering, const Node& root) {
   for (const Node* node : group.nodes) {
     origin.insert(origin.end(), node->origin.begin(), node->origin.end());
   }
-  const VariableId out = lowering.result(&root, place.view, place.block);
+  const VariableId out = lowering.result(&root, place.view, place.block, place.dealt);
   Step step(lowering, root.name, origin, "elementwise", out);
   for (const Param& param : tape.params()) step.param(param.name, param.values);
   if (const auto cast = lowering.integer_bounds.casts.find(&root);

@@ -16,6 +16,7 @@ struct Lookup {
   GatherShape shape;
   GatherPlan plan;
   Value table, indices;  // [p,v,n] and [t], whole
+  bool dealt = false;    // each IPU has its columns of the table, [n]
 };
 
 Lookup plan_lookup(const Lowering& lowering, const TensorType& table, size_t axis, int64_t t,
@@ -29,8 +30,11 @@ Lookup plan_lookup(const Lowering& lowering, const TensorType& table, size_t axi
   for (size_t d = 0; d < table.shape.size(); ++d) {
     if (d != axis) (d < axis ? lookup.shape.p : lookup.shape.n) *= table.shape[d];
   }
-  lookup.plan = plan_gather(lookup.shape, lowering.program.target, lowering.working_bytes(),
-                            lowering.deadline);
+  lookup.dealt = lowering.together() > 1 && lookup.shape.n % lowering.together() == 0;
+  GatherShape share = lookup.shape;
+  if (lookup.dealt) share.n = lowering.share(share.n);
+  lookup.plan =
+      plan_gather(share, lowering.program.target, lowering.working_bytes(), lowering.deadline);
   return lookup;
 }
 
@@ -38,13 +42,14 @@ std::vector<double> sizes_of(const Shape& shape) { return {shape.begin(), shape.
 
 VariableId emit_lookup(Lowering& lowering, const std::string& name, const Node* node,
                        const Lookup& lookup, const MakeVariable& make) {
-  const auto& [shape, plan, table, indices] = lookup;
+  const auto& [shape, plan, table, indices, is_dealt] = lookup;
   const int64_t parts = ceil_div(shape.v, plan.v);
   const Shape answers{parts, shape.p, shape.t, shape.n};
   const std::vector<int64_t> block{1, plan.p, plan.t, plan.n};
-  const VariableId out = parts == 1
-                             ? make(answers, block)
-                             : lowering.temporary(name + "/partials", shape.dtype, answers, block);
+  const int32_t dealt = is_dealt ? 3 : -1;
+  const VariableId out =
+      parts == 1 ? make(answers, block, dealt)
+                 : lowering.temporary(name + "/partials", shape.dtype, answers, block, dealt);
   Step look(lowering, parts == 1 ? name : name + "/partials", node->origin, "gather", out);
   if (shape.checked)
     look.param("rows", {static_cast<double>(shape.v)})
@@ -55,8 +60,11 @@ VariableId emit_lookup(Lowering& lowering, const std::string& name, const Node* 
   if (parts == 1) return out;
 
   const Shape rows{shape.p * shape.t, shape.n};
-  const std::vector<int64_t> row_block = blocks_within(rows, plan.n, lowering.tiles());
-  const VariableId sum = make({1, rows[0], rows[1]}, {1, row_block[0], row_block[1]});
+  const int32_t dealt_rows = is_dealt ? 1 : -1;
+  const std::vector<int64_t> row_block =
+      blocks_within(lowering.share_of(rows, dealt_rows), plan.n, lowering.tiles());
+  const VariableId sum =
+      make({1, rows[0], rows[1]}, {1, row_block[0], row_block[1]}, is_dealt ? 2 : -1);
   Step add(lowering, name, node->origin, "reduce_partials", sum);
   for (const Param& param : epilogue_params(false, false, 0)) add.param(param.name, param.values);
   add.read(all_of(out, {parts, rows[0], rows[1]}),
@@ -67,15 +75,17 @@ VariableId emit_lookup(Lowering& lowering, const std::string& name, const Node* 
 
 // A table that stays lies as the vertices read it; one that is sent, in the same columns.
 void place_table(Lowering& lowering, const Node* table, const Lookup& lookup) {
-  const auto& [shape, plan, unused, unused_too] = lookup;
+  const auto& [shape, plan, unused, unused_too, is_dealt] = lookup;
   const Shape view{shape.p, shape.v, shape.n};
+  const int32_t dealt = is_dealt ? 2 : -1;
   if (plan.t == shape.t) {
-    lowering.place(table, "table", view, {plan.p, plan.v, plan.n}, lowering.origin());
+    lowering.place(table, "table", view, {plan.p, plan.v, plan.n}, dealt, lowering.origin());
     return;
   }
-  const int64_t parts = ceil_div(shape.p, plan.p) * ceil_div(shape.n, plan.n);
+  const int64_t n = lowering.share_of(view, dealt)[2];
+  const int64_t parts = ceil_div(shape.p, plan.p) * ceil_div(n, plan.n);
   const int64_t v_parts = std::max<int64_t>(1, lowering.tiles() / parts);
-  lowering.place(table, "table", view, {plan.p, ceil_div(shape.v, v_parts), plan.n});
+  lowering.place(table, "table", view, {plan.p, ceil_div(shape.v, v_parts), plan.n}, dealt);
 }
 
 // The intervals of the model's values, found once for all gathers whose indices are computed.

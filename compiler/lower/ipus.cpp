@@ -59,7 +59,32 @@ void Lowering::move_to(const NodePlace& placement) {
   placement_ = placement;
 }
 
+int32_t Lowering::dealt(const Shape& view) const {
+  const int64_t ipus = together();
+  if (ipus == 1) return -1;
+  for (const bool evenly : {true, false})
+    for (size_t d = 0; d < view.size(); ++d)
+      if (view[d] >= ipus && (!evenly || view[d] % ipus == 0)) return static_cast<int32_t>(d);
+  return -1;
+}
+
+Shape Lowering::share_of(Shape view, int32_t dealt) const {
+  if (dealt >= 0) view[static_cast<size_t>(dealt)] = share(view[static_cast<size_t>(dealt)]);
+  return view;
+}
+
+Mapping Lowering::laid_out(const Shape& view, const std::vector<int64_t>& block, TileId first,
+                           int32_t dealt) const {
+  Mapping mapping{view, block, first};
+  if (dealt < 0 || together() == 1) return mapping;
+  const auto axis = static_cast<size_t>(dealt);
+  const int64_t blocks = ceil_div(view[axis], block[axis]), each = share(blocks);
+  if (each < blocks) mapping.deal = {dealt, each, tiles()};
+  return mapping;
+}
+
 Region Lowering::landed(const Region& region) {
+  if (together() > 1) return region;  // each exchange sends what the others hold
   const Variable from = program.variables[index(region.variable)];
   if (program.target.ipu_of(from.mapping.first.value) == placement_.ipu) return region;
   Region here = region;

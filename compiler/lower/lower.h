@@ -24,6 +24,11 @@ struct NodePlace {
 };
 using Placements = std::unordered_map<const Node*, NodePlace>;
 
+// How each operation is computed by all IPUs together: products by columns, each IPU with its
+// columns of the weights; by rows, with its rows of the operand; or each product so that less is
+// sent. The other operations by rows, heads or columns.
+enum class TensorSplit : uint8_t { None, Columns, Rows, LeastSent };
+
 // The choices that a Program is planned by.
 struct LowerOptions {
   Target target;                             // the Program's own: I/O tiles are not among its tiles
@@ -32,6 +37,7 @@ struct LowerOptions {
   Limits limits = {};                        // of the Program's size
   NamedIntervals declared = {};              // of inputs whose type in the model is smaller
   Placements placements = {};                // of each node that is computed; empty: on IPU 0
+  TensorSplit tensor = TensorSplit::None;    // where no placements are given
   // The number of replicas that share the batch: sums are cut as for all its rows, so that the
   // answers are those of one.
   int64_t replicas = 1;

@@ -54,14 +54,36 @@ MatmulPlan plan_for(Lowering& lowering, const MatmulShape& shape) {
 
 namespace {
 
-// In f16 it depends on the number of rows how a sum is cut.
-int64_t sum_block_of_all(Lowering& lowering, MatmulShape shape) {
-  if (lowering.replicas == 1 || !shape.shared_b || shape.dtype != DType::F16) return 0;
-  shape.m *= lowering.replicas;
-  return plan_for(lowering, shape).k;
+// In f16 it depends on the number of rows how a sum is cut, and in both types on the columns.
+void cut_as_whole(Lowering& lowering, MatmulShape& part, MatmulShape whole) {
+  const bool is_share = lowering.replicas > 1 && whole.dtype == DType::F16;
+  if (!whole.shared_b || (!is_share && lowering.together() == 1)) return;
+  if (is_share) whole.m *= lowering.replicas;
+  const MatmulPlan plan = plan_for(lowering, whole);
+  part.sum_block = plan.k;
+  part.in_turns = whole.dtype == DType::F16 && plan.along == Serial::Terms && plan.serial > 1;
 }
 
 }  // namespace
+
+int32_t dealt_matmul(const Lowering& lowering, const MatmulShape& shape) {
+  const int64_t ipus = lowering.together();
+  constexpr int64_t kGrain = 16;
+  if (ipus == 1) return -1;
+  if (!shape.shared_b) return lowering.dealt({shape.g, shape.m});
+  const bool rows = shape.m % ipus == 0, columns = shape.n >= kGrain * ipus;
+  if (!rows || !columns) return rows ? 1 : columns ? 2 : -1;
+  if (lowering.tensor == TensorSplit::Columns) return 2;
+  if (lowering.tensor == TensorSplit::Rows) return 1;
+  // By rows all weights are sent, by columns the operand and then the result.
+  return shape.k * shape.n <= shape.m * (shape.k + shape.n / ipus) ? 1 : 2;
+}
+
+MatmulShape share_of(const Lowering& lowering, MatmulShape shape, int32_t dealt) {
+  int64_t* const sizes[] = {&shape.g, &shape.m, &shape.n};
+  if (dealt >= 0) *sizes[dealt] = lowering.share(*sizes[dealt]);
+  return shape;
+}
 
 // So that all tiles hold some, and what a vertex receives is whole blocks. Weights fill most of a
 // tile, so the evenest cut is taken; of cuts within a fiftieth of it, the one with the widest
@@ -86,14 +108,17 @@ std::vector<int64_t> weight_block(int64_t k, int64_t n, int64_t plan_n, int64_t 
   return best;
 }
 
-namespace {
+namespace {}  // namespace
 
-void place_weight(Lowering& lowering, const Node* weight, const Sizes& sizes,
+void place_weight(Lowering& lowering, const Node* weight, const MatmulShape& shape,
                   const MatmulPlan& plan) {
-  if (!sizes.shape.shared_b || !weight->is(Op::Constant) || lowering.has_place(weight)) return;
-  lowering.place(weight, "weight", sizes.b,
-                 weight_block(sizes.shape.k, sizes.shape.n, plan.n, lowering.tiles()));
+  if (!shape.shared_b || !weight->is(Op::Constant) || lowering.has_place(weight)) return;
+  const int64_t n = lowering.share(shape.n);
+  lowering.place(weight, "weight", {1, shape.k, shape.n},
+                 weight_block(shape.k, n, std::min(n, plan.n), lowering.tiles()), 2);
 }
+
+namespace {
 
 std::vector<std::string> origins(const std::vector<const Node*>& nodes) {
   std::vector<std::string> names;
@@ -110,10 +135,11 @@ void add_params(Step& step, const std::vector<Param>& params) {
 class MatmulSteps {
  public:
   MatmulSteps(Lowering& lowering, const MatmulChain& chain, const Sizes& sizes,
-              const MatmulPlan& plan)
+              const MatmulPlan& plan, int32_t dealt)
       : lowering_(lowering),
         chain_(chain),
         plan_(plan),
+        dealt_(dealt),
         shape_(sizes.shape),
         a_(sizes.a),
         b_(sizes.b),
@@ -128,9 +154,8 @@ class MatmulSteps {
     const bool in_parts = plan_.k < shape_.k;
     const std::vector<int64_t> block =
         in_parts ? sum_block() : std::vector<int64_t>{group(), plan_.m, plan_.n};
-    const VariableId out = lowering_.result(chain_.last, out_, block);
-    if (chain_.bias != nullptr && !in_parts)
-      lowering_.place(chain_.bias, "bias", {shape_.n}, {block[2]});
+    const VariableId out = lowering_.result(chain_.last, out_, block, dealt_);
+    if (chain_.bias != nullptr && !in_parts) place_bias(block[2]);
     for (int64_t turn = 0; turn < plan_.serial; ++turn) {
       if (in_parts) {
         sum(out, block, product_in_parts(turn), turn);
@@ -141,13 +166,17 @@ class MatmulSteps {
   }
 
  private:
+  void place_bias(int64_t block) {
+    lowering_.place(chain_.bias, "bias", {shape_.n}, {block}, dealt_ == 2 ? 0 : -1);
+  }
+
   // Each part of the terms is added to the sum so far, on the tiles of the result.
   void in_terms() {
     const std::vector<int64_t> block{1, plan_.m, plan_.n};
     VariableId sum = -1;
     for (int64_t turn = 0; turn < plan_.serial; ++turn) sum = more_terms(turn, sum);
-    const VariableId out = lowering_.result(chain_.last, out_, block);
-    if (chain_.bias != nullptr) lowering_.place(chain_.bias, "bias", {shape_.n}, {block[2]});
+    const VariableId out = lowering_.result(chain_.last, out_, block, dealt_);
+    if (chain_.bias != nullptr) place_bias(block[2]);
     Step step(lowering_, chain_.last->name, origins(chain_.nodes), "reduce_partials", out);
     add_params(step, epilogue_params(chain_.bias, chain_.residual, chain_.activation));
     step.read(all_of(sum, out_), {whole_dim(), along(1, block[1]), along(2, block[2])});
@@ -161,7 +190,8 @@ class MatmulSteps {
 
   VariableId more_terms(int64_t turn, VariableId before) {
     const std::string name = chain_.last->name + "/sum";
-    const VariableId sum = lowering_.temporary(name, shape_.partials, out_, {1, plan_.m, plan_.n});
+    const VariableId sum =
+        lowering_.temporary(name, shape_.partials, out_, {1, plan_.m, plan_.n}, dealt_);
     const RegionDim terms{-1, turn * plan_.k, 0, plan_.k};
     Step step(lowering_, name, origins({chain_.matmul}), "matmul", sum);
     add_product_params(step, false, before >= 0, 0);
@@ -179,8 +209,9 @@ class MatmulSteps {
     return shape_.shared_b ? only_dim(turn) : along(0, plan_.g);
   }
   std::vector<int64_t> sum_block() const {
+    const Shape share = lowering_.share_of(out_, dealt_);
     const std::vector<int64_t> block =
-        blocks_within({out_[1], out_[2]}, plan_.n, lowering_.tiles());
+        blocks_within({share[1], share[2]}, plan_.n, lowering_.tiles());
     return {plan_.serial, block[0], block[1]};
   }
 
@@ -198,7 +229,7 @@ class MatmulSteps {
   VariableId product_in_parts(int64_t turn) {
     const std::string name = chain_.last->name + "/partials";
     const VariableId partials =
-        lowering_.temporary(name, shape_.partials, partials_view(), {1, plan_.m, plan_.n});
+        lowering_.temporary(name, shape_.partials, partials_view(), {1, plan_.m, plan_.n}, dealt_);
     Step step(lowering_, name, origins({chain_.matmul}), "matmul", partials);
     add_product_params(step, false, false, 0);
     step.read(chain_.matmul->in[0], a_, {only_dim(turn), along(1, plan_.m), along(0, plan_.k)});
@@ -229,6 +260,7 @@ class MatmulSteps {
   Lowering& lowering_;
   const MatmulChain& chain_;
   const MatmulPlan& plan_;
+  const int32_t dealt_;  // the dimension of out_ that is dealt out to IPUs; -1: none
   const MatmulShape& shape_;
   Shape a_, b_, out_;  // views: [g,m,k] [g|1,k,n] [g,m,n]; with one b, g counts the turns
 };
@@ -237,11 +269,13 @@ class MatmulSteps {
 
 void lower_matmul(Lowering& lowering, const Node& last) {
   const MatmulChain& chain = lowering.fusion.matmuls.at(&last);
-  Sizes sizes = sizes_of(lowering, chain);
-  sizes.shape.sum_block = sum_block_of_all(lowering, sizes.shape);
-  const MatmulPlan plan = plan_for(lowering, sizes.shape);
-  place_weight(lowering, chain.matmul->in[1], sizes, plan);
-  MatmulSteps(lowering, chain, sizes, plan).emit();
+  const Sizes sizes = sizes_of(lowering, chain);
+  const int32_t dealt = dealt_matmul(lowering, sizes.shape);
+  MatmulShape part = share_of(lowering, sizes.shape, dealt);
+  cut_as_whole(lowering, part, sizes.shape);
+  const MatmulPlan plan = plan_for(lowering, part);
+  place_weight(lowering, chain.matmul->in[1], sizes.shape, plan);
+  MatmulSteps(lowering, chain, sizes, plan, dealt).emit();
 }
 
 }  // namespace tessera

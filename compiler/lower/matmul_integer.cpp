@@ -23,7 +23,8 @@ class IntegerSteps {
               .integer = true};
     for (size_t d = 0; d + 2 < a.size(); ++d) (shape_.shared_b ? shape_.m : shape_.g) *= a[d];
     shape_.m *= a[a.size() - 2];
-    plan_ = plan_for(lowering, shape_);
+    dealt_ = dealt_matmul(lowering, shape_);
+    plan_ = plan_for(lowering, share_of(lowering, shape_, dealt_));
     a_ = {shape_.g, shape_.m, shape_.k};
     if (shape_.shared_b) a_ = {plan_.serial, shape_.m / plan_.serial, shape_.k};
     b_ = {shape_.shared_b ? 1 : shape_.g, shape_.k, shape_.n};
@@ -32,7 +33,7 @@ class IntegerSteps {
 
   void emit() {
     place();
-    const VariableId out = lowering_.result(chain_.last, out_, {group(), plan_.m, plan_.n});
+    const VariableId out = lowering_.result(chain_.last, out_, {group(), plan_.m, plan_.n}, dealt_);
     for (int64_t turn = 0; turn < plan_.serial; ++turn) emit(out, turn);
   }
 
@@ -40,14 +41,11 @@ class IntegerSteps {
   int64_t group() const { return shape_.shared_b ? plan_.serial : plan_.g; }
 
   void place() {
-    const Node* weight = chain_.matmul->in[1];
-    if (shape_.shared_b && weight->is(Op::Constant) && !lowering_.has_place(weight))
-      lowering_.place(weight, "weight", b_,
-                      weight_block(shape_.k, shape_.n, plan_.n, lowering_.tiles()));
+    place_weight(lowering_, chain_.matmul->in[1], shape_, plan_);
     for (const auto& [vector, role] :
          {std::pair(chain_.bias, "bias"), std::pair(column_scale(), "scale")})
       if (vector && elements(vector->type.shape) == shape_.n)
-        lowering_.place(vector, role, {shape_.n}, {plan_.n});
+        lowering_.place(vector, role, {shape_.n}, {plan_.n}, dealt_ == 2 ? 0 : -1);
   }
   const Node* column_scale() const { return chain_.column_scale; }
 
@@ -113,7 +111,8 @@ class IntegerSteps {
   const IntegerChain& chain_;
   MatmulShape shape_;
   MatmulPlan plan_;
-  Shape a_, b_, out_;  // views: [g,m,k] [g|1,k,n] [g,m,n]; with one b, g counts the turns
+  int32_t dealt_ = -1;  // the dimension of out_ that is dealt out to IPUs; -1: none
+  Shape a_, b_, out_;   // views: [g,m,k] [g|1,k,n] [g,m,n]; with one b, g counts the turns
 };
 
 }  // namespace

@@ -25,8 +25,8 @@ void softmax_turned(Lowering& lowering, const Node& node, size_t axis) {
       emit_copy(lowering, node.name + "/turn", &node,
                 {lowering.shaped(node.in[0], shape), perm, steps}, turned, temporary);
   const Shape rows = rows_of(turned);
-  const int64_t block = ceil_div(rows[0], lowering.tiles());
-  const VariableId shares = temporary(rows, {block, rows[1]});
+  const int64_t block = ceil_div(lowering.share(rows[0]), lowering.tiles());
+  const VariableId shares = temporary(rows, {block, rows[1]}, 0);
   Step step(lowering, node.name, node.origin, "softmax", shares);
   step.read(all_of(x, rows), {along(0, block), whole_dim()}).emit();
   emit_copy(lowering, node.name + "/turn_back", &node, {all_of(shares, turned), perm, steps}, shape,
@@ -37,8 +37,8 @@ void softmax_turned(Lowering& lowering, const Node& node, size_t axis) {
 
 void lower_norm(Lowering& lowering, const Node& node) {
   const Shape rows = rows_of(node.type.shape);
-  const int64_t block = ceil_div(rows[0], lowering.tiles());
-  const VariableId out = lowering.result(&node, rows, {block, rows[1]});
+  const int64_t block = ceil_div(lowering.share(rows[0]), lowering.tiles());
+  const VariableId out = lowering.result(&node, rows, {block, rows[1]}, 0);
   const auto add = lowering.fusion.residual_adds.find(&node);
   const bool residual = add != lowering.fusion.residual_adds.end();
   std::vector<const Node*> terms{node.in[0]};
@@ -60,8 +60,8 @@ void lower_softmax(Lowering& lowering, const Node& node) {
   const auto axis = static_cast<size_t>(node.int_attr("axis"));
   if (axis + 1 == shape.size()) {
     const Shape rows = rows_of(shape);
-    const int64_t block = ceil_div(rows[0], lowering.tiles());
-    const VariableId out = lowering.result(&node, rows, {block, rows[1]});
+    const int64_t block = ceil_div(lowering.share(rows[0]), lowering.tiles());
+    const VariableId out = lowering.result(&node, rows, {block, rows[1]}, 0);
     Step step(lowering, node.name, node.origin, "softmax", out);
     step.read(node.in[0], rows, {along(0, block), whole_dim()}).emit();
     return;

@@ -33,6 +33,13 @@ std::optional<Value> on_few_tiles(Lowering& lowering, const Node& node, const Sh
   return all_of(together, rows);
 }
 
+// Of several IPUs each has its columns, where there are some for many tiles.
+int32_t dealt_columns(const Lowering& lowering, const Shape& shape) {
+  constexpr int64_t kLeastOfIpu = 64;
+  const bool many = shape.back() >= kLeastOfIpu * lowering.together();
+  return many ? static_cast<int32_t>(shape.size()) - 1 : -1;
+}
+
 // The places of `segments`, which every tile reads whole.
 void read_places(Step& step, Node* info, int64_t segments) {
   if (info->type.shape[1] == 1)
@@ -45,16 +52,17 @@ void read_places(Step& step, Node* info, int64_t segments) {
 
 void lower_unpack(Lowering& lowering, const Node& node) {
   const Shape from = tokens_of(node.in[0]->type.shape), to = tokens_of(node.type.shape);
+  const int32_t dealt = dealt_columns(lowering, to);
   const PackCut plan = plan_pack({.from_rows = from[0] * from[1],
                                   .rows = to[0],
                                   .row_size = to[1],
-                                  .columns = to[2],
+                                  .columns = lowering.share_of(to, dealt)[2],
                                   .dtype = node.type.dtype},
                                  lowering.program.target, lowering.working_bytes());
   const Shape rows{from[0] * from[1], from[2]};
   const std::vector<RegionDim> tokens{whole_dim(), along(2, plan.columns)};
   const std::optional<Value> together = on_few_tiles(lowering, node, rows, plan.columns);
-  const VariableId out = lowering.result(&node, to, {plan.rows, to[1], plan.columns});
+  const VariableId out = lowering.result(&node, to, {plan.rows, to[1], plan.columns}, dealt);
   Step step(lowering, node.name, node.origin, "unpack", out);
   if (together) {
     step.read(*together, tokens);
@@ -68,12 +76,13 @@ void lower_unpack(Lowering& lowering, const Node& node) {
 void lower_pack(Lowering& lowering, const Node& node) {
   const Shape from = tokens_of(node.in[0]->type.shape), to = tokens_of(node.type.shape);
   const Shape out_rows{to[0] * to[1], to[2]};
+  const int32_t dealt = dealt_columns(lowering, out_rows);
   const PackCut plan = plan_pack({.from_rows = from[0] * from[1],
                                   .rows = out_rows[0],
-                                  .columns = out_rows[1],
+                                  .columns = lowering.share_of(out_rows, dealt)[1],
                                   .dtype = node.type.dtype},
                                  lowering.program.target, lowering.working_bytes());
-  const VariableId out = lowering.result(&node, out_rows, {plan.rows, plan.columns});
+  const VariableId out = lowering.result(&node, out_rows, {plan.rows, plan.columns}, dealt);
   Step step(lowering, node.name, node.origin, "pack", out);
   step.read(node.in[0], from, {whole_dim(), whole_dim(), along(1, plan.columns)});
   read_places(step, node.in[1], from[0]);

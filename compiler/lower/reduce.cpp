@@ -92,16 +92,20 @@ void lower_reduce(Lowering& lowering, const Node& node) {
     const Reduction part{r.o * parts, r.k / parts, r.n};
     const DType dtype = is_float(node.type.dtype) ? DType::F32 : node.type.dtype;
     const Shape shape{part.o, part.n};
-    const std::vector<int64_t> block = even_blocks(shape, lowering.tiles(), kGrain);
-    const VariableId out = lowering.temporary(node.name + "/partials", dtype, shape, block);
+    const int32_t dealt = lowering.dealt(shape);
+    const std::vector<int64_t> block =
+        even_blocks(lowering.share_of(shape, dealt), lowering.tiles(), kGrain);
+    const VariableId out = lowering.temporary(node.name + "/partials", dtype, shape, block, dealt);
     Step step = reduce_step(lowering, node, node.name + "/partials", out);
     step.read(all_of(x.variable, part.view()), over_k(block)).emit();
     r.k = parts;
     x = all_of(out, r.view());
   }
   const Shape shape{r.o, r.n};
-  const std::vector<int64_t> block = even_blocks(shape, lowering.tiles(), kGrain);
-  const VariableId out = lowering.result(&node, shape, block);
+  const int32_t dealt = lowering.dealt(shape);
+  const std::vector<int64_t> block =
+      even_blocks(lowering.share_of(shape, dealt), lowering.tiles(), kGrain);
+  const VariableId out = lowering.result(&node, shape, block, dealt);
   Step step = reduce_step(lowering, node, node.name, out);
   step.read(x, over_k(block)).emit();
 }

@@ -12,13 +12,15 @@ void lower_rotary(Lowering& lowering, const Node& node) {
   const int64_t heads = node.int_attr("heads"), depth = shape[2] / heads;
   const Shape view{shape[0], shape[1], heads, depth};
   const int64_t tiles = lowering.tiles();
-  const std::vector<int64_t> block = choose_blocks(view,
-                                                   {block_sizes(shape[0], tiles),
-                                                    block_sizes(shape[1], tiles),
-                                                    block_sizes(heads, tiles),
+  const int32_t dealt = lowering.dealt({shape[0], shape[1], heads});
+  const Shape share = lowering.share_of(view, dealt);
+  const std::vector<int64_t> block = choose_blocks(share,
+                                                   {block_sizes(share[0], tiles),
+                                                    block_sizes(share[1], tiles),
+                                                    block_sizes(share[2], tiles),
                                                     {depth}},
                                                    tiles);
-  const VariableId out = lowering.result(&node, view, block);
+  const VariableId out = lowering.result(&node, view, block, dealt);
   Step step(lowering, node.name, node.origin, "rotary", out);
   step.param("halves", {node.string_attr("form") == "halves" ? 1.0 : 0.0});
   step.read(node.in[0], view,

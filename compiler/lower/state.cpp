@@ -48,6 +48,16 @@ int64_t least_loaded(std::span<const int64_t> load, int64_t width) {
   return best;
 }
 
+// On how many tiles of an IPU the blocks lie.
+int64_t tiles_on_one(const Mapping& mapping) {
+  const Range tiles = tiles_of(mapping);
+  const Deal& deal = mapping.deal;
+  if (deal.axis < 0) return tiles.size();
+  const auto axis = static_cast<size_t>(deal.axis);
+  const int64_t ipus = ceil_div(ceil_div(mapping.view[axis], mapping.block[axis]), deal.each);
+  return tiles.size() - (ipus - 1) * deal.stride;
+}
+
 // A transpose that moves only dimensions of one element moves nothing.
 bool keeps_order(const Node* transpose) {
   int64_t last = -1;
@@ -89,6 +99,7 @@ Lowering::Lowering(const Graph& graph, const LowerOptions& options, const Deadli
       half_partials(options.half_partials),
       available_memory_proportion(options.available_memory_proportion),
       replicas(options.replicas),
+      tensor(options.tensor),
       limits(options.limits),
       deadline(deadline),
       fusion(fuse(graph)) {
@@ -159,22 +170,22 @@ VariableId Lowering::add_variable(Variable variable) {
 }
 
 VariableId Lowering::temporary(const std::string& name, DType dtype, const Shape& view,
-                               const std::vector<int64_t>& block) {
+                               const std::vector<int64_t>& block, int32_t dealt) {
   return add_variable({
       .name = make_unique(variable_names_, name),
       .dtype = dtype,
       .shape = view,
       .kind = VariableKind::Activation,
-      .mapping = {view, block, origin()}
+      .mapping = laid_out(view, block, origin(), dealt),
   });
 }
 
-VariableId Lowering::result(const Node* node, const Shape& view,
-                            const std::vector<int64_t>& block) {
+VariableId Lowering::result(const Node* node, const Shape& view, const std::vector<int64_t>& block,
+                            int32_t dealt) {
   const auto claim = claims_.find(node);
   VariableId id = -1;
   if (claim == claims_.end()) {
-    id = temporary(node->name, node->type.dtype, view, block);
+    id = temporary(node->name, node->type.dtype, view, block, dealt);
     program.variables[index(id)].shape = node->type.shape;
   } else {
     id = add_variable({
@@ -182,7 +193,7 @@ VariableId Lowering::result(const Node* node, const Shape& view,
         .dtype = node->type.dtype,
         .shape = claim->second->node->type.shape,
         .kind = VariableKind::Output,
-        .mapping = {view, block, origin()}
+        .mapping = laid_out(view, block, origin(), dealt),
     });
   }
   values_[node] = all_of(id, node->type.shape);
@@ -197,7 +208,7 @@ TileId Lowering::place_of(const std::string& role, const Node* constant, const M
                           to_string(Shape(mapping.block)) + std::to_string(placement_.ipu);
   const auto [place, is_new] = places_.try_emplace(key);
   if (!is_new) return place->second;
-  const int64_t blocks = block_count(mapping);
+  const int64_t blocks = tiles_on_one(mapping);
   CHECK(blocks <= tiles());
   const std::span<const int64_t> load =
       std::span(load_).subspan(origin().value, static_cast<size_t>(tiles()));
@@ -211,7 +222,7 @@ TileId Lowering::place_of(const std::string& role, const Node* constant, const M
 
 void Lowering::add_load(const Mapping& mapping, int64_t bytes_per_element) {
   for (int64_t k = 0; k < block_count(mapping); ++k) {
-    load_[mapping.first.value + static_cast<size_t>(k)] +=
+    load_[static_cast<size_t>(tile_of(mapping, k))] +=
         elements(block_at(mapping, k)) * bytes_per_element;
   }
 }
@@ -238,9 +249,10 @@ VariableId Lowering::add_constant(const std::string& name, const Tensor& tensor,
 }
 
 void Lowering::place(const Node* constant, const std::string& role, const Shape& view,
-                     const std::vector<int64_t>& block, std::optional<TileId> first) {
+                     const std::vector<int64_t>& block, int32_t dealt,
+                     std::optional<TileId> first) {
   if (!constant->is(Op::Constant) || has_place(constant)) return;
-  Mapping mapping{view, block, {}};
+  Mapping mapping = laid_out(view, block, {}, dealt);
   mapping.first = first ? *first : place_of(role, constant, mapping);
   if (first) add_load(mapping, size_of(constant->type.dtype));
   const VariableId id = add_constant(constant->name, constant->value, mapping);
@@ -348,18 +360,18 @@ void Lowering::finish_outputs() {
       program.outputs.push_back(value(base).variable);
       continue;
     }
-    program.outputs.push_back(emit_copy(*this, output.name + "/copy", output.node,
-                                        straight(shaped(output.node, output.node->type.shape)),
-                                        output.node->type.shape,
-                                        [&](const Shape& view, const std::vector<int64_t>& block) {
-                                          return add_variable({
-                                              .name = variable_of(output),
-                                              .dtype = output.node->type.dtype,
-                                              .shape = output.node->type.shape,
-                                              .kind = VariableKind::Output,
-                                              .mapping = {view, block, origin()}
-                                          });
-                                        }));
+    program.outputs.push_back(
+        emit_copy(*this, output.name + "/copy", output.node,
+                  straight(shaped(output.node, output.node->type.shape)), output.node->type.shape,
+                  [&](const Shape& view, const std::vector<int64_t>& block, int32_t dealt) {
+                    return add_variable({
+                        .name = variable_of(output),
+                        .dtype = output.node->type.dtype,
+                        .shape = output.node->type.shape,
+                        .kind = VariableKind::Output,
+                        .mapping = laid_out(view, block, origin(), dealt),
+                    });
+                  }));
   }
 }
 

@@ -22,6 +22,7 @@
 #include "compiler/plan/matmul.h"
 #include "ir/graph.h"
 #include "program/popef.h"
+#include "support/math.h"
 
 namespace tessera {
 
@@ -35,6 +36,7 @@ struct Lowering {
   const bool half_partials;
   const double available_memory_proportion;
   const int64_t replicas;
+  const TensorSplit tensor;
   const Limits limits;
   // Null: none. Once it has passed, a planner takes the first cut that it finds: lower() will
   // refuse the model after the node.
@@ -54,6 +56,13 @@ struct Lowering {
   void move_to(const NodePlace& placement);
   // The region, of a copy on this IPU where the variable lies on another: copied once.
   Region landed(const Region& region);
+  // IPUs that compute each operation together, and the largest share of one in so much.
+  int64_t together() const { return tensor == TensorSplit::None ? 1 : program.target.ipus; }
+  int64_t share(int64_t size) const { return ceil_div(size, together()); }
+  // The dimension of a view that is dealt out to them; -1: none, the first computes it all. Blocks
+  // are planned for share_of the view, on the tiles of one IPU.
+  int32_t dealt(const Shape& view) const;
+  Shape share_of(Shape view, int32_t dealt) const;
   // Bytes of a tile that one operation may fill with what it works on.
   int64_t working_bytes() const;
   mutable bool plans_by_share = false;  // somebody has asked for that
@@ -70,17 +79,19 @@ struct Lowering {
   // The same, seen as `shape`; copied first where no view has it.
   Value shaped(const Node* node, const Shape& shape);
 
-  // The variable for a node's result, cut into blocks of a view; the anchor's own where the node
-  // is an output.
-  VariableId result(const Node* node, const Shape& view, const std::vector<int64_t>& block);
+  // The variable for a node's result, cut into blocks of a view, of which one dimension may be
+  // dealt out; the anchor's own where the node is an output.
+  VariableId result(const Node* node, const Shape& view, const std::vector<int64_t>& block,
+                    int32_t dealt = -1);
   VariableId temporary(const std::string& name, DType dtype, const Shape& view,
-                       const std::vector<int64_t>& block);
+                       const std::vector<int64_t>& block, int32_t dealt = -1);
   // Gives a constant its place on the tiles, if no earlier user has. Constants of one `role` and
   // layout begin on the same tile, so that equal layers have equal exchanges, whose code is kept
   // once; others begin where the last one ended.
   bool has_place(const Node* node) const { return values_.contains(node); }
   void place(const Node* constant, const std::string& role, const Shape& view,
-             const std::vector<int64_t>& block, std::optional<TileId> first = {});
+             const std::vector<int64_t>& block, int32_t dealt = -1,
+             std::optional<TileId> first = {});
   // In few pieces, for many tiles to receive.
   void place_in_pieces(const Node* constant, const std::string& role);
   VariableId add_constant(const std::string& name, const Tensor& tensor, const Mapping& mapping);
@@ -93,6 +104,8 @@ struct Lowering {
  private:
   static size_t index(VariableId id) { return static_cast<size_t>(id); }
   VariableId add_variable(Variable variable);
+  Mapping laid_out(const Shape& view, const std::vector<int64_t>& block, TileId first,
+                   int32_t dealt) const;
   std::string variable_of(const Output& output);  // its name
   void claim_outputs();
   const Node* base(const Node* node) const;
@@ -160,7 +173,7 @@ struct CopyFrom {
 };
 // Makes the variable that a copy writes.
 using MakeVariable =
-    std::function<VariableId(const Shape& view, const std::vector<int64_t>& block)>;
+    std::function<VariableId(const Shape& view, const std::vector<int64_t>& block, int32_t dealt)>;
 VariableId emit_copy(Lowering& lowering, const std::string& name, const Node* node, CopyFrom copy,
                      Shape shape, const MakeVariable& make);
 

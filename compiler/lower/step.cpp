@@ -14,7 +14,7 @@ Step::Step(Lowering& lowering, const std::string& name, const std::vector<std::s
   step_.name = name;
   step_.origin = origin;
   step_.compute.codelet = std::move(codelet);
-  step_.compute.grid = {block_counts(mapping.view, mapping.block), mapping.first};
+  step_.compute.grid = {block_counts(mapping.view, mapping.block), mapping.first, mapping.deal};
   std::vector<int32_t> axes;
   for (size_t d = 0; d < mapping.view.size(); ++d) axes.push_back(static_cast<int32_t>(d));
   written_ = blocked(out, mapping.view, mapping.block, axes);

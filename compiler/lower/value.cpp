@@ -119,7 +119,7 @@ std::optional<Region> region_of(const Value& value, const std::vector<RegionDim>
 }
 
 bool is_local(const Mapping& mapping, const Region& region, const VertexGrid& grid) {
-  if (mapping.first != grid.first) return false;
+  if (mapping.first != grid.first || mapping.deal.each != grid.deal.each) return false;
   // Dimensions of one element say nothing; the others must be the same.
   const auto next = [](const Shape& view, size_t i) {
     while (i < view.size() && view[i] == 1) ++i;
@@ -134,6 +134,7 @@ bool is_local(const Mapping& mapping, const Region& region, const VertexGrid& gr
     if (count == 1) continue;
     const RegionDim& dim = region.dims[r];
     const auto own = static_cast<size_t>(dim.axis);
+    if (mapping.deal.axis == static_cast<int32_t>(m) && dim.axis != grid.deal.axis) return false;
     if (dim.axis < 0 || own < axis || dim.offset != 0) return false;
     if (dim.step != mapping.block[m] || dim.size > mapping.block[m]) return false;
     if (grid.extent[own] != count) return false;

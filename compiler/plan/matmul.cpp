@@ -250,7 +250,8 @@ class MatmulSearch {
     const int64_t terms = shape_.k / turns.count;
     if (shape_.k % turns.count != 0 || terms % grain_of_terms(shape_) != 0) return false;
     // Floats are added in the one order that the cut of their sum gives.
-    return shape_.dtype != DType::F32 || terms == blocks_.front();
+    const bool is_any = shape_.dtype != DType::F32 && shape_.sum_block == 0;
+    return is_any || (shape_.dtype == DType::F32 && terms == blocks_.front());
   }
 
   std::optional<MatmulPlan> best(Turns turns, int64_t working_bytes) {
@@ -298,6 +299,11 @@ bool faster(const MatmulPlan& plan, const std::optional<MatmulPlan>& than) {
 MatmulPlan plan_matmul(const MatmulShape& shape, const Target& target, int64_t working_bytes,
                        const Deadline* deadline) {
   MatmulSearch search(shape, target, deadline);
+  if (shape.in_turns) {
+    const std::optional<MatmulPlan> plan =
+        search.best({shape.k / shape.sum_block, Serial::Terms}, working_bytes);
+    return plan ? *plan : search.smallest();
+  }
   std::optional<MatmulPlan> chosen = search.best({}, working_bytes);
   if (chosen && chosen->cycles <= search.best({}, INT64_MAX)->cycles) return *chosen;
   for (const int64_t count : kSerialSplits) {

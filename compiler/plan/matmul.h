@@ -27,6 +27,7 @@ struct MatmulShape {
   bool integer = false;
   bool fp8 = false;       // a and b; `dtype` is f16
   int64_t sum_block = 0;  // k is cut so; 0: as is cheapest
+  bool in_turns = false;  // with a sum_block: its parts are added up in turn, as Serial::Terms
   auto operator<=>(const MatmulShape&) const = default;
 };
 

@@ -245,8 +245,9 @@ class CompileOptions(TypedDict, total=False):
     #: IPUs that run the model, joined by links (docs/ipus.md); 1: as many as the target has. The
     #: default: 1.
     num_ipus: int
-    #: Auto: cut the model into parts, one on each IPU, by memory and cycles; none: not. The
-    #: default: none.
+    #: Auto: cut the model into parts, one on each IPU, by memory and cycles; tensor: all IPUs
+    #: compute each operation together, each with its share of the weights; none: not. The default:
+    #: none.
     sharding: str
     #: Cut the model by hand: a YAML file with a list of node, device and stage, or words
     #: NODE=DEVICE:STAGE; each entry takes the node and all it needs that no earlier one took.
@@ -257,8 +258,8 @@ class CompileOptions(TypedDict, total=False):
     #: Replicas of the model on IPUs of their own, each with its share of the batch's rows. The
     #: default: 1.
     replication_factor: int
-    #: Auto: price replicas, cuts and pipelines on num_ipus, and take the best; none: as the other
-    #: options say. The default: none.
+    #: Auto: price all ways to use num_ipus, and take the best; none: as the other options say. The
+    #: default: none.
     parallel: str
     #: What --parallel auto is to make best: throughput or latency. The default: throughput.
     parallel_goal: str

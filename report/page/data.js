@@ -1,5 +1,7 @@
 // The document of the report. Lists of numbers by tile are kept as runs, and unrolled when they are
 // first asked for.
+import { lastTile } from './boxes.js';
+
 export const report = JSON.parse(document.getElementById('tessera-report').textContent);
 export const exe = report.executables ? report.executables[0] : null;
 export const tileCount = exe ? exe.target.tiles * (exe.target.ipus || 1) : 0;
@@ -46,7 +48,9 @@ export function memoryOf(tile, at) {
   memory.receive_buffers = now ? pool(now.receive_buffers)[tile] : 0;
   memory.temporaries = now ? pool(now.temporaries)[tile] : 0;
   const ipuOf = (t) => Math.floor(t / exe.target.tiles);
-  if (now && ipuOf(tile) === ipuOf(now.vertices.first)) memory.temporaries += now.arranged;
+  const computes = now && ipuOf(tile) >= ipuOf(now.vertices.first)
+    && ipuOf(tile) <= ipuOf(lastTile(now.vertices));
+  if (computes) memory.temporaries += now.arranged;
   memory.gaps = gaps(memory.variables + memory.receive_buffers + memory.temporaries);
   return memory;
 }

@@ -23,16 +23,14 @@ function mapped(number) {
 
 function operand(at, kind, which) {
   const now = step(at);
-  const [grid, first] = kind === 'transfers'
-    ? [now.transfers[which].grid, now.transfers[which].first]
-    : [now.vertices.grid, now.vertices.first];
+  const vertices = kind === 'transfers' ? now.transfers[which] : now.vertices;
   const region = kind === 'transfers' ? now.transfers[which].region : now[kind][which];
   const verb = { transfers: 'is delivered', reads: 'is read', writes: 'is written' }[kind];
   return {
     variable: exe.variables[region[0]],
     number: region[0],
     view: region[1],
-    parts: boxesOf(region, grid, first),
+    parts: boxesOf(region, vertices),
     title: [`${exe.variables[region[0]].name} as it ${verb} in superstep ${at}, `,
       link(`supersteps/${at}`, now.name)],
   };

@@ -141,9 +141,7 @@ class Bars {
 function regionRow(what, region, at, kind, which) {
   const now = exe.supersteps[at];
   const transfer = kind === 'transfers' ? now.transfers[which] : null;
-  const [grid, first] = transfer ? [transfer.grid, transfer.first]
-    : [now.vertices.grid, now.vertices.first];
-  const sample = boxesOf(region, grid, first)[0];
+  const sample = boxesOf(region, transfer || now.vertices)[0];
   return [what, link(`variables/${region[0]}`, exe.variables[region[0]].name),
     `[${region[1].join(',')}]`, sample ? boxInWords(sample[1]) : '',
     link(`placement/${at}/${kind}/${which}`, 'where')];

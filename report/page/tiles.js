@@ -58,20 +58,20 @@ function sources() {
 function vertexRows(tile, at) {
   const now = step(at);
   const rows = [];
-  const add = (what, region, grid, first) => {
-    const box = boxOnTile(region, grid, first, tile);
+  const add = (what, region, vertices) => {
+    const box = boxOnTile(region, vertices, tile);
     if (!box) return;
     rows.push([what, link(`variables/${region[0]}`, exe.variables[region[0]].name),
       boxInWords(box)]);
   };
   for (const transfer of now.transfers) {
-    add('receives', transfer.region, transfer.grid, transfer.first);
+    add('receives', transfer.region, transfer);
   }
   for (const region of now.reads || []) {
-    add('reads', region, now.vertices.grid, now.vertices.first);
+    add('reads', region, now.vertices);
   }
   for (const region of now.writes || []) {
-    add('writes', region, now.vertices.grid, now.vertices.first);
+    add('writes', region, now.vertices);
   }
   return rows;
 }

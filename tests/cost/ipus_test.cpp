@@ -60,6 +60,41 @@ Program to_everybody() {
 })");
 }
 
+// IPU 0 has x, and each IPU makes its columns of y.
+Program by_columns() {
+  return verified(R"(program columns {
+  target testx2
+  input x: f32[8,64] = by [2,64] at 0
+  output y: f32[8,64] = by [4,16] at 0 deal 1 each 2 stride 4
+  inputs x
+  outputs y
+  step turn {
+    send x [g0*4:4, g1*16:16] to [2,4] at 0 deal 1 each 2 stride 4
+    copy on [2,4] at 0 deal 1 each 2 stride 4 perm=[0,1] step=[1,1]
+    read x [g0*4:4, g1*16:16]
+    write y [g0*4:4, g1*16:16]
+  }
+})");
+}
+
+TEST(Links, carry_to_an_ipu_what_its_part_of_a_deal_wants) {
+  const Program program = by_columns();
+  const LinkLoad load = link_load(program, program.supersteps[0]);
+  EXPECT_EQ(load.sent_bytes, 8 * 32 * 4);
+  EXPECT_THAT(load.forward, ElementsAre(8 * 32 * 4, 0));
+  EXPECT_THAT(load.backward, ElementsAre(0, 0));
+  const ProgramCost cost = program_cost(program);
+  const std::vector<IpuUse> uses = uses_of_ipus(program, cost, program_memory(program));
+  for (const IpuUse& use : uses) EXPECT_EQ(use.supersteps, 1) << use.ipu;
+  // Every tile has 256 bytes of y; those of IPU 0 hold 512 of x too.
+  const MemoryReport memory = program_memory(program);
+  for (size_t tile = 0; tile < 8; ++tile)
+    EXPECT_EQ(bytes_on_tile(program.variables[1], TileId{static_cast<uint32_t>(tile)}), 256);
+  EXPECT_GT(memory.peak_by_tile[0], memory.peak_by_tile[4]);
+  const std::vector<std::vector<int64_t>> live = live_by_ipu(program, uses);
+  for (size_t ipu = 0; ipu < 2; ++ipu) EXPECT_EQ(live[ipu].at(0), uses[ipu].peak_bytes);
+}
+
 TEST(Links, a_byte_takes_its_share_of_the_links_and_a_hop) {
   const Program program = over_one_link();
   const LinkLoad load = link_load(program, program.supersteps[0]);

@@ -89,6 +89,11 @@ std::vector<Way> ways() {
     o.replication_factor = 2;
     o.sharding = Sharding::Auto;
   };
+  const auto tensor = [](CompileOptions& o) { o.sharding = Sharding::Tensor; };
+  const auto both_together = [](CompileOptions& o) {
+    o.replication_factor = 2;
+    o.sharding = Sharding::Tensor;
+  };
   const auto best = [](CompileOptions& o) { o.parallel = Parallel::Auto; };
   return {
       {"sharding_2", 2, cut},
@@ -99,6 +104,9 @@ std::vector<Way> ways() {
       {"replicas_2", 2, replicas, true},
       {"replicas_4", 4, replicas, true},
       {"replicas_cut_4", 4, both, true},
+      {"tensor_2", 2, tensor},
+      {"tensor_4", 4, tensor},
+      {"replicas_tensor_4", 4, both_together, true},
       {"parallel_2", 2, best},
   };
 }
@@ -145,6 +153,11 @@ TEST_P(Ways, no_tile_needs_what_was_not_sent_to_it) {
 INSTANTIATE_TEST_SUITE_P(, Ways, ::testing::ValuesIn(ways()),
                          [](const auto& way) { return way.param.name; });
 
+double seconds(const CompileOptions& options) {
+  const auto executable = e2e::build(e2e::tiny_bert(), options);
+  return executable ? executable->metadata.cycles.seconds_per_batch : 0;
+}
+
 CompileOptions cut_over(int64_t ipus, Precision precision = Precision::Fp16) {
   CompileOptions options = e2e::options_for(kRows, kLength, precision);
   options.num_ipus = ipus;
@@ -179,6 +192,57 @@ TEST(Sharding, sends_a_value_to_an_ipu_once) {
     EXPECT_TRUE(sent.emplace(step.exchange[0].region.variable, to).second) << step.name;
   }
   EXPECT_FALSE(sent.empty());
+}
+
+// Bytes of weights on each IPU's tiles.
+std::vector<int64_t> weights_by_ipu(const Program& program) {
+  std::vector<int64_t> bytes(static_cast<size_t>(program.target.ipus));
+  for (const Variable& variable : program.variables) {
+    if (variable.kind != VariableKind::Constant) continue;
+    for (int64_t k = 0; k < block_count(variable.mapping); ++k) {
+      const int64_t tile = tile_of(variable.mapping, k);
+      bytes[static_cast<size_t>(program.target.ipu_of(tile))] +=
+          elements(block_at(variable.mapping, k)) * size_of(variable.dtype);
+    }
+  }
+  return bytes;
+}
+
+TEST(Tensor, each_ipu_holds_its_share_of_the_weights) {
+  CompileOptions options = e2e::options_for(kRows, kLength, Precision::Fp16);
+  const int64_t all = weights_by_ipu(e2e::build(e2e::tiny_bert(), options)->program)[0];
+  options.sharding = Sharding::Tensor;
+  for (const int64_t ipus : {2, 4}) {
+    options.num_ipus = ipus;
+    const auto weights = weights_by_ipu(e2e::build(e2e::tiny_bert(), options)->program);
+    EXPECT_EQ(std::accumulate(weights.begin(), weights.end(), int64_t{0}), all) << "none twice";
+    for (const int64_t bytes : weights) {
+      EXPECT_GE(bytes, all / ipus * 8 / 10);
+      EXPECT_LE(bytes, all / ipus * 12 / 10);
+    }
+  }
+}
+
+TEST(Tensor, has_no_stages) {
+  CompileOptions options = e2e::options_for(kRows, kLength, Precision::Fp16);
+  options.num_ipus = 2;
+  options.sharding = Sharding::Tensor;
+  options.enable_pipelining = true;
+  EXPECT_THAT(compile(e2e::tiny_bert(), options).error().message,
+              HasSubstr("enable_pipelining: is true, must be false"));
+}
+
+TEST(Tensor, is_never_slower_over_faster_links) {
+  CompileOptions options = e2e::options_for(kRows, kLength, Precision::Fp16);
+  options.num_ipus = 4;
+  options.sharding = Sharding::Tensor;
+  double before = seconds(options);
+  for (int i = 0; i < 3; ++i) {
+    options.target.link_bytes_per_second *= 2;
+    const double faster = seconds(options);
+    EXPECT_LT(faster, before);
+    before = faster;
+  }
 }
 
 TEST(Sharding, without_a_word_on_how_to_use_more_ipus_is_refused) {
@@ -255,11 +319,6 @@ TEST(Replicas, are_written_and_read_with_the_batch_of_all) {
   EXPECT_EQ((*read)->executable().program.target.ipus, 1);
 }
 
-double seconds(const CompileOptions& options) {
-  const auto executable = e2e::build(e2e::tiny_bert(), options);
-  return executable ? executable->metadata.cycles.seconds_per_batch : 0;
-}
-
 TEST(Machines, that_are_better_are_never_slower) {
   for (const bool pipelined : {false, true}) {
     CompileOptions options = cut_over(2);
@@ -289,8 +348,8 @@ TEST(Parallel, takes_the_best_of_what_it_has_priced) {
     options.parallel_goal = goal;
     const auto result = compile(e2e::tiny_bert(), options);
     ASSERT_TRUE(result.ok()) << result.error().message;
-    // One; cut and piped over 4; two replicas, cut and piped; four replicas.
-    ASSERT_EQ(result->choices.size(), 6u);
+    // One; tensor, cut and piped over 4; two replicas, each of those; four replicas.
+    ASSERT_EQ(result->choices.size(), 8u);
     const auto of = [goal](const ParallelChoice& choice) {
       return goal == ParallelGoal::Latency ? choice.latency_seconds : choice.seconds_per_batch;
     };

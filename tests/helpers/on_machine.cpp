@@ -2,7 +2,6 @@
 #include "tests/helpers/on_machine.h"
 
 #include "codelets/codelet.h"
-#include "compiler/lower/lower.h"
 #include "executor/jit.h"
 #include "program/verify.h"
 
@@ -23,8 +22,10 @@ Expected<std::shared_ptr<Jit>> shared_jit() {
 Expected<std::vector<Array>> run_on_machine(const Graph& graph,
                                             const std::map<std::string, Array>& inputs,
                                             const Target& target, const MachineOptions& options,
-                                            double available_memory_proportion) {
+                                            double available_memory_proportion,
+                                            TensorSplit tensor) {
   LowerOptions lowering{.target = target};
+  lowering.tensor = tensor;
   lowering.available_memory_proportion = available_memory_proportion;
   Lowered lowered = TRY(lower(graph, lowering));
   TRY(verify_program(lowered.program, check_compute_set));

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "compiler/lower/lower.h"
 #include "executor/machine.h"
 #include "ir/graph.h"
 #include "program/target.h"
@@ -17,6 +18,7 @@ Expected<std::vector<Array>> run_on_machine(const Graph& graph,
                                             const std::map<std::string, Array>& inputs,
                                             const Target& target,
                                             const MachineOptions& options = {},
-                                            double available_memory_proportion = 0.6);
+                                            double available_memory_proportion = 0.6,
+                                            TensorSplit tensor = TensorSplit::None);
 
 }  // namespace tessera::e2e

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <optional>
+
 #include "program/messages.h"
 #include "program/text.h"
 #include "program/verify.h"
@@ -10,6 +12,7 @@
 namespace tessera {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -103,6 +106,85 @@ TEST(Ipus, nothing_crosses_but_by_an_exchange) {
 TEST(Ipus, tiles_beyond_the_last_ipu_do_not_exist) {
   EXPECT_EQ(fault(changed("testx2", "test")),
             "variable 'y': tiles 4 to 7 are used, must be below 4");
+}
+
+// x lies row by row over two IPUs, and y's columns are dealt out to them.
+constexpr std::string_view kDealt = R"(program dealt {
+  target testx2
+  input x: f32[8,64] = by [2,64] at 0
+  output y: f32[8,64] = by [4,16] at 0 deal 1 each 2 stride 4
+  inputs x
+  outputs y
+  step turn {
+    send x [g0*4:4, g1*16:16] to [2,4] at 0 deal 1 each 2 stride 4
+    copy on [2,4] at 0 deal 1 each 2 stride 4 perm=[0,1] step=[1,1]
+    read x [g0*4:4, g1*16:16]
+    write y [g0*4:4, g1*16:16]
+  }
+}
+)";
+
+std::string fault_of_dealt(const std::string& part, const std::string& by) {
+  std::string text(kDealt);
+  for (size_t at = 0; (at = text.find(part, at)) != std::string::npos; at += by.size())
+    text.replace(at, part.size(), by);
+  return fault(text);
+}
+
+TEST(Ipus, a_grid_that_is_dealt_out_has_its_part_on_each) {
+  const Program program = parse_program(kDealt).take();
+  EXPECT_EQ(fault(std::string(kDealt)), "");
+  const Mapping& mapping = program.variables[1].mapping;
+  const VertexGrid& grid = program.supersteps[0].compute.grid;
+  std::vector<int64_t> tiles;
+  for (int64_t k = 0; k < block_count(mapping); ++k) {
+    tiles.push_back(tile_of(mapping, k));
+    EXPECT_EQ(tile_of(grid, k), tiles.back());
+    EXPECT_EQ(block_on(mapping, tiles.back()), k);
+    EXPECT_EQ(vertex_on(grid, tiles.back()), k);
+  }
+  // Columns 0 and 1 of both rows are IPU 0's, 2 and 3 IPU 1's.
+  EXPECT_THAT(tiles, ElementsAre(0, 1, 4, 5, 2, 3, 6, 7));
+  EXPECT_EQ(tiles_of(grid), (Range{0, 8}));
+  EXPECT_EQ(ipus_of(grid, program.target), (Range{0, 2}));
+  EXPECT_EQ(bytes_on_tile(program.variables[1], TileId{6}), 4 * 16 * 4);
+}
+
+TEST(Ipus, the_last_one_may_have_less_of_a_deal) {
+  const VertexGrid grid{
+      {2, 3},
+      {},
+      {1, 2, 4}
+  };
+  EXPECT_EQ(vertex_on(grid, 4), 2);
+  EXPECT_EQ(vertex_on(grid, 5), std::nullopt);
+  EXPECT_EQ(vertex_on(grid, 6), 5);
+  EXPECT_EQ(vertex_on(grid, 7), std::nullopt);
+  EXPECT_EQ(vertex_on(grid, 8), std::nullopt);
+}
+
+TEST(Ipus, a_deal_is_written_and_read_back) {
+  const Program program = parse_program(kDealt).take();
+  const std::string text = print(program);
+  EXPECT_EQ(print(parse_program(text).take()), text);
+  EXPECT_THAT(text, HasSubstr("output y: f32[8,64] = by [4,16] at 0 deal 1 each 2 stride 4\n"));
+  const std::string bytes = to_bytes(program);
+  const auto read = program_from(std::as_bytes(std::span(bytes)));
+  ASSERT_TRUE(read.ok()) << read.error().message;
+  EXPECT_EQ(print(*read), text);
+}
+
+TEST(Ipus, a_part_of_a_deal_lies_within_its_ipu) {
+  EXPECT_EQ(fault_of_dealt("deal 1", "deal 2"),
+            "variable 'y': axis 2 is dealt out, must be one of [2,4]");
+  EXPECT_EQ(fault_of_dealt("each 2", "each 4"),
+            "variable 'y': 4 of 4 are dealt out to an IPU, must be at least 1, and not all");
+  EXPECT_EQ(fault_of_dealt("stride 4", "stride 3"),
+            "variable 'y': the tiles of the next IPU are 3 further, must be 4");
+  EXPECT_EQ(fault_of_dealt("at 0 deal", "at 1 deal"),
+            "variable 'y': 4 tiles from 1 on of each of 2 IPUs are used, must be there");
+  EXPECT_EQ(fault_of_dealt("each 2", "each 1"),
+            "variable 'y': 2 tiles from 0 on of each of 4 IPUs are used, must be there");
 }
 
 TEST(Ipus, a_stage_is_on_one_ipu_and_reads_no_later_one) {

@@ -41,14 +41,19 @@ double difference(const Array& a, const Array& b) {
   return worst;
 }
 
+std::map<std::string, Array> random_inputs(const Graph& graph, uint32_t seed) {
+  std::mt19937 random(seed);
+  std::map<std::string, Array> inputs;
+  for (const Node* input : graph.inputs) inputs[input->name] = random_array(input->type, random);
+  return inputs;
+}
+
 class LowerOpsOnMachine : public ::testing::TestWithParam<Story> {};
 
 TEST_P(LowerOpsOnMachine, compute_what_the_interpreter_does) {
   Expected<Graph> graph = parse_graph(GetParam().text);
   ASSERT_TRUE(graph.ok()) << graph.error().message;
-  std::mt19937 random(7);
-  std::map<std::string, Array> inputs;
-  for (const Node* input : graph->inputs) inputs[input->name] = random_array(input->type, random);
+  const std::map<std::string, Array> inputs = random_inputs(*graph, 7);
   const auto wanted = interpret(*graph, inputs);
   ASSERT_TRUE(wanted.ok()) << wanted.error().message;
 
@@ -62,6 +67,38 @@ TEST_P(LowerOpsOnMachine, compute_what_the_interpreter_does) {
   for (size_t i = 0; i < wanted->size(); ++i) {
     EXPECT_LE(difference((*got)[i], (*wanted)[i]), half ? 2e-2 : 3e-5) << "output " << i;
   }
+}
+
+constexpr TensorSplit kTensorSplits[] = {TensorSplit::Columns, TensorSplit::Rows,
+                                         TensorSplit::LeastSent};
+
+// Equal numbers; NaN is equal to NaN.
+bool same(const std::vector<Array>& a, const std::vector<Array>& b) {
+  for (size_t i = 0; i < a.size(); ++i)
+    for (size_t k = 0; k < a[i].data.size(); ++k) {
+      const double x = a[i].data[k], y = b[i].data[k];
+      const bool equal = x == y && std::signbit(x) == std::signbit(y);
+      if (!equal && !(std::isnan(x) && std::isnan(y))) return false;
+    }
+  return a.size() == b.size();
+}
+
+TEST_P(LowerOpsOnMachine, compute_the_same_on_all_ipus_together) {
+  Expected<Graph> graph = parse_graph(GetParam().text);
+  ASSERT_TRUE(graph.ok()) << graph.error().message;
+  const std::map<std::string, Array> inputs = random_inputs(*graph, 7);
+  const auto one = e2e::run_on_machine(*graph, inputs, *target_preset("test"));
+  ASSERT_TRUE(one.ok()) << one.error().message;
+  MachineOptions options;
+  options.kind = MachineKind::Isolated;
+  options.threads = 1;
+  for (const char* several : {"testx2", "testx4"})
+    for (const TensorSplit split : kTensorSplits) {
+      const auto got =
+          e2e::run_on_machine(*graph, inputs, *target_preset(several), options, 0.6, split);
+      ASSERT_TRUE(got.ok()) << got.error().message;
+      EXPECT_TRUE(same(*got, *one)) << several << ", split " << static_cast<int>(split);
+    }
 }
 
 INSTANTIATE_TEST_SUITE_P(, LowerOpsOnMachine, ::testing::ValuesIn(read_stories()),
@@ -97,9 +134,7 @@ TEST(LowerOnMachine, a_matmul_in_turns_has_the_sums_of_one_at_once) {
         " %s = add %m, %c : " + t("[96,64]") + " %g = gelu %s {form=\"erf\"} : " + t("[96,64]") +
         " %y = add %g, %r : " + t("[96,64]") + " return %y }");
     ASSERT_TRUE(graph.ok()) << graph.error().message;
-    std::mt19937 random(11);
-    std::map<std::string, Array> inputs;
-    for (const Node* input : graph->inputs) inputs[input->name] = random_array(input->type, random);
+    const std::map<std::string, Array> inputs = random_inputs(*graph, 11);
     const auto at_once = e2e::run_on_machine(*graph, inputs, *target_preset("test"), {});
     ASSERT_TRUE(at_once.ok()) << at_once.error().message;
     Turns seen;
@@ -115,6 +150,30 @@ TEST(LowerOnMachine, a_matmul_in_turns_has_the_sums_of_one_at_once) {
     }
     EXPECT_TRUE(seen.rows) << dtype;
     EXPECT_EQ(seen.terms, dtype == "f16");  // floats: only where their sums are cut at all
+  }
+}
+
+// Whether all IPUs do a product together or one does, and however small the share of a tile is.
+TEST(LowerOnMachine, a_matmul_of_several_ipus_has_the_sums_of_one) {
+  for (const std::string dtype : {"f32", "f16"}) {
+    const auto t = [&](const char* shape) { return dtype + shape; };
+    Expected<Graph> graph =
+        parse_graph("graph @f(%x: " + t("[96,1024]") + ", %w: " + t("[1024,64]") +
+                    ") { %m = matmul %x, %w : " + t("[96,64]") + " return %m }");
+    ASSERT_TRUE(graph.ok()) << graph.error().message;
+    const std::map<std::string, Array> inputs = random_inputs(*graph, 13);
+    for (const double bytes : {20e3, 60e3, 120e3, 300e3}) {
+      const Target one = *target_preset("test"), four = *target_preset("testx4");
+      const double share = bytes / static_cast<double>(one.bytes_per_tile);
+      const auto wanted = e2e::run_on_machine(*graph, inputs, one, {}, share);
+      ASSERT_TRUE(wanted.ok()) << wanted.error().message;
+      for (const TensorSplit split : kTensorSplits) {
+        const auto got = e2e::run_on_machine(*graph, inputs, four, {}, share, split);
+        ASSERT_TRUE(got.ok()) << got.error().message;
+        EXPECT_TRUE(same(*got, *wanted))
+            << dtype << ", " << bytes << " bytes, split " << static_cast<int>(split);
+      }
+    }
   }
 }
 
