@@ -7,7 +7,7 @@ from .svg import Picture, number
 
 SETS = (  # by the row's first word: colour and words
     (("1", "2", "3"), "blue", "BERT-base, sequence 128"),
-    (("6", "7", "8", "13"), "green", "BERT-base, sequence 256"),
+    (("6", "7", "8", "9", "10", "13"), "green", "BERT-base, sequence 256"),
     (("11", "12"), "orange", "packing example"),
     (("4", "5"), "violet", "BERT-large"),
     (("20", "21", "22", "23"), "pink", "RoFormerV2, BERT 384, ALBERT, ViT"),

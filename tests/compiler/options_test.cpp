@@ -40,7 +40,7 @@ TEST_P(EachOption, is_found_by_its_name) {
 TEST_P(EachOption, is_sound_at_its_default_and_at_another_value) {
   const Status usual = GetParam().check(CompileOptions());
   EXPECT_TRUE(usual.ok()) << usual.error().message;
-  EXPECT_EQ(usage_error(only(GetParam())), "no error");
+  EXPECT_EQ(usage_error(sound(GetParam())), "no error");
 }
 
 TEST_P(EachOption, is_in_the_text_unless_nothing_depends_on_it) {

@@ -44,7 +44,12 @@ inline CompileOptions only(const OptionRow& row) {
   CompileOptions options;
   const Status read = row.parse(sample_of(row), options);
   EXPECT_TRUE(read.ok()) << read.error().message;
-  // These say nothing in another precision.
+  return options;
+}
+
+// The same, and the precision without which it says nothing.
+inline CompileOptions sound(const OptionRow& row) {
+  CompileOptions options = only(row);
   if (row.name.starts_with("fp8_")) options.precision = Precision::Fp8;
   return options;
 }

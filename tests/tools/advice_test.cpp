@@ -103,7 +103,7 @@ void expect_understood(const std::string& command) {
 class EachOption : public ::testing::TestWithParam<OptionRow> {};
 
 TEST_P(EachOption, is_in_every_command_that_advice_gives_and_is_understood) {
-  const std::set<std::string> commands = advised(only(GetParam()));
+  const std::set<std::string> commands = advised(sound(GetParam()));
   EXPECT_GE(commands.size(), 5u);
   for (const std::string& command : commands) {
     SCOPED_TRACE(command);
