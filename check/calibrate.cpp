@@ -159,7 +159,7 @@ CalibratedMatmul calibrated(const Matmul& matmul, const Seen& seen,
   params.weight_scale = of_weight.scale;
   found.input_loss = of_input.loss;
   found.weight_loss = of_weight.loss;
-  // Of a batch of weights the first matrix.
+  // The first matrix stands for all of a batch of weights.
   const Shape& shape = matmul.weight.type.shape;
   const auto terms = static_cast<size_t>(shape.end()[-2]);
   const std::span matrix(weight.data(), terms * static_cast<size_t>(shape.back()));

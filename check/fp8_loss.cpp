@@ -44,7 +44,7 @@ Sums sums_of(std::span<const float> wanted, std::span<const float> got) {
   return sums;
 }
 
-// Noise where there is no signal is as bad as can be.
+// Noise without a signal is the worst there can be: infinite.
 double ratio(double noise, double signal) {
   if (noise == 0) return 0;
   return signal == 0 ? HUGE_VAL : noise / signal;

@@ -11,7 +11,7 @@ constexpr bool is_fp8(Element element) {
   return element == Element::F143 || element == Element::F152;
 }
 
-// What tells the formats apart. A float has 23 bits of fraction, and its exponent a bias of 127.
+// The numbers in which the formats differ. A float has 23 bits of fraction and a bias of 127.
 struct Fp8Lanes {
   int fraction, bias, dropped;
   float least, per_one, least_normal;  // the least number, how many make 1, the least with all bits

@@ -29,7 +29,7 @@ bool multiplies_fp8(const VertexShape& shape) {
   return !shape.operands.empty() && is_fp8(shape.operands[kA].dtype);
 }
 
-// What a and b must be: floats, or both fp8.
+// The operands a and b must be floats, or both fp8.
 OperandRule operand_rule(const VertexShape& shape, Shape size) {
   return {.dtype = multiplies_fp8(shape) ? Accept::Fp8 : Accept::Float, .size = std::move(size)};
 }

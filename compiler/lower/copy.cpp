@@ -118,7 +118,7 @@ VariableId emit_copy(Lowering& lowering, const std::string& name, const Node* no
   }
   merge_all(copy, shape);
   int32_t dealt = lowering.dealt(shape);
-  // What divides a share divides the whole then.
+  // A block size that divides a share then divides the whole.
   if (dealt >= 0 && shape[static_cast<size_t>(dealt)] % lowering.together() != 0) dealt = -1;
   const std::vector<int64_t> block =
       copy_blocks(copy, lowering.share_of(shape, dealt), lowering.tiles());

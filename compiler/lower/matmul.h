@@ -14,8 +14,8 @@ MatmulPlan plan_for(Lowering& lowering, const MatmulShape& shape);
 // parts of that, and along k.
 std::vector<int64_t> weight_block(int64_t k, int64_t n, int64_t plan_n, int64_t tiles);
 
-// The dimension of a product's [g,m,n] that is dealt out to the IPUs that compute it together: 2,
-// its columns; 1, its rows; 0; -1: none. What an IPU has of it.
+// The dimension of a product's [g,m,n] that is dealt out to the IPUs that compute it together: 0, 1
+// (its rows) or 2 (its columns); -1: none. share_of gives the part that one IPU has.
 int32_t dealt_matmul(const Lowering& lowering, const MatmulShape& shape);
 MatmulShape share_of(const Lowering& lowering, MatmulShape shape, int32_t dealt);
 
