@@ -11,13 +11,20 @@
 // f16 or hides its key with them as without them. The mask is made again for that one use; whoever
 // else reads it or its constants keeps the old. An attention with a guard keeps -inf: a row of
 // nothing else has an answer there.
+//
+// In f32 a score is gone beside f32's minimum, so that a query that sees no key sees all alike. In
+// f16 something of it is left beside -65504. Where each query has its own mask, as in a window,
+// -65504 therefore takes the place of the score; an attention with such a mask that stays in f32
+// keeps the mask as it is.
 #include <algorithm>
 #include <cmath>
 #include <map>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "ir/attention_mask.h"
+#include "passes/fp32_nodes.h"
 #include "passes/key_mask.h"
 #include "passes/mask_values.h"
 #include "passes/match.h"
@@ -59,8 +66,9 @@ std::vector<Use> score_operands(Node* node) {
   return {};
 }
 
-// Where scores come from, from their softmax up: each use of a value as one.
-std::vector<Use> uses_in_scores(const Graph& graph) {
+// Where scores come from, from their softmax up: each use of a value as one; not those of
+// attentions of the names in `left`.
+std::vector<Use> uses_in_scores(const Graph& graph, const std::unordered_set<std::string>& left) {
   std::unordered_map<const Node*, size_t> uses;
   for (const auto& node : graph.nodes())
     for (const Node* in : node->in) ++uses[in];
@@ -78,7 +86,7 @@ std::vector<Use> uses_in_scores(const Graph& graph) {
   for (auto at = graph.nodes().rbegin(); at != graph.nodes().rend(); ++at) {
     Node* node = at->get();
     if (node->is(Op::Softmax)) add({node, 0}, false);
-    if (node->is(Op::Attention)) {
+    if (node->is(Op::Attention) && !left.contains(node->name)) {
       const AttentionMask mask = *attention_mask(node->string_attr("mask"));
       if (mask.bias) add({node, mask.bias_operand()}, mask.guarded);
     }
@@ -182,13 +190,71 @@ Node* Masks::again(Node* node) {
   return in == node->in ? node : put(graph_, node, node, node->op, in, node->attrs);
 }
 
-}  // namespace
+// Is there a mask for each query, with numbers that leave nothing of a score in f32?
+bool may_hide_all_of_a_query(Node* mask, const std::vector<Number>& numbers) {
+  const Shape& shape = behind_broadcasts(mask)->type.shape;
+  return mask->type.shape.size() > 2 && shape.size() > 1 && shape[shape.size() - 2] > 1 &&
+         std::ranges::any_of(numbers, [](const Number& n) {
+           return std::isfinite(n.exact) && needs_clamping(n.exact) && absorbs(n.exact);
+         });
+}
 
-Expected<bool> clamp_mask_constants(Graph& graph, PassState&) {
+// A mask in a sum of scores. The mask's number takes the place of the sum where it hides.
+struct MaskedSum {
+  Node* sum = nullptr;
+  Node* mask = nullptr;
+};
+
+// The sums of scores that this one ends in, through sums and broadcasts alone.
+std::vector<Node*> last_sums(Node* first, const UserMap& users) {
+  std::vector<Node*> open{first}, last;
+  std::unordered_set<const Node*> seen;
+  while (!open.empty()) {
+    Node* node = open.back();
+    open.pop_back();
+    if (!seen.insert(node).second) continue;
+    const auto found = users.find(node);
+    const bool goes_on = found != users.end() && std::ranges::all_of(found->second, [](Node* user) {
+                           return user->is(Op::Add) || user->is(Op::Broadcast);
+                         });
+    if (goes_on)
+      open.insert(open.end(), found->second.begin(), found->second.end());
+    else
+      last.push_back(node);
+  }
+  return last;
+}
+
+void put_masks_in_place(Graph& graph, const std::vector<MaskedSum>& masked) {
+  const UserMap users = users_of(graph);
+  std::vector<Node*> sums;
+  std::unordered_map<Node*, Node*> instead;  // of a sum: with its masks so far
+  for (const MaskedSum& one : masked) {
+    for (Node* sum : last_sums(one.sum, users)) {
+      Node*& scores = instead[sum];
+      if (!scores) {
+        sums.push_back(sum);
+        scores = put(graph, sum, sum, sum->op, sum->in, sum->attrs);
+      }
+      const Shape& shape = sum->type.shape;
+      Node* thin = behind_broadcasts(one.mask);
+      Node* lowest = put_splat(graph, sum, thin->type.dtype, -double{kMaxHalf}, thin->type.shape);
+      Node* hidden = put(graph, sum, sum, Op::Equal, {thin, lowest});
+      scores = put(graph, sum, sum, Op::Select,
+                   {put_broadcast(graph, sum, hidden, shape),
+                    put_broadcast(graph, sum, thin, shape), scores});
+    }
+  }
+  for (Node* sum : sums) graph.replace_uses(sum, instead.at(sum));
+}
+
+// Leaves the masks of attentions of these names.
+bool clamp_masks(Graph& graph, const std::unordered_set<std::string>& left) {
   const MaskValues values(graph);
   Masks masks(graph, values);
+  std::vector<MaskedSum> in_place;
   bool changed = false;
-  for (const Use& use : uses_in_scores(graph)) {
+  for (const Use& use : uses_in_scores(graph, left)) {
     Node* mask = use.user->in[use.operand];
     const double sign = use.subtracted ? -1 : 1;
     if (!masks.are_out_of_range(mask, sign)) continue;
@@ -196,9 +262,38 @@ Expected<bool> clamp_mask_constants(Graph& graph, PassState&) {
     Node* instead = masks.clamp(mask);
     if (!instead || instead == mask) continue;
     graph.set_operand(use.user, use.operand, instead);
+    if (use.user->is(Op::Add) && may_hide_all_of_a_query(instead, values.of(mask)))
+      in_place.push_back({use.user, instead});
     changed = true;
   }
+  put_masks_in_place(graph, in_place);
   return changed;
+}
+
+// Attentions with a mask for each query that other rules keep in f32: there nothing of a score may
+// be left beside the mask's number.
+std::unordered_set<std::string> attentions_in_fp32(const Graph& graph, const PassOptions& options) {
+  const MaskValues values(graph);
+  std::unordered_set<std::string> found;
+  for (const auto& node : graph.nodes()) {
+    if (!node->is(Op::Attention)) continue;
+    const AttentionMask mask = *attention_mask(node->string_attr("mask"));
+    Node* bias = mask.bias ? node->in[mask.bias_operand()] : nullptr;
+    if (bias && may_hide_all_of_a_query(bias, values.of(bias))) found.insert(node->name);
+  }
+  if (found.empty()) return found;
+  Graph clamped = graph.clone();
+  clamp_masks(clamped, {});
+  const Fp32Choice choice = choose_fp32(clamped, options);
+  for (const auto& node : clamped.nodes())
+    if (!choice.nodes.contains(node.get())) found.erase(node->name);
+  return found;
+}
+
+}  // namespace
+
+Expected<bool> clamp_mask_constants(Graph& graph, PassState& state) {
+  return clamp_masks(graph, attentions_in_fp32(graph, state.options));
 }
 
 }  // namespace tessera

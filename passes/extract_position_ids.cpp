@@ -3,10 +3,10 @@
 //
 // In a packed row a request starts anywhere, so the place in the row is not a position. Exporters
 // bake it in: a table of floats looked up at 0, 1, 2 … (whatever subgraph made those, it has folded
-// to a constant by now), the rows of that table as a constant that is added, or RoBERTa's running
-// count of tokens that are not padding. Each becomes a lookup at position_ids, which restarts at 0
-// for each request; what the model adds to a position stays in the graph. A model that takes
-// positions as an input already keeps its own.
+// to a constant by now), the rows of that table as a constant that is added, or a running count
+// of tokens: of those that are not padding, as RoBERTa's, or of the mask. Each becomes a lookup at
+// position_ids, which restarts at 0 for each request; what the model adds to a position stays in
+// the graph. A model that takes positions as an input already keeps its own.
 #include <algorithm>
 #include <optional>
 
@@ -20,6 +20,7 @@ namespace {
 struct Counted {
   int64_t offset = 0;       // the position of a request's first token
   int64_t padding_id = -1;  // that is not counted; -1: every token is
+  bool by_mask = false;
 };
 
 // A lookup of positions: where a value [batch,sequence,…] of them is used, and how it was made.
@@ -68,54 +69,69 @@ Node* behind_casts(Node* node) {
   return node;
 }
 
-// The padding id of the mask "is a token" of ids, as 0 and 1: not (ids == padding).
-std::optional<double> padding_of_mask(Node* node, const Node* ids) {
+// Who says which tokens there are.
+struct Tokens {
+  const Node* ids = nullptr;
+  const Node* mask = nullptr;  // null: there is none
+};
+
+// "Is a token" as 0 and 1: not (ids == padding), by which the padding id is known; or the mask,
+// -1, under which every token of a request is one.
+std::optional<double> padding_of_mask(Node* node, const Tokens& tokens) {
   node = behind_casts(node);
+  if (node == tokens.mask) return -1;
   if (!node->is(Op::Not) || !node->in[0]->is(Op::Equal)) return std::nullopt;
   const Node* number =
-      other_operand(node->in[0], [&](Node* in) { return behind_casts(in) == ids; });
+      other_operand(node->in[0], [&](Node* in) { return behind_casts(in) == tokens.ids; });
   return number ? splat(number) : std::nullopt;
 }
 
-// What is left of a sum without its numbers, which go into `sum`.
+// What is left of sums and differences without their numbers, which go into `sum`.
 Node* without_numbers(Node* node, double& sum) {
   node = behind_casts(node);
-  for (int i = 0; i < kFarthest && node->is(Op::Add); ++i) {
+  for (int i = 0; i < kFarthest; ++i) {
     std::optional<double> number;
-    Node* rest = other_operand(node, [&](Node* in) { return (number = splat(in)).has_value(); });
+    const auto is_number = [&](Node* in) { return (number = splat(in)).has_value(); };
+    Node* rest = nullptr;
+    if (node->is(Op::Add)) rest = other_operand(node, is_number);
+    if (node->is(Op::Sub) && is_number(node->in[1])) rest = node->in[0];
     if (!rest) break;
-    sum += *number;
+    sum += node->is(Op::Add) ? *number : -*number;
     node = behind_casts(rest);
   }
   return node;
 }
 
-// RoBERTa's: the count of tokens so far, times the mask, plus the padding id.
-std::optional<Counted> counted_tokens(Node* index, const Node* ids) {
+// The count of tokens so far, times the mask, plus a number: the padding id, as in RoBERTa.
+std::optional<Counted> counted_tokens(Node* index, const Tokens& tokens) {
   double first = 1;
   std::optional<double> factor;
+  for (int i = 0; i < kFarthest && index->is(Op::Reshape); ++i) index = index->in[0];
+  if (index->type.shape != tokens.ids->type.shape) return std::nullopt;
   index = without_numbers(index, first);
   if (index->is(Op::Mul)) {
     index = other_operand(index, [&](Node* in) {
-      factor = padding_of_mask(in, ids);
+      factor = padding_of_mask(in, tokens);
       return factor.has_value();
     });
     if (!index) return std::nullopt;
     index = without_numbers(index, first);
   }
   if (!index->is(Op::CumSum) || index->int_attr("axis") != 1) return std::nullopt;
-  const std::optional<double> padding = padding_of_mask(index->in[0], ids);
+  const std::optional<double> padding = padding_of_mask(index->in[0], tokens);
   if (!padding || (factor && factor != padding)) return std::nullopt;
-  return Counted{static_cast<int64_t>(first), static_cast<int64_t>(*padding)};
+  return Counted{static_cast<int64_t>(first), static_cast<int64_t>(*padding), *padding < 0};
 }
 
-// The views of a value that have `shape`; false if something else happens to it first. All of them
-// end in the same two axes, so that a position stays one.
+// The views of a value that have `shape`, [batch,sequence,width]; false if something else happens
+// to it first. All of them end in the same two axes, or have a row for every token, so that a
+// position stays one.
 bool find_views(Node* value, const Shape& shape, const UserMap& users, std::vector<Node*>& found,
                 int depth = kFarthest) {
   const Shape& own = value->type.shape;
-  if (depth == 0) return false;
-  if (own.size() < 2 || !std::equal(own.end() - 2, own.end(), shape.end() - 2)) return false;
+  const Shape flat = {shape[0] * shape[1], shape[2]};
+  if (depth == 0 || own.size() < 2) return false;
+  if (own != flat && !std::equal(own.end() - 2, own.end(), shape.end() - 2)) return false;
   if (own == shape) {
     found.push_back(value);
     return true;
@@ -123,7 +139,8 @@ bool find_views(Node* value, const Shape& shape, const UserMap& users, std::vect
   const auto users_of_value = users.find(value);
   if (users_of_value == users.end()) return false;
   return std::ranges::all_of(users_of_value->second, [&](Node* user) {
-    return is_view(user) && find_views(user, shape, users, found, depth - 1);
+    return (user->is(Op::Reshape) || user->is(Op::Broadcast)) &&
+           find_views(user, shape, users, found, depth - 1);
   });
 }
 
@@ -132,6 +149,7 @@ class Extraction {
   Extraction(Graph& graph, const Node* ids)
       : graph_(graph),
         ids_(ids),
+        tokens_{ids, find_mask(graph, ids)},
         users_(users_of(graph)),
         rows_(ids->type.shape[0]),
         row_length_(ids->type.shape[1]) {}
@@ -150,6 +168,7 @@ class Extraction {
 
   Graph& graph_;
   const Node* ids_;
+  Tokens tokens_;
   UserMap users_;
   int64_t rows_, row_length_;
   std::unordered_map<const Node*, std::optional<int64_t>> counts_;  // of indices
@@ -168,7 +187,7 @@ std::optional<Lookup> Extraction::match_gather(Node* node) {
   if (!table->is(Op::Constant) || !is_float(table->type.dtype) || table->type.shape.size() != 2)
     return std::nullopt;
   const std::optional<int64_t> offset = count_of(node->in[1]);
-  std::optional<Counted> counted = offset ? Counted{*offset} : counted_tokens(node->in[1], ids_);
+  std::optional<Counted> counted = offset ? Counted{*offset} : counted_tokens(node->in[1], tokens_);
   if (!counted) return std::nullopt;
   Lookup lookup{.table = table, .counted = *counted, .before = node};
   const Shape shape = {rows_, row_length_, table->type.shape[1]};
@@ -182,8 +201,7 @@ std::optional<Lookup> Extraction::match_added(Node* node) const {
       node->type.shape[1] != row_length_)
     return std::nullopt;
   for (Node* operand : node->in) {
-    Node* rows = operand;
-    while (rows->is(Op::Broadcast)) rows = rows->in[0];
+    Node* rows = behind_broadcasts(operand);
     const Shape& shape = rows->type.shape;
     const Shape wanted = {row_length_, node->type.shape[2]};
     const bool fits = rows->is(Op::Constant) && shape.size() >= 2 && !splat(rows) &&
@@ -261,6 +279,7 @@ Expected<bool> extract_position_ids(Graph& graph, PassState& state) {
     return false;
   }
   for (const Lookup& lookup : lookups) {
+    if (lookup.counted.by_mask) state.packing.mask_counts = true;
     const int64_t padding_id = lookup.counted.padding_id;
     if (padding_id < 0) continue;
     if (state.packing.padding_id >= 0 && state.packing.padding_id != padding_id)

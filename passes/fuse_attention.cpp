@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// softmax(scale · q·kᵀ + mask) · v, with its heads split and joined again, becomes attention.
+// softmax(scale · q·kᵀ + mask) · v over heads becomes attention.
 //
 // The scores are the largest values of an encoder and nobody else reads them: as one node they
 // never leave a tile. A mask that hides keys is not a sum of large negative numbers then but a
@@ -7,7 +7,9 @@
 //
 // Found from `softmax · v` outwards. The scale may stand on the scores, on the query or on the
 // key, before or after their transpose; the mask may be added or selected (passes/key_mask.h says
-// which masks hide keys). What does not match stays as it is.
+// which masks hide keys). Operands are taken from where their heads were split; one that something
+// else makes of heads, as angles that turn a part of each, is transposed to rows of tokens. What
+// does not match stays as it is.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -83,16 +85,25 @@ std::optional<Scores> match_scores(Node* node) {
   return scores;
 }
 
-// A value [b,s,h,d] behind a transpose, taken back to what its heads were split from.
+// An operand of a product, taken back to what its heads were split from.
 struct Heads {
-  Node* source = nullptr;
-  Shape split;  // [b,s,h,d]
+  Node* source = nullptr;      // its elements are those of `split`, when its axes are `order`
+  std::vector<int64_t> order;  // of the source's four axes; empty: as they are
+  Shape split;                 // [b,s,h,d]
   double scale = 1;
   int64_t repeats = 1;  // of each head of the source: queries in groups share keys and values
 };
 
-// [b,g,s,d] of which each head was repeated to make [b,h,s,d]; null where none was.
+// [b,g,s,d], or its last two axes the other way round, of which each head was repeated to make
+// [b,h,s,d]; null where none was.
 Node* before_repeats(const Node* node) {
+  if (node->is(Op::Broadcast)) {  // of the only head
+    Node* single = node->in[0];
+    Shape thin = node->type.shape;
+    if (thin.size() != 4 || thin[1] == 1) return nullptr;
+    thin[1] = 1;
+    return single->type.shape == thin ? single : nullptr;
+  }
   if (!node->is(Op::Reshape) || !node->in[0]->is(Op::Broadcast)) return nullptr;
   const Node *stretched = node->in[0], *single = stretched->in[0];
   const Shape &whole = stretched->type.shape, &one = single->type.shape;
@@ -107,7 +118,8 @@ Node* before_repeats(const Node* node) {
                                                                                   : nullptr;
 }
 
-std::optional<Heads> match_heads(Node* node, const std::vector<int64_t>& wanted) {
+// `axes`: those of [b,s,h,d] that make the operand.
+std::optional<Heads> match_heads(Node* node, const std::vector<int64_t>& axes) {
   std::vector<int64_t> perm = {0, 1, 2, 3};
   Heads heads;
   for (int i = 0; i < kFarthest; ++i) {
@@ -124,18 +136,25 @@ std::optional<Heads> match_heads(Node* node, const std::vector<int64_t>& wanted)
     for (int64_t& axis : perm) axis = node->ints("perm")[axis];
     node = node->in[0];
   }
-  if (perm != wanted) return std::nullopt;
-  heads.split = node->type.shape;
+  if (node->type.shape.size() != 4) return std::nullopt;
+  std::vector<int64_t> order(4);
+  for (size_t i = 0; i < 4; ++i) order[static_cast<size_t>(axes[i])] = perm[i];
+  for (const int64_t axis : order) heads.split.push_back(node->type.shape[axis]);
   heads.split[2] *= heads.repeats;
-  heads.source = node->is(Op::Reshape) ? node->in[0] : node;
+  if (std::ranges::is_sorted(order)) {
+    heads.source = node->is(Op::Reshape) ? node->in[0] : node;
+  } else {
+    heads.source = node;
+    heads.order = order;
+  }
   return heads;
 }
 
 struct Match {
   Heads q, k, v;
   Scores scores;
-  Node* joined = nullptr;  // [b,r,h,d]: what attention replaces
-  bool guarded = false;    // weights that are NaN become 0
+  Node* replaced = nullptr;  // the product, [b,h,r,d], or the [b,r,h,d] that alone is made of it
+  bool guarded = false;      // weights that are NaN become 0
 
   double scale() const { return scores.scale * q.scale * k.scale; }
 };
@@ -163,23 +182,30 @@ Node* guarded_softmax(Node* node) {
   return asks && softmax->is(Op::Softmax) && splat(node->in[1]) == 0.0 ? softmax : nullptr;
 }
 
+const std::vector<int64_t> kJoined = {0, 2, 1, 3};  // [b,h,r,d] and [b,r,h,d] of each other
+
+// [b,r,h,d], if nothing else is made of the product [b,h,r,d]; null otherwise.
+Node* joined_heads(const Node* product, const UserMap& users, const Graph& graph) {
+  const auto found = users.find(product);
+  if (found == users.end() || found->second.size() != 1 || graph.is_output(product)) return nullptr;
+  Node* user = found->second[0];
+  return user->is(Op::Transpose) && user->ints("perm") == kJoined ? user : nullptr;
+}
+
 std::optional<Match> match(Node* root, const UserMap& users, const Graph& graph) {
   if (!root->is(Op::MatMul) || root->type.shape.size() != 4) return std::nullopt;
   Node* guarded = guarded_softmax(root->in[0]);
   Node* softmax = guarded ? guarded : root->in[0];
   if (!softmax->is(Op::Softmax)) return std::nullopt;
-  const auto joined = users.find(root);
-  const bool joins = softmax->int_attr("axis") == 3 && joined != users.end() &&
-                     joined->second.size() == 1 && joined->second[0]->is(Op::Transpose) &&
-                     joined->second[0]->ints("perm") == std::vector<int64_t>{0, 2, 1, 3} &&
-                     !graph.is_output(root);
-  const auto scores = joins ? match_scores(softmax->in[0]) : std::nullopt;
+  if (softmax->int_attr("axis") != 3) return std::nullopt;
+  const auto scores = match_scores(softmax->in[0]);
   if (!scores || !can_be_added(scores->terms)) return std::nullopt;
-  const auto q = match_heads(scores->product->in[0], {0, 2, 1, 3});
+  const auto q = match_heads(scores->product->in[0], kJoined);
   const auto k = match_heads(scores->product->in[1], {0, 2, 3, 1});
-  const auto v = match_heads(root->in[1], {0, 2, 1, 3});
+  const auto v = match_heads(root->in[1], kJoined);
   if (!q || !k || !v) return std::nullopt;
-  const Match found{*q, *k, *v, *scores, joined->second[0], guarded != nullptr};
+  Node* joined = joined_heads(root, users, graph);
+  const Match found{*q, *k, *v, *scores, joined ? joined : root, guarded != nullptr};
   return agree(found) ? std::optional(found) : std::nullopt;
 }
 
@@ -269,6 +295,12 @@ Mask put_mask(Graph& graph, const Node* before, const Match& m, KeyFunctions& ke
 Node* put_joined(Graph& graph, const Node* before, const Heads& heads) {
   const Shape& s = heads.split;
   Node* source = heads.source;
+  if (!heads.order.empty())
+    source = put(graph, before, source, Op::Transpose,
+                 {
+                     source
+    },
+                 {{"perm", heads.order}});
   if (heads.repeats > 1) {
     Shape groups = {s[0], s[1], s[2] / heads.repeats, 1, s[3]};
     source = put_reshape(graph, before, source, groups);
@@ -287,18 +319,25 @@ Expected<bool> fuse_attention(Graph& graph, PassState&) {
   for (const auto& owned : graph.nodes()) {
     const std::optional<Match> m = match(owned.get(), users, graph);
     if (!m) continue;
-    Node* joined = m->joined;
-    const Mask mask = put_mask(graph, joined, *m, keys);
-    std::vector<Node*> in = {put_joined(graph, joined, m->q), put_joined(graph, joined, m->k),
-                             put_joined(graph, joined, m->v)};
+    Node* replaced = m->replaced;
+    const Mask mask = put_mask(graph, replaced, *m, keys);
+    std::vector<Node*> in = {put_joined(graph, replaced, m->q), put_joined(graph, replaced, m->k),
+                             put_joined(graph, replaced, m->v)};
     if (mask.value) in.push_back(mask.value);
-    Node* fused = put(graph, joined, owned.get(), Op::Attention, std::move(in),
+    Node* fused = put(graph, replaced, owned.get(), Op::Attention, std::move(in),
                       {
                           {"heads", m->q.split[2]},
                           {"scale", m->scale()   },
                           {"mask",  mask.kind    }
     });
-    graph.replace_uses(joined, put_reshape(graph, joined, fused, joined->type.shape));
+    Node* rows = put_reshape(graph, replaced, fused, m->q.split);
+    if (replaced == owned.get())
+      rows = put(graph, replaced, rows, Op::Transpose,
+                 {
+                     rows
+      },
+                 {{"perm", kJoined}});
+    graph.replace_uses(replaced, rows);
     changed = true;
   }
   return changed;

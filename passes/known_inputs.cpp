@@ -2,7 +2,9 @@
 #include "passes/known_inputs.h"
 
 #include <algorithm>
+#include <vector>
 
+#include "ir/attention_mask.h"
 #include "passes/key_mask.h"
 #include "passes/match.h"
 
@@ -25,6 +27,50 @@ const Node* mask_of_penalty(const Node* node) {
   return rest->is(Op::Sub) && splat(rest->in[0]) == 1.0 ? moved_input(rest->in[1]) : nullptr;
 }
 
+// May a condition be made so of one input and of constants, with that input told as 0 or not?
+bool tells_there_or_not(const Node* node) {
+  if (is_view(node) || node->is(Op::Cast) || node->is(Op::Mul)) return true;
+  if (node->is(Op::And) || node->is(Op::Not)) return true;
+  const bool compares = node->is(Op::Equal) || node->is(Op::Less);
+  return compares && other_operand(node, [](Node* in) { return splat(in).has_value(); });
+}
+
+// The input of whole numbers that alone decides this condition; null if it is another.
+const Node* mask_of_condition(const Node* condition) {
+  const Node* mask = nullptr;
+  std::unordered_set<const Node*> seen;
+  std::vector<const Node*> open{condition};
+  while (!open.empty()) {
+    const Node* node = open.back();
+    open.pop_back();
+    if (!seen.insert(node).second || node->is(Op::Constant)) continue;
+    if (node->is(Op::Input)) {
+      if (node->type.dtype != DType::I32 || mask) return nullptr;
+      mask = node;
+      continue;
+    }
+    if (!tells_there_or_not(node) || seen.size() > kFarthest) return nullptr;
+    open.insert(open.end(), node->in.begin(), node->in.end());
+  }
+  return mask;
+}
+
+// The mask that a bias is made with, which a select writes where keys are hidden.
+const Node* mask_of_bias(const Node* bias) {
+  for (int i = 0; i < kFarthest && is_view(bias); ++i) bias = bias->in[0];
+  if (!bias->is(Op::Select)) return nullptr;
+  const bool selects =
+      hides(splat(bias->in[1]).value_or(0)) || hides(splat(bias->in[2]).value_or(0));
+  return selects ? mask_of_condition(bias->in[0]) : nullptr;
+}
+
+// What attention hides keys by.
+const Node* mask_of_attention(const Node* node) {
+  const AttentionMask mask = *attention_mask(node->string_attr("mask"));
+  if (mask.has_keys()) return moved_input(node->in[3]);
+  return mask.bias ? mask_of_bias(node->in[mask.bias_operand()]) : nullptr;
+}
+
 void limit_index(const Node* gather, KnownInputs& known) {
   const Node* indices = gather->in[1];
   for (int i = 0; i < kFarthest && indices->is(Op::Reshape); ++i) indices = indices->in[0];
@@ -40,9 +86,8 @@ KnownInputs known_inputs(const Graph& graph) {
   KnownInputs known;
   for (const auto& node : graph.nodes()) {
     if (node->is(Op::Gather)) limit_index(node.get(), known);
-    const bool hides_keys =
-        node->is(Op::Attention) && node->string_attr("mask").starts_with("keys");
-    const Node* mask = hides_keys ? moved_input(node->in[3]) : mask_of_penalty(node.get());
+    const Node* mask =
+        node->is(Op::Attention) ? mask_of_attention(node.get()) : mask_of_penalty(node.get());
     if (mask) known.masks.insert(mask);
   }
   return known;

@@ -58,6 +58,11 @@ bool is_view(const Node* node) {
   return node->is(Op::Broadcast) || node->is(Op::Reshape) || node->is(Op::Transpose);
 }
 
+Node* behind_broadcasts(Node* node) {
+  for (int i = 0; i < kFarthest && node->is(Op::Broadcast); ++i) node = node->in[0];
+  return node;
+}
+
 Node* behind_views(Node* node) {
   for (int i = 0; i < kFarthest && (node->is(Op::Broadcast) || node->is(Op::Reshape)); ++i)
     node = node->in[0];

@@ -33,6 +33,7 @@ bool is_view(const Node* node);
 inline bool is_float_matmul(const Node* node) {
   return node->is(Op::MatMul) || node->is(Op::MatMulFp8);
 }
+Node* behind_broadcasts(Node* node);
 // The source of a chain of broadcasts and reshapes.
 Node* behind_views(Node* node);
 // The vector that a value repeats along every axis but its last: a node of that many elements, its

@@ -220,6 +220,10 @@ bool settle_mask_that_hides(Graph& graph, const Node* ids) {
 
 Status settle_packed(Graph& graph, const Node* ids, PackedAnchors& anchors) {
   anchors.mask_hides = settle_mask_that_hides(graph, ids);
+  if (anchors.mask_counts && anchors.mask_hides)
+    return Error{
+        "packing: positions are counted by a mask that is 1 where it hides; must be counted by "
+        "tokens that are there"};
   TRY(settle_picked_tokens(graph, ids, find_mask(graph, ids)));
   split_merged_rows(graph, ids);
   spell_own_numbers(graph);

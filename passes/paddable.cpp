@@ -92,10 +92,11 @@ Expected<PaddedAxes> find_padded_axes(const Graph& graph, const Node* ids,
                    .row_length = ids->type.shape[1],
                    .layout = Layout::Padded,
                    .only_rows_are_so_long = only_rows_are_so_long,
+                   .mask = find_mask(graph, ids),
                    .filled = nullptr};
   Expected<TokenAxesMap> by_0 = find_token_axes(graph, shape);
   if (by_0.ok()) return PaddedAxes{by_0.take(), false};
-  shape.filled = find_mask(graph, ids);
+  shape.filled = shape.mask;
   if (!shape.filled) return by_0.error();
   Expected<TokenAxesMap> by_1 = find_token_axes(graph, shape);
   return by_1.ok() ? Expected<PaddedAxes>(PaddedAxes{by_1.take(), true}) : by_0.error();

@@ -57,6 +57,7 @@ struct PackedAnchors {
   int64_t rows = 0, row_length = 0;
   int64_t max_valid_num = 0;  // requests in a batch; 0: no limit of its own
   int64_t padding_id = -1;    // that positions were counted without; -1: all ids count
+  bool mask_counts = false;   // positions were counted by the mask
   bool mask_hides = false;    // the model's mask is 1 where it hides
 };
 

@@ -24,15 +24,17 @@ Expected<TokenAxes> left_of(const TokenSite& at, const TokenAxes& from, int64_t 
   return at.meets(what, rows_of(from, false));
 }
 
-// Whether every element is at least 0, by what the value is made of: `left` nodes are looked at.
-bool is_not_negative(const Node* node, int& left) {
+// Whether every element is at least 0, by what the value is made of and because the mask is:
+// `left` nodes are looked at.
+bool is_not_negative(const Node* node, const Node* mask, int& left) {
   const auto all = [&] {
-    return std::ranges::all_of(node->in, [&](const Node* in) { return is_not_negative(in, left); });
+    return std::ranges::all_of(node->in,
+                               [&](const Node* in) { return is_not_negative(in, mask, left); });
   };
   const auto any_is = [&](double least) {
     return std::ranges::any_of(node->in, [&](const Node* in) { return splat(in) >= least; });
   };
-  if (node->type.dtype == DType::Bool || splat(node) >= 0.0) return true;
+  if (node == mask || node->type.dtype == DType::Bool || splat(node) >= 0.0) return true;
   if (--left < 0) return false;
   static const std::set<Op> kNever = {Op::Exp, Op::Abs, Op::Sqrt, Op::Softmax};
   static const std::set<Op> kAsOperands = {Op::Add,       Op::Mul,     Op::Cast,
@@ -51,7 +53,7 @@ bool is_no_maximum(const TokenSite& at) {
   const CellRange added = at.added_to(0);
   if (added.high <= lowest_mask(at.node)) return true;
   int left = kFarthest;
-  return added.is_zero() && is_not_negative(at.node.in[0], left);
+  return added.is_zero() && is_not_negative(at.node.in[0], at.shape.mask, left);
 }
 
 bool sums_nothing(const CellRange& added, const CellRange& other) {

@@ -94,13 +94,14 @@ Expected<std::string> print_after(const GoldenCase& golden) {
 
 bool has(const std::string& name, const char* part) { return name.find(part) != name.npos; }
 
-// Masks and types are 0 or 1, with at least one key to see; positions count; ids are never 1, the
-// padding id of these graphs.
+// Masks and types are 0 or 1, with at least one key to see, and every token there where a graph
+// counts them ("counted"); positions count; ids are never 1, the padding id of these graphs.
 double drawn(const Node& input, int64_t i) {
   const int64_t length = input.type.shape.empty() ? 1 : input.type.shape.back();
   const int64_t at = i % length;
   if (has(input.name, "pos")) return static_cast<double>(at);
   if (input.type.dtype == DType::Bool) return at != 0 && i % 3 == 1;
+  if (has(input.name, "counted_mask")) return 1;
   if (has(input.name, "mask")) return at == 0 || i % 3 == 1;
   if (has(input.name, "type")) return i % 2;
   if (input.type.dtype == DType::I32) return static_cast<double>(2 + i * 7 % 5);

@@ -112,6 +112,19 @@ TEST(Paddable, a_maximum_leaves_out_what_the_mask_makes_low) {
   EXPECT_FALSE(with("-100").by_tokens);
 }
 
+TEST(Paddable, zeros_under_the_mask_change_no_maximum_of_what_is_not_negative) {
+  const std::string positive = "  %a = tanh %x : f32[2,4,3]\n  %p = abs %a : f32[2,4,3]\n";
+  const std::string most = R"(  %z = mul %p, %wide : f32[2,4,3]
+  %y = reduce_max %z {axes=[1]} : f32[2,3]
+)";
+  const Paddable proof = proof_of(kWideMask + positive + most, "%y");
+  EXPECT_TRUE(proof.by_tokens) << proof.why_not;
+  EXPECT_THAT(proof.per_request, ElementsAre("y"));
+  const Paddable of_any = proof_of(kWideMask + "  %p = tanh %x : f32[2,4,3]\n" + most, "%y");
+  EXPECT_FALSE(of_any.by_tokens);
+  EXPECT_THAT(of_any.why_not, HasSubstr("reduces the sequence axis"));
+}
+
 TEST(Paddable, a_maximum_leaves_out_what_a_mask_was_added_to_where_a_norm_bounds_it) {
   const auto of = [&](const std::string& x) {
     return proof_of(kWideMask + R"(  %one = constant {value=1} : f32[2,4,3]
