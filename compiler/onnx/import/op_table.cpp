@@ -48,7 +48,8 @@ constexpr OnnxOp kOps[] = {
     {"",  "CastLike",           2,  2, 1, "saturate:int round_mode:string",
                                                    kMovesValues | kSetsType, h::cast_like},
     {"",  "Ceil",               1,  1, 1, "",                     kPlain,       h::ceil},
-    {"",  "Clip",               1,  3, 1, "min:real max:real",    kPlain,       h::clip},
+    {"",  "Clip",               1,  3, 1, "min:real max:real",
+                                                   kMovesValues | kTakesBounds, h::clip},
     {"",  "Cos",                1,  1, 1, "",                     kPlain,       h::cosine},
     {"",  "Dropout",            1,  3, 2, "ratio:float seed:int", kPlain,       h::dropout},
     {"",  "Greater",            2,  2, 1, "",                     kPlain,       h::greater},
@@ -170,7 +171,7 @@ constexpr OnnxOp kOps[] = {
 
     // Products.
     {"",  "DFT",                1,  3, 1, "axis:int inverse:int onesided:int", kPlain, h::dft},
-    {"",  "Einsum",             1,  2, 1, "equation:string",      kPlain,       h::einsum},
+    {"",  "Einsum",             1, -1, 1, "equation:string",      kPlain,       h::einsum},
     {"",  "Gemm",               2,  3, 1, kGemmAttrs,             kPlain,       h::gemm},
     {"",  "MatMul",             2,  2, 1, "",                     kPlain,       h::matmul},
 

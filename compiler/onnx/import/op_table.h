@@ -15,7 +15,7 @@ namespace tessera {
 enum OpFlags : unsigned {
   kPlain = 0,
   kMovesValues = 1,  // results hold elements of the operands and no others
-  kTakesBounds = 2,  // reads operands as positions, where more than int32 means "to the end"
+  kTakesBounds = 2,  // operands behind the first are bounds: more than int32 means "to the end"
   kTakesNarrow = 4,  // gives of 8-bit integers what 8 bits hold; so do those that move values
   kSetsType = 8,     // the node says of which type its result is, and not the operands
   kTakesBytes = 32,  // takes operands of i8 and u8 as they are; others get them as i32

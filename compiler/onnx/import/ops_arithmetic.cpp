@@ -36,8 +36,16 @@ Status ceil(Call& call) {
   return call.result(Op::Mul, {TRY(call.add(Op::Floor, {negated})), minus_one});
 }
 
-// The bounds are operands from opset 11 on, attributes before.
+// The bounds are operands from opset 11 on, attributes before. One that no int32 passes is none.
 Status clip(Call& call) {
+  for (const auto& [operand, sign] : {
+           std::pair{size_t{1}, 1 },
+           std::pair{size_t{2}, -1}
+  }) {
+    const auto beyond = operand < call.inputs() ? call.value(operand).beyond_int32 : std::nullopt;
+    if (beyond && (*beyond > 0) == (sign > 0))
+      return call.error("a bound is " + std::to_string(*beyond) + ", must be within int32");
+  }
   Node* low = call.in(1);
   Node* high = call.in(2);
   if (call.has_attr("min")) low = TRY(call.full({call.dtype(0), {}}, call.attr("min", 0.0)));

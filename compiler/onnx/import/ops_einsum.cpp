@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Einsum of one operand or two: sums over letters that stand alone, then one batched matmul, which
-// any contraction of two operands is once their axes are put in order.
+// Einsum: sums over letters that stand alone, then operand after operand a batched matmul, which
+// any contraction of two is once their axes are put in order.
 #include <algorithm>
 #include <cctype>
 
@@ -10,46 +10,103 @@
 namespace tessera::handlers {
 namespace {
 
-// "bhd,hd->bh" taken apart.
+constexpr std::string_view kEllipsis = "...";
+
+// "bhd,hd->bh" taken apart, a letter for each axis; the axes of an ellipsis have letters of their
+// own.
 struct Equation {
-  std::string left, right, out;
+  std::vector<std::string> in;
+  std::string out;
+};
+
+// A value and the letters of its axes.
+struct Labelled {
+  Node* node = nullptr;
+  std::string labels;
 };
 
 bool each_once(std::string labels) {
   std::sort(labels.begin(), labels.end());
-  return std::all_of(labels.begin(), labels.end(),
-                     [](unsigned char c) { return std::isalpha(c) != 0; }) &&
-         std::adjacent_find(labels.begin(), labels.end()) == labels.end();
+  return std::adjacent_find(labels.begin(), labels.end()) == labels.end();
 }
 
-// What an equation without "->" means: the letters that stand once, in the alphabet's order.
-std::string implied_out(const std::string& labels) {
+// What an equation without "->" means: the ellipsis, then the letters that stand once, in the
+// alphabet's order.
+std::string implied_out(const std::string& labels, const std::string& ellipsis) {
   std::string out;
   for (const char label : labels)
-    if (std::count(labels.begin(), labels.end(), label) == 1) out += label;
+    if (std::count(labels.begin(), labels.end(), label) == 1 && ellipsis.find(label) == out.npos)
+      out += label;
   std::sort(out.begin(), out.end());
-  return out;
+  return ellipsis + out;
+}
+
+// As many letters that the equation does not have; fewer where there are none left.
+std::string free_letters(const std::string& text, size_t count) {
+  std::string letters;
+  for (int code = 0; code < 128 && letters.size() < count; ++code)
+    if (std::isalpha(code) != 0 && text.find(static_cast<char>(code)) == text.npos)
+      letters += static_cast<char>(code);
+  return letters;
+}
+
+std::vector<std::string> split(const std::string& text) {
+  std::vector<std::string> terms(1);
+  for (const char c : text) {
+    if (c == ',')
+      terms.emplace_back();
+    else
+      terms.back() += c;
+  }
+  return terms;
+}
+
+// How many axes of the operand its ellipsis stands for. Where there are more letters than axes, a
+// check behind this refuses the equation.
+size_t ellipsis_axes(const std::string& term, int64_t rank) {
+  if (term.find(kEllipsis) == term.npos) return 0;
+  return static_cast<size_t>(std::max<int64_t>(rank + std::ssize(kEllipsis) - std::ssize(term), 0));
+}
+
+void spell_ellipsis(std::string& term, const std::string& letters) {
+  if (const size_t at = term.find(kEllipsis); at != term.npos)
+    term.replace(at, kEllipsis.size(), letters);
+}
+
+bool are_letters(const std::string& term) {
+  return std::all_of(term.begin(), term.end(),
+                     [](unsigned char c) { return std::isalpha(c) != 0; });
 }
 
 Expected<Equation> parse_equation(Call& call) {
   std::string text = call.attr("equation", "");
   std::erase(text, ' ');
   const size_t arrow = text.find("->");
-  const std::string operands = text.substr(0, arrow);
-  const size_t comma = operands.find(',');
-  const bool two = comma != std::string::npos;
-  Equation equation{operands.substr(0, comma), two ? operands.substr(comma + 1) : "", ""};
-  const std::string labels = equation.left + equation.right;
-  equation.out = arrow == std::string::npos ? implied_out(labels) : text.substr(arrow + 2);
-  const bool known = equation.out.find_first_not_of(labels) == std::string::npos;
-  if (!known || !each_once(equation.left) || !each_once(equation.right) || !each_once(equation.out))
-    return call.error("equation is '" + printable(text) +
-                      "', must be of one or two operands by letters, as 'bij,bjk->bik', each " +
-                      "letter once an operand");
-  if (call.inputs() != (two ? 2u : 1u) ||
-      static_cast<size_t>(call.rank(0)) != equation.left.size() ||
-      (two && static_cast<size_t>(call.rank(1)) != equation.right.size()))
-    return call.error("equation is '" + text + "', must have a letter for each axis of its inputs");
+  Equation equation{split(text.substr(0, arrow)), ""};
+  const auto wrong = [&](const char* must) {
+    return call.error("equation is '" + printable(text) + "', must " + must);
+  };
+  if (call.inputs() != equation.in.size()) return wrong("have a term for each input");
+  size_t axes = 0;
+  for (size_t i = 0; i < equation.in.size(); ++i)
+    axes = std::max(axes, ellipsis_axes(equation.in[i], call.rank(i)));
+  const std::string letters = free_letters(text, axes);
+  if (letters.size() < axes) return wrong("leave letters for the axes of its ellipsis");
+  std::string labels;
+  for (size_t i = 0; i < equation.in.size(); ++i) {
+    std::string& term = equation.in[i];
+    const size_t own = ellipsis_axes(term, call.rank(i));
+    spell_ellipsis(term, letters.substr(axes - own));
+    if (!are_letters(term) || !each_once(term))
+      return wrong("be of letters, as 'bij,bjk->bik', each letter once an operand");
+    if (static_cast<size_t>(call.rank(i)) != term.size())
+      return wrong("have a letter for each axis of its inputs");
+    labels += term;
+  }
+  equation.out = arrow == text.npos ? implied_out(labels, letters) : text.substr(arrow + 2);
+  spell_ellipsis(equation.out, letters);
+  if (equation.out.find_first_not_of(labels) != text.npos || !each_once(equation.out))
+    return wrong("have letters of its inputs in its result, each once");
   return equation;
 }
 
@@ -66,57 +123,93 @@ Shape sizes_of(const Node* x, const std::string& labels, const std::string& want
 }
 
 // Sums over the axes whose letters stand nowhere else, and drops those letters.
-Expected<Node*> sum_out(Call& call, Node* x, std::string& labels, const std::string& elsewhere) {
+Status sum_out(Call& call, Labelled& x, const std::string& elsewhere) {
   std::vector<int64_t> axes;
   std::string kept;
-  for (size_t i = 0; i < labels.size(); ++i) {
-    if (elsewhere.find(labels[i]) == std::string::npos)
+  for (size_t i = 0; i < x.labels.size(); ++i) {
+    if (elsewhere.find(x.labels[i]) == std::string::npos)
       axes.push_back(static_cast<int64_t>(i));
     else
-      kept += labels[i];
+      kept += x.labels[i];
   }
-  labels = kept;
-  return axes.empty() ? x : call.add(Op::ReduceSum, {x}, with("axes", axes));
+  if (axes.empty()) return {};
+  x = {TRY(call.add(Op::ReduceSum, {x.node}, with("axes", axes))), kept};
+  return {};
 }
 
-// [batch, rows, inner] x [batch, inner, columns]: every letter is one of these.
-Expected<Node*> contract(Call& call, const Equation& e, Node* a, Node* b) {
-  std::string batch, inner, rows, columns;
-  for (const char label : e.left) {
-    const bool in_right = e.right.find(label) != std::string::npos;
-    const bool in_out = e.out.find(label) != std::string::npos;
-    (in_right ? (in_out ? batch : inner) : rows) += label;
+// Axes of one element that are longer in another operand stretch to it: they and their letters go.
+Status drop_stretched(Call& call, std::vector<Labelled>& operands) {
+  const auto is_longer = [&](char label) {
+    return std::any_of(operands.begin(), operands.end(), [&](const Labelled& x) {
+      const size_t at = x.labels.find(label);
+      return at != x.labels.npos && x.node->type.shape[at] != 1;
+    });
+  };
+  for (Labelled& x : operands) {
+    std::string kept;
+    Shape shape;
+    for (size_t i = 0; i < x.labels.size(); ++i) {
+      const int64_t size = x.node->type.shape[i];
+      if (size == 1 && is_longer(x.labels[i])) continue;
+      kept += x.labels[i];
+      shape.push_back(size);
+    }
+    if (kept == x.labels) continue;
+    x = {TRY(call.reshape(x.node, shape)), kept};
   }
-  for (const char label : e.right)
-    if (e.left.find(label) == std::string::npos) columns += label;
-  const Shape batches = sizes_of(a, e.left, batch), sums = sizes_of(a, e.left, inner);
-  const Shape tall = sizes_of(a, e.left, rows), wide = sizes_of(b, e.right, columns);
-  if (batches != sizes_of(b, e.right, batch) || sums != sizes_of(b, e.right, inner))
+  return {};
+}
+
+// [batch, rows, inner] x [batch, inner, columns]: every letter is one of these, and those of
+// `wanted` are left.
+Expected<Labelled> contract(Call& call, const Labelled& left, const Labelled& right,
+                            const std::string& wanted) {
+  std::string batch, inner, rows, columns;
+  for (const char label : left.labels) {
+    const bool in_right = right.labels.find(label) != std::string::npos;
+    const bool is_wanted = wanted.find(label) != std::string::npos;
+    (in_right ? (is_wanted ? batch : inner) : rows) += label;
+  }
+  for (const char label : right.labels)
+    if (left.labels.find(label) == std::string::npos) columns += label;
+  Node *a = left.node, *b = right.node;
+  const Shape batches = sizes_of(a, left.labels, batch), sums = sizes_of(a, left.labels, inner);
+  const Shape tall = sizes_of(a, left.labels, rows), wide = sizes_of(b, right.labels, columns);
+  if (batches != sizes_of(b, right.labels, batch) || sums != sizes_of(b, right.labels, inner))
     return call.error("inputs are " + to_string(a->type) + " and " + to_string(b->type) +
                       ", whose sizes must be equal where letters are");
-  a = TRY(call.transpose(a, order_of(e.left, batch + rows + inner)));
-  b = TRY(call.transpose(b, order_of(e.right, batch + inner + columns)));
+  a = TRY(call.transpose(a, order_of(left.labels, batch + rows + inner)));
+  b = TRY(call.transpose(b, order_of(right.labels, batch + inner + columns)));
   a = TRY(call.reshape(a, {elements(batches), elements(tall), elements(sums)}));
   b = TRY(call.reshape(b, {elements(batches), elements(sums), elements(wide)}));
   Node* product = TRY(call.add(Op::MatMul, {a, b}));
   Shape shape = batches;
   shape.insert(shape.end(), tall.begin(), tall.end());
   shape.insert(shape.end(), wide.begin(), wide.end());
-  product = TRY(call.reshape(product, shape));
-  return call.transpose(product, order_of(batch + rows + columns, e.out));
+  return Labelled{TRY(call.reshape(product, shape)), batch + rows + columns};
 }
 
 }  // namespace
 
 Status einsum(Call& call) {
-  Equation equation = TRY(parse_equation(call));
-  Node* a = TRY(sum_out(call, call.in(0), equation.left, equation.right + equation.out));
-  if (!call.in(1)) {
-    call.bind(0, TRY(call.transpose(a, order_of(equation.left, equation.out))));
-    return {};
+  const Equation equation = TRY(parse_equation(call));
+  std::vector<Labelled> operands;
+  for (size_t i = 0; i < equation.in.size(); ++i) operands.push_back({call.in(i), equation.in[i]});
+  TRY(drop_stretched(call, operands));
+  // The letters of the result and of the operands from `first` on, but for the one `besides`.
+  const auto letters = [&](size_t first, size_t besides) {
+    std::string all = equation.out;
+    for (size_t i = first; i < operands.size(); ++i)
+      if (i != besides) all += operands[i].labels;
+    return all;
+  };
+  for (size_t i = 0; i < operands.size(); ++i) TRY(sum_out(call, operands[i], letters(0, i)));
+  Labelled result = operands[0];
+  for (size_t i = 1; i < operands.size(); ++i) {
+    result = TRY(contract(call, result, operands[i], letters(i + 1, operands.size())));
+    TRY(sum_out(call, result, letters(i + 1, operands.size())));
   }
-  Node* b = TRY(sum_out(call, call.in(1), equation.right, equation.left + equation.out));
-  call.bind(0, TRY(contract(call, equation, a, b)));
+  call.bind(0, TRY(call.transpose(result.node, order_of(result.labels, equation.out))));
   return {};
 }
 

@@ -115,5 +115,31 @@ TEST(OnnxCorners, reductions_of_no_elements_are_numbers) {
   expect_same(reduced_nothing("ReduceMean"), {0});
 }
 
+// PyTorch writes the largest int64 for "no bound".
+ModelBuilder clipped(int64_t low, int64_t high) {
+  ModelBuilder m;
+  m.input("a", TensorProto::INT64, "1,3").output("y");
+  m.ints("low", {low}, true).ints("high", {high}, true);
+  m.node("Clip", {"a", "low", "high"}, {"y"}, "n");
+  return m;
+}
+
+TEST(OnnxCorners, a_bound_that_no_int32_passes_is_none) {
+  constexpr int64_t kTop = std::numeric_limits<int64_t>::max();
+  constexpr int64_t kBottom = std::numeric_limits<int64_t>::min();
+  expect_same(run(clipped(0, kTop),
+                  {
+                      {1, -5, 2147483647}
+  }),
+              {1, 0, 2147483647});
+  expect_same(run(clipped(kBottom, 3),
+                  {
+                      {-2147483648, 2, 9}
+  }),
+              {-2147483648, 2, 3});
+  EXPECT_THAT(imported(clipped(kTop, kTop)), ::testing::HasSubstr("must be within int32"));
+  EXPECT_THAT(imported(clipped(kBottom, kBottom)), ::testing::HasSubstr("must be within int32"));
+}
+
 }  // namespace
 }  // namespace tessera::test
