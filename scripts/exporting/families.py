@@ -256,6 +256,117 @@ FAMILIES["clip_text"] = Family(
     usual(projection_dim=24, **SPECIAL),
 )
 
+PAD_IS_ONE_TEXT = "Camembert Data2VecText IBert JinaEmbeddingsV3 RobertaPreLayerNorm XLMRobertaXL"
+for stem in PAD_IS_ONE_TEXT.split():
+    add(stem.lower(), stem, "hidden", TEXT, PAD_IS_ONE)
+for stem in "ChineseCLIPText ClapText FlavaText Luke MegatronBert RoCBert Splinter".split():
+    add(stem.lower(), stem, "hidden", TEXT, usual(pad_token_id=1))
+add("convbert", "ConvBert", "hidden", TYPED, usual(embedding_size=16, head_ratio=2))
+add("dpr", "DPR", "hidden", TYPED, usual(), model="DPRQuestionEncoder")
+add("markuplm", "MarkupLM", "hidden", TYPED, usual(pad_token_id=1))
+add("rembert", "RemBert", "hidden", TYPED, usual(input_embedding_size=16))
+add(
+    "layoutlmv3",
+    "LayoutLMv3",
+    "hidden",
+    ("input_ids", "bbox", "attention_mask"),
+    usual(
+        visual_embed=False,
+        pad_token_id=1,
+        coordinate_size=6,
+        shape_size=4,
+        max_2d_position_embeddings=64,
+    ),
+)
+add(
+    "xlm",
+    "XLM",
+    "hidden",
+    TEXT,
+    {
+        "vocab_size": VOCABULARY,
+        "emb_dim": WIDTH,
+        "n_layers": LAYERS,
+        "n_heads": HEADS,
+        "max_position_embeddings": PLACES,
+    },
+)
+for stem in ("GroupViTText", "XCLIPText", "BlipText"):
+    add(
+        stem.lower(),
+        stem,
+        "hidden",
+        TEXT,
+        usual(encoder_hidden_size=WIDTH, is_decoder=False, **SPECIAL),
+    )
+SPARSE = (
+    ("weights",),
+    lambda made, given: (
+        (torch.log1p(torch.relu(made.logits)) * given["attention_mask"][..., None]).amax(dim=1),
+    ),
+)
+FAMILIES["bert_splade"] = Family("BertConfig", "BertForMaskedLM", TYPED, *SPARSE, usual())
+ENCODERS = {
+    "bart": "Bart",
+    "m2m_100": "M2M100",
+    "marian": "Marian",
+    "mbart": "MBart",
+    "pegasus": "Pegasus",
+}
+for module, stem in ENCODERS.items():
+    add(
+        f"{module}_encoder",
+        stem,
+        "hidden",
+        TEXT,
+        {
+            "vocab_size": VOCABULARY,
+            "d_model": WIDTH,
+            "encoder_layers": LAYERS,
+            "encoder_attention_heads": HEADS,
+            "encoder_ffn_dim": INNER,
+            "decoder_layers": 1,
+            "decoder_attention_heads": HEADS,
+            "decoder_ffn_dim": INNER,
+            "max_position_embeddings": PLACES,
+            "pad_token_id": 1,
+            "bos_token_id": 0,
+        },
+        model=f"transformers.models.{module}.modeling_{module}.{stem}Encoder",
+    )
+for name, stem in {"mt5enc": "MT5", "umt5enc": "UMT5", "longt5enc": "LongT5"}.items():
+    sizes = {**FAMILIES["t5enc_hidden"].sizes, "feed_forward_proj": "gated-gelu"}
+    add(name, stem, "hidden", TEXT, sizes, model=f"{stem}EncoderModel")
+
+WINDOWED = {
+    **CAUSAL,
+    "head_dim": 8,
+    "sliding_window": 6,
+    "query_pre_attn_scalar": 8,
+    "layer_types": ["sliding_attention", "full_attention"],
+}
+for stem in ("Gemma2", "Gemma3Text"):
+    add(stem.lower(), stem, "hidden", TEXT, WINDOWED)
+add("mistral", "Mistral", "hidden lastpool", TEXT, {**CAUSAL, "sliding_window": 6})
+for stem in "EuroBert GPTNeoX Phi Phi3 Qwen2".split():
+    add(stem.lower(), stem, "hidden", TEXT, CAUSAL)
+BLOCKS = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": WIDTH,
+    "num_hidden_layers": LAYERS,
+    "num_attention_heads": HEADS,
+    "use_cache": False,
+}
+add("bloom", "Bloom", "hidden", TEXT, BLOCKS)
+add("falcon", "Falcon", "hidden", TEXT, {**BLOCKS, "alibi": False})
+add(
+    "opt",
+    "OPT",
+    "hidden",
+    TEXT,
+    {**BLOCKS, "ffn_dim": INNER, "max_position_embeddings": PLACES, "word_embed_proj_dim": WIDTH},
+)
+
 PIXELS = ("pixel_values",)
 IMAGE = (3, 32, 32)
 PATCHES = {
@@ -270,6 +381,11 @@ add("vit", "ViT", "cls", PIXELS, PATCHES, IMAGE)
 add("beit", "Beit", "cls", PIXELS, PATCHES, IMAGE)
 add("dinov2", "Dinov2", "default", PIXELS, PATCHES, IMAGE)
 add("siglip_vision", "SiglipVision", "default", PIXELS, PATCHES, IMAGE)
+add("deit", "DeiT", "cls", PIXELS, PATCHES, IMAGE)
+add("dinov3", "DINOv3ViT", "default", PIXELS, PATCHES, IMAGE)
+STAGES = {"hidden_sizes": [8, 16, 24, 32], "depths": [1, 1, 1, 1]}
+add("convnext", "ConvNext", "cls", PIXELS, STAGES, IMAGE)
+add("segformer", "Segformer", "cls", PIXELS, STAGES, (3, 64, 64))
 add(
     "swin",
     "Swin",
@@ -294,25 +410,20 @@ FAMILIES["clip_vision"] = Family(
     {**PATCHES, "projection_dim": 24},
     IMAGE,
 )
-add(
-    "wav2vec2",
-    "Wav2Vec2",
-    "hidden",
-    ("input_values",),
-    {
-        "hidden_size": WIDTH,
-        "num_hidden_layers": LAYERS,
-        "num_attention_heads": HEADS,
-        "intermediate_size": INNER,
-        "conv_dim": [16, 16],
-        "conv_kernel": [10, 3],
-        "conv_stride": [5, 2],
-        "num_feat_extract_layers": 2,
-        "num_conv_pos_embeddings": 8,
-        "num_conv_pos_embedding_groups": 2,
-    },
-    (400,),
-)
+WAVES = {
+    "hidden_size": WIDTH,
+    "num_hidden_layers": LAYERS,
+    "num_attention_heads": HEADS,
+    "intermediate_size": INNER,
+    "conv_dim": [16, 16],
+    "conv_kernel": [10, 3],
+    "conv_stride": [5, 2],
+    "num_feat_extract_layers": 2,
+    "num_conv_pos_embeddings": 8,
+    "num_conv_pos_embedding_groups": 2,
+}
+for stem in ("Wav2Vec2", "Hubert", "WavLM"):
+    add(stem.lower(), stem, "hidden", ("input_values",), WAVES, (400,))
 add(
     "whisper_encoder",
     "Whisper",

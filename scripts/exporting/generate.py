@@ -8,7 +8,6 @@ import importlib
 import logging
 import os
 import re
-import sys
 import warnings
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -148,12 +147,13 @@ def export_with_optimum(family, exporter, path):
     os.replace(os.path.join(folder, "model.onnx"), path)
 
 
-def main():
-    """python -m exporting.generate FAMILY EXPORTER FILE.onnx"""
-    name, exporter, path = sys.argv[1:]
-    export = export_with_optimum if exporter.startswith("optimum") else export_with_torch
-    export(FAMILIES[name], exporter, path)
-
-
-if __name__ == "__main__":
-    main()
+def export(name, exporter, path):
+    """The family of this name, to a file that is whole or not there."""
+    by_exporter = export_with_optimum if exporter.startswith("optimum") else export_with_torch
+    part = path + ".part"
+    try:
+        by_exporter(FAMILIES[name], exporter, part)
+        os.replace(part, path)
+    finally:
+        if os.path.exists(part):
+            os.remove(part)

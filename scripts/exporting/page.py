@@ -14,7 +14,9 @@ ONNX Runtime: a padded batch in fp32 and in fp16, and each request of a packed b
 difference over the deviation of the answers; it may be {fp32:g} in fp32 and {fp16:g} in fp16.
 `scripts/exports` writes the models, compares them and writes this page
 ([testing](testing.md#models-of-todays-exporters)). `-` is a form that a model cannot have, because
-its inputs are not tokens. A number in brackets is a refusal, told below the tables.
+its inputs are not tokens. A number in brackets is a refusal, told below the tables. A family in
+italics was compared with ONNX's own reference evaluator, because ONNX Runtime does not run the
+file.
 """
 TITLES = {"padded": "padded fp32", "fp16": "padded fp16", "A": "form A", "B": "form B"}
 NOT_TOKENS = "its inputs are not tokens"
@@ -84,7 +86,12 @@ def table(exporter, results, reasons):
             cells = [f"left out [{reasons.number(result['left_out'])}]"] + [""] * 3
         else:
             cells = [cell(column, result[column], reasons) for column in COLUMNS]
-        lines.append(f"| {family} | " + " | ".join(cells) + " |")
+        name = (
+            f"*{family}* [{reasons.number(result['evaluated'])}]"
+            if "evaluated" in result
+            else family
+        )
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return lines
 
 
