@@ -56,7 +56,7 @@ class Interpreter final : public Reference {
 };
 
 // Reads FOLDER/I/inK.npy, under the names of FOLDER/names.bin, and writes FOLDER/I/outK.npy in the
-// order of the model's outputs.
+// order of the model's outputs. A row of a model of multiple choice is one choice.
 constexpr const char* kScript = R"(
 import pathlib, sys
 import numpy, onnxruntime
@@ -66,8 +66,10 @@ options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABL
 options.log_severity_level = 3
 session = onnxruntime.InferenceSession(sys.argv[2], options, providers=["CPUExecutionProvider"])
 names = (folder / "names.bin").read_bytes().decode().split("\0")
+axes = {given.name: len(given.shape) for given in session.get_inputs()}
 for i in range(int(sys.argv[3])):
     feed = {name: numpy.load(folder / str(i) / f"in{k}.npy") for k, name in enumerate(names)}
+    feed = {k: v[:, None] if (v.ndim, axes[k]) == (2, 3) else v for k, v in feed.items()}
     for k, value in enumerate(session.run(None, feed)):
         if value.dtype == numpy.float64:
             value = value.astype(numpy.float32)

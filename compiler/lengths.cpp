@@ -40,14 +40,16 @@ struct Open {
 };
 
 Open open_sizes(const Graph& graph, const Node& ids, const OpenModel& model) {
-  std::unordered_set<std::string> by_token;
+  std::unordered_map<std::string, size_t> by_token;  // with their numbers of axes
   for (const Node* input : graph.inputs)
-    if (is_by_token(input->type, ids.type.shape)) by_token.insert(input->name);
+    if (is_by_token(input->type, ids.type.shape)) by_token[input->name] = input->type.shape.size();
   Open open;
   for (const DeclaredInput& one : model.declared_inputs()) {
-    if (!by_token.contains(one.name) || one.shape.size() < 2) continue;
+    const auto found = by_token.find(one.name);
+    if (found == by_token.end() || one.shape.size() < 2) continue;
+    const size_t length = one.shape.size() > found->second ? 2 : 1;  // behind an axis of choices
     open.rows = open.rows || one.shape[0] < 0;
-    open.length = open.length || one.shape[1] < 0;
+    open.length = open.length || one.shape[length] < 0;
   }
   return open;
 }

@@ -64,8 +64,10 @@ std::optional<int64_t> counted_from(const Node* index, int64_t row_length) {
   return static_cast<int64_t>(first);
 }
 
+// Reshapes keep the order of tokens.
 Node* behind_casts(Node* node) {
-  for (int i = 0; i < kFarthest && node->is(Op::Cast); ++i) node = node->in[0];
+  for (int i = 0; i < kFarthest && (node->is(Op::Cast) || node->is(Op::Reshape)); ++i)
+    node = node->in[0];
   return node;
 }
 
@@ -106,8 +108,6 @@ Node* without_numbers(Node* node, double& sum) {
 std::optional<Counted> counted_tokens(Node* index, const Tokens& tokens) {
   double first = 1;
   std::optional<double> factor;
-  for (int i = 0; i < kFarthest && index->is(Op::Reshape); ++i) index = index->in[0];
-  if (index->type.shape != tokens.ids->type.shape) return std::nullopt;
   index = without_numbers(index, first);
   if (index->is(Op::Mul)) {
     index = other_operand(index, [&](Node* in) {
@@ -117,7 +117,9 @@ std::optional<Counted> counted_tokens(Node* index, const Tokens& tokens) {
     if (!index) return std::nullopt;
     index = without_numbers(index, first);
   }
-  if (!index->is(Op::CumSum) || index->int_attr("axis") != 1) return std::nullopt;
+  if (!index->is(Op::CumSum) || index->int_attr("axis") != 1 ||
+      index->type.shape != tokens.ids->type.shape)
+    return std::nullopt;
   const std::optional<double> padding = padding_of_mask(index->in[0], tokens);
   if (!padding || (factor && factor != padding)) return std::nullopt;
   return Counted{static_cast<int64_t>(first), static_cast<int64_t>(*padding), *padding < 0};

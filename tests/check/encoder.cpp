@@ -53,9 +53,10 @@ ModelBuilder encoder() {
 }
 
 void expect_each_request_is_right(const ModelBuilder& m, const OtherInputs& others,
-                                  const Names& forms) {
+                                  const Names& forms, const std::map<std::string, Shape>& shapes) {
   const TempFolder folder;
   CheckOptions options;
+  options.compile.input_shape = shapes;
   options.machine.threads = 1;
   for (int32_t length = 1; length <= 16; ++length) {
     Request request;

@@ -22,8 +22,9 @@ ModelBuilder encoder();
 using OtherInputs = std::map<std::string, int32_t>;
 
 // Packed in both forms, and in other `forms` that are named, requests of 1 to 16 tokens are
-// answered as each is alone.
+// answered as each is alone. `shapes` of inputs that the model leaves open.
 void expect_each_request_is_right(const ModelBuilder& m, const OtherInputs& others = {},
-                                  const Names& forms = {"A", "B"});
+                                  const Names& forms = {"A", "B"},
+                                  const std::map<std::string, Shape>& shapes = {});
 
 }  // namespace tessera::test

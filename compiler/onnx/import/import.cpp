@@ -84,7 +84,15 @@ class Importer {
   Status add_inputs(const std::map<std::string, Shape>& input_shape) {
     for (const ModelInput& input : TRY(read_inputs(file_.model->graph(), file_.path, input_shape,
                                                    out_.warnings, file_.settled))) {
-      scopes_.set(input.name, {out_.graph.add_input(input.name, input.type), input.onnx_type, {}});
+      Node* value = out_.graph.add_input(
+          input.name, {input.type.dtype, input.rows ? *input.rows : input.type.shape});
+      if (input.rows)
+        value = TRY(out_.graph.add(Op::Reshape, input.name + "/choices",
+                                   {
+                                       value
+        },
+                                   {{"shape", input.type.shape}}));
+      scopes_.set(input.name, {value, input.onnx_type, {}});
       out_.model_dtypes[input.name] = element_type_name(input.onnx_type);
     }
     return {};

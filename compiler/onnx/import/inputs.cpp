@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "compiler/onnx/import/inputs.h"
 
+#include <algorithm>
 #include <set>
 
 #include "compiler/onnx/model_file.h"
@@ -52,6 +53,23 @@ Status check_given(const std::string& path, const ValueInfoProto& input, const S
   }
   return {};
 }
+
+// Is [rows,length] given for integers [batch,choices,length]?
+bool is_of_choices(const ValueInfoProto& input, const Shape& given) {
+  const auto& type = input.type().tensor_type();
+  const bool whole = dtype_of(type.elem_type()) == DType::I32;
+  if (!whole || given.size() != 2 || type.shape().dim_size() != 3) return false;
+  const auto& choices = type.shape().dim(1);
+  return !is_known(choices) || choices.dim_value() == 1;
+}
+
+bool is_open(const ValueInfoProto& input, int axes) {
+  const TensorShapeProto& shape = input.type().tensor_type().shape();
+  if (shape.dim_size() != axes) return false;
+  return std::none_of(shape.dim().begin(), shape.dim().end(), is_known);
+}
+
+Shape with_choices(const Shape& rows) { return {rows[0], 1, rows[1]}; }
 
 // Sizes of symbolic dimensions, from the inputs whose shapes are given.
 using Symbols = std::map<std::string, int64_t>;
@@ -163,9 +181,10 @@ std::vector<const ValueInfoProto*> declared_inputs(const GraphProto& graph) {
 }
 
 Expected<std::vector<ModelInput>> read_inputs(const GraphProto& graph, const std::string& path,
-                                              const std::map<std::string, Shape>& given,
+                                              const std::map<std::string, Shape>& asked,
                                               std::vector<std::string>& warnings, bool as_stored) {
   const std::vector<const ValueInfoProto*> declared = declared_inputs(graph);
+  std::map<std::string, Shape> given = asked;
   std::set<std::string> names;
   for (const ValueInfoProto* input : declared)
     if (!names.insert(input->name()).second)
@@ -177,6 +196,15 @@ Expected<std::vector<ModelInput>> read_inputs(const GraphProto& graph, const std
           ErrorKind::Usage};
 
   Symbols symbols;
+  std::set<Shape> of_choices;
+  for (const ValueInfoProto* input : declared)
+    if (const auto own = given.find(input->name());
+        own != given.end() && is_of_choices(*input, own->second))
+      of_choices.insert(own->second = with_choices(own->second));
+  // An exporter that names every axis apart would want the same shape for each input.
+  for (const ValueInfoProto* input : declared)
+    if (of_choices.size() == 1 && is_open(*input, 3))
+      given.emplace(input->name(), *of_choices.begin());
   for (const ValueInfoProto* input : declared) {
     const auto own = given.find(input->name());
     if (own == given.end()) continue;
@@ -185,8 +213,13 @@ Expected<std::vector<ModelInput>> read_inputs(const GraphProto& graph, const std
   }
   learn_batches(path, declared, given, symbols, warnings);
   std::vector<ModelInput> inputs;
-  for (const ValueInfoProto* input : declared)
-    inputs.push_back(TRY(read_input(path, *input, given, symbols, as_stored)));
+  for (const ValueInfoProto* input : declared) {
+    ModelInput read = TRY(read_input(path, *input, given, symbols, as_stored));
+    const Shape& shape = read.type.shape;
+    if (read.type.dtype == DType::I32 && of_choices.contains(shape))
+      read.rows = Shape{shape[0], shape[2]};
+    inputs.push_back(std::move(read));
+  }
   return inputs;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,8 +15,11 @@ namespace tessera {
 
 struct ModelInput {
   std::string name;
-  TensorType type;
+  TensorType type;  // as the model's nodes read it
   int32_t onnx_type = 0;
+  // The graph's input where that is another: [rows,length] of [rows,1,length], choices in a model
+  // of multiple choice.
+  std::optional<Shape> rows = {};
 };
 
 // Inputs that have an initializer are constants and left out. `given` fixes shapes by name; a
