@@ -42,6 +42,20 @@ Expected<int64_t> positive(const std::string& where, const std::string& text) {
   return must_be(where, text, "a positive whole number");
 }
 
+// PopRT's "13+51" are the longest first and second parts of a request.
+Expected<int64_t> tokens_of_request(const std::string& where, const std::string& text) {
+  int64_t sum = 0, parts = 0;
+  for (const std::string& part : split(text, '+')) {
+    int64_t value = 0;
+    if (!parse_number(part, value) || value < 1 || value > INT32_MAX) return positive(where, text);
+    sum += value;
+    ++parts;
+  }
+  if (parts < 2) return positive(where, text);
+  return must_be(where, text,
+                 fmt::format("one number: a request lies here in one piece; {} holds all", sum));
+}
+
 template <class Enum>
 struct WordOf {
   const char* word;
@@ -277,7 +291,9 @@ Status parse_option(const std::string& where, const OptionWords& words,
                                                  : nullptr;
     if (!field || equals == std::string::npos)
       return must_be(where, word, "max_valid_num=N or segment_max_size=N");
-    *field = TRY(positive(where + " " + key, word.substr(equals + 1)));
+    const std::string number = word.substr(equals + 1);
+    *field = TRY(key == "max_valid_num" ? positive(where + " " + key, number)
+                                        : tokens_of_request(where + " " + key, number));
   }
   if (!args.max_valid_num)
     return usage(where + ": must give max_valid_num=N, and in form A segment_max_size=N");
