@@ -186,7 +186,8 @@ std::optional<int64_t> Extraction::count_of(const Node* index) {
 std::optional<Lookup> Extraction::match_gather(Node* node) {
   if (!node->is(Op::Gather) || node->int_attr("axis") != 0) return std::nullopt;
   Node* table = node->in[0];
-  if (!table->is(Op::Constant) || !is_float(table->type.dtype) || table->type.shape.size() != 2)
+  const bool holds_numbers = is_float(table->type.dtype) || is_byte(table->type.dtype);
+  if (!table->is(Op::Constant) || !holds_numbers || table->type.shape.size() != 2)
     return std::nullopt;
   const std::optional<int64_t> offset = count_of(node->in[1]);
   std::optional<Counted> counted = offset ? Counted{*offset} : counted_tokens(node->in[1], tokens_);

@@ -11,8 +11,10 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "ir/attention_mask.h"
 #include "passes/match.h"
 #include "passes/packable.h"
+#include "passes/paddable.h"
 #include "passes/passes.h"
 #include "passes/token_axes.h"
 
@@ -186,16 +188,20 @@ class ByRequest {
   std::unordered_map<const Node*, Node*> made_;
 };
 
-// The mask that attention hides keys by, which tells a request's tokens; null: none, or several.
-Node* mask_of_keys(const Graph& graph, const Shape& batch) {
+// The mask that attention hides keys by, which tells a request's tokens: an operand of its own, or
+// the input that all biases are made with. Null: none, or several.
+Node* mask_of_keys(const Graph& graph, const Node* ids) {
   Node* mask = nullptr;
+  bool by_bias = false;
   for (const auto& node : graph.nodes()) {
-    if (!node->is(Op::Attention) || !node->string_attr("mask").starts_with("keys")) continue;
-    if (node->in[3]->type != TensorType{DType::I32, batch}) return nullptr;
-    if (mask && mask != node->in[3]) return nullptr;
+    if (!node->is(Op::Attention)) continue;
+    const AttentionMask said = *attention_mask(node->string_attr("mask"));
+    by_bias = by_bias || said.bias;
+    if (!said.has_keys()) continue;
+    if (node->in[3]->type != ids->type || (mask && mask != node->in[3])) return nullptr;
     mask = node->in[3];
   }
-  return mask;
+  return mask || !by_bias ? mask : find_mask(graph, ids);
 }
 
 }  // namespace
@@ -205,7 +211,7 @@ Expected<bool> scale_by_request(Graph& graph, PassState&) {
   if (!ids) return false;
   Graph changed = graph.clone();
   const Shape& batch = ids->type.shape;
-  const Batch of{batch[0], batch[1], mask_of_keys(changed, batch)};
+  const Batch of{batch[0], batch[1], mask_of_keys(changed, find_ids(changed))};
   bool any = false;
   std::vector<Node*> found;
   for (const auto& node : changed.nodes())
@@ -218,6 +224,10 @@ Expected<bool> scale_by_request(Graph& graph, PassState&) {
   changed.sort();
   const TokenShape shape{.rows = of.rows, .row_length = of.row_length, .layout = Layout::Whole};
   if (!find_token_axes(changed, shape)) return false;
+  if (of.mask && of.mask->is(Op::Input)) {  // a bias may hide where it is 1
+    const Paddable proof = prove_paddable(changed, "");
+    if (!proof.by_tokens || proof.mask_hides) return false;
+  }
   graph = std::move(changed);
   return true;
 }
