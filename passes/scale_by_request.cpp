@@ -188,20 +188,24 @@ class ByRequest {
   std::unordered_map<const Node*, Node*> made_;
 };
 
-// The mask that attention hides keys by, which tells a request's tokens: an operand of its own, or
-// the input that all biases are made with. Null: none, or several.
+// The mask that attention hides keys by, which tells a request's tokens; null: none, or several.
 Node* mask_of_keys(const Graph& graph, const Node* ids) {
   Node* mask = nullptr;
-  bool by_bias = false;
   for (const auto& node : graph.nodes()) {
     if (!node->is(Op::Attention)) continue;
-    const AttentionMask said = *attention_mask(node->string_attr("mask"));
-    by_bias = by_bias || said.bias;
-    if (!said.has_keys()) continue;
+    if (!attention_mask(node->string_attr("mask"))->has_keys()) continue;
     if (node->in[3]->type != ids->type || (mask && mask != node->in[3])) return nullptr;
     mask = node->in[3];
   }
-  return mask || !by_bias ? mask : find_mask(graph, ids);
+  return mask;
+}
+
+// The input that the biases of attentions are made with; null: none, or several.
+Node* mask_of_biases(const Graph& graph, const Node* ids) {
+  const bool any = std::ranges::any_of(graph.nodes(), [](const auto& node) {
+    return node->is(Op::Attention) && attention_mask(node->string_attr("mask"))->bias;
+  });
+  return any ? find_mask(graph, ids) : nullptr;
 }
 
 }  // namespace
@@ -211,7 +215,9 @@ Expected<bool> scale_by_request(Graph& graph, PassState&) {
   if (!ids) return false;
   Graph changed = graph.clone();
   const Shape& batch = ids->type.shape;
-  const Batch of{batch[0], batch[1], mask_of_keys(changed, find_ids(changed))};
+  Node* of_keys = mask_of_keys(changed, ids);
+  Node* of_biases = of_keys ? nullptr : mask_of_biases(changed, find_ids(changed));
+  const Batch of{batch[0], batch[1], of_keys ? of_keys : of_biases};
   bool any = false;
   std::vector<Node*> found;
   for (const auto& node : changed.nodes())
@@ -224,7 +230,7 @@ Expected<bool> scale_by_request(Graph& graph, PassState&) {
   changed.sort();
   const TokenShape shape{.rows = of.rows, .row_length = of.row_length, .layout = Layout::Whole};
   if (!find_token_axes(changed, shape)) return false;
-  if (of.mask && of.mask->is(Op::Input)) {  // a bias may hide where it is 1
+  if (of_biases) {  // it may be 1 where it hides
     const Paddable proof = prove_paddable(changed, "");
     if (!proof.by_tokens || proof.mask_hides) return false;
   }
