@@ -43,14 +43,22 @@ bool are_finite(const CellRange& range, DType dtype) {
   return range.kind == Kind::Number && Interval{range.low, range.high}.largest() <= most;
 }
 
+double largest(const CellRange& range) { return Interval{range.low, range.high}.largest(); }
+
 // A row of n normalized numbers is as long as √n.
 CellRange norm_of(const Node& node, const std::vector<CellRange>& in) {
-  const auto largest = [](const CellRange& range) {
-    return Interval{range.low, range.high}.largest();
-  };
   double most = std::sqrt(static_cast<double>(node.type.shape.back())) * largest(in[1]);
   if (in.size() > 2) most += largest(in[2]);
   return {-most, most, Kind::Finite};
+}
+
+// Sums of finite products, which have bounds where the operands have.
+CellRange product_of(const Node& node, const std::vector<CellRange>& in) {
+  if (in[0].is_zero() || in[1].is_zero()) return {0, 0, Kind::Finite};
+  const auto terms = static_cast<double>(node.in[0]->type.shape.back());
+  const double most = terms * largest(in[0]) * largest(in[1]);
+  return std::isfinite(most) ? CellRange{-most, most, Kind::Finite}
+                             : CellRange{.kind = Kind::Finite};
 }
 
 }  // namespace
@@ -172,7 +180,7 @@ CellRange range_of_cells(const TokenSite& at, const TokenAxes& axes, unsigned ce
   const bool is_norm = node.is(Op::LayerNorm) || node.is(Op::RmsNorm);
   if (all.kind != Kind::Finite || (is_norm && node.float_attr("eps") <= 0)) return {};
   if (is_norm) return norm_of(node, in);
-  if (is_float_matmul(&node) && (in[0].is_zero() || in[1].is_zero())) return {0, 0, Kind::Finite};
+  if (is_float_matmul(&node)) return product_of(node, in);
   return {.kind = Kind::Finite};
 }
 

@@ -148,8 +148,10 @@ CellRange range_of_elements(const Node& node, std::span<const CellRange> in) {
     case Op::Dequantize: return {.kind = kind};
     case Op::Cast: {
       if (is_byte(node.type.dtype)) return of(interval_of(node.type.dtype), Kind::Finite);
-      const bool is_bool = node.type.dtype == DType::Bool || node.in[0]->type.dtype == DType::Bool;
-      return is_bool ? CellRange{0, 1, Kind::Finite} : CellRange{.kind = kind};
+      const DType from = node.in[0]->type.dtype, to = node.type.dtype;
+      if (from == DType::Bool || to == DType::Bool) return {0, 1, Kind::Finite};
+      if (from == DType::F16 && to == DType::F32) return a;
+      return {.kind = kind};
     }
     case Op::Erf:
     case Op::ErfV2:

@@ -43,6 +43,7 @@ bool is_not_negative(const Node* node, const Node* mask, int& left) {
   if (node->is(Op::Max)) return any_is(0) || all();
   if (node->is(Op::Log)) {  // log(1 + x)
     node = node->in[0];
+    for (int i = 0; i < kFarthest && node->is(Op::Cast); ++i) node = node->in[0];
     return node->is(Op::Add) && any_is(1) && all();
   }
   return kAsOperands.contains(node->op) && all();

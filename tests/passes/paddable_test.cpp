@@ -132,7 +132,8 @@ TEST(Paddable, a_maximum_leaves_out_what_a_mask_was_added_to_where_a_norm_bounds
   %low = constant {value=-1e9} : f32[2,4,3]
   %p = mul %h, %low : f32[2,4,3]
   %w = constant {value=[1,2,3,4,5,6,7,8,9]} : f32[3,3]
-  %any = matmul %x, %w : f32[2,4,3]
+  %product = matmul %x, %w : f32[2,4,3]
+  %any = gelu %product {form="erf"} : f32[2,4,3]
   %g = constant {value=[1,2,3]} : f32[3]
   %n = layer_norm %any, %g, %g {eps=1e-5} : f32[2,4,3]
   %z = add %)" + x + R"(, %p : f32[2,4,3]
@@ -141,6 +142,7 @@ TEST(Paddable, a_maximum_leaves_out_what_a_mask_was_added_to_where_a_norm_bounds
                     "%y");
   };
   EXPECT_TRUE(of("n").by_tokens) << of("n").why_not;
+  EXPECT_TRUE(of("product").by_tokens) << of("product").why_not;  // of a table and weights
   EXPECT_FALSE(of("any").by_tokens);
 }
 
