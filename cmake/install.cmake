@@ -28,6 +28,9 @@ list(TRANSFORM libraries PREPEND -l OUTPUT_VARIABLE archives)
 list(JOIN archives " " TESSERA_PC_LIBS)
 get_target_property(llvm LLVM LOCATION)
 set(TESSERA_PC_LLVM ${llvm})
+# Debian's folder of libraries is two levels below the prefix.
+file(RELATIVE_PATH TESSERA_PC_UP /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+string(REGEX REPLACE "/$" "" TESSERA_PC_UP ${TESSERA_PC_UP})
 configure_file(cmake/tessera.pc.in ${PROJECT_BINARY_DIR}/tessera.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/tessera.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig
   COMPONENT library)

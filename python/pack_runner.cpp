@@ -150,9 +150,9 @@ py::object submit_batch(const py::object& self, const HeldInputs& in, BatchSize 
 }
 
 // `future` gets the answer or the exception. Returns what cancel takes.
-py::object submit(const py::object& self, const py::object& request, const py::object& outputs,
-                  int32_t priority, const py::object& deadline, const py::object& wait,
-                  const py::object& future) {
+py::object submit_request(const py::object& self, const py::object& request,
+                          const py::object& outputs, int32_t priority, const py::object& deadline,
+                          const py::object& wait, const py::object& future) {
   const auto& handle = py::cast<const PackRunnerHandle&>(self);
   std::shared_ptr<PackRunner> runner = handle.runner.get();
   const HeldInputs in = hold_inputs(request);
@@ -185,7 +185,7 @@ void call_without_gil(const PackRunnerHandle& handle, Call call) {
   });
 }
 
-void close(PackRunnerHandle& handle) {
+void close_runner(PackRunnerHandle& handle) {
   std::shared_ptr<PackRunner> runner = handle.runner.take();
   if (!runner) return;
   without_gil([&] {
@@ -225,7 +225,7 @@ void bind_pack_runner(py::module_& module) {
   py::class_<RowCallHandle>(module, "RowCall");
   py::class_<PackRunnerHandle>(module, "PackRunner")
       .def(py::init(&make_pack_runner))
-      .def("submit", submit)
+      .def("submit", submit_request)
       .def("cancel",
            [](const PackRunnerHandle& handle, RequestId id) {
              std::shared_ptr<PackRunner> runner = handle.runner.get();
@@ -248,7 +248,7 @@ void bind_pack_runner(py::module_& module) {
            })
       .def("records", records)
       .def("metrics", metrics)
-      .def("close", close)
+      .def("close", close_runner)
       .def("closed", [](const PackRunnerHandle& handle) { return handle.runner.closed(); })
       .def("executable", [](const PackRunnerHandle& handle) {
         return ExecutableHandle{handle.executable, {}, {}};

@@ -20,6 +20,7 @@
 #include "python/executable.h"
 #include "python/gil.h"
 #include "python/options.h"
+#include "support/file_names.h"
 #include "support/npy.h"
 
 namespace tessera::python {

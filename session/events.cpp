@@ -97,6 +97,8 @@ std::string difference_in_words(const std::vector<ShapeDifference>& shapes,
 }
 
 std::string to_human_line(const RecompileEvent& event) {
+  if (event.kind == EventKind::Closed)  // nothing was compiled, so nothing else is known of it
+    return visible(fmt::format("{} #{} {}", to_string(event.kind), event.id, event.model));
   std::string line = fmt::format("{} #{} {}  {}  cause={}", to_string(event.kind), event.id,
                                  event.model, human_time(event.wall_ms), to_string(event.cause()));
   const std::string difference = difference_in_words(event.difference, event.changes);

@@ -20,7 +20,7 @@ namespace {
 
 using Words = std::vector<std::string>;
 
-po::options_description flags() {
+po::options_description bench_flags() {
   po::options_description workload("Workload");
   workload.add_options()("executables", po::value<Words>(),
                          "PADDED.popef and any number of packed ones; or one executable alone")(
@@ -37,7 +37,7 @@ po::options_description flags() {
       "vocab", po::value<int64_t>()->default_value(0),
       "token ids are below this; 0: the size of the executable's table of tokens")(
       "seed", po::value<uint32_t>()->default_value(2023), "of NumPy's legacy generator")(
-      "policy", po::value<std::string>()->default_value("first_fit"),
+      "policy", po::value<std::string>()->default_value("first_fit", "first_fit, --online: window"),
       "how requests are chosen: next_fit, first_fit, best_fit or window")(
       "timeout_microseconds", po::value<int64_t>()->default_value(15000),
       "online: longest wait of a batch's first request")(
@@ -148,7 +148,7 @@ Status run_executables(const po::variables_map& flags, const std::vector<PopefFi
   return {};
 }
 
-Status run(const po::variables_map& flags) {
+Status do_bench(const po::variables_map& flags) {
   if (flags.count("csv")) TRY(check_output_file(flags["csv"].as<std::string>()));
   if (flags["online"].as<bool>()) return bench_online(flags);
   TRY(refuse_online_flags(flags));
@@ -182,9 +182,9 @@ Verb bench_verb() {
           "PADDED.popef [PACKED.popef …] | --online [PACKED.popef] [FLAGS]",
           "tessera bench padded.popef packed_a.popef packed_b.popef --iterations 100\n"
           "  tessera bench bert.popef --warm_up 2 --duration 30 --csv bench.csv",
-          flags,
+          bench_flags,
           "executables",
-          run};
+          do_bench};
 }
 
 }  // namespace tessera::tools

@@ -18,7 +18,7 @@
 namespace tessera::tools {
 namespace {
 
-po::options_description flags() {
+po::options_description check_flags() {
   po::options_description checking("Checking");
   checking.add_options()("input_model,i", po::value<std::string>(), "the ONNX model")(
       "reference", po::value<std::string>()->default_value("interpreter"),
@@ -109,7 +109,7 @@ void print_errors(const CheckReport& report) {
   for (const std::string& line : report.not_compared) print("  not compared: {}\n", line);
 }
 
-void print_layers(const CheckReport& report) {
+void print_checked_layers(const CheckReport& report) {
   if (report.layers.empty()) return;
   print("by layer, {} values\n", report.layers.size());
   if (report.first_bad_layer < 0) {
@@ -124,7 +124,7 @@ void print_layers(const CheckReport& report) {
           report.layers[i].largest, report.layers[i].magnitude);
 }
 
-void print_report(const CheckReport& report) {
+void print_checked(const CheckReport& report) {
   print("{}: {} nodes, {}\n", report.model, report.nodes,
         report.unsupported.empty() ? "all supported"
                                    : fmt::format("{} not supported", report.unsupported.size()));
@@ -134,10 +134,10 @@ void print_report(const CheckReport& report) {
   print_forms(report);
   print_kept_in_fp32(report);
   print_errors(report);
-  print_layers(report);
+  print_checked_layers(report);
 }
 
-Status run(const po::variables_map& flags) {
+Status do_check(const po::variables_map& flags) {
   if (!flags.count("input_model"))
     return Error{"check: must have a model: tessera check MODEL.onnx", ErrorKind::Usage};
   const std::string& model = flags["input_model"].as<std::string>();
@@ -148,7 +148,7 @@ Status run(const po::variables_map& flags) {
   if (flags["json"].as<bool>())
     print_json(check_json(report), 2);
   else
-    print_report(report);
+    print_checked(report);
   if (report.all_well()) return {};
   return Error{report.model + ": " +
                (report.unsupported.empty() ? "an output is too far from the reference"
@@ -164,9 +164,9 @@ Verb check_verb() {
       "reference",
       "MODEL.onnx [--input_shape NAME=D,D …] [--precision fp16] [--reference onnxruntime] [FLAGS]",
       "tessera check bert.onnx --input_shape input_ids=4,64 --precision fp16 --by_layer",
-      flags,
+      check_flags,
       "input_model",
-      run};
+      do_check};
 }
 
 }  // namespace tessera::tools

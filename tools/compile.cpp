@@ -21,7 +21,7 @@
 namespace tessera::tools {
 namespace {
 
-po::options_description flags() {
+po::options_description compile_own_flags() {
   po::options_description files("Files");
   files.add_options()("input_model,i", po::value<std::string>(), "the ONNX model")(
       "output,o", po::value<std::string>(), "the executable to write (default: executable.popef)")(
@@ -132,7 +132,7 @@ Error with_ways_out(Error error, const std::string& model, const CompileOptions&
   return error;
 }
 
-Status run(const po::variables_map& flags) {
+Status do_compile(const po::variables_map& flags) {
   if (flags["list_passes"].as<bool>()) {
     list_passes();
     return {};
@@ -172,9 +172,9 @@ Verb compile_verb() {
           "--input_model MODEL.onnx [--input_shape NAME=D,D …] [FLAGS] -o MODEL.popef",
           "tessera compile --input_model bert.onnx --input_shape input_ids=16,256 --precision fp16 "
           "-o bert.popef",
-          flags,
+          compile_own_flags,
           "input_model",
-          run};
+          do_compile};
 }
 
 }  // namespace tessera::tools

@@ -26,6 +26,11 @@ std::vector<Flag> flags_of(const Verb& verb) {
   return flags;
 }
 
+// "list show diff advise", or nothing of a verb that is one command.
+std::string commands_of(const Verb& verb) {
+  return fmt::format("{}", fmt::join(verb.commands, " "));
+}
+
 std::string words_of_verbs() {
   std::string words;
   for (const Verb& verb : all_verbs()) words += (words.empty() ? "" : " ") + std::string(verb.name);
@@ -34,7 +39,7 @@ std::string words_of_verbs() {
 
 void write_bash() {
   print("# bash completion of tessera: eval \"$(tessera completion bash)\"\n_tessera() {{\n");
-  print("  local current=${{COMP_WORDS[COMP_CWORD]}} flags=\n");
+  print("  local current=${{COMP_WORDS[COMP_CWORD]}} flags= commands=\n");
   print("  if ((COMP_CWORD == 1)); then\n");
   print("    mapfile -t COMPREPLY < <(compgen -W '{} help' -- \"$current\")\n    return\n  fi\n",
         words_of_verbs());
@@ -42,11 +47,13 @@ void write_bash() {
   for (const Verb& verb : all_verbs()) {
     std::string words;
     for (const Flag& flag : flags_of(verb)) words += " --" + flag.name;
-    print("    {}) flags='{}' ;;\n", verb.name, words.substr(1));
+    print("    {}) flags='{}' commands='{}' ;;\n", verb.name, words.substr(1), commands_of(verb));
   }
   print("    help) flags='{}' ;;\n  esac\n", words_of_verbs());
   print("  if [[ $current == -* || ${{COMP_WORDS[1]}} == help ]]; then\n");
-  print("    mapfile -t COMPREPLY < <(compgen -W \"$flags\" -- \"$current\")\n  else\n");
+  print("    mapfile -t COMPREPLY < <(compgen -W \"$flags\" -- \"$current\")\n");
+  print("  elif ((COMP_CWORD == 2)) && [[ -n $commands ]]; then\n");
+  print("    mapfile -t COMPREPLY < <(compgen -W \"$commands\" -f -- \"$current\")\n  else\n");
   print("    mapfile -t COMPREPLY < <(compgen -f -- \"$current\")\n  fi\n}}\n");
   print("complete -o filenames -F _tessera tessera\n");
 }
@@ -62,19 +69,21 @@ std::string for_zsh(std::string_view text) {
 }
 
 void write_zsh() {
-  print("#compdef tessera\n_tessera() {{\n  local -a verbs flags\n");
+  print("#compdef tessera\n_tessera() {{\n  local -a verbs commands flags\n");
   print("  if ((CURRENT == 2)); then\n    verbs=(\n");
   for (const Verb& verb : all_verbs())
     print("      {}\n", shell_word(std::string(verb.name) + ":" + for_zsh(verb.summary)));
   print("    )\n    _describe verb verbs\n    return\n  fi\n  case $words[2] in\n");
   for (const Verb& verb : all_verbs()) {
-    print("    {}) flags=(\n", verb.name);
+    print("    {}) commands=({}) flags=(\n", verb.name, commands_of(verb));
     for (const Flag& flag : flags_of(verb))
       print("      {}\n", shell_word("--" + flag.name + "[" + for_zsh(flag.help) + "]" +
                                      (flag.takes_value ? ":value:_files" : "")));
     print("    ) ;;\n");
   }
-  print("  esac\n  shift words\n  ((CURRENT--))\n  _arguments -S $flags '*:file:_files'\n}}\n");
+  print("  esac\n  shift words\n  ((CURRENT--))\n");
+  print("  if ((CURRENT == 2 && $#commands)); then _describe command commands; fi\n");
+  print("  _arguments -S $flags '*:file:_files'\n}}\n");
   print("if [[ $funcstack[1] == _tessera ]]; then _tessera; else compdef _tessera tessera; fi\n");
 }
 
@@ -82,36 +91,42 @@ void write_fish() {
   for (const Verb& verb : all_verbs()) {
     print("complete -c tessera -f -n __fish_use_subcommand -a {} -d {}\n", verb.name,
           shell_word(verb.summary));
+    if (!verb.commands.empty())
+      print("complete -c tessera -n '__fish_seen_subcommand_from {}' -a {}\n", verb.name,
+            shell_word(commands_of(verb)));
     for (const Flag& flag : flags_of(verb))
       print("complete -c tessera -n '__fish_seen_subcommand_from {}' -l {}{} -d {}\n", verb.name,
             flag.name, flag.takes_value ? " -r" : "", shell_word(flag.help));
   }
 }
 
-po::options_description flags() {
+po::options_description completion_flags() {
   po::options_description flags("Completion");
-  flags.add_options()("shell", po::value<std::string>(), "bash, zsh or fish");
+  flags.add_options()("shell", po::value<std::vector<std::string>>(), "bash, zsh or fish");
   return flags;
 }
 
-Status run(const po::variables_map& flags) {
-  const std::string shell = flags.count("shell") ? flags["shell"].as<std::string>() : "";
-  if (shell == "bash") return write_bash(), Status();
-  if (shell == "zsh") return write_zsh(), Status();
-  if (shell == "fish") return write_fish(), Status();
-  return Error{fmt::format("completion: '{}', must be bash, zsh or fish", shell), ErrorKind::Usage};
+Status do_completion(const po::variables_map& flags) {
+  using Words = std::vector<std::string>;
+  const Words shells = flags.count("shell") ? flags["shell"].as<Words>() : Words();
+  if (shells.size() != 1)
+    return Error{"completion: must be of one shell: bash, zsh or fish", ErrorKind::Usage};
+  if (shells[0] == "bash") write_bash();
+  if (shells[0] == "zsh") write_zsh();
+  if (shells[0] == "fish") write_fish();
+  return {};
 }
 
 }  // namespace
 
 Verb completion_verb() {
-  return {"completion",
-          "write what a shell completes: verbs, flags and files",
-          "bash|zsh|fish",
-          "eval \"$(tessera completion bash)\"",
-          flags,
-          "shell",
-          run};
+  return {
+      "completion",           "write what a shell completes: verbs, flags and files",
+      "bash|zsh|fish",        "eval \"$(tessera completion bash)\"",
+      completion_flags,       "shell",
+      do_completion,          false,
+      {"bash", "zsh", "fish"}
+  };
 }
 
 }  // namespace tessera::tools

@@ -16,7 +16,7 @@
 namespace tessera::tools {
 namespace {
 
-po::options_description flags() {
+po::options_description convert_flags() {
   po::options_description files("Files");
   files.add_options()("input_model,i", po::value<std::string>(), "the ONNX model")(
       "output_model,o", po::value<std::string>(), "the converted model to write")(
@@ -32,7 +32,7 @@ Expected<Converted> convert_with_progress(const std::string& input, const Compil
   return convert(input, options);
 }
 
-Status run(const po::variables_map& flags) {
+Status do_convert(const po::variables_map& flags) {
   if (!flags.count("input_model") || !flags.count("output_model"))
     return Error{"convert: must have --input_model MODEL.onnx and --output_model OUT.onnx",
                  ErrorKind::Usage};
@@ -68,9 +68,9 @@ Verb convert_verb() {
           "--input_model MODEL.onnx --output_model OUT.onnx [FLAGS]",
           "tessera convert --input_model bert.onnx --input_shape input_ids=16,256 --pack_args "
           "max_valid_num=40 segment_max_size=256 --output_model packed.onnx",
-          flags,
+          convert_flags,
           nullptr,
-          run};
+          do_convert};
 }
 
 }  // namespace tessera::tools

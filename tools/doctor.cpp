@@ -7,18 +7,19 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <memory>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <thread>
 
 #include "executor/cache_folder.h"
 #include "executor/host_tuning.h"
 #include "executor/jit_host.h"
 #include "session/session.h"
+#include "support/plain_text.h"
 #include "support/private_folder.h"
+#include "tools/in_python.h"
 #include "tools/print.h"
 #include "tools/sandbox.h"
 #include "tools/verb.h"
@@ -126,46 +127,72 @@ Finding sandbox() {
           "run strangers' executables in a container or a virtual machine instead"};
 }
 
-// What `python3` says of a package: its version, "" without it. The command holds no foreign word.
-std::string version_of(const char* package) {
-  const std::string command = fmt::format(
-      "python3 -c 'from importlib.metadata import version as v; print(v(\"{}\"))' 2>/dev/null",
-      package);
-  const std::unique_ptr<FILE, int (*)(FILE*)> pipe(::popen(command.c_str(), "r"), ::pclose);
-  std::array<char, 64> line{};
-  if (!pipe || std::fgets(line.data(), line.size(), pipe.get()) == nullptr) return "";
-  std::string text = line.data();
-  while (!text.empty() && text.back() == '\n') text.pop_back();
-  return text;
+struct Package {
+  const char* name;
+  const char* of;
+  const char* use;
+};
+constexpr std::array<Package, 5> kPackages = {
+    {{"tessera", "Python: tessera", "sweep and text, and for Python's own programs"},
+     {"numpy", "Python: numpy", "the package tessera"},
+     {"onnxruntime", "Python: onnxruntime", "check --reference onnxruntime"},
+     {"tokenizers", "Python: tokenizers", "text, and requests of text"},
+     {"onnx", "Python: onnx", "models that Python changes before they are compiled"}}
+};
+
+// Its own version, then of each package a line: its version, or nothing. A folder with a package's
+// name where the program was started is not the package.
+std::string version_program() {
+  std::string names;
+  for (const Package& package : kPackages) names += fmt::format("'{}', ", package.name);
+  return fmt::format(R"(import sys
+sys.path = [place for place in sys.path if place]
+from importlib import metadata
+print("%d.%d.%d" % sys.version_info[:3])
+for name in [{}]:
+    try:
+        print(metadata.version(name))
+    except metadata.PackageNotFoundError:
+        print()
+)",
+                     names);
 }
 
-std::vector<Finding> packages() {
-  struct Package {
-    const char* name;
-    const char* of;
-    const char* use;
+Finding package_finding(const Package& package, const std::string& version,
+                        const std::string& python) {
+  if (!version.empty()) return {package.of, State::Fine, version};
+  const bool ours = std::string_view(package.name) == "tessera";
+  return {package.of, State::Note, fmt::format("{} does not have it: for {}", python, package.use),
+          ours ? "install a wheel of scripts/wheel, or pip install . in Tessera's source"
+               : fmt::format("{} -m pip install {}", python, package.name)};
+}
+
+// The Python that carries out verbs, and what it has.
+std::vector<Finding> pythons() {
+  const std::string python = visible(python_program());
+  const Expected<std::string> printed = printed_by_python(version_program());
+  std::istringstream lines(printed ? *printed : "");
+  std::string line;
+  std::getline(lines, line);
+  if (line.empty())
+    return {
+        {"Python", State::Note,
+         printed ? python + ": is not a Python of version 3.9 or later" : printed.error().message,
+         "for sweep, text and check --reference onnxruntime: install Python 3.9 or later, or "
+         "name it: TESSERA_PYTHON=FILE"}
+    };
+  std::vector<Finding> findings = {
+      {"Python", State::Fine, fmt::format("{}, version {}", python, line)}
   };
-  constexpr std::array<Package, 4> kPackages = {
-      {{"numpy", "Python: numpy", "the package tessera"},
-       {"onnxruntime", "Python: onnxruntime", "tessera check --reference onnxruntime"},
-       {"tokenizers", "Python: tokenizers", "requests of text"},
-       {"onnx", "Python: onnx", "models that Python changes before they are compiled"}}
-  };
-  std::vector<Finding> findings;
   for (const Package& package : kPackages) {
-    const std::string version = version_of(package.name);
-    if (!version.empty()) {
-      findings.push_back({package.of, State::Fine, version});
-      continue;
-    }
-    findings.push_back({package.of, State::Note,
-                        fmt::format("python3 does not have it: for {}", package.use),
-                        fmt::format("python3 -m pip install {}", package.name)});
+    line.clear();
+    std::getline(lines, line);
+    findings.push_back(package_finding(package, line, python));
   }
   return findings;
 }
 
-po::options_description flags() {
+po::options_description doctor_flags() {
   po::options_description flags("Examining");
   flags.add_options()("json", po::bool_switch(), "print the findings as JSON");
   return flags;
@@ -193,10 +220,10 @@ Json to_json(const std::vector<Finding>& findings) {
   };
 }
 
-Status run(const po::variables_map& flags) {
+Status do_doctor(const po::variables_map& flags) {
   std::vector<Finding> findings = {processor(), codelets(),    tuning(), executables(),
                                    temporary(), descriptors(), sandbox()};
-  for (Finding& finding : packages()) findings.push_back(std::move(finding));
+  for (Finding& finding : pythons()) findings.push_back(std::move(finding));
   if (flags["json"].as<bool>())
     print_json(to_json(findings), 2);
   else
@@ -209,10 +236,10 @@ Status run(const po::variables_map& flags) {
 }  // namespace
 
 Verb doctor_verb() {
-  return {"doctor",   "look whether this installation has what it needs, and say what to do",
-          "[--json]", "tessera doctor",
-          flags,      nullptr,
-          run};
+  return {"doctor",     "look whether this installation has what it needs, and say what to do",
+          "[--json]",   "tessera doctor",
+          doctor_flags, nullptr,
+          do_doctor};
 }
 
 }  // namespace tessera::tools

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/in_python.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <spawn.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -54,6 +58,40 @@ Status run_in_python(const std::string& verb, const std::vector<std::string>& wo
                   "Python, must be 3.9 or later with the package tessera "
                   "(docs/python.md), on the path or named by TESSERA_PYTHON",
                   verb, visible(python), std::strerror(errno))};
+}
+
+// Without a shell, which a container may not have.
+Expected<std::string> printed_by_python(const std::string& program) {
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0)
+    return Error{fmt::format("a pipe: {}", std::strerror(errno))};
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+  const std::string python = python_program();
+  std::array<std::string, 3> words = {python, "-c", program};
+  std::array<char*, 4> arguments = {words[0].data(), words[1].data(), words[2].data(), nullptr};
+  pid_t child = 0;
+  const int failed =
+      ::posix_spawnp(&child, python.c_str(), &actions, nullptr, arguments.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  ::close(ends[1]);
+  std::string text;
+  std::array<char, 4096> part{};
+  for (ssize_t got; failed == 0; text.append(part.data(), static_cast<size_t>(got))) {
+    got = ::read(ends[0], part.data(), part.size());
+    if (got < 0 && errno == EINTR)
+      got = 0;
+    else if (got <= 0)
+      break;
+  }
+  ::close(ends[0]);
+  if (failed != 0)
+    return Error{fmt::format("{}: cannot be started: {}", visible(python), std::strerror(failed))};
+  while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  return text;
 }
 
 }  // namespace tessera::tools

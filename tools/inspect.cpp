@@ -23,7 +23,7 @@
 namespace tessera::tools {
 namespace {
 
-po::options_description flags() {
+po::options_description inspect_flags() {
   po::options_description flags("Inspecting");
   flags.add_options()("executable", po::value<std::string>(), "the .popef file, or a model")(
       "cycles", po::bool_switch(), "where the time goes: a line for every superstep")(
@@ -240,7 +240,7 @@ Expected<ReportedExecutable> read_reported(const std::string& path,
   return reported;
 }
 
-Status run(const po::variables_map& flags) {
+Status do_inspect(const po::variables_map& flags) {
   if (!flags.count("executable"))
     return Error{"inspect: no executable, must be MODEL.popef", ErrorKind::Usage};
   const std::string path = flags["executable"].as<std::string>();
@@ -287,9 +287,9 @@ Verb inspect_verb() {
           "MODEL.popef | MODEL.onnx [--cycles | --ops | --memory | --liveness | --against B.popef]"
           " [--json] [--picture tiles | supersteps | memory]",
           "tessera inspect bert.popef --ops",
-          flags,
+          inspect_flags,
           "executable",
-          run};
+          do_inspect};
 }
 
 }  // namespace tessera::tools

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <filesystem>
 #include <sstream>
 #include <string>
 #include <string_view>
@@ -82,6 +83,32 @@ std::string parse_failure(const po::error& error, const po::options_description&
   return fmt::format("'{}' is not a flag; did you mean '{}'?", given, nearest_name(given, known));
 }
 
+// "list, show, diff or advise"
+std::string listed(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words)
+    text += (text.empty() ? "" : &word == &words.back() ? " or " : ", ") + word;
+  return text;
+}
+
+// Refuses a first bare word that is none of the verb's commands. Where it may be a file instead,
+// one that is not there and is spelled much like a command.
+Status check_command(const Verb& verb, const po::variables_map& flags) {
+  if (verb.commands.empty() || !flags.count(verb.positional)) return {};
+  const auto& words = flags[verb.positional].as<std::vector<std::string>>();
+  if (words.empty() || std::ranges::count(verb.commands, words[0])) return {};
+  const std::string nearest = nearest_name(words[0], verb.commands);
+  constexpr size_t kMuchAlike = 2;
+  std::error_code error;
+  if (verb.or_a_file &&
+      (edit_distance(words[0], nearest) > kMuchAlike || std::filesystem::exists(words[0], error)))
+    return {};
+  return Error{fmt::format("{}: '{}' is not a command; did you mean '{}'? must be {}{}", verb.name,
+                           words[0], nearest, listed(verb.commands),
+                           verb.or_a_file ? ", or a file that is there" : ""),
+               ErrorKind::Usage};
+}
+
 int run_verb_with(const Verb& verb, const std::vector<std::string>& words) {
   const po::options_description flags = all_flags(verb);
   po::variables_map map;
@@ -105,6 +132,7 @@ int run_verb_with(const Verb& verb, const std::vector<std::string>& words) {
   const auto progress = parse_progress(map["progress"].as<std::string>());
   if (!progress.ok()) return fail(progress.error());
   set_progress(*progress);
+  if (const Status known = check_command(verb, map); !known.ok()) return fail(known.error());
   if (verb.in_python) {
     const Status status = run_in_python(verb.name, words);
     return status.ok() ? 0 : fail(status.error());

@@ -16,7 +16,7 @@
 namespace tessera::tools {
 namespace {
 
-po::options_description flags() {
+po::options_description make_model_flags() {
   po::options_description flags("Model");
   flags.add_options()("output,o", po::value<std::string>(), "the ONNX file to write")(
       "preset", po::value<std::string>()->default_value("base"),
@@ -52,7 +52,7 @@ Status make_with_progress(const MakeModelOptions& options, const std::string& pa
   return make_model(options, path);
 }
 
-Status run(const po::variables_map& flags) {
+Status do_make_model(const po::variables_map& flags) {
   if (!flags.count("output"))
     return Error{"make-model: no output, must be -o MODEL.onnx", ErrorKind::Usage};
   MakeModelOptions options = TRY(make_model_preset(flags["preset"].as<std::string>()));
@@ -102,9 +102,9 @@ Verb make_model_verb() {
           "write a BERT, ALBERT, RoFormerV2 or ViT model with seeded weights",
           "--preset base -o MODEL.onnx",
           "tessera make-model --preset base -o bert.onnx",
-          flags,
+          make_model_flags,
           nullptr,
-          run};
+          do_make_model};
 }
 
 }  // namespace tessera::tools

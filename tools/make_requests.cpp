@@ -27,7 +27,7 @@ using Words = std::vector<std::string>;
 
 constexpr int64_t kUsual = 64;  // requests, where nothing says how many
 
-po::options_description flags() {
+po::options_description requests_flags() {
   po::options_description files("Files");
   files.add_options()("words", po::value<Words>(),
                       "the executable, and where lengths come from: .npy, .jsonl, .csv (a "
@@ -76,7 +76,7 @@ struct MadeRequests {
   std::string what;  // where the lengths are from
 };
 
-Status tell(const MadeRequests& made, bool as_json) {
+Status tell_made(const MadeRequests& made, bool as_json) {
   const auto tokens = std::accumulate(made.lengths.begin(), made.lengths.end(), int64_t{0});
   if (as_json) {
     print_json(
@@ -191,7 +191,7 @@ Expected<MadeRequests> write_batches(const Metadata& metadata, const PackingCont
   return told;
 }
 
-Status run(const po::variables_map& flags) {
+Status do_requests(const po::variables_map& flags) {
   const Words words = flags.count("words") ? flags["words"].as<Words>() : Words();
   if (words.empty() || words.size() > 2 || !flags.count("output"))
     return Error{"requests: must be MODEL.popef [LENGTHS] -o FOLDER", ErrorKind::Usage};
@@ -212,12 +212,13 @@ Status run(const po::variables_map& flags) {
     TRY(write_outputs(
         by_file(random_inputs(metadata, flags["seed"].as<uint32_t>()), input_files(metadata)),
         folder));
-    return tell({folder, 0, 1, {}, "random inputs"}, as_json);
+    return tell_made({folder, 0, 1, {}, "random inputs"}, as_json);
   }
   const Made made = TRY(make(flags, metadata, *contract, path));
-  if (batch) return tell(TRY(write_batches(metadata, *contract, made, folder, all_drawn)), as_json);
+  if (batch)
+    return tell_made(TRY(write_batches(metadata, *contract, made, folder, all_drawn)), as_json);
   TRY(write_requests(metadata, *contract, made, folder));
-  return tell({folder, made.requests.size(), 0, made.lengths, made.what}, as_json);
+  return tell_made({folder, made.requests.size(), 0, made.lengths, made.what}, as_json);
 }
 
 }  // namespace
@@ -232,9 +233,9 @@ Verb requests_verb() {
           "  tessera requests bert.popef --batch -o batch\n"
           "  python3 -m tessera requests packed.popef texts.txt --tokenizer tokenizer.json -o "
           "requests",
-          flags,
+          requests_flags,
           "words",
-          run};
+          do_requests};
 }
 
 }  // namespace tessera::tools

@@ -156,7 +156,7 @@ constexpr std::string_view kAfter =
     ".TP\n\\fBNO_COLOR\\fR\nPictures are drawn without colours.\n"
     ".SH SEE ALSO\n\\fBminisign\\fR(1)\n";
 
-Status run(const po::variables_map&) {
+Status do_manual(const po::variables_map&) {
   const std::vector<Verb> verbs = all_verbs();
   const Owners owners = owners_of_flags(verbs);
   print(".TH TESSERA 1 \"\" \"Tessera {}\" \"User Commands\"\n", TESSERA_VERSION);
@@ -167,15 +167,18 @@ Status run(const po::variables_map&) {
   return {};
 }
 
-po::options_description flags() { return po::options_description("Manual"); }
+po::options_description manual_own_flags() { return po::options_description("Manual"); }
 
 }  // namespace
 
 Verb manual_verb() {
-  return {"manual", "write the manual page: tessera manual | man -l -",
-          "",       "tessera manual > tessera.1",
-          flags,    nullptr,
-          run};
+  return {"manual",
+          "write the manual page: tessera manual | man -l -",
+          "",
+          "tessera manual > tessera.1",
+          manual_own_flags,
+          nullptr,
+          do_manual};
 }
 
 }  // namespace tessera::tools

@@ -20,7 +20,7 @@ namespace {
 
 using Words = std::vector<std::string>;
 
-po::options_description flags() {
+po::options_description pack_flags() {
   po::options_description files("Files");
   files.add_options()("words", po::value<Words>(),
                       "LENGTHS: .npy, .jsonl, .csv (a histogram) or a folder of requests; after "
@@ -166,7 +166,7 @@ Status pack_requests(const LengthSource& source, const PackingContract& contract
   return {};
 }
 
-Status run(const po::variables_map& flags) {
+Status do_pack(const po::variables_map& flags) {
   Words words = flags.count("words") ? flags["words"].as<Words>() : Words();
   const bool tune = !words.empty() && words[0] == "tune";
   if (tune) words.erase(words.begin());
@@ -203,9 +203,12 @@ Verb pack_verb() {
           "tessera pack lengths.npy --rows 16 --row_length 256 -o plan.json\n"
           "  tessera pack --random 8000 --compare\n"
           "  tessera pack tune lengths.csv --input_model bert.onnx --precision fp16",
-          flags,
+          pack_flags,
           "words",
-          run};
+          do_pack,
+          false,
+          {"tune"},
+          true};
 }
 
 }  // namespace tessera::tools

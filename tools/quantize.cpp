@@ -16,7 +16,7 @@
 namespace tessera::tools {
 namespace {
 
-po::options_description flags() {
+po::options_description quantize_flags() {
   po::options_description files("Files");
   files.add_options()("input_model,i", po::value<std::string>(), "the ONNX model of floats")(
       "output,o", po::value<std::string>(), "the ONNX model of bytes to write")(
@@ -100,7 +100,7 @@ void print_matmuls(const QuantizationReport& report) {
             one.alone ? fmt::format(", alone {:.3g} of an output", *one.alone) : "");
 }
 
-void print_report(const QuantizationReport& report) {
+void print_quantized(const QuantizationReport& report) {
   print("{}: {} of {} matmuls by weights in bytes, {} scales\n", report.output, report.quantized(),
         report.matmuls.size(), to_string(report.by));
   print("  weights    {} become {}\n", human_bytes(report.float_bytes()),
@@ -110,7 +110,7 @@ void print_report(const QuantizationReport& report) {
   print_matmuls(report);
 }
 
-Status run(const po::variables_map& flags) {
+Status do_quantize(const po::variables_map& flags) {
   if (!flags.count("input_model") || !flags.count("output"))
     return Error{
         "quantize: must have a model and a file to write: tessera quantize MODEL.onnx -o "
@@ -130,7 +130,7 @@ Status run(const po::variables_map& flags) {
   if (flags["json"].as<bool>())
     print_json(quantization_json(report), 2);
   else
-    print_report(report);
+    print_quantized(report);
   return {};
 }
 
@@ -141,9 +141,9 @@ Verb quantize_verb() {
           "make a model of 8-bit integers of one of floats, and say how far its answers are",
           "MODEL.onnx -o OUT.onnx [--scales token|tensor|static] [--calibration PATH …] [FLAGS]",
           "tessera quantize bert.onnx -o bert_int8.onnx --calibration requests --max_error 0.02",
-          flags,
+          quantize_flags,
           "input_model",
-          run};
+          do_quantize};
 }
 
 }  // namespace tessera::tools

@@ -15,7 +15,7 @@ namespace {
 
 using Words = std::vector<std::string>;
 
-po::options_description flags() {
+po::options_description recompiles_flags() {
   po::options_description flags("Recompiles");
   flags.add_options()("words", po::value<Words>(),
                       "list, show N, diff A B or advise; then the file")(
@@ -75,7 +75,7 @@ void list(const std::vector<RecompileEvent>& events) {
   print("{} events, {} compiles, {} of compiling\n", shown, compiles, human_seconds(seconds));
 }
 
-Status run(const po::variables_map& flags) {
+Status do_recompiles(const po::variables_map& flags) {
   const Command command =
       TRY(command_of(flags.count("words") ? flags["words"].as<Words>() : Words()));
   const bool json = flags["json"].as<bool>();
@@ -106,14 +106,18 @@ Status run(const po::variables_map& flags) {
 }  // namespace
 
 Verb recompiles_verb() {
-  return {"recompiles",
-          "explain the recompile events of sessions, and what to do about them",
-          "list|show N|diff A B|advise EVENTS.jsonl [--json]",
-          "tessera recompiles list events.jsonl\n"
-          "  tessera recompiles advise events.jsonl",
-          flags,
-          "words",
-          run};
+  return {
+      "recompiles",
+      "explain the recompile events of sessions, and what to do about them",
+      "list|show N|diff A B|advise EVENTS.jsonl [--json]",
+      "tessera recompiles list events.jsonl\n"
+      "  tessera recompiles advise events.jsonl",
+      recompiles_flags,
+      "words",
+      do_recompiles,
+      false,
+      {"list", "show", "diff", "advise"}
+  };
 }
 
 }  // namespace tessera::tools

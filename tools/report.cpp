@@ -23,7 +23,7 @@ namespace {
 
 using Words = std::vector<std::string>;
 
-po::options_description flags() {
+po::options_description report_flags() {
   po::options_description files("Reporting");
   files.add_options()(
       "inputs", po::value<Words>(),
@@ -103,7 +103,7 @@ Status refuse_idle_flags(const po::variables_map& flags, const std::vector<Input
   return {};
 }
 
-Status run(const po::variables_map& flags) {
+Status do_report(const po::variables_map& flags) {
   const Words paths = inputs_of(flags);
   if (paths.empty())
     return Error{
@@ -142,9 +142,9 @@ Verb report_verb() {
           "-o report.html",
           "tessera report bert.popef --events events.jsonl -o report.html\n"
           "  tessera report padded.popef packed.popef -o differences.html",
-          flags,
+          report_flags,
           "inputs",
-          run};
+          do_report};
 }
 
 }  // namespace tessera::tools

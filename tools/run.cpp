@@ -27,7 +27,7 @@ namespace {
 
 using Words = std::vector<std::string>;
 
-po::options_description flags() {
+po::options_description run_flags() {
   po::options_description files("Files");
   files.add_options()("model", po::value<std::string>(), "an executable (.popef) or an ONNX model")(
       "inputs", po::value<Words>()->multitoken()->composing(),
@@ -249,7 +249,7 @@ Status run_to(const po::variables_map& flags, const std::string& outputs,
                  : run_executable(is, read_within(machine.limits), write);
 }
 
-Status run(const po::variables_map& flags) {
+Status do_run(const po::variables_map& flags) {
   if (!flags.count("model"))
     return Error{"run: no model, must be MODEL.popef or MODEL.onnx", ErrorKind::Usage};
   const std::string path = flags["outputs"].as<std::string>();
@@ -278,9 +278,9 @@ Verb run_verb() {
           "  tessera run bert.onnx --inputs batch --on_recompile pad --warm_up input_ids=4,64 "
           "input_ids=4,128 --cache_dir cache\n"
           "  tessera run stranger.popef --inputs batch --outputs answers --sandbox",
-          flags,
+          run_flags,
           "model",
-          run};
+          do_run};
 }
 
 }  // namespace tessera::tools

@@ -155,7 +155,7 @@ void raise_descriptors() {
   (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-Status run(const po::variables_map& flags) {
+Status do_serve(const po::variables_map& flags) {
   const server::ServerOptions options = TRY(server_options(flags));
   raise_descriptors();
   sigset_t stops;
@@ -190,7 +190,7 @@ Verb serve_verb() {
           "\"datatype\":\"INT64\",\"shape\":[1,3],\"data\":[101,2054,102]}]}'",
           serve_flags,
           "models",
-          run};
+          do_serve};
 }
 
 }  // namespace tessera::tools

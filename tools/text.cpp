@@ -59,7 +59,7 @@ po::options_description model_flags() {
   return flags;
 }
 
-po::options_description serve_flags() {
+po::options_description served_flags() {
   po::options_description flags("Serving (serve)");
   flags.add_options()("model", po::value<Words>()->multitoken(),
                       "[NAME=]FOLDER …: what is served; the first answers calls that name none")(
@@ -86,24 +86,27 @@ po::options_description serve_flags() {
 
 po::options_description text_flags() {
   po::options_description flags = asked_flags();
-  flags.add(model_flags()).add(serve_flags());
+  flags.add(model_flags()).add(served_flags());
   return flags;
 }
 
 }  // namespace
 
 Verb text_verb() {
-  return {"text",
-          "text in, answers out: a Hugging Face folder to embeddings, classes, entities, answers",
-          "embed|classify|rerank|ner|answer FOLDER TEXTS [FLAGS] | serve --model [NAME=]FOLDER …",
-          "tessera text embed all-MiniLM-L6-v2 texts.txt -o vectors.jsonl\n"
-          "  tessera text serve --model all-MiniLM-L6-v2 --port 8080\n"
-          "  curl -s localhost:8080/embed -H 'Content-Type: application/json' -d '{\"inputs\": \"a "
-          "text\"}'",
-          text_flags,
-          "words",
-          {},
-          true};
+  return {
+      "text",
+      "text in, answers out: a Hugging Face folder to embeddings, classes, entities, answers",
+      "embed|classify|rerank|ner|answer FOLDER TEXTS [FLAGS] | serve --model [NAME=]FOLDER …",
+      "tessera text embed all-MiniLM-L6-v2 texts.txt -o vectors.jsonl\n"
+      "  tessera text serve --model all-MiniLM-L6-v2 --port 8080\n"
+      "  curl -s localhost:8080/embed -H 'Content-Type: application/json' -d '{\"inputs\": \"a "
+      "text\"}'",
+      text_flags,
+      "words",
+      {},
+      true,
+      {"embed", "classify", "rerank", "ner", "answer", "serve"}
+  };
 }
 
 }  // namespace tessera::tools

@@ -18,7 +18,7 @@
 namespace tessera::tools {
 namespace {
 
-po::options_description flags() {
+po::options_description trace_flags() {
   po::options_description flags("Tracing");
   flags.add_options()("executable", po::value<std::string>(), "the .popef file")(
       "record", po::value<std::string>(),
@@ -60,7 +60,7 @@ Status trace_host(const po::variables_map& flags, const Limits& limits, TrackEve
   return add_host(trace, host);
 }
 
-Status run(const po::variables_map& flags) {
+Status do_trace(const po::variables_map& flags) {
   const bool executable = flags.count("executable") > 0;
   if (!executable && !flags.count("record") && !flags.count("events"))
     return Error{"trace: nothing to show, must be given MODEL.popef, --record or --events",
@@ -99,9 +99,9 @@ Verb trace_verb() {
           "write what a batch takes, an online run and compiles as a trace for Perfetto",
           "[MODEL.popef] [--record RUN.jsonl] [--events LOG.jsonl] -o FILE.pftrace",
           "tessera trace bert.popef -o bert.pftrace",
-          flags,
+          trace_flags,
           "executable",
-          run};
+          do_trace};
 }
 
 }  // namespace tessera::tools

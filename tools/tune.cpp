@@ -13,7 +13,7 @@
 namespace tessera::tools {
 namespace {
 
-po::options_description flags() {
+po::options_description tune_flags() {
   po::options_description flags("Tuning");
   flags.add_options()("seconds", po::value<double>()->default_value(15),
                       "to measure for; a few more are spent compiling")(
@@ -35,7 +35,7 @@ Expected<HostTuning> tune_with_progress(const TuningOptions& options) {
                    [&](int done, int all) { progress.step("measure, rounds", done, all); });
 }
 
-Status run(const po::variables_map& flags) {
+Status do_tune(const po::variables_map& flags) {
   TuningOptions options;
   options.seconds = flags["seconds"].as<double>();
   options.threads = flags["threads"].as<int>();
@@ -68,9 +68,9 @@ Verb tune_verb() {
           "measure how products are best blocked on this host, and keep it for later loads",
           "[--seconds S] [--threads N] [--dry_run] [--json]",
           "tessera tune",
-          flags,
+          tune_flags,
           nullptr,
-          run};
+          do_tune};
 }
 
 }  // namespace tessera::tools

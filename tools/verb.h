@@ -27,6 +27,9 @@ struct Verb {
   const char* positional;  // flag that bare words go to
   Status (*run)(const po::variables_map& flags);
   bool in_python = false;  // carried out by tools/in_python.h in place of `run`
+  // The first bare word is one of these, of a verb that is several commands …
+  std::vector<std::string> commands = {};
+  bool or_a_file = false;  // … or a file's name
 };
 
 Verb check_verb();

@@ -17,7 +17,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 using Words = std::vector<std::string>;
 
-po::options_description flags() {
+po::options_description verify_flags() {
   po::options_description own("Verifying");
   own.add_options()("files", po::value<Words>(), "executables (.popef)")(
       "json", po::bool_switch(), "print what was checked as JSON: an array, one object a file");
@@ -124,7 +124,7 @@ Expected<Verification> verify_one(const std::string& path, const std::optional<P
 // The kind that the exit code tells where several files are not sound: a bad file before a limit.
 ErrorKind graver(ErrorKind a, ErrorKind b) { return std::max(a, b); }
 
-Status run(const po::variables_map& flags) {
+Status do_verify(const po::variables_map& flags) {
   if (!flags.count("files"))
     return Error{"verify: no file, must be MODEL.popef …", ErrorKind::Usage};
   const auto files = flags["files"].as<Words>();
@@ -171,9 +171,9 @@ Verb verify_verb() {
           "MODEL.popef … [--require_signature KEY] [--json]",
           "tessera verify bert.popef\n"
           "  tessera verify bert.popef --require_signature release.pub",
-          flags,
+          verify_flags,
           "files",
-          run};
+          do_verify};
 }
 
 }  // namespace tessera::tools

@@ -14,7 +14,7 @@
 namespace tessera::tools {
 namespace {
 
-po::options_description flags() {
+po::options_description version_flags() {
   po::options_description flags("Version");
   flags.add_options()("json", po::bool_switch(),
                       "print JSON: the build, LLVM, and what is chosen for this host");
@@ -37,7 +37,7 @@ nlohmann::ordered_json version_json() {
   };
 }
 
-Status run(const po::variables_map& flags) {
+Status do_version(const po::variables_map& flags) {
   if (flags["json"].as<bool>())
     print_json(version_json(), 2);
   else
@@ -48,10 +48,10 @@ Status run(const po::variables_map& flags) {
 }  // namespace
 
 Verb version_verb() {
-  return {"version",  "print the version; with --json, of what it was built and for which host",
-          "[--json]", "tessera version",
-          flags,      nullptr,
-          run};
+  return {"version",     "print the version; with --json, of what it was built and for which host",
+          "[--json]",    "tessera version",
+          version_flags, nullptr,
+          do_version};
 }
 
 }  // namespace tessera::tools

@@ -5,6 +5,7 @@ those in its own table; ``requests`` of text is here alone. All others are the p
 from __future__ import annotations
 
 import argparse
+import difflib
 import sys
 from typing import Any
 
@@ -20,8 +21,27 @@ install tokenizers), and cut where it is longer than the executable takes. Reque
 lengths, or at random, are made by 'tessera requests'."""
 
 
+class Parser(argparse.ArgumentParser):
+    """As of all verbs: a word that is not known names the nearest, and prefixes of flags are not
+    flags."""
+
+    def __init__(self, **options: Any) -> None:
+        options["allow_abbrev"] = False
+        super().__init__(**options)
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is None or value in action.choices:
+            return
+        known = [str(one) for one in action.choices]
+        nearest = difflib.get_close_matches(str(value), known, n=1, cutoff=0)[0]
+        raise argparse.ArgumentError(
+            action,
+            f"'{value}' is not known; did you mean '{nearest}'? must be {', '.join(known)}",
+        )
+
+
 def parser(program: str = "python3 -m tessera") -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(prog=program, description=__doc__)
+    made = Parser(prog=program, description=__doc__)
     verbs = made.add_subparsers(metavar="VERB", required=True)
     add_requests(verbs)
     sweep_command.add_to(verbs)

@@ -192,6 +192,10 @@ class Command(Case):
         missing = command("sweep", "none.onnx", "--lengths", self.path("none.csv"), check=False)
         self.assertEqual(missing.returncode, 1)
         self.assertNotIn("Traceback", missing.stderr)
+        words = sys.executable, "-m", "tessera", "swep"
+        slip = subprocess.run(words, capture_output=True, text=True)
+        self.assertEqual(slip.returncode, 2)
+        self.assertIn("'swep' is not known; did you mean 'sweep'?", slip.stderr)
 
     def test_the_program_and_python_have_the_same_flags(self):
         words = sys.executable, "-m", "tessera", "sweep", "--help"

@@ -219,6 +219,11 @@ TEST(Events, people_read_cause_difference_and_price) {
   EXPECT_EQ(to_human_line(first),
             "cold_compile #0 bert.onnx  82 ms  cause=first_seen  input_ids [4,8]  blocked 1 "
             "request  failed: no room");
+  RecompileEvent closed;
+  closed.kind = EventKind::Closed;
+  closed.id = 2;
+  closed.model = "bert.onnx";
+  EXPECT_EQ(to_human_line(closed), "closed #2 bert.onnx");
 }
 
 TEST(Events, differences_go_by_input_and_axis) {

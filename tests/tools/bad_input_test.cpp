@@ -285,5 +285,23 @@ TEST(Slips, sizes_that_do_not_go_together_stand_beside_what_failed) {
       {"must broadcast", "\n  perhaps because ", "'sequence', which is 16 elsewhere and 8 here"});
 }
 
+// make-model's tiny BERT has 64 positions.
+TEST(Slips, rows_beyond_the_table_of_positions_are_told_how_long_they_may_be) {
+  expect_refused(compile_words(tiny_model(), {"--input_shape", "input_ids=4,100"}), kError,
+                 {"must broadcast", "perhaps because ", "takes 100 of the 64 in ",
+                  "input_shape must give rows of at most 64 tokens"});
+}
+
+TEST(Slips, a_misspelt_command_of_a_verb_names_the_nearest) {
+  expect_refused({"recompiles", "lst", "events.jsonl"}, 2,
+                 {"recompiles: 'lst' is not a command; did you mean 'list'? must be list, show, "
+                  "diff or advise"});
+  expect_refused({"completion", "bsh"}, 2, {"'bsh'", "did you mean 'bash'?"});
+  expect_refused({"text", "embd", "folder", "texts.txt"}, 2, {"did you mean 'embed'?"});
+  expect_refused({"pack", "tnue", "lengths.csv"}, 2, {"did you mean 'tune'?"});
+  write_file(path("tnue"), "");
+  expect_refused({"pack", path("tnue")}, kBadFile, {"must be a list of lengths"});
+}
+
 }  // namespace
 }  // namespace tessera::cli

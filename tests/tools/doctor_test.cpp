@@ -88,11 +88,27 @@ TEST(Doctor, a_folder_that_is_missing_is_told) {
 }
 
 TEST(Doctor, optional_packages_are_notes_with_their_command) {
+  write_file(path("bare_python"), "#!/bin/sh\nprintf '3.9.1\\n\\n1.24.2\\n\\n\\n\\n'\n");
+  ASSERT_EQ(::chmod(path("bare_python").c_str(), 0700), 0);
   const Findings all = found({
-      {"PATH", path("no_python")}
+      {"TESSERA_PYTHON", path("bare_python")}
   });
+  EXPECT_EQ(all.of.at("Python")["is"], path("bare_python") + ", version 3.9.1");
+  EXPECT_EQ(all.of.at("Python: numpy")["is"], "1.24.2");
+  EXPECT_EQ(all.of.at("Python: tessera")["state"], "note");
   EXPECT_EQ(all.of.at("Python: onnxruntime")["state"], "note");
-  EXPECT_EQ(all.of.at("Python: onnxruntime")["to_do"], "python3 -m pip install onnxruntime");
+  EXPECT_EQ(all.of.at("Python: onnxruntime")["to_do"],
+            path("bare_python") + " -m pip install onnxruntime");
+}
+
+TEST(Doctor, a_python_that_is_not_there_is_one_note) {
+  const Findings all = found({
+      {"TESSERA_PYTHON", path("no_python")}
+  });
+  EXPECT_EQ(all.exit_code, 0);
+  EXPECT_EQ(all.of.at("Python")["state"], "note");
+  EXPECT_THAT(all.of.at("Python")["is"].get<std::string>(), HasSubstr("cannot be started"));
+  EXPECT_FALSE(all.of.contains("Python: numpy"));
 }
 
 TEST(Version, says_what_was_built_and_for_which_host) {

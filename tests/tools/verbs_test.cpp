@@ -309,6 +309,8 @@ TEST(Completion, bash_offers_verbs_flags_and_files) {
   EXPECT_EQ(offered("tessera compile --prec"), "--precision --precision_compare\n");
   EXPECT_THAT(offered("tessera run ''"), Not(HasSubstr("--")));
   EXPECT_EQ(offered("tessera help ver"), "verify version\n");
+  EXPECT_EQ(offered("tessera recompiles sh"), "show\n");
+  EXPECT_THAT(offered("tessera completion ''"), HasSubstr("bash zsh fish"));
 }
 
 TEST(Completion, is_written_for_the_shells_that_are_named) {

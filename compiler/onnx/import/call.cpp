@@ -60,6 +60,12 @@ void Call::warn(const std::string& what) {
   add_warning(context_.warnings, where(context_.path, proto_) + what);
 }
 
+void Call::doubt(const std::string& what) {
+  constexpr size_t kMost = 4;  // the layers of a model repeat each other
+  if (context_.doubts.size() < kMost)
+    add_warning(context_.doubts, where(context_.path, proto_) + what);
+}
+
 std::vector<Node*> Call::all_in() const {
   std::vector<Node*> nodes;
   for (const OnnxValue& operand : operands_) nodes.push_back(operand.node);

@@ -40,6 +40,7 @@ struct CallContext {
   int64_t& allowance;  // elements that may still be computed at import, over the whole model
   int64_t& readable;   // and elements of constants that may still be looked at one by one
   std::vector<std::string>& warnings;
+  std::vector<std::string>& doubts;  // reasons that an error of a later node may have
 };
 inline constexpr int64_t kImportAllowance = int64_t{1} << 26;
 inline constexpr int64_t kImportReadable = int64_t{1} << 26;
@@ -127,6 +128,8 @@ class Call {
   // "PATH: node 'NAME' (OP): …"
   Error error(const std::string& what) const;
   void warn(const std::string& what);
+  // "node 'NAME' (OP): …", told behind "perhaps because" where a later node is refused.
+  void doubt(const std::string& what);
 
  private:
   std::string result_name(size_t i) const;

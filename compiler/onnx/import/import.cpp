@@ -42,10 +42,10 @@ class Importer {
       out_.packing = file_.packing;
     }
     TRY(add_inputs(input_shape));
-    const std::vector<std::string> doubts = out_.warnings;  // about the shapes of inputs
+    doubts_ = out_.warnings;  // about the shapes of inputs
     Status added = add_nodes(graph);
     if (added.ok()) added = add_outputs(graph);
-    if (!added.ok()) return with_doubts(added.error(), doubts);
+    if (!added.ok()) return with_doubts(added.error(), "\n  ");
     out_.graph.remove_dead();
     out_.sha256 = hash();
     return std::move(out_);
@@ -58,7 +58,8 @@ class Importer {
     const auto note = [&](const Error& error) {
       const std::string start = file_.path + ": ";
       const size_t path = error.message.starts_with(start) ? start.size() : 0;
-      found.problems.push_back(error.message.substr(path));
+      found.problems.push_back(with_doubts(error, ", ").message.substr(path));
+      doubts_.clear();  // told with the first problem
     };
     TRY(check_names(graph, file_.path));
     TRY(add_inputs(input_shape));
@@ -75,9 +76,11 @@ class Importer {
   }
 
  private:
-  // A node may refuse what follows from shapes of inputs that do not go together.
-  static Error with_doubts(Error error, const std::vector<std::string>& doubts) {
-    for (const std::string& doubt : doubts) error.message += "\n  perhaps because " + doubt;
+  // A node may refuse what follows from shapes of inputs that do not go together, or from what a
+  // node before it made of them.
+  Error with_doubts(Error error, const char* between) const {
+    for (const std::string& doubt : doubts_)
+      error.message += std::string(between) + "perhaps because " + doubt;
     return error;
   }
 
@@ -235,8 +238,8 @@ class Importer {
   }
 
   CallContext context() {
-    return {out_.graph, file_.path, file_.settled, stretched_,
-            reader_,    allowance_, readable_,     out_.warnings};
+    return {out_.graph, file_.path, file_.settled, stretched_, reader_,
+            allowance_, readable_,  out_.warnings, doubts_};
   }
 
   int opset(const NodeProto& node) const {
@@ -415,6 +418,7 @@ class Importer {
   TensorReader reader_;
   int64_t allowance_ = kImportAllowance, readable_ = kImportReadable;
   ImportedModel out_;
+  std::vector<std::string> doubts_;
   StretchedValues stretched_;
   Scopes scopes_;
 };

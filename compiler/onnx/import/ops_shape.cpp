@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "compiler/onnx/import/op_table.h"
+#include "compiler/onnx/model_file.h"
 
 namespace tessera::handlers {
 namespace {
@@ -149,6 +150,17 @@ Expected<Bounds> read_bounds(const Call& call) {
   return bounds;
 }
 
+// A table of positions is cut to the length of the rows. ONNX gives all that there is where that is
+// less, so the node that adds positions to longer rows is the one that is refused.
+void doubt_short_table(Call& call, int64_t wanted, int64_t there) {
+  constexpr int64_t kToItsEnd = int64_t{1} << 30;  // exporters' way to say so
+  if (wanted <= there || wanted >= kToItsEnd || !call.is_known(call.in(0))) return;
+  call.doubt("takes " + std::to_string(wanted) + " of the " + std::to_string(there) + " in '" +
+             printable(call.in(0)->name) + "', where a model keeps positions: input_shape must " +
+             "give rows of at most " + std::to_string(there) +
+             " tokens, or the model be exported with a longer table");
+}
+
 }  // namespace
 
 Status slice(Call& call) {
@@ -161,6 +173,7 @@ Status slice(Call& call) {
     seen[axis] = true;
     const Range range =
         TRY(settle(call, {bounds.starts[i], bounds.ends[i], bounds.steps[i]}, call.shape(0)[axis]));
+    doubt_short_table(call, bounds.ends[i], call.shape(0)[axis]);
     piece.size[axis] = length(range);
     piece.step[axis] = range.step;
     piece.start[axis] = piece.size[axis] == 0 ? 0 : range.start;
