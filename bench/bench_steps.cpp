@@ -15,7 +15,9 @@
 #include "codelets/codelet.h"
 #include "executor/jit.h"
 #include "executor/machine.h"
+#include "program/boxes.h"
 #include "program/popef.h"
+#include "program/read_popef.h"
 
 namespace tessera {
 namespace {

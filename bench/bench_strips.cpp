@@ -6,6 +6,7 @@
 
 #include "bench/peak.h"
 #include "executor/host_memory.h"
+#include "support/file.h"
 
 namespace tessera {
 namespace {

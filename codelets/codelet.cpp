@@ -7,6 +7,7 @@
 #include "codelets/abi.h"
 #include "codelets/bitcode.h"
 #include "codelets/host_side.h"
+#include "program/boxes.h"
 #include "support/check.h"
 
 namespace tessera {

@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "program/program.h"
+#include "program/target.h"
 #include "support/expected.h"
-#include "support/ids.h"
 
 namespace tessera {
 

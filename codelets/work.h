@@ -5,7 +5,6 @@
 #include <cstdint>
 
 #include "program/target.h"
-#include "support/ids.h"
 #include "support/math.h"
 #include "support/type.h"
 

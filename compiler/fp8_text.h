@@ -3,17 +3,13 @@
 // calibration finds them.
 #pragma once
 
-#include <map>
 #include <string>
 #include <vector>
 
+#include "compiler/options.h"
 #include "support/expected.h"
-#include "support/fp8.h"
 
 namespace tessera {
-
-// By the name of an ONNX node or of a value.
-using Fp8ByName = std::map<std::string, Fp8Params>;
 
 // "F143,F143,-1,-1": the input's format, the weight's, the input's power of two, the weight's.
 // Usage errors begin with `where`.

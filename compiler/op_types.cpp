@@ -11,7 +11,7 @@ struct Named {
   std::string_view name, onnx;
 };
 constexpr Named kOps[] = {
-#define OP(id, text, min, max, elements, how, form, onnx, ...) {Op::id, #id, onnx},
+#define OP(id, text, min, max, elements, how, half, values, form, onnx, ...) {Op::id, #id, onnx},
 #include "ir/ops.def"
 #undef OP
 };

@@ -1,24 +1,51 @@
 // SPDX-License-Identifier: Apache-2.0
 // The options that a user gives the compiler. Names follow PopRT's command line; the rows are in
-// options.def.
+// options.def, which says of each what it is for and what values it takes.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
-#include <string_view>
 #include <vector>
 
-#include "compiler/option_types.h"
-#include "compiler/option_values.h"
-#include "ir/graph.h"
-#include "program/program.h"
+#include "program/target.h"
 #include "support/expected.h"
 #include "support/limits.h"
 #include "support/type.h"
 
 namespace tessera {
+
+using InputShapes = std::map<std::string, Shape>;
+using Names = std::vector<std::string>;
+enum class Precision : uint8_t { Fp32, Fp16, Fp8, Fp8Weight };
+enum class PartialsType : uint8_t { Half, Float };
+enum class Sharding : uint8_t { None, Auto, Tensor };
+enum class Parallel : uint8_t { None, Auto };
+enum class ParallelGoal : uint8_t { Throughput, Latency };
+
+// By the name of an ONNX node or of a value.
+using Fp8ByName = std::map<std::string, Fp8Params>;
+
+// Where nodes are to be computed, in the order in which the entries take them: a node of the ONNX
+// model, and all it needs that no earlier entry took.
+struct ShardEntry {
+  std::string node;
+  int64_t device = 0;
+  int64_t stage = 0;
+  bool operator==(const ShardEntry&) const = default;
+};
+struct ManualSharding {
+  std::vector<ShardEntry> entries;
+  bool operator==(const ManualSharding&) const = default;
+};
+
+// Packing form A; with the pass insert_attention_mask, form B.
+struct PackArgs {
+  int64_t max_valid_num = 0;     // requests in a batch
+  int64_t segment_max_size = 0;  // form A: tokens in a request; form B: 0, a row takes as many
+  bool operator==(const PackArgs&) const = default;
+};
 
 struct CompileOptions {
 #define OPTION(type, name, usual, ...) type name = usual;
@@ -35,44 +62,12 @@ bool is_cut(const CompileOptions& options);
 // Whether requests share rows by attention mask (docs/packing.md).
 bool is_form_b(const CompileOptions& options);
 
-// Where an option's value stands in the canonical text, and so in a cache key.
-enum class OptionPlace : uint8_t {
-  Inputs,   // always; the key has it in the signature of the inputs
-  Always,   // also where it is the default
-  IfSet,    // where it is not the default
-  Host,     // where any option of this place is not its default
-  Target,   // always; an ingredient of the key by itself
-  Nowhere,  // changes nothing of what is made
-};
-
-struct OptionRow {
-  std::string_view name;
-  OptionKind kind;
-  OptionPlace place;
-  std::string_view converter, compiler;  // PopRT's names, "" if it has none
-  std::string_view help;
-  std::string usual;  // the default's line, "" where nothing is set
-  Status (*parse)(const OptionWords& words, CompileOptions& options);
-  OptionWords (*lines)(const CompileOptions& options);
-  Status (*check)(const CompileOptions& options);
-};
-// The rows of options.def, in its order.
-const std::vector<OptionRow>& option_rows();
-const OptionRow* find_option(std::string_view name);  // null if there is none
-// By PopRT's name in CompilerOptions. An unknown name is a Usage error that lists the known ones.
-Expected<const OptionRow*> find_compiler_option(const std::string& name);
-
 // Usage errors name the option, what it is and what it must be.
 Status check_options(const CompileOptions& options);
 // That several IPUs, where there are, have something to do: of a compile, not of one option.
 Status check_use_of_ipus(const CompileOptions& options);
-// By name, in the order of the rows. Equal options give equal values; those of which nothing that
-// is made depends (dump_passes, limits) are not among them.
-OptionValues option_values(const CompileOptions& options);
-// The canonical text: option_text of these.
+// The canonical text, a line for each option (docs/popef.md). Equal options have equal text;
+// options of which nothing that is made depends (dump_passes, limits) are not in it.
 std::string to_string(const CompileOptions& options);
-// The flags of a command line that asks for these values: "--precision", "fp16", …. Defaults are
-// left out, and names that no row has.
-OptionWords flag_words(const OptionValues& values);
 
 }  // namespace tessera

@@ -6,6 +6,7 @@
 
 #include "compiler/lower/shard.h"
 #include "cost/cost.h"
+#include "program/isolation.h"
 
 namespace tessera {
 namespace {

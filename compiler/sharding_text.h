@@ -3,25 +3,13 @@
 // the ONNX model, a device and a stage, in a YAML file or in words NODE=DEVICE:STAGE.
 #pragma once
 
-#include <cstdint>
 #include <string>
-#include <string_view>
 #include <vector>
 
+#include "compiler/options.h"
 #include "support/expected.h"
 
 namespace tessera {
-
-struct ShardEntry {
-  std::string node;
-  int64_t device = 0;
-  int64_t stage = 0;
-  bool operator==(const ShardEntry&) const = default;
-};
-struct ManualSharding {
-  std::vector<ShardEntry> entries;
-  bool operator==(const ManualSharding&) const = default;
-};
 
 // "[{node: a, device: 0, stage: 0}, …]"; a stage that is left out is 0. `where` begins errors.
 Expected<ManualSharding> parse_sharding_yaml(const std::string& where, const std::string& text);

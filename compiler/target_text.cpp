@@ -9,10 +9,11 @@
 #include <charconv>
 #include <sstream>
 
+#include "program/bounds.h"
+
 namespace tessera {
 namespace {
 
-constexpr int64_t kMaxTiles = 65'536;  // as verify_program has it
 constexpr double kMaxInteger = 4e9;
 constexpr double kMaxReal = 1e15;
 

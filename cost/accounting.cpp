@@ -9,6 +9,7 @@
 #include "cost/arrangement.h"
 #include "cost/kept.h"
 #include "cost/pipeline.h"
+#include "program/boxes.h"
 #include "support/check.h"
 
 namespace tessera {

@@ -15,6 +15,7 @@
 #include "cost/cost.h"
 #include "cost/exchange.h"
 #include "cost/memory_by_tile.h"
+#include "program/boxes.h"
 #include "program/isolation.h"
 #include "program/program.h"
 #include "support/expected.h"

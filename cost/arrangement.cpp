@@ -6,6 +6,7 @@
 #include "codelets/charges.h"
 #include "codelets/codelet.h"
 #include "cost/exchange.h"
+#include "program/boxes.h"
 #include "support/check.h"
 
 namespace tessera {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "program/program.h"
-#include "support/ids.h"
+#include "program/target.h"
 
 namespace tessera {
 

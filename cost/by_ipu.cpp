@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "cost/accounting.h"
+#include "program/boxes.h"
 
 namespace tessera {
 

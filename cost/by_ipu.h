@@ -7,7 +7,7 @@
 
 #include "cost/cost.h"
 #include "program/program.h"
-#include "support/ids.h"
+#include "program/target.h"
 
 namespace tessera {
 

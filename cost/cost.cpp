@@ -11,6 +11,8 @@
 #include "cost/host_io.h"
 #include "cost/links.h"
 #include "cost/pipeline.h"
+#include "program/boxes.h"
+#include "program/isolation.h"
 #include "support/check.h"
 
 namespace tessera {

@@ -7,12 +7,13 @@
 #include <string>
 #include <vector>
 
-#include "program/isolation.h"
 #include "program/program.h"
+#include "program/target.h"
 #include "support/expected.h"
-#include "support/ids.h"
 
 namespace tessera {
+
+class WorkLimit;  // program/isolation.h: what comparing the boxes of a stranger's Program may take
 
 struct SuperstepCost {
   // Each the maximum over tiles; a superstep takes their sum. Sync includes the set-up; rearrange

@@ -8,6 +8,7 @@
 
 #include "codelets/codelet.h"
 #include "cost/kept.h"
+#include "program/boxes.h"
 #include "program/overlap.h"
 
 namespace tessera {

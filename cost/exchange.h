@@ -14,7 +14,7 @@
 
 #include "program/isolation.h"
 #include "program/program.h"
-#include "support/ids.h"
+#include "program/target.h"
 
 namespace tessera {
 

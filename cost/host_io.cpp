@@ -7,6 +7,7 @@
 
 #include "codelets/codelet.h"
 #include "codelets/elementwise.h"
+#include "program/boxes.h"
 
 namespace tessera {
 namespace {

@@ -2,6 +2,7 @@
 #include "cost/inspection.h"
 
 #include "cost/by_ipu.h"
+#include "program/boxes.h"
 
 namespace tessera {
 namespace {

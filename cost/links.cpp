@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "program/boxes.h"
 #include "program/overlap.h"
 
 namespace tessera {

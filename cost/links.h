@@ -10,8 +10,8 @@
 
 #include "program/isolation.h"
 #include "program/program.h"
+#include "program/target.h"
 #include "support/expected.h"
-#include "support/ids.h"
 
 namespace tessera {
 

@@ -5,6 +5,7 @@
 
 #include "cost/accounting.h"
 #include "cost/cost.h"
+#include "program/isolation.h"
 
 namespace tessera {
 namespace {

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "cost/accounting.h"
+#include "program/boxes.h"
 
 namespace tessera {
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "cost/links.h"
+#include "program/boxes.h"
 
 namespace tessera {
 

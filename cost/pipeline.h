@@ -10,7 +10,7 @@
 
 #include "cost/cost.h"
 #include "program/program.h"
-#include "support/ids.h"
+#include "program/target.h"
 
 namespace tessera {
 
@@ -23,7 +23,7 @@ struct StageCost {
 struct PipelineCost {
   std::vector<StageCost> stages;
   Cycles tick;
-  // Ticks of an engine run of so many batches.
+  // Ticks of an engine run of this number of batches.
   int64_t ticks(int64_t batches) const { return batches + std::ssize(stages) - 1; }
 };
 

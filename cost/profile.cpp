@@ -7,6 +7,7 @@
 #include <map>
 
 #include "codelets/codelet.h"
+#include "program/boxes.h"
 
 namespace tessera {
 namespace {

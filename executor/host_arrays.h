@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// Between a caller's arrays and the machine's buffers: names, types and values are checked here,
-// in the caller's thread, and converted where they are wider than the machine's.
+// A caller's arrays, which a runner reads and writes and the caller owns; and the infinities and
+// NaN in answers of executables that compute in half precision: there a number beyond 65504 is
+// infinite, and what is computed with it soon NaN. Whoever hands out answers says so.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <map>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "program/popef.h"
-#include "support/expected.h"
+#include "support/type.h"
 
 namespace tessera {
+
+struct Executable;  // program/popef.h
 
 // A caller's array: dtype as the anchor's, or int64 (`wide`) or bool where the anchor is i32, or
 // float32 where the anchor is f16 (`wide`): converted with range checks. Row-major, contiguous.
@@ -29,23 +33,22 @@ struct OutputView {
 using InputViews = std::map<std::string, InputView>;
 using OutputViews = std::map<std::string, OutputView>;
 
-// An array as the machine takes it: the caller's own bytes, or a converted copy.
-struct HostInput {
-  std::vector<std::byte> converted;
-  std::span<const std::byte> bytes;
+// The infinities and NaN of one output.
+struct NotFinite {
+  std::string output;
+  int64_t count = 0, of = 0;
+  bool operator==(const NotFinite&) const = default;
 };
-Expected<HostInput> take_input(const Anchor& anchor, const InputView& view);
 
-// Where requests stand (unpack_info_shape): each is within the rows, in form B within one of them.
-Status check_unpack_info(const PackingContract& packing, std::span<const std::byte> info);
+// Whether anything in it is of half precision.
+bool computes_in_half(const Executable& executable);
 
-// The caller's array is of the anchor's shape, and of its dtype or f32 for f16.
-Status check_output(const Anchor& anchor, const OutputView& view);
-// Machine bytes into an array of another dtype (f16 to f32).
-void convert_output(std::span<const std::byte> bytes, const OutputView& view);
+// Adds the output to `found` if it is of floats and some are not finite.
+void find_not_finite(const std::string& output, DType dtype, std::span<const std::byte> bytes,
+                     std::vector<NotFinite>& found);
+std::vector<NotFinite> find_not_finite(const OutputViews& outputs);
 
-// What stands in an error: "[3,17]" of element i of a tensor, "one of a, b, c".
-std::string place_in(const Shape& shape, int64_t i);
-std::string list_names(const std::vector<const Anchor*>& anchors);
+// "output 'y': 3 of 8 numbers are not finite; …": what it is and what to do.
+std::string to_string(const NotFinite& found);
 
 }  // namespace tessera

@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "executor/host_arrays.h"
+#include "executor/array_checks.h"
 
 namespace tessera {
 namespace {

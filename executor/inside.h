@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "executor/joined.h"
+#include "program/boxes.h"
 
 namespace tessera {
 

@@ -19,63 +19,14 @@
 #include "executor/pieces.h"
 #include "executor/run_work.h"
 #include "executor/step_plan.h"
+#include "executor/tile_piece.h"
 #include "executor/vertex.h"
+#include "program/boxes.h"
 #include "program/overlap.h"
 #include "support/fault.h"
 
 namespace tessera {
 namespace {
-
-constexpr std::byte kPoison{0xFF};
-
-// Elements [begin, end) of a variable, which stand at `offset` in a piece, in elements.
-struct Run {
-  int64_t begin, end, offset;
-};
-
-// A box of a variable in some tile's memory, compact.
-struct Piece {
-  std::vector<Run> runs;  // increasing
-  std::vector<std::byte> bytes;
-
-  void fill(std::byte value) { std::fill(bytes.begin(), bytes.end(), value); }
-};
-
-Piece make_piece(const Shape& view, const Box& box, int64_t element_bytes) {
-  Piece piece;
-  int64_t count = 0;
-  for_each_run(view, box, [&](int64_t begin, int64_t end) {
-    piece.runs.push_back({begin, end, count});
-    count += end - begin;
-  });
-  piece.bytes.assign(static_cast<size_t>(count * element_bytes), kPoison);
-  return piece;
-}
-
-// Calls with each stretch of elements that both hold: offsets in `a` and in `b`, and the count.
-template <class Call>
-void for_each_common(const Piece& a, const Piece& b, const Call& call) {
-  for (size_t i = 0, j = 0; i < a.runs.size() && j < b.runs.size();) {
-    const Run& x = a.runs[i];
-    const Run& y = b.runs[j];
-    const int64_t begin = std::max(x.begin, y.begin);
-    const int64_t end = std::min(x.end, y.end);
-    if (begin < end) call(x.offset + begin - x.begin, y.offset + begin - y.begin, end - begin);
-    (x.end < y.end ? i : j) += 1;
-  }
-}
-
-// Returns how many elements were copied.
-int64_t copy_common(const Piece& from, Piece& to, int64_t element_bytes) {
-  int64_t copied = 0;
-  for_each_common(from, to, [&](int64_t source, int64_t target, int64_t count) {
-    std::memcpy(to.bytes.data() + target * element_bytes,
-                from.bytes.data() + source * element_bytes,
-                static_cast<size_t>(count * element_bytes));
-    copied += count;
-  });
-  return copied;
-}
 
 // What a kernel is handed, one piece of memory after the other: it ends at a guard page, whatever
 // its size.
@@ -92,56 +43,6 @@ class Handed {
   HostBuffer buffer_;
 };
 
-// What make_piece takes, told before it is made.
-int64_t piece_bytes(const Shape& view, const Box& box, int64_t element_bytes) {
-  const int64_t runs = run_count(merge(view, box));
-  return static_cast<int64_t>(sizeof(Piece)) + runs * static_cast<int64_t>(2 * sizeof(Run)) +
-         elements(box) * element_bytes;
-}
-
-// All blocks, the plans of all supersteps, and what the largest of them delivers and collects.
-Status check_memory(const Program& program, const Limits& limits, const Deadline& deadline) {
-  const auto variable_of = [&](const Region& region) -> const Variable& {
-    return program.variables[static_cast<size_t>(region.variable)];
-  };
-  Budget memory(limits, &Limits::memory);
-  for (const Variable& v : program.variables) {
-    int64_t bytes = 0;
-    for (int64_t k = 0; k < block_count(v.mapping); ++k)
-      bytes += piece_bytes(v.mapping.view, block_at(v.mapping, k), size_of(v.dtype));
-    TRY(memory.spend(bytes, "loading its blocks"));
-    TRY(deadline.check("loading its blocks"));
-  }
-  int64_t most = 0;
-  for (const Superstep& step : program.supersteps) {
-    int64_t delivered = 0, planned = 0;
-    const auto add = [&](const Region& region, int64_t k, const VertexGrid& grid) {
-      const Box box = box_at(region, grid_position(grid, k));
-      return piece_bytes(region.view, box, size_of(variable_of(region).dtype));
-    };
-    for (const Transfer& transfer : step.exchange)
-      for (int64_t k = 0; k < vertex_count(transfer.grid); ++k)
-        delivered += add(transfer.region, k, transfer.grid);
-    // The first vertex's boxes are as large as any.
-    for (const Operand& operand : step.compute.operands) {
-      delivered += 2 * add(operand.region, 0, step.compute.grid);
-      planned += static_cast<int64_t>(sizeof(OperandPlan));
-      for (const RegionDim& dim : operand.region.dims) {
-        const int64_t extent =
-            dim.axis < 0 ? 1 : step.compute.grid.extent[static_cast<size_t>(dim.axis)];
-        planned += static_cast<int64_t>(sizeof(OperandPlan::Dim)) +
-                   extent * static_cast<int64_t>(sizeof(Range));
-      }
-    }
-    planned += vertex_count(step.compute.grid) *
-               static_cast<int64_t>(sizeof(int32_t) + sizeof(VertexClass) + sizeof(size_t));
-    TRY(memory.spend(planned, "loading its supersteps"));
-    TRY(deadline.check("loading its supersteps"));
-    most = std::max(most, delivered);
-  }
-  return memory.spend(most, "loading its exchanges");
-}
-
 // How much its vertices walk through, by class.
 RunWork work_of(const Program& program, const ComputeSet& set, RunWork work) {
   const Codelet* codelet = find_codelet(set.codelet);
@@ -157,7 +58,7 @@ RunWork work_of(const Program& program, const ComputeSet& set, RunWork work) {
 
 struct Delivery {
   VariableId variable = -1;
-  Piece piece;
+  TilePiece piece;
 };
 
 class IsolatedEngine : public Engine {
@@ -174,22 +75,22 @@ class IsolatedEngine : public Engine {
   }
   std::byte poison() const { return parts_.fill.value_or(kPoison); }
   // The variable's block on the tile; null where it has none there.
-  Piece* block_on(VariableId id, int64_t tile);
+  TilePiece* block_on(VariableId id, int64_t tile);
   void from_host(VariableId id, std::span<const std::byte> bytes);
   void to_host(VariableId id, std::span<std::byte> bytes) const;
   Expected<int64_t> exchange(const Superstep& step, const Deadline& deadline);
   Status run_step(const StepPlan& plan, const Deadline& deadline);
   Status run_vertex(const StepPlan& plan, int64_t k);
-  void look_at_indices(const VertexOperand& operand, Piece& piece);
+  void look_at_indices(const VertexOperand& operand, TilePiece& piece);
   Status call(const StepPlan& plan, const VertexClass& vertex, std::vector<VertexOperand>& operands,
-              std::vector<Piece>& pieces);
-  Status collect(const Superstep& step, size_t operand, int64_t tile, Piece& piece);
-  Status store(const Superstep& step, size_t operand, int64_t tile, const Piece& piece);
+              std::vector<TilePiece>& pieces);
+  Status collect(const Superstep& step, size_t operand, int64_t tile, TilePiece& piece);
+  Status store(const Superstep& step, size_t operand, int64_t tile, const TilePiece& piece);
   Error not_on_tile(const Superstep& step, size_t operand, int64_t count, int64_t tile) const;
 
   EngineParts parts_;
   std::vector<StepPlan> steps_;
-  std::vector<std::vector<Piece>> blocks_;         // by variable and block
+  std::vector<std::vector<TilePiece>> blocks_;     // by variable and block
   std::vector<std::vector<Delivery>> deliveries_;  // by tile, of this superstep
   std::vector<int64_t> exchanged_;
   std::optional<IndexRule> index_rule_;  // of this superstep
@@ -218,16 +119,16 @@ IsolatedEngine::IsolatedEngine(const EngineParts& parts, std::vector<StepPlan> s
   }
 }
 
-Piece* IsolatedEngine::block_on(VariableId id, int64_t tile) {
-  std::vector<Piece>& blocks = blocks_[static_cast<size_t>(id)];
+TilePiece* IsolatedEngine::block_on(VariableId id, int64_t tile) {
+  std::vector<TilePiece>& blocks = blocks_[static_cast<size_t>(id)];
   const std::optional<int64_t> k = tessera::block_on(variable(id).mapping, tile);
   return k ? &blocks[static_cast<size_t>(*k)] : nullptr;
 }
 
 void IsolatedEngine::from_host(VariableId id, std::span<const std::byte> bytes) {
   const auto element_bytes = static_cast<size_t>(size_of(variable(id).dtype));
-  for (Piece& block : blocks_[static_cast<size_t>(id)]) {
-    for (const Run& run : block.runs) {
+  for (TilePiece& block : blocks_[static_cast<size_t>(id)]) {
+    for (const PieceRun& run : block.runs) {
       std::memcpy(block.bytes.data() + static_cast<size_t>(run.offset) * element_bytes,
                   bytes.data() + static_cast<size_t>(run.begin) * element_bytes,
                   static_cast<size_t>(run.end - run.begin) * element_bytes);
@@ -237,8 +138,8 @@ void IsolatedEngine::from_host(VariableId id, std::span<const std::byte> bytes) 
 
 void IsolatedEngine::to_host(VariableId id, std::span<std::byte> bytes) const {
   const auto element_bytes = static_cast<size_t>(size_of(variable(id).dtype));
-  for (const Piece& block : blocks_[static_cast<size_t>(id)]) {
-    for (const Run& run : block.runs) {
+  for (const TilePiece& block : blocks_[static_cast<size_t>(id)]) {
+    for (const PieceRun& run : block.runs) {
       std::memcpy(bytes.data() + static_cast<size_t>(run.begin) * element_bytes,
                   block.bytes.data() + static_cast<size_t>(run.offset) * element_bytes,
                   static_cast<size_t>(run.end - run.begin) * element_bytes);
@@ -256,16 +157,16 @@ Expected<int64_t> IsolatedEngine::exchange(const Superstep& step, const Deadline
   for (const Transfer& transfer : step.exchange) {
     const Region& region = transfer.region;
     const Mapping& mapping = variable(region.variable).mapping;
-    const std::vector<Piece>& blocks = blocks_[static_cast<size_t>(region.variable)];
+    const std::vector<TilePiece>& blocks = blocks_[static_cast<size_t>(region.variable)];
     const int64_t element_bytes = size_of(variable(region.variable).dtype);
     const bool stayed = is_kept(before, transfer);
     for (int64_t k = 0; k < vertex_count(transfer.grid); ++k) {
       TRY(deadline.check("run"));
       const int64_t tile = tile_of(transfer.grid, k);
       const Box box = box_at(region, grid_position(transfer.grid, k));
-      Piece piece = make_piece(region.view, box, element_bytes);
+      TilePiece piece = make_piece(region.view, box, element_bytes);
       for (const Source& source : sources_of(mapping, region.view, box)) {
-        const Piece& from = blocks[static_cast<size_t>(source.block)];
+        const TilePiece& from = blocks[static_cast<size_t>(source.block)];
         const int64_t copied = copy_common(from, piece, element_bytes);
         const bool is_here = tile_of(mapping, source.block) == tile;
         if (!is_here && !stayed) moved += copied * element_bytes;
@@ -277,18 +178,19 @@ Expected<int64_t> IsolatedEngine::exchange(const Superstep& step, const Deadline
 }
 
 // Fills `piece` with what lies on the tile; every element of it must.
-Status IsolatedEngine::collect(const Superstep& step, size_t operand, int64_t tile, Piece& piece) {
+Status IsolatedEngine::collect(const Superstep& step, size_t operand, int64_t tile,
+                               TilePiece& piece) {
   const VariableId id = step.compute.operands[operand].region.variable;
   const int64_t element_bytes = size_of(variable(id).dtype);
   const int64_t wanted = static_cast<int64_t>(piece.bytes.size()) / element_bytes;
   std::vector<bool> here(static_cast<size_t>(wanted));
-  const auto take = [&](const Piece& from) {
+  const auto take = [&](const TilePiece& from) {
     copy_common(from, piece, element_bytes);
     for_each_common(from, piece, [&](int64_t, int64_t target, int64_t count) {
       std::fill_n(here.begin() + target, count, true);
     });
   };
-  if (const Piece* block = block_on(id, tile)) take(*block);
+  if (const TilePiece* block = block_on(id, tile)) take(*block);
   for (const Delivery& delivery : deliveries_[static_cast<size_t>(tile)]) {
     if (delivery.variable == id) take(delivery.piece);
   }
@@ -299,10 +201,10 @@ Status IsolatedEngine::collect(const Superstep& step, size_t operand, int64_t ti
 
 // Into the tile's own block, which must hold every element of the piece.
 Status IsolatedEngine::store(const Superstep& step, size_t operand, int64_t tile,
-                             const Piece& piece) {
+                             const TilePiece& piece) {
   const VariableId id = step.compute.operands[operand].region.variable;
   const int64_t element_bytes = size_of(variable(id).dtype);
-  Piece* block = block_on(id, tile);
+  TilePiece* block = block_on(id, tile);
   const int64_t stored = block == nullptr ? 0 : copy_common(piece, *block, element_bytes);
   const int64_t missing = static_cast<int64_t>(piece.bytes.size()) / element_bytes - stored;
   if (missing == 0) return {};
@@ -321,7 +223,7 @@ Error IsolatedEngine::not_on_tile(const Superstep& step, size_t operand, int64_t
 
 // The kernel over memory that holds the pieces and nothing else.
 Status IsolatedEngine::call(const StepPlan& plan, const VertexClass& vertex,
-                            std::vector<VertexOperand>& operands, std::vector<Piece>& pieces) {
+                            std::vector<VertexOperand>& operands, std::vector<TilePiece>& pieces) {
   if (handed_.size() < operands.size()) handed_.resize(operands.size());
   for (size_t i = 0; i < operands.size(); ++i) {
     const std::vector<std::byte>& bytes = pieces[i].bytes;
@@ -347,7 +249,7 @@ Status IsolatedEngine::run_vertex(const StepPlan& plan, int64_t k) {
   const Position position = grid_position(plan.grid, k);
   const VertexClass& vertex = plan.vertex_class(k);
   std::vector<VertexOperand> operands(plan.operands.size(), blank_operand());
-  std::vector<Piece> pieces;
+  std::vector<TilePiece> pieces;
   for (size_t i = 0; i < plan.operands.size(); ++i) {
     const OperandPlan& operand = plan.operands[i];
     const Region& region = step.compute.operands[i].region;
@@ -375,7 +277,7 @@ Status IsolatedEngine::run_vertex(const StepPlan& plan, int64_t k) {
 }
 
 // As they lie on the tile.
-void IsolatedEngine::look_at_indices(const VertexOperand& operand, Piece& piece) {
+void IsolatedEngine::look_at_indices(const VertexOperand& operand, TilePiece& piece) {
   VertexOperand indices = operand;
   indices.data = piece.bytes.data();
   wrong_index_ = find_wrong_index(*index_rule_, indices, used_, wrong_index_);
@@ -401,7 +303,7 @@ Status IsolatedEngine::run(HostInputs inputs, HostOutputs outputs, const UsedCel
   used_ = used;
   for (size_t id = 0; id < blocks_.size(); ++id) {
     if (program.variables[id].kind == VariableKind::Constant) continue;
-    for (Piece& block : blocks_[id]) block.fill(poison());
+    for (TilePiece& block : blocks_[id]) block.fill(poison());
   }
   for (size_t i = 0; i < inputs.size(); ++i) from_host(program.inputs[i], inputs[i]);
   for (size_t s = 0; s < steps_.size(); ++s) {
@@ -418,7 +320,7 @@ Status IsolatedEngine::run(HostInputs inputs, HostOutputs outputs, const UsedCel
 
 Expected<std::unique_ptr<Engine>> make_isolated_engine(const EngineParts& parts) {
   const Program& program = parts.executable.program;
-  TRY(check_memory(program, parts.limits, parts.load));
+  TRY(check_piece_memory(program, parts.limits, parts.load));
   RunWork work;
   for (const Superstep& step : program.supersteps) work = work_of(program, step.compute, work);
   TRY(work.check(1, parts.limits));

@@ -6,6 +6,7 @@
 
 #include "codelets/abi.h"
 #include "codelets/matmul.h"
+#include "program/boxes.h"
 #include "support/check.h"
 
 namespace tessera {

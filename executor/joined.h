@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "codelets/codelet.h"
+#include "program/boxes.h"
 #include "program/program.h"
 #include "support/expected.h"
 #include "support/limits.h"

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <optional>
 #include <thread>
 
@@ -119,6 +120,20 @@ UsedCells share_of(const UsedCells& used, int64_t i, int64_t replicas) {
 }
 
 }  // namespace
+
+std::string default_cache_folder() {
+  const auto variable = [](const char* name) -> std::optional<std::string> {
+    const char* value = std::getenv(name);
+    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+  };
+  if (const auto folder = variable("TESSERA_OBJECT_CACHE")) return *folder;
+  // XDG: a relative path is to be ignored.
+  if (const auto cache = variable("XDG_CACHE_HOME"); cache && cache->starts_with('/'))
+    return *cache + "/tessera/objects";
+  if (const auto home = variable("HOME"); home && home->starts_with('/'))
+    return *home + "/.cache/tessera/objects";
+  return "";
+}
 
 struct Machine::Impl {
   Impl(std::shared_ptr<const Executable> e, int threads)

@@ -18,7 +18,6 @@
 #include <vector>
 
 #include "cost/cost.h"
-#include "executor/cache_folder.h"
 #include "program/popef.h"
 #include "support/expected.h"
 #include "support/limits.h"
@@ -38,6 +37,11 @@ using UsedCells = std::vector<bool>;
 inline constexpr std::string_view kIndexOutOfRange = "out_of_range";
 
 enum class MachineKind : uint8_t { Direct, Isolated };
+
+// Where compiled codelets are kept between processes, unless a caller says otherwise:
+// TESSERA_OBJECT_CACHE where it is set (set and empty: no cache); else
+// $XDG_CACHE_HOME/tessera/objects or ~/.cache/tessera/objects; "" where there is no such place.
+std::string default_cache_folder();
 
 struct MachineOptions {
   MachineKind kind = MachineKind::Direct;
@@ -59,7 +63,7 @@ struct MachineOptions {
   // cache_folder (executor/host_tuning.h), else as usual. Answers must not change.
   std::shared_ptr<const MatMulBlocks> blocks = {};
   Limits limits = {};  // of one load and of one run
-  // Executables that are loaded from a file must be signed by this key (program/popef_file.h).
+  // Executables that are loaded from a file must be signed by this key (program/popef.h).
   std::optional<PublicKey> require_signature = {};
 };
 

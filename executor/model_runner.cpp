@@ -9,9 +9,10 @@
 #include <thread>
 
 #include "codelets/codelet.h"
+#include "executor/array_checks.h"
 #include "executor/host_arrays.h"
-#include "executor/not_finite.h"
 #include "executor/rejection.h"
+#include "program/read_popef.h"
 #include "support/guard.h"
 
 namespace tessera {

@@ -10,7 +10,7 @@
 
 #include "executor/host_arrays.h"
 #include "executor/machine.h"
-#include "program/popef_file.h"
+#include "program/popef.h"
 #include "support/expected.h"
 
 namespace tessera {
@@ -38,7 +38,7 @@ class ModelRunner {
   Status run_then(const InputViews& inputs, OutputViews outputs, std::function<void(Status)> done);
 
   const Executable& executable() const;
-  // Whether answers are to be looked through for what half precision lost (not_finite.h).
+  // Whether answers are to be looked through for what half precision lost (host_arrays.h).
   bool computes_in_half() const;
   Machine& machine();
 

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <vector>
 
@@ -46,20 +45,6 @@ std::optional<std::string> read_all(int descriptor, size_t bytes) {
 }
 
 }  // namespace
-
-std::string default_cache_folder() {
-  const auto variable = [](const char* name) -> std::optional<std::string> {
-    const char* value = std::getenv(name);
-    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
-  };
-  if (const auto folder = variable("TESSERA_OBJECT_CACHE")) return *folder;
-  // XDG: a relative path is to be ignored.
-  if (const auto cache = variable("XDG_CACHE_HOME"); cache && cache->starts_with('/'))
-    return *cache + "/tessera/objects";
-  if (const auto home = variable("HOME"); home && home->starts_with('/'))
-    return *home + "/.cache/tessera/objects";
-  return "";
-}
 
 Expected<std::unique_ptr<const ObjectCache>> ObjectCache::open(const std::string& folder,
                                                                int64_t limit) {

@@ -16,7 +16,6 @@
 #include <string>
 #include <string_view>
 
-#include "executor/cache_folder.h"
 #include "support/expected.h"
 #include "support/private_folder.h"
 #include "support/sha256.h"

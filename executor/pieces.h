@@ -9,6 +9,7 @@
 
 #include "codelets/abi.h"
 #include "executor/joined.h"
+#include "program/boxes.h"
 
 namespace tessera {
 

@@ -2,6 +2,7 @@
 #include "executor/step_plan.h"
 
 #include "executor/inside.h"
+#include "program/boxes.h"
 #include "support/check.h"
 
 namespace tessera {

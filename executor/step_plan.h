@@ -12,6 +12,7 @@
 
 #include "codelets/codelet.h"
 #include "executor/jit.h"
+#include "program/boxes.h"
 #include "program/program.h"
 #include "support/expected.h"
 

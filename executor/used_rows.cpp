@@ -5,6 +5,7 @@
 #include <cctype>
 
 #include "executor/pieces.h"
+#include "program/boxes.h"
 
 namespace tessera {
 namespace {

@@ -2,6 +2,9 @@
 #include "executor/verification.h"
 
 #include "codelets/codelet.h"
+#include "program/boxes.h"
+#include "program/read_popef.h"
+#include "support/file.h"
 #include "support/guard.h"
 
 namespace tessera {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "cost/cost.h"
-#include "program/popef_file.h"
+#include "program/popef.h"
 #include "support/expected.h"
 #include "support/limits.h"
 

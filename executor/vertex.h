@@ -8,6 +8,7 @@
 
 #include "codelets/abi.h"
 #include "executor/step_plan.h"
+#include "program/boxes.h"
 
 namespace tessera {
 

@@ -11,7 +11,7 @@ namespace tessera {
 namespace {
 
 constexpr OpInfo kOps[] = {
-#define OP(id, text, min, max, elements, how, form, onnx, attrs) \
+#define OP(id, text, min, max, elements, how, half, values, form, onnx, attrs) \
   {#id, text, min, max, std::string_view(#elements) == "elementwise", attrs},
 #include "ir/ops.def"
 #undef OP

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "packing/batch_packer.h"
 #include "support/check.h"
 
 namespace tessera {

@@ -114,9 +114,9 @@ Expected<Workload> workload_of(std::span<const int64_t> lengths, int32_t vocabul
     CHECK(length >= 1);
     longest = std::max(longest, length);
     if (length > kMaxTokens - tokens)
-      return Error{"workload: has more than " + std::to_string(kMaxTokens) +
-                       " tokens, must have at most so many",
-                   ErrorKind::Usage};
+      return Error{
+          "workload: has more than " + std::to_string(kMaxTokens) + " tokens, must not have more",
+          ErrorKind::Usage};
     tokens += length;
   }
   TRY(check_options({.seed = seed, .count = 0, .longest = longest, .vocabulary = vocabulary}));

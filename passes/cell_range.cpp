@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "passes/match.h"
+#include "passes/op_rules.h"
 #include "support/half.h"
 #include "support/interval.h"
 
@@ -109,9 +110,9 @@ CellRange range_of_elements(const Node& node, std::span<const CellRange> in) {
   Kind kind = Kind::Finite;
   for (const CellRange& range : in) kind = std::min(kind, range.kind);
   const CellRange &a = in[0], &b = in.size() > 1 ? in[1] : in[0];
-  switch (node.op) {
-    case Op::Add:
-    case Op::Sub: {
+  switch (rule_of_values(node.op)) {
+    case ValueRule::Add:
+    case ValueRule::Sub: {
       const Interval left = beside(a, b, node.type.dtype);
       const Interval right = beside(b, a, node.type.dtype);
       const Interval sum = node.is(Op::Add) ? left + right : left - right;
@@ -119,72 +120,57 @@ CellRange range_of_elements(const Node& node, std::span<const CellRange> in) {
           a.kind == Kind::Number && b.kind == Kind::Number && !is_one_sided(sum.low, sum.high);
       return of(sum, may_meet ? Kind::Anything : kind);  // inf - inf
     }
-    case Op::Mul:
+    case ValueRule::Mul:
       if (node.in[0] == node.in[1] && kind == Kind::Finite) return {0, kInfinity, kind};
       return product(a, b, node.type.dtype);
-    case Op::Div: return quotient(a, b, node.type.dtype);
-    case Op::Max: return of(max(ends(a), ends(b)), kind);
-    case Op::Min: return of(min(ends(a), ends(b)), kind);
-    case Op::Select:
+    case ValueRule::Div: return quotient(a, b, node.type.dtype);
+    case ValueRule::Max: return of(max(ends(a), ends(b)), kind);
+    case ValueRule::Min: return of(min(ends(a), ends(b)), kind);
+    case ValueRule::Select:
       if (is_point(a)) return a.low != 0 ? in[1] : in[2];
       return of(hull(ends(in[1]), ends(in[2])), std::min(in[1].kind, in[2].kind));
-    case Op::Pow: return power(a, b);
-    case Op::Exp:
+    case ValueRule::Pow: return power(a, b);
+    case ValueRule::Exp:
       return kind == Kind::Anything ? CellRange{} : CellRange{0, kInfinity, Kind::Number};
-    case Op::Sqrt:
+    case ValueRule::Sqrt:
       return a.low >= 0 ? of(mapped(ends(a), [](double x) { return std::sqrt(x); }), kind)
                         : CellRange{};
-    case Op::Log:
+    case ValueRule::Log:
       return a.low > 0 ? of(mapped(ends(a), [](double x) { return std::log(x); }), kind)
                        : CellRange{};
-    case Op::And:
+    case ValueRule::And:
       if (a.is_zero() || b.is_zero()) return {0, 0, Kind::Finite};
       return {0, 1, Kind::Finite};
-    case Op::Equal:
-    case Op::Less:
-    case Op::Not: return {0, 1, Kind::Finite};
-    case Op::Quantize: return of(interval_of(node.type.dtype), Kind::Finite);
-    case Op::ScaledCast:
-    case Op::Dequantize: return {.kind = kind};
-    case Op::Cast: {
+    case ValueRule::Truth: return {0, 1, Kind::Finite};
+    case ValueRule::Bytes: return of(interval_of(node.type.dtype), Kind::Finite);
+    case ValueRule::Cast: {
       if (is_byte(node.type.dtype)) return of(interval_of(node.type.dtype), Kind::Finite);
       const DType from = node.in[0]->type.dtype, to = node.type.dtype;
       if (from == DType::Bool || to == DType::Bool) return {0, 1, Kind::Finite};
       if (from == DType::F16 && to == DType::F32) return a;
       return {.kind = kind};
     }
-    case Op::Erf:
-    case Op::ErfV2:
-    case Op::Tanh: return {-1, 1, kind};
-    case Op::Sin:
-    case Op::Cos: return {-1, 1, kind == Kind::Finite ? Kind::Finite : Kind::Anything};
-    case Op::Abs:
-    case Op::Floor:
-    case Op::Round:
-    case Op::Gelu: return {.kind = kind};
-    case Op::Input:
-    case Op::Constant:
-    case Op::Broadcast:
-    case Op::Reshape:
-    case Op::Transpose:
-    case Op::Slice:
-    case Op::Concat:
-    case Op::Gather:
-    case Op::MatMul:
-    case Op::ReduceSum:
-    case Op::ReduceMax:
-    case Op::CumSum:
-    case Op::Softmax:
-    case Op::LayerNorm:
-    case Op::RmsNorm:
-    case Op::Rotary:
-    case Op::Attention:
-    case Op::Pack:
-    case Op::Unpack:
-    case Op::MatMulInteger:
-    case Op::MatMulFp8:
-    case Op::RowEnds:
-    case Op::SegmentMax: break;
+    case ValueRule::Curve: return {-1, 1, kind};
+    case ValueRule::Share: return {0, 1, kind};
+    case ValueRule::Wave: return {-1, 1, kind == Kind::Finite ? Kind::Finite : Kind::Anything};
+    case ValueRule::Abs:
+    case ValueRule::Floor:
+    case ValueRule::Round:
+    case ValueRule::Trained:
+    case ValueRule::Gelu: return {.kind = kind};
+    // Not element by element.
+    case ValueRule::Input:
+    case ValueRule::Constant:
+    case ValueRule::Unknown:
+    case ValueRule::Moved:
+    case ValueRule::OrZero:
+    case ValueRule::Concat:
+    case ValueRule::MatMul:
+    case ValueRule::Sum:
+    case ValueRule::CumSum:
+    case ValueRule::Norm:
+    case ValueRule::Rotary:
+    case ValueRule::Attention: break;
   }
   return {};
 }

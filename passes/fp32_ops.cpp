@@ -8,64 +8,6 @@
 
 namespace tessera {
 
-// Every op: a new one does not compile without.
-FloatRole role_of(Op op) {
-  switch (op) {
-    case Op::Input:
-    case Op::Constant: return FloatRole::Source;
-    case Op::Add:
-    case Op::Sub:
-    case Op::Mul:
-    case Op::Div:
-    case Op::Pow:
-    case Op::Max:
-    case Op::Min:
-    case Op::Equal:
-    case Op::Less:
-    case Op::And:
-    case Op::Not:
-    case Op::Abs:
-    case Op::Exp:
-    case Op::Log:
-    case Op::Sqrt:
-    case Op::Floor:
-    case Op::Round:
-    case Op::Erf:
-    case Op::ErfV2:
-    case Op::Tanh:
-    case Op::Sin:
-    case Op::Cos:
-    case Op::Select:
-    case Op::Gelu:
-    case Op::Quantize:
-    case Op::Dequantize:
-    case Op::ScaledCast:
-    case Op::Cast: return FloatRole::Computes;
-    case Op::Broadcast:
-    case Op::Reshape:
-    case Op::Transpose:
-    case Op::Slice:
-    case Op::Concat:
-    case Op::Gather: return FloatRole::Moves;
-    case Op::ReduceSum:
-    case Op::ReduceMax:
-    case Op::CumSum:
-    case Op::Softmax: return FloatRole::Reduces;
-    case Op::MatMul:
-    case Op::MatMulInteger:
-    case Op::MatMulFp8:
-    case Op::RowEnds:
-    case Op::SegmentMax:
-    case Op::LayerNorm:
-    case Op::RmsNorm:
-    case Op::Rotary:
-    case Op::Attention:
-    case Op::Pack:
-    case Op::Unpack: return FloatRole::Heavy;
-  }
-  return FloatRole::Heavy;
-}
-
 bool reads_f32(const Node* node) { return std::ranges::any_of(node->in, in_f32); }
 
 bool leads_to_a_sum(const Node* node) {

@@ -2,18 +2,10 @@
 // How each op stands to precision, for the rules of fp32_nodes.h.
 #pragma once
 
+#include "passes/op_rules.h"
 #include "passes/value_range.h"
 
 namespace tessera {
-
-enum class FloatRole : uint8_t {
-  Source,    // of values that are given
-  Moves,     // elements, as they are
-  Computes,  // element by element, so in f32 it costs little
-  Reduces,   // many elements to one
-  Heavy,     // sums in f32 inside its codelet; in f32 it costs much
-};
-FloatRole role_of(Op op);
 
 inline bool computes(const Node* node) { return role_of(node->op) == FloatRole::Computes; }
 inline bool moves(const Node* node) { return role_of(node->op) == FloatRole::Moves; }

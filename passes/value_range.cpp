@@ -5,6 +5,7 @@
 
 #include "passes/fp32_ops.h"
 #include "passes/matmul_range.h"
+#include "passes/op_rules.h"
 #include "passes/scales.h"
 #include "passes/tensor_range.h"
 #include "passes/value_site.h"
@@ -12,63 +13,46 @@
 namespace tessera {
 namespace {
 
-// Every op by name: a new one does not compile without its rule.
 ValueRange range_of(const ValueSite& at) {
-  switch (at.node.op) {
-    case Op::Input: return value_rules::input(at);
-    case Op::Constant: return range_of(at.node.value);
-    case Op::Add: return value_rules::add(at.operand(0), at.operand(1));
-    case Op::Sub: return value_rules::sub(at);
-    case Op::Mul:
+  switch (rule_of_values(at.node.op)) {
+    case ValueRule::Input: return value_rules::input(at);
+    case ValueRule::Constant: return range_of(at.node.value);
+    case ValueRule::Unknown: return {};
+    case ValueRule::Trained: return trained();
+    case ValueRule::Truth:
+    case ValueRule::And: return truth(at.all_given());
+    case ValueRule::Bytes: return between(interval_of(at.node.type.dtype));
+    case ValueRule::Curve:
+    case ValueRule::Wave: return between({-1, 1});
+    case ValueRule::Share: return between({0, 1});
+    case ValueRule::Moved: return at.operand(0);
+    case ValueRule::OrZero: return value_rules::with_zero(at.operand(0));
+    case ValueRule::Add: return value_rules::add(at.operand(0), at.operand(1));
+    case ValueRule::Sub: return value_rules::sub(at);
+    case ValueRule::Mul:
       if (is_scaled_product(&at.node)) return trained();
       return value_rules::mul(at);
-    case Op::Div: return value_rules::div(at);
-    case Op::Pow: return value_rules::pow(at);
-    case Op::Max: return value_rules::larger(at);
-    case Op::Min: return value_rules::smaller(at);
-    case Op::Equal:
-    case Op::Less:
-    case Op::And:
-    case Op::Not: return truth(at.all_given());
-    case Op::Abs: return value_rules::abs(at);
-    case Op::Exp: return value_rules::exp(at);
-    case Op::Log: return value_rules::log(at);
-    case Op::Sqrt: return value_rules::root(at.operand(0));
-    case Op::Floor: return value_rules::whole(at, std::floor);
-    case Op::Round: return value_rules::whole(at, std::nearbyint);
-    case Op::Erf:
-    case Op::ErfV2:
-    case Op::Tanh:
-    case Op::Sin:
-    case Op::Cos: return between({-1, 1});
-    case Op::Select: return value_rules::hull(at.operand(1), at.operand(2));
-    case Op::Cast: return value_rules::cast(at);
-    case Op::Broadcast:
-    case Op::Reshape:
-    case Op::Transpose:
-    case Op::Slice:
-    case Op::ReduceMax:
-    case Op::Gather: return at.operand(0);
-    case Op::Concat: return value_rules::concat(at);
-    case Op::MatMul:
+    case ValueRule::Div: return value_rules::div(at);
+    case ValueRule::Pow: return value_rules::pow(at);
+    case ValueRule::Max: return value_rules::larger(at);
+    case ValueRule::Min: return value_rules::smaller(at);
+    case ValueRule::Abs: return value_rules::abs(at);
+    case ValueRule::Exp: return value_rules::exp(at);
+    case ValueRule::Log: return value_rules::log(at);
+    case ValueRule::Sqrt: return value_rules::root(at.operand(0));
+    case ValueRule::Floor: return value_rules::whole(at, std::floor);
+    case ValueRule::Round: return value_rules::whole(at, std::nearbyint);
+    case ValueRule::Select: return value_rules::hull(at.operand(1), at.operand(2));
+    case ValueRule::Cast: return value_rules::cast(at);
+    case ValueRule::Concat: return value_rules::concat(at);
+    case ValueRule::MatMul:
       return range_of_matmul(at.node, at.operand(0), at.operand(1), at.scores.contains(&at.node));
-    case Op::ReduceSum: return value_rules::reduce_sum(at);
-    case Op::CumSum: return value_rules::cumsum(at);
-    case Op::Softmax: return between({0, 1});
-    case Op::Gelu: return value_rules::gelu(at);
-    case Op::LayerNorm:
-    case Op::RmsNorm: return value_rules::norm(at);
-    case Op::Rotary: return value_rules::rotary(at);
-    case Op::Attention: return value_rules::attention(at);
-    case Op::ScaledCast:
-    case Op::MatMulFp8:
-    case Op::Dequantize: return trained();
-    case Op::Quantize: return between(interval_of(at.node.type.dtype));
-    case Op::MatMulInteger:
-    case Op::RowEnds:
-    case Op::SegmentMax: return {};
-    case Op::Pack:
-    case Op::Unpack: return value_rules::with_zero(at.operand(0));
+    case ValueRule::Sum: return value_rules::reduce_sum(at);
+    case ValueRule::CumSum: return value_rules::cumsum(at);
+    case ValueRule::Gelu: return value_rules::gelu(at);
+    case ValueRule::Norm: return value_rules::norm(at);
+    case ValueRule::Rotary: return value_rules::rotary(at);
+    case ValueRule::Attention: return value_rules::attention(at);
   }
   return {};
 }

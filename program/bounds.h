@@ -10,6 +10,7 @@ namespace tessera {
 
 inline constexpr size_t kMaxVariables = 100'000;
 inline constexpr size_t kMaxSupersteps = 100'000;
+inline constexpr int64_t kMaxTiles = 65'536;            // of all IPUs together
 inline constexpr int64_t kMaxSteps = int64_t{1} << 26;  // tiles times supersteps
 // Transfers, operands, origins, values of a parameter.
 inline constexpr size_t kMaxPerSuperstep = 4096;

@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "program/boxes.h"
 #include "program/overlap.h"
 
 namespace tessera {

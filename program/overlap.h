@@ -7,6 +7,7 @@
 
 #include <vector>
 
+#include "program/boxes.h"
 #include "program/program.h"
 
 namespace tessera {

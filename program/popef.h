@@ -4,8 +4,7 @@
 // constant (64-byte aligned, used where it is mapped), opaque blobs (the compile report as JSON).
 // It holds no machine code and no paths. Bytes: docs/popef.md.
 //
-// Writing is deterministic and atomic. Reading verifies headers, hashes and bounds before it
-// returns, and the Program with verify_program; what fails is a BadFile error that names the blob.
+// Writing is deterministic and atomic. ModelRunner (executor/model_runner.h) reads one and runs it.
 #pragma once
 
 #include <memory>
@@ -16,12 +15,13 @@
 
 #include "program/packing_contract.h"
 #include "program/program.h"
-#include "program/verify.h"
 #include "support/expected.h"
-#include "support/file.h"
 #include "support/limits.h"
+#include "support/minisign.h"
 
 namespace tessera {
+
+class MappedFile;  // support/file.h
 
 inline constexpr std::string_view kPopefVersion = "tessera-popef-1";
 
@@ -97,15 +97,30 @@ struct BlobInfo {
 };
 
 // Total bytes written. Errors: a full disk, a missing folder; the target is then as it was.
-Expected<uint64_t> write_popef(Executable& executable, const std::string& path,
-                               Sync sync = Sync::Yes);
-// The same in an open folder; `path` is for messages.
-Expected<uint64_t> write_popef_in(Executable& executable, int folder, const std::string& name,
-                                  const std::string& path, Sync sync, mode_t mode);
-// `check` as for verify_program. Refused: reading or verifying would cost more than the limits say.
-Expected<Executable> read_popef(const std::string& path, const CheckComputeSet& check,
-                                const Limits& limits = {});
-// Blobs of a file whose headers are sound, for inspection.
+Expected<uint64_t> write_popef(Executable& executable, const std::string& path);
+
+// An executable's file, opened and not yet looked at: it may be read where nothing can be opened
+// any more. Every loader comes through here, so that there is one place where a signature is asked
+// for.
+struct PopefFile {
+  std::string path;  // for messages
+  std::shared_ptr<const MappedFile> file;
+  // Where a signature is required: by whom, and the text of PATH.minisig. `file` is then a copy in
+  // memory, so that what was checked is what is loaded, whoever writes to the file meanwhile.
+  std::optional<PublicKey> signed_by;
+  std::string signature;
+};
+
+// Errors: the file is missing, or not a regular one; with a key, BadFile where PATH.minisig is not
+// there; Refused where the copy would take more than limits.memory.
+Expected<PopefFile> open_popef(const std::string& path,
+                               const std::optional<PublicKey>& signed_by = {},
+                               const Limits& limits = {});
+// The trusted comment, once the signature is found to be the key's over these bytes; "" where none
+// is required. BadFile: "PATH: PATH.minisig: is signed by key X, must be by Y".
+Expected<std::string> check_signature(const PopefFile& file);
+// Blobs of a file whose headers are sound, for inspection; the signature is checked first.
+Expected<std::vector<BlobInfo>> list_blobs(const PopefFile& file);
 Expected<std::vector<BlobInfo>> list_blobs(const std::string& path);
 
 }  // namespace tessera

@@ -5,6 +5,8 @@
 
 #include <vector>
 
+#include "program/boxes.h"
+
 namespace tessera {
 namespace {
 

@@ -3,6 +3,7 @@
 // Sources of each value: docs/model.md, and of links docs/ipus.md.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -10,6 +11,24 @@
 #include "support/expected.h"
 
 namespace tessera {
+
+// A tile of the machine, 0 .. target.all_tiles() - 1: over all IPUs. A type of its own, as Cycles
+// is, so that a tile's number and a count of cycles cannot be mixed up.
+struct TileId {
+  uint32_t value = 0;
+  constexpr auto operator<=>(const TileId&) const = default;
+};
+
+// Time of the simulated machine, in cycles of the tile clock. Never host time.
+struct Cycles {
+  uint64_t value = 0;
+  constexpr auto operator<=>(const Cycles&) const = default;
+  constexpr Cycles& operator+=(Cycles other) {
+    value += other.value;
+    return *this;
+  }
+  friend constexpr Cycles operator+(Cycles a, Cycles b) { return {a.value + b.value}; }
+};
 
 struct Target {
   std::string name = "c600";

@@ -12,7 +12,7 @@
 #include <mutex>
 #include <vector>
 
-#include "executor/not_finite.h"
+#include "executor/host_arrays.h"
 #include "support/expected.h"
 
 namespace tessera::python {

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "executor/not_finite.h"
+#include "executor/host_arrays.h"
 #include "support/expected.h"
 
 namespace tessera::python {

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "compiler/option_rows.h"
+#include "compiler/option_text.h"
 #include "python/errors.h"
 #include "python/executable.h"
 #include "support/file_names.h"

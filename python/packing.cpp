@@ -18,9 +18,10 @@
 #include "python/executable.h"
 #include "python/gil.h"
 #include "python/model_runner.h"
-#include "serving/batch_runner.h"
 #include "serving/offline_runner.h"
 #include "serving/padded_rows.h"
+#include "serving/request.h"
+#include "serving/request_contract.h"
 
 namespace tessera::python {
 namespace {

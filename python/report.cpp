@@ -13,7 +13,8 @@
 
 #include "codelets/codelet.h"
 #include "packing/plan.h"
-#include "program/popef_file.h"
+#include "program/popef.h"
+#include "program/read_popef.h"
 #include "python/bindings.h"
 #include "python/errors.h"
 #include "python/executable.h"

@@ -8,7 +8,7 @@
 #include <cstring>
 #include <mutex>
 
-#include "executor/host_arrays.h"
+#include "executor/array_checks.h"
 #include "python/arrays.h"
 #include "python/bindings.h"
 #include "python/executable.h"

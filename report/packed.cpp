@@ -5,6 +5,7 @@
 #include <map>
 #include <utility>
 
+#include "packing/batch_packer.h"
 #include "packing/occupancy.h"
 #include "packing/workload.h"
 #include "serving/latencies.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Numbers by tile, each list once: the layers of a model have the same ones. A list is JSON in
-// which [value, count] stands for so many of a value.
+// which [value, count] stands for `count` times the value.
 #pragma once
 
 #include <cstdint>

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "compiler/option_rows.h"
+#include "compiler/option_values.h"
 #include "cost/host_io.h"
 #include "support/human.h"
 #include "support/plain_text.h"

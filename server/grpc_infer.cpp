@@ -16,7 +16,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Who may take a call back, and the call, which come in either order.
+// What takes a call back, and the call, which come in either order.
 class Cancellation {
  public:
   void set(std::shared_ptr<RunningCall> running) {

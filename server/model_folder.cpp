@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "compiler/option_types.h"
+#include "compiler/option_text.h"
 #include "support/file.h"
 #include "support/guard.h"
 

@@ -12,7 +12,7 @@
 #include "server/rows.h"
 #include "server/statistics.h"
 #include "serving/metrics.h"
-#include "session/metrics.h"
+#include "session/session.h"
 #include "support/expected.h"
 
 namespace tessera::server {

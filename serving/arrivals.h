@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <random>
 
-#include "serving/waiting_queue.h"
+#include "serving/forming.h"
 
 namespace tessera {
 

@@ -112,8 +112,8 @@ bool BatchFormer::has_room(int64_t length) const {
   return config_.max_queue_tokens == 0 || queue_.tokens() + length <= config_.max_queue_tokens;
 }
 
-// A batch ends batch_time after its start, so `batches` of them end by the deadline. Who was
-// admitted with a deadline no later has a claim on these before this request has.
+// A batch ends batch_time after its start, so `batches` of them end by the deadline. Requests
+// that were admitted with a deadline no later have a claim on these before this request has.
 Status BatchFormer::check_deadline(const Arrival& arrival, Time now) const {
   if (arrival.deadline == kNever) return {};
   if (config_.batch_time == Time(0)) {

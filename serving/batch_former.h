@@ -26,62 +26,17 @@
 // pinned() of those n. Every batch checks this (FormedBatch::Rider), always.
 #pragma once
 
-#include <functional>
 #include <optional>
-#include <string_view>
 #include <vector>
 
+#include "packing/batch_packer.h"
 #include "packing/pack.h"
+#include "serving/forming.h"
 #include "serving/metrics.h"
 #include "serving/waiting_queue.h"
 #include "support/expected.h"
 
 namespace tessera {
-
-struct FormerConfig {
-  // One that packs a stream. Of its pinned (0: kPinnedOnline) as many are as always fit, under any
-  // policy.
-  PackRule rule = PackPolicy::Window;
-  Time timeout = std::chrono::milliseconds(15);
-  int64_t max_valid_num = 0;     // requests in a batch; 0: the contract's
-  int64_t max_queue = 4096;      // requests that wait
-  int64_t max_queue_tokens = 0;  // tokens that wait; 0: no limit
-  // How long the machine takes for a batch, whatever is in it. 0: not known, and a request with a
-  // deadline is refused.
-  Time batch_time{0};
-  Time margin{0};  // a batch is closed so long before a deadline forces it to
-  Time lead{0};    // a batch is closed so long before the machine is expected to be free
-};
-
-struct FormedBatch {
-  struct Rider {
-    RequestId id = 0;
-    Arrival arrival;
-    Time since{0};               // when it was admitted
-    int64_t batches_waited = 0;  // formed since then, this one included
-    int64_t bound = 0;           // the most that could be
-  };
-  int64_t number = 0;  // from 0
-  Time at{0};          // when it was closed
-  CloseReason reason = CloseReason::Tokens;
-  PackedBatch packed;         // Placement::request is a place in `riders`
-  std::vector<Rider> riders;  // in the order of placements
-  size_t left = 0;            // requests that go on waiting
-};
-
-// What happened to a former, in order: enough to do it again (serving/replay.h).
-struct FormerEvent {
-  enum class Kind : uint8_t { Submit, Cancel, Flush, Drain, Close, Done, BatchTime, Poll };
-  Kind kind = Kind::Poll;
-  Time now{0};
-  Arrival arrival = {};              // Submit
-  std::optional<RequestId> id = {};  // Submit: what it was given, none if refused; Cancel
-  Time batch_time{0};                // BatchTime
-  // Poll: what it gave, for the length of the call.
-  const FormedBatch* batch = nullptr;
-  const std::vector<RequestId>* missed = nullptr;
-};
-using FormerRecorder = std::function<void(const FormerEvent&)>;
 
 // Not thread-safe. Times must not go back; those given with an event count.
 class BatchFormer {

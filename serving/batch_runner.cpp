@@ -44,7 +44,7 @@ BatchRunner::BatchRunner(ModelRunner& runner, PackingContract contract, bool str
     : runner_(runner), contract_(std::move(contract)), strip_padding_(strip_padding) {}
 
 Expected<std::unique_ptr<BatchRunner>> BatchRunner::create(ModelRunner& runner,
-                                                           const BatchRunnerOptions& options) {
+                                                           const RequestOptions& options) {
   const Metadata& metadata = runner.executable().metadata;
   PackingContract contract = TRY(request_contract(metadata));
   if (options.zero_delimiters != 0) {

@@ -18,20 +18,11 @@
 
 namespace tessera {
 
-struct BatchRunnerOptions {
-  // Form B: free cells between the requests of a row, for models that mix neighbouring tokens.
-  int64_t zero_delimiters = 0;
-  // Of every request as of padded ones (Request::is_padded): its mask says which of its tokens are
-  // there, which must stand together, and its answers have no items for the rest. If not, a zero in
-  // a mask is refused.
-  bool strip_padding = false;
-};
-
 // Thread-safe, as its runner is. The runner must outlive it.
 class BatchRunner final : public BatchExecutor {
  public:
   static Expected<std::unique_ptr<BatchRunner>> create(ModelRunner& runner,
-                                                       const BatchRunnerOptions& options = {});
+                                                       const RequestOptions& options = {});
 
   const PackingContract& contract() const override { return contract_; }
   double modelled_seconds() const override;

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <deque>
 
-#include "serving/waiting_queue.h"
+#include "serving/forming.h"
 
 namespace tessera {
 

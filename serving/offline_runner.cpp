@@ -5,6 +5,8 @@
 #include <string>
 
 #include "packing/offline.h"
+#include "packing/pack.h"
+#include "serving/batch_runner.h"
 
 namespace tessera {
 
@@ -22,7 +24,7 @@ Error numbered(Error error, std::span<const Request> requests, size_t number) {
 
 Expected<OfflineResult> run_offline(ModelRunner& runner, const PackRule& rule,
                                     std::span<const Request> requests,
-                                    const BatchRunnerOptions& options,
+                                    const RequestOptions& options,
                                     const OfflineProgress& progress) {
   const std::unique_ptr<BatchRunner> batch_runner = TRY(BatchRunner::create(runner, options));
   std::vector<int64_t> lengths;

@@ -9,8 +9,7 @@
 #include <vector>
 
 #include "executor/model_runner.h"
-#include "packing/pack.h"
-#include "serving/batch_runner.h"
+#include "packing/policy.h"
 #include "serving/request.h"
 #include "support/expected.h"
 
@@ -29,7 +28,7 @@ using OfflineProgress = std::function<void(size_t done, size_t all)>;
 // number: "request 3: what is, what must be".
 Expected<OfflineResult> run_offline(ModelRunner& runner, const PackRule& rule,
                                     std::span<const Request> requests,
-                                    const BatchRunnerOptions& options = {},
+                                    const RequestOptions& options = {},
                                     const OfflineProgress& progress = {});
 
 }  // namespace tessera

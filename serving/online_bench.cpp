@@ -12,6 +12,7 @@
 #include "serving/latencies_json.h"
 #include "serving/pack_runner.h"
 #include "serving/request_contract.h"
+#include "serving/waiting_queue.h"
 #include "support/check.h"
 #include "support/guard.h"
 
@@ -182,7 +183,7 @@ Status choose_batch_time(const OnlineBenchOptions& options, OnlinePlan& plan) {
                ErrorKind::Usage};
 }
 
-// That of the executable, or form B of so many rows.
+// The contract of the executable, or form B with the rows that were asked for.
 Status choose_contract(const OnlineBenchOptions& options, OnlinePlan& plan) {
   PackingContract& contract = plan.contract;
   if (plan.runner == nullptr) {

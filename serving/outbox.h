@@ -9,8 +9,8 @@
 #include <mutex>
 #include <vector>
 
+#include "serving/forming.h"
 #include "serving/request.h"
-#include "serving/waiting_queue.h"
 
 namespace tessera {
 

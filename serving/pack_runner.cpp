@@ -3,8 +3,13 @@
 
 #include <algorithm>
 
+#include "packing/batch_packer.h"
+#include "serving/batch_executor.h"
+#include "serving/batch_former.h"
+#include "serving/batch_runner.h"
 #include "serving/pack_runner_impl.h"
 #include "serving/rejection.h"
+#include "serving/waiting_queue.h"
 #include "support/check.h"
 #include "support/guard.h"
 
@@ -163,7 +168,7 @@ PackRunner::~PackRunner() {
 
 Expected<std::unique_ptr<PackRunner>> PackRunner::create(std::shared_ptr<ModelRunner> runner,
                                                          const PackRunnerConfig& config,
-                                                         const BatchRunnerOptions& requests) {
+                                                         const RequestOptions& requests) {
   std::shared_ptr<BatchExecutor> executor =
       TRY(guarded("pack runner", [&] { return BatchRunner::create(*runner, requests); }));
   std::unique_ptr<PackRunner> out = TRY(create(std::move(executor), config));

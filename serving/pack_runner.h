@@ -14,13 +14,16 @@
 #include <string>
 #include <vector>
 
+#include "executor/host_arrays.h"
 #include "executor/model_runner.h"
-#include "serving/batch_executor.h"
-#include "serving/batch_former.h"
-#include "serving/batch_runner.h"
+#include "serving/forming.h"
+#include "serving/metrics.h"
 #include "serving/request.h"
+#include "support/expected.h"
 
 namespace tessera {
+
+class BatchExecutor;  // serving/batch_executor.h
 
 // What a deadline is held against: how long a batch takes, which is a constant of the executable.
 enum class BatchTime : uint8_t {
@@ -68,7 +71,8 @@ class PackRunner {
   // without packing takes one request a row. Errors: numbers of the config that are out of range.
   static Expected<std::unique_ptr<PackRunner>> create(std::shared_ptr<ModelRunner> runner,
                                                       const PackRunnerConfig& config = {},
-                                                      const BatchRunnerOptions& requests = {});
+                                                      const RequestOptions& requests = {});
+  // The same over what answers batches in a model's place, as tests have it.
   static Expected<std::unique_ptr<PackRunner>> create(std::shared_ptr<BatchExecutor> executor,
                                                       const PackRunnerConfig& config = {});
   ~PackRunner();  // close()

@@ -11,6 +11,8 @@
 #include <thread>
 #include <vector>
 
+#include "serving/batch_executor.h"
+#include "serving/batch_former.h"
 #include "serving/batch_times.h"
 #include "serving/handed.h"
 #include "serving/pack_runner.h"

@@ -3,6 +3,7 @@
 // for them and hands out their answers.
 #include <chrono>
 
+#include "serving/batch_former.h"
 #include "serving/pack_runner_impl.h"
 #include "serving/rejection.h"
 #include "support/guard.h"

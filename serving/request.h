@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "executor/host_arrays.h"
-#include "executor/not_finite.h"
 #include "serving/metrics.h"
 #include "support/expected.h"
 
@@ -27,6 +26,16 @@ struct Request {
   // it: a row of a padded batch.
   bool is_padded = false;
   std::string name = {};  // for messages, as "3"; none: its number
+};
+
+// How a runner takes all its requests.
+struct RequestOptions {
+  // Form B: free cells between the requests of a row, for models that mix neighbouring tokens.
+  int64_t zero_delimiters = 0;
+  // Of every request as of padded ones (Request::is_padded): its mask says which of its tokens are
+  // there, which must stand together, and its answers have no items for the rest. If not, a zero in
+  // a mask is refused.
+  bool strip_padding = false;
 };
 
 // From a caller's arrays, copied: [length], [1,length] or with further axes behind it, i32, int64

@@ -7,15 +7,15 @@
 #include <string_view>
 #include <vector>
 
-#include "serving/batch_runner.h"
 #include "serving/pack_runner.h"
+#include "serving/request.h"
 #include "support/expected.h"
 
 namespace tessera {
 
 struct RunnerOptions {
   PackRunnerConfig runner;
-  BatchRunnerOptions requests;
+  RequestOptions requests;
 };
 
 enum class RunnerOptionKind : uint8_t { Truth, Whole, Seconds, Word };

@@ -3,31 +3,20 @@
 #pragma once
 
 #include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <map>
 #include <set>
 #include <vector>
 
+#include "serving/forming.h"
+
 namespace tessera {
 
-// Since the start of the run, on the clock of whoever calls.
-using Time = std::chrono::nanoseconds;
-inline constexpr Time kNever = Time::max();
 // Seconds that a file gives, as a batch can take: neither less than none nor more than a year.
 inline double seconds_of_batch(double seconds) {
   constexpr double kYear = 365.0 * 24 * 3600;
   return seconds > 0 ? std::min(seconds, kYear) : 0;
 }
-
-using RequestId = uint64_t;
-
-// What packing must know of a request.
-struct Arrival {
-  int64_t length = 0;      // tokens
-  int32_t priority = 0;    // larger goes first
-  Time deadline = kNever;  // when its answer must be there
-};
 
 struct Waiting {
   RequestId id = 0;

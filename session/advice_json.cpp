@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "session/advice_json.h"
 
+#include "session/key.h"
+
 namespace tessera {
 namespace {
 

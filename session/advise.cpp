@@ -11,6 +11,7 @@
 #include "packing/offline.h"
 #include "session/buckets.h"
 #include "session/compile_slips.h"
+#include "session/key.h"
 #include "session/log_sum.h"
 #include "session/spared.h"
 #include "support/file_names.h"

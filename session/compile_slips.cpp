@@ -8,6 +8,9 @@
 #include <map>
 #include <set>
 
+#include "compiler/option_rows.h"
+#include "compiler/option_values.h"
+#include "session/key.h"
 #include "session/log_sum.h"
 #include "session/padding.h"
 #include "session/spared.h"

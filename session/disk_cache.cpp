@@ -10,7 +10,9 @@
 #include <cstring>
 
 #include "codelets/codelet.h"
-#include "program/popef_file.h"
+#include "program/popef.h"
+#include "program/read_popef.h"
+#include "program/write_popef.h"
 #include "support/file.h"
 #include "support/temporary.h"
 

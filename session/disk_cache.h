@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "program/popef.h"
+#include "session/key.h"
 #include "session/key_lock.h"
 #include "session/key_record.h"
 #include "support/expected.h"

@@ -6,6 +6,7 @@
 
 #include <ctime>
 
+#include "compiler/option_values.h"
 #include "session/spared.h"
 
 namespace tessera {

@@ -13,6 +13,7 @@
 #include "session/callers.h"
 #include "session/disk_cache.h"
 #include "session/events.h"
+#include "session/key.h"
 #include "session/known_executables.h"
 
 namespace tessera {

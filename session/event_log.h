@@ -12,6 +12,7 @@
 
 #include "session/events.h"
 #include "session/metrics.h"
+#include "session/session.h"
 
 namespace tessera {
 

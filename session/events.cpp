@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "compiler/option_values.h"
 #include "support/file.h"
 #include "support/plain_text.h"
 
@@ -118,21 +119,6 @@ std::string to_human_line(const RecompileEvent& event) {
   if (!event.cache.error.empty()) line += "  cache: " + event.cache.error;
   if (!event.error.empty()) line += "  failed: " + event.error;
   return visible(line);
-}
-
-ExecutableKey key_of(const RecompileEvent& event) {
-  ExecutableKey key;
-  key.graph = event.key.graph;
-  key.weights = event.key.weights;
-  for (const auto& [name, shape] : event.shapes) {
-    const auto dtype = event.dtypes.find(name);
-    key.inputs.push_back({name, dtype == event.dtypes.end() ? "" : dtype->second, shape});
-  }
-  key.options = parse_option_values(event.options);
-  key.target = parse_target_values(event.target);
-  key.compiler = event.compiler;
-  set_digests(key);
-  return key;
 }
 
 namespace {

@@ -10,12 +10,37 @@
 #include <utility>
 #include <vector>
 
+#include "compiler/options.h"
 #include "session/event_words.h"
-#include "session/key.h"
 #include "support/expected.h"
+#include "support/limits.h"
 #include "support/type.h"
 
 namespace tessera {
+
+// SHA-256 in hex: of each ingredient, and of all six together.
+struct KeyDigests {
+  std::string graph, weights, inputs, options, target, compiler;
+  std::string total;
+  bool operator==(const KeyDigests&) const = default;
+};
+
+// One dimension that differs from the nearest known executable.
+struct ShapeDifference {
+  std::string input;
+  int64_t axis = 0;
+  std::string axis_name;          // "batch" or "seq" where the position tells it, else ""
+  int64_t before = 0, after = 0;  // -1 where there is no such axis or input
+  bool operator==(const ShapeDifference&) const = default;
+};
+
+// One difference other than a dimension: {Ingredient::Options, "precision", "fp16", "fp32"}.
+struct KeyChange {
+  Ingredient component = Ingredient::Graph;
+  std::string what;  // input, option or field of the target; "" where the component has no parts
+  std::string before, after;
+  bool operator==(const KeyChange&) const = default;
+};
 
 // Batches of one shape that were answered without an event of their own.
 struct ServedShapes {
@@ -108,8 +133,6 @@ std::string to_human_line(const RecompileEvent& event);
 std::string difference_in_words(const std::vector<ShapeDifference>& shapes,
                                 const std::vector<KeyChange>& changes);
 std::string to_string(const InputShapes& shapes);  // "input_ids [16,173], …"
-// The key that an event is about; parts that the log does not have are empty.
-ExecutableKey key_of(const RecompileEvent& event);
 // Errors say the line number. Two kinds of lines are left out instead: one that was cut off, as a
 // full disk or a killed writer leaves it, and one with a word that this version does not know.
 // `warning` then says how many and where; otherwise it is "". A log that takes more time or memory

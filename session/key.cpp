@@ -5,6 +5,8 @@
 #include <set>
 #include <tuple>
 
+#include "compiler/option_rows.h"
+#include "compiler/option_values.h"
 #include "session/compiler_id.h"
 #include "support/sha256.h"
 
@@ -192,6 +194,21 @@ int64_t nearest_key(const std::vector<const ExecutableKey*>& known, const Execut
     least = distance;
   }
   return best;
+}
+
+ExecutableKey key_of(const RecompileEvent& event) {
+  ExecutableKey key;
+  key.graph = event.key.graph;
+  key.weights = event.key.weights;
+  for (const auto& [name, shape] : event.shapes) {
+    const auto dtype = event.dtypes.find(name);
+    key.inputs.push_back({name, dtype == event.dtypes.end() ? "" : dtype->second, shape});
+  }
+  key.options = parse_option_values(event.options);
+  key.target = parse_target_values(event.target);
+  key.compiler = event.compiler;
+  set_digests(key);
+  return key;
 }
 
 }  // namespace tessera

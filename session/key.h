@@ -8,18 +8,12 @@
 #include <vector>
 
 #include "compiler/onnx/import/identity.h"
+#include "compiler/option_values.h"
 #include "compiler/options.h"
-#include "session/event_words.h"
+#include "session/events.h"
 #include "support/type.h"
 
 namespace tessera {
-
-// SHA-256 in hex: of each ingredient, and of all six together.
-struct KeyDigests {
-  std::string graph, weights, inputs, options, target, compiler;
-  std::string total;
-  bool operator==(const KeyDigests&) const = default;
-};
 
 struct ExecutableKey {
   std::string graph, weights;          // digests of the model (compiler/onnx/import/identity.h)
@@ -43,23 +37,6 @@ int64_t elements_of(const InputShapes& shapes);
 // The compiler's version, and the digest of the sources that decide what it makes.
 std::string compiler_id();
 
-// One dimension that differs from the nearest known executable.
-struct ShapeDifference {
-  std::string input;
-  int64_t axis = 0;
-  std::string axis_name;          // "batch" or "seq" where the position tells it, else ""
-  int64_t before = 0, after = 0;  // -1 where there is no such axis or input
-  bool operator==(const ShapeDifference&) const = default;
-};
-
-// One difference other than a dimension: {Ingredient::Options, "precision", "fp16", "fp32"}.
-struct KeyChange {
-  Ingredient component = Ingredient::Graph;
-  std::string what;  // input, option or field of the target; "" where the component has no parts
-  std::string before, after;
-  bool operator==(const KeyChange&) const = default;
-};
-
 struct KeyDifference {
   std::vector<Cause> causes;  // in the table's order; empty if the keys are equal
   std::vector<ShapeDifference> shapes;
@@ -67,6 +44,9 @@ struct KeyDifference {
   int64_t components = 0;  // number of ingredients that differ
 };
 KeyDifference compare_keys(const ExecutableKey& before, const ExecutableKey& after);
+
+// The key that an event is about; parts that the log does not have are empty.
+ExecutableKey key_of(const RecompileEvent& event);
 
 // Where `after` differs from `before`, by input and axis.
 std::vector<ShapeDifference> compare_shapes(const InputShapes& before, const InputShapes& after);

@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "compiler/option_values.h"
 #include "support/lines.h"
 #include "support/sha256.h"
 

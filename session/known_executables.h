@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "session/key.h"
 #include "session/key_record.h"
 #include "session/memory_cache.h"
 

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "session/key.h"
+
 namespace tessera {
 namespace {
 

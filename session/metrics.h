@@ -10,15 +10,9 @@
 #include <string_view>
 
 #include "session/events.h"
+#include "session/session.h"
 
 namespace tessera {
-
-// By the word of the cause (session/events.def).
-struct SessionCounts {
-  std::map<std::string_view, int64_t> compiles, recompiles;
-  int64_t hits = 0, misses = 0, refused = 0;
-  double compile_seconds = 0;
-};
 
 // Not thread-safe.
 class Metrics {

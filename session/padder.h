@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "session/events.h"
+#include "session/key.h"
 #include "session/key_record.h"
 #include "session/known_executables.h"
 

@@ -7,6 +7,8 @@
 #include <cstring>
 #include <tuple>
 
+#include "session/session.h"
+
 namespace tessera {
 namespace {
 

@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "executor/jit.h"
+#include "session/key.h"
 #include "session/session_impl.h"
 #include "support/file.h"
 #include "support/guard.h"

@@ -8,16 +8,18 @@
 #include <chrono>
 #include <functional>
 #include <limits>
+#include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "compiler/options.h"
+#include "executor/host_arrays.h"
 #include "executor/model_runner.h"
 #include "session/events.h"
-#include "session/metrics.h"
-#include "session/padding.h"
 #include "support/expected.h"
+#include "support/type.h"
 
 namespace tessera {
 
@@ -46,6 +48,35 @@ struct SessionOptions {
   // Called with one line for each event, unless the policy is Allow, and for each output of
   // Session::run that half precision made infinities or NaN of; null: standard error.
   std::function<void(const std::string&)> tell;
+};
+
+struct HostTensor {
+  DType dtype = DType::F32;
+  Shape shape;
+  std::vector<std::byte> bytes;  // row-major
+};
+using HostTensors = std::map<std::string, HostTensor>;
+
+// What answers the batches of one shape.
+struct Serving {
+  std::shared_ptr<ModelRunner> runner;
+  InputShapes asked;       // of every input, as the caller has it
+  bool is_padded = false;  // false: the runner has exactly these shapes
+
+  // The runner's anchors, with the shapes that were asked for.
+  std::vector<Anchor> anchors() const;
+  // Runs one batch. Returns every output in its anchor's dtype, cut to the shapes that were asked
+  // for. Errors as of ModelRunner::run.
+  Expected<HostTensors> run(const InputViews& inputs) const;
+  // The outputs that hold infinities or NaN, of a runner in half precision.
+  std::vector<NotFinite> not_finite(const HostTensors& outputs) const;
+};
+
+// By the word of the cause (session/events.def).
+struct SessionCounts {
+  std::map<std::string_view, int64_t> compiles, recompiles;
+  int64_t hits = 0, misses = 0, refused = 0;
+  double compile_seconds = 0;
 };
 
 // TESSERA_CACHE_DIR, or "".

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where the events of a session are recorded: each way that a request may end, refusals included.
+#include "session/key.h"
 #include "session/session_impl.h"
 
 namespace tessera {

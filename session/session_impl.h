@@ -26,6 +26,7 @@
 #include "session/disk_cache.h"
 #include "session/event_builder.h"
 #include "session/event_log.h"
+#include "session/key.h"
 #include "session/known_executables.h"
 #include "session/model_keys.h"
 #include "session/padder.h"

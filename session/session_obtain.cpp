@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "compiler/compile.h"
+#include "session/key.h"
 #include "session/session_impl.h"
 
 namespace tessera {

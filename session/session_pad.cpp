@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Batches on a larger executable, and compiles in the background of the shapes that they have.
+#include "session/key.h"
+#include "session/padding.h"
 #include "session/session_impl.h"
 #include "support/guard.h"
 

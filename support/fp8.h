@@ -24,13 +24,6 @@ inline constexpr uint8_t kFp8NaN = 0x80;
 // Powers of two that a tensor's numbers may be scaled by: those that Poplar's metadata holds.
 inline constexpr int64_t kLeastFp8Scale = -32, kMostFp8Scale = 31;
 
-// Which formats a matmul's input and weight take, and the powers of two that their codes count.
-struct Fp8Params {
-  DType input = DType::F143, weight = DType::F143;
-  int64_t input_scale = -1, weight_scale = -1;
-  bool operator==(const Fp8Params&) const = default;
-};
-
 // To the nearest, of two as near the one whose last bit is 0, in one rounding. What is beyond the
 // largest number, infinities too, becomes the largest of its sign; what rounds to 0 is 0 without a
 // sign; NaN is NaN. `fp8` is F143 or F152.

@@ -105,11 +105,12 @@ po::options_description online_plan_flags() {
   po::options_description online("Online (with --online)");
   const auto number = [](int64_t usual) { return po::value<int64_t>()->default_value(usual); };
   online.add_options()("rate", po::value<double>()->default_value(0),
-                       "requests come as a Poisson process, so many a second")(
+                       "requests a second, which come as a Poisson process")(
       "trace", po::value<std::string>(),
       "requests come as a CSV file says: a first line seconds,length[,priority"
       "[,deadline_microseconds]], then a request a line")(
-      "clients", number(0), "requests come from so many clients, each after its last answer")(
+      "clients", number(0),
+      "number of clients, each of which sends a request after its last answer")(
       "requests", number(2000), "how many come, with --rate or --clients")(
       "deadline_microseconds", number(0), "of each, from its arrival on; 0: none")(
       "virtual", po::bool_switch(),

@@ -13,9 +13,9 @@
 #include <sstream>
 #include <thread>
 
-#include "executor/cache_folder.h"
 #include "executor/host_tuning.h"
 #include "executor/jit_host.h"
+#include "executor/machine.h"
 #include "session/session.h"
 #include "support/plain_text.h"
 #include "support/private_folder.h"

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "compiler/option_text.h"
+
 namespace tessera::tools {
 namespace {
 

@@ -6,6 +6,8 @@
 #include <chrono>
 #include <cstdio>
 
+#include "compiler/option_rows.h"
+#include "compiler/option_text.h"
 #include "tools/verb.h"
 
 namespace tessera::tools {

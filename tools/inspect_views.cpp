@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 
+#include "program/boxes.h"
 #include "tools/print.h"
 #include "tools/table.h"
 #include "tools/verb.h"

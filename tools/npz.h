@@ -22,7 +22,7 @@ using NpzArrays = std::map<std::string, NpyArray>;
 // sizes: what its entries unpack to is at most `most` bytes, all together.
 Expected<NpzArrays> npz_from(std::span<const std::byte> file, const std::string& path,
                              int64_t most);
-// Of a file, of which a pipe is refused.
+// The same of a file; a pipe is refused.
 Expected<NpzArrays> read_npz(const std::string& path, int64_t most);
 
 // The bytes of an archive with these entries, not compressed, as numpy.savez writes it; the same

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // tessera pack: lengths into a plan, with what it uses of the rows and what any packing needs.
+#include "packing/pack.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,7 +10,8 @@
 #include "packing/comparison.h"
 #include "packing/offline.h"
 #include "packing/picture.h"
-#include "serving/batch_runner.h"
+#include "program/read_popef.h"
+#include "serving/request_contract.h"
 #include "tools/pack_report.h"
 #include "tools/pack_tune.h"
 #include "tools/print.h"

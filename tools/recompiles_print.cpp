@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 
 #include "session/advice_json.h"
+#include "session/key.h"
 #include "tools/print.h"
 #include "tools/verb.h"
 

@@ -8,8 +8,9 @@
 
 #include "codelets/codelet.h"
 #include "compiler/compile.h"
+#include "compiler/option_rows.h"
 #include "compiler/ways_out.h"
-#include "program/popef_file.h"
+#include "program/popef.h"
 #include "support/file.h"
 #include "support/lines.h"
 #include "support/plain_text.h"

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "packing/offline.h"
+#include "packing/pack.h"
 #include "packing/plan.h"
 #include "serving/batch_runner.h"
 #include "serving/padded_rows.h"

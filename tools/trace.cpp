@@ -7,7 +7,8 @@
 #include <optional>
 
 #include "codelets/codelet.h"
-#include "program/popef_file.h"
+#include "program/popef.h"
+#include "program/read_popef.h"
 #include "support/file.h"
 #include "tools/print.h"
 #include "tools/stranger_flags.h"

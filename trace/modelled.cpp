@@ -6,6 +6,7 @@
 
 #include "cost/by_ipu.h"
 #include "cost/pipeline.h"
+#include "program/boxes.h"
 
 namespace tessera {
 namespace {

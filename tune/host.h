@@ -7,8 +7,8 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
-#include "executor/cache_folder.h"
 #include "executor/host_tuning.h"
+#include "executor/machine.h"
 #include "support/expected.h"
 
 namespace tessera {

@@ -8,8 +8,12 @@
 
 #include "codelets/rules.h"
 #include "compiler/compile.h"
-#include "program/popef_file.h"
+#include "compiler/option_rows.h"
+#include "compiler/option_values.h"
+#include "program/popef.h"
+#include "program/read_popef.h"
 #include "serving/request_contract.h"
+#include "serving/waiting_queue.h"
 #include "support/human.h"
 #include "support/math.h"
 #include "support/plain_text.h"

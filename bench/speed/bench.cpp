@@ -14,6 +14,7 @@
 #include "codelets/codelet.h"
 #include "compiler/convert.h"
 #include "ir/text.h"
+#include "program/read_popef.h"
 #include "support/half.h"
 
 namespace tessera::speed {

@@ -8,6 +8,7 @@
 #include "bench/speed/bench.h"
 #include "bench/speed/workload.h"
 #include "codelets/codelet.h"
+#include "packing/pack.h"
 
 namespace tessera::speed {
 namespace {

@@ -11,6 +11,7 @@
 
 #include "bench/speed/bench.h"
 #include "executor/jit.h"
+#include "program/read_popef.h"
 
 namespace tessera::speed {
 namespace {

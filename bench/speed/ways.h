@@ -12,6 +12,7 @@
 
 #include "bench/speed/peer.h"
 #include "executor/model_runner.h"
+#include "packing/pack.h"
 #include "serving/batch_runner.h"
 #include "support/expected.h"
 

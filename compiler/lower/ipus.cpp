@@ -6,6 +6,7 @@
 #include <set>
 
 #include "compiler/lower/state.h"
+#include "program/boxes.h"
 
 namespace tessera {
 namespace {

@@ -7,6 +7,7 @@
 #include "compiler/lower/state.h"
 #include "compiler/plan/grid.h"
 #include "compiler/plan/vertex_cost.h"
+#include "program/boxes.h"
 
 namespace tessera {
 namespace {

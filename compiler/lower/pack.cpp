@@ -3,6 +3,7 @@
 
 #include "compiler/lower/state.h"
 #include "compiler/plan/grid.h"
+#include "program/boxes.h"
 
 namespace tessera {
 namespace {

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "compiler/plan/grid.h"
+#include "program/boxes.h"
 #include "support/check.h"
 #include "support/float_mode.h"
 

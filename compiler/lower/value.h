@@ -5,6 +5,7 @@
 
 #include <optional>
 
+#include "program/boxes.h"
 #include "program/program.h"
 
 namespace tessera {

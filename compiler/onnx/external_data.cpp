@@ -83,11 +83,15 @@ Expected<ExternalData::Region> ExternalData::region(const ::onnx::TensorProto& t
   return Region{file, bytes.subspan(offset, length.value_or(bytes.size() - offset))};
 }
 
-void ExternalData::add_to(Sha256Stream& hash) const {
+std::string ExternalData::sha256_with(const Sha256& model) const {
+  if (files_.empty()) return to_hex(model);
+  Sha256Stream hash;
+  hash.add(std::as_bytes(std::span(model)));
   for (const auto& [name, file] : files_) {
     hash.add(std::as_bytes(std::span(name)));
     hash.add(file->bytes());
   }
+  return to_hex(hash.finish());
 }
 
 }  // namespace tessera

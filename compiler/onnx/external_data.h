@@ -30,9 +30,9 @@ class ExternalData {
   };
   // Errors do not name the model.
   Expected<Region> region(const ::onnx::TensorProto& tensor);
-  bool empty() const { return files_.empty(); }
-  // The files that were used, whole, in the order of their names.
-  void add_to(Sha256Stream& hash) const;
+  // The model's hash in hex: `model`, of its own file, where no other was used, as sha256sum prints
+  // it; else over that and the files that were used, whole, in the order of their names.
+  std::string sha256_with(const Sha256& model) const;
 
  private:
   Expected<std::shared_ptr<const MappedFile>> open(const std::string& location);

@@ -285,7 +285,7 @@ class RunnerOptions(TypedDict, total=False):
     policy: str
     #: Of policy window: requests that a batch may pass over before it is closed. The default: 64.
     window: int
-    #: So many of the oldest requests are in each batch, or as many as always fit, so that none
+    #: Number of the oldest requests that each batch takes, or as many as always fit, so that none
     #: starves; 0: 12. The default: 0.
     pinned: int
     #: Requests in a batch at most; 0: what the executable takes. The default: 0.

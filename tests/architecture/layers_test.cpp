@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who may include whom: every #include of the tree against the rooms of docs/architecture.md.
+// Which room may include which: every #include of the tree against the rooms of
+// docs/architecture.md.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

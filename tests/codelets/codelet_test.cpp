@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "program/boxes.h"
+
 namespace tessera {
 namespace {
 

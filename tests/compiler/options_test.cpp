@@ -6,6 +6,9 @@
 
 #include <set>
 
+#include "compiler/option_rows.h"
+#include "compiler/option_text.h"
+#include "compiler/option_values.h"
 #include "support/sha256.h"
 #include "tests/helpers/option_samples.h"
 

@@ -11,6 +11,8 @@
 #include "codelets/codelet.h"
 #include "cost/exchange.h"
 #include "cost/memory_by_tile.h"
+#include "program/boxes.h"
+#include "program/isolation.h"
 #include "program/text.h"
 #include "program/verify.h"
 #include "tests/helpers/small_program.h"

@@ -9,8 +9,10 @@
 #include "cost/links.h"
 #include "cost/pipeline.h"
 #include "cost/profile.h"
+#include "program/boxes.h"
 #include "program/text.h"
 #include "program/verify.h"
+#include "tests/helpers/ipu_programs.h"
 
 namespace tessera {
 namespace {
@@ -60,25 +62,8 @@ Program to_everybody() {
 })");
 }
 
-// IPU 0 has x, and each IPU makes its columns of y.
-Program by_columns() {
-  return verified(R"(program columns {
-  target testx2
-  input x: f32[8,64] = by [2,64] at 0
-  output y: f32[8,64] = by [4,16] at 0 deal 1 each 2 stride 4
-  inputs x
-  outputs y
-  step turn {
-    send x [g0*4:4, g1*16:16] to [2,4] at 0 deal 1 each 2 stride 4
-    copy on [2,4] at 0 deal 1 each 2 stride 4 perm=[0,1] step=[1,1]
-    read x [g0*4:4, g1*16:16]
-    write y [g0*4:4, g1*16:16]
-  }
-})");
-}
-
 TEST(Links, carry_to_an_ipu_what_its_part_of_a_deal_wants) {
-  const Program program = by_columns();
+  const Program program = verified(std::string(kDealtProgram));
   const LinkLoad load = link_load(program, program.supersteps[0]);
   EXPECT_EQ(load.sent_bytes, 8 * 32 * 4);
   EXPECT_THAT(load.forward, ElementsAre(8 * 32 * 4, 0));

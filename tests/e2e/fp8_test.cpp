@@ -2,14 +2,10 @@
 // A model in fp8: its answers, its weights' bytes, and that packing changes neither.
 #include <gtest/gtest.h>
 
-#include <cmath>
-#include <cstring>
-#include <random>
-
 #include "compiler/convert.h"
 #include "compiler/onnx/quantize/quantize_model.h"
 #include "ir/interpreter.h"
-#include "serving/offline_runner.h"
+#include "tests/e2e/answers.h"
 #include "tests/e2e/build.h"
 
 namespace tessera::in_fp8 {
@@ -17,53 +13,11 @@ namespace {
 
 constexpr int64_t kRows = 4, kLength = 16, kMaxValid = 12;
 
-std::vector<Request> draw_requests(size_t count, uint32_t seed) {
-  std::mt19937 random(seed);
-  std::vector<Request> requests(count);
-  for (Request& request : requests) {
-    const size_t length = 1 + random() % kLength;
-    for (size_t i = 0; i < length; ++i) {
-      request.tokens["input_ids"].push_back(static_cast<int32_t>(random() % 100));
-      request.tokens["token_type_ids"].push_back(static_cast<int32_t>(random() % 2));
-    }
-  }
-  return requests;
-}
-
 std::vector<Answer> answers(const CompileOptions& options, const std::vector<Request>& requests) {
   MachineOptions machine;
   machine.threads = 1;
   const auto runner = e2e::load(e2e::build(e2e::tiny_bert(), options), machine);
-  if (!runner) return {};
-  auto result = run_offline(*runner, PackPolicy::FirstFit, requests);
-  EXPECT_TRUE(result.ok()) << result.error().message;
-  return result.ok() ? result->answers : std::vector<Answer>();
-}
-
-std::vector<float> floats(const std::vector<std::byte>& bytes) {
-  std::vector<float> values(bytes.size() / sizeof(float));
-  std::memcpy(values.data(), bytes.data(), values.size() * sizeof(float));
-  return values;
-}
-
-// Of all outputs, by the length of what is wanted.
-double relative_error(const Answer& got, const Answer& wanted) {
-  double squares = 0, length = 0;
-  for (const auto& [name, bytes] : wanted.outputs) {
-    const std::vector<float> x = floats(got.outputs.at(name)), y = floats(bytes);
-    EXPECT_EQ(x.size(), y.size());
-    for (size_t i = 0; i < y.size(); ++i) {
-      squares += std::pow(double{x[i]} - double{y[i]}, 2);
-      length += double{y[i]} * double{y[i]};
-    }
-  }
-  return std::sqrt(squares / length);
-}
-
-void expect_near(const std::vector<Answer>& got, const std::vector<Answer>& wanted, double most) {
-  ASSERT_EQ(got.size(), wanted.size());
-  ASSERT_FALSE(got.empty());
-  for (size_t i = 0; i < got.size(); ++i) EXPECT_LT(relative_error(got[i], wanted[i]), most) << i;
+  return runner ? e2e::answers(*runner, requests) : std::vector<Answer>();
 }
 
 class InFp8 : public ::testing::TestWithParam<Precision> {
@@ -77,23 +31,23 @@ INSTANTIATE_TEST_SUITE_P(Precisions, InFp8, ::testing::Values(Precision::Fp8, Pr
 
 // Three bits of fraction are a sixteenth at most, and many terms even it out.
 TEST_P(InFp8, answers_are_near_those_of_fp32) {
-  const std::vector<Request> requests = draw_requests(40, 1);
-  expect_near(answers(options(), requests),
-              answers(e2e::options_for(kRows, kLength, Precision::Fp32), requests), 0.15);
+  const std::vector<Request> requests = e2e::draw_requests(40, 1, kLength);
+  e2e::expect_near(answers(options(), requests),
+                   answers(e2e::options_for(kRows, kLength, Precision::Fp32), requests), 0.15);
 }
 
 // All but the sums of f16, which are cut as suits the number of rows; where that moves a number by
 // the last bit, its code in fp8 may be the next.
 TEST_P(InFp8, packed_answers_are_near_the_padded_ones) {
-  const std::vector<Request> requests = draw_requests(40, 2);
+  const std::vector<Request> requests = e2e::draw_requests(40, 2, kLength);
   const std::vector<Answer> padded = answers(options(), requests);
   const double most = GetParam() == Precision::Fp8 ? 0.1 : 0.02;
   CompileOptions form_a = options();
   form_a.pack_args = {.max_valid_num = kMaxValid, .segment_max_size = kLength};
-  expect_near(answers(form_a, requests), padded, most);
+  e2e::expect_near(answers(form_a, requests), padded, most);
   CompileOptions form_b = options();
   form_b.passes = {"insert_attention_mask"};
-  expect_near(answers(form_b, requests), padded, most);
+  e2e::expect_near(answers(form_b, requests), padded, most);
 }
 
 TEST_P(InFp8, a_matmul_by_a_weight_reads_a_byte_for_each_of_its_elements) {

@@ -12,6 +12,7 @@
 #include "compiler/parallel.h"
 #include "cost/by_ipu.h"
 #include "cost/links.h"
+#include "program/boxes.h"
 #include "serving/offline_runner.h"
 #include "tests/e2e/build.h"
 

@@ -4,35 +4,17 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstring>
-#include <random>
 
 #include "serving/offline_runner.h"
 #include "serving/pack_runner.h"
 #include "support/half.h"
+#include "tests/e2e/answers.h"
 #include "tests/e2e/build.h"
 
 namespace tessera {
 namespace {
 
 constexpr int64_t kRows = 4, kLength = 16, kMaxValid = 12;
-
-Request draw_request(std::mt19937& random) {
-  const size_t length = 1 + random() % kLength;
-  Request request;
-  for (size_t i = 0; i < length; ++i) {
-    request.tokens["input_ids"].push_back(static_cast<int32_t>(random() % 100));
-    request.tokens["token_type_ids"].push_back(static_cast<int32_t>(random() % 2));
-  }
-  return request;
-}
-
-std::vector<Request> draw_requests(size_t count, uint32_t seed) {
-  std::mt19937 random(seed);
-  std::vector<Request> requests;
-  for (size_t i = 0; i < count; ++i) requests.push_back(draw_request(random));
-  return requests;
-}
 
 struct Runs {
   std::shared_ptr<ModelRunner> padded, packed;
@@ -54,16 +36,10 @@ OfflineResult answer(ModelRunner& runner, const std::vector<Request>& requests) 
   return result.ok() ? result.take() : OfflineResult{};
 }
 
-std::vector<float> floats(const std::vector<std::byte>& bytes) {
-  std::vector<float> values(bytes.size() / sizeof(float));
-  std::memcpy(values.data(), bytes.data(), values.size() * sizeof(float));
-  return values;
-}
-
 double largest_difference(const Answer& a, const Answer& b) {
   double largest = 0;
   for (const auto& [name, bytes] : a.outputs) {
-    const std::vector<float> x = floats(bytes), y = floats(b.outputs.at(name));
+    const std::vector<float> x = e2e::floats(bytes), y = e2e::floats(b.outputs.at(name));
     EXPECT_EQ(x.size(), y.size());
     for (size_t i = 0; i < x.size(); ++i)
       largest = std::max(largest, static_cast<double>(std::abs(x[i] - y[i])));
@@ -77,7 +53,7 @@ constexpr size_t kManyRequests = 9000;
 TEST(Packing, form_a_gives_every_request_the_padded_answer_to_the_bit) {
   const Runs runs = build_runs(PackingForm::A, Precision::Fp32);
   ASSERT_TRUE(runs.padded && runs.packed);
-  const std::vector<Request> requests = draw_requests(kManyRequests, 1);
+  const std::vector<Request> requests = e2e::draw_requests(kManyRequests, 1, kLength);
   const OfflineResult padded = answer(*runs.padded, requests);
   const OfflineResult packed = answer(*runs.packed, requests);
   EXPECT_GE(packed.batches, 1000u);
@@ -90,7 +66,7 @@ TEST(Packing, form_a_gives_every_request_the_padded_answer_to_the_bit) {
 TEST(Packing, form_b_gives_every_request_the_padded_answer_within_rounding) {
   const Runs runs = build_runs(PackingForm::B, Precision::Fp32);
   ASSERT_TRUE(runs.padded && runs.packed);
-  const std::vector<Request> requests = draw_requests(kManyRequests, 2);
+  const std::vector<Request> requests = e2e::draw_requests(kManyRequests, 2, kLength);
   const OfflineResult padded = answer(*runs.padded, requests);
   const OfflineResult packed = answer(*runs.packed, requests);
   EXPECT_GE(packed.batches, 1000u);
@@ -105,7 +81,7 @@ class BothForms : public ::testing::TestWithParam<PackingForm> {};
 TEST_P(BothForms, at_half_precision_packed_and_padded_agree_within_its_rounding) {
   const Runs runs = build_runs(GetParam(), Precision::Fp16);
   ASSERT_TRUE(runs.padded && runs.packed);
-  const std::vector<Request> requests = draw_requests(500, 3);
+  const std::vector<Request> requests = e2e::draw_requests(500, 3, kLength);
   const OfflineResult padded = answer(*runs.padded, requests);
   const OfflineResult packed = answer(*runs.packed, requests);
   for (size_t i = 0; i < requests.size(); ++i)
@@ -116,7 +92,7 @@ TEST_P(BothForms, changing_one_request_changes_no_bit_of_another) {
   for (Precision precision : {Precision::Fp32, Precision::Fp16}) {
     const Runs runs = build_runs(GetParam(), precision);
     ASSERT_TRUE(runs.packed);
-    const std::vector<Request> requests = draw_requests(60, 4);
+    const std::vector<Request> requests = e2e::draw_requests(60, 4, kLength);
     const OfflineResult before = answer(*runs.packed, requests);
     for (size_t changed = 0; changed < requests.size(); changed += 7) {
       std::vector<Request> others = requests;
@@ -135,7 +111,7 @@ TEST_P(BothForms, changing_one_request_changes_no_bit_of_another) {
 TEST_P(BothForms, online_answers_are_the_offline_ones) {
   const Runs runs = build_runs(GetParam(), Precision::Fp32);
   ASSERT_TRUE(runs.packed);
-  const std::vector<Request> requests = draw_requests(200, 5);
+  const std::vector<Request> requests = e2e::draw_requests(200, 5, kLength);
   const OfflineResult offline = answer(*runs.packed, requests);
   PackRunnerConfig config;
   config.former.timeout = std::chrono::microseconds(1000);

@@ -3,31 +3,14 @@
 // own.
 #include <gtest/gtest.h>
 
-#include <cmath>
-#include <cstring>
-#include <random>
-
 #include "compiler/onnx/quantize/quantize_model.h"
-#include "serving/offline_runner.h"
+#include "tests/e2e/answers.h"
 #include "tests/e2e/build.h"
 
 namespace tessera {
 namespace {
 
 constexpr int64_t kRows = 4, kLength = 16, kMaxValid = 12;
-
-std::vector<Request> draw_requests(size_t count, uint32_t seed) {
-  std::mt19937 random(seed);
-  std::vector<Request> requests(count);
-  for (Request& request : requests) {
-    const size_t length = 1 + random() % kLength;
-    for (size_t i = 0; i < length; ++i) {
-      request.tokens["input_ids"].push_back(static_cast<int32_t>(random() % 100));
-      request.tokens["token_type_ids"].push_back(static_cast<int32_t>(random() % 2));
-    }
-  }
-  return requests;
-}
 
 std::string quantized_bert(QuantizedBy by) {
   const std::string to =
@@ -48,32 +31,6 @@ std::shared_ptr<ModelRunner> runner_of(const std::string& model, const CompileOp
   return e2e::load(e2e::build(model, options), machine);
 }
 
-std::vector<Answer> answers(ModelRunner& runner, const std::vector<Request>& requests) {
-  auto result = run_offline(runner, PackPolicy::FirstFit, requests);
-  EXPECT_TRUE(result.ok()) << result.error().message;
-  return result.ok() ? result->answers : std::vector<Answer>();
-}
-
-std::vector<float> floats(const std::vector<std::byte>& bytes) {
-  std::vector<float> values(bytes.size() / sizeof(float));
-  std::memcpy(values.data(), bytes.data(), values.size() * sizeof(float));
-  return values;
-}
-
-// The error of all outputs, by the length of what is wanted.
-double relative_error(const Answer& got, const Answer& wanted) {
-  double squares = 0, length = 0;
-  for (const auto& [name, bytes] : wanted.outputs) {
-    const std::vector<float> x = floats(got.outputs.at(name)), y = floats(bytes);
-    EXPECT_EQ(x.size(), y.size());
-    for (size_t i = 0; i < y.size(); ++i) {
-      squares += std::pow(double{x[i]} - double{y[i]}, 2);
-      length += double{y[i]} * double{y[i]};
-    }
-  }
-  return std::sqrt(squares / length);
-}
-
 class Quantized : public ::testing::TestWithParam<QuantizedBy> {};
 
 TEST_P(Quantized, answers_are_near_those_of_the_model_of_floats) {
@@ -81,10 +38,10 @@ TEST_P(Quantized, answers_are_near_those_of_the_model_of_floats) {
   const auto plain = runner_of(e2e::tiny_bert(), options);
   const auto bytes = runner_of(quantized_bert(GetParam()), options);
   ASSERT_TRUE(plain && bytes);
-  const std::vector<Request> requests = draw_requests(50, 1);
-  const std::vector<Answer> wanted = answers(*plain, requests), got = answers(*bytes, requests);
-  ASSERT_EQ(got.size(), wanted.size());
-  for (size_t i = 0; i < got.size(); ++i) EXPECT_LT(relative_error(got[i], wanted[i]), 0.1) << i;
+  const std::vector<Request> requests = e2e::draw_requests(50, 1, kLength);
+  const std::vector<Answer> wanted = e2e::answers(*plain, requests),
+                            got = e2e::answers(*bytes, requests);
+  e2e::expect_near(got, wanted, 0.1);
 }
 
 TEST_P(Quantized, a_matmul_by_a_weight_is_one_of_bytes_with_all_that_follows) {
@@ -103,14 +60,14 @@ TEST_P(Quantized, a_padded_answer_is_that_of_the_request_alone_to_the_bit) {
   const std::string model = quantized_bert(GetParam());
   const auto padded = runner_of(model, e2e::options_for(kRows, kLength, Precision::Fp32));
   ASSERT_TRUE(padded);
-  std::vector<Request> requests = draw_requests(8, 2);
-  const std::vector<Answer> together = answers(*padded, requests);
+  std::vector<Request> requests = e2e::draw_requests(8, 2, kLength);
+  const std::vector<Answer> together = e2e::answers(*padded, requests);
   ASSERT_EQ(together.size(), requests.size());
   for (size_t i = 0; i < requests.size(); ++i) {
     const auto length = std::ssize(requests[i].tokens.at("input_ids"));
     const auto alone = runner_of(model, e2e::options_for(1, length, Precision::Fp32));
     ASSERT_TRUE(alone);
-    EXPECT_EQ(answers(*alone, {requests[i]})[0].outputs, together[i].outputs) << length;
+    EXPECT_EQ(e2e::answers(*alone, {requests[i]})[0].outputs, together[i].outputs) << length;
   }
 }
 
@@ -120,8 +77,9 @@ TEST_P(Quantized, form_a_gives_every_request_the_padded_answer_to_the_bit) {
   const auto padded = runner_of(model, options);
   const auto packed = runner_of(model, e2e::form_a(options, kMaxValid, kLength));
   ASSERT_TRUE(padded && packed);
-  const std::vector<Request> requests = draw_requests(200, 3);
-  const std::vector<Answer> wanted = answers(*padded, requests), got = answers(*packed, requests);
+  const std::vector<Request> requests = e2e::draw_requests(200, 3, kLength);
+  const std::vector<Answer> wanted = e2e::answers(*padded, requests),
+                            got = e2e::answers(*packed, requests);
   ASSERT_EQ(got.size(), wanted.size());
   for (size_t i = 0; i < got.size(); ++i) ASSERT_EQ(got[i].outputs, wanted[i].outputs) << i;
 }
@@ -132,16 +90,14 @@ TEST_P(Quantized, form_b_changes_no_bit_of_another_request) {
   const auto padded = runner_of(model, options);
   const auto packed = runner_of(model, e2e::form_b(options));
   ASSERT_TRUE(padded && packed);
-  std::vector<Request> requests = draw_requests(60, 4);
-  const std::vector<Answer> wanted = answers(*padded, requests);
-  const std::vector<Answer> before = answers(*packed, requests);
-  ASSERT_EQ(before.size(), wanted.size());
-  for (size_t i = 0; i < before.size(); ++i)
-    EXPECT_LT(relative_error(before[i], wanted[i]), 0.02) << i;
+  std::vector<Request> requests = e2e::draw_requests(60, 4, kLength);
+  const std::vector<Answer> wanted = e2e::answers(*padded, requests);
+  const std::vector<Answer> before = e2e::answers(*packed, requests);
+  e2e::expect_near(before, wanted, 0.02);
   for (size_t changed = 0; changed < requests.size(); changed += 7) {
     std::vector<Request> others = requests;
     for (int32_t& id : others[changed].tokens["input_ids"]) id = (id + 37) % 100;
-    const std::vector<Answer> after = answers(*packed, others);
+    const std::vector<Answer> after = e2e::answers(*packed, others);
     EXPECT_NE(after[changed].outputs, before[changed].outputs);
     for (size_t i = 0; i < requests.size(); ++i) {
       if (i == changed) continue;
@@ -155,10 +111,10 @@ TEST_P(Quantized, at_half_precision_scales_stay_in_f32) {
   const auto half = runner_of(quantized_bert(GetParam()), options);
   const auto plain = runner_of(e2e::tiny_bert(), e2e::options_for(kRows, kLength, Precision::Fp32));
   ASSERT_TRUE(half && plain);
-  const std::vector<Request> requests = draw_requests(30, 5);
-  const std::vector<Answer> wanted = answers(*plain, requests), got = answers(*half, requests);
-  ASSERT_EQ(got.size(), wanted.size());
-  for (size_t i = 0; i < got.size(); ++i) EXPECT_LT(relative_error(got[i], wanted[i]), 0.1) << i;
+  const std::vector<Request> requests = e2e::draw_requests(30, 5, kLength);
+  const std::vector<Answer> wanted = e2e::answers(*plain, requests),
+                            got = e2e::answers(*half, requests);
+  e2e::expect_near(got, wanted, 0.1);
 }
 
 INSTANTIATE_TEST_SUITE_P(, Quantized,

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "executor/pieces.h"
+#include "program/boxes.h"
 #include "tests/helpers/forms.h"
 
 namespace tessera {

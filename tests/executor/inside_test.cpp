@@ -10,6 +10,7 @@
 
 #include "executor/host_memory.h"
 #include "executor/machine.h"
+#include "program/read_popef.h"
 #include "support/file.h"
 #include "tests/helpers/paths.h"
 #include "tests/helpers/temporary_folder.h"

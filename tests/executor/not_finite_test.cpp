@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Infinities and NaN among answers are counted, and nothing else is.
-#include "executor/not_finite.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <limits>
 
+#include "executor/host_arrays.h"
 #include "support/half.h"
 #include "tests/helpers/small_program.h"
 #include "tests/helpers/tiny_executable.h"

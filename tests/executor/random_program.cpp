@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 
+#include "program/boxes.h"
 #include "tests/helpers/forms.h"
 
 namespace tessera {

@@ -6,6 +6,7 @@
 
 #include "executor/jit.h"
 #include "executor/machine.h"
+#include "program/boxes.h"
 #include "support/half.h"
 #include "tests/fuzz/guarded.h"
 #include "tests/fuzz/target.h"

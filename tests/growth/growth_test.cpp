@@ -15,6 +15,7 @@
 #include "cost/cost.h"
 #include "ir/verify.h"
 #include "passes/pipeline.h"
+#include "program/isolation.h"
 #include "program/verify.h"
 #include "tests/compiler/onnx/builder.h"
 

@@ -6,6 +6,8 @@
 
 #include <string>
 
+#include "compiler/option_rows.h"
+#include "compiler/option_text.h"
 #include "compiler/options.h"
 
 namespace tessera {

@@ -5,6 +5,7 @@
 
 #include "packing/occupancy.h"
 #include "packing/offline.h"
+#include "packing/pack.h"
 #include "packing/picture.h"
 #include "tests/helpers/contracts.h"
 

@@ -5,6 +5,7 @@
 
 #include <random>
 
+#include "packing/batch_packer.h"
 #include "packing/offline.h"
 #include "tests/helpers/contracts.h"
 

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "packing/batch_packer.h"
 #include "packing/offline.h"
 #include "packing/workload.h"
 #include "tests/helpers/contracts.h"

@@ -12,7 +12,7 @@
 namespace tessera {
 namespace {
 
-// `op` of the value and itself, so many times: 2^times paths lead back to the value.
+// `op` of the value and itself, `times` times: 2^times paths lead back to the value.
 Node* doubled(Graph& graph, Node* value, Op op, int times) {
   for (int i = 0; i < times; ++i) value = *graph.add(op, "", {value, value});
   return value;

@@ -5,9 +5,11 @@
 
 #include <optional>
 
+#include "program/boxes.h"
 #include "program/messages.h"
 #include "program/text.h"
 #include "program/verify.h"
+#include "tests/helpers/ipu_programs.h"
 
 namespace tessera {
 namespace {
@@ -108,32 +110,16 @@ TEST(Ipus, tiles_beyond_the_last_ipu_do_not_exist) {
             "variable 'y': tiles 4 to 7 are used, must be below 4");
 }
 
-// x lies row by row over two IPUs, and y's columns are dealt out to them.
-constexpr std::string_view kDealt = R"(program dealt {
-  target testx2
-  input x: f32[8,64] = by [2,64] at 0
-  output y: f32[8,64] = by [4,16] at 0 deal 1 each 2 stride 4
-  inputs x
-  outputs y
-  step turn {
-    send x [g0*4:4, g1*16:16] to [2,4] at 0 deal 1 each 2 stride 4
-    copy on [2,4] at 0 deal 1 each 2 stride 4 perm=[0,1] step=[1,1]
-    read x [g0*4:4, g1*16:16]
-    write y [g0*4:4, g1*16:16]
-  }
-}
-)";
-
 std::string fault_of_dealt(const std::string& part, const std::string& by) {
-  std::string text(kDealt);
+  std::string text(kDealtProgram);
   for (size_t at = 0; (at = text.find(part, at)) != std::string::npos; at += by.size())
     text.replace(at, part.size(), by);
   return fault(text);
 }
 
 TEST(Ipus, a_grid_that_is_dealt_out_has_its_part_on_each) {
-  const Program program = parse_program(kDealt).take();
-  EXPECT_EQ(fault(std::string(kDealt)), "");
+  const Program program = parse_program(kDealtProgram).take();
+  EXPECT_EQ(fault(std::string(kDealtProgram)), "");
   const Mapping& mapping = program.variables[1].mapping;
   const VertexGrid& grid = program.supersteps[0].compute.grid;
   std::vector<int64_t> tiles;
@@ -164,7 +150,7 @@ TEST(Ipus, the_last_one_may_have_less_of_a_deal) {
 }
 
 TEST(Ipus, a_deal_is_written_and_read_back) {
-  const Program program = parse_program(kDealt).take();
+  const Program program = parse_program(kDealtProgram).take();
   const std::string text = print(program);
   EXPECT_EQ(print(parse_program(text).take()), text);
   EXPECT_THAT(text, HasSubstr("output y: f32[8,64] = by [4,16] at 0 deal 1 each 2 stride 4\n"));

@@ -9,8 +9,10 @@
 
 #include "codelets/codelet.h"
 #include "cost/cost.h"
+#include "program/boxes.h"
 #include "program/messages.h"
 #include "program/popef.h"
+#include "program/read_popef.h"
 #include "program/text.h"
 #include "program/verify.h"
 #include "tests/helpers/paths.h"

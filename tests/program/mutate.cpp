@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "codelets/codelet.h"
+#include "program/boxes.h"
 
 namespace tessera::fuzz {
 namespace {

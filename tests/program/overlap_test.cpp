@@ -7,6 +7,8 @@
 #include <random>
 #include <set>
 
+#include "program/boxes.h"
+
 namespace tessera {
 namespace {
 

@@ -16,7 +16,7 @@
 
 #include "program/blobs.h"
 #include "program/messages.h"
-#include "program/popef_file.h"
+#include "program/read_popef.h"
 #include "program/text.h"
 #include "tests/helpers/small_program.h"
 

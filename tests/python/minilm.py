@@ -64,7 +64,7 @@ def texts(tokenizer):
         while encoding is None or len(encoding.ids) < length:
             words += sentence().split()
             encoding = tokenizer.encode(" ".join(words))
-        # The characters of its first tokens: the text that has exactly so many.
+        # The characters of its first tokens: the text that has exactly `length` tokens.
         end = encoding.offsets[length - 2][1]
         made.append(" ".join(words)[:end])
     return made + [text for pair in PAIRS for text in pair]

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "compiler/onnx/make/make_model.h"
+#include "compiler/option_text.h"
 #include "tests/helpers/temporary_folder.h"
 #include "tests/server/client.h"
 

@@ -10,6 +10,8 @@
 #include <random>
 #include <thread>
 
+#include "packing/pack.h"
+#include "serving/batch_executor.h"
 #include "serving/pack_runner.h"
 #include "serving/rejection.h"
 #include "tests/helpers/contracts.h"

@@ -5,6 +5,8 @@
 
 #include <new>
 
+#include "packing/pack.h"
+#include "serving/batch_executor.h"
 #include "serving/pack_runner.h"
 #include "support/guard.h"
 #include "tests/helpers/echo.h"

@@ -19,7 +19,7 @@ using std::chrono::hours;
 using std::chrono::milliseconds;
 
 std::unique_ptr<PackRunner> create(PackingForm form, const PackRunnerConfig& config,
-                                   const BatchRunnerOptions& requests = {}) {
+                                   const RequestOptions& requests = {}) {
   auto runner = PackRunner::create(echo_runner(form), config, requests);
   EXPECT_TRUE(runner.ok()) << runner.error().message;
   return runner.ok() ? runner.take() : nullptr;
@@ -274,7 +274,7 @@ TEST(PackRunner, positions_that_a_caller_gives_are_used) {
 }
 
 TEST(PackRunner, delimiters_of_the_configuration_stand_between_requests) {
-  const BatchRunnerOptions apart{.zero_delimiters = 2};
+  const RequestOptions apart{.zero_delimiters = 2};
   const std::unique_ptr<PackRunner> runner = create(PackingForm::B, patient(), apart);
   // Two rows of 8: 3 + 2 + 3 fill one; without delimiters 4 + 4 would share the other.
   std::vector<std::future<Expected<Answer>>> answers;

@@ -8,6 +8,8 @@
 #include <numeric>
 #include <thread>
 
+#include "packing/pack.h"
+#include "serving/batch_executor.h"
 #include "serving/pack_runner.h"
 #include "serving/rejection.h"
 #include "tests/helpers/contracts.h"

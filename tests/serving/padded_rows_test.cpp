@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "serving/batch_runner.h"
 #include "serving/offline_runner.h"
 #include "serving/rejection.h"
 #include "serving/request_contract.h"

@@ -276,7 +276,7 @@ TEST(Advise, what_a_cache_takes_itself_is_not_promised) {
   }
   const double load = 2.36 + 0.0003, write = 0.5 + 0.001;
   EXPECT_NEAR(slip(log.advice(), AdviceRule::NoCache)->seconds, 2 * (5 - load) - write, 1e-9);
-  // Who begins a second before the first is done waits for that, and for the write.
+  // A compile that begins a second before the first is done waits for that, and for the write.
   set_begin(log.events[1], 4);
   EXPECT_NEAR(slip(log.advice(), AdviceRule::NoCache)->seconds, 2 * (5 - load) - 1 - 2 * write,
               1e-9);

@@ -9,6 +9,7 @@
 #include <functional>
 
 #include "session/disk_cache.h"
+#include "session/key.h"
 #include "support/file.h"
 #include "tests/session/session_fixture.h"
 

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "session/key.h"
 #include "support/file.h"
 #include "tests/helpers/paths.h"
 

@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "compiler/onnx/make/make_model.h"
+#include "compiler/option_values.h"
 #include "session/key_record.h"
 #include "support/sha256.h"
 

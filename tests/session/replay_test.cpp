@@ -9,7 +9,9 @@
 
 #include "onnx.pb.h"
 #include "packing/offline.h"
-#include "serving/batch_runner.h"
+#include "packing/pack.h"
+#include "serving/request_contract.h"
+#include "session/key.h"
 #include "support/file.h"
 #include "tests/session/named_advice.h"
 #include "tests/session/session_fixture.h"

@@ -6,7 +6,9 @@
 
 #include <vector>
 
+#include "compiler/option_values.h"
 #include "program/text.h"
+#include "session/key.h"
 #include "session/key_record.h"
 #include "tests/helpers/small_program.h"
 

@@ -7,6 +7,8 @@
 #include <set>
 #include <sstream>
 
+#include "compiler/option_rows.h"
+#include "compiler/option_values.h"
 #include "tests/helpers/option_samples.h"
 #include "tests/tools/command_line.h"
 

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include "compiler/option_rows.h"
 #include "tests/tools/command_line.h"
 
 namespace tessera::cli {

@@ -14,6 +14,7 @@
 #include "codelets/codelet.h"
 #include "packing/plan.h"
 #include "program/popef.h"
+#include "program/read_popef.h"
 #include "session/events.h"
 #include "support/npy.h"
 #include "tests/tools/command_line.h"
@@ -53,7 +54,7 @@ class FullDisk : public ::testing::Test {
 
   std::string at(const std::string& name) const { return disk_ + "/" + name; }
 
-  // The verb with so many bytes free, and then the disk as it left it.
+  // Runs the verb with `room` bytes free, and leaves the disk as the verb did.
   Result run_with(const Words& words, size_t room) const {
     // The limit holds for stdout and stderr too, which must have room for a message.
     if (!mounted_) return tessera_with_file_limit(words, std::max<size_t>(room, 4096));

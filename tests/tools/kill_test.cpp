@@ -13,6 +13,7 @@
 
 #include "codelets/codelet.h"
 #include "program/popef.h"
+#include "program/read_popef.h"
 #include "support/npy.h"
 #include "tests/tools/command_line.h"
 

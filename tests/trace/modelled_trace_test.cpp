@@ -7,6 +7,7 @@
 #include "cost/by_ipu.h"
 #include "cost/inspection.h"
 #include "cost/pipeline.h"
+#include "tests/helpers/ipu_programs.h"
 #include "tests/helpers/small_program.h"
 #include "tests/helpers/tiny_executable.h"
 #include "tests/trace/seen_trace.h"
@@ -137,28 +138,6 @@ TEST(ModelledTrace, the_same_executable_gives_the_same_bytes) {
             Traced(tiny_executable(kPricedProgram)).bytes());
 }
 
-// w = x on IPU 0, and then y = w on IPU 1, as a pipeline.
-constexpr std::string_view kPiped = R"(program piped {
-  target testx2
-  host batches_per_step=3 io_tiles=0 prefetch=1
-  input x: f32[8,64] = by [2,64] at 0
-  activation w: f32[8,64] = by [2,64] at 0
-  output y: f32[8,64] = by [2,64] at 4
-  inputs x
-  outputs y
-  step make {
-    copy on [4] at 0 perm=[0,1] step=[1,1]
-    read x [g0*2:2, *]
-    write w [g0*2:2, *]
-  }
-  step over stage 1 {
-    send w [g0*2:2, *] to [4] at 4
-    copy on [4] at 4 perm=[0,1] step=[1,1]
-    read w [g0*2:2, *]
-    write y [g0*2:2, *]
-  }
-})";
-
 std::string without_stages(std::string_view text) {
   std::string plain(text);
   plain.erase(plain.find(" stage 1"), std::string_view(" stage 1").size());
@@ -166,7 +145,7 @@ std::string without_stages(std::string_view text) {
 }
 
 TEST(ModelledTrace, each_ipu_has_a_process_for_what_it_does) {
-  const Traced traced(tiny_executable(without_stages(kPiped)));
+  const Traced traced(tiny_executable(without_stages(kPipedProgram)));
   const SeenTrace seen = see_trace(traced.bytes());
   EXPECT_EQ(seen.processes,
             (std::set<std::string>{"modelled IPUs (testx2)", "IPU 0 of 2", "IPU 1 of 2"}));
@@ -196,7 +175,7 @@ TEST(ModelledTrace, each_ipu_has_a_process_for_what_it_does) {
 }
 
 TEST(ModelledTrace, a_pipeline_fills_and_drains) {
-  const Traced traced(tiny_executable(kPiped));
+  const Traced traced(tiny_executable(kPipedProgram));
   const SeenTrace seen = see_trace(traced.bytes());
   const Program& program = traced.executable.program;
   const PipelineCost pipeline = pipeline_cost(program, traced.cost.steps);

@@ -12,6 +12,7 @@
 #include "compiler/onnx/model_file.h"
 #include "compiler/onnx/model_writer.h"
 #include "compiler/onnx/tensor.h"
+#include "support/file.h"
 
 namespace tessera {
 namespace {
@@ -291,7 +292,7 @@ void write_op(Exporter& exporter, NodeProto& proto, const Node& node) {
 #define BODY_Different(id) nullptr
 #define BODY_Own(id) bodies::id
 constexpr WriteBody kBodies[] = {
-#define OP(id, text, min, max, elements, how, form, ...) BODY_##form(id),
+#define OP(id, text, min, max, elements, how, half, values, form, ...) BODY_##form(id),
 #include "ir/ops.def"
 #undef OP
 };

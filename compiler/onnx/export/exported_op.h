@@ -15,7 +15,7 @@ struct ExportedOp {
   const char* name;
 };
 inline constexpr ExportedOp kExportedOps[] = {
-#define OP(id, text, min, max, elements, how, form, onnx, ...) {OnnxForm::form, onnx},
+#define OP(id, text, min, max, elements, how, half, values, form, onnx, ...) {OnnxForm::form, onnx},
 #include "ir/ops.def"
 #undef OP
 };

@@ -62,7 +62,7 @@ namespace bodies {
 #define BODY_Wider(id)
 #define BODY_Different(id)
 #define BODY_Own(id) void id(FunctionBody& body, const Node& node);
-#define OP(id, text, min, max, elements, how, form, ...) BODY_##form(id)
+#define OP(id, text, min, max, elements, how, half, values, form, ...) BODY_##form(id)
 #include "ir/ops.def"
 #undef OP
 #undef BODY_Own

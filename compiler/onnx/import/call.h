@@ -89,7 +89,7 @@ class Call {
 
   // Counts elements of constants that are about to be read one by one, or is an error.
   Status read_elements(int64_t count) const;
-  // Takes so many elements off the allowance, or says that it does not hold them.
+  // Takes `elements` off the allowance, or says that it does not hold them.
   bool spend(int64_t elements);
 
   // Whether no input of the model has a part in it.

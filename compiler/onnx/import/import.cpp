@@ -8,6 +8,7 @@
 #include "compiler/onnx/import/call.h"
 #include "compiler/onnx/import/functions.h"
 #include "compiler/onnx/import/inputs.h"
+#include "compiler/onnx/import/integers.h"
 #include "compiler/onnx/import/node_order.h"
 #include "compiler/onnx/import/op_table.h"
 #include "compiler/onnx/import/scopes.h"
@@ -47,7 +48,7 @@ class Importer {
     if (added.ok()) added = add_outputs(graph);
     if (!added.ok()) return with_doubts(added.error(), "\n  ");
     out_.graph.remove_dead();
-    out_.sha256 = hash();
+    out_.sha256 = reader_.external().sha256_with(file_.sha256);
     return std::move(out_);
   }
 
@@ -255,38 +256,6 @@ class Importer {
     return operands;
   }
 
-  // An int64 that int32 does not hold may pass through and end as a bound; to compute with it
-  // would be wrong.
-  static std::optional<int64_t> wide_operand(const OnnxOp& op, const Call& call) {
-    const size_t values = op.flags & kTakesBounds ? 1 : call.inputs();  // bounds are not results
-    for (size_t i = 0; i < std::min(values, call.inputs()); ++i)
-      if (call.value(i).beyond_int32) return call.value(i).beyond_int32;
-    return std::nullopt;
-  }
-  static Status check_wide(const OnnxOp& op, const Call& call) {
-    const auto wide = wide_operand(op, call);
-    if (!wide || op.flags & (kMovesValues | kTakesBounds)) return {};
-    return call.error("an operand holds " + std::to_string(*wide) + ", must be within int32");
-  }
-
-  // An 8-bit integer is an i32 in the Graph. An operation that moves or compares it gives the same
-  // in both types. A sum would have to wrap at 8 bits, so such operations are refused.
-  static int32_t narrow_type(const Call& call) {
-    for (size_t i = 0; i < call.inputs(); ++i) {
-      const int32_t type = call.value(i).onnx_type;
-      if (type == ::onnx::TensorProto::UINT8 || type == ::onnx::TensorProto::INT8) return type;
-    }
-    return ::onnx::TensorProto::UNDEFINED;
-  }
-  static Status check_narrow(const OnnxOp& op, const Call& call, const OnnxValue& result) {
-    constexpr unsigned kExact = kMovesValues | kTakesBounds | kTakesNarrow;
-    const int32_t narrow = narrow_type(call);
-    const bool exact = op.flags & kExact || result.node->type.dtype == DType::Bool;
-    if (exact || narrow == ::onnx::TensorProto::UNDEFINED) return {};
-    return call.error("an operand is of " + element_type_name(narrow) +
-                      ", must be cast to int32 or a float before it is computed with");
-  }
-
   Status take_results(const OnnxOp& op, const NodeProto& node, const Call& call) {
     const int32_t narrow = narrow_type(call);
     for (int i = 0; i < node.output_size(); ++i) {
@@ -399,15 +368,6 @@ class Importer {
     }
     if (names.empty()) return Error{file_.path + ": has no outputs, must have at least one"};
     return {};
-  }
-
-  // The file's own hash, as sha256sum prints it, where there is no data beside it.
-  std::string hash() const {
-    if (reader_.external().empty()) return to_hex(file_.sha256);
-    Sha256Stream stream;
-    stream.add(std::as_bytes(std::span(file_.sha256)));
-    reader_.external().add_to(stream);
-    return to_hex(stream.finish());
   }
 
   ModelFile file_;

@@ -259,7 +259,7 @@ constexpr OnnxOp kOps[] = {
 #define ROW_Different(...)
 #define ROW_Same(id, name, min, max, attrs) {"",  name, min, max, 1, attrs, kPlain, h::same<Op::id>},
 #define ROW_Own(id, name, min, max, attrs)  {kGc, name, min, max, 1, attrs, kOfBytes, h::own<Op::id>},
-#define OP(id, text, min, max, elements, how, form, name, attrs) ROW_##form(id, name, min, max, attrs)
+#define OP(id, text, min, max, elements, how, half, values, form, name, attrs) ROW_##form(id, name, min, max, attrs)
 #include "ir/ops.def"
 #undef OP
 #undef ROW_None
@@ -271,9 +271,9 @@ constexpr OnnxOp kOps[] = {
 // clang-format on
 
 // Rows of form Same have no attributes, and their operands have one shape.
-#define OP(id, text, min, max, elements, how, form, name, attrs) \
-  static_assert(                                                 \
-      std::string_view(#form) != "Same" ||                       \
+#define OP(id, text, min, max, elements, how, half, values, form, name, attrs) \
+  static_assert(                                                               \
+      std::string_view(#form) != "Same" ||                                     \
       (std::string_view(#elements) == "elementwise" && std::string_view(attrs).empty()));
 #include "ir/ops.def"
 #undef OP

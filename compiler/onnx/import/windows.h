@@ -28,7 +28,7 @@ struct Window {
 // each axis, and no number that it has leaves 2^40.
 Expected<std::vector<Window>> read_windows(Call& call, const Shape& kernel);
 
-// More of an axis: `value`, one number, so many times before and after.
+// A longer axis: `value`, one number, `before` times in front of it and `after` times behind.
 Expected<Node*> pad_axis(Call& call, Node* x, size_t axis, int64_t before, int64_t after,
                          Node* value);
 // x with its padding along `axis`, cut behind the last element that a window sees.

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "support/file.h"
+
 namespace tessera {
 namespace {
 

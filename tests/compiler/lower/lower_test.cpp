@@ -11,6 +11,7 @@
 #include "cost/cost.h"
 #include "cost/host_io.h"
 #include "ir/text.h"
+#include "program/boxes.h"
 #include "program/text.h"
 #include "program/verify.h"
 #include "tests/compiler/lower/stories.h"

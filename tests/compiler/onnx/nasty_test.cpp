@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sound models in which one number was replaced by one that nobody means: an attribute of ONNX's
 // node tests, a small constant of an encoder, a name. Each is compiled or refused, and never ends
-// the process. What is tried is drawn with a fixed seed, so many that it takes seconds.
+// the process. They are drawn with a fixed seed, and their number takes some seconds.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

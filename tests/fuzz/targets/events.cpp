@@ -4,6 +4,7 @@
 #include "session/events.h"
 
 #include "session/advise.h"
+#include "session/key.h"
 #include "tests/fuzz/json_mutator.h"
 #include "tests/fuzz/target.h"
 

@@ -3,6 +3,8 @@
 // that somebody wrote.
 #include "session/key_record.h"
 
+#include "compiler/option_values.h"
+#include "session/key.h"
 #include "support/sha256.h"
 #include "tests/fuzz/json_mutator.h"
 #include "tests/fuzz/target.h"

@@ -4,6 +4,7 @@
 #include "executor/model_runner.h"
 #include "program/blobs.h"
 #include "program/messages.h"
+#include "program/read_popef.h"
 #include "tests/fuzz/machines.h"
 #include "tests/fuzz/target.h"
 #include "tests/fuzz/wire.h"

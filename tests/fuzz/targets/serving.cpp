@@ -9,6 +9,7 @@
 
 #include "codelets/codelet.h"
 #include "packing/offline.h"
+#include "packing/pack.h"
 #include "packing/plan.h"
 #include "program/text.h"
 #include "program/verify.h"
@@ -134,7 +135,7 @@ void serve(const std::shared_ptr<ModelRunner>& model, const Json& json,
   PackRunnerConfig config;
   config.former.timeout = std::chrono::microseconds(100);
   config.former.max_valid_num = integer(json, "most_requests");
-  BatchRunnerOptions options;
+  RequestOptions options;
   options.strip_padding = integer(json, "strip_padding") != 0;
   options.zero_delimiters = integer(json, "zero_delimiters");
   auto runner = PackRunner::create(model, config, options);

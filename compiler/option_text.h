@@ -1,35 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// The types of compile options. Each has a text, and a parser that reads the text back.
+// Compile options as text: each type has one, and a parser that reads the text back.
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "compiler/fp8_text.h"
-#include "compiler/sharding_text.h"
-#include "program/target.h"
+#include "compiler/options.h"
 #include "support/expected.h"
-#include "support/type.h"
 
 namespace tessera {
-
-using InputShapes = std::map<std::string, Shape>;
-using Names = std::vector<std::string>;
-enum class Precision : uint8_t { Fp32, Fp16, Fp8, Fp8Weight };
-enum class PartialsType : uint8_t { Half, Float };
-enum class Sharding : uint8_t { None, Auto, Tensor };
-enum class Parallel : uint8_t { None, Auto };
-enum class ParallelGoal : uint8_t { Throughput, Latency };
-
-// Packing form A; with the pass insert_attention_mask, form B.
-struct PackArgs {
-  int64_t max_valid_num = 0;     // requests in a batch
-  int64_t segment_max_size = 0;  // form A: tokens in a request; form B: 0, a row takes as many
-  bool operator==(const PackArgs&) const = default;
-};
 
 // The words that follow a flag: the value of an option of any type, as a caller writes it.
 using OptionWords = std::vector<std::string>;
@@ -93,6 +75,9 @@ Status parse_option(const std::string& where, const OptionWords& words, InputSha
 Status parse_option(const std::string& where, const OptionWords& words,
                     std::optional<PackArgs>& value);
 Status parse_option(const std::string& where, const OptionWords& words, Target& value);
+
+// The Usage error of a value: "NAME: IS, must be MUST".
+Error option_must_be(std::string_view name, const std::string& is, const std::string& must);
 
 // The words that a flag of this kind takes for a line of the canonical text.
 OptionWords words_of(OptionKind kind, const std::string& line);

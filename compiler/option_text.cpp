@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "compiler/option_types.h"
+#include "compiler/option_text.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -8,7 +8,9 @@
 #include <charconv>
 #include <sstream>
 
+#include "compiler/fp8_text.h"
 #include "compiler/option_values.h"
+#include "compiler/sharding_text.h"
 #include "compiler/target_text.h"
 #include "support/file_names.h"
 
@@ -139,6 +141,10 @@ OptionWords target_words(const std::string& line) {
 }
 
 }  // namespace
+
+Error option_must_be(std::string_view name, const std::string& is, const std::string& must) {
+  return usage(fmt::format("{}: {}, must be {}", name, is, must));
+}
 
 std::string_view to_string(OptionKind kind) {
   switch (kind) {
