@@ -15,6 +15,7 @@
 #include "compiler/convert.h"
 #include "ir/text.h"
 #include "program/read_popef.h"
+#include "support/check.h"
 #include "support/half.h"
 
 namespace tessera::speed {
