@@ -8,22 +8,11 @@
 #include <limits>
 
 #include "executor/rejection.h"
+#include "support/elements.h"
 #include "support/half.h"
 
 namespace tessera {
 namespace {
-
-template <class T>
-T load(std::span<const std::byte> bytes, int64_t i) {
-  T value;
-  std::memcpy(&value, bytes.data() + static_cast<size_t>(i) * sizeof(T), sizeof(T));
-  return value;
-}
-
-template <class T>
-void store(std::span<std::byte> bytes, int64_t i, T value) {
-  std::memcpy(bytes.data() + static_cast<size_t>(i) * sizeof(T), &value, sizeof(T));
-}
 
 Error bad_value(const Anchor& anchor, const std::string& value, int64_t i,
                 const std::string& must) {
@@ -34,7 +23,8 @@ Error bad_value(const Anchor& anchor, const std::string& value, int64_t i,
 
 enum class Wide : uint8_t { No, Int64, Float32, Bool, Int8, UInt8 };
 
-// How the array differs from the anchor, or an error where the machine cannot take it.
+// The difference between the array and the anchor, or an error if the machine cannot take the
+// array.
 Expected<Wide> width_of(const Anchor& anchor, const InputView& view) {
   const bool i32 = anchor.dtype == DType::I32, f16 = anchor.dtype == DType::F16;
   if (i32 && view.dtype == DType::I32 && view.wide) return Wide::Int64;
@@ -79,19 +69,19 @@ Status check_shape(const Anchor& anchor, const Shape& shape, size_t bytes, int64
 
 Status narrow_integers(const Anchor& anchor, const InputView& view, std::span<std::byte> to) {
   for (int64_t i = 0; i < elements(anchor.shape); ++i) {
-    const auto value = load<int64_t>(view.bytes, i);
+    const auto value = load_element<int64_t>(view.bytes, i);
     if (value < std::numeric_limits<int32_t>::min() || value > std::numeric_limits<int32_t>::max())
       return bad_value(anchor, std::to_string(value), i, "-2147483648..2147483647");
-    store(to, i, static_cast<int32_t>(value));
+    store_element(to, i, static_cast<int32_t>(value));
   }
   return {};
 }
 
 Status count_bools(const Anchor& anchor, const InputView& view, std::span<std::byte> to) {
   for (int64_t i = 0; i < elements(anchor.shape); ++i) {
-    const auto value = load<uint8_t>(view.bytes, i);
+    const auto value = load_element<uint8_t>(view.bytes, i);
     if (value > 1) return bad_value(anchor, std::to_string(value), i, "0..1");
-    store(to, i, int32_t{value});
+    store_element(to, i, int32_t{value});
   }
   return {};
 }
@@ -99,18 +89,18 @@ Status count_bools(const Anchor& anchor, const InputView& view, std::span<std::b
 template <class Byte>
 Status widen_bytes(const Anchor& anchor, const InputView& view, std::span<std::byte> to) {
   for (int64_t i = 0; i < elements(anchor.shape); ++i)
-    store(to, i, int32_t{load<Byte>(view.bytes, i)});
+    store_element(to, i, int32_t{load_element<Byte>(view.bytes, i)});
   return {};
 }
 
 // Infinities and NaNs are the caller's; a number that would become one is refused.
 Status narrow_floats(const Anchor& anchor, const InputView& view, std::span<std::byte> to) {
   for (int64_t i = 0; i < elements(anchor.shape); ++i) {
-    const auto value = load<float>(view.bytes, i);
+    const auto value = load_element<float>(view.bytes, i);
     const uint16_t half = to_half(value);
     if (std::isfinite(value) && !std::isfinite(from_half(half)))
       return bad_value(anchor, std::to_string(value), i, "-65504..65504");
-    store(to, i, half);
+    store_element(to, i, half);
   }
   return {};
 }
@@ -130,13 +120,13 @@ Status convert(Wide wide, const Anchor& anchor, const InputView& view, std::span
 Status check_values(const Anchor& anchor, std::span<const std::byte> bytes) {
   if (anchor.dtype == DType::Bool) {
     for (int64_t i = 0; i < elements(anchor.shape); ++i) {
-      const auto value = load<uint8_t>(bytes, i);
+      const auto value = load_element<uint8_t>(bytes, i);
       if (value > 1) return bad_value(anchor, std::to_string(value), i, "0..1");
     }
   }
   if (anchor.dtype != DType::I32 || (anchor.index_limit == 0 && anchor.size_limit == 0)) return {};
   for (int64_t i = 0; i < elements(anchor.shape); ++i) {
-    const auto value = load<int32_t>(bytes, i);
+    const auto value = load_element<int32_t>(bytes, i);
     const std::string must_be = anchor.must_be(value);
     if (!must_be.empty()) return bad_value(anchor, std::to_string(value), i, must_be);
   }
@@ -181,7 +171,7 @@ Status check_output(const Anchor& anchor, const OutputView& view) {
 
 void convert_output(std::span<const std::byte> bytes, const OutputView& view) {
   for (int64_t i = 0; i < elements(view.shape); ++i) {
-    store(view.bytes, i, from_half(load<uint16_t>(bytes, i)));
+    store_element(view.bytes, i, from_half(load_element<uint16_t>(bytes, i)));
   }
 }
 

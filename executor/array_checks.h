@@ -21,7 +21,8 @@ struct HostInput {
 };
 Expected<HostInput> take_input(const Anchor& anchor, const InputView& view);
 
-// Where requests stand (unpack_info_shape): each is within the rows, in form B within one of them.
+// The places of requests (unpack_info_shape): each request is within the rows, in form B within one
+// of them.
 Status check_unpack_info(const PackingContract& packing, std::span<const std::byte> info);
 
 // The caller's array is of the anchor's shape, and of its dtype or f32 for f16.
@@ -29,7 +30,7 @@ Status check_output(const Anchor& anchor, const OutputView& view);
 // Machine bytes into an array of another dtype (f16 to f32).
 void convert_output(std::span<const std::byte> bytes, const OutputView& view);
 
-// What stands in an error: "[3,17]" of element i of a tensor, "one of a, b, c".
+// Words of errors: "[3,17]", the place of element i of a tensor; "one of a, b, c".
 std::string place_in(const Shape& shape, int64_t i);
 std::string list_names(const std::vector<const Anchor*>& anchors);
 

@@ -6,10 +6,10 @@
 #include <bit>
 #include <charconv>
 #include <cmath>
-#include <cstring>
 
 #include "ir/text.h"
 #include "support/check.h"
+#include "support/elements.h"
 #include "support/fp8.h"
 #include "support/half.h"
 #include "support/sha256.h"
@@ -73,28 +73,21 @@ std::string half_text(uint16_t bits) {
   return number(back);
 }
 
-template <class T>
-T element(std::span<const std::byte> bytes, int64_t index) {
-  T value;
-  std::memcpy(&value, bytes.data() + index * static_cast<int64_t>(sizeof(T)), sizeof(T));
-  return value;
-}
-
 std::string value_text(const Tensor& tensor, int64_t i) {
   switch (tensor.type().dtype) {
     case DType::F32: {
-      const auto value = element<float>(tensor.bytes(), i);
+      const auto value = load_element<float>(tensor.bytes(), i);
       const auto bits = std::bit_cast<uint32_t>(value);
       return std::isnan(value) && bits != 0x7fc00000 ? hex(bits, 8) : number(value);
     }
-    case DType::F16: return half_text(element<uint16_t>(tensor.bytes(), i));
-    case DType::I32: return number(element<int32_t>(tensor.bytes(), i));
+    case DType::F16: return half_text(load_element<uint16_t>(tensor.bytes(), i));
+    case DType::I32: return number(load_element<int32_t>(tensor.bytes(), i));
     case DType::Bool: return tensor.bytes()[i] == std::byte{0} ? "0" : "1";
-    case DType::I8: return number(element<int8_t>(tensor.bytes(), i));
-    case DType::U8: return number(element<uint8_t>(tensor.bytes(), i));
+    case DType::I8: return number(load_element<int8_t>(tensor.bytes(), i));
+    case DType::U8: return number(load_element<uint8_t>(tensor.bytes(), i));
     case DType::F143:
     case DType::F152:
-      return number(from_fp8(tensor.type().dtype, element<uint8_t>(tensor.bytes(), i)));
+      return number(from_fp8(tensor.type().dtype, load_element<uint8_t>(tensor.bytes(), i)));
   }
   return "";
 }

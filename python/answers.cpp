@@ -7,6 +7,7 @@
 #include "python/errors.h"
 #include "serving/padded_rows.h"
 #include "serving/request_contract.h"
+#include "support/elements.h"
 #include "support/half.h"
 
 namespace tessera::python {
@@ -40,10 +41,9 @@ template <class From, class To, class Convert>
 void convert_items(std::span<const std::byte> from, std::span<std::byte> to, Convert convert) {
   const size_t count = std::min(from.size() / sizeof(From), to.size() / sizeof(To));
   for (size_t i = 0; i < count; ++i) {
-    From value;
-    std::memcpy(&value, from.data() + i * sizeof(From), sizeof(From));
-    const To converted = convert(value);
-    std::memcpy(to.data() + i * sizeof(To), &converted, sizeof(To));
+    const auto at = static_cast<int64_t>(i);
+    const To converted = convert(load_element<From>(from, at));
+    store_element(to, at, converted);
   }
 }
 

@@ -3,10 +3,10 @@
 
 #include <fmt/format.h>
 
-#include <cstring>
 #include <limits>
 
 #include "serving/rejection.h"
+#include "support/elements.h"
 #include "support/fp8.h"
 #include "support/half.h"
 
@@ -42,17 +42,10 @@ Error wrong_tensor(const WireInput& input, const std::string& what, std::string_
 }
 
 template <class T>
-T element(std::span<const std::byte> bytes, int64_t i) {
-  T value;
-  std::memcpy(&value, bytes.data() + static_cast<size_t>(i) * sizeof(T), sizeof(T));
-  return value;
-}
-
-template <class T>
 Expected<std::vector<int32_t>> converted(const WireInput& input, int64_t first, int64_t count) {
   std::vector<int32_t> out(static_cast<size_t>(count));
   for (int64_t i = 0; i < count; ++i) {
-    const T value = element<T>(input.bytes, first + i);
+    const T value = load_element<T>(input.bytes, first + i);
     if (!std::in_range<int32_t>(value)) {
       return wrong_tensor(input,
                           fmt::format(" has value {} at {}, must fit 32 bits", value, first + i),
@@ -67,23 +60,23 @@ template <class From, class To, class Convert>
 std::vector<std::byte> each(std::span<const std::byte> bytes, Convert convert) {
   const size_t count = bytes.size() / sizeof(From);
   std::vector<std::byte> out(count * sizeof(To));
-  for (size_t i = 0; i < count; ++i) {
-    const To value = convert(element<From>(bytes, static_cast<int64_t>(i)));
-    std::memcpy(out.data() + i * sizeof(To), &value, sizeof(To));
+  for (int64_t i = 0; i < static_cast<int64_t>(count); ++i) {
+    const To value = convert(load_element<From>(bytes, i));
+    store_element<To>(out, i, value);
   }
   return out;
 }
 
 double as_real(std::span<const std::byte> bytes, DType from, int64_t i) {
   switch (from) {
-    case DType::F32: return element<float>(bytes, i);
-    case DType::F16: return from_half(element<uint16_t>(bytes, i));
-    case DType::I32: return element<int32_t>(bytes, i);
-    case DType::I8: return element<int8_t>(bytes, i);
+    case DType::F32: return load_element<float>(bytes, i);
+    case DType::F16: return from_half(load_element<uint16_t>(bytes, i));
+    case DType::I32: return load_element<int32_t>(bytes, i);
+    case DType::I8: return load_element<int8_t>(bytes, i);
     case DType::Bool:
-    case DType::U8: return element<uint8_t>(bytes, i);
+    case DType::U8: return load_element<uint8_t>(bytes, i);
     case DType::F143:
-    case DType::F152: return from_fp8(from, element<uint8_t>(bytes, i));
+    case DType::F152: return from_fp8(from, load_element<uint8_t>(bytes, i));
   }
   return 0;
 }
@@ -96,7 +89,7 @@ std::vector<std::byte> through_reals(std::span<const std::byte> bytes, DType fro
   std::vector<std::byte> out(static_cast<size_t>(count) * sizeof(To));
   for (int64_t i = 0; i < count; ++i) {
     const To value = convert(as_real(bytes, from, i));
-    std::memcpy(out.data() + static_cast<size_t>(i) * sizeof(To), &value, sizeof(To));
+    store_element<To>(out, i, value);
   }
   return out;
 }

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <optional>
 
+#include "support/elements.h"
 #include "support/file.h"
 #include "support/le.h"
 
@@ -160,10 +161,8 @@ template <class T>
 void widen(const NpyArray& from, std::vector<std::byte>& to) {
   to.resize(from.bytes.size() / sizeof(T) * sizeof(int32_t));
   for (size_t i = 0; i < from.bytes.size() / sizeof(T); ++i) {
-    T value;
-    std::memcpy(&value, from.bytes.data() + i * sizeof(T), sizeof(T));
-    const int32_t wide = value;
-    std::memcpy(to.data() + i * sizeof wide, &wide, sizeof wide);
+    const auto at = static_cast<int64_t>(i);
+    store_element(to, at, int32_t{load_element<T>(from.bytes, at)});
   }
 }
 
