@@ -11,7 +11,7 @@ mkdir -p "$root"/{tmp,dev,root,proc} "$root$prefix"
 (cd "$prefix" && tar -c --exclude=test --exclude=tests --exclude=__pycache__ --exclude='*.a' \
   --exclude=site-packages --exclude=idlelib --exclude=lib2to3 bin lib) | tar -x -C "$root$prefix"
 
-# What the interpreter and these libraries need. Modules that want others (TLS, Tk, readline …) are
+# The libraries that the interpreter and its modules may need. Modules that want others (TLS, Tk, readline …) are
 # left out, so that nothing of ours finds a library that came with them.
 plain='^(libc|libm|libdl|libpthread|libutil|librt|libz|libstdc\+\+|libgcc_s|libffi|ld-linux-x86-64|libpython3[.0-9]*)\.so'
 libraries_of() {

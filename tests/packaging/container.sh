@@ -5,12 +5,10 @@
 set -euo pipefail
 source_dir=$(cd "$(dirname "$0")/../.." && pwd)
 folder=$1
-left_out() {
-  echo "left out: $1"
-  exit 77
-}
-((EUID == 0)) || left_out "needs root"
-for tool in buildah debootstrap; do command -v "$tool" >/dev/null || left_out "$tool is not installed"; done
+# shellcheck source=tests/packaging/common.sh
+. "$source_dir/tests/packaging/common.sh"
+need_root
+need buildah debootstrap
 export BUILDAH_ISOLATION=chroot
 base=$(sed -n 's/^FROM \(\S*\)$/\1/p' "$source_dir/packaging/Containerfile")
 release=${base#debian:} release=${release%-slim}
@@ -18,8 +16,7 @@ images=(--root "$folder/images" --runroot "$folder/run")
 mkdir -p "$folder"
 rm -rf "$folder/base" "$folder/context"
 mkdir "$folder/context"
-debootstrap --variant=minbase "$release" "$folder/base" >"$folder/debootstrap.log" ||
-  left_out "Debian's archive is not reached: $folder/debootstrap.log"
+make_debian "$release" "$folder/base" "$folder/debootstrap.log"
 
 container=$(buildah "${images[@]}" from scratch)
 buildah "${images[@]}" add -q "$container" "$folder/base" / >/dev/null

