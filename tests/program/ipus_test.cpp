@@ -18,40 +18,30 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-// y = x on the next IPU, and z = y there.
-constexpr std::string_view kOver = R"(program over {
-  target testx2
-  host batches_per_step=8 io_tiles=0 prefetch=1
-  input x: f32[8,64] = by [2,64] at 0
-  activation w: f32[8,64] = by [2,64] at 0
-  activation y: f32[8,64] = by [2,64] at 4
-  output z: f32[8,64] = by [2,64] at 4
-  inputs x
-  outputs z
-  step make {
-    copy on [4] at 0 perm=[0,1] step=[1,1]
-    read x [g0*2:2, *]
-    write w [g0*2:2, *]
-  }
-  step over stage 1 {
-    send w [g0*2:2, *] to [4] at 4
-    copy on [4] at 4 perm=[0,1] step=[1,1]
-    read w [g0*2:2, *]
-    write y [g0*2:2, *]
-  }
-  step stay stage 1 {
+std::string replaced(std::string text, std::string_view part, std::string_view by) {
+  const size_t at = text.find(part);
+  EXPECT_NE(at, std::string::npos) << part;
+  return text.replace(at, part.size(), by);
+}
+
+// kPipedProgram, and z = y behind it on the same IPU.
+std::string over() {
+  std::string text(kPipedProgram);
+  text =
+      replaced(text, "output y: f32[8,64] = by [2,64] at 4",
+               "activation y: f32[8,64] = by [2,64] at 4\n  output z: f32[8,64] = by [2,64] at 4");
+  text = replaced(text, "outputs y", "outputs z");
+  return text.replace(text.rfind('}'), 1, R"(  step stay stage 1 {
     copy on [4] at 4 perm=[0,1] step=[1,1]
     read y [g0*2:2, *]
     write z [g0*2:2, *]
   }
 }
-)";
+)");
+}
 
 std::string changed(std::string_view part, std::string_view by) {
-  std::string text(kOver);
-  const size_t at = text.find(part);
-  EXPECT_NE(at, std::string::npos) << part;
-  return text.replace(at, part.size(), by);
+  return replaced(over(), part, by);
 }
 
 std::string fault(const std::string& text) {
@@ -71,7 +61,7 @@ TEST(Ipus, tiles_are_numbered_over_all_of_them) {
 }
 
 TEST(Ipus, text_and_bytes_are_read_back) {
-  const Program program = parse_program(kOver).take();
+  const Program program = parse_program(over()).take();
   const std::string text = print(program);
   EXPECT_EQ(print(parse_program(text).take()), text);
   EXPECT_THAT(text, HasSubstr("  step over stage 1 {\n"));
@@ -94,7 +84,7 @@ TEST(Ipus, one_ipu_is_written_as_if_it_had_no_links) {
   EXPECT_THAT(text, Not(HasSubstr("ipus")));
 }
 
-TEST(Ipus, a_sound_program_passes) { EXPECT_EQ(fault(std::string(kOver)), ""); }
+TEST(Ipus, a_sound_program_passes) { EXPECT_EQ(fault(over()), ""); }
 
 TEST(Ipus, nothing_crosses_but_by_an_exchange) {
   EXPECT_EQ(fault(changed("    send w [g0*2:2, *] to [4] at 4\n", "")),
@@ -186,7 +176,7 @@ TEST(Ipus, a_stage_is_on_one_ipu_and_reads_no_later_one) {
 }
 
 TEST(Ipus, a_target_has_as_many_as_its_tiles_allow) {
-  Program program = parse_program(kOver).take();
+  Program program = parse_program(over()).take();
   program.target.ipus = 65'536;
   const Status many = verify_program(program, {});
   ASSERT_FALSE(many.ok());
