@@ -21,6 +21,7 @@
 #include <map>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "ir/attention_mask.h"
@@ -66,8 +67,8 @@ std::vector<Use> score_operands(Node* node) {
   return {};
 }
 
-// Where scores come from, from their softmax up: each use of a value as one; not those of
-// attentions of the names in `left`.
+// Each use of a value in scores, from their softmax up. Attentions whose names are in `left` are
+// left out.
 std::vector<Use> uses_in_scores(const Graph& graph, const std::unordered_set<std::string>& left) {
   std::unordered_map<const Node*, size_t> uses;
   for (const auto& node : graph.nodes())
@@ -190,7 +191,7 @@ Node* Masks::again(Node* node) {
   return in == node->in ? node : put(graph_, node, node, node->op, in, node->attrs);
 }
 
-// Is there a mask for each query, with numbers that leave nothing of a score in f32?
+// The mask is another for each query, and its numbers leave nothing of a score in f32.
 bool may_hide_all_of_a_query(Node* mask, const std::vector<Number>& numbers) {
   const Shape& shape = behind_broadcasts(mask)->type.shape;
   return mask->type.shape.size() > 2 && shape.size() > 1 && shape[shape.size() - 2] > 1 &&
@@ -226,6 +227,7 @@ std::vector<Node*> last_sums(Node* first, const UserMap& users) {
 }
 
 void put_masks_in_place(Graph& graph, const std::vector<MaskedSum>& masked) {
+  if (masked.empty()) return;
   const UserMap users = users_of(graph);
   std::vector<Node*> sums;
   std::unordered_map<Node*, Node*> instead;  // of a sum: with its masks so far
@@ -273,14 +275,17 @@ bool clamp_masks(Graph& graph, const std::unordered_set<std::string>& left) {
 // Attentions with a mask for each query that other rules keep in f32: there nothing of a score may
 // be left beside the mask's number.
 std::unordered_set<std::string> attentions_in_fp32(const Graph& graph, const PassOptions& options) {
-  const MaskValues values(graph);
-  std::unordered_set<std::string> found;
+  std::vector<std::pair<const Node*, Node*>> biased;  // with the bias
   for (const auto& node : graph.nodes()) {
     if (!node->is(Op::Attention)) continue;
     const AttentionMask mask = *attention_mask(node->string_attr("mask"));
-    Node* bias = mask.bias ? node->in[mask.bias_operand()] : nullptr;
-    if (bias && may_hide_all_of_a_query(bias, values.of(bias))) found.insert(node->name);
+    if (mask.bias) biased.emplace_back(node.get(), node->in[mask.bias_operand()]);
   }
+  std::unordered_set<std::string> found;
+  if (biased.empty()) return found;
+  const MaskValues values(graph);
+  for (const auto& [attention, bias] : biased)
+    if (may_hide_all_of_a_query(bias, values.of(bias))) found.insert(attention->name);
   if (found.empty()) return found;
   Graph clamped = graph.clone();
   clamp_masks(clamped, {});

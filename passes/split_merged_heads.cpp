@@ -3,6 +3,8 @@
 //
 // Products by batch in PyTorch's bmm have one axis for both, and a mask or a bias by head is added
 // between two reshapes. Attention, and what is told of rows of the batch, know them apart.
+#include <utility>
+
 #include "passes/match.h"
 #include "passes/passes.h"
 #include "passes/split_merged_axes.h"
@@ -30,7 +32,7 @@ Expected<bool> split_merged_heads(Graph& graph, PassState&) {
   Graph split = graph.clone();
   split_merged_axes(split);
   if (merged_products(split) == merged) return false;
-  split_merged_axes(graph);
+  graph = std::move(split);
   return true;
 }
 
