@@ -15,7 +15,7 @@
 
 namespace tessera {
 
-// Where an option's value stands in the canonical text, and so in a cache key.
+// The place of an option's value in the canonical text, and so in a cache key.
 enum class OptionPlace : uint8_t {
   Inputs,   // always; the key has it in the signature of the inputs
   Always,   // also where it is the default

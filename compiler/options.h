@@ -27,8 +27,8 @@ enum class ParallelGoal : uint8_t { Throughput, Latency };
 // By the name of an ONNX node or of a value.
 using Fp8ByName = std::map<std::string, Fp8Params>;
 
-// Where nodes are to be computed, in the order in which the entries take them: a node of the ONNX
-// model, and all it needs that no earlier entry took.
+// The IPU and stage of a node of the ONNX model, and of all nodes that it needs and no earlier
+// entry took.
 struct ShardEntry {
   std::string node;
   int64_t device = 0;

@@ -38,9 +38,9 @@ inline constexpr std::string_view kIndexOutOfRange = "out_of_range";
 
 enum class MachineKind : uint8_t { Direct, Isolated };
 
-// Where compiled codelets are kept between processes, unless a caller says otherwise:
-// TESSERA_OBJECT_CACHE where it is set (set and empty: no cache); else
-// $XDG_CACHE_HOME/tessera/objects or ~/.cache/tessera/objects; "" where there is no such place.
+// The folder that keeps compiled codelets between processes, unless a caller names another:
+// TESSERA_OBJECT_CACHE if it is set (set and empty: no cache), else $XDG_CACHE_HOME/tessera/objects
+// or ~/.cache/tessera/objects. "" if neither variable nor a home folder is set.
 std::string default_cache_folder();
 
 struct MachineOptions {

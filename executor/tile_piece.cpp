@@ -9,7 +9,7 @@
 namespace tessera {
 namespace {
 
-// What make_piece takes, told before it is made.
+// The memory that make_piece will take.
 int64_t piece_bytes(const Shape& view, const Box& box, int64_t element_bytes) {
   const int64_t runs = run_count(merge(view, box));
   return static_cast<int64_t>(sizeof(TilePiece)) +

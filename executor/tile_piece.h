@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a tile of the isolated machine holds: boxes of variables, compact and poisoned before they
-// are written; what two of them share is copied from one to the other.
+// A tile of the isolated machine holds boxes of variables. They are compact, and poisoned before
+// they are written. Elements that two boxes share are copied from one to the other.
 #pragma once
 
 #include <algorithm>

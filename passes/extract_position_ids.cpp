@@ -71,7 +71,7 @@ Node* behind_casts(Node* node) {
   return node;
 }
 
-// Who says which tokens there are.
+// The inputs that tell which tokens there are.
 struct Tokens {
   const Node* ids = nullptr;
   const Node* mask = nullptr;  // null: there is none
@@ -88,7 +88,7 @@ std::optional<double> padding_of_mask(Node* node, const Tokens& tokens) {
   return number ? splat(number) : std::nullopt;
 }
 
-// What is left of sums and differences without their numbers, which go into `sum`.
+// Takes the numbers off sums and differences, adds them to `sum` and returns the rest.
 Node* without_numbers(Node* node, double& sum) {
   node = behind_casts(node);
   for (int i = 0; i < kFarthest; ++i) {

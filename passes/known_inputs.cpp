@@ -27,7 +27,8 @@ const Node* mask_of_penalty(const Node* node) {
   return rest->is(Op::Sub) && splat(rest->in[0]) == 1.0 ? moved_input(rest->in[1]) : nullptr;
 }
 
-// May a condition be made so of one input and of constants, with that input told as 0 or not?
+// A condition that is made of one input and of constants by such nodes tells whether the input is
+// 0.
 bool tells_there_or_not(const Node* node) {
   if (is_view(node) || node->is(Op::Cast) || node->is(Op::Mul)) return true;
   if (node->is(Op::And) || node->is(Op::Not)) return true;
@@ -64,7 +65,7 @@ const Node* mask_of_bias(const Node* bias) {
   return selects ? mask_of_condition(bias->in[0]) : nullptr;
 }
 
-// What attention hides keys by.
+// The mask by which an attention hides keys.
 const Node* mask_of_attention(const Node* node) {
   const AttentionMask mask = *attention_mask(node->string_attr("mask"));
   if (mask.has_keys()) return moved_input(node->in[3]);

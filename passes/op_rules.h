@@ -31,7 +31,7 @@ enum class ValueRule : uint8_t {
   Share,     // 0 to 1
   Moved,     // elements of its first operand
   OrZero,    // elements of its first operand, and zeros
-  // Of one op, or of two:
+  // Rules of one op, or of two:
   Add,
   Sub,
   Mul,

@@ -68,7 +68,7 @@ struct TokenShape {
   // follows the row's length, also where it is not one of tokens (positions, scores by place). What
   // such an axis is summed over, or hands out, is another for a shorter request, and is refused.
   bool only_rows_are_so_long = false;
-  // Where rows are padded: the input of 0 and 1 that says which tokens are there; null: none.
+  // The input of 0 and 1 that says which tokens are there, if rows are padded; null: none.
   const Node* mask = nullptr;
   // Where rows are padded: the input that is 1 in the added cells, as a mask that hides by 1 is;
   // null: none.

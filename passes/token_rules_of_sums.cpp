@@ -24,8 +24,8 @@ Expected<TokenAxes> left_of(const TokenSite& at, const TokenAxes& from, int64_t 
   return at.meets(what, rows_of(from, false));
 }
 
-// Whether every element is at least 0, by what the value is made of and because the mask is:
-// `left` nodes are looked at.
+// Every element is at least 0: the nodes that make the value, `left` of them at most, prove it. The
+// mask itself is 0 or 1.
 bool is_not_negative(const Node* node, const Node* mask, int& left) {
   const auto all = [&] {
     return std::ranges::all_of(node->in,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an executable's metadata must say of its Program: anchors that are its inputs and outputs,
-// and a packing contract that names them. Asked before a file is written and after it is read.
+// An executable's metadata fits its Program: its anchors are the inputs and outputs, and its
+// packing contract names them. This is checked before a file is written and after it is read.
 #pragma once
 
 #include "program/popef.h"

@@ -105,7 +105,7 @@ Expected<uint64_t> write_popef(Executable& executable, const std::string& path);
 struct PopefFile {
   std::string path;  // for messages
   std::shared_ptr<const MappedFile> file;
-  // Where a signature is required: by whom, and the text of PATH.minisig. `file` is then a copy in
+  // If a signature is required: the signer, and the text of PATH.minisig. `file` is then a copy in
   // memory, so that what was checked is what is loaded, whoever writes to the file meanwhile.
   std::optional<PublicKey> signed_by;
   std::string signature;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the writer and the reader of a .popef file must both know of its blobs.
+// Facts about the blobs of a .popef file that its writer and its reader share.
 #pragma once
 
 #include <span>

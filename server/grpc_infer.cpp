@@ -16,7 +16,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// What takes a call back, and the call, which come in either order.
+// Joins a call and the request to take it back, which come in either order.
 class Cancellation {
  public:
   void set(std::shared_ptr<RunningCall> running) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the former of batches (serving/batch_former.h) is told, and what it tells: its
-// configuration, the requests that arrive, the batches that it makes of them, and the record of
-// both.
+// The words of the former of batches (serving/batch_former.h): its configuration, the requests that
+// arrive, the batches that it makes of them, and the record of both.
 #pragma once
 
 #include <chrono>
@@ -22,7 +21,7 @@ inline constexpr Time kNever = Time::max();
 
 using RequestId = uint64_t;
 
-// What packing must know of a request.
+// The facts of a request that packing must know.
 struct Arrival {
   int64_t length = 0;      // tokens
   int32_t priority = 0;    // larger goes first
@@ -37,7 +36,7 @@ struct FormerConfig {
   int64_t max_valid_num = 0;     // requests in a batch; 0: the contract's
   int64_t max_queue = 4096;      // requests that wait
   int64_t max_queue_tokens = 0;  // tokens that wait; 0: no limit
-  // How long the machine takes for a batch, whatever is in it. 0: not known, and a request with a
+  // The time that the machine takes for a batch, full or not. 0: not known, and a request with a
   // deadline is refused.
   Time batch_time{0};
   Time margin{0};  // a batch is closed so long before a deadline forces it to
@@ -60,7 +59,7 @@ struct FormedBatch {
   size_t left = 0;            // requests that go on waiting
 };
 
-// What happened to a former, in order: enough to do it again (serving/replay.h).
+// An event of a former. All of them, in order, are enough to do its run again (serving/replay.h).
 struct FormerEvent {
   enum class Kind : uint8_t { Submit, Cancel, Flush, Drain, Close, Done, BatchTime, Poll };
   Kind kind = Kind::Poll;

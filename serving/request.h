@@ -28,13 +28,13 @@ struct Request {
   std::string name = {};  // for messages, as "3"; none: its number
 };
 
-// How a runner takes all its requests.
+// The rules by which a runner takes all its requests.
 struct RequestOptions {
   // Form B: free cells between the requests of a row, for models that mix neighbouring tokens.
   int64_t zero_delimiters = 0;
-  // Of every request as of padded ones (Request::is_padded): its mask says which of its tokens are
-  // there, which must stand together, and its answers have no items for the rest. If not, a zero in
-  // a mask is refused.
+  // Every request is taken as a padded one (Request::is_padded): its mask says which of its tokens
+  // are there; these must stand together, and its answers have no items for the rest. If not set, a
+  // zero in a mask is refused.
   bool strip_padding = false;
 };
 

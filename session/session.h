@@ -57,7 +57,7 @@ struct HostTensor {
 };
 using HostTensors = std::map<std::string, HostTensor>;
 
-// What answers the batches of one shape.
+// The runner of the batches of one shape.
 struct Serving {
   std::shared_ptr<ModelRunner> runner;
   InputShapes asked;       // of every input, as the caller has it

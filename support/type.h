@@ -40,8 +40,7 @@ constexpr int32_t greatest_of(DType byte) { return byte == DType::I8 ? 127 : 255
 std::string_view to_string(DType dtype);  // "f32", "f16", "i32", "f143" …
 std::optional<DType> parse_dtype(std::string_view text);
 
-// Which formats of fp8 a matmul's input and weight take, and the powers of two that their codes
-// count.
+// The formats of fp8 of a matmul's input and weight, and the powers of two that their codes count.
 struct Fp8Params {
   DType input = DType::F143, weight = DType::F143;
   int64_t input_scale = -1, weight_scale = -1;

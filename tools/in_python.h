@@ -18,8 +18,7 @@ std::string python_program();
 // it does not have the package, and exits with this program's codes.
 Status run_in_python(const std::string& verb, const std::vector<std::string>& words);
 
-// What that Python prints when it runs `program`; what it says on stderr is dropped. An error where
-// it cannot be started.
+// The output of that Python for `program`, without stderr. An error if it cannot be started.
 Expected<std::string> printed_by_python(const std::string& program);
 
 }  // namespace tessera::tools

@@ -30,8 +30,8 @@ bool each_once(std::string labels) {
   return std::adjacent_find(labels.begin(), labels.end()) == labels.end();
 }
 
-// What an equation without "->" means: the ellipsis, then the letters that stand once, in the
-// alphabet's order.
+// An equation without "->" gives the axes of its ellipsis, then the letters that it has once, in
+// the alphabet's order.
 std::string implied_out(const std::string& labels, const std::string& ellipsis) {
   std::string out;
   for (const char label : labels)
@@ -61,8 +61,8 @@ std::vector<std::string> split(const std::string& text) {
   return terms;
 }
 
-// How many axes of the operand its ellipsis stands for. Where there are more letters than axes, a
-// check behind this refuses the equation.
+// The number of the operand's axes that its ellipsis stands for. A later check refuses a term with
+// more letters than axes.
 size_t ellipsis_axes(const std::string& term, int64_t rank) {
   if (term.find(kEllipsis) == term.npos) return 0;
   return static_cast<size_t>(std::max<int64_t>(rank + std::ssize(kEllipsis) - std::ssize(term), 0));
