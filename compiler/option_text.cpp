@@ -55,7 +55,9 @@ Expected<int64_t> tokens_of_request(const std::string& where, const std::string&
   }
   if (parts < 2) return positive(where, text);
   return must_be(where, text,
-                 fmt::format("one number: a request lies here in one piece; {} holds all", sum));
+                 fmt::format("one number, because a request lies in one piece: give "
+                             "segment_max_size={}, and tell its parts apart by token_type_ids",
+                             sum));
 }
 
 template <class Enum>

@@ -68,8 +68,8 @@ def pack_args_of(pack_args: dict[str, Any]) -> dict[str, int]:
             no_meaning(f"pack_args {key}", "Tessera finds it in the graph by structure")
         elif key == "segment_max_size" and "+" in str(value):
             raise tessera.UsageError(
-                f"pack_args segment_max_size: '{value}', must be one number: "
-                "a request has one segment"
+                f"pack_args segment_max_size: '{value}', must be one number, because a request "
+                "lies in one piece: give the sum, and tell its parts apart by token_type_ids"
             )
         else:
             try:

@@ -163,9 +163,10 @@ TEST(Options, a_word_that_is_none_of_the_kind_is_told_what_it_must_be) {
             "input_shape a: given twice, must be given once");
   EXPECT_EQ(parse_error("pack_args", {"rows=3"}),
             "pack_args: 'rows=3', must be max_valid_num=N or segment_max_size=N");
-  EXPECT_EQ(parse_error("pack_args", {"max_valid_num=4", "segment_max_size=13+51"}),
-            "pack_args segment_max_size: '13+51', must be one number: a request lies here in one "
-            "piece; 64 holds all");
+  EXPECT_EQ(
+      parse_error("pack_args", {"max_valid_num=4", "segment_max_size=13+51"}),
+      "pack_args segment_max_size: '13+51', must be one number, because a request lies in one "
+      "piece: give segment_max_size=64, and tell its parts apart by token_type_ids");
   EXPECT_EQ(parse_error("pack_args", {"segment_max_size=13+x"}),
             "pack_args segment_max_size: '13+x', must be a positive whole number");
   EXPECT_EQ(parse_error("pack_args", {"segment_max_size=3"}),

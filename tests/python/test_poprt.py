@@ -323,7 +323,7 @@ class Cli(unittest.TestCase):
         self.refused(2, "must be ONNX", "tf2onnx", "--saved_model", "x")
         self.refused(
             2,
-            "must be one number",
+            "must be one number, because a request lies in one piece: give the sum",
             *model,
             "--pack_args",
             "max_valid_num=3",
