@@ -46,7 +46,7 @@ module.exports = [
     languageOptions: {
       ecmaVersion: 2020,
       sourceType: 'module',
-      globals: readonly('Blob', 'URL', 'd3', 'document', 'getComputedStyle', 'setTimeout',
+      globals: readonly('Blob', 'Intl', 'URL', 'd3', 'document', 'getComputedStyle', 'setTimeout',
         'window'),
     },
     rules: { ...rules, ...asText },

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "cost/exchange.h"
+#include "cost/kept.h"
 #include "cost/memory_by_tile.h"
 #include "report/machine.h"
 
@@ -63,7 +64,8 @@ Json vertices_json(const ComputeSet& set) {
   return vertices;
 }
 
-Json transfers_json(const Superstep& step) {
+Json transfers_json(const Program& program, const Superstep& step) {
+  const Superstep* before = turn_before(program, step);
   Json transfers = Json::array();
   for (const Transfer& transfer : step.exchange) {
     transfers.push_back({
@@ -72,6 +74,7 @@ Json transfers_json(const Superstep& step) {
         {"first",  transfer.grid.first.value   }
     });
     add_deal(transfers.back(), transfer.grid.deal);
+    if (is_kept(before, transfer)) transfers.back()["kept"] = true;
   }
   return transfers;
 }
@@ -93,18 +96,18 @@ Json supersteps_json(const Profiled& is, Pools& pools) {
     CycleLine line;
     line.add(is, i);
     Json json = {
-        {"rearrange_cycles",  cost.rearrange.value                                                  },
-        {"cycles",            line.total()                                                          },
-        {"active_tiles",      cost.active_tiles                                                     },
-        {"messages",          cost.messages                                                         },
-        {"max_receive_bytes", cost.max_receive_bytes                                                },
-        {"amp",               line.total() == 0 ? 0 : line.ideal / static_cast<double>(line.total())},
-        {"vertices",          vertices_json(step.compute)                                           },
-        {"transfers",         transfers_json(step)                                                  },
-        {"by_tile",           tiles->second                                                         },
-        {"receive_buffers",   pools.add(*memory.receive_buffers[i])                                 },
-        {"temporaries",       pools.add(*memory.temporaries[i])                                     },
-        {"arranged",          memory.arranged[i]                                                    }
+        {"rearrange_cycles", cost.rearrange.value},
+        {"cycles", line.total()},
+        {"active_tiles", cost.active_tiles},
+        {"messages", cost.messages},
+        {"max_receive_bytes", cost.max_receive_bytes},
+        {"amp", line.total() == 0 ? 0 : line.ideal / static_cast<double>(line.total())},
+        {"vertices", vertices_json(step.compute)},
+        {"transfers", transfers_json(program, step)},
+        {"by_tile", tiles->second},
+        {"receive_buffers", pools.add(*memory.receive_buffers[i])},
+        {"temporaries", pools.add(*memory.temporaries[i])},
+        {"arranged", memory.arranged[i]}
     };
     for (const Operand& operand : step.compute.operands)
       json[operand.writes ? "writes" : "reads"].push_back(region_json(operand.region));

@@ -7,7 +7,7 @@
 
 #include "compiler/option_rows.h"
 #include "compiler/option_values.h"
-#include "cost/host_io.h"
+#include "cost/cost.h"
 #include "support/human.h"
 #include "support/plain_text.h"
 
@@ -64,9 +64,9 @@ void advise_on_starts(const Executable& executable, const Json& cycles,
   Program program = executable.program;
   if (program.host.batches_per_step >= kBatches) return;
   const auto now = cycles["seconds_per_batch"].get<double>();
-  const double compute = cycles["total"].get<double>() / program.target.clock_hz;
   program.host.batches_per_step = kBatches;
-  const double then = compute + host_seconds(program, compute);
+  const double then = program_cost(program).seconds_per_batch;
+  if (then >= now) return;
   savings.push_back({
       fmt::format("The host starts the engine for every {}, which takes {}.",
                   executable.program.host.batches_per_step == 1
@@ -93,10 +93,13 @@ bool is_wide(const Program& program) {
 void advise_on_executable(const ReportedExecutable& reported, const Json& json,
                           const Json& useful_share, std::vector<Saving>& savings) {
   const Executable& executable = reported.executable;
-  if (!json["inspection"]["memory"]["fits"].get<bool>()) advise_on_fit(reported, savings);
-  advise_on_starts(executable, json["inspection"]["cycles"], savings);
+  const bool fits = json["inspection"]["memory"]["fits"].get<bool>();
+  if (fits)
+    advise_on_starts(executable, json["inspection"]["cycles"], savings);
+  else
+    advise_on_fit(reported, savings);
   const PackingContract& packing = executable.metadata.packing;
-  if (packing.form == PackingForm::None && packing.request_size == RequestSize::Tokens) {
+  if (fits && packing.form == PackingForm::None && packing.request_size == RequestSize::Tokens) {
     const bool known = useful_share.is_number();
     const double wasted = known ? 1 - useful_share.get<double>() : -1;
     savings.push_back({

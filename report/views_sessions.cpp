@@ -115,6 +115,40 @@ void add_executable(const Json& executable, HtmlFacts& facts) {
   facts.emplace_back("compiled with", executable["compile_command"].get<std::string>());
 }
 
+std::string time_of_batch(const Json& executable) {
+  const Json& cycles = executable["inspection"]["cycles"];
+  const auto ipus = executable["target"].value("ipus", int64_t{1});
+  std::string text = seconds_text(cycles["seconds_per_batch"]) + " modelled on ";
+  if (ipus > 1) text += std::to_string(ipus) + " IPUs of ";
+  text += executable["inspection"]["target"].get<std::string>();
+  if (cycles.contains("latency_seconds") &&
+      cycles["latency_seconds"] != cycles["seconds_per_batch"])
+    text += "; " + seconds_text(cycles["latency_seconds"]) + " from the start of one to its end";
+  return text;
+}
+
+std::string ipus_html(const Json& document) {
+  if (!document.contains("executables")) return "";
+  const Json& inspection = document["executables"][0]["inspection"];
+  if (!inspection.contains("ipus")) return "";
+  HtmlTable table("ipus", "The IPUs. Cycles are those of the supersteps in which an IPU computes.",
+                  {"IPU", "fullest tile", "its bytes at the peak", "always live", "supersteps",
+                   "cycles", "of them over links"});
+  for (const Json& ipu : inspection["ipus"]) {
+    const auto tile = ipu["peak_tile"].get<int64_t>();
+    table.add({
+        count_cell(ipu["ipu"].get<int64_t>()),
+        {std::to_string(tile), static_cast<double>(tile), fmt::format("#tiles/{}", tile)},
+        count_cell(ipu["peak_bytes"].get<int64_t>()),
+        count_cell(ipu["always_live_bytes"].get<int64_t>()),
+        count_cell(ipu["supersteps"].get<int64_t>()),
+        count_cell(ipu["cycles"].get<int64_t>()),
+        count_cell(ipu["link_cycles"].get<int64_t>())
+    });
+  }
+  return table.html();
+}
+
 }  // namespace
 
 std::string verdict_view(const Json& document) {
@@ -129,10 +163,9 @@ std::string verdict_view(const Json& document) {
             count_text(verdict["peak_bytes"]), count_text(verdict["bytes_per_tile"]),
             100 * verdict["peak_bytes"].get<double>() / verdict["bytes_per_tile"].get<double>(),
             verdict["peak_superstep"].get<std::string>()));
-    facts.emplace_back("cycles per batch", count_text(verdict["cycles"]));
-    facts.emplace_back("time per batch", seconds_text(verdict["seconds_per_batch"]) +
-                                             " modelled on " +
-                                             verdict["target"].get<std::string>());
+    const char* condition = verdict["fits"].get<bool>() ? "" : ", if it did fit";
+    facts.emplace_back("cycles per batch", count_text(verdict["cycles"]) + condition);
+    facts.emplace_back("time per batch", time_of_batch(document["executables"][0]) + condition);
     facts.emplace_back("AMP utilisation", percent_text(document["executables"][0]["amp"]));
   }
   facts.emplace_back("useful tokens",
@@ -145,7 +178,7 @@ std::string verdict_view(const Json& document) {
         fmt::format("{} in {} on the host: {}", count_text(verdict["compiles"]),
                     seconds_text(verdict["compile_seconds"]), pairs_text(verdict["causes"])));
   return html_facts(facts) + "<div class=\"chart\" id=\"chart-verdict\"></div>\n" +
-         (verdict["advice"].empty() ? "" : advice_list(verdict["advice"]));
+         ipus_html(document) + (verdict["advice"].empty() ? "" : advice_list(verdict["advice"]));
 }
 
 std::string recompiles_view(const Json& document) {

@@ -3,7 +3,7 @@
 const product = (sizes) => sizes.reduce((all, size) => all * size, 1);
 
 // The place of number k in row-major order.
-function placeOf(k, counts) {
+export function placeOf(k, counts) {
   const place = new Array(counts.length);
   for (let i = counts.length - 1; i >= 0; i -= 1) {
     place[i] = k % counts[i];
@@ -17,7 +17,7 @@ function placeOf(k, counts) {
 const partsOf = (counts, [axis]) => [product(counts.slice(0, axis)), counts[axis],
   product(counts.slice(axis + 1))];
 
-function tileOf(k, counts, { first, deal }) {
+export function tileOf(k, counts, { first, deal }) {
   if (!deal) return first + k;
   const [, own, inner] = partsOf(counts, deal);
   const [, each, stride] = deal;
@@ -27,7 +27,7 @@ function tileOf(k, counts, { first, deal }) {
 }
 
 // The number of the block or vertex on a tile; -1 where there is none.
-function numberOn(tile, counts, { first, deal }) {
+export function numberOn(tile, counts, { first, deal }) {
   const place = tile - first;
   if (place < 0) return -1;
   if (!deal) return place < product(counts) ? place : -1;

@@ -4,7 +4,12 @@ import { lastTile } from './boxes.js';
 
 export const report = JSON.parse(document.getElementById('tessera-report').textContent);
 export const exe = report.executables ? report.executables[0] : null;
-export const tileCount = exe ? exe.target.tiles * (exe.target.ipus || 1) : 0;
+export const ipuCount = exe ? exe.target.ipus || 1 : 0;
+export const tileCount = exe ? exe.target.tiles * ipuCount : 0;
+
+export const ipuOf = (tile) => Math.floor(tile / exe.target.tiles);
+// "tile 70", and of several IPUs "tile 70 (IPU 1)".
+export const tileName = (tile) => `tile ${tile}${ipuCount > 1 ? ` (IPU ${ipuOf(tile)})` : ''}`;
 
 const unrolled = new Map();
 export function pool(place) {
@@ -47,7 +52,6 @@ export function memoryOf(tile, at) {
   }
   memory.receive_buffers = now ? pool(now.receive_buffers)[tile] : 0;
   memory.temporaries = now ? pool(now.temporaries)[tile] : 0;
-  const ipuOf = (t) => Math.floor(t / exe.target.tiles);
   const computes = now && ipuOf(tile) >= ipuOf(now.vertices.first)
     && ipuOf(tile) <= ipuOf(lastTile(now.vertices));
   if (computes) memory.temporaries += now.arranged;

@@ -1,7 +1,9 @@
 // Numbers as people read them, and elements. Text only ever becomes text: nothing here parses HTML.
-export const count = (n) => Math.round(n).toLocaleString('en-US');
+const grouped = new Intl.NumberFormat('en-US');
+export const count = (n) => grouped.format(Math.round(n));
 export const percent = (share) => `${(100 * share).toFixed(1)} %`;
 export const words = (name) => name.replace(/_/g, ' ');
+export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 export function bytes(n) {
   if (n < 1024) return `${n} B`;

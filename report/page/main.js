@@ -138,6 +138,10 @@ function show() {
     if (isHere) anchor.setAttribute('aria-current', 'page');
     else anchor.removeAttribute('aria-current');
   }
+  // A selection that is left behind in a hidden view would have it laid out again and again.
+  window.getSelection().removeAllRanges();
+  // A canvas takes its fonts from a view that the browser knows to be visible by now.
+  sections[section].getBoundingClientRect();
   draw(section);
   window.scrollTo(0, 0);
 }

@@ -1,8 +1,10 @@
 // The view Memory over time: bytes of one tile by use, superstep by superstep.
 import {
-  alwaysLive, byTurns, exe, memoryOf, step, stepCount, tileCount, uses, variablesOf,
+  alwaysLive, byTurns, exe, memoryOf, step, stepCount, tileCount, tileName, uses, variablesOf,
 } from './data.js';
-import { count, el, legend, link, percent, smallTable, words } from './format.js';
+import {
+  capital, count, el, legend, link, percent, smallTable, words,
+} from './format.js';
 
 export const useColor = (use) => {
   const at = alwaysLive.indexOf(use);
@@ -16,7 +18,7 @@ const edge = { left: 70, right: 12, top: 12, bottom: 28 };
 
 const sumOf = (memory) => Object.values(memory).reduce((sum, part) => sum + part, 0);
 
-function chart(tile, onpoint, onchoose) {
+function chart(tile, chosen, onpoint, onchoose) {
   const rows = d3.range(stepCount).map((at) => memoryOf(tile, at));
   const totals = rows.map(sumOf);
   const peak = d3.scan(totals, d3.descending);
@@ -25,8 +27,9 @@ function chart(tile, onpoint, onchoose) {
   const x = d3.scaleLinear([0, stepCount], [edge.left, width - edge.right]);
   const y = d3.scaleLinear([0, Math.max(limit, totals[peak]) * 1.04],
     [height - edge.bottom, edge.top]);
-  const svg = d3.create('svg').attr('viewBox', `0 0 ${width} ${height}`).attr('role', 'img')
-    .attr('aria-label', `Bytes of tile ${tile} over the supersteps, by use`);
+  const svg = d3.create('svg').attr('viewBox', `0 0 ${width} ${height}`)
+    .attr('role', 'application').attr('tabindex', 0).attr('aria-label',
+      `Bytes of ${tileName(tile)} over the supersteps, by use. Arrow keys move, Enter chooses.`);
   const area = d3.area().curve(d3.curveStepAfter).x((_, i) => x(i)).y0((d) => y(d[0]))
     .y1((d) => y(d[1]));
   svg.selectAll('path').data(d3.stack().keys(uses)([...rows, rows[stepCount - 1]])).enter()
@@ -51,10 +54,19 @@ function chart(tile, onpoint, onchoose) {
     const [at] = d3.clientPoint(svg.node(), event);
     return Math.max(0, Math.min(stepCount - 1, Math.floor(x.invert(at))));
   };
-  svg.node().addEventListener('mousemove', (event) => {
-    const at = stepUnder(event);
+  let pointed = chosen === null ? peak : chosen;
+  const point = (at) => {
+    pointed = at;
     cursor.attr('x1', x(at + 0.5)).attr('x2', x(at + 0.5)).attr('visibility', 'visible');
     onpoint(`superstep ${at}, ${step(at).name}: ${count(totals[at])} bytes`);
+  };
+  svg.node().addEventListener('mousemove', (event) => point(stepUnder(event)));
+  svg.node().addEventListener('keydown', (event) => {
+    const moves = { ArrowLeft: -1, ArrowRight: 1 };
+    if (event.key === 'Enter') onchoose(pointed);
+    else if (!(event.key in moves)) return;
+    else point(Math.max(0, Math.min(stepCount - 1, pointed + moves[event.key])));
+    event.preventDefault();
   });
   svg.node().addEventListener('click', (event) => onchoose(stepUnder(event)));
   return { node: svg.node(), peak, total: totals[peak] };
@@ -65,7 +77,8 @@ function details(tile, at) {
   const total = sumOf(memory);
   const variables = variablesOf(tile, at);
   return [
-    el('h3', {}, `Tile ${tile} at superstep ${at}, `, link(`supersteps/${at}`, step(at).name)),
+    el('h3', {}, `${capital(tileName(tile))} at superstep ${at}, `,
+      link(`supersteps/${at}`, step(at).name)),
     el('p', { id: 'memory-total', 'data-v': total }, `${count(total)} bytes, `
       + `${percent(total / exe.target.bytes_per_tile)} of the tile.`),
     el('div', { class: 'side' },
@@ -83,7 +96,8 @@ function details(tile, at) {
 
 export function memoryView(place, state) {
   const panel = el('div', { class: 'panel', id: 'memory-panel' });
-  const tip = el('p', { class: 'tip' }, 'Click a superstep to see what is live there.');
+  const tip = el('p', { class: 'tip', 'aria-live': 'polite' },
+    'Click a superstep to see what is live there.');
   const picture = el('div');
   const input = el('input', {
     type: 'number', min: 0, max: tileCount - 1, id: 'memory-tile',
@@ -98,8 +112,10 @@ export function memoryView(place, state) {
   }, 'Fullest tile');
   function draw(toPeak = false) {
     input.value = state.tile;
-    const made = chart(state.tile, (text) => { tip.textContent = text; }, (at) => {
+    const known = toPeak || !state.chosenStep ? null : state.step;
+    const made = chart(state.tile, known, (text) => { tip.textContent = text; }, (at) => {
       state.step = at;
+      state.chosenStep = true;
       panel.replaceChildren(...details(state.tile, at));
     });
     if (toPeak || !state.chosenStep) state.step = made.peak;

@@ -1,4 +1,5 @@
-// The view Operations: cycles as areas, by codelet and operation, and what an operation became.
+// The view Operations: cycles as areas, by codelet and operation, and what an operation became. An
+// operation whose supersteps run several codelets has an area in each.
 import { exe, step } from './data.js';
 import { bytes, count, el, link, percent, smallTable } from './format.js';
 
@@ -23,12 +24,14 @@ export function planDetails(plan) {
 }
 
 function treemap(onchoose) {
-  const groups = d3.nest().key((number) => exe.operations[number].codelets[0])
-    .entries(d3.range(exe.operations.length));
+  const groups = d3.nest().key((at) => step(at).codelet).key((at) => exe.supersteps[at].operation)
+    .entries(d3.range(exe.supersteps.length));
   const colorOf = d3.scaleOrdinal(groups.map((group) => group.key), d3.schemeTableau10);
   const [width, height] = [1100, 320];
-  const root = d3.hierarchy({ values: groups }, (node) => node.values || null)
-    .sum((node) => (typeof node === 'number' ? exe.operations[node].cycles : 0))
+  const root = d3.hierarchy({ values: groups }, (node) => (
+    typeof node.values[0] === 'number' ? null : node.values))
+    .sum((node) => (typeof node.values[0] === 'number'
+      ? d3.sum(node.values, (at) => exe.supersteps[at].cycles) : 0))
     .sort((a, b) => b.value - a.value);
   d3.treemap().size([width, height]).paddingInner(1)
     .paddingTop((node) => (node.depth === 1 ? 16 : 0))(root);
@@ -44,13 +47,15 @@ function treemap(onchoose) {
   cells.append('rect').attr('class', 'cell').attr('width', (leaf) => leaf.x1 - leaf.x0)
     .attr('height', (leaf) => leaf.y1 - leaf.y0)
     .attr('fill', (leaf) => colorOf(leaf.parent.data.key));
-  cells.append('title').text((leaf) => `${exe.operations[leaf.data].name}: `
+  const operationOf = (leaf) => Number(leaf.data.key);
+  const nameOf = (leaf) => exe.operations[operationOf(leaf)].name;
+  cells.append('title').text((leaf) => `${nameOf(leaf)}, ${leaf.parent.data.key}: `
     + `${count(leaf.value)} cycles, ${percent(leaf.value / root.value)}`);
   cells.filter((leaf) => leaf.x1 - leaf.x0 > 60 && leaf.y1 - leaf.y0 > 14).append('text')
     .attr('class', 'on-cell').attr('x', 3).attr('y', 12)
-    .text((leaf) => exe.operations[leaf.data].name.slice(0, (leaf.x1 - leaf.x0) / 7));
+    .text((leaf) => nameOf(leaf).slice(0, (leaf.x1 - leaf.x0) / 7));
   for (const cell of cells.nodes()) {
-    cell.addEventListener('click', () => onchoose(d3.select(cell).datum().data));
+    cell.addEventListener('click', () => onchoose(operationOf(d3.select(cell).datum())));
   }
   return svg.node();
 }

@@ -6,6 +6,8 @@ import { color, count, el, legend, percent, seconds, sharpContext, tick } from '
 
 // Without the grey that the scheme ends in.
 const requestColor = (number) => d3.schemeTableau10[number % 9];
+// Of black and white the one that is read better on a colour.
+const inkOn = (fill) => (d3.lab(fill).l > 62 ? '#000' : '#fff');
 
 // The parts of rows that a request takes: in form A it may go on in the next row.
 function* stretches(start, length, rowLength) {
@@ -32,7 +34,7 @@ export function drawBatch(canvas, sizes, placements) {
       context.fillStyle = requestColor(number);
       context.fillRect(column * scale, row * rowHeight, size * scale - 1, rowHeight - 1);
       if (size * scale > 26 && rowHeight > 11) {
-        context.fillStyle = '#fff';
+        context.fillStyle = inkOn(requestColor(number));
         context.fillText(String(number), column * scale + 3, (row + 1) * rowHeight - 4);
       }
     }
@@ -115,14 +117,14 @@ function reasonDots(batches, onchoose) {
   const y = d3.scalePoint(reasons, [12, height - 34]);
   const svg = d3.create('svg').attr('viewBox', `0 0 ${width} ${height}`).attr('role', 'img')
     .attr('aria-label', 'Why each batch was closed, over time');
+  svg.append('g').attr('transform', 'translate(64,0)').call(d3.axisLeft(y));
+  svg.append('g').attr('transform', `translate(0,${height - 22})`)
+    .call(d3.axisBottom(x).ticks(10).tickFormat(tick));
   const dots = svg.selectAll('circle').data(batches).enter().append('circle')
     .attr('class', 'reason').attr('r', 3.5).attr('cx', (batch) => x(batch.at))
     .attr('cy', (batch) => y(batch.reason));
   dots.append('title').text((batch, i) => `batch ${i}: ${batch.reason} at ${seconds(batch.at)}`);
   dots.nodes().forEach((dot, number) => dot.addEventListener('click', () => onchoose(number)));
-  svg.append('g').attr('transform', 'translate(64,0)').call(d3.axisLeft(y));
-  svg.append('g').attr('transform', `translate(0,${height - 22})`)
-    .call(d3.axisBottom(x).ticks(10).tickFormat(tick));
   return svg.node();
 }
 

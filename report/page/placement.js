@@ -1,7 +1,7 @@
 // The view Placement: how a variable, or an operand of a superstep, lies on the machine. The tensor
 // is drawn as a plane, its first dimensions down and its last across; every part has the colour of
 // its tile, and the map beside it shows how much is on each.
-import { exe, step, tileCount } from './data.js';
+import { exe, step, tileCount, tileName } from './data.js';
 import { blocksOf, boxInWords, boxesOf, elementsOf } from './boxes.js';
 import { color, count, el, link, sharpContext } from './format.js';
 import { TileMap } from './tile_map.js';
@@ -151,7 +151,7 @@ export function placementView(place, state, go) {
   const map = new TileMap({
     label: 'Bytes of this variable on each tile',
     onchoose: (tile) => go(`tiles/${tile}`),
-    describe: (tile) => `tile ${tile}: ${count(held[tile])} bytes of it`,
+    describe: (tile) => `${tileName(tile)}: ${count(held[tile])} bytes of it`,
     width: 520,
   });
   const list = el('ul', { class: 'uses' });

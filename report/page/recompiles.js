@@ -16,6 +16,10 @@ function timeline(events, onchoose) {
     [height - 26, 14]);
   const svg = d3.create('svg').attr('viewBox', `0 0 ${width} ${height}`).attr('role', 'img')
     .attr('aria-label', 'Events over time, by their price');
+  svg.append('g').attr('transform', `translate(0,${height - 26})`)
+    .call(d3.axisBottom(x).ticks(10).tickFormat(tick));
+  svg.append('g').attr('transform', 'translate(70,0)')
+    .call(d3.axisLeft(y).ticks(5).tickFormat(tick));
   const marks = svg.selectAll('g.event').data(events).enter().append('g').attr('class', 'event');
   marks.append('line').attr('x1', (event) => x(at(event))).attr('x2', (event) => x(at(event)))
     .attr('y1', y(0)).attr('y2', (event) => y(event.time.wall_ms / 1e3))
@@ -27,10 +31,6 @@ function timeline(events, onchoose) {
   marks.append('title').text((event, i) => `${i} ${words(event.kind)}: `
     + `${seconds(event.time.wall_ms / 1e3)}, ${event.impact.requests_blocked} waited`);
   marks.nodes().forEach((mark, number) => mark.addEventListener('click', () => onchoose(number)));
-  svg.append('g').attr('transform', `translate(0,${height - 26})`)
-    .call(d3.axisBottom(x).ticks(10).tickFormat(tick));
-  svg.append('g').attr('transform', 'translate(70,0)')
-    .call(d3.axisLeft(y).ticks(5).tickFormat(tick));
   return svg.node();
 }
 

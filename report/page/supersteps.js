@@ -1,7 +1,9 @@
 // The view Supersteps: cycles of each as a stacked bar, with zoom and search, and all that is known
 // of the chosen one.
-import { exe, pool, step, stepCount } from './data.js';
-import { boxInWords, boxesOf } from './boxes.js';
+import {
+  exe, ipuCount, ipuOf, pool, step, stepCount, tileName,
+} from './data.js';
+import { boxAt, boxInWords, lastTile } from './boxes.js';
 import {
   bytes, color, count, el, legend, link, percent, sharpContext, smallTable,
 } from './format.js';
@@ -141,9 +143,9 @@ class Bars {
 function regionRow(what, region, at, kind, which) {
   const now = exe.supersteps[at];
   const transfer = kind === 'transfers' ? now.transfers[which] : null;
-  const sample = boxesOf(region, transfer || now.vertices)[0];
+  const first = (transfer || now.vertices).grid.map(() => 0);
   return [what, link(`variables/${region[0]}`, exe.variables[region[0]].name),
-    `[${region[1].join(',')}]`, sample ? boxInWords(sample[1]) : '',
+    `[${region[1].join(',')}]`, boxInWords(boxAt(region, first)),
     link(`placement/${at}/${kind}/${which}`, 'where')];
 }
 
@@ -159,6 +161,11 @@ function operandTable(at) {
     ['', 'variable', 'as', 'box of the first vertex', ''], rows);
 }
 
+function ipusOf(vertices) {
+  const [first, last] = [ipuOf(vertices.first), ipuOf(lastTile(vertices))];
+  return first === last ? `IPU ${first}` : `IPUs ${first}–${last}`;
+}
+
 export function stepDetails(at, go) {
   const now = step(at);
   const operation = exe.operations[now.operation];
@@ -166,7 +173,8 @@ export function stepDetails(at, go) {
   const map = new TileMap({
     label: 'Compute cycles of each tile in this superstep',
     onchoose: (tile) => go(`tiles/${tile}`),
-    describe: (tile) => `tile ${tile}: ${count(pool(now.by_tile.compute)[tile])} compute cycles`,
+    describe: (tile) => `${tileName(tile)}: ${count(pool(now.by_tile.compute)[tile])} compute `
+      + 'cycles',
     width: 368,
   });
   const compute = pool(now.by_tile.compute);
@@ -182,6 +190,7 @@ export function stepDetails(at, go) {
         ['ONNX nodes', now.origin.length ? now.origin.join(', ') : 'added by the compiler'],
         ['codelet', `${now.codelet}, ${count(now.vertices_count)} vertices as ${grid} from tile `
           + `${now.vertices.first}`],
+        ...(ipuCount > 1 ? [['computes on', ipusOf(now.vertices)]] : []),
         ['parameters', JSON.stringify(now.vertices.params)],
         ['cycles', `${count(now.cycles)}: compute ${count(now.compute_cycles)}, exchange `
           + `${count(now.exchange_cycles)}, rearrange ${count(now.rearrange_cycles)}, sync `

@@ -1,7 +1,7 @@
-// The tiles of the machine as a grid of cells, coloured by a number each. Arrow keys move over the
-// cells, Enter and a click choose one.
+// The tiles of the machine as a grid of cells, coloured by a number each. Where there are several
+// IPUs, each has a grid. Arrow keys move over the cells, Enter and a click choose one.
 import { color, count, el, sharpContext } from './format.js';
-import { tileCount } from './data.js';
+import { exe, ipuCount, ipuOf, tileCount } from './data.js';
 
 // Columns of a grid about as wide as a screen is, without a short last row where that is possible.
 export function columnsFor(tiles) {
@@ -19,9 +19,15 @@ export function columnsFor(tiles) {
 export class TileMap {
   // onchoose(tile); describe(tile) is what the pointer and screen readers are told.
   constructor({ label, onchoose, describe, width = 736 }) {
-    this.columns = columnsFor(tileCount);
-    this.rows = Math.ceil(tileCount / this.columns);
-    this.cell = Math.max(3, Math.min(40, Math.floor(width / this.columns)));
+    this.columns = columnsFor(exe.target.tiles);
+    this.rows = Math.ceil(exe.target.tiles / this.columns);
+    // Grids beside each other, and the room between them, which holds their names.
+    this.across = Math.ceil(Math.sqrt(ipuCount));
+    this.between = ipuCount > 1 ? 20 : 0;
+    const room = Math.floor((width + this.between) / this.across) - this.between;
+    this.cell = Math.max(3, Math.min(40, Math.floor(room / this.columns)));
+    this.wide = this.columns * this.cell + this.between;
+    this.high = this.rows * this.cell + this.between;
     this.describe = describe;
     this.chosen = -1;
     this.at = -1;
@@ -37,10 +43,25 @@ export class TileMap {
     this.canvas.addEventListener('keydown', (event) => this.key(event, onchoose));
   }
 
+  // Where the cell of a tile begins.
+  placeOf(tile) {
+    const ipu = ipuOf(tile);
+    const own = tile % exe.target.tiles;
+    return [(ipu % this.across) * this.wide + (own % this.columns) * this.cell,
+      Math.floor(ipu / this.across) * this.high + this.between
+        + Math.floor(own / this.columns) * this.cell];
+  }
+
   tileUnder(event) {
-    const column = Math.floor(event.offsetX / this.cell);
-    const tile = Math.floor(event.offsetY / this.cell) * this.columns + column;
-    return column < this.columns && tile >= 0 && tile < tileCount ? tile : -1;
+    const [x, y] = [event.offsetX, event.offsetY];
+    const across = Math.floor(x / this.wide);
+    const ipu = Math.floor(y / this.high) * this.across + across;
+    const column = Math.floor((x % this.wide) / this.cell);
+    const row = Math.floor(((y % this.high) - this.between) / this.cell);
+    const own = row * this.columns + column;
+    const isCell = across < this.across && ipu >= 0 && ipu < ipuCount && column < this.columns
+      && row >= 0 && own < exe.target.tiles;
+    return isCell ? ipu * exe.target.tiles + own : -1;
   }
 
   key(event, onchoose) {
@@ -63,9 +84,10 @@ export class TileMap {
     const interpolate = d3.interpolateViridis;
     this.values = values;
     const span = high > low ? high - low : 1;
+    const [none, over] = [color('faint'), color('over')];
     this.colorOf = (value) => {
-      if (Number.isNaN(value)) return color('faint');
-      return value > limit ? color('over') : interpolate((value - low) / span);
+      if (Number.isNaN(value)) return none;
+      return value > limit ? over : interpolate((value - low) / span);
     };
     const stops = d3.range(0, 1.01, 0.1).map(interpolate).join(', ');
     const bar = el('span', { class: 'ramp-bar' });
@@ -73,7 +95,7 @@ export class TileMap {
     this.ramp.replaceChildren(`${count(low)} `, bar, ` ${count(high)} ${unit}`);
     if (limit !== Infinity) {
       const key = el('span', { class: 'key' });
-      key.style.background = color('over');
+      key.style.background = over;
       this.ramp.append(' ', key, `over ${count(limit)}`);
     }
     this.draw();
@@ -88,19 +110,25 @@ export class TileMap {
   draw() {
     if (!this.values) return;
     const size = this.cell;
-    const context = sharpContext(this.canvas, this.columns * size, this.rows * size);
+    const context = sharpContext(this.canvas, this.across * this.wide - this.between,
+      Math.ceil(ipuCount / this.across) * this.high);
     const gap = size > 5 ? 1 : 0;
+    context.font = '12px system-ui, sans-serif';
+    context.fillStyle = color('muted');
+    for (let ipu = 0; this.between > 0 && ipu < ipuCount; ipu += 1) {
+      const [x, y] = this.placeOf(ipu * exe.target.tiles);
+      context.fillText(`IPU ${ipu}`, x, y - 5);
+    }
     for (let tile = 0; tile < tileCount; tile += 1) {
       context.fillStyle = this.colorOf(this.values[tile]);
-      context.fillRect((tile % this.columns) * size, Math.floor(tile / this.columns) * size,
-        size - gap, size - gap);
+      context.fillRect(...this.placeOf(tile), size - gap, size - gap);
     }
     const frame = (tile, style, width) => {
       if (tile < 0) return;
       context.strokeStyle = style;
       context.lineWidth = width;
-      context.strokeRect((tile % this.columns) * size - 0.5,
-        Math.floor(tile / this.columns) * size - 0.5, size, size);
+      const [x, y] = this.placeOf(tile);
+      context.strokeRect(x - 0.5, y - 0.5, size, size);
     };
     frame(this.at, color('ink'), 1);
     frame(this.chosen, color('accent'), 3);

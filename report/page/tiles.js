@@ -1,9 +1,12 @@
 // The view Tiles: all tiles as a map, and what the chosen one holds and does at a superstep.
 import {
-  exe, memoryOf, pool, step, stepCount, tileCount, uses, variablesOf,
+  exe, memoryOf, pool, step, stepCount, tileCount, tileName, uses, variablesOf,
 } from './data.js';
 import { boxInWords, boxOnTile } from './boxes.js';
-import { bytes, count, el, link, percent, select, smallTable, words } from './format.js';
+import {
+  bytes, capital, count, el, link, percent, select, smallTable, words,
+} from './format.js';
+import { messagesOf, tilesInWords } from './messages.js';
 import { TileMap } from './tile_map.js';
 
 const maxOf = (values) => values.reduce((most, value) => Math.max(most, value), 0);
@@ -64,9 +67,6 @@ function vertexRows(tile, at) {
     rows.push([what, link(`variables/${region[0]}`, exe.variables[region[0]].name),
       boxInWords(box)]);
   };
-  for (const transfer of now.transfers) {
-    add('receives', transfer.region, transfer);
-  }
   for (const region of now.reads || []) {
     add('reads', region, now.vertices);
   }
@@ -76,6 +76,30 @@ function vertexRows(tile, at) {
   return rows;
 }
 
+// The messages from and to a tile. Those that are received of one variable with equal bytes are a
+// row.
+const mostMessages = 60;
+function messageTables(tile, at) {
+  const { received, sent } = messagesOf(tile, at);
+  const titles = (who) => ['variable', 'bytes', who];
+  const from = new Map();
+  for (const [source, number, size] of received) {
+    const key = `${number}/${size}`;
+    if (!from.has(key)) from.set(key, [number, size, []]);
+    from.get(key)[2].push(source);
+  }
+  const name = (number) => link(`variables/${number}`, exe.variables[number].name);
+  const table = (caption, who, rows) => (rows.length === 0 ? [] : [smallTable(caption, titles(who),
+    rows.slice(0, mostMessages).map(([number, size, tiles]) => [name(number), size,
+      tilesInWords(tiles)]))]);
+  return [
+    ...table(`Messages that it receives: ${count(received.length)}.`, 'from each of the tiles',
+      [...from.values()]),
+    ...table(`Messages that it sends: ${count(sent.length)}.`, 'to all of the tiles',
+      sent.map(([tiles, number, size]) => [number, size, tiles])),
+  ];
+}
+
 export function tileDetails(tile, at) {
   const now = step(at);
   const memory = memoryOf(tile, at);
@@ -83,7 +107,8 @@ export function tileDetails(tile, at) {
   const of = (name) => pool(now.by_tile[name])[tile];
   const variables = variablesOf(tile, at);
   return [
-    el('h3', {}, `Tile ${tile} at superstep ${at}, `, link(`supersteps/${at}`, now.name)),
+    el('h3', {}, `${capital(tileName(tile))} at superstep ${at}, `,
+      link(`supersteps/${at}`, now.name)),
     el('p', {}, `${count(total)} bytes of ${count(exe.target.bytes_per_tile)} `
       + `(${percent(total / exe.target.bytes_per_tile)}). Compute ${count(of('compute'))}, `
       + `exchange ${count(of('exchange'))}, rearrange ${count(of('rearrange'))} cycles of `
@@ -94,6 +119,7 @@ export function tileDetails(tile, at) {
       uses.map((use) => [words(use), memory[use]])),
     smallTable(`Its vertex: codelet ${now.codelet}.`, ['', 'variable', 'box'],
       vertexRows(tile, at)),
+    ...messageTables(tile, at),
     smallTable('Its variables.', ['variable', 'kind', 'bytes'], variables.slice(0, 30).map(
       ([number, size]) => [link(`variables/${number}`, exe.variables[number].name),
         exe.variables[number].kind, size])),
@@ -124,7 +150,7 @@ export function tilesView(place, state, go) {
   const map = new TileMap({
     label: 'Tiles. Arrow keys move, Enter chooses.',
     onchoose: (tile) => go(`tiles/${tile}`),
-    describe: (tile) => `tile ${tile}: ${count(values[tile])} ${list.get(shown)[2]}`,
+    describe: (tile) => `${tileName(tile)}: ${count(values[tile])} ${list.get(shown)[2]}`,
   });
   const panel = el('div', { class: 'panel', id: 'tile-panel' });
   const line = el('div');

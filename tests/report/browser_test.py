@@ -1,108 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reports in a real Chromium: what a reader sees and clicks, asked of the page itself.
+"""Reports in a real Chromium: what a reader sees and clicks, asked of the page itself."""
 
-Chromium is driven over the WebDriver protocol, by Python's own library alone.
-"""
-
-import atexit
 import html
 import json
-import os
-import re
-import shutil
-import subprocess
 import sys
-import tempfile
 import time
 import unittest
-import urllib.request
 
-TESSERA = os.environ["TESSERA"]
-MISSING = [name for name in ("chromium", "chromedriver") if not shutil.which(name)]
-FOLDER = tempfile.mkdtemp(prefix="tessera-report-")
-atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
+from browser import FOLDER, BrowserTest, path, tessera
+
 VIEWS = ["verdict", "tiles", "memory", "supersteps", "operations", "placement", "packing",
          "recompiles", "differences", "provenance"]  # fmt: skip
 
 
-def path(name):
-    return os.path.join(FOLDER, name)
-
-
-def tessera(*words):
-    done = subprocess.run(
-        [TESSERA, *words], capture_output=True, text=True, cwd=FOLDER, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-class Driver:
-    """A session of chromedriver: requests and answers are JSON over HTTP."""
-
-    def __init__(self):
-        self.process = subprocess.Popen(
-            ["chromedriver", "--port=0"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        line = ""
-        while not (found := re.search(r"started successfully on port (\d+)", line)):
-            line = self.process.stdout.readline()
-            assert line, "chromedriver ended"
-        self.root = f"http://127.0.0.1:{found.group(1)}"
-        flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1360,1100",
-                 f"--user-data-dir={path('profile')}"]  # fmt: skip
-        options = {
-            "goog:chromeOptions": {"binary": shutil.which("chromium"), "args": flags},
-            "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
-        }
-        answer = self.ask("POST", "/session", {"capabilities": {"alwaysMatch": options}})
-        self.root += "/session/" + answer["sessionId"]
-
-    def ask(self, method, where, body=None):
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.root + where, data=data, method=method)
-        with urllib.request.urlopen(request, timeout=120) as answer:
-            return json.load(answer)["value"]
-
-    def open(self, file, view=""):
-        self.ask("POST", "/url", {"url": "about:blank"})
-        self.log("browser")
-        self.log("performance")
-        self.ask("POST", "/url", {"url": f"file://{path(file)}#{view}"})
-
-    def run(self, script, *arguments):
-        return self.ask("POST", "/execute/sync", {"script": script, "args": list(arguments)})
-
-    def devtools(self, command, **parameters):
-        return self.ask("POST", "/goog/cdp/execute", {"cmd": command, "params": parameters})
-
-    def log(self, kind):
-        return self.ask("POST", "/se/log", {"type": kind})
-
-    def requests(self):
-        messages = [json.loads(entry["message"])["message"] for entry in self.log("performance")]
-        return [
-            message["params"]["request"]["url"]
-            for message in messages
-            if message["method"] == "Network.requestWillBeSent"
-        ]
-
-    def close(self):
-        self.ask("DELETE", "")
-        self.process.terminate()
-        self.process.wait()
-        self.process.stdout.close()
-
-
-@unittest.skipIf(
-    MISSING, "left out: " + " and ".join(MISSING) + " not installed, scripts/setup browser"
-)
-class Reports(unittest.TestCase):
+class Reports(BrowserTest):
     @classmethod
-    def setUpClass(cls):
+    def make(cls):
         tessera("make-model", "--preset", "tiny", "-o", "tiny.onnx")
         compile_it = ["compile", "--input_model", "tiny.onnx", "--precision", "fp16"]
         shape = ["--input_shape", "input_ids=4,64"]
@@ -122,31 +35,6 @@ class Reports(unittest.TestCase):
             "--against", "packed.popef", "-o", "all.html",
         )  # fmt: skip
         cls.inspected = json.loads(tessera("inspect", "padded.popef", "--json"))
-        cls.driver = Driver()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.driver.close()
-
-    def run_js(self, script, *arguments):
-        return self.driver.run(script, *arguments)
-
-    def numbers(self, table, column):
-        """What a column of a table shows, as numbers."""
-        texts = self.run_js(
-            "return [...document.querySelectorAll(`#table-${arguments[0]} tbody tr`)]"
-            ".map((row) => row.cells[arguments[1]].textContent)",
-            table,
-            column,
-        )
-        return [int(text.replace(",", "")) for text in texts]
-
-    def go(self, where):
-        self.run_js("window.location.hash = arguments[0]", where)
-        time.sleep(0.05)
-
-    def assert_quiet(self):
-        self.assertEqual([entry["message"] for entry in self.driver.log("browser")], [])
 
     def test_every_view_draws_without_an_error_or_a_request(self):
         self.driver.open("all.html")
@@ -192,24 +80,6 @@ class Reports(unittest.TestCase):
         self.assertIn("Requests a second, modelled on the IPU", self.run_js(labels))
         self.assertIn("Batches by policy", self.run_js(labels))
         self.assert_quiet()
-
-    def test_tables_show_what_inspect_says(self):
-        self.driver.open("all.html", "supersteps")
-        steps = self.inspected["supersteps"]
-        self.assertEqual(self.numbers("supersteps", 4), [step["vertices"] for step in steps])
-        self.assertEqual(self.numbers("supersteps", 7), [step["exchange_cycles"] for step in steps])
-        self.assertEqual(self.numbers("supersteps", 8), [step["compute_cycles"] for step in steps])
-        self.assertEqual(self.numbers("supersteps", 10), [step["exchange_bytes"] for step in steps])
-        self.assertEqual(sum(self.numbers("operations", 3)), self.inspected["cycles"]["total"])
-
-    def test_memory_over_time_has_the_peak_of_inspect(self):
-        self.driver.open("all.html", "memory")
-        memory = self.inspected["memory"]
-        total = self.run_js("return Number(document.getElementById('memory-total').dataset.v)")
-        self.assertEqual(total, memory["peak_bytes"])
-        title = self.run_js("return document.querySelector('#memory-panel h3').textContent")
-        self.assertTrue(title.startswith(f"Tile {memory['peak_tile']} "), title)
-        self.assertTrue(title.endswith(memory["peak_superstep"]), title)
 
     def test_a_click_on_a_tile_shows_that_tile(self):
         self.driver.open("all.html", "tiles")
@@ -329,21 +199,6 @@ class Reports(unittest.TestCase):
         finally:
             self.driver.devtools("Emulation.setScriptExecutionDisabled", value=False)
 
-    def test_hostile_names_are_text(self):
-        with open(path("tiny.onnx"), "rb") as file:
-            model = file.read()
-        name = b"</script><img src=x onerror=alert(1)>\xe2\x80\xae"
-        hostile = "x" + name.decode()[:40].replace("/", "_") + ".onnx"
-        with open(path(hostile), "wb") as file:
-            file.write(model)
-        tessera("report", hostile, "--input_shape", "input_ids=4,64", "-o", "hostile.html")
-        self.driver.open("hostile.html")
-        title = self.run_js("return document.querySelector('h1').textContent")
-        self.assertIn("<img src=x onerror=alert(1)>", title)
-        self.assertIn("\\u202e", title)
-        self.assertEqual(self.run_js("return document.images.length"), 0)
-        self.assert_quiet()
-
     def test_what_does_not_fit_says_so_and_what_would(self):
         tessera("make-model", "--preset", "mini", "-o", "mini.onnx")
         shape = ["--input_shape", "input_ids=8,256", "--target", "test"]
@@ -356,27 +211,6 @@ class Reports(unittest.TestCase):
         self.go("tiles")
         self.assertIn("over 16,777,216", self.run_js("return document.body.textContent"))
         self.assert_quiet()
-
-    def seconds_of(self, act):
-        """CPU seconds of the page's thread, whatever else the host does."""
-
-        def spent():
-            metrics = self.driver.devtools("Performance.getMetrics")["metrics"]
-            return next(one["value"] for one in metrics if one["name"] == "TaskDuration")
-
-        before = spent()
-        act()
-        time.sleep(0.3)
-        return spent() - before
-
-    def test_the_page_opens_within_a_second_and_a_click_takes_less_than_a_tenth(self):
-        self.driver.open("all.html")
-        self.driver.devtools("Performance.enable", timeDomain="threadTicks")
-        self.assertLess(self.seconds_of(lambda: self.driver.ask("POST", "/refresh", {})), 1)
-        for view in VIEWS:
-            self.go(view)
-        for where in ("tiles/900", "supersteps/5", "operations/1", "variables/3", "packing/2"):
-            self.assertLess(self.seconds_of(lambda to=where: self.go(to)), 0.1, where)
 
 
 if __name__ == "__main__":
