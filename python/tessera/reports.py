@@ -35,9 +35,8 @@ class Report:
 
     def _repr_html_(self) -> str:
         page = html.escape(self.page, quote=True)
-        return (
-            f'<iframe srcdoc="{page}" width="100%" height="900" sandbox="allow-scripts"></iframe>'
-        )
+        sandbox = "allow-scripts allow-downloads"  # a table is downloaded as CSV
+        return f'<iframe srcdoc="{page}" width="100%" height="900" sandbox="{sandbox}"></iframe>'
 
     def __repr__(self) -> str:
         return f"<tessera.Report of {self.data['title']}>"

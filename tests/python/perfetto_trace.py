@@ -121,6 +121,13 @@ class Perfetto(unittest.TestCase):
         tessera("trace", path("tiny.popef"), *host, "-o", cls.path)
         cls.inspected = json.loads(tessera("inspect", path("tiny.popef"), "--json"))
         cls.seen = Trace(cls.path)
+        ways = ["--num_ipus", "4", "--sharding", "auto", "--enable_pipelining",
+                "--batches_per_step", "8"]  # fmt: skip
+        tessera("compile", "-i", path("tiny.onnx"), *shape, *ways, "-o", path("four.popef"))
+        cls.path_of_four = path("four.pftrace")
+        tessera("trace", path("four.popef"), "-o", cls.path_of_four)
+        cls.four = json.loads(tessera("inspect", path("four.popef"), "--json"))
+        cls.seen_four = Trace(cls.path_of_four)
 
     def test_every_field_of_ours_is_published_with_its_number(self):
         messages = our_messages(self.folder)
@@ -165,6 +172,21 @@ class Perfetto(unittest.TestCase):
             [(one["name"], one["notes"]["codelet"], one["notes"]["bytes"]) for one in steps],
             [(s["name"], s["codelet"], s["exchange_bytes"]) for s in self.inspected["supersteps"]],
         )
+
+    def test_several_ipus_have_a_process_each(self):
+        self.assertEqual(left_over(self.seen_four.trace), 0)
+        self.assertEqual(self.seen_four.open, 0)
+        self.assertEqual(
+            self.seen_four.processes,
+            {"modelled IPUs (c600)", *(f"IPU {number} of 4" for number in range(4))},
+        )
+        # The rows of all IPUs have the same names, so together they have the work of all.
+        for part in ("compute", "exchange", "rearrange", "sync"):
+            self.assertEqual(self.seen_four.cycles(part), self.four["cycles"][part], part)
+        for ipu in self.four["ipus"]:
+            (name,) = (n for n in self.seen_four.values if f"tile {ipu['peak_tile']} " in n)
+            most = max(value for _, value in self.seen_four.values[name])
+            self.assertEqual(most, ipu["peak_bytes"])
 
     def test_memory_peaks_where_inspect_says(self):
         memory = self.inspected["memory"]
