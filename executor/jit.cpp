@@ -1,45 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// A request becomes machine code in four steps: read the codelet's bitcode, write the constants in
-// place of the globals that it declares, optimise (branches on constants fall away here), emit an
-// object. Each request has a context of its own, so that several threads may compile; ORC then
-// links the objects. What was emitted once is kept in an ObjectCache, and the four steps are left
-// out where it is found there. LLVM has an interface of that name, which asks with a module in
+// Objects are made by several threads (executor/jit_object.h), and ORC links them. What was made
+// once is kept in an ObjectCache. LLVM has an interface of that name, which asks with a module in
 // hand; ours is asked before, so that bitcode need not be read.
 #include "executor/jit.h"
 
 #include <fmt/format.h>
 #include <llvm-c/Core.h>
-#include <llvm/Bitcode/BitcodeReader.h>
 #include <llvm/ExecutionEngine/Orc/JITTargetMachineBuilder.h>
 #include <llvm/ExecutionEngine/Orc/LLJIT.h>
-#include <llvm/IR/Constants.h>
-#include <llvm/IR/LegacyPassManager.h>
-#include <llvm/IR/Module.h>
 #include <llvm/MC/MCSubtargetInfo.h>
-#include <llvm/Passes/PassBuilder.h>
-#include <llvm/Support/SmallVectorMemoryBuffer.h>
 #include <llvm/Support/TargetSelect.h>
 #include <llvm/Target/TargetMachine.h>
 #include <llvm/TargetParser/Host.h>
-#include <llvm/Transforms/IPO/GlobalDCE.h>
-#include <llvm/Transforms/IPO/ModuleInliner.h>
-#include <llvm/Transforms/IPO/SCCP.h>
-#include <llvm/Transforms/InstCombine/InstCombine.h>
-#include <llvm/Transforms/Scalar/EarlyCSE.h>
-#include <llvm/Transforms/Scalar/GVN.h>
-#include <llvm/Transforms/Scalar/LICM.h>
-#include <llvm/Transforms/Scalar/LoopPassManager.h>
-#include <llvm/Transforms/Scalar/LoopRotation.h>
-#include <llvm/Transforms/Scalar/LoopUnrollPass.h>
-#include <llvm/Transforms/Scalar/SROA.h>
-#include <llvm/Transforms/Scalar/SimplifyCFG.h>
 
 #include <atomic>
-#include <cstring>
 #include <map>
 #include <set>
 
-#include "executor/jit_dots.h"
+#include "executor/jit_errors.h"
+#include "executor/jit_object.h"
 #include "executor/jit_symbols.h"
 #include "executor/jit_thread.h"
 #include "executor/object_cache.h"
@@ -52,22 +31,6 @@ struct Object {
   std::unique_ptr<llvm::MemoryBuffer> code;
   bool from_cache = false;
 };
-
-Error error_of(std::string_view where, llvm::Error error) {
-  return Error{fmt::format("{}: {}", where, llvm::toString(std::move(error)))};
-}
-
-// The value of LLVM's Expected, or its error as ours.
-template <class T>
-Expected<T> ours(std::string_view where, llvm::Expected<T> value) {
-  if (!value) return error_of(where, value.takeError());
-  return std::move(*value);
-}
-
-Status ours(std::string_view where, llvm::Error error) {
-  if (error) return error_of(where, std::move(error));
-  return {};
-}
 
 // Once LLVM was lost (executor/jit_thread.h), this process cannot use it any more.
 Status check_llvm() {
@@ -114,124 +77,10 @@ Expected<llvm::orc::JITTargetMachineBuilder> target_builder(const JitOptions& op
   return builder;
 }
 
-HostVectors vectors_of(const llvm::TargetMachine& machine) {
-  const llvm::MCSubtargetInfo& cpu = *machine.getMCSubtargetInfo();
-  if (!machine.getTargetTriple().isX86()) return {.bytes = 16, .count = 32};
-  if (cpu.checkFeatures("+avx512f")) return {.bytes = 64, .count = 32};
-  return {.bytes = cpu.checkFeatures("+avx2") ? 32 : 16, .count = 16};
-}
-
-// --- One specialisation ---
-
-struct Job {
-  const Codelet* codelet;
-  std::string constants;
-  Sha256 key;            // of everything that the object depends on
-  std::string function;  // the specialisation's name, unique: from the key
-};
-
-// Gives the global that the codelet declares its bytes, whatever its type.
-Status fill_in(llvm::Module& module, const std::string& name, std::string_view bytes) {
-  llvm::GlobalVariable* declared = module.getNamedGlobal(name);
-  if (declared == nullptr) return {};  // the codelet does not read it
-  const uint64_t size = module.getDataLayout().getTypeAllocSize(declared->getValueType());
-  if (size != bytes.size()) {
-    return Error{fmt::format("jit: {} is {} bytes, must be {}", name, bytes.size(), size)};
-  }
-  llvm::Constant* data =
-      llvm::ConstantDataArray::getString(module.getContext(), {bytes.data(), bytes.size()}, false);
-  auto* filled = new llvm::GlobalVariable(module, data->getType(), true,
-                                          llvm::GlobalValue::PrivateLinkage, data);
-  filled->setAlignment(llvm::Align(16));
-  declared->replaceAllUsesWith(filled);
-  declared->eraseFromParent();
-  return {};
-}
-
-Status specialise(llvm::Module& module, const Job& job, const llvm::TargetMachine& machine) {
-  const HostVectors vectors = vectors_of(machine);
-  TRY(fill_in(module, fmt::format("{}_constants", job.codelet->name), job.constants));
-  TRY(fill_in(module, "host_vectors", {reinterpret_cast<const char*>(&vectors), sizeof vectors}));
-
-  define_dots_of_bytes(module, *machine.getMCSubtargetInfo(), machine.getTargetTriple().isX86());
-  for (llvm::Function& function : module) {
-    if (function.isDeclaration()) continue;
-    const bool entry = function.getName() == llvm::StringRef(job.codelet->name);
-    if (!entry) function.setLinkage(llvm::GlobalValue::InternalLinkage);
-    // The bitcode was made for any CPU; without these, code is generated for the machine's.
-    for (const char* attribute : {"target-cpu", "target-features", "tune-cpu"}) {
-      function.removeFnAttr(attribute);
-    }
-    function.addFnAttr("prefer-vector-width", std::to_string(8 * vectors.bytes));
-    function.addFnAttr("min-legal-vector-width", std::to_string(8 * vectors.bytes));
-    function.addFnAttr(llvm::Attribute::NoUnwind);
-  }
-  module.getFunction(job.codelet->name)->setName(job.function);
-  return {};
-}
-
-// What turns light bitcode with its constants filled in into good code, and no more: LLVM's -O2
-// takes three times as long to arrive at the same kernels. Codelets write their vectors out, and
-// ask for unrolling where it pays (#pragma unroll).
-llvm::ModulePassManager specialising_passes() {
-  llvm::LoopPassManager loops;
-  loops.addPass(llvm::LoopRotatePass());
-  loops.addPass(llvm::LICMPass(llvm::LICMOptions()));
-
-  llvm::FunctionPassManager functions;
-  functions.addPass(llvm::SROAPass(llvm::SROAOptions::ModifyCFG));
-  functions.addPass(llvm::EarlyCSEPass(true));
-  functions.addPass(llvm::SimplifyCFGPass());
-  functions.addPass(llvm::InstCombinePass());
-  functions.addPass(llvm::createFunctionToLoopPassAdaptor(std::move(loops), true));
-  functions.addPass(llvm::LoopUnrollPass(llvm::LoopUnrollOptions(2, /*OnlyWhenForced=*/true)));
-  functions.addPass(llvm::SROAPass(llvm::SROAOptions::ModifyCFG));
-  functions.addPass(llvm::GVNPass());
-  functions.addPass(llvm::InstCombinePass());
-  functions.addPass(llvm::SimplifyCFGPass());
-
-  llvm::ModulePassManager passes;
-  passes.addPass(llvm::IPSCCPPass());
-  passes.addPass(llvm::GlobalDCEPass());
-  passes.addPass(llvm::ModuleInlinerWrapperPass(llvm::getInlineParams(225)));
-  passes.addPass(llvm::createModuleToFunctionPassAdaptor(std::move(functions)));
-  passes.addPass(llvm::GlobalDCEPass());
-  return passes;
-}
-
-void optimise(llvm::Module& module, llvm::TargetMachine& machine) {
-  llvm::LoopAnalysisManager loops;
-  llvm::FunctionAnalysisManager functions;
-  llvm::CGSCCAnalysisManager components;
-  llvm::ModuleAnalysisManager modules;
-  llvm::PassBuilder builder(&machine);
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(components);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, components, modules);
-  specialising_passes().run(module, modules);
-}
-
-Expected<std::unique_ptr<llvm::MemoryBuffer>> emit(llvm::Module& module,
-                                                   llvm::TargetMachine& machine) {
-  llvm::SmallVector<char, 0> bytes;
-  {
-    llvm::raw_svector_ostream stream(bytes);
-    llvm::legacy::PassManager passes;
-    llvm::MCContext* context = nullptr;
-    if (machine.addPassesToEmitMC(passes, context, stream)) {
-      return Error{"jit: this host's LLVM cannot emit objects"};
-    }
-    passes.run(module);
-  }
-  std::unique_ptr<llvm::MemoryBuffer> object =
-      std::make_unique<llvm::SmallVectorMemoryBuffer>(std::move(bytes), false);
-  return object;
-}
+// --- Objects ---
 
 // Everything that an object depends on: the codelet and its constants; LLVM, and for which CPU it
-// compiles; and how, for which this very file stands.
+// compiles; and the sources that say how.
 Sha256 key_of(const Jit::Request& request, const llvm::orc::JITTargetMachineBuilder& builder) {
   unsigned major = 0, minor = 0, patch = 0;
   LLVMGetVersion(&major, &minor, &patch);
@@ -259,29 +108,14 @@ std::optional<Object> find(const ObjectCache& cache, const Sha256& key) {
   return Object{llvm::MemoryBuffer::getMemBufferCopy(*code), true};
 }
 
-Expected<Object> compile_one(const Job& job, llvm::orc::JITTargetMachineBuilder builder) {
-  const std::string where = fmt::format("jit: codelet {}", job.codelet->name);
-  const std::span<const std::byte> bitcode = job.codelet->bitcode;
-  const llvm::StringRef bytes(reinterpret_cast<const char*>(bitcode.data()), bitcode.size());
-  llvm::LLVMContext context;
-  const std::unique_ptr<llvm::TargetMachine> machine =
-      TRY(ours(where, builder.createTargetMachine()));
-  const std::unique_ptr<llvm::Module> module =
-      TRY(ours(where, llvm::parseBitcodeFile({bytes, where}, context)));
-  module->setTargetTriple(machine->getTargetTriple().str());
-  module->setDataLayout(machine->createDataLayout());
-  TRY(specialise(*module, job, *machine));
-  optimise(*module, *machine);
-  return Object{TRY(emit(*module, *machine))};
-}
-
 // From the cache if it is there, else compiled and put there. `cache` may be null.
-Expected<Object> find_or_compile(const Job& job, const llvm::orc::JITTargetMachineBuilder& builder,
+Expected<Object> find_or_compile(const KernelJob& job,
+                                 const llvm::orc::JITTargetMachineBuilder& builder,
                                  const ObjectCache* cache) {
   if (cache != nullptr) {
     if (auto object = find(*cache, job.key)) return std::move(*object);
   }
-  Object object = TRY(compile_one(job, builder));
+  Object object{TRY(compile_object(job, builder))};
   if (cache != nullptr) {
     const llvm::StringRef code = object.code->getBuffer();
     cache->store(job.key, {code.data(), code.size()});
@@ -291,10 +125,11 @@ Expected<Object> find_or_compile(const Job& job, const llvm::orc::JITTargetMachi
 
 // Jobs are taken by whichever thread is free; what comes out is in their order.
 Expected<std::vector<Expected<Object>>> compile_all(
-    const std::vector<Job>& jobs, int threads, const llvm::orc::JITTargetMachineBuilder& builder,
-    const ObjectCache* cache, const Deadline& deadline) {
+    const std::vector<KernelJob>& jobs, int threads,
+    const llvm::orc::JITTargetMachineBuilder& builder, const ObjectCache* cache,
+    const Deadline& deadline) {
   struct Shared {
-    std::vector<Job> jobs;
+    std::vector<KernelJob> jobs;
     std::vector<Expected<Object>> objects;
     std::atomic<size_t> next = 0;
   };
@@ -333,7 +168,7 @@ struct Jit::Impl {
 
   Status start(const JitOptions& options);
   void open_cache(const std::string& folder);
-  Status link(const std::vector<Job>& jobs, std::vector<Expected<Object>>& objects);
+  Status link(const std::vector<KernelJob>& jobs, std::vector<Expected<Object>>& objects);
 };
 
 void Jit::Impl::open_cache(const std::string& folder) {
@@ -359,7 +194,7 @@ Status Jit::Impl::start(const JitOptions& options) {
               jit->getMainJITDylib().define(llvm::orc::absoluteSymbols(runtime_symbols(*jit))));
 }
 
-Status Jit::Impl::link(const std::vector<Job>& jobs, std::vector<Expected<Object>>& objects) {
+Status Jit::Impl::link(const std::vector<KernelJob>& jobs, std::vector<Expected<Object>>& objects) {
   for (size_t i = 0; i < jobs.size(); ++i) {
     Object object = TRY(std::move(objects[i]));
     ++(object.from_cache ? counts.loaded : counts.compiled);
@@ -406,7 +241,7 @@ Expected<std::vector<Kernel>> Jit::compile(std::span<const Request> requests, in
   };
   std::map<std::pair<std::string, std::string>, Kernel>& kernels = impl_->kernels;
   std::set<std::pair<std::string, std::string>> taken;
-  std::vector<Job> jobs;
+  std::vector<KernelJob> jobs;
   int64_t steps = 0;
   for (const Request& request : requests) {
     if (!taken.insert(key(request)).second) continue;
