@@ -105,11 +105,19 @@ Status measure_overhead(const Flags& flags, const std::string& popef, speed::Tab
   const auto turn = [](const std::function<Status()>& call) {
     return [call] { return seconds_of(200, call); };
   };
-  const auto series = TRY(
-      speed::alternate(flags.rounds, {turn(direct), turn(through(*rest)), turn(through(*grpc))}));
+  const auto alive = [](CallClient& client) { return [&] { return client.ask_if_alive(); }; };
+  const auto series =
+      TRY(speed::alternate(flags.rounds, {turn(direct), turn(through(*rest)), turn(through(*grpc)),
+                                          turn(alive(*rest)), turn(alive(*grpc))}));
   const char* names[] = {"", "REST, binary tensors", "gRPC"};
   const double goals[] = {0, 100, 60};
   for (const size_t way : {1, 2}) {
+    table.add({.section = "overhead: one request of 8 tokens after the other, tiny model",
+               .what = std::string(way == 1 ? "REST" : "gRPC") + ", whether the server is alive",
+               .unit = "us",
+               .is = speed::scaled(speed::spread_of(series[way + 2]), 1e6),
+               .goal = {},
+               .note = "a call of the protocol that no model has a part in, client and server"});
     std::vector<double> added;
     for (size_t i = 0; i < series[0].size(); ++i)
       added.push_back(1e6 * (series[way][i] - series[0][i]));

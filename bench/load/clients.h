@@ -31,6 +31,8 @@ class CallClient {
   virtual ~CallClient() = default;
   // An error: the connection broke.
   virtual Expected<Outcome> infer(const Call& call) = 0;
+  // The protocol's question whether the server is alive, which no model has a part in.
+  virtual Status ask_if_alive() = 0;
 };
 
 // Boost.Beast, with the binary tensor extension both ways.

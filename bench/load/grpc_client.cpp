@@ -47,6 +47,14 @@ class GrpcClient final : public CallClient {
     return outcome;
   }
 
+  Status ask_if_alive() override {
+    grpc::ClientContext context;
+    inference::ServerLiveResponse response;
+    const grpc::Status status = stub_->ServerLive(&context, {}, &response);
+    if (status.ok() && response.live()) return {};
+    return Error{"grpc: the server is not alive: " + status.error_message()};
+  }
+
  private:
   std::string model_;
   std::shared_ptr<grpc::Channel> channel_;

@@ -58,16 +58,31 @@ class RestClient final : public CallClient {
     request.body().append(reinterpret_cast<const char*>(call.ids.data()),
                           call.ids.size() * sizeof(int32_t));
     request.prepare_payload();
-    http::write(socket_, request, error_);
-    if (error_) return lost(error_);
-    http::response<http::string_body> response;
-    http::read(socket_, buffer_, response, error_);
-    if (error_) return lost(error_);
-    return outcome_of(response);
+    return outcome_of(TRY(exchange(request)));
+  }
+
+  Status ask_if_alive() override {
+    http::request<http::empty_body> request(http::verb::get, "/v2/health/live", 11);
+    request.set(http::field::host, "127.0.0.1");
+    const Response response = TRY(exchange(request));
+    if (response.result() == http::status::ok) return {};
+    return Error{"rest: the server is not alive: " + std::to_string(response.result_int())};
   }
 
  private:
-  static Outcome outcome_of(const http::response<http::string_body>& response) {
+  using Response = http::response<http::string_body>;
+
+  template <typename Body>
+  Expected<Response> exchange(const http::request<Body>& request) {
+    http::write(socket_, request, error_);
+    if (error_) return lost(error_);
+    Response response;
+    http::read(socket_, buffer_, response, error_);
+    if (error_) return lost(error_);
+    return response;
+  }
+
+  static Outcome outcome_of(const Response& response) {
     Outcome outcome{static_cast<int>(response.result_int()), {}};
     if (outcome.status != 200) return outcome;
     const std::string_view body = response.body();
