@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "ir/attention_mask.h"
+#include "passes/distance_bias.h"
 #include "passes/match.h"
 #include "passes/packed_masks.h"
 #include "passes/passes.h"
@@ -47,6 +48,21 @@ Status make_heads(Graph& graph, const Packable& model, PassState& state) {
   return {};
 }
 
+// A request may stand anywhere in its row.
+Status settle_bias(Graph& graph, Node* attention, size_t operand) {
+  const Array bias = to_array(attention->in[operand]->value);
+  const std::optional<Array> by_distance = bias_by_distance(bias);
+  if (!by_distance)
+    return Error{called(*attention) +
+                 ": adds a bias by place in the row, must be by distance for requests to stand "
+                 "anywhere in it; pack with --pack_args, which gives each its own row"};
+  if (by_distance->data != bias.data)
+    graph.set_operand(
+        attention, operand,
+        graph.add_constant(attention->name + "/distances", to_tensor(*by_distance), attention));
+  return {};
+}
+
 }  // namespace
 
 Expected<bool> insert_attention_mask(Graph& graph, PassState& state) {
@@ -60,10 +76,7 @@ Expected<bool> insert_attention_mask(Graph& graph, PassState& state) {
       return Error{called(*attention) +
                    ": has no mask, must have the model's attention_mask to keep requests of one "
                    "row apart; pack with --pack_args, which needs none"};
-    if (said.bias && !is_by_distance(attention->in[said.bias_operand()]))
-      return Error{called(*attention) +
-                   ": adds a bias by place in the row, must be by distance for requests to stand "
-                   "anywhere in it; pack with --pack_args, which gives each its own row"};
+    if (said.bias) TRY(settle_bias(graph, attention, said.bias_operand()));
   }
   state.packing.max_valid_num = state.options.max_valid_num;
   const bool has_heads =

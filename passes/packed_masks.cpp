@@ -252,20 +252,4 @@ Node* put_bias_of_request(Graph& graph, const Node* before, Node* bias, int64_t 
   return graph.add_constant(bias->name + "/request", to_tensor(cut), before);
 }
 
-bool is_by_distance(const Node* bias) {
-  const Array all = to_array(bias->value);
-  const Shape& shape = all.type.shape;
-  const int64_t queries = shape[2], keys = shape[3];
-  if (queries != keys)  // stretched along one of them: all must be alike along the other
-    return std::ranges::all_of(all.data, [&](const double& added) {
-      const auto at = &added - all.data.data();
-      return same_bits(added, all.data[at - at % std::max(queries, keys)]);
-    });
-  for (int64_t i = 0; i < std::ssize(all.data); ++i) {
-    const int64_t query = i / keys % queries, key = i % keys;
-    if (query > 0 && key > 0 && !same_bits(all.data[i], all.data[i - keys - 1])) return false;
-  }
-  return true;
-}
-
 }  // namespace tessera

@@ -24,7 +24,4 @@ Status settle_packed_masks(Graph& graph, Node* mask);
 // row that holds one request.
 Node* put_bias_of_request(Graph& graph, const Node* before, Node* bias, int64_t length);
 
-// Whether it says the same wherever in a row the request stands.
-bool is_by_distance(const Node* bias);
-
 }  // namespace tessera
