@@ -11,6 +11,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "compiler/known_numbers.h"
 #include "compiler/onnx/import/import.h"
 #include "passes/match.h"
 #include "passes/own_numbers.h"
@@ -82,68 +83,6 @@ std::vector<int64_t> other_lengths(const Graph& graph, int64_t length) {
   return lengths;
 }
 
-// A constant, or one that is stretched: how small an import takes for a constant of its own depends
-// on the size.
-bool is_known(const Node* node) {
-  if (node->is(Op::Broadcast)) node = node->in[0];
-  return node->is(Op::Constant);
-}
-
-// The numbers of such a value, by place.
-struct Known {
-  explicit Known(const Node* node)
-      : shape(node->type.shape),
-        constant((node->is(Op::Broadcast) ? node->in[0] : node)->value),
-        strides(shape.size(), 0) {
-    const Shape &from = constant.type().shape, own = row_major_strides(from);
-    const size_t added = shape.size() - from.size();
-    for (size_t d = 0; d < from.size(); ++d) strides[added + d] = from[d] == 1 ? 0 : own[d];
-  }
-
-  const Shape& shape;
-  const Tensor& constant;
-  Shape strides;
-};
-
-// Whether a value that follows the length holds the same numbers as far as both go.
-bool begin_alike(const Known& a, const Known& b) {
-  const Tensor &one = a.constant, &other = b.constant;
-  const bool is_one = one.bytes().data() == other.bytes().data();  // a weight of the file
-  if (one.type() == other.type() && a.shape == b.shape) return is_one || one == other;
-  if (a.shape.size() != b.shape.size() || one.type().dtype != other.type().dtype) return false;
-  Shape both = a.shape;
-  for (size_t d = 0; d < both.size(); ++d) both[d] = std::min(a.shape[d], b.shape[d]);
-  const Shape of_both = row_major_strides(both);
-  for (int64_t i = 0; i < elements(both); ++i) {
-    int64_t at_a = 0, at_b = 0;
-    for (size_t d = 0; d < both.size(); ++d) {
-      const int64_t place = i / of_both[d] % both[d];
-      at_a += place * a.strides[d];
-      at_b += place * b.strides[d];
-    }
-    const double x = element(one, at_a), y = element(other, at_b);
-    if (x != y && !(x != x && y != y)) return false;
-  }
-  return true;
-}
-
-// Whether two indices look up the same of each token's own numbers, of which there may be more.
-bool look_up_alike(const Node& gather, const Node& other) {
-  const auto own = own_numbers(gather), others = own_numbers(other);
-  if (!own || !others || own->axis != others->axis) return false;
-  const Known a(gather.in[1]), b(other.in[1]);
-  if (a.shape.size() != b.shape.size()) return false;
-  const auto without_token = [](const Tensor& index, int64_t numbers) {
-    Array array = to_array(index);
-    for (double& at : array.data) at = std::fmod(at, static_cast<double>(numbers));
-    return to_tensor(array);
-  };
-  Node one = *gather.in[1], two = *other.in[1];
-  one.value = without_token(one.value, own->numbers);
-  two.value = without_token(two.value, others->numbers);
-  return begin_alike(Known(&one), Known(&two));
-}
-
 // Attributes that are sizes follow the length; all others say what is done.
 bool same_attributes(const Node& a, const Node& b) {
   if (a.attrs.size() != b.attrs.size()) return false;
@@ -171,6 +110,7 @@ class Twins {
   int64_t of(const Size& size) const { return by_rows_ ? size.rows : size.length; }
   const char* unit() const { return by_rows_ ? "rows" : "tokens"; }
   std::string number(const Node& node, const Node* known, const Node* other) const;
+  bool weighs_alike(const Node& sum, const Node* known, const Node* other) const;
 
   const Graph& graph_;
   const Size& size_;
@@ -181,6 +121,12 @@ class Twins {
   std::unordered_map<const Node*, const Node*> twin_;
   std::set<std::pair<const Node*, const Node*>> alike_;  // known values
 };
+
+// Whether both give a softmax the same weights, which is all that is made of `sum`.
+bool Twins::weighs_alike(const Node& sum, const Node* known, const Node* other) const {
+  return !by_rows_ && sum.is(Op::Add) && only_weighs(sum, graph_, users_) &&
+         differ_by_query(Known(known), Known(other));
+}
 
 // What `node` is another for.
 std::string Twins::number(const Node& node, const Node* known, const Node* other) const {
@@ -221,7 +167,7 @@ std::string Twins::first_difference() {
       if (!known || alike_.contains({in, other})) continue;
       if (begin_alike(Known(in), Known(other)))
         alike_.insert({in, other});
-      else if (i != 1 || !look_up_alike(node, same))
+      else if (!(i == 1 && look_up_alike(node, same)) && !weighs_alike(node, in, other))
         return number(node, in, other);
     }
     const bool differs = deals_anew(node) && node.type != same.type;

@@ -8,6 +8,9 @@
 // apart again, is a transpose alone: PyTorch's exporter turns the keys of all heads so. One that
 // takes channels apart which a transpose put before the tokens does so before the transpose: the
 // heads behind a convolution are told from each other so.
+//
+// A lookup by flattened indices whose rows are put back into the shape of the indices is a lookup
+// by these. Exporters look a number up so for each two tokens (LayoutLMv3).
 #include <algorithm>
 #include <numeric>
 #include <vector>
@@ -46,6 +49,34 @@ std::vector<int64_t> turned_behind_split_channels(const Node* node) {
   return {0, 2, 3, 1};
 }
 
+// The shape of the indices by which a lookup gives `node`, which reshapes what is looked up by
+// indices of another shape; empty if it is anything else.
+Shape shape_of_indices(const Node* node) {
+  const Node* lookup = node->in[0];
+  if (!lookup->is(Op::Gather)) return {};
+  const Shape &table = lookup->in[0]->type.shape, &found = node->type.shape;
+  const auto axis = table.begin() + lookup->int_attr("axis");
+  const auto before = axis - table.begin(), behind = table.end() - axis - 1;
+  if (std::ssize(found) < before + behind) return {};
+  if (!std::equal(table.begin(), axis, found.begin())) return {};
+  if (!std::equal(axis + 1, table.end(), found.end() - behind)) return {};
+  return {found.begin() + before, found.end() - behind};
+}
+
+// The indices that were flattened to those of the lookup, or constant ones; null if `node` is no
+// lookup by such, put back into their shape.
+Node* indices_as_they_were(Graph& graph, const Node* node) {
+  const Shape shape = shape_of_indices(node);
+  if (shape.empty()) return nullptr;
+  Node* indices = node->in[0]->in[1];
+  if (indices->is(Op::Reshape) && indices->in[0]->type.shape == shape) return indices->in[0];
+  if (!indices->is(Op::Constant) || !indices->value.has_data()) return nullptr;
+  if (elements(shape) == 1) return nullptr;  // a part of the table, whatever the shape
+  Array array = to_array(indices->value);
+  array.type.shape = shape;
+  return graph.add_constant(indices->name, to_tensor(array), node);
+}
+
 // A reshape of `source`, and a transpose of that, which do what `node` does.
 void put_turned_last(Graph& graph, Node* node, Node* source, const std::vector<int64_t>& perm) {
   Shape before(perm.size());
@@ -77,6 +108,13 @@ Expected<bool> cancel_reshapes(Graph& graph, PassState&) {
     }
     if (const auto perm = turned_behind_split_channels(node); !perm.empty()) {
       put_turned_last(graph, node, node->in[0]->in[0], perm);
+      changed = true;
+      continue;
+    }
+    if (Node* indices = indices_as_they_were(graph, node)) {
+      const Node* lookup = node->in[0];
+      graph.replace_uses(
+          node, put(graph, node, lookup, Op::Gather, {lookup->in[0], indices}, lookup->attrs));
       changed = true;
       continue;
     }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "passes/floats.h"
 #include "passes/key_mask.h"
 #include "passes/match.h"
 
@@ -28,11 +29,6 @@ bool is_alike(const Array& bias) {
   return true;
 }
 
-// A step of numbers as large as this one. Differences of two rounded numbers are wrong by as much.
-double step_at(double magnitude, DType dtype) {
-  return magnitude * std::ldexp(1.0, dtype == DType::F16 ? -10 : -23);
-}
-
 // One head of a bias, as if it had all queries and keys.
 class Head {
  public:
@@ -55,7 +51,8 @@ class Head {
     const double added = at(query, key);
     if (hides(added) || hides(expected)) return hides(added) && hides(expected);
     const double magnitude = std::max(std::abs(added), std::abs(at(query, query)));
-    return std::abs(beside_itself(query, key) - expected) <= step_at(magnitude, bias_.type.dtype);
+    const double rounding = magnitude * step_of(bias_.type.dtype);
+    return std::abs(beside_itself(query, key) - expected) <= rounding;
   }
 
  private:

@@ -2,6 +2,7 @@
 #include "passes/floats.h"
 
 #include <algorithm>
+#include <cmath>
 #include <span>
 #include <unordered_set>
 #include <vector>
@@ -132,5 +133,7 @@ Status change_floats(Graph& graph, DType from, DType to, Nodes kept) {
   }
   return {};
 }
+
+double step_of(DType dtype) { return std::ldexp(1.0, dtype == DType::F16 ? -10 : -23); }
 
 }  // namespace tessera

@@ -170,11 +170,20 @@ Result concat(const TokenSite& at) {
   return at.meets(how + name_of(result, axis), rows_of(result, false));
 }
 
+// Free of tokens: what is found is alike along an axis along which both are.
+TokenAxes found_of_free(const TokenAxes& table, const TokenAxes& indices, int axis) {
+  TokenAxes found{.uniform = table.uniform};
+  const auto at = found.uniform.erase(found.uniform.begin() + axis);
+  found.uniform.insert(at, indices.uniform.begin(), indices.uniform.end());
+  return found;
+}
+
 Result gather(const TokenSite& at) {
   const TokenAxes &table = at.operand(0), &indices = at.operand(1);
   const auto axis = static_cast<int>(at.node.int_attr("axis"));
   const auto added = static_cast<int>(at.node.in[1]->type.shape.size());
-  if (table.kind == Kind::Free && indices.kind == Kind::Free) return at.free();
+  if (table.kind == Kind::Free && indices.kind == Kind::Free)
+    return found_of_free(table, indices, axis);
   if (table.kind == Kind::Free)
     return moved(indices, [&](int index_axis) { return axis + index_axis; });
   if (indices.kind != Kind::Free) return at.mixes("looks tokens up by the values of tokens");

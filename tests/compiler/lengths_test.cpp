@@ -120,6 +120,46 @@ TEST(Lengths, numbers_of_places_are_compared_however_large_they_are) {
   EXPECT_EQ(contract->request_size, RequestSize::Tokens) << contract->why_no_less;
 }
 
+// A softmax over keys of scores to which slope * (key + 1 - length) is added, as MPT does; `step`,
+// an operation, stands between.
+ModelBuilder with_key_numbers(const std::string& step) {
+  ModelBuilder m;
+  m.input("input_ids", kInt64, "2,seq").input("attention_mask", kInt64, "2,seq").output("y");
+  m.floats("table", {1, 2, 3, 4, 5, 6}, {3, 2});
+  m.floats("slope", {0.3F}, {});
+  m.floats("low", {-1e30F}, {});
+  m.ints("zero", {0}, true).ints("one", {1}, true).ints("axis_1", {1});
+  m.node("Gather", {"table", "input_ids"}, {"words"});
+  set_attribute(m.node("Transpose", {"words"}, {"keys"}), "perm", std::vector<int64_t>{0, 2, 1});
+  m.node("MatMul", {"words", "keys"}, {"scores"});
+  m.node("Shape", {"input_ids"}, {"shape"});
+  m.node("Gather", {"shape", "one"}, {"size"});
+  m.node("Sub", {"one", "size"}, {"first"});
+  m.node("Range", {"first", "one", "one"}, {"places"});
+  set_attribute(m.node("Cast", {"places"}, {"floats"}), "to", int64_t{TensorProto::FLOAT});
+  m.node("Mul", {"floats", "slope"}, {"numbers"});
+  m.node("Add", {"scores", "numbers"}, {"sum"}, "sum");
+  m.node("Equal", {"attention_mask", "zero"}, {"none"});
+  m.node("Unsqueeze", {"none", "axis_1"}, {"hidden"});
+  m.node(step, {"sum"}, {"stepped"});
+  m.node("Where", {"hidden", "low", "stepped"}, {"masked"});
+  set_attribute(m.node("Softmax", {"masked"}, {"weights"}), "axis", int64_t{-1});
+  m.node("MatMul", {"weights", "words"}, {"y"});
+  return m;
+}
+
+TEST(Lengths, numbers_that_shift_all_keys_of_a_query_weigh_alike) {
+  const auto contract = contract_of(with_key_numbers("Identity"));
+  ASSERT_TRUE(contract.ok()) << contract.error().message;
+  EXPECT_EQ(contract->request_size, RequestSize::Tokens) << contract->why_no_less;
+}
+
+TEST(Lengths, such_numbers_are_told_from_each_other_where_scores_are_more_than_weights) {
+  const auto contract = contract_of(with_key_numbers("Relu"));
+  ASSERT_TRUE(contract.ok()) << contract.error().message;
+  EXPECT_THAT(contract->why_no_less, HasSubstr("node 'sum' (add): uses a number that is made of"));
+}
+
 // A row of a table for every token is held whole where that is small: at 2 tokens, and not at 8.
 TEST(Lengths, a_constant_is_the_same_however_it_is_held) {
   ModelBuilder m;
