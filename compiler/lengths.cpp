@@ -170,7 +170,7 @@ std::string Twins::first_difference() {
       else if (!(i == 1 && look_up_alike(node, same)) && !weighs_alike(node, in, other))
         return number(node, in, other);
     }
-    const bool differs = deals_anew(node) && node.type != same.type;
+    const bool differs = deals_anew(node) && !deal_alike(node, same);
     if (differs || !same_attributes(node, same))
       return called(node) + (by_rows_ ? ": does another thing for other rows"
                                       : ": does another thing for a shorter row");
@@ -253,6 +253,7 @@ Expected<std::string> wrong_axes(Graph graph, const CompileOptions& options, boo
   state.limits = options.limits;
   state.deadline = &deadline;
   state.options.position_ids = is_packed;
+  state.options.widens_halves = true;  // as no axis depends on it
   TRY(run_passes(graph, state, {}, {options.skip_passes.begin(), options.skip_passes.end()}, ""));
   const Node* ids = find_ids(graph);
   if (!ids) return std::string();

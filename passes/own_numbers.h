@@ -26,6 +26,9 @@ std::optional<OwnNumbers> own_numbers(const Node& gather);
 
 // Whether a reshape deals the elements of its last two axes anew, [tokens,numbers] to another two.
 bool deals_anew(const Node& reshape);
+// Whether two such reshapes, of a model at two sizes, make as many rows of each: rows are joined
+// with heads so, [rows,heads*depth] to [rows*heads,depth].
+bool deal_alike(const Node& reshape, const Node& other);
 // Moves that come to such a lookup become one (spell_own_numbers.cpp).
 void spell_own_numbers(Graph& graph);
 

@@ -12,6 +12,7 @@ constexpr bool PassOptions::* kAlways = nullptr;
 constexpr bool PassOptions::* kEither = &PassOptions::position_ids;
 constexpr bool PassOptions::* kFormA = &PassOptions::pack_unpack;
 constexpr bool PassOptions::* kFormB = &PassOptions::pack_attention_mask;
+constexpr bool PassOptions::* kWide = &PassOptions::widens_halves;
 constexpr bool PassOptions::* kFp16 = &PassOptions::fp16;
 constexpr bool PassOptions::* kFp8 = &PassOptions::fp8;
 

@@ -33,6 +33,7 @@ struct KeptInFp32 {
 // What passes may ask, beyond the graph: plain values, so that passes know no compiler options.
 struct PassOptions {
   bool fp16 = false;
+  bool widens_halves = false;        // f16 is read as f32; for fp16 and both forms of packing it is
   std::set<Op> fp32_ops;             // stay in f32 where fp16 is asked for
   std::set<std::string> fp32_nodes;  // as well: names of ONNX nodes or of values
   bool fp8 = false;                  // matmuls by weights are in fp8, where they would be in f16

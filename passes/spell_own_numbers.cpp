@@ -30,6 +30,15 @@ std::optional<Root> root_of(const Node* reshape) {
   return Root{reshape->in[0], Shape(before.begin(), before.end() - 2), last[0], last[1]};
 }
 
+// How many rows a reshape of those axes makes of one, each of a part of its numbers; negative: how
+// many rows become one; 0 where it is neither.
+int64_t rows_of_one(const Node& reshape) {
+  const Root root = *root_of(&reshape);
+  const int64_t rows = *(reshape.type.shape.end() - 2);
+  if (rows % root.tokens == 0) return rows / root.tokens;
+  return root.tokens % rows == 0 ? -(root.tokens / rows) : 0;
+}
+
 // The axes of `shape` that hold `size` elements, from the front; nothing where they do not.
 std::optional<size_t> axes_holding(const Shape& shape, int64_t size) {
   int64_t held = 1;
@@ -150,6 +159,13 @@ void spell(Graph& graph, Node* reshape) {
 }  // namespace
 
 bool deals_anew(const Node& reshape) { return root_of(&reshape).has_value(); }
+
+bool deal_alike(const Node& reshape, const Node& other) {
+  if (reshape.type == other.type) return true;
+  if (!deals_anew(other)) return false;
+  const int64_t rows = rows_of_one(reshape);
+  return rows != 0 && rows == rows_of_one(other);
+}
 
 void spell_own_numbers(Graph& graph) {
   std::vector<Node*> reshapes;

@@ -58,6 +58,7 @@ class Splitting {
   // The value with these parts, where it has them or is one number or has no parts of its own.
   Node* with_parts(Node* value, const std::vector<Shape>& parts, const Node* before);
   Node* repeated_row(const Node* value, const std::vector<Shape>& parts, const Node* before);
+  Node* stretched(const Node* value, const std::vector<Shape>& parts, const Node* before);
   // The same with some of its axes in one.
   Split joined(Split split, const std::vector<bool>& axes, const Node* before);
   Node* made(Node* node, std::vector<Node*> in, std::map<std::string, Attr> attrs) {
@@ -99,6 +100,24 @@ Node* Splitting::repeated_row(const Node* value, const std::vector<Shape>& parts
   return graph_.add_constant(value->name, Tensor::copy(type, bytes.first(row)), before);
 }
 
+// A value that was stretched, stretched to these parts: it stays the same number along each of
+// them.
+Node* Splitting::stretched(const Node* value, const std::vector<Shape>& parts, const Node* before) {
+  if (!value->is(Op::Broadcast)) return nullptr;
+  Node* one = value->in[0];
+  const Shape &from = one->type.shape, &to = value->type.shape;
+  const size_t added = to.size() - from.size();
+  Shape shape;
+  for (size_t d = 0; d < from.size(); ++d) {
+    const Shape& part = parts[added + d];
+    if (from[d] == to[added + d])
+      shape.insert(shape.end(), part.begin(), part.end());
+    else
+      shape.insert(shape.end(), part.size(), 1);
+  }
+  return put_broadcast(graph_, before, put_reshape(graph_, before, one, shape), flat(parts));
+}
+
 Node* Splitting::with_parts(Node* value, const std::vector<Shape>& parts, const Node* before) {
   const Split split = of(value);
   if (split.parts == parts) return split.node;
@@ -107,6 +126,7 @@ Node* Splitting::with_parts(Node* value, const std::vector<Shape>& parts, const 
     return put_broadcast(graph_, before, row, shape);
   if (const std::optional<double> number = splat(value))
     return put_splat(graph_, before, value->type.dtype, *number, shape);
+  if (Node* made = split.is_split() ? nullptr : stretched(value, parts, before)) return made;
   return put_reshape(graph_, before, split.node, shape);
 }
 
@@ -137,16 +157,22 @@ std::vector<Run> runs_of(const Shape& before, const Shape& after) {
   return runs;
 }
 
-// Axes as runs of `sizes`, each of them whole.
-std::optional<std::vector<Shape>> divided(const Shape& sizes, std::span<const int64_t> axes) {
+// Axes as runs of `sizes`, each of them whole, or the front of one and then its rest: rows and
+// channels [4,32] are rows with heads and their channels, [4·4,8].
+std::optional<std::vector<Shape>> divided(Shape sizes, std::span<const int64_t> axes) {
   std::vector<Shape> parts;
   size_t at = 0;
   for (const int64_t axis : axes) {
     Shape& part = parts.emplace_back();
     int64_t size = 1;
     while (size < axis && at < sizes.size()) {
-      size *= sizes[at];
-      if (sizes[at] != 1) part.push_back(sizes[at]);
+      int64_t taken = sizes[at];
+      if (size * taken > axis) taken = axis / size;
+      if (sizes[at] % taken != 0) return std::nullopt;
+      sizes[at] /= taken;
+      size *= taken;
+      if (taken != 1) part.push_back(taken);
+      if (sizes[at] != 1) break;
       ++at;
     }
     if (size != axis) return std::nullopt;

@@ -358,6 +358,20 @@ BLOCKS = {
     "use_cache": False,
 }
 add("bloom", "Bloom", "hidden", TEXT, BLOCKS)
+add(
+    "mpt",
+    "Mpt",
+    "hidden",
+    TEXT,
+    {
+        "vocab_size": VOCABULARY,
+        "d_model": WIDTH,
+        "n_layers": LAYERS,
+        "n_heads": HEADS,
+        "max_seq_len": PLACES,
+        "use_cache": False,
+    },
+)
 add("falcon", "Falcon", "hidden", TEXT, {**BLOCKS, "alibi": False})
 add(
     "opt",

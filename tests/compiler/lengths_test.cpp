@@ -160,6 +160,32 @@ TEST(Lengths, such_numbers_are_told_from_each_other_where_scores_are_more_than_w
   EXPECT_THAT(contract->why_no_less, HasSubstr("node 'sum' (add): uses a number that is made of"));
 }
 
+// Tokens in front, and rows joined with two heads of one number each, as torch.nn's attention does.
+TEST(Lengths, rows_that_are_joined_with_heads_are_of_any_size) {
+  ModelBuilder m;
+  m.input("input_ids", kInt64, "batch,seq").input("attention_mask", kInt64, "batch,seq");
+  m.output("y");
+  m.floats("table", {1, 2, 3, 4, 5, 6}, {3, 2});
+  m.ints("zero", {0}).ints("one", {1}).ints("two", {2});
+  m.node("Gather", {"table", "input_ids"}, {"words"});
+  const std::vector<int64_t> turn = {1, 0, 2};
+  set_attribute(m.node("Transpose", {"words"}, {"turned"}), "perm", turn);
+  m.node("Shape", {"input_ids"}, {"shape"});
+  m.node("Gather", {"shape", "zero"}, {"rows"});
+  m.node("Gather", {"shape", "one"}, {"length"});
+  m.node("Mul", {"rows", "two"}, {"joined_rows"});
+  set_attribute(m.node("Concat", {"length", "joined_rows", "one"}, {"joined_shape"}), "axis",
+                int64_t{0});
+  m.node("Reshape", {"turned", "joined_shape"}, {"joined"});
+  m.node("Relu", {"joined"}, {"relu"});
+  set_attribute(m.node("Concat", {"length", "rows", "two"}, {"apart_shape"}), "axis", int64_t{0});
+  m.node("Reshape", {"relu", "apart_shape"}, {"apart"});
+  set_attribute(m.node("Transpose", {"apart"}, {"y"}), "perm", turn);
+  const auto contract = contract_of(m);
+  ASSERT_TRUE(contract.ok()) << contract.error().message;
+  EXPECT_EQ(contract->request_size, RequestSize::Tokens) << contract->why_no_less;
+}
+
 // A row of a table for every token is held whole where that is small: at 2 tokens, and not at 8.
 TEST(Lengths, a_constant_is_the_same_however_it_is_held) {
   ModelBuilder m;
