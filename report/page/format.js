@@ -52,6 +52,9 @@ export function color(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
 
+// Text on such a colour is read better in black than in white.
+export const isLight = (fill) => d3.lab(fill).l > 62;
+
 // A canvas of this many CSS pixels that is sharp on any screen.
 export function sharpContext(canvas, width, height) {
   const ratio = window.devicePixelRatio || 1;

@@ -1,7 +1,9 @@
 // The view Operations: cycles as areas, by codelet and operation, and what an operation became. An
 // operation whose supersteps run several codelets has an area in each.
 import { exe, step } from './data.js';
-import { bytes, count, el, link, percent, smallTable } from './format.js';
+import {
+  bytes, count, el, isLight, link, percent, smallTable,
+} from './format.js';
 
 const planText = (plan) => `${plan.serial > 1 ? `${plan.serial} parts in turn, ` : ''}`
   + `[${plan.g},${plan.m},${plan.k}] by [${plan.k},${plan.n}]`;
@@ -52,7 +54,8 @@ function treemap(onchoose) {
   cells.append('title').text((leaf) => `${nameOf(leaf)}, ${leaf.parent.data.key}: `
     + `${count(leaf.value)} cycles, ${percent(leaf.value / root.value)}`);
   cells.filter((leaf) => leaf.x1 - leaf.x0 > 60 && leaf.y1 - leaf.y0 > 14).append('text')
-    .attr('class', 'on-cell').attr('x', 3).attr('y', 12)
+    .attr('class', 'on-cell').classed('on-light', (leaf) => isLight(colorOf(leaf.parent.data.key)))
+    .attr('x', 3).attr('y', 12)
     .text((leaf) => nameOf(leaf).slice(0, (leaf.x1 - leaf.x0) / 7));
   for (const cell of cells.nodes()) {
     cell.addEventListener('click', () => onchoose(operationOf(d3.select(cell).datum())));

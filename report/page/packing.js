@@ -2,12 +2,12 @@
 // and over time how many requests waited, how full batches were, and how long answers took.
 import { report } from './data.js';
 import { figuresParts } from './figures.js';
-import { color, count, el, legend, percent, seconds, sharpContext, tick } from './format.js';
+import {
+  color, count, el, isLight, legend, percent, seconds, sharpContext, tick,
+} from './format.js';
 
 // Without the grey that the scheme ends in.
 const requestColor = (number) => d3.schemeTableau10[number % 9];
-// Of black and white the one that is read better on a colour.
-const inkOn = (fill) => (d3.lab(fill).l > 62 ? '#000' : '#fff');
 
 // The parts of rows that a request takes: in form A it may go on in the next row.
 function* stretches(start, length, rowLength) {
@@ -34,7 +34,7 @@ export function drawBatch(canvas, sizes, placements) {
       context.fillStyle = requestColor(number);
       context.fillRect(column * scale, row * rowHeight, size * scale - 1, rowHeight - 1);
       if (size * scale > 26 && rowHeight > 11) {
-        context.fillStyle = inkOn(requestColor(number));
+        context.fillStyle = isLight(requestColor(number)) ? '#000' : '#fff';
         context.fillText(String(number), column * scale + 3, (row + 1) * rowHeight - 4);
       }
     }

@@ -106,6 +106,7 @@ export function tileDetails(tile, at) {
   const total = Object.values(memory).reduce((sum, part) => sum + part, 0);
   const of = (name) => pool(now.by_tile[name])[tile];
   const variables = variablesOf(tile, at);
+  const vertex = vertexRows(tile, at);
   return [
     el('h3', {}, `${capital(tileName(tile))} at superstep ${at}, `,
       link(`supersteps/${at}`, now.name)),
@@ -117,8 +118,8 @@ export function tileDetails(tile, at) {
       + `messages, sent ${bytes(of('sent_bytes'))} in ${count(of('sent_messages'))}.`),
     smallTable('What the tile holds there.', ['use', 'bytes'],
       uses.map((use) => [words(use), memory[use]])),
-    smallTable(`Its vertex: codelet ${now.codelet}.`, ['', 'variable', 'box'],
-      vertexRows(tile, at)),
+    vertex.length === 0 ? el('p', {}, 'It has no vertex in this superstep.')
+      : smallTable(`Its vertex: codelet ${now.codelet}.`, ['', 'variable', 'box'], vertex),
     ...messageTables(tile, at),
     smallTable('Its variables.', ['variable', 'kind', 'bytes'], variables.slice(0, 30).map(
       ([number, size]) => [link(`variables/${number}`, exe.variables[number].name),

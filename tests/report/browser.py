@@ -15,6 +15,8 @@ import urllib.request
 
 TESSERA = os.environ["TESSERA"]
 MISSING = [name for name in ("chromium", "chromedriver") if not shutil.which(name)]
+KEYS = {"Tab": "\ue004", "Enter": "\ue007", "ArrowLeft": "\ue012", "ArrowRight": "\ue014",
+        "ArrowDown": "\ue015"}  # fmt: skip
 FOLDER = tempfile.mkdtemp(prefix="tessera-report-")
 atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 
@@ -69,6 +71,17 @@ class Driver:
 
     def run(self, script, *arguments):
         return self.ask("POST", "/execute/sync", {"script": script, "args": list(arguments)})
+
+    def press(self, *keys):
+        """Keys as a reader presses them: each goes to what has the focus."""
+        actions = [
+            {"type": kind, "value": KEYS.get(key, key)}
+            for key in keys
+            for kind in ("keyDown", "keyUp")
+        ]
+        source = {"type": "key", "id": "keyboard", "actions": actions}
+        self.ask("POST", "/actions", {"actions": [source]})
+        time.sleep(0.15)
 
     def devtools(self, command, **parameters):
         return self.ask("POST", "/goog/cdp/execute", {"cmd": command, "params": parameters})

@@ -163,6 +163,41 @@ class Reports(BrowserTest):
         time.sleep(0.1)
         self.assertEqual(self.run_js("return window.location.hash"), "#operations")
 
+    def tab_to(self, selector):
+        """Presses Tab until this has the focus."""
+        for _ in range(60):
+            self.driver.press("Tab")
+            if self.run_js("return document.activeElement.matches(arguments[0])", selector):
+                return
+        self.fail(f"Tab never leads to {selector}")
+
+    def test_all_is_reached_with_a_keyboard_alone(self):
+        self.driver.open("all.html")
+        self.driver.press("Tab", "Enter")  # the menu is skipped
+        self.driver.press("]")
+        self.tab_to("#chart-tiles canvas")
+        tile = self.inspected["memory"]["peak_tile"]
+        self.driver.press("ArrowRight", "ArrowRight", "Enter")
+        self.assertEqual(self.run_js("return window.location.hash"), f"#tiles/{tile + 2}")
+        self.driver.press("]")
+        self.tab_to("#chart-memory svg")
+        peak = int(self.text_of("#memory-panel h3").split(" superstep ")[1].split(",")[0])
+        self.driver.press("ArrowRight", "ArrowRight", "ArrowRight", "Enter")
+        self.assertIn(f" superstep {peak + 3}, ", self.text_of("#memory-panel h3"))
+        self.driver.press("]")
+        self.tab_to("#chart-supersteps canvas")
+        self.driver.press("ArrowLeft", "Enter")
+        self.assertEqual(self.run_js("return window.location.hash"), f"#supersteps/{peak + 2}")
+        self.driver.press("]")
+        self.tab_to("#table-operations th:nth-child(4) button")
+        self.driver.press("Enter")
+        cycles = self.numbers("operations", 3)
+        self.assertEqual(cycles, sorted(cycles, reverse=True))
+        self.tab_to("#table-operations a")
+        self.driver.press("Enter")
+        self.assertRegex(self.run_js("return window.location.hash"), r"^#operations/\d+$")
+        self.assert_quiet()
+
     def test_the_menu_can_be_skipped(self):
         self.driver.open("all.html", "supersteps/2")
         self.run_js("document.querySelector('.skip').click()")

@@ -341,6 +341,7 @@ class SeveralIpus(Numbers):
             self.assertEqual(self.numbers("ipus", column), said, name)
         self.assertEqual(len(self.inspected["ipus"]), 4)
         self.assertIn("on 4 IPUs of", self.facts("verdict")["time per batch"])
+        self.assertNotIn("Saves -", self.text_of("section[data-view=verdict]"))
         self.run_js("document.querySelectorAll('#table-ipus tbody a')[2].click()")
         time.sleep(0.1)
         title = self.text_of("#tile-panel h3")
@@ -380,6 +381,12 @@ class OutOfMemory(Numbers):
         )  # fmt: skip
         cls.inspected = json.loads(tessera("inspect", "padded.popef", "--json"))
         cls.steps = cls.inspected["supersteps"]
+
+    def test_advice_is_about_what_does_not_fit(self):
+        self.driver.open("all.html", "verdict")
+        advice = self.text_of("section[data-view=verdict] ol.advice")
+        self.assertIn("It does not fit.", advice)
+        self.assertNotIn("starts the engine", advice)
 
 
 if __name__ == "__main__":
