@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/picked_tokens.h"
 
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
 #include "passes/match.h"
+#include "passes/value_range.h"
 
 namespace tessera {
 namespace {
@@ -32,6 +37,8 @@ class Picks {
   bool is_one_a_row(const Node* index, const Node* from) const;
   bool names(const Node* index, const Node* from, const std::vector<const Node*>& order,
              int64_t turn) const;
+  bool loses_behind(const Node* value);
+  std::optional<double> most_behind(const std::vector<const Node*>& order, double mask) const;
 
   Node* present(const Node* before);
   Node* last(const Node* before);
@@ -42,6 +49,7 @@ class Picks {
   Graph& graph_;
   Node* mask_;
   int64_t rows_, length_;
+  std::optional<ValueRanges> ranges_;
 };
 
 std::optional<Pick> Picks::pick_of(Node* node) const {
@@ -148,6 +156,50 @@ Node* Picks::largest_of(const Node* index) const {
   return nullptr;
 }
 
+// The largest number of the last in `order` in cells that hold 0 in every input, and `mask` in the
+// mask. Nothing where a cell may hold what others have to do with.
+std::optional<double> Picks::most_behind(const std::vector<const Node*>& order, double mask) const {
+  std::unordered_map<const Node*, Array> values;
+  int64_t count = 0;
+  for (const Node* node : order) {
+    const bool is_given = node->is(Op::Input), is_known = node->is(Op::Constant);
+    const bool of_constant = is_view(node) && behind_views(node->in[0])->is(Op::Constant);
+    if (!is_given && !is_known && !of_constant && !info(node->op).elementwise) return std::nullopt;
+    if (is_given && node->type.shape != Shape{rows_, length_}) return std::nullopt;
+    if (is_known && !node->value.has_data()) return std::nullopt;
+    count += elements(node->type.shape);
+    if (count > kMostElements) return std::nullopt;
+    Array& value = values[node];
+    if (is_given) {
+      const double held = node == mask_ ? mask : 0;
+      value.data.assign(static_cast<size_t>(elements(node->type.shape)), held);
+    } else {
+      std::vector<Array> in;
+      for (const Node* operand : node->in) in.push_back(values.at(operand));
+      Expected<Array> made = eval_as_machine(*node, std::move(in));
+      if (!made.ok()) return std::nullopt;
+      value = made.take();
+    }
+    value.type = node->type;
+    round_to_dtype(value);
+  }
+  const std::vector<double>& made = values.at(order.back()).data;
+  return made.empty() ? std::nullopt : std::optional(*std::ranges::max_element(made));
+}
+
+// Whether no cell behind a request holds more than any of its tokens: the first largest is a token
+// then.
+bool Picks::loses_behind(const Node* value) {
+  if (!ranges_) ranges_ = find_ranges(graph_);
+  const ValueRange& range = ranges_->at(value);
+  if (range.lo < INT32_MIN || range.hi > INT32_MAX) return false;  // it may wrap
+  const std::vector<const Node*> order = all_between(graph_, value, nullptr);
+  return std::ranges::all_of(std::array{0.0, 1.0}, [&](double mask) {
+    const std::optional<double> most = most_behind(order, mask);
+    return most && *most <= range.lo;
+  });
+}
+
 Node* Picks::present(const Node* before) {
   return put(graph_, before, mask_, Op::Cast,
              {
@@ -234,7 +286,7 @@ void Picks::settle() {
     const Node* index = pick.gather->in[1];
     if (is_one_a_row(index, mask_))
       replace(pick, last(pick.gather));
-    else if (Node* value = largest_of(index))
+    else if (Node* value = largest_of(index); value && loses_behind(value))
       replace(pick, first_largest(value, pick.gather));
   }
 }

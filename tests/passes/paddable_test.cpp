@@ -388,5 +388,41 @@ TEST(Paddable, keys_below_the_number_of_tokens_are_a_mask) {
   EXPECT_TRUE(proof_of_lengths("[0,1,2,3]", last).by_tokens);
 }
 
+// The token of the first largest number, as import writes ArgMax of %value: the model's own form
+// runs, so padding must not hold a larger one.
+Paddable proof_of_pick(const std::string& value) {
+  return proof_of(
+      "  %m = cast %mask {to=\"f32\"} : f32[2,4]\n"
+      "  %low = constant {value=[-1e9]} : f32[]\n" +
+          value + R"(
+  %top = reduce_max %value {axes=[1]} : i32[2]
+  %top1 = reshape %top {shape=[2,1]} : i32[2,1]
+  %top4 = broadcast %top1 {shape=[2,4]} : i32[2,4]
+  %below = less %value, %top4 : bool[2,4]
+  %left_out = constant {value=-1} : i32[2,4]
+  %number = constant {value=[3,2,1,0,3,2,1,0]} : i32[2,4]
+  %found = select %below, %left_out, %number : i32[2,4]
+  %nearest = reduce_max %found {axes=[1]} : i32[2]
+  %last = constant {value=3} : i32[2]
+  %place = sub %last, %nearest : i32[2]
+  %starts = constant {value=[0,4]} : i32[2]
+  %index = add %place, %starts : i32[2]
+  %line = reshape %x {shape=[8,3]} : f32[8,3]
+  %y = gather %line, %index {axis=0} : f32[2,3]
+)",
+      "%y");
+}
+
+TEST(Paddable, the_token_of_the_largest_number_is_one_of_a_request_where_padding_holds_no_larger) {
+  const auto of_ids = [](const std::string& line) {
+    return proof_of_pick("  %one = constant {value=1} : i32[2,4]\n  %value = " + line +
+                         " : i32[2,4]\n");
+  };
+  EXPECT_TRUE(of_ids("add %ids, %one").by_tokens) << of_ids("add %ids, %one").why_not;
+  EXPECT_FALSE(of_ids("sub %one, %ids").by_tokens);
+  EXPECT_TRUE(of_ids("mul %ids, %ids").by_tokens);
+  EXPECT_FALSE(of_ids("cumsum %ids {axis=1}").by_tokens);
+}
+
 }  // namespace
 }  // namespace tessera
