@@ -69,7 +69,8 @@ class Bounder {
   }
 
   Interval of_source(const Node* node) {
-    const IntegerBound whole{.most = INT32_MAX, .node = "", .least = -INT32_MAX};
+    const int64_t least = node->is(Op::Input) ? INT32_MIN : -INT32_MAX;  // casts end at INT32_MIN
+    const IntegerBound whole{.most = INT32_MAX, .node = "", .least = least};
     const IntegerBound& bound = bounds_.try_emplace(node, whole).first->second;
     return {static_cast<double>(bound.least), static_cast<double>(bound.most)};
   }
@@ -82,6 +83,10 @@ class Bounder {
     const bool differs = leaving && leaving->is(Op::Sub) && !is_constant(leaving->in[0]) &&
                          !is_constant(leaving->in[1]);
     const bool one_sided = bound.least == -kBelow;
+    if (bound.least == INT32_MIN) {  // the one number that has no negative
+      bound.least = -INT32_MAX;
+      return;
+    }
     if (is_input && differs && bound.most == INT32_MAX) {
       bound.most = INT32_MAX - kBelow;
       bound.least = -kBelow;
@@ -128,7 +133,7 @@ class Bounder {
     for (const auto& [node, bound] : bounds_) {
       if (!node->is(Op::Input))
         result.casts.emplace(node, bound);
-      else if (bound.most < INT32_MAX)
+      else if (bound.least > INT32_MIN)
         result.inputs.emplace(node->name, bound);
     }
     for (const Node* input : graph_.inputs)

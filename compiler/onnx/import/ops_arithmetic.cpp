@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Elementwise ONNX operations. What the Graph has no op for is said in those that it has.
+#include <algorithm>
 #include <cmath>
 
 #include "compiler/onnx/import/op_table.h"
@@ -101,12 +102,27 @@ Status neg(Call& call) {
   return call.result(Op::Mul, {call.in(0), TRY(call.like(call.in(0), -1))});
 }
 
-// The result is of the base's type, whatever the exponent's.
+namespace {
+
+// Whole numbers that are not negative, whatever their type.
+bool is_whole(const Node* exponent) {
+  if (!exponent->is(Op::Constant) || !exponent->value.has_data()) return false;
+  constexpr int64_t kMostElements = 64;
+  if (elements(exponent->type.shape) > kMostElements) return false;
+  return std::ranges::all_of(to_array(exponent->value).data, [](double power) {
+    return power >= 0 && power <= INT32_MAX && power == std::floor(power);
+  });
+}
+
+}  // namespace
+
+// The result is of the base's type, whatever the exponent's. f32 does not hold all powers of whole
+// numbers.
 Status pow(Call& call) {
   Node* base = call.in(0);
   Node* exponent = call.in(1);
   const DType dtype = base->type.dtype;
-  if (is_float(dtype) || exponent->type.dtype == dtype)
+  if (is_float(dtype) || exponent->type.dtype == dtype || is_whole(exponent))
     return call.result_broadcast(Op::Pow, {base, TRY(call.cast(exponent, dtype))});
   Node* power = TRY(call.add_broadcast(
       Op::Pow, {TRY(call.cast(base, DType::F32)), TRY(call.cast(exponent, DType::F32))}));

@@ -83,6 +83,19 @@ TEST(IntegerBounds, masks_and_positions_that_are_proved_need_none) {
               IsEmpty());
 }
 
+// -2^31 has no negative: an int64 of the model has one.
+TEST(IntegerBounds, what_is_negated_is_not_the_least_of_32_bits) {
+  const std::string given = "graph @f(%n: i32[4]) {\n";
+  EXPECT_THAT(bounds_of(given + "%y = abs %n : i32[4]\nreturn %y\n}"),
+              ElementsAre("n: 2147483647 for %y"));
+  EXPECT_THAT(bounds_of(given + "%c = constant {value=-1} : i32[4]\n%y = mul %n, %c : i32[4]\n" +
+                        "return %y\n}"),
+              ElementsAre("n: 2147483647 for %y"));
+  EXPECT_THAT(bounds_of(given + "%c = constant {value=0} : i32[4]\n%y = max %n, %c : i32[4]\n" +
+                        "return %y\n}"),
+              IsEmpty());
+}
+
 TEST(IntegerBounds, a_power_and_a_sum_bound_their_input) {
   EXPECT_THAT(bounds_of(R"(graph @f(%x: i32[2,8]) {
     %three = constant {value=3} : i32[2,8]

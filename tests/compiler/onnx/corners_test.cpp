@@ -62,6 +62,19 @@ TEST(OnnxCorners, the_sign_of_nan_is_nan) {
               {0, 0, 1, -1, kNan, 1, -1});
 }
 
+// f32 holds no whole number that is odd and larger than 2^24.
+TEST(OnnxCorners, a_whole_power_of_a_whole_number_is_exact) {
+  ModelBuilder m;
+  m.input("a", TensorProto::INT32, "3").output("y");
+  m.floats("two", {2}, {});
+  m.node("Pow", {"a", "two"}, {"y"}, "n");
+  expect_same(run(m,
+                  {
+                      {46339, -4097, 0}
+  }),
+              {2147302921, 16785409, 0});
+}
+
 TEST(OnnxCorners, sigmoid_ends_at_0_and_1) {
   expect_same(run(unary("Sigmoid", "5"),
                   {
