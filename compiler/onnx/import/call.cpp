@@ -179,9 +179,10 @@ Status Call::read_elements(int64_t count) const {
       std::to_string(kImportReadable) + " elements in all, must be smaller");
 }
 
-bool Call::spend(int64_t elements) {
-  if (elements > context_.allowance) return false;
-  context_.allowance -= elements;
+bool Call::spend(int64_t elements, int64_t times) {
+  if (elements < 0 || times < 0) return false;
+  if (times > 0 && elements > context_.allowance / times) return false;
+  context_.allowance -= elements * times;
   return true;
 }
 

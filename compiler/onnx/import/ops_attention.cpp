@@ -72,7 +72,7 @@ Expected<Node*> seen_by_place(Call& call, int64_t queries, int64_t keys) {
     return call.error("left_window_size is " + std::to_string(left) + " and right_window_size is " +
                       std::to_string(named) + ", must be at least -1");
   if (left == -1 && right == -1) return nullptr;
-  if (!call.spend(queries * keys))
+  if (!call.spend(queries, keys))
     return call.error("has " + std::to_string(queries) + " queries and " + std::to_string(keys) +
                       " keys, must have fewer where each sees others");
   Array seen{

@@ -117,8 +117,12 @@ Status dft(Call& call) {
     return call.error("input is " + to_string(call.in(0)->type) +
                       ", must be of floats and end with an axis of 1 or 2");
   const Transform is = TRY(transform_of(call));
-  if (is.terms < 1 || is.results < 1 || !call.spend(2 * is.terms * is.results))
-    return call.error("is of " + std::to_string(is.terms) + " terms, must be of 1 to fewer");
+  if (is.terms < 1 || is.results < 1)
+    return call.error("is of an axis of " + std::to_string(shape[is.axis]) +
+                      ", must have elements");
+  if (is.terms > kImportAllowance || !call.spend(2 * is.terms, is.results))
+    return call.error("makes " + std::to_string(is.results) + " frequencies of " +
+                      std::to_string(is.terms) + " terms, must be of fewer");
   Node* cosines = waves(call, is, dtype, [](double x) { return std::cos(x); });
   Node* sines = waves(call, is, dtype, [](double x) { return std::sin(x); });
   Node* re = TRY(signal_of(call, is, 0));

@@ -56,7 +56,7 @@ Status relative_position_bias(Call& call) {
     return call.error("max_distance is " + std::to_string(of.farthest) + " and buckets are " +
                       std::to_string(of.count) +
                       ", must be more than the buckets of near distances, which must be some");
-  if (queries > 1 << 20 || keys > 1 << 20 || !call.spend(queries * keys))
+  if (!call.spend(queries, keys))
     return call.error("has " + std::to_string(queries) + " queries and " + std::to_string(keys) +
                       " keys, must have fewer");
   Array index{

@@ -270,6 +270,16 @@ TEST(Limits, huge_shapes_make_no_bytes) {
   EXPECT_TRUE(outcome(backwards));
 }
 
+// A table of 2^32 by 2^32 numbers: their product is 0 in 64 bits.
+TEST(Limits, a_table_whose_size_is_beyond_64_bits_is_refused) {
+  const TempFolder folder;
+  ModelBuilder waves(17);
+  waves.input("x", TensorProto::FLOAT, "1,4294967296,1").node("DFT", {"x"}, {"y"});
+  waves.output("y");
+  EXPECT_THAT(compile_error(waves.save(folder), {}).message,
+              HasSubstr("makes 4294967296 frequencies of 4294967296 terms, must be of fewer"));
+}
+
 TEST(Limits, warnings_are_kept_up_to_a_thousand) {
   const TempFolder folder;
   ModelBuilder model;
