@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 #include <vector>
 
 #include "support/check.h"
@@ -51,16 +52,23 @@ void append_cell(std::string& line, int32_t owner, bool colour) {
 std::string draw_batch(const PackingContract& contract, const PackedBatch& batch,
                        const PictureOptions& options) {
   CHECK(options.width >= 1 && contract.row_length >= 1);
-  std::vector<int32_t> owners(static_cast<size_t>(row_tokens(contract)), -1);
-  for (size_t i = 0; i < batch.placements.size(); ++i)
-    std::fill_n(owners.begin() + batch.placements[i].start, batch.placements[i].length,
-                static_cast<int32_t>(i));
+  const int64_t rows = std::min(contract.rows, kMostRowsDrawn);
+  const int64_t drawn = rows * contract.row_length;
+  std::vector<int32_t> owners(static_cast<size_t>(drawn), -1);
+  int64_t behind = 0;
+  for (size_t i = 0; i < batch.placements.size(); ++i) {
+    const auto [begin, end] = std::pair(batch.placements[i].start,
+                                        batch.placements[i].start + batch.placements[i].length);
+    std::fill(owners.begin() + std::min(begin, drawn), owners.begin() + std::min(end, drawn),
+              static_cast<int32_t>(i));
+    behind += end - std::clamp(drawn, begin, end);
+  }
 
   const int64_t step = (contract.row_length + options.width - 1) / options.width;
-  const int row_digits = static_cast<int>(std::to_string(contract.rows - 1).size());
+  const int row_digits = static_cast<int>(std::to_string(rows - 1).size());
   const int token_digits = static_cast<int>(std::to_string(contract.row_length).size());
   std::string text;
-  for (int64_t row = 0; row < contract.rows; ++row) {
+  for (int64_t row = 0; row < rows; ++row) {
     const auto cells = std::span<const int32_t>(owners).subspan(
         static_cast<size_t>(row * contract.row_length), static_cast<size_t>(contract.row_length));
     text += fmt::format("row {:>{}} |", row, row_digits);
@@ -78,6 +86,9 @@ std::string draw_batch(const PackingContract& contract, const PackedBatch& batch
                         requests == 1 ? "request, " : "requests,", used, token_digits,
                         contract.row_length);
   }
+  if (rows < contract.rows)
+    text += fmt::format("{} more rows are not drawn: {} of {} tokens\n", contract.rows - rows,
+                        behind, (contract.rows - rows) * contract.row_length);
   return text;
 }
 

@@ -13,6 +13,9 @@ struct PictureOptions {
   bool colour = false;  // ANSI background colours; for terminals only
 };
 
+// A batch of more rows is drawn up to this one; a last line counts the rest.
+inline constexpr int64_t kMostRowsDrawn = 256;
+
 //   row  0 |aaaaaaaaabbbbbbbbbbbb.|  2 requests, 250 of 256 tokens
 //   row  1 |cccc..................|  1 request,   40 of 256 tokens
 // Letters are requests in the order of placing, a to z, A to Z and again from a. A character stands

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "packing/occupancy.h"
 #include "packing/offline.h"
 #include "packing/pack.h"
@@ -77,6 +79,23 @@ TEST(PictureTest, a_narrow_picture_shows_who_has_most) {
             "row 0 |ab..|  2 requests,  7 of 10 tokens\n");
   EXPECT_EQ(draw_batch(contract, only_batch(contract, {4, 3}), {1, false}),
             "row 0 |a|  2 requests,  7 of 10 tokens\n");
+}
+
+TEST(PictureTest, a_batch_of_very_many_rows_is_drawn_in_part) {
+  const PackingContract contract = form_b(1 << 20, 8);
+  PackedBatch batch{
+      .placements = {{0, 0, 5}, {1, 255 * 8, 8}, {2, 256 * 8, 3}},
+        .tokens = 16
+  };
+  const std::string text = draw_batch(contract, batch, {});
+  EXPECT_EQ(std::ranges::count(text, '\n'), 257);
+  EXPECT_THAT(text, HasSubstr("row   0 |aaaaa...|"));
+  EXPECT_THAT(text, HasSubstr("row 255 |bbbbbbbb|  1 request,  8 of 8 tokens\n"
+                              "1048320 more rows are not drawn: 3 of 8386560 tokens\n"));
+  batch.placements = {
+      {0, 254 * 8, 24}
+  };
+  EXPECT_THAT(draw_batch(contract, batch, {}), HasSubstr("not drawn: 8 of 8386560 tokens\n"));
 }
 
 TEST(PictureTest, the_letters_begin_again_after_the_last) {
