@@ -20,6 +20,7 @@
 #include "compiler/shard_to_fit.h"
 #include "cost/cost.h"
 #include "cost/host_io.h"
+#include "passes/known_inputs.h"
 #include "passes/pipeline.h"
 #include "program/isolation.h"
 #include "program/verify.h"
@@ -125,8 +126,20 @@ Expected<Converted> run_converter(const std::string& model_path, const CompileOp
 
 using InputBounds = std::map<std::string, IntegerBound>;
 
+// A mask of keys is 0 or 1: the model may make more of a 2, attention does not. Where requests
+// share rows it holds their numbers.
+void add_masks(InputBounds& bounds, const Converted& converted) {
+  if (converted.packing.form != PackingForm::None) return;
+  for (const auto& [mask, attention] : known_inputs(converted.graph).key_masks) {
+    const std::string& name =
+        attention->origin.empty() ? attention->name : attention->origin.back();
+    bounds[mask->name] = {.most = 1, .node = name, .least = 0};
+  }
+}
+
 std::vector<Anchor> anchors_of(const Program& program, const Converted& converted,
-                               const InputBounds& bounds) {
+                               InputBounds bounds) {
+  add_masks(bounds, converted);
   const std::map<std::string, int64_t> limits = index_limits(converted.graph);
   std::vector<Anchor> anchors;
   const auto add = [&](VariableId id, AnchorKind kind, const std::string& name) {

@@ -89,7 +89,10 @@ KnownInputs known_inputs(const Graph& graph) {
     if (node->is(Op::Gather)) limit_index(node.get(), known);
     const Node* mask =
         node->is(Op::Attention) ? mask_of_attention(node.get()) : mask_of_penalty(node.get());
-    if (mask) known.masks.insert(mask);
+    if (!mask) continue;
+    known.masks.insert(mask);
+    if (node->is(Op::Attention) && attention_mask(node->string_attr("mask"))->has_keys())
+      known.key_masks.emplace(mask, node.get());
   }
   return known;
 }

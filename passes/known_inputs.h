@@ -15,6 +15,9 @@ struct KnownInputs {
   std::unordered_map<const Node*, int64_t> limits;
   // By contract of 0 and 1: what attention hides keys by, and m in (1 - m) · -10000.
   std::unordered_set<const Node*> masks;
+  // Those of which attention asks 0 or not, whatever the model makes of other numbers; and an
+  // attention of each.
+  std::unordered_map<const Node*, const Node*> key_masks;
 };
 
 KnownInputs known_inputs(const Graph& graph);

@@ -41,9 +41,11 @@ std::string Anchor::must_be(int32_t value) const {
     return fmt::format("0..{}", index_limit - 1);
   const int64_t least = size_least.value_or(-size_limit);
   if (size_limit == 0 || (value >= least && value <= size_limit)) return "";
-  const std::string why = limited_by.empty()
-                              ? fmt::format("the model declares {}", model_dtype)
-                              : fmt::format("node '{}' computes with it in 32 bits", limited_by);
+  const bool is_mask = least == 0 && size_limit == 1;
+  const std::string why = limited_by.empty() ? fmt::format("the model declares {}", model_dtype)
+                                             : fmt::format("node '{}' {}", limited_by,
+                                                           is_mask ? "asks whether it is 0"
+                                                                   : "computes with it in 32 bits");
   return fmt::format("{}..{}, as {}", least, size_limit, why);
 }
 

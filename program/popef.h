@@ -38,7 +38,7 @@ struct Anchor {
   int64_t index_limit = 0;
   // Inputs that whole numbers are computed from: each must be in -size_limit..size_limit, so that
   // the node of this name stays within 32 bits; where it is "", because the model's type holds no
-  // more. 0: no limit.
+  // more. A mask of keys is in 0..1, where that node attends. 0: no limit.
   int64_t size_limit = 0;
   std::optional<int64_t> size_least = {};  // in place of -size_limit
   std::string limited_by = {};

@@ -68,6 +68,20 @@ TEST(Compile, anchors_say_what_a_caller_must_bring) {
   EXPECT_THAT(anchors[1].shape, ElementsAre(2, 3, 16));
 }
 
+// Attention asks of a key whether its number is 0; (1 - m) · -1e9 in the model would make more of
+// a 2.
+TEST(Compile, a_mask_of_keys_must_be_0_or_1) {
+  const CompileResult result = compiled(R"(graph @f(%x: f32[2,4,8], %seen: i32[2,4]) {
+    %y = attention %x, %x, %x, %seen {heads=1, mask="keys", scale=1} : f32[2,4,8]
+    return %y
+  })");
+  const Anchor& mask = result.executable.metadata.anchors[1];
+  EXPECT_EQ(mask.must_be(0), "");
+  EXPECT_EQ(mask.must_be(1), "");
+  EXPECT_EQ(mask.must_be(2), "0..1, as node 'y' asks whether it is 0");
+  EXPECT_NE(mask.must_be(-1), "");
+}
+
 TEST(Compile, constants_share_the_bytes_of_the_graph) {
   Converted model = converted(kEmbedding);
   const std::byte* bytes = nullptr;
