@@ -43,7 +43,7 @@ std::vector<Shape> whole(const Shape& shape) {
 
 class Splitting {
  public:
-  explicit Splitting(Graph& graph) : graph_(graph) {}
+  Splitting(Graph& graph, int64_t rows) : graph_(graph), rows_(rows) {}
   void run();
 
  private:
@@ -68,6 +68,7 @@ class Splitting {
   }
 
   Graph& graph_;
+  const int64_t rows_;
   std::unordered_map<const Node*, Split> split_;  // of those that are
 };
 
@@ -157,9 +158,10 @@ std::vector<Run> runs_of(const Shape& before, const Shape& after) {
   return runs;
 }
 
-// Axes as runs of `sizes`, each of them whole, or the front of one and then its rest: rows and
-// channels [4,32] are rows with heads and their channels, [4·4,8].
-std::optional<std::vector<Shape>> divided(Shape sizes, std::span<const int64_t> axes) {
+// Axes as runs of `sizes`, each of them whole; but of what stands behind `rows` the front and then
+// the rest: 4 rows of channels [4,32] are rows with heads and their channels, [4·4,8].
+std::optional<std::vector<Shape>> divided(Shape sizes, std::span<const int64_t> axes,
+                                          int64_t rows) {
   std::vector<Shape> parts;
   size_t at = 0;
   for (const int64_t axis : axes) {
@@ -167,7 +169,7 @@ std::optional<std::vector<Shape>> divided(Shape sizes, std::span<const int64_t> 
     int64_t size = 1;
     while (size < axis && at < sizes.size()) {
       int64_t taken = sizes[at];
-      if (size * taken > axis) taken = axis / size;
+      if (size == rows && size * taken > axis) taken = axis / size;
       if (sizes[at] % taken != 0) return std::nullopt;
       sizes[at] /= taken;
       size *= taken;
@@ -192,7 +194,7 @@ std::optional<Split> Splitting::reshaped(Node* node) {
     for (size_t d = run.from; d < run.from_end; ++d)
       sizes.insert(sizes.end(), from.parts[d].begin(), from.parts[d].end());
     const std::span axes(after.begin() + run.to, after.begin() + run.to_end);
-    if (const auto divides = divided(sizes, axes)) {
+    if (const auto divides = divided(sizes, axes, rows_)) {
       parts.insert(parts.end(), divides->begin(), divides->end());
       continue;
     }
@@ -357,14 +359,14 @@ void Splitting::run() {
 
 }  // namespace
 
-void split_merged_axes(Graph& graph) { Splitting(graph).run(); }
+void split_merged_axes(Graph& graph, int64_t rows) { Splitting(graph, rows).run(); }
 
 void split_merged_rows(Graph& graph, const Node* ids) {
   const TokenShape shape{ids->type.shape[0], ids->type.shape[1], Layout::Whole};
   if (find_token_axes(graph, shape).ok()) return;
   Graph split = graph.clone();
-  split_merged_axes(split);
-  if (find_token_axes(split, shape).ok()) split_merged_axes(graph);
+  split_merged_axes(split, shape.rows);
+  if (find_token_axes(split, shape).ok()) split_merged_axes(graph, shape.rows);
 }
 
 }  // namespace tessera

@@ -9,7 +9,9 @@
 
 namespace tessera {
 
-void split_merged_axes(Graph& graph);
+// `rows`: so many that stand before channels may also be joined with the front of these, the heads;
+// 0: none are.
+void split_merged_axes(Graph& graph, int64_t rows = 0);
 // Only where rows of the batch, those of `ids`, cannot be told apart as the graph is, and
 // can then.
 void split_merged_rows(Graph& graph, const Node* ids);
