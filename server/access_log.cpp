@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "support/file.h"
 #include "support/guard.h"
 
 namespace tessera::server {
@@ -58,7 +58,7 @@ Expected<std::unique_ptr<AccessLog>> AccessLog::open(const std::string& path) {
   const int file = path == "-"
                        ? ::dup(STDOUT_FILENO)
                        : ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-  if (file < 0) return Error{path + ": cannot be opened: " + std::strerror(errno)};
+  if (file < 0) return system_error(path, "cannot be opened");
   log->file_ = Descriptor(file);
   log->thread_ = TRY(start_thread("access log", [self = log.get()] { self->work(); }));
   return log;

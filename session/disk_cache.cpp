@@ -6,8 +6,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 
 #include "codelets/codelet.h"
 #include "program/popef.h"
@@ -149,7 +147,7 @@ Status DiskCache::write_entry(KeyRecord& record, Executable& executable) const {
     const PrivateFolder entry = TRY(writing_.make(name));
     TRY(write_files(record, executable, entry));
     if (!writing_.move(name, entries_, name))
-      return Error{entries_.path_of(name) + ": cannot be put in place: " + std::strerror(errno)};
+      return system_error(entries_.path_of(name), "cannot be put in place");
     return {};
   };
   Status written = write();

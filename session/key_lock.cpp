@@ -7,9 +7,10 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <thread>
 #include <utility>
+
+#include "support/file.h"
 
 namespace tessera {
 namespace {
@@ -55,7 +56,7 @@ Expected<KeyLock> KeyLock::take(const PrivateFolder& folder, const std::string& 
        pause = std::min(2 * pause, std::chrono::milliseconds{20})) {
     Descriptor file = lock_once(copy.get(), name);
     if (file.is_open()) return KeyLock(std::move(copy), name, std::move(file));
-    if (errno != EWOULDBLOCK) return Error{path + ": cannot lock: " + std::strerror(errno)};
+    if (errno != EWOULDBLOCK) return system_error(path, "cannot lock");
     if (std::chrono::steady_clock::now() >= end)
       return Error{path + ": another process holds the lock, must let go within " +
                    std::to_string(patience.count()) + " ms"};

@@ -17,12 +17,13 @@
 #include "support/temporary.h"
 
 namespace tessera {
-namespace {
 
 Error system_error(const std::string& path, const char* doing) {
   return Error{path + ": " + doing + ": " + std::strerror(errno), ErrorKind::Failed,
                errno == ENOENT ? kNoSuchFile : std::string_view()};
 }
+
+namespace {
 
 Status write_all(int descriptor, std::span<const std::byte> bytes, const std::string& path) {
   while (!bytes.empty()) {

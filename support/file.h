@@ -25,6 +25,9 @@ namespace tessera {
 // Error::type where a file is not there.
 inline constexpr std::string_view kNoSuchFile = "no_such_file";
 
+// "PATH: DOING: …", with the words for errno; of type kNoSuchFile where that is ENOENT.
+Error system_error(const std::string& path, const char* doing);
+
 // Read-only mapping between pages that nobody may touch; bytes live as long as any copy of the
 // pointer. What another process cuts off the file meanwhile reads as zeros, and check says so.
 class MappedFile {

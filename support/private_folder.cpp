@@ -11,6 +11,7 @@
 #include <functional>
 #include <tuple>
 
+#include "support/file.h"
 #include "support/own_group.h"
 
 namespace tessera {
@@ -18,10 +19,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int kFolder = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-
-Error system_error(const std::string& path, const char* doing) {
-  return Error{path + ": " + doing + ": " + std::strerror(errno)};
-}
 
 // "" if only its owner, who is us, can write to it; else what is wrong.
 std::string distrust(int descriptor, const struct stat& status) {

@@ -3,9 +3,9 @@
 
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
+
+#include "support/file.h"
 
 namespace tessera::tools {
 namespace fs = std::filesystem;
@@ -18,7 +18,7 @@ Status check_writable(const fs::path& folder) {
   if (!fs::is_directory(folder, error))
     return Error{folder.string() + ": is not a folder, must be one to write to"};
   if (::access(folder.c_str(), W_OK | X_OK) != 0)
-    return Error{folder.string() + ": cannot write there: " + std::strerror(errno)};
+    return system_error(folder.string(), "cannot write there");
   return {};
 }
 

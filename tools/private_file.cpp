@@ -4,13 +4,12 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 
-#include <cerrno>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <optional>
 
 #include "support/descriptor.h"
+#include "support/file.h"
 #include "support/temporary.h"
 
 namespace tessera::tools {
@@ -37,8 +36,7 @@ Expected<std::unique_ptr<PrivateFile>> PrivateFile::create(std::string_view what
   const fs::path temporary = fs::temp_directory_path(error);
   if (error) return Error{fmt::format("{}: no folder for its file: {}", what, error.message())};
   std::string pattern = (temporary / "tessera-XXXXXX").string();
-  if (!::mkdtemp(pattern.data()))
-    return Error{fmt::format("{}: cannot create: {}", pattern, std::strerror(errno))};
+  if (!::mkdtemp(pattern.data())) return system_error(pattern, "cannot create");
   std::unique_ptr<PrivateFile> file(new PrivateFile());
   Held& held = *file->held_;
   held.folder_name = fs::path(pattern).filename();

@@ -7,9 +7,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -66,9 +64,7 @@ Expected<std::string> new_password() {
 
 // For its owner alone, and never over another: a key that is gone cannot be had again.
 Status write_secret(const std::string& path, std::string_view text) {
-  const auto failed = [&path](const char* doing) {
-    return Error{fmt::format("{}: {}: {}", path, doing, std::strerror(errno))};
-  };
+  const auto failed = [&path](const char* doing) { return system_error(path, doing); };
   const int file =
       ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
   if (file < 0) return failed("cannot create");

@@ -9,12 +9,13 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
-#include <cstring>
 #include <deque>
 #include <filesystem>
 #include <optional>
 #include <set>
 #include <utility>
+
+#include "support/file.h"
 
 namespace tessera {
 namespace fs = std::filesystem;
@@ -152,7 +153,7 @@ Expected<Descriptor> open_contained(const std::string& folder, const std::string
                                     const std::string& called) {
   Walk walk(folder, path);
   Descriptor file = walk.open_end();
-  if (!file.is_open()) return Error{called + ": cannot open: " + std::strerror(errno)};
+  if (!file.is_open()) return system_error(called, "cannot open");
   const std::vector<Root> roots = roots_of(folder, trusted);
   if (!walk.is_inside(roots))
     return Error{called +
@@ -160,8 +161,7 @@ Expected<Descriptor> open_contained(const std::string& folder, const std::string
                      "folder that --trust_folder names",
                  ErrorKind::BadFile};
   struct stat status;
-  if (::fstat(file.get(), &status) != 0)
-    return Error{called + ": cannot open: " + std::strerror(errno)};
+  if (::fstat(file.get(), &status) != 0) return system_error(called, "cannot open");
   if (!S_ISREG(status.st_mode) || status.st_nlink == 1) return file;
   const size_t inside = names_inside({status.st_dev, status.st_ino}, roots);
   if (inside == status.st_nlink) return file;
