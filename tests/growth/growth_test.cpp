@@ -319,7 +319,7 @@ TEST_P(Growth, four_times_the_model_is_four_times_the_work) {
     ModelBuilder model;
     GetParam().build(model, n);
     PassOptions options;
-    options.fp16 = fp16;
+    options.fp16 = options.widens_halves = fp16;
     return work_of(model.save(folder), {}, options);
   };
   for (const bool fp16 : {false, true})
@@ -344,6 +344,7 @@ TEST(GrowthOfPackedEncoders, is_linear_too) {
   };
   PassOptions form_a, form_b;
   form_a.fp16 = form_a.fp8 = form_a.pack_unpack = form_b.pack_attention_mask = true;
+  form_a.widens_halves = form_b.widens_halves = true;
   form_a.max_valid_num = 4;
   form_a.segment_max_size = 8;
   for (const PassOptions& options : {form_a, form_b})
@@ -355,7 +356,8 @@ TEST(GrowthOfPasses, is_asked_of_each) {
   for (const Pass& pass : all_passes()) {
     const bool asked =
         !pass.option || pass.option == &PassOptions::fp16 || pass.option == &PassOptions::fp8 ||
-        pass.option == &PassOptions::position_ids || pass.option == &PassOptions::pack_unpack ||
+        pass.option == &PassOptions::widens_halves || pass.option == &PassOptions::position_ids ||
+        pass.option == &PassOptions::pack_unpack ||
         pass.option == &PassOptions::pack_attention_mask;
     EXPECT_TRUE(asked) << pass.name;
   }
