@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <ranges>
 
 #include "passes/floats.h"
 #include "passes/own_numbers.h"
@@ -86,15 +87,20 @@ bool differ_by_query(const Known& a, const Known& b) {
   });
 }
 
-bool only_weighs(const Node& scores, const Graph& graph, const UserMap& users) {
-  const auto found = users.find(&scores);
-  if (found == users.end() || graph.is_output(&scores)) return false;
-  return std::ranges::all_of(found->second, [&](const Node* user) {
-    if (user->is(Op::Softmax)) return user->int_attr("axis") == std::ssize(user->type.shape) - 1;
-    const bool passes_on =
-        user->is(Op::Add) || user->is(Op::Cast) || (user->is(Op::Select) && user->in[0] != &scores);
-    return passes_on && only_weighs(*user, graph, users);
-  });
+std::unordered_set<const Node*> scores_of_softmax(const Graph& graph, const UserMap& users) {
+  std::unordered_set<const Node*> scores;
+  for (const auto& node : std::views::reverse(graph.nodes())) {
+    const auto found = users.find(node.get());
+    if (found == users.end() || graph.is_output(node.get())) continue;
+    const bool only_weighs = std::ranges::all_of(found->second, [&](const Node* user) {
+      if (user->is(Op::Softmax)) return user->int_attr("axis") == std::ssize(user->type.shape) - 1;
+      const bool passes_on = user->is(Op::Add) || user->is(Op::Cast) ||
+                             (user->is(Op::Select) && user->in[0] != node.get());
+      return passes_on && scores.contains(user);
+    });
+    if (only_weighs) scores.insert(node.get());
+  }
+  return scores;
 }
 
 }  // namespace tessera

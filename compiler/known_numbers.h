@@ -2,6 +2,8 @@
 // The numbers that a model knows, compared at two of its row lengths (compiler/lengths.h).
 #pragma once
 
+#include <unordered_set>
+
 #include "ir/graph.h"
 #include "passes/match.h"
 
@@ -27,8 +29,8 @@ bool look_up_alike(const Node& gather, const Node& other);
 // Whether the difference of the two is the same for all keys, the last axis, but for rounding: as
 // far as both go. MPT's ALiBi is slope * (key + 1 - length).
 bool differ_by_query(const Known& a, const Known& b);
-// Whether all that is made of these scores are the weights of a softmax along the last axis. It
-// does not notice a number that is added to all keys of a query.
-bool only_weighs(const Node& scores, const Graph& graph, const UserMap& users);
+// The values from which the graph makes nothing but weights of a softmax along the last axis. Such
+// a softmax does not notice a number that is added to all keys of a query. Linear in the graph.
+std::unordered_set<const Node*> scores_of_softmax(const Graph& graph, const UserMap& users);
 
 }  // namespace tessera

@@ -101,7 +101,8 @@ class Twins {
         other_(other),
         other_size_(other_size),
         by_rows_(size.rows != other_size.rows),
-        users_(users_of(graph)) {}
+        users_(users_of(graph)),
+        scores_(scores_of_softmax(graph, users_)) {}
 
   // In a user's words; "" if there is none.
   std::string first_difference();
@@ -118,13 +119,14 @@ class Twins {
   const Size& other_size_;
   const bool by_rows_;
   const UserMap users_;
+  const std::unordered_set<const Node*> scores_;
   std::unordered_map<const Node*, const Node*> twin_;
   std::set<std::pair<const Node*, const Node*>> alike_;  // known values
 };
 
-// Whether both give a softmax the same weights, which is all that is made of `sum`.
+// Whether `sum` is scores of a softmax alone, which gives the same weights with both numbers.
 bool Twins::weighs_alike(const Node& sum, const Node* known, const Node* other) const {
-  return !by_rows_ && sum.is(Op::Add) && only_weighs(sum, graph_, users_) &&
+  return !by_rows_ && sum.is(Op::Add) && scores_.contains(&sum) &&
          differ_by_query(Known(known), Known(other));
 }
 
