@@ -33,6 +33,34 @@ def tessera(*words, code=0):
     return done.stdout
 
 
+def write_events(*shapes):
+    """Runs tiny.onnx at these shapes and writes its events to a new events.jsonl."""
+    if os.path.exists(path("events.jsonl")):
+        os.remove(path("events.jsonl"))
+    tessera(
+        "run", "tiny.onnx", "--precision", "fp16", "--no_cache", "--events", "events.jsonl",
+        "--random", *shapes,
+    )  # fmt: skip
+
+
+def run_online(*words):
+    """Runs packed.popef online, writes the record to run.jsonl and returns the result."""
+    return json.loads(
+        tessera(
+            "bench", "packed.popef", "--online", "--virtual", "--rate", "4000", *words,
+            "--record", "run.jsonl", "--json",
+        )
+    )  # fmt: skip
+
+
+def report_all(to):
+    """Writes the report of padded.popef, against packed.popef, with the events and the record."""
+    tessera(
+        "report", "padded.popef", "--events", "events.jsonl", "--record", "run.jsonl",
+        "--against", "packed.popef", "-o", to,
+    )  # fmt: skip
+
+
 class Driver:
     """A session of chromedriver: requests and answers are JSON over HTTP."""
 

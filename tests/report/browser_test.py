@@ -7,7 +7,7 @@ import sys
 import time
 import unittest
 
-from browser import FOLDER, BrowserTest, path, tessera
+from browser import FOLDER, BrowserTest, path, report_all, run_online, tessera, write_events
 
 VIEWS = ["verdict", "tiles", "memory", "supersteps", "operations", "placement", "packing",
          "recompiles", "differences", "provenance"]  # fmt: skip
@@ -22,18 +22,9 @@ class Reports(BrowserTest):
         tessera(*compile_it, *shape, "-o", "padded.popef")
         packed = ["--pack_args", "max_valid_num=10", "segment_max_size=64"]
         tessera(*compile_it, *shape, *packed, "-o", "packed.popef")
-        tessera(
-            "run", "tiny.onnx", "--precision", "fp16", "--events", "events.jsonl",
-            "--random", "input_ids=4,64", "input_ids=4,48",
-        )  # fmt: skip
-        tessera(
-            "bench", "packed.popef", "--online", "--virtual", "--rate", "4000", "--requests", "200",
-            "--avg_seq_len", "30", "--vocab", "100", "--record", "run.jsonl",
-        )  # fmt: skip
-        tessera(
-            "report", "padded.popef", "--events", "events.jsonl", "--record", "run.jsonl",
-            "--against", "packed.popef", "-o", "all.html",
-        )  # fmt: skip
+        write_events("input_ids=4,64", "input_ids=4,48")
+        run_online("--requests", "200", "--avg_seq_len", "30", "--vocab", "100")
+        report_all("all.html")
         cls.inspected = json.loads(tessera("inspect", "padded.popef", "--json"))
 
     def test_every_view_draws_without_an_error_or_a_request(self):

@@ -4,17 +4,16 @@ shown, those that their own commands print: read from the page in a real Chromiu
 
 import collections
 import json
-import os
 import re
 import sys
 import time
 import unittest
 
-from browser import BrowserTest, path, tessera
+from browser import BrowserTest, report_all, run_online, tessera, write_events
 
 COMPILE = ["compile", "--input_model", "tiny.onnx", "--precision", "fp16",
            "--input_shape", "input_ids=4,64", "--target", "c600,tiles=64"]  # fmt: skip
-# What the map says of each tile, in their order: its tip follows the arrow keys.
+# The arrow keys move the map's tip. The script returns the tip's text for each tile, in order.
 ALL_TILES = """
 const canvas = document.querySelector('#chart-tiles canvas');
 const tip = document.querySelector('#chart-tiles .tip');
@@ -46,25 +45,17 @@ class Numbers(BrowserTest):
     @classmethod
     def make(cls):
         tessera("make-model", "--preset", "tiny", "-o", "tiny.onnx")
-        tessera(*COMPILE, "-o", "padded.popef")
         packed = ["--pack_args", "max_valid_num=10", "segment_max_size=64"]
         tessera(*COMPILE, *packed, "-o", "packed.popef")
-        if os.path.exists(path("events.jsonl")):
-            os.remove(path("events.jsonl"))
-        tessera(
-            "run", "tiny.onnx", "--precision", "fp16", "--no_cache", "--events", "events.jsonl",
-            "--random", "input_ids=4,64", "input_ids=4,48", "input_ids=4,33",
-        )  # fmt: skip
-        cls.online = json.loads(
-            tessera(
-                "bench", "packed.popef", "--online", "--virtual", "--rate", "4000", "--requests",
-                "200", "--avg_seq_len", "30", "--vocab", "100", "--record", "run.jsonl", "--json",
-            )
-        )  # fmt: skip
-        tessera(
-            "report", "padded.popef", "--events", "events.jsonl", "--record", "run.jsonl",
-            "--against", "packed.popef", "-o", "all.html",
-        )  # fmt: skip
+        write_events("input_ids=4,64", "input_ids=4,48", "input_ids=4,33")
+        cls.online = run_online("--requests", "200", "--avg_seq_len", "30", "--vocab", "100")
+        cls.report(*COMPILE)
+
+    @classmethod
+    def report(cls, *compile_it, code=0):
+        """Compiles padded.popef and writes its report."""
+        tessera(*compile_it, "-o", "padded.popef", code=code)
+        report_all("all.html")
         cls.inspected = json.loads(tessera("inspect", "padded.popef", "--json"))
         cls.steps = cls.inspected["supersteps"]
 
@@ -324,13 +315,7 @@ class SeveralIpus(Numbers):
         super().make()
         words = ["--num_ipus", "4", "--sharding", "auto", "--enable_pipelining",
                  "--batches_per_step", "8"]  # fmt: skip
-        tessera(*COMPILE, *words, "-o", "padded.popef")
-        tessera(
-            "report", "padded.popef", "--events", "events.jsonl", "--record", "run.jsonl",
-            "--against", "packed.popef", "-o", "all.html",
-        )  # fmt: skip
-        cls.inspected = json.loads(tessera("inspect", "padded.popef", "--json"))
-        cls.steps = cls.inspected["supersteps"]
+        cls.report(*COMPILE, *words)
 
     def test_ipus(self):
         self.driver.open("all.html", "verdict")
@@ -374,13 +359,7 @@ class OutOfMemory(Numbers):
     def make(cls):
         super().make()
         small = ["--target", "c600,tiles=64,bytes_per_tile=40000"]
-        tessera(*COMPILE[:-2], *small, "-o", "padded.popef", code=4)
-        tessera(
-            "report", "padded.popef", "--events", "events.jsonl", "--record", "run.jsonl",
-            "--against", "packed.popef", "-o", "all.html",
-        )  # fmt: skip
-        cls.inspected = json.loads(tessera("inspect", "padded.popef", "--json"))
-        cls.steps = cls.inspected["supersteps"]
+        cls.report(*COMPILE[:-2], *small, code=4)
 
     def test_advice_is_about_what_does_not_fit(self):
         self.driver.open("all.html", "verdict")

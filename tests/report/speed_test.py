@@ -13,7 +13,7 @@ import statistics
 import sys
 import unittest
 
-from browser import BrowserTest, path, tessera
+from browser import BrowserTest, path, report_all, run_online, tessera, write_events
 
 ROUNDS = 5
 MOST_OPENING_MS, MOST_CLICK_MS, MOST_BYTES = 1000, 100, 5_000_000
@@ -40,15 +40,16 @@ const paints = performance.getEntriesByType('paint').map((paint) => paint.startT
 return page.loadEventEnd > 0 && paints.length > 0
   ? Math.max(page.loadEventEnd, ...paints) - page.startTime : 0;
 """
-# Until what the click before has left behind is done.
+# Waits until the work of the click before is done.
 IDLE = """
 const done = arguments[arguments.length - 1];
 const frames = (left) => (left > 0 ? requestAnimationFrame(() => frames(left - 1))
   : window.requestIdleCallback(() => setTimeout(done, 20)));
 frames(3);
 """
-# What is clicked: its view before, a selector, where in it by width and height, and the address to
-# which it leads. The first click of each view draws it for the first time.
+# Each click has a name, the view in which it happens, the selector of its element, its place there
+# as shares of width and height, and the address to which it leads. The first click that leads to a
+# view draws the view.
 MIDDLE = (0.5, 0.5)
 CLICKS = [
     ("the view Tiles", "verdict", "nav a[href='#tiles']", MIDDLE, r"#tiles"),
@@ -94,23 +95,15 @@ class Speed(BrowserTest):
         )  # fmt: skip
         os.remove(path("bert.onnx"))
         tessera("make-model", "--preset", "tiny", "-o", "tiny.onnx")
-        tessera(
-            "run", "tiny.onnx", "--precision", "fp16", "--no_cache", "--events", "events.jsonl",
-            "--random", "input_ids=4,64", "input_ids=4,48",
-        )  # fmt: skip
-        tessera(
-            "bench", "packed.popef", "--online", "--virtual", "--rate", "4000", "--requests", "400",
-            "--avg_seq_len", "128", "--max_seq_len", "256", "--vocab", "30522",
-            "--record", "run.jsonl",
-        )  # fmt: skip
-        tessera(
-            "report", "padded.popef", "--events", "events.jsonl", "--record", "run.jsonl",
-            "--against", "packed.popef", "-o", "bert.html",
-        )  # fmt: skip
+        write_events("input_ids=4,64", "input_ids=4,48")
+        run_online(
+            "--requests", "400", "--avg_seq_len", "128", "--max_seq_len", "256", "--vocab", "30522"
+        )
+        report_all("bert.html")
         tessera("report", "padded.popef", "-o", "alone.html")
 
     def once(self, condition):
-        """What it gives, when that is no longer 0."""
+        """Waits until the condition's value is not 0, and returns that value."""
         script = (
             "const done = arguments[arguments.length - 1];"
             f"const asked = () => {{ {condition} }};"
