@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Objects are made by several threads (executor/jit_object.h), and ORC links them. What was made
-// once is kept in an ObjectCache. LLVM has an interface of that name, which asks with a module in
-// hand; ours is asked before, so that bitcode need not be read.
+// Several threads make objects (executor/jit_object.h), and ORC links them. An ObjectCache keeps
+// each object. LLVM has an interface of that name too, which LLVM asks after it has read a module.
+// The JIT asks ours first, so it reads no bitcode for a kept object.
 #include "executor/jit.h"
 
 #include <fmt/format.h>

@@ -77,9 +77,9 @@ Status specialise(llvm::Module& module, const KernelJob& job, const llvm::Target
   return {};
 }
 
-// What turns light bitcode with its constants filled in into good code, and no more: LLVM's -O2
-// takes three times as long to arrive at the same kernels. Codelets write their vectors out, and
-// ask for unrolling where it pays (#pragma unroll).
+// These passes make good code of lightly optimised bitcode whose constants are known. LLVM's -O2
+// makes the same kernels and takes three times as long. Codelets write their vectors out, and ask
+// for unrolling where it pays (#pragma unroll).
 llvm::ModulePassManager specialising_passes() {
   llvm::LoopPassManager loops;
   loops.addPass(llvm::LoopRotatePass());

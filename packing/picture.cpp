@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <utility>
 #include <vector>
 
 #include "support/check.h"
@@ -57,8 +56,7 @@ std::string draw_batch(const PackingContract& contract, const PackedBatch& batch
   std::vector<int32_t> owners(static_cast<size_t>(drawn), -1);
   int64_t behind = 0;
   for (size_t i = 0; i < batch.placements.size(); ++i) {
-    const auto [begin, end] = std::pair(batch.placements[i].start,
-                                        batch.placements[i].start + batch.placements[i].length);
+    const int64_t begin = batch.placements[i].start, end = begin + batch.placements[i].length;
     std::fill(owners.begin() + std::min(begin, drawn), owners.begin() + std::min(end, drawn),
               static_cast<int32_t>(i));
     behind += end - std::clamp(drawn, begin, end);

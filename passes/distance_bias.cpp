@@ -60,7 +60,7 @@ class Head {
   int64_t base_ = 0, query_step_ = 0, key_step_ = 0;
 };
 
-// Of keys behind a query the first row tells, of those before it the first key.
+// The first row tells the bias of keys behind a query, the first key that of keys before it.
 double told(const Head& head, int64_t distance) {
   return head.beside_itself(std::max<int64_t>(-distance, 0), std::max<int64_t>(distance, 0));
 }

@@ -15,8 +15,8 @@ namespace tessera {
 // without data.
 Status change_floats(Graph& graph, DType from, DType to, std::unordered_set<const Node*> kept = {});
 
-// Between 1 and the next number of a floating-point type: what rounding to it may be wrong by, over
-// the size of the number.
+// The distance between 1 and the next number of a floating-point type. It bounds the relative error
+// of rounding to that type.
 double step_of(DType dtype);
 
 }  // namespace tessera

@@ -15,8 +15,8 @@ struct KnownInputs {
   std::unordered_map<const Node*, int64_t> limits;
   // By contract of 0 and 1: what attention hides keys by, and m in (1 - m) · -10000.
   std::unordered_set<const Node*> masks;
-  // Those of which attention asks 0 or not, whatever the model makes of other numbers; and an
-  // attention of each.
+  // Masks of keys, each with one attention that it hides keys from. Attention asks only whether a
+  // number is 0; the model's own arithmetic may tell 1 from 2.
   std::unordered_map<const Node*, const Node*> key_masks;
 };
 

@@ -30,8 +30,8 @@ std::optional<Root> root_of(const Node* reshape) {
   return Root{reshape->in[0], Shape(before.begin(), before.end() - 2), last[0], last[1]};
 }
 
-// How many rows a reshape of those axes makes of one, each of a part of its numbers; negative: how
-// many rows become one; 0 where it is neither.
+// The number of rows that a reshape of those axes makes of one row, each with a part of its
+// numbers. Negative: the number of rows that become one. 0: neither is so.
 int64_t rows_of_one(const Node& reshape) {
   const Root root = *root_of(&reshape);
   const int64_t rows = *(reshape.type.shape.end() - 2);

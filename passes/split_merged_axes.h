@@ -9,8 +9,8 @@
 
 namespace tessera {
 
-// `rows`: so many that stand before channels may also be joined with the front of these, the heads;
-// 0: none are.
+// A reshape may join an axis of size `rows` with the front of the channels behind it, which are the
+// heads. The pass splits such an axis too. 0: it splits none.
 void split_merged_axes(Graph& graph, int64_t rows = 0);
 // Only where rows of the batch, those of `ids`, cannot be told apart as the graph is, and
 // can then.

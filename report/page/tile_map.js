@@ -43,7 +43,7 @@ export class TileMap {
     this.canvas.addEventListener('keydown', (event) => this.key(event, onchoose));
   }
 
-  // Where the cell of a tile begins.
+  // The top left corner of a tile's cell.
   placeOf(tile) {
     const ipu = ipuOf(tile);
     const own = tile % exe.target.tiles;

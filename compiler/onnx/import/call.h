@@ -89,8 +89,8 @@ class Call {
 
   // Counts elements of constants that are about to be read one by one, or is an error.
   Status read_elements(int64_t count) const;
-  // Takes `elements`, so many times, off the allowance, or says that it does not hold them. The
-  // product may be beyond 64 bits.
+  // Takes `elements` · `times` off the allowance. Returns false, and takes nothing, if the
+  // allowance is smaller. The product may be beyond 64 bits.
   bool spend(int64_t elements, int64_t times = 1);
 
   // Whether no input of the model has a part in it.
