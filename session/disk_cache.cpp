@@ -65,6 +65,26 @@ Expected<Files> open_files(const PrivateFolder& entry) {
   return Files{std::move(record), TRY(entry.open_file(kExecutable))};
 }
 
+DiskLookup rejected(Cause cause, const Error& error) {
+  DiskLookup found;
+  found.outcome = DiskLookup::Outcome::Rejected;
+  found.cause = cause;
+  found.reason = error.message;
+  return found;
+}
+
+DiskLookup look_at(const PrivateFolder& entry, const ExecutableKey& key, const Limits& limits) {
+  const Expected<Files> files = open_files(entry);
+  if (!files.ok()) return rejected(Cause::Untrusted, files.error());
+  Expected<DiskLookup> found = read_entry(entry, *files, key, limits);
+  if (found.ok()) return found.take();
+  if (found.error().kind != ErrorKind::Refused) return rejected(Cause::Corrupt, found.error());
+  DiskLookup refused;
+  refused.outcome = DiskLookup::Outcome::Refused;
+  refused.reason = found.error().message;
+  return refused;
+}
+
 }  // namespace
 
 Expected<std::unique_ptr<DiskCache>> DiskCache::open(const std::string& folder,
@@ -80,30 +100,23 @@ Expected<std::unique_ptr<DiskCache>> DiskCache::open(const std::string& folder,
 }
 
 DiskLookup DiskCache::find(const ExecutableKey& key, const Limits& limits) const {
-  using Outcome = DiskLookup::Outcome;
+  constexpr int kMostTries = 16;  // each but the last is one that another process overtook
   const std::string& name = key.digests.total;
   DiskLookup missing;
   if (evicted_.has(name)) missing.cause = Cause::Evicted;
-  if (!entries_.has(name)) return missing;
-  // An entry that disappears while it is read was evicted, not damaged.
-  const auto unusable = [&](Outcome outcome, std::optional<Cause> cause, const Error& error) {
-    if (!entries_.has(name)) return missing;
-    DiskLookup found;
-    found.outcome = outcome;
-    found.cause = cause;
-    found.reason = error.message;
-    return found;
-  };
-  const Expected<PrivateFolder> entry = entries_.existing(name);
-  if (!entry.ok()) return unusable(Outcome::Rejected, Cause::Untrusted, entry.error());
-  const Expected<Files> files = open_files(*entry);
-  if (!files.ok()) return unusable(Outcome::Rejected, Cause::Untrusted, files.error());
-  Expected<DiskLookup> found = read_entry(*entry, *files, key, limits);
-  if (!found.ok() && found.error().kind == ErrorKind::Refused)
-    return unusable(Outcome::Refused, std::nullopt, found.error());
-  if (!found.ok()) return unusable(Outcome::Rejected, Cause::Corrupt, found.error());
-  ::futimens(entry->descriptor(), nullptr);  // used now
-  return found.take();
+  for (int tries = 0; tries < kMostTries && entries_.has(name); ++tries) {
+    const Expected<PrivateFolder> entry = entries_.existing(name);
+    if (!entry.ok() && entry.error().type == kNoSuchFile) continue;
+    DiskLookup found =
+        entry.ok() ? look_at(*entry, key, limits) : rejected(Cause::Untrusted, entry.error());
+    if (found.outcome == DiskLookup::Outcome::Hit) {
+      ::futimens(entry->descriptor(), nullptr);  // used now
+      return found;
+    }
+    // An entry that left while it was read was evicted, not damaged. Another may stand there now.
+    if (!entry.ok() || entries_.holds(name, *entry)) return found;
+  }
+  return missing;
 }
 
 Expected<KeyLock> DiskCache::lock(const ExecutableKey& key,

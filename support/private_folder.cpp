@@ -148,6 +148,13 @@ bool PrivateFolder::has(const std::string& name) const {
   return ::fstatat(descriptor(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+bool PrivateFolder::holds(const std::string& name, const PrivateFolder& inner) const {
+  struct stat now, opened;
+  return ::fstatat(descriptor(), name.c_str(), &now, AT_SYMLINK_NOFOLLOW) == 0 &&
+         ::fstat(inner.descriptor(), &opened) == 0 && now.st_dev == opened.st_dev &&
+         now.st_ino == opened.st_ino;
+}
+
 Expected<Descriptor> PrivateFolder::open_file(const std::string& name) const {
   const std::string path = path_of(name);
   Descriptor file(

@@ -32,6 +32,8 @@ class PrivateFolder {
   std::string path_of(const std::string& name) const { return path_ + "/" + name; }
 
   bool has(const std::string& name) const;
+  // `name` is still `inner`, and not another that was put in its place.
+  bool holds(const std::string& name, const PrivateFolder& inner) const;
   // To read. BadFile: a link, no plain file, or one that others could have written.
   Expected<Descriptor> open_file(const std::string& name) const;
   bool move(const std::string& name, const PrivateFolder& to, const std::string& as) const;

@@ -7,6 +7,7 @@
 
 #include <csignal>
 #include <filesystem>
+#include <iostream>
 #include <random>
 #include <thread>
 
@@ -180,16 +181,21 @@ TEST_F(Processes, readers_beside_writers_and_evictions_see_whole_entries) {
   const auto work = [&](unsigned seed) {
     std::mt19937 random(seed);
     const auto cache = DiskCache::open(folder_ + "/cache", 3 * one + one / 2).take();
+    const auto fails = [](const std::string& why) {
+      std::cerr << "a child: " << why << "\n";
+      return false;
+    };
     for (int i = 0; i < rounds; ++i) {
       const KeyRecord record = small_record(1 + random() % 6);
-      const Outcome outcome = cache->find(record.key).outcome;
-      if (outcome == Outcome::Rejected) return false;
-      if (outcome == Outcome::Hit) continue;
+      const DiskLookup found = cache->find(record.key);
+      if (found.outcome == Outcome::Rejected) return fails("a lookup: " + found.reason);
+      if (found.outcome == Outcome::Hit) continue;
       const auto lock = cache->lock(record.key, std::chrono::seconds(60));
-      if (!lock.ok()) return false;
+      if (!lock.ok()) return fails("a lock: " + lock.error().message);
       if (cache->find(record.key).outcome == Outcome::Hit) continue;
       Executable executable = small_executable();
-      if (!cache->store(record, executable).ok()) return false;
+      const auto stored = cache->store(record, executable);
+      if (!stored.ok()) return fails("a store: " + stored.error().message);
     }
     return true;
   };
