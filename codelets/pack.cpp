@@ -14,10 +14,17 @@ Cycles cycles(const VertexShape& shape, const Target& target) {
   return segment_cycles(shape, out.size[0], out.size[1] * size_of(out.dtype), target);
 }
 
+// Segments that may stand anywhere may all stand on one token, which then takes as many copies.
+int64_t weight(const VertexShape& shape) {
+  const int64_t copies = has_segment_starts(shape) ? 1 + shape.operands[1].size[0] : 1;
+  return Extents::kElementWeight * copies;
+}
+
 Extents extents(const VertexShape& shape) {
   return {
       {"..N", has_segment_starts(shape) ? ".." : ".", "TN"},
-      {{'T', 1}, {'N', 64}}
+      {{'T', 1}, {'N', 64}},
+      weight(shape)
   };
 }
 

@@ -27,10 +27,13 @@ Cycles cycles(const VertexShape& shape, const Target& target) {
   return element_cycles(elements(x) * x[1], kQuarters, DType::F32) + launch_cycles(2, target);
 }
 
-Extents extents(const VertexShape&) {
+// As if each token of a row were of another segment than the one before it: then all are compared
+// with all.
+Extents extents(const VertexShape& shape) {
   return {
       {"Rtn", "Rt", "Rtn"},
-      {{'R', 1}}
+      {{'R', 1}},
+      Extents::kElementWeight * shape.operands[0].size[1]
   };
 }
 

@@ -195,6 +195,48 @@ TEST(RunLimits, an_element_counts_by_what_is_done_to_it) {
               HasSubstr("run: one call of a kernel takes as long as 1.4e+10 terms"));
 }
 
+// `segments` of one token each, which may all stand on the same of `tokens`.
+std::shared_ptr<const Executable> segments_anywhere(int64_t segments, int64_t tokens) {
+  return std::make_shared<const Executable>(tiny_executable(fmt::format(
+      "program segments {{\n  {0}\n  input x: bool[{1},1,1] = by [{1},1,1] at 0\n  input i: "
+      "i32[{1},2] = by [{1},2] at 0\n  output y: bool[{2},1] = by [{2},1] at 0\n  inputs x i\n  "
+      "outputs y\n  step s {{\n    pack on [1] at 0\n    read x [*, *, *]\n    read i [*, *]\n    "
+      "write y [*, *]\n  }}\n}}\n",
+      kLargeTiles, segments, tokens)));
+}
+
+TEST(RunLimits, segments_that_stand_anywhere_count_by_their_number) {
+  const auto executable = segments_anywhere(1 << 16, 1 << 16);  // 4.3e9 copies
+  Budget memory({}, &Limits::memory);
+  const Program& program = executable->program;
+  const auto joined = join_vertices(program, program.supersteps[0].compute, memory);
+  const std::vector<JoinedVertex> pieces = cut_into_pieces(*joined, 1);
+  EXPECT_GE(pieces.size(), 4U);
+  for (const JoinedVertex& piece : pieces) EXPECT_LE(work_of(piece), int64_t{1} << 35);
+  Limits limits;
+  limits.time = 1;
+  EXPECT_THAT(load(executable, limits, MachineKind::Isolated).error().message,
+              HasSubstr("run: one call of a kernel takes as long as 6.87e+10 terms"));
+  EXPECT_TRUE(load(segments_anywhere(1 << 10, 1 << 10), limits, MachineKind::Isolated).ok());
+}
+
+TEST(RunLimits, tokens_that_are_compared_with_each_other_count_by_their_pairs) {
+  const auto greatest = [](int64_t tokens) {
+    return std::make_shared<const Executable>(tiny_executable(fmt::format(
+        "program greatest {{\n  {0}\n  input x: f32[1,{1},1] = by [1,{1},1] at 0\n  input i: "
+        "i32[1,{1}] = by [1,{1}] at 0\n  output y: f32[1,{1},1] = by [1,{1},1] at 0\n  inputs x "
+        "i\n  outputs y\n  step s {{\n    segment_max on [1] at 0\n    read x [*, *, *]\n    read "
+        "i [*, *]\n    write y [*, *, *]\n  }}\n}}\n",
+        kLargeTiles, tokens)));
+  };
+  Limits limits;
+  limits.time = 1;
+  for (const MachineKind kind : {MachineKind::Direct, MachineKind::Isolated})
+    EXPECT_THAT(load(greatest(1 << 16), limits, kind).error().message,
+                HasSubstr("run: one call of a kernel takes as long as 6.87e+10 terms"));
+  EXPECT_TRUE(load(greatest(1 << 12), limits, MachineKind::Direct).ok());
+}
+
 TEST(RunLimits, a_run_ends_when_its_time_is_over) {
   // 1.1e12 terms: less than one thread might do in three seconds, more than any does.
   const auto executable = products(1024, 1000);
