@@ -66,9 +66,12 @@ void Call::doubt(const std::string& what) {
     add_warning(context_.doubts, where(context_.path, proto_) + what);
 }
 
-std::vector<Node*> Call::all_in() const {
+Expected<std::vector<Node*>> Call::all_in() const {
   std::vector<Node*> nodes;
-  for (const OnnxValue& operand : operands_) nodes.push_back(operand.node);
+  for (size_t i = 0; i < operands_.size(); ++i) {
+    TRY(need({i}));
+    nodes.push_back(in(i));
+  }
   return nodes;
 }
 

@@ -61,7 +61,8 @@ class Call {
   size_t inputs() const { return operands_.size(); }
   Node* in(size_t i) const { return i < operands_.size() ? operands_[i].node : nullptr; }
   const OnnxValue& value(size_t i) const { return operands_[i]; }
-  std::vector<Node*> all_in() const;
+  // All of them, or an error where one is left out.
+  Expected<std::vector<Node*>> all_in() const;
   // Operands of i8 and u8 as i32, unless the operation takes them as they are (flags of
   // op_table.h). One that moves values takes them if others of 8 bits are not i32 already.
   Status widen_bytes(unsigned flags);

@@ -23,9 +23,9 @@ std::string plain_domain(const std::string& domain) { return domain == "ai.onnx"
 
 // Attributes with a value for calls that give none: field 11, which is newer than the schema that
 // this is built with, so protobuf keeps its bytes.
-Expected<Attributes> defaults_of(const FunctionProto& function) {
+Expected<std::vector<AttributeProto>> defaults_of(const FunctionProto& function) {
   constexpr uint32_t kTag = 11 << 3 | 2;
-  Attributes defaults;
+  std::vector<AttributeProto> defaults;
   const std::string& bytes = function.unknown_fields();
   google::protobuf::io::CodedInputStream in(reinterpret_cast<const uint8_t*>(bytes.data()),
                                             static_cast<int>(bytes.size()));
@@ -45,7 +45,7 @@ Expected<Attributes> defaults_of(const FunctionProto& function) {
       default: ok = false;
     }
     if (!ok || (tag == kTag && !attribute.ParseFromString(text))) return damaged;
-    if (tag == kTag) defaults[attribute.name()] = std::move(attribute);
+    if (tag == kTag) defaults.push_back(std::move(attribute));
   }
   return defaults;
 }
@@ -69,24 +69,29 @@ void add_cost(const google::protobuf::RepeatedPtrField<NodeProto>& nodes,
   }
 }
 
+bool put_attribute(AttributeProto& attribute, const Attributes& given);
+
 // Puts values where names of the function's attributes stand; what has no value is left out.
 void put_attributes(google::protobuf::RepeatedPtrField<NodeProto>& nodes, const Attributes& given) {
   for (NodeProto& node : nodes) {
     auto& attributes = *node.mutable_attribute();
-    for (int i = attributes.size() - 1; i >= 0; --i) {
-      AttributeProto& attribute = attributes[i];
-      if (attribute.has_g()) put_attributes(*attribute.mutable_g()->mutable_node(), given);
-      if (attribute.ref_attr_name().empty()) continue;
-      const auto found = given.find(attribute.ref_attr_name());
-      if (found == given.end()) {
-        attributes.DeleteSubrange(i, 1);
-        continue;
-      }
-      const std::string name = attribute.name();
-      attribute = found->second;
-      attribute.set_name(name);
-    }
+    int kept = 0;
+    for (int i = 0; i < attributes.size(); ++i)
+      if (put_attribute(attributes[i], given)) attributes.SwapElements(kept++, i);
+    attributes.DeleteSubrange(kept, attributes.size() - kept);
   }
+}
+
+// Whether it has a value.
+bool put_attribute(AttributeProto& attribute, const Attributes& given) {
+  if (attribute.has_g()) put_attributes(*attribute.mutable_g()->mutable_node(), given);
+  if (attribute.ref_attr_name().empty()) return true;
+  const auto found = given.find(attribute.ref_attr_name());
+  if (found == given.end()) return false;
+  const std::string name = attribute.name();
+  attribute = *found->second;
+  attribute.set_name(name);
+  return true;
 }
 
 GraphProto graph_of(const FunctionProto& function, const Attributes& given) {
@@ -134,7 +139,7 @@ Status Functions::check_call(const FunctionProto& function, const NodeProto& cal
 Status Functions::pay(const FunctionProto& function, const Attributes& given, bool copied) {
   std::map<std::string, int64_t> sizes;
   for (const auto& [name, attribute] : given)
-    sizes[name] = static_cast<int64_t>(attribute.ByteSizeLong());
+    sizes[name] = static_cast<int64_t>(attribute->ByteSizeLong());
   Cost cost{.bytes = static_cast<int64_t>(function.ByteSizeLong())};
   add_cost(function.node(), sizes, cost);
   nodes_ += cost.nodes;
@@ -146,18 +151,30 @@ Status Functions::pay(const FunctionProto& function, const Attributes& given, bo
   return check_limit(limits_, &Limits::memory, bytes_, "calls of functions");
 }
 
+// Read once, however often the function is called.
+Expected<const Functions::Declared*> Functions::declared(const FunctionProto& function) {
+  const auto known = declared_.find(&function);
+  if (known != declared_.end()) return &known->second;
+  Declared declared;
+  declared.names.insert(function.attribute().begin(), function.attribute().end());
+  for (AttributeProto& attribute : TRY(defaults_of(function))) {
+    const AttributeProto& kept = kept_->defaults.emplace_back(std::move(attribute));
+    declared.names.insert(kept.name());
+    declared.defaults[kept.name()] = &kept;
+  }
+  return &declared_.emplace(&function, std::move(declared)).first->second;
+}
+
 Expected<const GraphProto*> Functions::enter(const FunctionProto& function, const NodeProto& call) {
   TRY(check_call(function, call));
-  Attributes given = TRY(defaults_of(function));
-  const bool alike = given.empty() && function.attribute_size() == 0;
+  const Declared* const declared = TRY(this->declared(function));
+  Attributes given = declared->defaults;
+  const bool alike = declared->names.empty();
   for (const AttributeProto& attribute : call.attribute()) {
-    const bool known =
-        given.contains(attribute.name()) ||
-        std::ranges::find(function.attribute(), attribute.name()) != function.attribute().end();
-    if (!known)
+    if (!declared->names.contains(attribute.name()))
       return Error{"attribute '" + printable(attribute.name()) +
                    "' is not one of its function's, must be left out"};
-    given[attribute.name()] = attribute;
+    given[attribute.name()] = &attribute;
   }
   const GraphProto* body = alike ? same_for_all_[&function] : nullptr;
   TRY(pay(function, given, body == nullptr));

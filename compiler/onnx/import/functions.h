@@ -10,6 +10,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,7 +23,7 @@ namespace tessera {
 
 class Functions {
  public:
-  using Attributes = std::map<std::string, ::onnx::AttributeProto>;
+  using Attributes = std::map<std::string, const ::onnx::AttributeProto*>;
 
   Functions(std::shared_ptr<const ::onnx::ModelProto> model, const Limits& limits);
 
@@ -38,7 +39,14 @@ class Functions {
   struct Kept {
     std::shared_ptr<const ::onnx::ModelProto> model;
     std::deque<::onnx::GraphProto> bodies;
+    std::deque<::onnx::AttributeProto> defaults;
   };
+  // The attributes that a function may be called with, and the values of those that have one.
+  struct Declared {
+    std::set<std::string> names;
+    Attributes defaults;
+  };
+  Expected<const Declared*> declared(const ::onnx::FunctionProto& function);
   Status check_call(const ::onnx::FunctionProto& function, const ::onnx::NodeProto& call) const;
 
   // Counts what a call costs, before it is paid.
@@ -47,6 +55,7 @@ class Functions {
   std::shared_ptr<Kept> kept_;
   Limits limits_;
   std::map<std::pair<std::string, std::string>, const ::onnx::FunctionProto*> functions_;
+  std::map<const ::onnx::FunctionProto*, Declared> declared_;
   std::map<const ::onnx::FunctionProto*, const ::onnx::GraphProto*> same_for_all_;
   std::vector<const ::onnx::FunctionProto*> active_;
   int64_t nodes_ = 0, messages_ = 0, bytes_ = 0;

@@ -9,11 +9,11 @@
 namespace tessera::handlers {
 
 // The Graph's op of the same meaning.
-Status same(Call& call, Op op) { return call.result_broadcast(op, call.all_in()); }
+Status same(Call& call, Op op) { return call.result_broadcast(op, TRY(call.all_in())); }
 
 // One after another, from the left.
 Status variadic(Call& call, Op op) {
-  std::vector<Node*> in = TRY(call.broadcast_together(call.all_in()));
+  std::vector<Node*> in = TRY(call.broadcast_together(TRY(call.all_in())));
   if (in.size() == 1) {
     call.bind(0, in[0]);
     return {};
@@ -24,7 +24,7 @@ Status variadic(Call& call, Op op) {
 }
 
 Status mean(Call& call) {
-  std::vector<Node*> in = TRY(call.broadcast_together(call.all_in()));
+  std::vector<Node*> in = TRY(call.broadcast_together(TRY(call.all_in())));
   Node* sum = in[0];
   for (size_t i = 1; i < in.size(); ++i) sum = TRY(call.add(Op::Add, {sum, in[i]}));
   return call.result(Op::Div, {sum, TRY(call.like(sum, static_cast<double>(in.size())))});
@@ -157,7 +157,7 @@ Status sign(Call& call) {
   return call.result(Op::Select, {TRY(call.add(Op::Equal, {x, x})), number, x});  // NaN has none
 }
 
-Status where(Call& call) { return call.result_broadcast(Op::Select, call.all_in()); }
+Status where(Call& call) { return call.result_broadcast(Op::Select, TRY(call.all_in())); }
 
 namespace {
 
@@ -241,7 +241,7 @@ Status cast_like(Call& call) { return cast_to(call, call.value(1).onnx_type); }
 // not.
 Status mod(Call& call) {
   const bool fmod = call.attr("fmod", int64_t{0}) != 0;
-  std::vector<Node*> in = TRY(call.broadcast_together(call.all_in()));
+  std::vector<Node*> in = TRY(call.broadcast_together(TRY(call.all_in())));
   const DType dtype = in[0]->type.dtype;
   if (dtype != in[1]->type.dtype || dtype == DType::Bool)
     return call.error("inputs are " + to_string(in[0]->type) + " and " + to_string(in[1]->type) +
@@ -271,7 +271,7 @@ Status bit_shift(Call& call) {
   if (call.value(0).onnx_type != kByte || call.value(1).onnx_type != kByte)
     return call.error("inputs are of " + element_type_name(call.value(0).onnx_type) + " and " +
                       element_type_name(call.value(1).onnx_type) + ", must be of uint8");
-  const std::vector<Node*> in = TRY(call.broadcast_together(call.all_in()));
+  const std::vector<Node*> in = TRY(call.broadcast_together(TRY(call.all_in())));
   Node* places = TRY(call.add(Op::Min, {in[1], TRY(call.like(in[1], 8))}));
   Node* power = TRY(call.add(Op::Pow, {TRY(call.like(places, 2)), places}));
   const bool left = direction == "LEFT";

@@ -2,6 +2,7 @@
 // Einsum: sums over letters that stand alone, then operand after operand a batched matmul, which
 // any contraction of two is once their axes are put in order.
 #include <algorithm>
+#include <array>
 #include <cctype>
 
 #include "compiler/onnx/import/op_table.h"
@@ -25,6 +26,20 @@ struct Labelled {
   std::string labels;
 };
 
+// A number for each letter.
+class ByLetter {
+ public:
+  int64_t& operator[](char label) { return numbers_[static_cast<unsigned char>(label)]; }
+  int64_t operator[](char label) const { return numbers_[static_cast<unsigned char>(label)]; }
+  // Adds `times` to each of these letters.
+  void count(const std::string& labels, int64_t times = 1) {
+    for (const char label : labels) (*this)[label] += times;
+  }
+
+ private:
+  std::array<int64_t, 256> numbers_{};
+};
+
 bool each_once(std::string labels) {
   std::sort(labels.begin(), labels.end());
   return std::adjacent_find(labels.begin(), labels.end()) == labels.end();
@@ -32,12 +47,12 @@ bool each_once(std::string labels) {
 
 // An equation without "->" gives the axes of its ellipsis, then the letters that it has once, in
 // the alphabet's order.
-std::string implied_out(const std::string& labels, const std::string& ellipsis) {
+std::string implied_out(const ByLetter& terms, const std::string& ellipsis) {
   std::string out;
-  for (const char label : labels)
-    if (std::count(labels.begin(), labels.end(), label) == 1 && ellipsis.find(label) == out.npos)
-      out += label;
-  std::sort(out.begin(), out.end());
+  for (int code = 0; code < 128; ++code) {
+    const char label = static_cast<char>(code);
+    if (terms[label] == 1 && ellipsis.find(label) == ellipsis.npos) out += label;
+  }
   return ellipsis + out;
 }
 
@@ -92,7 +107,7 @@ Expected<Equation> parse_equation(Call& call) {
     axes = std::max(axes, ellipsis_axes(equation.in[i], call.rank(i)));
   const std::string letters = free_letters(text, axes);
   if (letters.size() < axes) return wrong("leave letters for the axes of its ellipsis");
-  std::string labels;
+  ByLetter terms;
   for (size_t i = 0; i < equation.in.size(); ++i) {
     std::string& term = equation.in[i];
     const size_t own = ellipsis_axes(term, call.rank(i));
@@ -101,11 +116,12 @@ Expected<Equation> parse_equation(Call& call) {
       return wrong("be of letters, as 'bij,bjk->bik', each letter once an operand");
     if (static_cast<size_t>(call.rank(i)) != term.size())
       return wrong("have a letter for each axis of its inputs");
-    labels += term;
+    terms.count(term);
   }
-  equation.out = arrow == text.npos ? implied_out(labels, letters) : text.substr(arrow + 2);
+  equation.out = arrow == text.npos ? implied_out(terms, letters) : text.substr(arrow + 2);
   spell_ellipsis(equation.out, letters);
-  if (equation.out.find_first_not_of(labels) != text.npos || !each_once(equation.out))
+  const auto is_of_inputs = [&](char label) { return terms[label] > 0; };
+  if (!std::ranges::all_of(equation.out, is_of_inputs) || !each_once(equation.out))
     return wrong("have letters of its inputs in its result, each once");
   return equation;
 }
@@ -123,11 +139,11 @@ Shape sizes_of(const Node* x, const std::string& labels, const std::string& want
 }
 
 // Sums over the axes whose letters stand nowhere else, and drops those letters.
-Status sum_out(Call& call, Labelled& x, const std::string& elsewhere) {
+Status sum_out(Call& call, Labelled& x, const ByLetter& elsewhere) {
   std::vector<int64_t> axes;
   std::string kept;
   for (size_t i = 0; i < x.labels.size(); ++i) {
-    if (elsewhere.find(x.labels[i]) == std::string::npos)
+    if (elsewhere[x.labels[i]] == 0)
       axes.push_back(static_cast<int64_t>(i));
     else
       kept += x.labels[i];
@@ -139,18 +155,15 @@ Status sum_out(Call& call, Labelled& x, const std::string& elsewhere) {
 
 // Axes of one element that are longer in another operand stretch to it: they and their letters go.
 Status drop_stretched(Call& call, std::vector<Labelled>& operands) {
-  const auto is_longer = [&](char label) {
-    return std::any_of(operands.begin(), operands.end(), [&](const Labelled& x) {
-      const size_t at = x.labels.find(label);
-      return at != x.labels.npos && x.node->type.shape[at] != 1;
-    });
-  };
+  ByLetter longer;  // operands where the axis is not of one element
+  for (const Labelled& x : operands)
+    for (size_t i = 0; i < x.labels.size(); ++i) longer[x.labels[i]] += x.node->type.shape[i] != 1;
   for (Labelled& x : operands) {
     std::string kept;
     Shape shape;
     for (size_t i = 0; i < x.labels.size(); ++i) {
       const int64_t size = x.node->type.shape[i];
-      if (size == 1 && is_longer(x.labels[i])) continue;
+      if (size == 1 && longer[x.labels[i]] > 0) continue;
       kept += x.labels[i];
       shape.push_back(size);
     }
@@ -160,14 +173,14 @@ Status drop_stretched(Call& call, std::vector<Labelled>& operands) {
   return {};
 }
 
-// [batch, rows, inner] x [batch, inner, columns]: every letter is one of these, and those of
-// `wanted` are left.
+// [batch, rows, inner] x [batch, inner, columns]: every letter is one of these, and those that are
+// `wanted` somewhere are left.
 Expected<Labelled> contract(Call& call, const Labelled& left, const Labelled& right,
-                            const std::string& wanted) {
+                            const ByLetter& wanted) {
   std::string batch, inner, rows, columns;
   for (const char label : left.labels) {
     const bool in_right = right.labels.find(label) != std::string::npos;
-    const bool is_wanted = wanted.find(label) != std::string::npos;
+    const bool is_wanted = wanted[label] > 0;
     (in_right ? (is_wanted ? batch : inner) : rows) += label;
   }
   for (const char label : right.labels)
@@ -192,22 +205,26 @@ Expected<Labelled> contract(Call& call, const Labelled& left, const Labelled& ri
 }  // namespace
 
 Status einsum(Call& call) {
+  TRY(call.all_in());
   const Equation equation = TRY(parse_equation(call));
   std::vector<Labelled> operands;
   for (size_t i = 0; i < equation.in.size(); ++i) operands.push_back({call.in(i), equation.in[i]});
   TRY(drop_stretched(call, operands));
-  // The letters of the result and of the operands from `first` on, but for the one `besides`.
-  const auto letters = [&](size_t first, size_t besides) {
-    std::string all = equation.out;
-    for (size_t i = first; i < operands.size(); ++i)
-      if (i != besides) all += operands[i].labels;
-    return all;
-  };
-  for (size_t i = 0; i < operands.size(); ++i) TRY(sum_out(call, operands[i], letters(0, i)));
+  // How many of the result and of the operands that are not yet taken have each letter.
+  ByLetter elsewhere;
+  elsewhere.count(equation.out);
+  for (const Labelled& x : operands) elsewhere.count(x.labels);
+  for (Labelled& x : operands) {
+    elsewhere.count(x.labels, -1);
+    TRY(sum_out(call, x, elsewhere));
+    elsewhere.count(x.labels);
+  }
   Labelled result = operands[0];
+  elsewhere.count(result.labels, -1);
   for (size_t i = 1; i < operands.size(); ++i) {
-    result = TRY(contract(call, result, operands[i], letters(i + 1, operands.size())));
-    TRY(sum_out(call, result, letters(i + 1, operands.size())));
+    elsewhere.count(operands[i].labels, -1);
+    result = TRY(contract(call, result, operands[i], elsewhere));
+    TRY(sum_out(call, result, elsewhere));
   }
   call.bind(0, TRY(call.transpose(result.node, order_of(result.labels, equation.out))));
   return {};

@@ -25,7 +25,7 @@ Status own(Call& call, Op op) {
     const std::string name(spec.name);
     attrs[name] = TRY(read_attr(call, name, spec.kind));
   }
-  return call.result(op, call.all_in(), std::move(attrs));
+  return call.result(op, TRY(call.all_in()), std::move(attrs));
 }
 
 }  // namespace tessera::handlers

@@ -44,7 +44,7 @@ Status concat(Call& call) {
     call.bind(0, call.in(0), call.value(0).onnx_type);
     return {};
   }
-  return call.result(Op::Concat, call.all_in(), with("axis", axis));
+  return call.result(Op::Concat, TRY(call.all_in()), with("axis", axis));
 }
 
 // Both ways: the operand may be larger than the wanted shape along an axis of 1 there.

@@ -108,6 +108,20 @@ INSTANTIATE_TEST_SUITE_P(
         EinsumCase{"bld,hd,lk->bhk", {{2, 3, 4}, {5, 4}, {3, 2}}, "bld,hd,lk->bhk"},
         EinsumCase{"...a,ab,bc,c->...", {{2, 3}, {3, 4}, {4, 2}, {2}}, "xa,ab,bc,c->x"}));
 
+// Time and memory that grow with the square of the operands would end this test.
+TEST(Einsum, takes_many_operands) {
+  constexpr size_t kOperands = 20'000;
+  std::string equation = "i";
+  for (size_t i = 1; i < kOperands; ++i) equation += ",i";
+  ModelBuilder m = einsum(equation + "->", operands_of({{2}}));
+  for (size_t i = 1; i < kOperands; ++i) m.graph().mutable_node(0)->add_input("x0");
+  const TempFolder folder;
+  const auto model = import_onnx(m.save(folder), {});
+  ASSERT_TRUE(model.ok()) << model.error().message;
+  const auto is_product = [](const auto& node) { return node->is(Op::MatMul); };
+  EXPECT_EQ(std::ranges::count_if(model->graph.nodes(), is_product), kOperands - 1);
+}
+
 TEST(Einsum, refuses_what_no_contraction_is) {
   const auto refusal = [](const std::string& equation, const std::vector<Shape>& shapes) {
     return imported(einsum(equation, operands_of(shapes)));

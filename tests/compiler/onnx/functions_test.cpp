@@ -189,6 +189,27 @@ TEST(OnnxFunctions, that_repeat_a_large_attribute_are_held_against_the_memory_li
   EXPECT_THAT(model.error().message, HasSubstr("(--limit memory=VALUE raises it)"));
 }
 
+// Attributes without a value stand between others: those are kept, in their order.
+TEST(OnnxFunctions, leave_out_attributes_that_have_no_value) {
+  ModelBuilder m = of_x();
+  FunctionProto& function = add_function(m, "Scaled", {"x"});
+  NodeProto& node = add_node(*function.mutable_node(), "HardSigmoid", {"x"}, {"y"});
+  const auto add = [&](const char* name, const char* from, float value) {
+    AttributeProto& attribute = *node.add_attribute();
+    attribute.set_name(name);
+    attribute.set_type(AttributeProto::FLOAT);
+    if (*from != '\0') attribute.set_ref_attr_name(from);
+    if (*from == '\0') attribute.set_f(value);
+  };
+  add("other", "none", 0);
+  add("alpha", "", 0.25F);
+  for (int i = 0; i < 1000; ++i) add("other", "none", 0);
+  add("beta", "", 0.5F);
+  add("other", "none", 0);
+  call(m, "Scaled", {"x"}, {"out"});
+  EXPECT_THAT(answer(m), ElementsAre(0.75, 0));
+}
+
 TEST(OnnxFunctions, with_what_they_do_not_take_are_refused) {
   ModelBuilder m = of_x();
   add_leaky(m);

@@ -55,5 +55,72 @@ TEST(MalformedOnnx, changed_bytes_never_crash_it) {
   EXPECT_GT(taken, 0);
 }
 
+// An operand that is left out stands as "" in a node, or as an input that the call of a function
+// leaves out.
+TEST(MalformedOnnx, an_operand_that_is_left_out_among_many_is_refused) {
+  for (const bool in_function : {false, true}) {
+    for (const char* const op : {"Concat", "Einsum", "Max", "Mean", "Min", "Sum"}) {
+      ModelBuilder m;
+      m.input("x", TensorProto::FLOAT, "4").output("y");
+      ::onnx::NodeProto& node = m.node(op, {"x", in_function ? "missing" : "", "x"}, {"y"});
+      if (std::string(op) == "Concat") {
+        auto& axis = *node.add_attribute();
+        axis.set_name("axis");
+        axis.set_type(::onnx::AttributeProto::INT);
+      } else if (std::string(op) == "Einsum") {
+        auto& equation = *node.add_attribute();
+        equation.set_name("equation");
+        equation.set_type(::onnx::AttributeProto::STRING);
+        equation.set_s("i,i,i->i");
+      }
+      if (in_function) {
+        ::onnx::FunctionProto& function = *m.model.add_functions();
+        function.set_name("Body");
+        function.set_domain("own");
+        function.add_input("x");
+        function.add_input("missing");
+        function.add_output("y");
+        function.add_opset_import()->set_version(13);
+        *function.add_node() = node;
+        node.Clear();
+        node.set_op_type("Body");
+        node.set_domain("own");
+        node.add_input("x");
+        node.add_output("y");
+      }
+      const TempFolder folder;
+      const auto model = import_onnx(m.save(folder), {});
+      ASSERT_FALSE(model.ok()) << op;
+      EXPECT_NE(model.error().message.find("(" + std::string(op) +
+                                           "): input 1 is left out, must be given"),
+                std::string::npos)
+          << model.error().message;
+    }
+  }
+}
+
+// What the Graph's own operations take has no row of its own to say which operands may be missing.
+TEST(MalformedOnnx, an_operand_that_is_left_out_of_an_own_operation_is_refused) {
+  ModelBuilder m;
+  m.input("q", TensorProto::FLOAT, "1,2,4").input("bias", TensorProto::FLOAT, "1,1,2,2");
+  m.output("y");
+  ::onnx::NodeProto& node = m.node("Attention", {"q", "q", "q", "", "bias"}, {"y"});
+  node.set_domain("ai.graphcore");
+  const auto add = [&](const char* name, ::onnx::AttributeProto::AttributeType type) {
+    auto& attribute = *node.add_attribute();
+    attribute.set_name(name);
+    attribute.set_type(type);
+    return &attribute;
+  };
+  add("heads", ::onnx::AttributeProto::INT)->set_i(1);
+  add("scale", ::onnx::AttributeProto::FLOAT)->set_f(1);
+  add("mask", ::onnx::AttributeProto::STRING)->set_s("segments");
+  const TempFolder folder;
+  const auto model = import_onnx(m.save(folder), {});
+  ASSERT_FALSE(model.ok());
+  EXPECT_NE(model.error().message.find("input 3 is left out, must be given"), std::string::npos)
+      << model.error().message;
+}
+
 }  // namespace
 }  // namespace tessera::test
