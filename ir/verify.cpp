@@ -61,6 +61,10 @@ Status verify_outputs(const Graph& graph, const std::unordered_set<const Node*>&
 
 }  // namespace
 
+Error without_elements(const Node& node) {
+  return Error{node.name + ": is " + to_string(node.type) + ", must have at least 1 element"};
+}
+
 Status verify(const Graph& graph) {
   std::unordered_set<const Node*> above;
   std::unordered_set<std::string_view> names;

@@ -10,4 +10,7 @@ namespace tessera {
 
 Status verify(const Graph& graph);
 
+// "x: is f32[0,3], must have at least 1 element": a Graph may hold such a value, no machine does.
+Error without_elements(const Node& node);
+
 }  // namespace tessera

@@ -210,6 +210,16 @@ Node* folded_empty(Graph& graph, const Node* node) {
   return put_splat(graph, node, dtype, sums ? 0 : least, node->type.shape);
 }
 
+// A concat passes over what is empty.
+Node* folded_concat(Graph& graph, const Node* node) {
+  const auto is_empty = [](const Node* in) { return elements(in->type.shape) == 0; };
+  if (!node->is(Op::Concat) || is_empty(node) || std::ranges::none_of(node->in, is_empty))
+    return nullptr;
+  std::vector<Node*> in = node->in;
+  std::erase_if(in, is_empty);
+  return put(graph, node, node, Op::Concat, std::move(in), node->attrs);
+}
+
 // Rows of one number of a table are that row, repeated.
 Node* folded_gather(Graph& graph, Node* node, Allowance& allowance) {
   if (!node->is(Op::Gather) || node->int_attr("axis") != 0) return nullptr;
@@ -240,6 +250,7 @@ Expected<bool> fold_constants(Graph& graph, PassState& state) {
     Node* instead = same_as(graph, node);
     if (!instead) instead = folded_splat(graph, node);
     if (!instead) instead = folded_empty(graph, node);
+    if (!instead) instead = folded_concat(graph, node);
     if (!instead) instead = folded_gather(graph, node, allowance);
     if (!instead && worth_folding(node, state.options.folds_all, allowance)) {
       if (state.deadline) TRY(state.deadline->check("passes: fold_constants"));

@@ -47,6 +47,16 @@ Status settle(PassOptions& options, const std::set<std::string>& add) {
   return {};
 }
 
+// The first pass that looks for a pattern. Patterns know no values without elements, and what
+// folding leaves of them no machine takes.
+constexpr std::string_view kFirstPattern = "fuse_gelu";
+
+Status refuse_empty(const Graph& graph) {
+  for (const auto& node : graph.nodes())
+    if (elements(node->type.shape) == 0) return without_elements(*node);
+  return {};
+}
+
 Status dump(const Graph& graph, const std::string& folder, size_t number, const Pass& pass) {
   std::error_code failed;
   std::filesystem::create_directories(folder, failed);
@@ -92,6 +102,7 @@ Expected<std::vector<PassTiming>> run_passes(Graph& graph, PassState& state,
   std::vector<PassTiming> timings;
   for (size_t number = 0; const Pass& pass : all_passes()) {
     ++number;
+    if (pass.name == kFirstPattern) TRY(refuse_empty(graph));
     if ((pass.option && !(state.options.*pass.option)) || skip.contains(pass.name)) continue;
     const Clock::time_point start = Clock::now();
     if (state.deadline)

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "compiler/lower/state.h"
+#include "ir/verify.h"
 #include "program/verify.h"
 
 namespace tessera {
@@ -13,21 +14,18 @@ namespace {
 
 // Only concat may have an empty operand; every other op rejects values without elements.
 Status check_elements(const Graph& graph) {
-  const auto refuse = [](const Node& node) {
-    return Error{node.name + ": is " + to_string(node.type) + ", must have at least 1 element"};
-  };
   for (const auto& node : graph.nodes()) {
-    if (node->is(Op::Input) && elements(node->type.shape) == 0) return refuse(*node);
+    if (node->is(Op::Input) && elements(node->type.shape) == 0) return without_elements(*node);
     if (node->is(Op::Constant) && !node->value.has_data()) {
       return Error{node->name + ": constant has no data, must have it to be compiled"};
     }
     if (node->is(Op::Concat) || elements(node->type.shape) == 0) continue;
     for (const Node* operand : node->in) {
-      if (elements(operand->type.shape) == 0) return refuse(*operand);
+      if (elements(operand->type.shape) == 0) return without_elements(*operand);
     }
   }
   for (const Output& output : graph.outputs) {
-    if (elements(output.node->type.shape) == 0) return refuse(*output.node);
+    if (elements(output.node->type.shape) == 0) return without_elements(*output.node);
   }
   return {};
 }

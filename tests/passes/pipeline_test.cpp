@@ -67,6 +67,40 @@ TEST(Pipeline, no_constant_changes_in_fp32) {
   EXPECT_EQ(print(graph), kLargeConstants);
 }
 
+// Patterns know no values without elements: 0 heads made one of them write a broken node.
+TEST(Pipeline, refuses_a_value_without_elements_before_any_pattern_is_sought) {
+  Graph graph = parse_graph(
+                    "graph @f(%x: f32[2,0,4]) {\n"
+                    "  %e = exp %x : f32[2,0,4]\n"
+                    "  %s = reduce_sum %e {axes=[2]} : f32[2,0]\n"
+                    "  return %s\n"
+                    "}\n")
+                    .take();
+  PassState state;
+  const auto refused = run_passes(graph, state, {}, {"fold_constants", "fuse_gelu"}, "");
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().message, "x: is f32[2,0,4], must have at least 1 element");
+}
+
+TEST(Pipeline, passes_over_what_is_empty_in_a_concat) {
+  Graph graph = parse_graph(
+                    "graph @f(%x: f32[2,3]) {\n"
+                    "  %none = slice %x {size=[0,3], start=[0,0], step=[1,1]} : f32[0,3]\n"
+                    "  %e = exp %x : f32[2,3]\n"
+                    "  %y = concat %none, %e, %x, %none {axis=0} : f32[4,3]\n"
+                    "  return %y\n"
+                    "}\n")
+                    .take();
+  PassState state;
+  ASSERT_TRUE(run_passes(graph, state, {}, {}, "").ok());
+  EXPECT_EQ(print(graph),
+            "graph @f(%x: f32[2,3]) {\n"
+            "  %e = exp %x : f32[2,3]\n"
+            "  %concat = concat %e, %x {axis=0} : f32[4,3]\n"
+            "  return %concat as \"y\"\n"
+            "}\n");
+}
+
 TEST(Pipeline, runs_an_optional_pass_by_option_and_by_name) {
   for (const bool by_name : {false, true}) {
     Graph graph = two_transposes();
