@@ -11,6 +11,7 @@
 #include "compiler/option_text.h"
 #include "support/file.h"
 #include "support/guard.h"
+#include "support/lines.h"
 
 namespace tessera::server {
 namespace fs = std::filesystem;
@@ -56,6 +57,8 @@ Expected<std::vector<InputShapes>> shapes_of(const nlohmann::json& list) {
 Expected<LoadOptions> model_options(const std::string& text, const std::string& where,
                                     const LoadOptions& usual) {
   LoadOptions options = usual;
+  if (const Status sound = check_json(text); !sound)
+    return Error{where + ": " + sound.error().message, sound.error().kind};
   const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
   if (!json.is_object()) return Error{where + ": is not a JSON object, must be"};
   for (const auto& [name, value] : json.items()) {

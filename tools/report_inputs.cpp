@@ -71,7 +71,10 @@ Status add_plan(const std::string& path, ReportInputs& inputs) {
 Status add_figures(const std::string& path, const char* second,
                    std::optional<ReportedFigures>& figures) {
   if (figures) return too_many(path, second);
-  figures = {path, Json::parse(TRY(read_text_file(path)), nullptr, false)};
+  const std::string text = TRY(read_text_file(path));
+  if (const Status sound = check_json(text); !sound.ok())
+    return Error{path + ": " + sound.error().message, sound.error().kind};
+  figures = {path, Json::parse(text, nullptr, false)};
   return {};
 }
 

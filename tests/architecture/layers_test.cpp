@@ -171,6 +171,31 @@ TEST(Printing, the_verbs_print_through_the_filter_alone) {
   }
 }
 
+// A parser's own depth is the depth of the text, and so is that of what writes or compares the
+// result: JSON of others is bounded first.
+TEST(Json, is_parsed_where_its_depth_has_been_checked) {
+  const std::regex parses(R"re(\b[Jj]son::parse\()re"),
+      checks(R"re(\bcheck_json\(|to_json_line)re");
+  int parsed = 0;
+  for (const std::string& folder : top_folders()) {
+    if (folder == "tests" || folder == "bench") continue;
+    for (const fs::path& path : sources_of(fs::path(tessera::test::source_dir()) / folder)) {
+      if (path.filename() == "inspection.cpp") continue;  // of an executable, checked as it is read
+      std::ifstream file(path);
+      constexpr int kNear = 8;
+      int since_check = kNear + 1;
+      for (std::string line; std::getline(file, line);) {
+        ++since_check;
+        if (std::regex_search(line, checks)) since_check = 0;
+        if (!std::regex_search(line, parses)) continue;
+        ++parsed;
+        EXPECT_LE(since_check, kNear) << path << ": " << line;
+      }
+    }
+  }
+  EXPECT_GE(parsed, 10);
+}
+
 TEST(Sizes, no_source_is_longer_than_two_ideas_allow) {
   for (const std::string& folder : top_folders()) {
     if (folder == "tests") continue;

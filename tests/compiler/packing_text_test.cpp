@@ -81,6 +81,9 @@ TEST_F(Packed, a_contract_that_is_no_contract_is_refused) {
     EXPECT_EQ(parsed.error().kind, ErrorKind::BadFile);
     EXPECT_THAT(parsed.error().message, HasSubstr("what convert wrote"));
   }
+  const auto deep = parse_packing(std::string(100'000, '['), graph);
+  ASSERT_FALSE(deep.ok());
+  EXPECT_THAT(deep.error().message, HasSubstr("is nested 33 deep, must be at most 32"));
 }
 
 TEST_F(Packed, what_a_model_declares_is_read_before_anything_is_fixed) {

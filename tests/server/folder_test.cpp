@@ -105,6 +105,10 @@ TEST_F(Folder, a_models_config_sets_its_options) {
   put_text("one/config.json", R"({"max_queue": 2, "timeout": 0.5, "policy": "first_fit"})");
   put_version("two", 1);
   put_text("two/config.json", R"({"max_queu": 2})");
+  put_version("three", 1);
+  constexpr size_t kDeep = 200'000;
+  put_text("three/config.json",
+           "{\"policy\": " + std::string(kDeep, '[') + std::string(kDeep, ']') + "}");
   const auto server = serve(true);
   Client client(server->http_port());
   const Json body = {
@@ -112,8 +116,9 @@ TEST_F(Folder, a_models_config_sets_its_options) {
        {{{"name", "input_ids"}, {"datatype", "INT64"}, {"shape", {3, 1}}, {"data", {1, 2, 3}}}}}
   };
   EXPECT_EQ(client.post("/v2/models/one/infer", body.dump()).status, 413);
-  EXPECT_THAT(client.post("/v2/repository/index", "").body,
-              HasSubstr("'max_queu' is not an option"));
+  const std::string index = client.post("/v2/repository/index", "").body;
+  EXPECT_THAT(index, HasSubstr("'max_queu' is not an option"));
+  EXPECT_THAT(index, HasSubstr("three/config.json: is nested 33 deep, must be at most 32"));
 }
 
 TEST_F(Folder, an_onnx_file_is_served_by_a_session) {
