@@ -90,9 +90,13 @@ Expected<Converted> run_converter(const std::string& model_path, const CompileOp
     return std::ranges::find(options.passes, pass) != options.passes.end();
   };
   const bool is_packed = options.pack_args || adds("insert_packing") || is_form_b(options);
-  const std::string number =
-      TRY(number_of_length(model.graph, *file, options, is_packed, deadline));
-  const std::string of_rows = TRY(number_of_rows(model.graph, *file, options, deadline));
+  struct Numbers {
+    std::string of_length, of_rows;
+  };
+  const Numbers numbers = TRY(clock.run("lengths", [&]() -> Expected<Numbers> {
+    return Numbers{TRY(number_of_length(model.graph, *file, options, is_packed, deadline)),
+                   TRY(number_of_rows(model.graph, *file, options, deadline))};
+  }));
   Expected<std::vector<PassTiming>> passes = clock.run("passes", [&] {
     const auto as_set = [](const std::vector<std::string>& names) {
       return std::set<std::string>(names.begin(), names.end());
@@ -115,7 +119,7 @@ Expected<Converted> run_converter(const std::string& model_path, const CompileOp
   for (const std::string& warning : state.warnings)
     converted.warnings.push_back(model_path + ": " + warning);
   Expected<PackingContract> packing =
-      contract_of(converted.graph, state, model.packing, number, of_rows);
+      contract_of(converted.graph, state, model.packing, numbers.of_length, numbers.of_rows);
   if (!packing) return Error{model_path + ": " + packing.error().message, packing.error().kind};
   converted.packing = packing.take();
   for (const PassTiming& pass : *passes) {

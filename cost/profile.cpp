@@ -271,7 +271,7 @@ std::string layer_of(std::string_view node) {
 
 std::vector<CycleLine> cycles_by_layer(const Profiled& is) {
   const auto layer = [](const Superstep& step) {
-    const std::string of = step.origin.empty() ? "" : layer_of(step.origin.front());
+    const std::string of = step.origin.empty() ? "" : layer_of(step.origin.back());
     return of.empty() ? std::string("(outside of layers)") : of;
   };
   return cycles_by(is, layer, layer);

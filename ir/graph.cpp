@@ -71,6 +71,8 @@ Node* Graph::insert(std::unique_ptr<Node> owned, const Node* before) {
   node->place_ = nodes_.insert(before == nullptr ? nodes_.end() : before->place_, std::move(owned));
   if (node->is(Op::Input)) last_input_ = node;
   node->uses_.clear();
+  node->replaced_by_ = nullptr;
+  node->number_ = ++added_;
   if (uses_known_)
     for (size_t i = 0; i < node->in.size(); ++i) node->in[i]->uses_.push_back({node, i});
   return node;
@@ -145,6 +147,7 @@ void Graph::forget_uses() {
 }
 
 void Graph::set_operand(Node* node, size_t i, Node* to) {
+  if (to->number_ > node->in[i]->number_) node->in[i]->replaced_by_ = to;
   node->in[i] = to;
   if (uses_known_) to->uses_.push_back({node, i});
 }
@@ -156,6 +159,7 @@ void Graph::replace_uses(Node* from, Node* to) {
   for (const Node::Use& use : uses)
     if (use.user->in[use.operand] == from) set_operand(use.user, use.operand, to);
   outputs.replace(from, to);
+  if (to->number_ > from->number_) from->replaced_by_ = to;
 }
 
 std::vector<Node*> Graph::users(const Node* node) {
@@ -179,18 +183,65 @@ std::unordered_map<const Node*, int> Graph::use_counts() const {
   return counts;
 }
 
+namespace {
+
+bool only_lays_out(const Node* node) {
+  return node->is(Op::Reshape) || node->is(Op::Transpose) || node->is(Op::Broadcast) ||
+         node->is(Op::Slice);
+}
+
+}  // namespace
+
+// A new layout of something new as well hands on to what computes. `dead` stand users first.
+void Graph::hand_down_origins(std::span<Node* const> dead) {
+  const std::unordered_set<const Node*> is_dead(dead.begin(), dead.end());
+  // What all dead users of a node became; null once two of them became two things.
+  std::unordered_map<const Node*, Node*> heirs;
+  std::unordered_map<Node*, std::vector<std::string>> inherited;  // last to first
+  for (Node* node : dead) {
+    Node* heir = node->replaced_by_;
+    while (heir != nullptr && is_dead.contains(heir)) heir = heir->replaced_by_;
+    node->replaced_by_ = heir;  // so that the next in a chain has one step to go
+    while (heir != nullptr && only_lays_out(heir) && heir->in[0]->number_ > node->number_)
+      heir = heir->in[0];
+    if (heir == nullptr)
+      if (const auto found = heirs.find(node); found != heirs.end()) heir = found->second;
+    for (const Node* operand : node->in) {
+      if (!is_dead.contains(operand)) continue;
+      const auto [known, is_new] = heirs.try_emplace(operand, heir);
+      if (!is_new && known->second != heir) known->second = nullptr;
+    }
+    if (heir == nullptr || heir->is(Op::Constant) || heir->is(Op::Input)) continue;
+    std::vector<std::string>& names = inherited[heir];
+    names.insert(names.end(), node->origin.rbegin(), node->origin.rend());
+  }
+  for (auto& [heir, names] : inherited) {
+    names.insert(names.begin(), heir->origin.rbegin(), heir->origin.rend());
+    std::unordered_set<std::string_view> seen;
+    std::vector<std::string> kept;
+    for (const std::string& name : names)
+      if (kept.size() < kMaxOrigins && seen.insert(name).second) kept.push_back(name);
+    heir->origin.assign(kept.rbegin(), kept.rend());
+  }
+}
+
 void Graph::remove_dead() {
   forget_uses();
   std::unordered_map<const Node*, int> counts = use_counts();
+  std::vector<Node*> dead;
   // From the back, a node's users have gone before it is asked.
-  for (auto at = nodes_.end(); at != nodes_.begin();) {
-    --at;
-    const Node& node = **at;
-    if (node.is(Op::Input) || counts[&node] > 0) continue;
-    for (const Node* operand : node.in) --counts[operand];
-    names_.erase(node.name);
-    at = nodes_.erase(at);
+  for (auto at = nodes_.rbegin(); at != nodes_.rend(); ++at) {
+    Node* node = at->get();
+    if (node->is(Op::Input) || counts[node] > 0) continue;
+    for (const Node* operand : node->in) --counts[operand];
+    dead.push_back(node);
   }
+  hand_down_origins(dead);
+  for (const Node* node : dead) {
+    names_.erase(node->name);
+    nodes_.erase(node->place_);
+  }
+  for (const auto& node : nodes_) node->replaced_by_ = nullptr;
 }
 
 // Keeps the order it finds, except that an operand moves to just before its first user.

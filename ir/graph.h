@@ -28,14 +28,18 @@ namespace tessera {
 
 using Attr = std::variant<int64_t, double, std::string, std::vector<int64_t>>;
 
+inline constexpr size_t kMaxOrigins = 512;
+
 struct Node {
   Op op = Op::Input;
   std::string name;  // unique in its graph; printed as %name
   std::vector<Node*> in;
   TensorType type;
   std::map<std::string, Attr> attrs;
-  Tensor value;                     // of a constant
-  std::vector<std::string> origin;  // names of the ONNX nodes that it came from, first to last
+  Tensor value;  // of a constant
+  // Names of the ONNX nodes that it came from, each once. It took the place of the last one, and
+  // the others went with that. At most kMaxOrigins.
+  std::vector<std::string> origin;
 
   int64_t int_attr(const std::string& key) const;
   double float_attr(const std::string& key) const;
@@ -53,6 +57,8 @@ struct Node {
   // node.
   std::vector<Use> uses_;
   std::list<std::unique_ptr<Node>>::iterator place_;  // in the graph that owns it
+  Node* replaced_by_ = nullptr;  // until remove_dead: a later node that took all its uses
+  int64_t number_ = 0;           // counts the nodes that its graph has added
 };
 
 struct Output {
@@ -116,7 +122,9 @@ class Graph {
   bool is_output(const Node* node) const { return outputs.hold(node); }
   // The first node that is not an input; null where all are.
   const Node* first_inside() const;
-  // Inputs stay even when nothing uses them: they are the model's contract.
+  // Inputs stay even when nothing uses them: they are the model's contract. The origin of a dead
+  // node goes to the node that was added in its place, and so does the origin of what only dead
+  // nodes with that successor used: a fused operation names all that it stands for.
   void remove_dead();
   // Puts nodes back in operand-first order after a pass that wired a later node into an earlier.
   void sort();
@@ -127,6 +135,7 @@ class Graph {
   Node* insert(std::unique_ptr<Node> node, const Node* before);
   void note_uses();    // of all nodes, where they are not known
   void forget_uses();  // and checks that no operand was written past them
+  void hand_down_origins(std::span<Node* const> dead);
 
   struct Name {
     Node* node;
@@ -135,6 +144,7 @@ class Graph {
   std::list<std::unique_ptr<Node>> nodes_;
   std::unordered_map<std::string_view, Name> names_;  // keys are the nodes' own
   Node* last_input_ = nullptr;                        // inputs stand first
+  int64_t added_ = 0;
   bool uses_known_ = false;
 };
 

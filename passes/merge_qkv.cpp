@@ -8,6 +8,7 @@
 #include <cstring>
 #include <map>
 #include <optional>
+#include <ranges>
 
 #include "passes/match.h"
 #include "passes/passes.h"
@@ -17,6 +18,7 @@ namespace {
 
 // tokens · weight + bias, seen through reshapes that keep the last axis.
 struct Linear {
+  Node* product = nullptr;
   Node* tokens = nullptr;
   Node* weight = nullptr;  // a constant [inner,outer]
   Node* bias = nullptr;    // a constant of [outer] elements, or null
@@ -47,6 +49,7 @@ std::optional<Linear> match_linear(Node* node) {
     node = behind_row_reshapes(sum);
   }
   if (!node->is(Op::MatMul)) return std::nullopt;
+  linear.product = node;
   linear.tokens = node->in[0];
   linear.weight = node->in[1];
   if (!linear.weight->is(Op::Constant) || linear.weight->type.shape.size() != 2 ||
@@ -159,10 +162,14 @@ void merge(Graph& graph, Node* attention, const std::vector<Linear>& maps, Merge
   int64_t width = 0;
   for (const Linear& map : maps) width += map.weight->type.shape[1];
   Node* weight = merged.weight(maps, {tokens->type.shape.back(), width});
-  Node* value = put(graph, attention, attention, Op::MatMul, {tokens, weight});
+  Node* value = put(graph, attention, maps.back().product, Op::MatMul, {tokens, weight});
+  for (const Linear& map : maps | std::views::reverse)
+    if (map.product != maps.back().product)
+      value->origin.insert(value->origin.begin(), map.product->origin.begin(),
+                           map.product->origin.end());
   if (Node* bias = merged.bias(maps, width)) {
     Node* stretched = put_broadcast(graph, attention, bias, value->type.shape);
-    value = put(graph, attention, attention, Op::Add, {value, stretched});
+    value = put(graph, attention, value, Op::Add, {value, stretched});
   }
   Shape shape = attention->type.shape;
   shape.back() = width;

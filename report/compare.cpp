@@ -41,9 +41,10 @@ Json totals_json(const Json& before, const Json& after) {
           total("operations", before["operations"].size(), after["operations"].size())};
 }
 
-// The nodes of an operation; several operations may come from the same ones.
+// The ONNX node whose result an operation is, however many others it stands for; several operations
+// may have the same one.
 std::string key_of(const Json& operation) {
-  return operation["origin"].empty() ? operation["name"].dump() : operation["origin"].dump();
+  return operation["origin"].empty() ? operation["name"].dump() : operation["origin"].back().dump();
 }
 
 Json side_json(const Json& operation) {

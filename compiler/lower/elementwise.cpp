@@ -143,12 +143,8 @@ void lower_tape(Lowering& lowering, const Node& root) {
   const Dims dims = merge_dims(root.type.shape, inputs);
   const Place place = choose_place(lowering, dims, inputs);
 
-  std::vector<std::string> origin;
-  for (const Node* node : group.nodes) {
-    origin.insert(origin.end(), node->origin.begin(), node->origin.end());
-  }
   const VariableId out = lowering.result(&root, place.view, place.block, place.dealt);
-  Step step(lowering, root.name, origin, "elementwise", out);
+  Step step(lowering, root.name, origins_of(group.nodes), "elementwise", out);
   for (const Param& param : tape.params()) step.param(param.name, param.values);
   if (const auto cast = lowering.integer_bounds.casts.find(&root);
       cast != lowering.integer_bounds.casts.end())

@@ -109,8 +109,6 @@ std::vector<int64_t> weight_block(int64_t k, int64_t n, int64_t plan_n, int64_t 
   return best;
 }
 
-namespace {}  // namespace
-
 void place_weight(Lowering& lowering, const Node* weight, const MatmulShape& shape,
                   const MatmulPlan& plan) {
   if (!shape.shared_b || !weight->is(Op::Constant) || lowering.has_place(weight)) return;
@@ -120,13 +118,6 @@ void place_weight(Lowering& lowering, const Node* weight, const MatmulShape& sha
 }
 
 namespace {
-
-std::vector<std::string> origins(const std::vector<const Node*>& nodes) {
-  std::vector<std::string> names;
-  for (const Node* node : nodes)
-    names.insert(names.end(), node->origin.begin(), node->origin.end());
-  return names;
-}
 
 void add_params(Step& step, const std::vector<Param>& params) {
   for (const Param& param : params) step.param(param.name, param.values);
@@ -178,7 +169,7 @@ class MatmulSteps {
     for (int64_t turn = 0; turn < plan_.serial; ++turn) sum = more_terms(turn, sum);
     const VariableId out = lowering_.result(chain_.last, out_, block, dealt_);
     if (chain_.bias != nullptr) place_bias(block[2]);
-    Step step(lowering_, chain_.last->name, origins(chain_.nodes), "reduce_partials", out);
+    Step step(lowering_, chain_.last->name, origins_of(chain_.nodes), "reduce_partials", out);
     add_params(step, epilogue_params(chain_.bias, chain_.residual, chain_.activation));
     step.read(all_of(sum, out_), {whole_dim(), along(1, block[1]), along(2, block[2])});
     finish(step, block, 0);
@@ -194,7 +185,7 @@ class MatmulSteps {
     const VariableId sum =
         lowering_.temporary(name, shape_.partials, out_, {1, plan_.m, plan_.n}, dealt_);
     const RegionDim terms{-1, turn * plan_.k, 0, plan_.k};
-    Step step(lowering_, name, origins({chain_.matmul}), "matmul", sum);
+    Step step(lowering_, name, origins_of({chain_.matmul}), "matmul", sum);
     add_product_params(step, false, before >= 0, 0);
     step.read(chain_.matmul->in[0], a_, {whole_dim(), along(1, plan_.m), terms});
     step.read(chain_.matmul->in[1], b_, {whole_dim(), terms, along(2, plan_.n)});
@@ -217,7 +208,7 @@ class MatmulSteps {
   }
 
   void whole(VariableId out, const std::vector<int64_t>& block, int64_t turn) {
-    Step step(lowering_, chain_.last->name, origins(chain_.nodes), "matmul", out);
+    Step step(lowering_, chain_.last->name, origins_of(chain_.nodes), "matmul", out);
     add_product_params(step, chain_.bias, chain_.residual, chain_.activation);
     const RegionDim group = group_dim(turn);
     step.read(chain_.matmul->in[0], a_, {group, along(1, plan_.m), whole_dim()});
@@ -231,7 +222,7 @@ class MatmulSteps {
     const std::string name = chain_.last->name + "/partials";
     const VariableId partials =
         lowering_.temporary(name, shape_.partials, partials_view(), {1, plan_.m, plan_.n}, dealt_);
-    Step step(lowering_, name, origins({chain_.matmul}), "matmul", partials);
+    Step step(lowering_, name, origins_of({chain_.matmul}), "matmul", partials);
     add_product_params(step, false, false, 0);
     step.read(chain_.matmul->in[0], a_, {only_dim(turn), along(1, plan_.m), along(0, plan_.k)});
     step.read(chain_.matmul->in[1], b_, {whole_dim(), along(0, plan_.k), along(2, plan_.n)});
@@ -241,7 +232,7 @@ class MatmulSteps {
   Shape partials_view() const { return {ceil_div(shape_.k, plan_.k), out_[1], out_[2]}; }
 
   void sum(VariableId out, const std::vector<int64_t>& block, VariableId partials, int64_t turn) {
-    Step step(lowering_, chain_.last->name, origins(chain_.nodes), "reduce_partials", out);
+    Step step(lowering_, chain_.last->name, origins_of(chain_.nodes), "reduce_partials", out);
     add_params(step, epilogue_params(chain_.bias, chain_.residual, chain_.activation));
     step.read(all_of(partials, partials_view()),
               {whole_dim(), along(1, block[1]), along(2, block[2])});

@@ -50,10 +50,7 @@ class IntegerSteps {
   const Node* column_scale() const { return chain_.column_scale; }
 
   void emit(VariableId out, int64_t turn) {
-    std::vector<std::string> origin;
-    for (const Node* node : chain_.nodes)
-      origin.insert(origin.end(), node->origin.begin(), node->origin.end());
-    Step step(lowering_, chain_.last->name, origin, "matmul_integer", out);
+    Step step(lowering_, chain_.last->name, origins_of(chain_.nodes), "matmul_integer", out);
     const auto flag = [](const Node* node) { return std::vector{node ? 1.0 : 0.0}; };
     step.param("row_zero", flag(chain_.row_zero))
         .param("column_zero", flag(chain_.column_zero))

@@ -41,11 +41,14 @@ void lower_norm(Lowering& lowering, const Node& node) {
   const VariableId out = lowering.result(&node, rows, {block, rows[1]}, 0);
   const auto add = lowering.fusion.residual_adds.find(&node);
   const bool residual = add != lowering.fusion.residual_adds.end();
-  std::vector<const Node*> terms{node.in[0]};
-  if (residual) terms = {add->second->in[0], add->second->in[1]};
+  std::vector<const Node*> terms{node.in[0]}, nodes{&node};
+  if (residual) {
+    terms = {add->second->in[0], add->second->in[1]};
+    nodes.insert(nodes.begin(), add->second);
+  }
 
   const bool centers = node.is(Op::LayerNorm);
-  Step step(lowering, node.name, node.origin, centers ? "layer_norm" : "rms_norm", out);
+  Step step(lowering, node.name, origins_of(nodes), centers ? "layer_norm" : "rms_norm", out);
   step.param("residual", {residual ? 1.0 : 0.0}).param("eps", {node.float_attr("eps")});
   for (const Node* term : terms) step.read(term, rows, {along(0, block), whole_dim()});
   for (size_t i = 1; i < node.in.size(); ++i) {

@@ -142,6 +142,9 @@ struct Lowering {
   std::vector<int64_t> load_;  // by tile: bytes of constants
 };
 
+// The ONNX nodes that these came from, each once, first to last; the last kMaxPerSuperstep of them.
+std::vector<std::string> origins_of(const std::vector<const Node*>& nodes);
+
 // One superstep in the making. Its grid is the block grid of the variable that it writes: axis i
 // is dimension i of that variable's mapping. Operands are given in the codelet's order, the
 // written one last; a transfer is added for each that does not lie on its tile already.

@@ -1,12 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <ranges>
+#include <string_view>
+#include <unordered_set>
 
 #include "compiler/lower/state.h"
 #include "compiler/plan/grid.h"
+#include "program/bounds.h"
 #include "program/boxes.h"
 #include "support/check.h"
 
 namespace tessera {
+
+std::vector<std::string> origins_of(const std::vector<const Node*>& nodes) {
+  std::unordered_set<std::string_view> seen;
+  std::vector<std::string> names;
+  for (const Node* node : nodes | std::views::reverse)
+    for (const std::string& name : node->origin | std::views::reverse)
+      if (names.size() < kMaxPerSuperstep && seen.insert(name).second) names.push_back(name);
+  std::ranges::reverse(names);
+  return names;
+}
 
 Step::Step(Lowering& lowering, const std::string& name, const std::vector<std::string>& origin,
            std::string codelet, VariableId out)

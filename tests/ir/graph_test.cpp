@@ -159,6 +159,95 @@ TEST(Graph, dead_nodes_go_with_what_only_they_used_and_inputs_stay) {
   EXPECT_EQ(add(graph, Op::Exp, "dead", {x})->name, "dead");
 }
 
+// x -> first -> second -> root, and a helper that second and root read.
+TEST(Graph, what_is_put_in_place_of_nodes_has_the_origins_of_all_that_died) {
+  Graph graph;
+  Node* x = graph.add_input("x", kRow);
+  const auto made = [&](std::string name, std::vector<Node*> in) {
+    Node* node = add(graph, in.size() == 2 ? Op::Add : Op::Exp, name, in);
+    node->origin = {name};
+    return node;
+  };
+  Node* first = made("first", {x});
+  Node* kept = made("kept", {x});
+  Node* helper = made("helper", {x});
+  Node* second = made("second", {first, helper});
+  Node* third = made("third", {second, kept});
+  Node* root = made("root", {third, helper});
+  Node* fused = add(graph, Op::Add, "fused", {x, kept}, root);
+  fused->origin = root->origin;
+  graph.outputs = {
+      {"y", root},
+      {"z", kept}
+  };
+  graph.replace_uses(root, fused);
+  graph.remove_dead();
+  EXPECT_THAT(fused->origin, ElementsAre("first", "helper", "second", "third", "root"));
+  EXPECT_THAT(kept->origin, ElementsAre("kept")) << "it lives";
+}
+
+TEST(Graph, what_two_successors_used_is_no_ones_origin_and_a_chain_of_successors_is_one) {
+  Graph graph;
+  Node* x = graph.add_input("x", kRow);
+  Node* shared = add(graph, Op::Exp, "shared", {x});
+  shared->origin = {"shared"};
+  std::vector<Node*> made;
+  for (const char* name : {"left", "right"}) {
+    Node* old = add(graph, Op::Exp, name, {shared});
+    old->origin = {name};
+    graph.outputs.push_back({name, old});
+    Node* next = add(graph, Op::Exp, "next", {x});
+    Node* last = add(graph, Op::Exp, "last", {x});
+    next->origin = {"next"};
+    graph.replace_uses(old, next);
+    graph.replace_uses(next, last);
+    made.push_back(last);
+  }
+  graph.remove_dead();
+  EXPECT_THAT(made[0]->origin, ElementsAre("left", "next"));
+  EXPECT_THAT(made[1]->origin, ElementsAre("right", "next"));
+}
+
+TEST(Graph, an_older_node_and_a_constant_take_no_origins) {
+  Graph graph;
+  Node* x = graph.add_input("x", kRow);
+  Node* older = add(graph, Op::Exp, "older", {x});
+  Node* same = add(graph, Op::Exp, "same", {x});
+  Node* folded = add(graph, Op::Exp, "folded", {x});
+  same->origin = {"same"};
+  folded->origin = {"folded"};
+  Node* constant = graph.add_constant("", to_tensor(Array{
+                                              kRow, {0, 0, 0}
+  }));
+  graph.outputs = {
+      {"y", same  },
+      {"z", folded}
+  };
+  graph.replace_uses(same, older);
+  graph.replace_uses(folded, constant);
+  graph.remove_dead();
+  EXPECT_TRUE(older->origin.empty());
+  EXPECT_TRUE(constant->origin.empty());
+}
+
+TEST(Graph, an_origin_keeps_the_last_of_too_many_names) {
+  Graph graph;
+  Node* x = graph.add_input("x", kRow);
+  Node* value = x;
+  for (size_t i = 0; i < 2 * kMaxOrigins; ++i) {
+    value = add(graph, Op::Exp, "", {value});
+    value->origin = {std::to_string(i)};
+  }
+  Node* fused = add(graph, Op::Exp, "fused", {x});
+  graph.outputs = {
+      {"y", value}
+  };
+  graph.replace_uses(value, fused);
+  graph.remove_dead();
+  ASSERT_EQ(fused->origin.size(), kMaxOrigins);
+  EXPECT_EQ(fused->origin.back(), std::to_string(2 * kMaxOrigins - 1));
+}
+
 TEST(Graph, sorting_moves_an_operand_to_just_before_its_first_user) {
   Graph graph;
   Node* x = graph.add_input("x", kRow);

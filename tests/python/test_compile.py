@@ -172,7 +172,9 @@ class Compile(unittest.TestCase):
             made.cycles["total"],
             sum(made.cycles[part] for part in ("compute", "rearrange", "exchange", "sync")),
         )
-        self.assertEqual(list(made.phases_ms), ["import", "passes", "lower", "verify", "cost"])
+        self.assertEqual(
+            list(made.phases_ms), ["import", "lengths", "passes", "lower", "verify", "cost"]
+        )
 
     def test_what_was_saved_is_what_is_loaded(self):
         made = tessera.compile(pathlib.Path(tiny.model()), input_shape=tiny.SHAPE)
