@@ -148,7 +148,7 @@ def read_rows(path: str) -> dict[str, Any]:
         for number, line in enumerate(file, 1):
             try:
                 lines.append(json.loads(line))
-            except ValueError:
+            except (ValueError, RecursionError):
                 raise Error(f"{path}:{number}: is not JSON, must be an object") from None
             if not isinstance(lines[-1], dict) or lines[-1].keys() != lines[0].keys():
                 raise Error(f"{path}:{number}: must be an object with the names of the first")

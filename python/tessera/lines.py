@@ -37,7 +37,7 @@ def _row(line: str, where: str, keys: tuple[str, ...], optional: str | None) -> 
         row = {key: given[key] for key in keys}
         if optional is not None and given.get(optional) is not None:
             row[optional] = given[optional]
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         row = {"": None}
     if not all(isinstance(value, str) for value in row.values()):
         form = ", ".join(f'"{key}": "…"' for key in keys)

@@ -296,7 +296,11 @@ class Run(Case):
         names[1].unlink()  # a part that is there is not read again
         again, _ = self.run_bulk("a", names)
         self.assertEqual((again.made, again.work), (0, done.work))
-        for content, words in ((b"{}\n[]\n", "must be an object"), (b"{}\n\xff\n", "is not JSON")):
+        for content, words in (
+            (b"{}\n[]\n", "must be an object"),
+            (b"{}\n\xff\n", "is not JSON"),
+            (b"{}\n" + b"[" * 100_000 + b"\n", "is not JSON"),
+        ):
             names[1].write_bytes(content)
             with self.assertRaisesRegex(tessera.Error, f"texts-1.jsonl:2: {words}"):
                 self.run_bulk("c", names)

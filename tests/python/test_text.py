@@ -69,6 +69,8 @@ class Folders(InFolder):
         ):
             with self.subTest(name, **more):
                 self.assertEqual(read_folder(self.model(architectures=[name], **more)).task, task)
+        for odd in (5, {"a": 1}, [], "BertForMaskedLM"):
+            self.assertEqual(read_folder(self.model(architectures=odd)).task, "embed")
         self.assertEqual(read_folder(self.folder, task="ner").task, "ner")
         write(self.folder, "modules.json", [])
         self.assertEqual(read_folder(self.folder).task, "embed")
@@ -126,6 +128,7 @@ class Folders(InFolder):
             read_folder(self.folder, onnx_file="other.onnx")
         for content, words in (
             ("{", "must be JSON"),
+            ("[" * 100_000, "must be JSON"),
             ([{"idx": "a"}], "must be a list of"),
             ([{"idx": 0, "type": "a.Transformer", "path": "../x"}], "leaves the folder"),
         ):
@@ -293,7 +296,8 @@ class Lines(InFolder):
         )
 
     def test_what_is_wrong_is_named(self):
-        for content in (b"{", b"[]", b"{}", b'{"text": 1}', b'{"text": "a", "text_pair": 1}'):
+        deep = b"[" * 100_000
+        for content in (b"{", b"[]", b"{}", b'{"text": 1}', b'{"text": "a", "text_pair": 1}', deep):
             words = 'a.jsonl:2: must be {"text": "…"}, and may have a "text_pair"'
             with self.assertRaisesRegex(tessera.Error, re.escape(words)):
                 self.rows("a.jsonl", b'{"text": "a"}\n' + content)

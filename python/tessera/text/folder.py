@@ -70,7 +70,7 @@ def read_json(path: str) -> Any:
     try:
         with open(path, encoding="utf-8") as file:
             return json.load(file)
-    except (ValueError, UnicodeDecodeError) as error:
+    except (ValueError, UnicodeDecodeError, RecursionError) as error:
         raise Error(f"{path}: must be JSON: {error}") from None
 
 
@@ -184,8 +184,8 @@ def _task(root: str, config: dict[str, Any], task: str | None) -> str:
         return task
     if os.path.isfile(os.path.join(root, "modules.json")):
         return "embed"
-    names = config.get("architectures") or [""]
-    name = str(names[0])
+    names = config.get("architectures")
+    name = str(names[0]) if isinstance(names, list) and names else ""
     for ending, found in _OF_ARCHITECTURE.items():
         if name.endswith(ending):
             return found
