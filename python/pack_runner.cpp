@@ -101,11 +101,7 @@ InFlight* new_flight(const py::object& self, const py::object& future, const py:
   flight->owner = self;
   if (outputs.is_none()) {
     flight->result = [made, executable]() -> py::object {
-      if constexpr (std::is_same_v<Made, JoinedAnswer>)
-        return answer_arrays(*made, executable->metadata);
-      else
-        return answer_arrays(*made, executable->metadata,
-                             value_of(request_contract(executable->metadata)));
+      return answer_arrays(*made, executable->metadata);
     };
     return flight.release();
   }

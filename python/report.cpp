@@ -103,7 +103,7 @@ py::tuple report(const py::list& executables,
   }
   if (!record.is_none()) {
     const std::string from = path_of(record, "record");
-    inputs.run = {from, value_of(without_gil([&] { return read_online_log(from); }))};
+    inputs.run = {from, value_of(without_gil([&] { return read_online_log(from, most); }))};
   }
   if (!plan.is_none()) inputs.plan = reported_plan(plan);
   add_figures(figures, inputs);

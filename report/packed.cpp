@@ -105,7 +105,11 @@ Json batch_json(const FormedBatch& batch, const std::vector<Time>& ends, bool is
 
 Expected<Json> run_json(const ReportedRun& reported) {
   const RecordedRun& run = reported.run;
-  const std::vector<FormedBatch> batches = TRY(replay(run.contract, run.config, run.events));
+  auto replayed = replay(run.contract, run.config, run.events, {}, run.limits);
+  if (!replayed)
+    return Error{reported.file + ": " + replayed.error().message, replayed.error().kind,
+                 replayed.error().type};
+  const std::vector<FormedBatch> batches = replayed.take();
   const std::vector<Time> ends = ends_of(run.events);
   std::vector<double> latencies;
   std::vector<PackedBatch> packed;

@@ -227,9 +227,25 @@ Status OnlineLog::close() {
   return file_.close();
 }
 
-Expected<RecordedRun> read_online_log(const std::string& path) {
+namespace {
+
+// At most: a number takes eight bytes for two in the file, and a vector that grows has room for
+// twice what it holds.
+int64_t bytes_of_event(std::string_view line) {
+  constexpr int64_t kBytesOfByte = 16;
+  return static_cast<int64_t>(2 * (sizeof(FormerEvent) + sizeof(RecordedBatch))) +
+         kBytesOfByte * std::ssize(line);
+}
+
+}  // namespace
+
+Expected<RecordedRun> read_online_log(const std::string& path, const Limits& limits) {
   const std::string text = TRY(read_text_file(path));
+  const Deadline deadline(limits);
+  Budget memory(limits, &Limits::memory);
+  TRY(memory.spend(std::ssize(text), path));
   RecordedRun run;
+  run.limits = limits;
   const auto read_line = [&](std::string_view line, size_t number) -> Status {
     TRY(check_json(line));
     const Json json = Json::parse(line, nullptr, false);
@@ -237,6 +253,8 @@ Expected<RecordedRun> read_online_log(const std::string& path) {
     return number == 1 ? read_header(json, run) : read_event(json, run);
   };
   TRY(for_each_line(path, text, [&](std::string_view line, size_t number) -> Status {
+    TRY(memory.spend(bytes_of_event(line), path));
+    TRY(deadline.check(path));
     const Status status = read_line(line, number);
     if (status) return {};
     return Error{fmt::format("{}:{}: {}", path, number, status.error().message)};

@@ -9,6 +9,7 @@
 #include "serving/batch_former.h"
 #include "support/expected.h"
 #include "support/file.h"
+#include "support/limits.h"
 
 namespace tessera {
 
@@ -56,10 +57,12 @@ struct RecordedRun {
   RecordClock clock;
   std::vector<FormerEvent> events;
   std::vector<RecordedBatch> batches;
+  Limits limits;  // of the time that it may take to replay
 };
 
-// Errors name the line: "run.jsonl:12: what is, what must be".
-Expected<RecordedRun> read_online_log(const std::string& path);
+// Errors name the line: "run.jsonl:12: what is, what must be". `limits` are of its reading, and go
+// with the record.
+Expected<RecordedRun> read_online_log(const std::string& path, const Limits& limits = {});
 RecordedBatch recorded(const FormedBatch& batch);
 
 }  // namespace tessera

@@ -55,7 +55,8 @@ bool same(const RecordedBatch& a, const RecordedBatch& b) {
 Expected<std::vector<FormedBatch>> replay(const PackingContract& contract,
                                           const FormerConfig& config,
                                           std::span<const FormerEvent> events,
-                                          const FormerRecorder& record) {
+                                          const FormerRecorder& record, const Limits& limits) {
+  const Deadline deadline(limits);
   BatchFormer former = TRY(BatchFormer::create(contract, config));
   if (record) former.record(record);
   std::vector<FormedBatch> batches;
@@ -64,6 +65,7 @@ Expected<std::vector<FormedBatch>> replay(const PackingContract& contract,
     const auto at = [&](const std::string& what) {
       return Error{"event " + std::to_string(i) + ": " + what};
     };
+    TRY(deadline.check("replay", static_cast<int64_t>(i), std::ssize(events)));
     if (events[i].now < last) return at("its time is before the last one's, must not go back");
     last = events[i].now;
     const Status status = apply(former, events[i], longest_request(contract), batches);
@@ -74,7 +76,8 @@ Expected<std::vector<FormedBatch>> replay(const PackingContract& contract,
 
 Expected<std::vector<FormedBatch>> replay_as_recorded(const RecordedRun& run,
                                                       const FormerRecorder& record) {
-  std::vector<FormedBatch> batches = TRY(replay(run.contract, run.config, run.events, record));
+  std::vector<FormedBatch> batches =
+      TRY(replay(run.contract, run.config, run.events, record, run.limits));
   const size_t count = std::max(batches.size(), run.batches.size());
   for (size_t i = 0; i < count; ++i) {
     if (i < batches.size() && i < run.batches.size() && same(recorded(batches[i]), run.batches[i]))

@@ -73,12 +73,13 @@ Status run_plan(const po::variables_map& flags) {
 
 Status run_again(const po::variables_map& flags) {
   const auto path = flags["replay"].as<std::string>();
-  const RecordedRun run = TRY(read_online_log(path));
+  const RecordedRun run = TRY(read_online_log(path, TRY(limits_of(flags))));
   OnlinePlan plan;
   plan.contract = run.contract;
   plan.former() = run.config;
   auto batches = replay_as_recorded(run);
-  if (!batches) return Error{path + ": " + batches.error().message};
+  if (!batches)
+    return Error{path + ": " + batches.error().message, batches.error().kind, batches.error().type};
   const size_t count = batches->size();
   if (flags["json"].as<bool>()) {
     const nlohmann::ordered_json json = {

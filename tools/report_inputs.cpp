@@ -150,7 +150,7 @@ Status add_input(const std::string& path, const CompileOptions& options,
     case InputKind::Events: return add_events(path, options.limits, inputs);
     case InputKind::Record:
       if (inputs.run) return too_many(path, "a second record");
-      inputs.run = {path, TRY(read_online_log(path))};
+      inputs.run = {path, TRY(read_online_log(path, options.limits))};
       return {};
     case InputKind::Plan: return add_plan(path, inputs);
     case InputKind::Bench: return add_figures(path, "a second bench result", inputs.bench);

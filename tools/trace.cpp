@@ -47,7 +47,7 @@ Status trace_host(const po::variables_map& flags, const Limits& limits, TrackEve
   std::optional<RecordedRun> run;
   if (flags.count("record")) {
     host.record_path = flags["record"].as<std::string>();
-    run = TRY(read_online_log(host.record_path));
+    run = TRY(read_online_log(host.record_path, limits));
     host.run = &*run;
   }
   std::vector<RecompileEvent> log;

@@ -36,7 +36,9 @@ Status add_host(TrackEvents& events, const TracedHost& host) {
     const Track process = events.process(clock.pid, name_of(clock.kind));
     const Status status =
         add_online(events, process, *host.run, by_host ? clock.start_unix_ns - *begin : 0);
-    if (!status) return Error{host.record_path + ": " + status.error().message};
+    if (!status)
+      return Error{host.record_path + ": " + status.error().message, status.error().kind,
+                   status.error().type};
   }
   if (!host.log.empty()) add_sessions(events, host.log, *begin);
   return {};

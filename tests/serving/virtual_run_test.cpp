@@ -160,6 +160,17 @@ TEST(VirtualRun, a_record_that_does_not_hold_is_refused_by_its_event) {
             "event 0: the request is taken as request 0, must be taken as request 1 as recorded");
 }
 
+TEST(VirtualRun, a_replay_ends_when_its_time_is_over) {
+  FormerEvent poll;
+  poll.kind = FormerEvent::Kind::Poll;
+  Limits limits;
+  limits.time = 0;
+  const auto again = replay(form_b(4, 8, 4), {}, std::vector{poll}, {}, limits);
+  ASSERT_FALSE(again.ok());
+  EXPECT_EQ(again.error().type, "limit");
+  EXPECT_EQ(again.error().message, "replay: took longer than 0 s (--limit time=SECONDS raises it)");
+}
+
 TEST(VirtualRun, an_answer_is_never_later_than_its_deadline) {
   const VirtualRun all = run(options_of(PackPolicy::Window), eventful(5));
   EXPECT_EQ(all.metrics.missed_answered, 0u);

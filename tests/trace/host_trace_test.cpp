@@ -103,6 +103,21 @@ TEST_F(HostTrace, every_request_has_a_slice_from_submission_to_answer) {
   EXPECT_EQ(latencies, expected);
 }
 
+TEST_F(HostTrace, a_record_is_read_and_replayed_within_limits) {
+  RecordedRun run = recorded_run();
+  run.limits.time = 0;
+  const Status late = refused(with(run));
+  ASSERT_FALSE(late.ok());
+  EXPECT_EQ(late.error().kind, ErrorKind::Refused);
+  EXPECT_THAT(late.error().message, HasSubstr("run.jsonl: replay: took longer than 0 s"));
+  Limits limits;
+  limits.memory = 100'000;
+  const auto large = read_online_log(path("run.jsonl"), limits);
+  ASSERT_FALSE(large.ok());
+  EXPECT_EQ(large.error().kind, ErrorKind::Refused);
+  EXPECT_THAT(large.error().message, HasSubstr("must be at most 100,000 bytes"));
+}
+
 TEST_F(HostTrace, a_flow_leads_from_a_request_through_its_batch_to_its_answer) {
   const RecordedRun run = recorded_run();
   const SeenTrace seen = HostTrace::seen(with(run));
