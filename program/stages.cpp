@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "program/boxes.h"
@@ -51,12 +52,15 @@ Status check_stages(const Program& program) {
   const int64_t stages = stage_count(program);
   if (stages == 1) return {};
   IpuOfStage ipus(static_cast<size_t>(stages), -1);
-  std::vector<int64_t> written(program.variables.size());  // by variable: in which stage
+  std::vector<int64_t> written(program.variables.size());  // by variable: the last that writes it
   for (const Superstep& step : program.supersteps) {
     TRY(check_place(program, step, ipus));
     TRY(check_reads(program, step, written));
-    for (const Operand& operand : step.compute.operands)
-      if (operand.writes) written[static_cast<size_t>(operand.region.variable)] = step.stage;
+    for (const Operand& operand : step.compute.operands) {
+      if (!operand.writes) continue;
+      int64_t& last = written[static_cast<size_t>(operand.region.variable)];
+      last = std::max<int64_t>(last, step.stage);  // slices may be of several
+    }
   }
   for (size_t stage = 0; stage < ipus.size(); ++stage)
     if (ipus[stage] < 0)

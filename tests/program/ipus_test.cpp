@@ -175,6 +175,37 @@ TEST(Ipus, a_stage_is_on_one_ipu_and_reads_no_later_one) {
             "superstep 'over': stage 1 computes on IPUs 1 to 1, must be on IPU 0 alone");
 }
 
+// The first slice is of stage 1 and the second of stage 0, which then reads both.
+TEST(Ipus, a_stage_reads_no_slice_of_a_later_one) {
+  EXPECT_EQ(fault(R"(program slices {
+  target testx2
+  host batches_per_step=3 io_tiles=0 prefetch=1
+  input x: f32[2,64] = by [1,16] at 0
+  activation w: f32[2,64] = by [1,16] at 0
+  output y: f32[2,64] = by [1,32] at 4
+  inputs x
+  outputs y
+  step first stage 1 {
+    copy on [4] at 0 perm=[0,1] step=[1,1]
+    read x [0:1, g0*16:16]
+    write w [0:1, g0*16:16]
+  }
+  step second {
+    copy on [4] at 4 perm=[0,1] step=[1,1]
+    read x [1:1, g0*16:16]
+    write w [1:1, g0*16:16]
+  }
+  step both {
+    send w [g0*1:1, g1*32:32] to [2,2] at 4
+    copy on [2,2] at 4 perm=[0,1] step=[1,1]
+    read w [g0*1:1, g1*32:32]
+    write y [g0*1:1, g1*32:32]
+  }
+})"),
+            "superstep 'both': stage 0 reads 'w', which stage 1 writes, must be an earlier one or "
+            "the same");
+}
+
 TEST(Ipus, a_target_has_as_many_as_its_tiles_allow) {
   Program program = parse_program(over()).take();
   program.target.ipus = 65'536;
