@@ -9,6 +9,7 @@
 
 #include "codelets/charges.h"
 #include "codelets/constants.h"
+#include "codelets/hidden_keys.h"
 #include "codelets/host_side.h"
 #include "codelets/rules.h"
 
@@ -196,6 +197,32 @@ Extents extents(const VertexShape& shape) {
 }
 
 }  // namespace
+}  // namespace tessera::codelets
+
+namespace tessera {
+
+std::optional<HiddenRule> hidden_rule(const Program& program, const ComputeSet& set) {
+  if (set.codelet != "attention" || find_param(set.params, "hidden") == nullptr)
+    return std::nullopt;
+  HiddenRule rule;
+  rule.added = param(set.params, "hidden");
+  if (rule.added < std::numeric_limits<float>::lowest()) return std::nullopt;
+  rule.scale = param(set.params, "scale");
+  const auto dtype_of = [&](size_t operand) {
+    return program.variables[static_cast<size_t>(set.operands[operand].region.variable)].dtype;
+  };
+  rule.dtype = dtype_of(HiddenRule::kKeys);
+  const auto mask = AttentionMaskParam::of(static_cast<int64_t>(param(set.params, "mask")));
+  if (mask.bias) rule.bias = dtype_of(HiddenRule::kBias);
+  const Shape& keys = set.operands[HiddenRule::kKeys].region.view;
+  rule.batch = keys[0];
+  rule.keys = keys[1];
+  return rule;
+}
+
+}  // namespace tessera
+
+namespace tessera::codelets {
 
 Codelet attention() {
   return {.check = check,

@@ -168,11 +168,14 @@ void add_bias(const Operands& is, const Rows& rows, int64_t r, const Visible& vi
     const v16 score = load16(Element::F32, scores, i);
     const v16 sum = fma(add, splat(static_cast<float>(kLog2E)), score);
     // The lowest number, which exporters hide with, is no -infinity: all alike are all seen. In f16
-    // it stands for any number below, beside which a score is gone in f32.
-    auto is_lost = (sum == kNever) & (add > kNever) & (score > kNever);
+    // it stands for any number below, beside which a score is gone in f32. So is the largest no
+    // infinity.
+    const auto are_finite = (add > kNever) & (score > kNever) & (add < -kNever) & (score < -kNever);
+    auto is_lost = (sum == kNever) & are_finite;
     if (attention_constants.bias == Element::F16)
       is_lost = is_lost | ((add == kLowestHalf) & (score > kNever));
-    store16(Element::F32, scores, i, is_lost ? splat(-__FLT_MAX__) : sum);
+    const v16 held = (sum == -kNever) & are_finite ? splat(__FLT_MAX__) : sum;
+    store16(Element::F32, scores, i, is_lost ? splat(-__FLT_MAX__) : held);
   });
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "compiler/compile.h"
 
+#include <algorithm>
 #include <chrono>
 #include <set>
 
@@ -130,15 +131,22 @@ Expected<Converted> run_converter(const std::string& model_path, const CompileOp
 
 using InputBounds = std::map<std::string, IntegerBound>;
 
-// A mask of keys is 0 or 1: the model may make more of a 2, attention does not. Where requests
-// share rows it holds their numbers.
+// A mask of keys is 0 or 1: the model may make more of a 2, attention does not. So is one that is
+// added where some of the graph is in half precision. Where requests share rows it holds their
+// numbers.
 void add_masks(InputBounds& bounds, const Converted& converted) {
   if (converted.packing.form != PackingForm::None) return;
-  for (const auto& [mask, attention] : known_inputs(converted.graph).key_masks) {
-    const std::string& name =
-        attention->origin.empty() ? attention->name : attention->origin.back();
+  const KnownInputs known = known_inputs(converted.graph);
+  const auto add = [&](const Node* mask, const Node* by) {
+    if (known.limits.contains(mask)) return;  // ids: their own number is asked whether it is 0
+    const std::string& name = by->origin.empty() ? by->name : by->origin.back();
     bounds[mask->name] = {.most = 1, .node = name, .least = 0};
-  }
+  };
+  const bool in_half = std::ranges::any_of(
+      converted.graph.nodes(), [](const auto& node) { return node->type.dtype == DType::F16; });
+  if (in_half)
+    for (const auto& [mask, product] : known.penalties) add(mask, product);
+  for (const auto& [mask, attention] : known.key_masks) add(mask, attention);
 }
 
 std::vector<Anchor> anchors_of(const Program& program, const Converted& converted,

@@ -15,6 +15,7 @@
 
 #include "executor/direct_steps.h"
 #include "executor/engine.h"
+#include "executor/hidden_check.h"
 #include "executor/host_memory.h"
 #include "executor/host_tuning.h"
 #include "executor/index_check.h"
@@ -267,7 +268,9 @@ Expected<int64_t> DirectEngine::cut(DirectStep& step, RunWork& work) {
     work.add(work_of(piece));
   }
   note_indices(step);
-  step.cast_rule = cast_rule(parts_.executable.program.supersteps[step.superstep].compute);
+  const Program& program = parts_.executable.program;
+  step.cast_rule = cast_rule(program.supersteps[step.superstep].compute);
+  step.hidden_rule = hidden_rule(program, program.supersteps[step.superstep].compute);
   ++host_work_.steps;
   host_work_.calls += step.calls.pieces;
   step.operands_each = static_cast<int64_t>(step.vertices[0].operands.size());
@@ -319,12 +322,13 @@ Status DirectEngine::run(HostInputs inputs, HostOutputs outputs, const UsedCells
   for (const DirectStep& step : steps_) {
     const auto begin = std::chrono::steady_clock::now();
     TRY(check_indices(step, used));
-    if (count < step.short_calls.size()) {
-      TRY(run_step(step, step.short_calls[count], deadline));
-      fill_zeros(step, fewer_rows_[count].rows);
-    } else {
-      TRY(run_step(step, step.calls, deadline));
-    }
+    const bool is_short = count < step.short_calls.size();
+    const Calls& calls = is_short ? step.short_calls[count] : step.calls;
+    if (step.hidden_rule)
+      TRY(check_hidden_keys(program.supersteps[step.superstep], *step.hidden_rule, calls.operands,
+                            step.operands_each, used));
+    TRY(run_step(step, calls, deadline));
+    if (is_short) fill_zeros(step, fewer_rows_[count].rows);
     TRY(check_casts(step));
     if (seconds.empty()) continue;
     seconds[step.superstep] +=

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "codelets/abi.h"
+#include "executor/hidden_check.h"
 #include "executor/index_check.h"
 #include "executor/jit.h"
 #include "executor/joined.h"
@@ -32,6 +33,7 @@ struct DirectStep {
   std::optional<IndexRule> index_rule;
   std::vector<VertexOperand> indices;  // that it asks about, each once
   std::optional<int64_t> cast_rule;
+  std::optional<HiddenRule> hidden_rule;
 };
 
 // A product and the sum of its partials are one step where nothing else reads the partials.

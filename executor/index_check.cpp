@@ -13,13 +13,12 @@ bool counts(const IndexRule& rule, int64_t place, const UsedCells& used) {
   return !one_each || place >= std::ssize(used) || used[static_cast<size_t>(place)];
 }
 
-// The first node that it came from in the model, or the superstep where there is none.
+}  // namespace
+
 std::string node_of(const Superstep& step) {
   if (!step.origin.empty()) return step.origin.back();
   return step.name.substr(0, step.name.rfind("/partials"));
 }
-
-}  // namespace
 
 std::optional<WrongIndex> find_wrong_index(const IndexRule& rule, const VertexOperand& indices,
                                            const UsedCells& used,

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "codelets/abi.h"
@@ -28,6 +29,8 @@ std::optional<WrongIndex> find_wrong_index(const IndexRule& rule, const VertexOp
 // The first number beyond `most` in magnitude, if there is one, of what a cast of floats made. A
 // float that 32 bits do not hold is at one of their ends.
 std::optional<int64_t> find_wrong_cast(int64_t most, const VertexOperand& made);
+// The first node that a superstep came from in the model, or its own name where there is none.
+std::string node_of(const Superstep& step);
 Error wrong_cast(const Superstep& step, int64_t most, int64_t number);
 Error wrong_index(const Superstep& step, const IndexRule& rule, const WrongIndex& wrong);
 

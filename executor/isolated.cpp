@@ -13,6 +13,7 @@
 
 #include "cost/kept.h"
 #include "executor/engine.h"
+#include "executor/hidden_check.h"
 #include "executor/host_memory.h"
 #include "executor/index_check.h"
 #include "executor/inside.h"
@@ -82,6 +83,8 @@ class IsolatedEngine : public Engine {
   Status run_step(const StepPlan& plan, const Deadline& deadline);
   Status run_vertex(const StepPlan& plan, int64_t k);
   void look_at_indices(const VertexOperand& operand, TilePiece& piece);
+  Status look_at_hidden_keys(const Superstep& step, std::vector<VertexOperand> operands,
+                             std::vector<TilePiece>& pieces);
   Status call(const StepPlan& plan, const VertexClass& vertex, std::vector<VertexOperand>& operands,
               std::vector<TilePiece>& pieces);
   Status collect(const Superstep& step, size_t operand, int64_t tile, TilePiece& piece);
@@ -264,6 +267,7 @@ Status IsolatedEngine::run_vertex(const StepPlan& plan, int64_t k) {
     }
   }
   if (index_rule_) look_at_indices(operands[kGatherIndices], pieces[kGatherIndices]);
+  TRY(look_at_hidden_keys(step, operands, pieces));
   TRY(call(plan, vertex, operands, pieces));
   if (const std::optional<int64_t> most = cast_rule(step.compute)) {
     VertexOperand made = operands.back();
@@ -281,6 +285,15 @@ void IsolatedEngine::look_at_indices(const VertexOperand& operand, TilePiece& pi
   VertexOperand indices = operand;
   indices.data = piece.bytes.data();
   wrong_index_ = find_wrong_index(*index_rule_, indices, used_, wrong_index_);
+}
+
+Status IsolatedEngine::look_at_hidden_keys(const Superstep& step,
+                                           std::vector<VertexOperand> operands,
+                                           std::vector<TilePiece>& pieces) {
+  const auto rule = hidden_rule(parts_.executable.program, step.compute);
+  if (!rule) return {};
+  for (size_t i = 0; i < operands.size(); ++i) operands[i].data = pieces[i].bytes.data();
+  return check_hidden_keys(step, *rule, operands, std::ssize(operands), used_);
 }
 
 Status IsolatedEngine::run_step(const StepPlan& plan, const Deadline& deadline) {

@@ -33,7 +33,8 @@ struct MatMulBlocks;  // codelets/matmul.h
 // of them do.
 using UsedCells = std::vector<bool>;
 
-// Error::type of a run in which the graph computed an index that its table does not have.
+// Error::type of a run in which the graph computed an index that its table does not have, or a
+// score so large that a mask does not hide its key.
 inline constexpr std::string_view kIndexOutOfRange = "out_of_range";
 
 enum class MachineKind : uint8_t { Direct, Isolated };
@@ -94,9 +95,10 @@ class Machine {
   // replicas each takes its rows, and a buffer has the bytes of all. Not thread-safe:
   // one run at a time (ModelRunner queues). Errors: a buffer of another size; an isolated tile that
   // is handed an operand that it does not hold; compiled code that faults, by superstep; an
-  // index that the graph computed for a used cell and its table does not have, by node; a file of
-  // constants that was cut off since it was read. Rows of a batch behind the last used cell are not
-  // computed where that changes no other row; their part of an output is then zeros.
+  // index that the graph computed for a used cell and its table does not have, by node; a key in a
+  // used cell that the model's mask does not hide beside such scores, by node; a file of constants
+  // that was cut off since it was read. Rows of a batch behind the last used cell are not computed
+  // where that changes no other row; their part of an output is then zeros.
   Status run(std::span<const std::span<const std::byte>> inputs,
              std::span<const std::span<std::byte>> outputs, const UsedCells& used = {});
 

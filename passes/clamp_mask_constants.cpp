@@ -1,24 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 // Numbers that a mask adds to scores stay within what f16 holds.
 //
-// Exporters write f32's minimum or -inf for "not this key". In f16 the former is -inf too, and then
-// (1 - mask) · -inf is NaN at every real token, and a row of padding alone is NaN in either case.
-// -65504 says the same: its exponential is 0.
+// Exporters write f32's minimum for "not this key". In f16 that is -inf, and then (1 - mask) · -inf
+// is NaN at every real token, and a row of padding alone is NaN in either case. -65504 says the
+// same: its exponential is 0. A mask of -inf stays, as f16 has it too.
 //
 // Only what is proved to be a mask changes. A sum or a select is one of scores if a softmax (or the
 // bias of an attention) is all that reads it. What is added to scores, or selected in their place,
 // is a mask if it holds a few known numbers, and each is either the same with the constants within
-// f16 or hides its key with them as without them. The mask is made again for that one use; whoever
-// else reads it or its constants keeps the old. An attention with a guard keeps -inf: a row of
-// nothing else has an answer there.
+// f16 or hides its key with them as without them. A number hides only beside one that shows a key.
+// So a mask of keys must show some, and where each query has its own mask, as in a window, a query
+// that sees no key must get the same: of two numbers that hide the lower one must still vanish
+// beside the other, and a number that leaves a part of the score must not become one that leaves
+// none. Another mask keeps its numbers, and lower_precision keeps what reads it in f32. The mask is
+// made again for that one use; whoever else reads it or its constants keeps the old.
 //
 // In f32 a score is gone beside f32's minimum, so that a query that sees no key sees all alike. In
-// f16 something of it is left beside -65504. Where each query has its own mask, as in a window,
-// -65504 therefore takes the place of the score; an attention with such a mask that stays in f32
-// keeps the mask as it is.
+// f16 something of it is left beside -65504. Where each query has its own mask, -65504 therefore
+// takes the place of the score; an attention with such a mask that stays in f32 keeps the mask as
+// it is.
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <tuple>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -40,7 +44,9 @@ struct Use {
   Node* user = nullptr;
   size_t operand = 0;
   bool subtracted = false;
-  bool guarded = false;  // all that reads it makes zeros where -inf hides every key
+
+  double sign() const { return subtracted ? -1 : 1; }
+  bool takes_place() const { return user->is(Op::Select); }  // of a score; else it is added
 };
 
 // The operands of a node that go into its result as scores.
@@ -74,47 +80,86 @@ std::vector<Use> uses_in_scores(const Graph& graph, const std::unordered_set<std
   for (const auto& node : graph.nodes())
     for (const Node* in : node->in) ++uses[in];
   std::unordered_map<const Node*, size_t> as_scores;
-  std::unordered_map<const Node*, bool> guarded;
   std::vector<Use> found;
-  const auto add = [&](Use use, bool is_guarded) {
-    use.guarded = is_guarded;
+  const auto add = [&](const Use& use) {
     found.push_back(use);
-    const Node* value = use.user->in[use.operand];
-    if (!use.subtracted) ++as_scores[value];
-    const auto [known, is_new] = guarded.try_emplace(value, is_guarded);
-    if (!is_new) known->second = known->second && is_guarded;
+    if (!use.subtracted) ++as_scores[use.user->in[use.operand]];
   };
   for (auto at = graph.nodes().rbegin(); at != graph.nodes().rend(); ++at) {
     Node* node = at->get();
-    if (node->is(Op::Softmax)) add({node, 0}, false);
+    if (node->is(Op::Softmax)) add({node, 0});
     if (node->is(Op::Attention) && !left.contains(node->name)) {
       const AttentionMask mask = *attention_mask(node->string_attr("mask"));
-      if (mask.bias) add({node, mask.bias_operand()}, mask.guarded);
+      if (mask.bias) add({node, mask.bias_operand()});
     }
     const auto reads = as_scores.find(node);
     if (reads == as_scores.end() || reads->second != uses[node] || graph.is_output(node)) continue;
-    for (const Use& use : score_operands(node)) add(use, guarded.at(node));
+    for (const Use& use : score_operands(node)) add(use);
   }
   return found;
 }
 
-// Whether it says the same with constants within f16. 0 · -inf, which is NaN, was meant as 0.
-bool says_the_same(double exact, double held) {
-  if (std::isnan(exact)) return held == 0;
+bool needs_clamping(double exact) { return std::isfinite(exact) && std::abs(exact) > kMaxHalf; }
+
+double clamped(double value) {
+  return needs_clamping(value) ? std::copysign(double{kMaxHalf}, value) : value;
+}
+
+// Whether a number says the same with constants within f16, beside one that shows a key.
+bool says_the_same(const Number& number) {
+  const auto& [exact, held] = number;
+  if (std::isnan(exact)) return std::isnan(held);
   if (std::abs(exact) <= kMaxHalf) return std::abs(held - exact) <= 1e-6 + 1e-3 * std::abs(exact);
   return exact < 0 && hides(held);
 }
 
-bool needs_clamping(double exact) { return std::isnan(exact) || std::abs(exact) > kMaxHalf; }
+// More numbers that hide than this are no exporter's.
+constexpr size_t kMostHiding = 64;
 
-double clamped(double value) { return std::clamp(value, -double{kMaxHalf}, double{kMaxHalf}); }
+// Whether the lower of two numbers that hide is as far below the other with constants within f16.
+bool stays_below(const Number& lower, const Number& higher) {
+  if (!(lower.exact < higher.exact) || std::isinf(lower.held)) return true;
+  return hides(lower.held - higher.held) || lower.held - higher.held == lower.exact - higher.exact;
+}
+
+// Whether a query that only these numbers hide all keys from gets the same. They are added to
+// scores or (`takes_place`) stand in their place.
+bool hide_alike(std::vector<Number> numbers, bool takes_place) {
+  std::ranges::sort(numbers, {}, &Number::exact);
+  const auto more = std::ranges::unique(numbers, {}, &Number::exact);
+  numbers.erase(more.begin(), more.end());
+  if (numbers.size() > kMostHiding) return false;
+  return std::ranges::all_of(numbers, [&](const Number& number) {
+    const bool leaves_nothing = absorbs(number.exact) && number.held <= -double{kMaxHalf};
+    if (needs_clamping(number.exact) && !takes_place && !leaves_nothing) return false;
+    if (std::isinf(number.exact) && std::isfinite(number.held)) return false;
+    return std::ranges::all_of(numbers,
+                               [&](const Number& other) { return stays_below(number, other); });
+  });
+}
+
+struct MaskUse {
+  double sign = 1;           // with which its numbers are added
+  bool takes_place = false;  // of scores
+  bool of_each_query = false;
+};
 
 // Whether all of these say the same, and some only with other constants.
-bool is_clamped_mask(const std::vector<Number>& numbers, double sign) {
-  return std::ranges::any_of(numbers, [](const Number& n) { return needs_clamping(n.exact); }) &&
-         std::ranges::all_of(numbers, [&](const Number& n) {
-           return says_the_same(n.exact * sign, n.held * sign);
-         });
+bool is_clamped_mask(std::vector<Number> numbers, const MaskUse& use) {
+  if (std::ranges::none_of(numbers, [](const Number& n) { return needs_clamping(n.exact); }))
+    return false;
+  for (Number& number : numbers) number = {number.exact * use.sign, number.held * use.sign};
+  if (!std::ranges::all_of(numbers, says_the_same)) return false;
+  const auto shown =
+      std::ranges::partition(numbers, [](const Number& n) { return hides(n.exact); });
+  if (!use.of_each_query && !use.takes_place) return !shown.empty();
+  return hide_alike({numbers.begin(), shown.begin()}, use.takes_place);
+}
+
+// Whether the mask may be another for each query, and hide all keys from some.
+bool is_of_each_query(Node* mask) {
+  const Shape& shape = behind_broadcasts(mask)->type.shape;
+  return mask->type.shape.size() > 2 && shape.size() > 1 && shape[shape.size() - 2] > 1;
 }
 
 // Makes masks again, with their constants within f16. Layers share what they shared.
@@ -123,9 +168,7 @@ class Masks {
   Masks(Graph& graph, const MaskValues& values) : graph_(graph), values_(values) {}
 
   // Whether this is proved a mask that has numbers out of range.
-  bool are_out_of_range(const Node* mask, double sign);
-  // Whether it hides with nothing but -inf, which f16 holds.
-  bool hides_by_infinity(const Node* mask, double sign) const;
+  bool are_out_of_range(Node* mask, const Use& use);
   // Null where it is made of more nodes than any exporter writes.
   Node* clamp(Node* mask);
 
@@ -135,28 +178,25 @@ class Masks {
   Graph& graph_;
   const MaskValues& values_;
   std::unordered_map<Node*, Node*> made_;
-  std::map<std::pair<const Node*, double>, bool> constants_;  // of many numbers, by sign
+  // Of many numbers, by sign and by whether they take the place of scores.
+  std::map<std::tuple<const Node*, double, bool>, bool> constants_;
 };
 
 // A constant of many numbers is a mask where each either hides its key or is in range already.
-bool Masks::are_out_of_range(const Node* mask, double sign) {
+bool Masks::are_out_of_range(Node* mask, const Use& of) {
+  const MaskUse use{of.sign(), of.takes_place(), is_of_each_query(mask)};
   if (const std::vector<Number>& numbers = values_.of(mask); !numbers.empty())
-    return is_clamped_mask(numbers, sign);
-  for (int i = 0; i < kFarthest && is_view(mask); ++i) mask = mask->in[0];
-  if (!mask->is(Op::Constant) || !mask->value.has_data() || !is_float(mask->type.dtype))
+    return is_clamped_mask(numbers, use);
+  const Node* constant = mask;
+  for (int i = 0; i < kFarthest && is_view(constant); ++i) constant = constant->in[0];
+  if (!constant->is(Op::Constant) || !constant->value.has_data() || !is_float(constant->type.dtype))
     return false;
-  const auto [known, is_new] = constants_.try_emplace({mask, sign}, false);
+  const auto [known, is_new] = constants_.try_emplace({constant, use.sign, use.takes_place}, false);
   if (!is_new) return known->second;
   std::vector<Number> numbers;
-  for (const double value : to_array(mask->value).data) numbers.push_back({value, clamped(value)});
-  return known->second = is_clamped_mask(numbers, sign);
-}
-
-bool Masks::hides_by_infinity(const Node* mask, double sign) const {
-  const std::vector<Number>& numbers = values_.of(mask);
-  return !numbers.empty() && std::ranges::all_of(numbers, [&](const Number& n) {
-    return std::abs(n.exact) <= kMaxHalf || (std::isinf(n.exact) && n.exact * sign < 0);
-  });
+  for (const double value : to_array(constant->value).data)
+    numbers.push_back({value, clamped(value)});
+  return known->second = is_clamped_mask(numbers, use);
 }
 
 Node* Masks::clamp(Node* mask) {
@@ -193,10 +233,8 @@ Node* Masks::again(Node* node) {
 
 // The mask is another for each query, and its numbers leave nothing of a score in f32.
 bool may_hide_all_of_a_query(Node* mask, const std::vector<Number>& numbers) {
-  const Shape& shape = behind_broadcasts(mask)->type.shape;
-  return mask->type.shape.size() > 2 && shape.size() > 1 && shape[shape.size() - 2] > 1 &&
-         std::ranges::any_of(numbers, [](const Number& n) {
-           return std::isfinite(n.exact) && needs_clamping(n.exact) && absorbs(n.exact);
+  return is_of_each_query(mask) && std::ranges::any_of(numbers, [](const Number& n) {
+           return needs_clamping(n.exact) && absorbs(n.exact);
          });
 }
 
@@ -258,9 +296,8 @@ bool clamp_masks(Graph& graph, const std::unordered_set<std::string>& left) {
   bool changed = false;
   for (const Use& use : uses_in_scores(graph, left)) {
     Node* mask = use.user->in[use.operand];
-    const double sign = use.subtracted ? -1 : 1;
-    if (!masks.are_out_of_range(mask, sign)) continue;
-    if (use.guarded && masks.hides_by_infinity(mask, sign)) continue;
+    if (!values.of(use.user).empty()) continue;  // a part of a mask, which is judged as a whole
+    if (!masks.are_out_of_range(mask, use)) continue;
     Node* instead = masks.clamp(mask);
     if (!instead || instead == mask) continue;
     graph.set_operand(use.user, use.operand, instead);

@@ -227,8 +227,11 @@ Node* put_seen(Graph& graph, const Node* before, const KeyFunction& f, bool seen
 }
 
 // What is added to a score in place of writing this number: as much as leaves nothing of the score.
-double added_instead(double number, DType dtype) {
-  if (!absorbs(number)) number = std::numeric_limits<float>::lowest();
+// Beside -1e9 something is left of scores beyond 64, so that number stays only where another term
+// may have hidden the same key by it.
+double added_instead(double number, DType dtype, bool alone = true) {
+  if (std::isfinite(number) && (alone || !absorbs(number)))
+    number = std::numeric_limits<float>::lowest();
   return dtype == DType::F16 ? std::max(number, -double{kMaxHalf}) : number;
 }
 
@@ -265,7 +268,7 @@ Node* put_thin(Graph& graph, const Node* before, Node* value) {
 
 // One term and those inside it, which `sum` adds (null: there are none).
 Node* put_term(Graph& graph, const Node* before, const BiasTerm& term, Node* sum,
-               const TensorType& scores) {
+               const TensorType& scores, bool alone) {
   Node* outer = put_thin(graph, before, term.added ? term.added : term.condition);
   if (sum) {
     outer = put_broadcast(graph, before, outer, scores.shape);
@@ -273,8 +276,8 @@ Node* put_term(Graph& graph, const Node* before, const BiasTerm& term, Node* sum
   }
   if (term.added) return sum ? put(graph, before, outer, Op::Add, {outer, sum}) : outer;
   const Shape& shape = outer->type.shape;
-  Node* hide =
-      put_splat(graph, before, scores.dtype, added_instead(term.number, scores.dtype), shape);
+  Node* hide = put_splat(graph, before, scores.dtype,
+                         added_instead(term.number, scores.dtype, alone), shape);
   Node* keep = sum ? sum : put_splat(graph, before, scores.dtype, 0, shape);
   if (term.unless) std::swap(hide, keep);
   return put(graph, before, outer, Op::Select, {outer, hide, keep});
@@ -288,7 +291,7 @@ Mask put_mask(Graph& graph, const Node* before, const Match& m, KeyFunctions& ke
     if (auto mask = put_key_mask(graph, before, terms[0], m, keys)) return *mask;
   Node* sum = nullptr;
   for (auto term = terms.rbegin(); term != terms.rend(); ++term)
-    sum = put_term(graph, before, *term, sum, m.scores.product->type);
+    sum = put_term(graph, before, *term, sum, m.scores.product->type, terms.size() == 1);
   return {m.guarded ? "bias+guard" : "bias", sum};
 }
 

@@ -76,15 +76,17 @@ Expected<bool> insert_attention_mask(Graph& graph, PassState& state) {
       return Error{called(*attention) +
                    ": has no mask, must have the model's attention_mask to keep requests of one "
                    "row apart; pack with --pack_args, which needs none"};
-    if (said.bias) TRY(settle_bias(graph, attention, said.bias_operand()));
   }
   state.packing.max_valid_num = state.options.max_valid_num;
   const bool has_heads =
       std::ranges::any_of(model.axes, [](const auto& axes) { return axes.second.by_request; });
   if (has_heads) TRY(make_heads(graph, model, state));
-  for (Node* attention : model.attentions)
-    attention->attrs["mask"] = std::string(
-        attention_mask(attention->string_attr("mask"))->bias ? "segments+bias" : "segments");
+  // After the heads, which know the nodes of the model alone.
+  for (Node* attention : model.attentions) {
+    const AttentionMask said = *attention_mask(attention->string_attr("mask"));
+    if (said.bias) TRY(settle_bias(graph, attention, said.bias_operand()));
+    attention->attrs["mask"] = std::string(said.bias ? "segments+bias" : "segments");
+  }
   return has_heads || !model.attentions.empty();
 }
 

@@ -91,7 +91,9 @@ KnownInputs known_inputs(const Graph& graph) {
         node->is(Op::Attention) ? mask_of_attention(node.get()) : mask_of_penalty(node.get());
     if (!mask) continue;
     known.masks.insert(mask);
-    if (node->is(Op::Attention) && attention_mask(node->string_attr("mask"))->has_keys())
+    if (node->is(Op::Mul))
+      known.penalties.emplace(mask, node.get());
+    else if (attention_mask(node->string_attr("mask"))->has_keys())
       known.key_masks.emplace(mask, node.get());
   }
   return known;

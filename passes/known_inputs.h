@@ -18,6 +18,9 @@ struct KnownInputs {
   // Masks of keys, each with one attention that it hides keys from. Attention asks only whether a
   // number is 0; the model's own arithmetic may tell 1 from 2.
   std::unordered_map<const Node*, const Node*> key_masks;
+  // m in (1 - m) · -10000, each with one such product: in f16 another number than 0 and 1 makes one
+  // beside which scores are rounded.
+  std::unordered_map<const Node*, const Node*> penalties;
 };
 
 KnownInputs known_inputs(const Graph& graph);

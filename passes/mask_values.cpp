@@ -32,6 +32,7 @@ Numbers distinct(const Numbers& all) {
 }
 
 double within_half(double value) {
+  if (std::isinf(value)) return value;
   return from_half(to_half(std::clamp(value, -double{kMaxHalf}, double{kMaxHalf})));
 }
 

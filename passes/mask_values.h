@@ -14,7 +14,7 @@ namespace tessera {
 // Inputs that number the rows of a table of more than two: ids and positions, so not masks.
 std::unordered_set<const Node*> index_inputs(const Graph& graph);
 
-// A number as the model has it, and as it is where every constant is kept within f16.
+// A number as the model has it, and as it is where every finite constant is kept within f16.
 struct Number {
   double exact = 0, held = 0;
 };

@@ -44,7 +44,7 @@ std::string Anchor::must_be(int32_t value) const {
   const bool is_mask = least == 0 && size_limit == 1;
   const std::string why = limited_by.empty() ? fmt::format("the model declares {}", model_dtype)
                                              : fmt::format("node '{}' {}", limited_by,
-                                                           is_mask ? "asks whether it is 0"
+                                                           is_mask ? "takes it for a mask"
                                                                    : "computes with it in 32 bits");
   return fmt::format("{}..{}, as {}", least, size_limit, why);
 }

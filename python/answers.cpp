@@ -49,15 +49,14 @@ void convert_items(std::span<const std::byte> from, std::span<std::byte> to, Con
 
 }  // namespace
 
-py::dict answer_arrays(const Answer& answer, const Metadata& metadata) {
+py::dict answer_arrays(const Answer& answer, const Metadata& metadata,
+                       const PackingContract& contract) {
   py::dict arrays;
   for (const auto& [name, bytes] : answer.outputs) {
     const Anchor* anchor = find_output(metadata, name);
     if (anchor == nullptr) continue;
-    Shape shape = item_shape(*anchor);
-    const int64_t item_bytes = elements(shape) * size_of(anchor->dtype);
-    shape.insert(shape.begin(), item_bytes ? static_cast<int64_t>(bytes.size()) / item_bytes : 0);
-    arrays[py::str(name)] = array_of(bytes, anchor->dtype, shape);
+    arrays[py::str(name)] =
+        array_of(bytes, anchor->dtype, answer_shape(contract, *anchor, bytes.size()));
   }
   return arrays;
 }

@@ -27,8 +27,10 @@ JoinedAnswer join_answers(const Metadata& metadata, const PackingContract& contr
                           std::span<const Answer> answers);
 py::dict answer_arrays(const JoinedAnswer& joined, const Metadata& metadata);
 
-// By output: [length, …], or […] where the model says one thing of a request.
-py::dict answer_arrays(const Answer& answer, const Metadata& metadata);
+// By output: [length,…], or […] where the model says one thing of a request: the shape that it has
+// there for that request, without the axis of the batch.
+py::dict answer_arrays(const Answer& answer, const Metadata& metadata,
+                       const PackingContract& contract);
 // Into the caller's arrays: the first items of each are overwritten, the rest stays as it is. The
 // array's dtype is the output's, or the other float type.
 void fill_answer(const Answer& answer, const Metadata& metadata, const OutputViews& outputs);

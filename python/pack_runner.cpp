@@ -101,7 +101,11 @@ InFlight* new_flight(const py::object& self, const py::object& future, const py:
   flight->owner = self;
   if (outputs.is_none()) {
     flight->result = [made, executable]() -> py::object {
-      return answer_arrays(*made, executable->metadata);
+      if constexpr (std::is_same_v<Made, JoinedAnswer>)
+        return answer_arrays(*made, executable->metadata);
+      else
+        return answer_arrays(*made, executable->metadata,
+                             value_of(request_contract(executable->metadata)));
     };
     return flight.release();
   }

@@ -212,7 +212,7 @@ py::list run_requests(const ModelRunnerHandle& handle, const py::object& request
           join_answers(metadata, contract, call.batch->width, answers.first(call.count)),
           metadata));
     else
-      made.append(answer_arrays(answers[0], metadata));
+      made.append(answer_arrays(answers[0], metadata, contract));
     answers = answers.subspan(call.count);
   }
   return made;

@@ -79,6 +79,15 @@ OutputOfRequest output_of_request(const PackingContract& contract, const Anchor&
   return {per_token, tail(output.shape, per_token ? 2 : 1)};
 }
 
+Shape answer_shape(const PackingContract& contract, const Anchor& output, size_t bytes) {
+  const OutputOfRequest of = output_of_request(contract, output);
+  if (!of.per_token) return of.item;
+  const int64_t item_bytes = elements(of.item) * size_of(output.dtype);
+  Shape shape = of.item;
+  shape.insert(shape.begin(), item_bytes ? static_cast<int64_t>(bytes) / item_bytes : 0);
+  return shape;
+}
+
 BatchOutput join_rows(const OutputOfRequest& output, const Anchor& anchor, int64_t width,
                       std::span<const Answer> answers) {
   BatchOutput joined{{std::ssize(answers)}, {}};

@@ -57,17 +57,14 @@ Expected<std::vector<NamedRequest>> archived_requests(const std::string& path, N
   return named;
 }
 
-std::map<std::string, NpyArray> answer_arrays(const Answer& answer, const Metadata& metadata) {
+std::map<std::string, NpyArray> answer_arrays(const Answer& answer, const Metadata& metadata,
+                                              const PackingContract& contract) {
   std::map<std::string, NpyArray> arrays;
   for (const Anchor& anchor : metadata.anchors) {
     const auto found = answer.outputs.find(anchor.name);
     if (anchor.kind != AnchorKind::Output || found == answer.outputs.end()) continue;
-    // A request has items of the anchor's trailing dimensions: one a token, or one in all.
-    Shape shape(anchor.shape.begin() + std::min<ptrdiff_t>(2, std::ssize(anchor.shape)),
-                anchor.shape.end());
-    const int64_t item = elements(shape) * size_of(anchor.dtype);
-    shape.insert(shape.begin(), static_cast<int64_t>(found->second.size()) / item);
-    arrays[anchor.name] = {npy_descr(anchor.dtype), shape, found->second};
+    arrays[anchor.name] = {npy_descr(anchor.dtype),
+                           answer_shape(contract, anchor, found->second.size()), found->second};
   }
   return arrays;
 }
@@ -193,7 +190,7 @@ class AnswerFolders {
     if (++call.answered < call.count) return {};
     if (!call.is_refused && !outputs_.empty())
       TRY(write_(by_file(call.batch ? joined_arrays(call, contract_, metadata_)
-                                    : answer_arrays(call.answers[0], metadata_),
+                                    : answer_arrays(call.answers[0], metadata_, contract_),
                          files_),
                  answer_folder(outputs_, call.name)));
     call.answers.clear();

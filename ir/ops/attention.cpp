@@ -125,6 +125,15 @@ double hidden_score(double score, double number) {
   return sum - hidden;
 }
 
+// Whether a hidden key would have weight in the model that attention was found in, beside the
+// largest score of those that are seen. f32's exponential of -104 is 0.
+// In f16 a score that is not finite may be one that f16 does not hold.
+bool has_weight(double score, double number, double largest, DType dtype) {
+  if (!std::isfinite(number)) return false;
+  if (!std::isfinite(score)) return dtype == DType::F16 && number > -1e9;
+  return score + number > largest - 104;
+}
+
 // Turns scores into weights.
 void softmax(std::vector<Scored>& keys) {
   double top = keys.empty() ? 0 : keys[0].score;
@@ -171,10 +180,24 @@ Expected<Array> Attention::eval(const Node& node, std::span<const Array> in) {
     const auto scaled = static_cast<float>(dot * node.float_attr("scale"));
     return static_cast<float>(scaled + mask.bias(b, head, query, key));
   };
-  const auto one = [&](int64_t b, int64_t head, int64_t query) {
+  const auto check_hidden = [&](int64_t b, int64_t head, int64_t query,
+                                const std::vector<Scored>& seen) -> Status {
+    const double largest = std::ranges::max(seen, {}, &Scored::score).score;
+    for (int64_t key = 0; key < s.keys; ++key) {
+      if (mask.sees(b, query, key)) continue;
+      const double hidden = score(b, head, query, key);
+      if (has_weight(hidden, *said.hidden, largest, in[1].type.dtype))
+        return fail(node, "key " + std::to_string(key) + " has the score " +
+                              std::to_string(hidden) + ", beside which " +
+                              std::to_string(*said.hidden) + " does not hide it");
+    }
+    return {};
+  };
+  const auto one = [&](int64_t b, int64_t head, int64_t query) -> Status {
     std::vector<Scored> keys;
     for (int64_t key = 0; key < s.keys; ++key)
       if (mask.sees(b, query, key)) keys.push_back({key, score(b, head, query, key)});
+    if (said.hidden && !keys.empty()) TRY(check_hidden(b, head, query, keys));
     if (keys.empty() && said.hidden)
       for (int64_t key = 0; key < s.keys; ++key)
         keys.push_back({key, hidden_score(score(b, head, query, key), *said.hidden)});
@@ -184,10 +207,11 @@ Expected<Array> Attention::eval(const Node& node, std::span<const Array> in) {
     double* to = out.data.data() + (b * s.queries + query) * s.hidden + head * depth;
     for (const Scored& key : keys)
       for (int64_t d = 0; d < depth; ++d) to[d] += key.score * row(2, b, s.keys, key.key, head)[d];
+    return {};
   };
   for (int64_t b = 0; b < s.batch; ++b)
     for (int64_t head = 0; head < s.heads; ++head)
-      for (int64_t query = 0; query < s.queries; ++query) one(b, head, query);
+      for (int64_t query = 0; query < s.queries; ++query) TRY(one(b, head, query));
   return out;
 }
 

@@ -78,8 +78,40 @@ TEST(Compile, a_mask_of_keys_must_be_0_or_1) {
   const Anchor& mask = result.executable.metadata.anchors[1];
   EXPECT_EQ(mask.must_be(0), "");
   EXPECT_EQ(mask.must_be(1), "");
-  EXPECT_EQ(mask.must_be(2), "0..1, as node 'y' asks whether it is 0");
+  EXPECT_EQ(mask.must_be(2), "0..1, as node 'y' takes it for a mask");
   EXPECT_NE(mask.must_be(-1), "");
+}
+
+TEST(Compile, ids_that_are_a_mask_too_may_be_any_row_of_their_table) {
+  const CompileResult result = compiled(R"(graph @f(%ids: i32[2,4]) {
+    %table = constant {value=1} : f32[9,8]
+    %x = gather %table, %ids {axis=0} : f32[2,4,8]
+    %y = attention %x, %x, %x, %ids {heads=1, mask="keys:-10000", scale=1} : f32[2,4,8]
+    return %y
+  })");
+  EXPECT_EQ(result.executable.metadata.anchors[0].must_be(8), "");
+  EXPECT_EQ(result.executable.metadata.anchors[0].must_be(9), "0..8");
+}
+
+// In f16 (1 - 2) · -10000 is 10000, beside which a score is rounded to 8.
+TEST(Compile, a_mask_that_is_added_in_half_precision_must_be_0_or_1) {
+  const std::string text = R"(graph @f(%x: HALF[2,4], %seen: i32[2,4]) {
+    %one = constant {value=1} : HALF[2,4]
+    %low = constant {value=-10000} : HALF[2,4]
+    %m = cast %seen {to="HALF"} : HALF[2,4]
+    %rest = sub %one, %m : HALF[2,4]
+    %add = mul %rest, %low : HALF[2,4]
+    %sum = add %x, %add : HALF[2,4]
+    %y = softmax %sum {axis=1} : HALF[2,4]
+    return %y
+  })";
+  const auto must_be = [&](const char* dtype) {
+    std::string typed = text;
+    for (size_t at; (at = typed.find("HALF")) != typed.npos;) typed.replace(at, 4, dtype);
+    return compiled(typed.c_str()).executable.metadata.anchors[1].must_be(2);
+  };
+  EXPECT_EQ(must_be("f16"), "0..1, as node 'add' takes it for a mask");
+  EXPECT_EQ(must_be("f32"), "");
 }
 
 TEST(Compile, constants_share_the_bytes_of_the_graph) {

@@ -1,27 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Corner values are ONNX's: NaN, infinities, signed zeros, rounding, empty reductions, queries that
-// see no key. The wanted numbers are ONNX Runtime's, without its optimisations; docs/ir.md has the
-// table. Each row runs on the interpreter and on the machine, direct and isolated, in f32 and,
-// where its numbers fit, in f16.
-#include <gmock/gmock.h>
+// Corner values are ONNX's: NaN, infinities, signed zeros, rounding, empty reductions. Those of
+// attention are in masks_test.cpp. The wanted numbers are ONNX Runtime's, without its
+// optimisations; docs/ir.md has the table. Each row runs on the interpreter and on the machine,
+// direct and isolated, in f32 and, where its numbers fit, in f16.
 #include <gtest/gtest.h>
-
-#include <cmath>
-#include <limits>
 
 #include "ir/interpreter.h"
 #include "ir/text.h"
 #include "passes/pipeline.h"
-#include "program/target.h"
-#include "tests/helpers/on_machine.h"
+#include "tests/e2e/everywhere.h"
 
-namespace tessera {
+namespace tessera::e2e {
 namespace {
-
-constexpr double kInf = std::numeric_limits<double>::infinity();
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-
-using Values = std::vector<double>;
 
 struct Corner {
   const char* name;
@@ -161,54 +151,6 @@ const std::vector<Corner>& corners() {
 }
 // clang-format on
 
-std::string with(std::string text, const std::string& word, const std::string& instead) {
-  for (size_t at; (at = text.find(word)) != text.npos;) text.replace(at, word.size(), instead);
-  return text;
-}
-
-std::map<std::string, Array> inputs_of(const Graph& graph, const std::vector<Values>& values) {
-  std::map<std::string, Array> inputs;
-  for (size_t i = 0; i < values.size(); ++i) {
-    Array& array = inputs[graph.inputs[i]->name] = {graph.inputs[i]->type, values[i]};
-    round_to_dtype(array);
-  }
-  return inputs;
-}
-
-using Results = Expected<std::vector<Array>>;
-
-// On every machine, in the order of their names.
-std::vector<std::pair<const char*, Results>> run_everywhere(
-    const Graph& graph, const std::map<std::string, Array>& inputs) {
-  const Target target = *target_preset("test");
-  std::vector<std::pair<const char*, Results>> all;
-  all.emplace_back("direct", e2e::run_on_machine(graph, inputs, target, {.threads = 1}));
-  all.emplace_back(
-      "threads", e2e::run_on_machine(graph, inputs, target, {.threads = 2, .small_pieces = true}));
-  all.emplace_back("isolated", e2e::run_on_machine(graph, inputs, target,
-                                                   {.kind = MachineKind::Isolated, .threads = 1}));
-  return all;
-}
-
-// The same number, or NaN as the wanted one; a zero of the same sign.
-void expect_values(const Results& results, const Values& wanted, double near) {
-  ASSERT_TRUE(results.ok()) << results.error().message;
-  const Values& got = results->at(0).data;
-  ASSERT_EQ(got.size(), wanted.size());
-  for (size_t i = 0; i < got.size(); ++i) {
-    if (std::isnan(wanted[i])) {
-      EXPECT_TRUE(std::isnan(got[i])) << i << " is " << got[i];
-    } else if (std::isinf(wanted[i])) {
-      EXPECT_EQ(got[i], wanted[i]) << i;
-    } else {
-      EXPECT_NEAR(got[i], wanted[i], near * std::max(1.0, std::abs(wanted[i]))) << i;
-      if (wanted[i] == 0) {
-        EXPECT_EQ(std::signbit(got[i]), std::signbit(wanted[i])) << i;
-      }
-    }
-  }
-}
-
 class Corners : public ::testing::TestWithParam<Corner> {};
 
 void check(const Corner& corner, const char* dtype, double near) {
@@ -234,141 +176,6 @@ TEST_P(Corners, are_those_of_onnx_in_f16) {
 
 INSTANTIATE_TEST_SUITE_P(, Corners, ::testing::ValuesIn(corners()),
                          [](const auto& info) { return std::string(info.param.name); });
-
-// --- A query that sees no key ---
-
-constexpr const char* kAttention =
-    R"(graph @f(%q: f32[2,3,4], %k: f32[2,3,4], %v: f32[2,3,4], %mask: i32[2,3]) {
-  %q4 = reshape %q {shape=[2,3,2,2]} : f32[2,3,2,2]
-  %k4 = reshape %k {shape=[2,3,2,2]} : f32[2,3,2,2]
-  %v4 = reshape %v {shape=[2,3,2,2]} : f32[2,3,2,2]
-  %qt = transpose %q4 {perm=[0,2,1,3]} : f32[2,2,3,2]
-  %kt = transpose %k4 {perm=[0,2,3,1]} : f32[2,2,2,3]
-  %vt = transpose %v4 {perm=[0,2,1,3]} : f32[2,2,3,2]
-  %half = constant {value=0.5} : f32[2,2,3,3]
-  %number = constant {value=NUMBER} : f32[2,2,3,3]
-  %s0 = matmul %qt, %kt : f32[2,2,3,3]
-  %s = mul %s0, %half : f32[2,2,3,3]
-  %m4 = reshape %mask {shape=[2,1,1,3]} : i32[2,1,1,3]
-  %me = broadcast %m4 {shape=[2,2,3,3]} : i32[2,2,3,3]
-HIDE
-  %p = softmax %sm {axis=3} : f32[2,2,3,3]
-  %o = matmul %p, %vt : f32[2,2,3,2]
-  %ot = transpose %o {perm=[0,2,1,3]} : f32[2,3,2,2]
-  %y = reshape %ot {shape=[2,3,4]} : f32[2,3,4]
-  return %y
-})";
-constexpr const char* kAdded = R"(  %mf = cast %me {to="f32"} : f32[2,2,3,3]
-  %one = constant {value=1} : f32[2,2,3,3]
-  %inverse = sub %one, %mf : f32[2,2,3,3]
-  %add = mul %inverse, %number : f32[2,2,3,3]
-  %sm = add %s, %add : f32[2,2,3,3])";
-constexpr const char* kSelected = R"(  %seen = cast %me {to="bool"} : bool[2,2,3,3]
-  %sm = select %seen, %s, %number : f32[2,2,3,3])";
-
-// clang-format off
-const std::vector<Values> kQueries = {
-    {2.03999996, -2.55999994, 0.419999987, -0.569999993, -0.449999988, -0.219999999,
-     -2.01999998, -0.230000004, -0.870000005, 3.31999993, 0.230000004, -0.349999994,
-     -0.280000001, -0.670000017, -1.05999994, -0.389999986, 0.479999989, -0.239999995,
-     0.959999979, -0.200000003, 0.0199999996, 1.54999995, 0.550000012, -0.50999999},
-    {-0.180000007, 0.540000021, 1.94000006, -0.270000011, -0.239999995, 1, -0.889999986,
-     -0.289999992, 0.879999995, 0.579999983, 0.0900000036, 0.670000017, -2.82999992,
-     1.01999998, -0.959999979, -1.66999996, 0.280000001, 0.699999988, -0.439999998,
-     -1.08000004, 0.0299999993, -0.0500000007, 1.40999997, 0.75},
-    {0.189999998, 1.11000001, -0.209999993, -0.930000007, 0.579999983, 0.579999983,
-     -0.209999993, -0.779999971, 0.230000004, -2.49000001, 0.689999998, 0.49000001,
-     -1.63999999, 0.0599999987, -0.959999979, 0.75999999, -2.02999997, -0.910000026,
-     0.709999979, 1.15999997, -2.16000009, -0.5, 0.330000013, -0.610000014},
-    {1, 1, 0, 0, 0, 0}};
-// The answer for the first sequence, which sees two keys.
-const Values kSeen = {
-    0.323765904, 0.928215504, -0.209999993, -0.876456559, 0.381383181, 0.849915206,
-    -0.209999993, -0.788120389, 0.458229095, 0.745483518, -0.209999993, -0.866969943};
-
-struct Hidden {
-  const char* name;
-  const char* number;
-  const char* hide;
-  Values unseen;  // of the second sequence, which sees none
-};
-const Hidden kHidden[] = {
-    {"minus_ten_thousand", "-10000", kAdded,
-     {-1.93095875, -0.401204467, -0.227001786, 0.774654984, -2.01236153, -0.562173843,
-      0.151763514, 0.143763214, -1.88292766, -0.39802146, 0.0283942651, 0.42278412}},
-    {"minus_a_million", "-1e+06", kAdded,
-     {-1.92971051, -0.402645171, -0.219509244, 0.771478713, -2.01237893, -0.566087663,
-      0.155280679, 0.126378164, -1.88378561, -0.403158963, 0.0125818541, 0.4217574}},
-    {"minus_a_billion", "-1e+09", kAdded,
-     {-1.94333339, -0.450000048, 0.0266666785, 0.436666638, -1.94333339, -0.450000048,
-      0.0266666785, 0.436666638, -1.94333339, -0.450000048, 0.0266666785, 0.436666638}},
-    {"the_least_float", "-3.4028235e+38", kAdded,
-     {-1.94333339, -0.450000048, 0.0266666785, 0.436666638, -1.94333339, -0.450000048,
-      0.0266666785, 0.436666638, -1.94333339, -0.450000048, 0.0266666785, 0.436666638}},
-    {"minus_ten_thousand_selected", "-10000", kSelected,
-     {-1.94333339, -0.450000048, 0.0266666785, 0.436666638, -1.94333339, -0.450000048,
-      0.0266666785, 0.436666638, -1.94333339, -0.450000048, 0.0266666785, 0.436666638}},
-    {"the_least_float_selected", "-3.4028235e+38", kSelected,
-     {-1.94333339, -0.450000048, 0.0266666785, 0.436666638, -1.94333339, -0.450000048,
-      0.0266666785, 0.436666638, -1.94333339, -0.450000048, 0.0266666785, 0.436666638}},
-    {"infinity_selected", "-inf", kSelected,
-     {kNan, kNan, kNan, kNan, kNan, kNan, kNan, kNan, kNan, kNan, kNan, kNan}},
-};
-// clang-format on
-
-class NoKeySeen : public ::testing::TestWithParam<Hidden> {};
-
-// With every pass that runs by default: attention is found, and means the same.
-TEST_P(NoKeySeen, is_answered_as_the_unfused_graph_is) {
-  const std::string text =
-      with(with(kAttention, "HIDE", GetParam().hide), "NUMBER", GetParam().number);
-  const Expected<Graph> parsed = parse_graph(text);
-  ASSERT_TRUE(parsed.ok()) << parsed.error().message;
-  Values wanted = kSeen;
-  wanted.insert(wanted.end(), GetParam().unseen.begin(), GetParam().unseen.end());
-  for (const bool half : {false, true}) {
-    SCOPED_TRACE(half ? "f16" : "f32");
-    Graph graph = parsed->clone();
-    PassState state;
-    state.options.fp16 = half;
-    ASSERT_TRUE(run_passes(graph, state, {}, {}, "").ok());
-    EXPECT_THAT(print(graph), testing::HasSubstr("mask=\"keys:-"));
-    const std::map<std::string, Array> inputs = inputs_of(graph, kQueries);
-    const double near = half ? 3e-3 : 2e-5;
-    {
-      SCOPED_TRACE("interpreter");
-      expect_values(interpret(graph, inputs), wanted, near);
-    }
-    for (const auto& [name, results] : run_everywhere(graph, inputs)) {
-      SCOPED_TRACE(name);
-      expect_values(results, wanted, near);
-    }
-  }
-  expect_values(interpret(*parsed, inputs_of(*parsed, kQueries)), wanted, 2e-5);
-}
-
-INSTANTIATE_TEST_SUITE_P(, NoKeySeen, ::testing::ValuesIn(kHidden),
-                         [](const auto& info) { return std::string(info.param.name); });
-
-// A bias of -inf everywhere is not the same as keys that are hidden: it is NaN in any graph.
-TEST(CornerGraphs, a_bias_of_infinities_is_nan) {
-  const Expected<Graph> graph = parse_graph(R"(graph @f(%x: f32[1,2,4], %b: f32[1,1,2,2]) {
-    %y = attention %x, %x, %x, %b {heads=2, mask="bias", scale=0} : f32[1,2,4]
-    return %y
-  })");
-  ASSERT_TRUE(graph.ok()) << graph.error().message;
-  const std::map<std::string, Array> inputs =
-      inputs_of(*graph, {
-                            {1, 2, 3, 4, 5, 6, 7, 8},
-                            {-kInf, -kInf, 0, 0}
-  });
-  const Values wanted = {kNan, kNan, kNan, kNan, 3, 4, 5, 6};
-  expect_values(interpret(*graph, inputs), wanted, 1e-6);
-  for (const auto& [name, results] : run_everywhere(*graph, inputs)) {
-    SCOPED_TRACE(name);
-    expect_values(results, wanted, 1e-6);
-  }
-}
 
 TEST(CornerGraphs, a_reduction_of_no_elements_is_a_number) {
   Graph graph = parse_graph(R"(graph @f(%x: f32[2,3], %i: i32[2,3]) {
@@ -397,4 +204,4 @@ TEST(CornerGraphs, a_reduction_of_no_elements_is_a_number) {
 }
 
 }  // namespace
-}  // namespace tessera
+}  // namespace tessera::e2e

@@ -32,6 +32,36 @@ std::vector<Request> rows_of(const Request& batch) {
   return rows.ok() ? rows.take() : std::vector<Request>();
 }
 
+// What the model alone gives for one request, less the axis of the batch.
+TEST(AnswerShape, is_that_of_the_request_alone) {
+  PackingContract contract;
+  contract.request_size = RequestSize::Tokens;
+  contract.outputs = {
+      {"tokens",   false},
+      {"pooled",   true },
+      {"a number", true }
+  };
+  const auto shape = [&](const char* name, Shape of, size_t bytes) {
+    Anchor output;
+    output.name = name;
+    output.shape = std::move(of);
+    return answer_shape(contract, output, bytes);
+  };
+  for (const PackingForm form : {PackingForm::None, PackingForm::A, PackingForm::B}) {
+    contract.form = form;
+    EXPECT_EQ(shape("tokens", {2, 5, 4}, 48), (Shape{3, 4}));
+    EXPECT_EQ(shape("tokens", {2, 5}, 12), Shape{3});
+    EXPECT_EQ(shape("pooled", {2, 4}, 16), Shape{4});
+    EXPECT_EQ(shape("pooled", {2, 3, 4}, 48), (Shape{3, 4}));
+    EXPECT_EQ(shape("a number", {2}, 4), Shape{});
+  }
+  contract.form = PackingForm::None;
+  contract.request_size = RequestSize::Batch;
+  EXPECT_EQ(shape("tokens", {1, 5, 4}, 80), (Shape{5, 4}));
+  EXPECT_EQ(shape("tokens", {2, 5}, 40), (Shape{2, 5}));
+  EXPECT_EQ(shape("a number", {}, 4), Shape{});
+}
+
 class PaddedRowsInEveryForm : public ::testing::TestWithParam<PackingForm> {};
 
 TEST_P(PaddedRowsInEveryForm, are_answered_as_requests_and_come_back_where_they_stood) {

@@ -109,7 +109,8 @@ constexpr OnnxOp kOps[] = {
     {"",  "Squeeze",            1,  2, 1, "axes:ints",            kMovesBytes, h::squeeze},
     {"",  "Tile",               2,  2, 1, "",                     kMovesBytes, h::tile},
     {"",  "Transpose",          1,  1, 1, "perm:ints",            kMovesBytes, h::transpose},
-    {"",  "Trilu",              1,  2, 1, "upper:int",            kMovesValues, h::trilu},
+    {"",  "Trilu",              1,  2, 1, "upper:int",
+                                                   kMovesValues | kTakesBounds, h::trilu},
     {"",  "Unsqueeze",          1,  2, 1, "axes:ints",            kMovesBytes, h::unsqueeze},
 
     // Known once shapes are.
@@ -250,7 +251,8 @@ constexpr OnnxOp kOps[] = {
     {kMs, "SkipSimplifiedLayerNormalization", 3, 4, 4, "epsilon:float",
                                                                   kPlain,       h::skip_simplified_layer_norm},
     {kMs, "TransposeMatMul",    2,  2, 1, kFusedMatMulAttrs,      kPlain,       h::fused_matmul},
-    {kMs, "Trilu",              1,  2, 1, "upper:int",            kMovesValues, h::trilu},
+    {kMs, "Trilu",              1,  2, 1, "upper:int",
+                                                   kMovesValues | kTakesBounds, h::trilu},
 
     // From ir/ops.def: operations that are an op of the Graph in every respect, and the Graph's own,
     // as export_onnx writes them.

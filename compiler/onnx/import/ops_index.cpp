@@ -195,7 +195,8 @@ Status one_hot(Call& call) {
   return call.result(Op::Select, {hot, choice[1], choice[0]});
 }
 
-// The upper or lower part of matrices, from a diagonal on; zeros elsewhere.
+// The upper or lower part of matrices, from a diagonal on; zeros elsewhere. A diagonal that no
+// int32 holds is past every corner, as the end of int32 that stands for it is.
 Status trilu(Call& call) {
   const int64_t rank = call.rank(0);
   if (rank < 2)

@@ -75,6 +75,23 @@ TEST(OnnxCorners, a_whole_power_of_a_whole_number_is_exact) {
               {2147302921, 16785409, 0});
 }
 
+// ONNX Runtime's answers: past the corners, all is kept or nothing.
+TEST(OnnxCorners, a_diagonal_may_be_beyond_32_bits) {
+  const std::vector<double> all = {1, 2, 3, 4}, none = {0, 0, 0, 0};
+  for (const int64_t k : {int64_t{1} << 31, int64_t{1} << 62, INT64_MAX, INT64_MIN}) {
+    for (const bool upper : {false, true}) {
+      SCOPED_TRACE(std::to_string(k) + (upper ? " upper" : " lower"));
+      ModelBuilder m(14);
+      m.input("a", kFloat, "2,2").ints("k", {k}, true).output("y");
+      auto& flag = *m.node("Trilu", {"a", "k"}, {"y"}, "n").add_attribute();
+      flag.set_name("upper");
+      flag.set_type(::onnx::AttributeProto::INT);
+      flag.set_i(upper ? 1 : 0);
+      expect_same(run(m, {all}), (k < 0) == upper ? all : none);
+    }
+  }
+}
+
 TEST(OnnxCorners, sigmoid_ends_at_0_and_1) {
   expect_same(run(unary("Sigmoid", "5"),
                   {
