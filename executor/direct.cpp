@@ -26,7 +26,6 @@
 #include "executor/slots.h"
 #include "executor/used_rows.h"
 #include "support/fault.h"
-#include "support/math.h"
 
 namespace tessera {
 namespace {
@@ -71,7 +70,7 @@ class DirectEngine : public Engine {
                            int64_t& scratch_bytes) const;
   Status reserve_scratch(int64_t bytes);
   void find_short_steps();
-  Expected<size_t> count_for(const UsedCells& used, const Deadline& deadline);
+  Expected<size_t> count_for(int64_t rows, const Deadline& deadline);
   Expected<std::optional<std::vector<Calls>>> short_calls(int64_t rows, int64_t& scratch_bytes,
                                                           const Deadline& deadline);
   Status make_short_calls(size_t count, const Deadline& deadline);
@@ -202,19 +201,10 @@ Expected<Calls> DirectEngine::calls_of(const DirectStep& step,
   return calls;
 }
 
-// Which steps can stop behind the last row that holds a request. A cast is checked in all that it
-// made, so it is made whole.
 void DirectEngine::find_short_steps() {
   batch_ = batch_rows_of(parts_.executable);
   if (!batch_) return;
-  const Program& program = parts_.executable.program;
-  std::vector<WholeStep> whole;
-  for (const DirectStep& step : steps_) {
-    const bool is_checked = cast_rule(program.supersteps[step.superstep].compute).has_value();
-    whole.push_back({&step.vertices, !is_checked});
-  }
-  std::vector<ShortStep> found =
-      short_steps(program, whole, row_inputs_of(parts_.executable, *batch_), batch_->rows);
+  std::vector<ShortStep> found = short_steps_of(parts_.executable, steps_, *batch_);
   for (size_t s = 0; s < steps_.size(); ++s) steps_[s].stop = std::move(found[s]);
   for (const int64_t rows : row_counts(batch_->rows))
     if (rows < batch_->rows) fewer_rows_.push_back({rows});
@@ -314,7 +304,8 @@ Status DirectEngine::run(HostInputs inputs, HostOutputs outputs, const UsedCells
                          std::span<double> seconds) {
   const Program& program = parts_.executable.program;
   const Deadline deadline(parts_.limits);
-  const size_t count = TRY(count_for(used, deadline));
+  const int64_t rows = batch_ ? rows_to_compute(*batch_, used) : 1;
+  const size_t count = TRY(count_for(rows, deadline));
   if (parts_.fill) clear();
   for (size_t i = 0; i < inputs.size(); ++i) {
     std::memcpy(base_[static_cast<size_t>(program.inputs[i])], inputs[i].data(), inputs[i].size());
@@ -328,7 +319,7 @@ Status DirectEngine::run(HostInputs inputs, HostOutputs outputs, const UsedCells
       TRY(check_hidden_keys(program.supersteps[step.superstep], *step.hidden_rule, calls.operands,
                             step.operands_each, used));
     TRY(run_step(step, calls, deadline));
-    if (is_short) fill_zeros(step, fewer_rows_[count].rows);
+    fill_zeros(step, rows);
     TRY(check_casts(step));
     if (seconds.empty()) continue;
     seconds[step.superstep] +=
@@ -346,19 +337,14 @@ void DirectEngine::clear() const {
   for (const HostBuffer& scratch : scratch_) scratch.fill(*parts_.fill);
 }
 
-// The index of the least row count that holds all used cells, whose calls are there now; past the
-// end: all rows.
-Expected<size_t> DirectEngine::count_for(const UsedCells& used, const Deadline& deadline) {
+// The index of that row count, whose calls are there now; past the end: the calls of all rows.
+Expected<size_t> DirectEngine::count_for(int64_t rows, const Deadline& deadline) {
   const size_t all = fewer_rows_.size();
-  if (!batch_ || static_cast<int64_t>(used.size()) != batch_->rows * batch_->length) return all;
-  int64_t cells = static_cast<int64_t>(used.size());
-  while (cells > 0 && !used[static_cast<size_t>(cells - 1)]) --cells;
-  const int64_t rows = ceil_div(cells, batch_->length);
-  const auto least = std::ranges::lower_bound(fewer_rows_, rows, {}, &FewerRows::rows);
-  if (least == fewer_rows_.end()) return all;
-  const auto count = static_cast<size_t>(least - fewer_rows_.begin());
-  if (least->calls == FewerRows::State::NotMade) TRY(make_short_calls(count, deadline));
-  return least->calls == FewerRows::State::Made ? count : all;
+  const auto found = std::ranges::find(fewer_rows_, rows, &FewerRows::rows);
+  if (found == fewer_rows_.end()) return all;
+  const auto count = static_cast<size_t>(found - fewer_rows_.begin());
+  if (found->calls == FewerRows::State::NotMade) TRY(make_short_calls(count, deadline));
+  return found->calls == FewerRows::State::Made ? count : all;
 }
 
 void DirectEngine::fill_zeros(const DirectStep& step, int64_t rows) const {

@@ -13,6 +13,7 @@
 #include "executor/joined.h"
 #include "executor/slots.h"
 #include "executor/used_rows.h"
+#include "program/popef.h"
 
 namespace tessera {
 
@@ -39,6 +40,10 @@ struct DirectStep {
 // A product and the sum of its partials are one step where nothing else reads the partials.
 Expected<std::vector<DirectStep>> join_steps(const Program& program, const Deadline& deadline,
                                              Budget& memory);
+
+// How each step stops behind the last row that holds a request.
+std::vector<ShortStep> short_steps_of(const Executable& executable,
+                                      const std::vector<DirectStep>& steps, const BatchRows& batch);
 
 // First and last step that touches each variable; host copies stand before and after all. A
 // variable that none touches takes no room.

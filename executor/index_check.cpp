@@ -9,8 +9,8 @@ namespace tessera {
 namespace {
 
 bool counts(const IndexRule& rule, int64_t place, const UsedCells& used) {
-  const bool one_each = rule.by_cell && elements(rule.shape) == std::ssize(used);
-  return !one_each || place >= std::ssize(used) || used[static_cast<size_t>(place)];
+  return !is_by_cell(rule, std::ssize(used)) || place >= std::ssize(used) ||
+         used[static_cast<size_t>(place)];
 }
 
 }  // namespace
@@ -18,6 +18,10 @@ bool counts(const IndexRule& rule, int64_t place, const UsedCells& used) {
 std::string node_of(const Superstep& step) {
   if (!step.origin.empty()) return step.origin.back();
   return step.name.substr(0, step.name.rfind("/partials"));
+}
+
+bool is_by_cell(const IndexRule& rule, int64_t cells) {
+  return rule.by_cell && elements(rule.shape) == cells;
 }
 
 std::optional<WrongIndex> find_wrong_index(const IndexRule& rule, const VertexOperand& indices,

@@ -21,6 +21,8 @@ struct WrongIndex {
   int64_t index = 0;  // as the model computed it
 };
 
+// Whether these are one index for each of that many cells of a batch.
+bool is_by_cell(const IndexRule& rule, int64_t cells);
 // The first of these indices that counts and is not in the table, if it stands before `before`.
 // One that belongs to a cell which is not used does not count.
 std::optional<WrongIndex> find_wrong_index(const IndexRule& rule, const VertexOperand& indices,

@@ -5,13 +5,15 @@
 // exchange delivers. All of it is poisoned (NaN in both float types) before it is written, so what
 // a wrong Program reads shows; what a kernel is handed ends at a guard page. An operand is
 // collected from what lies on the tile, and a superstep whose operand does not lie there is
-// refused: verify_program proves it, this machine tries it.
+// refused: verify_program proves it, this machine tries it. Rows without requests are computed, and
+// are zeros where the direct machine has zeros (used_rows.h).
 #include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <optional>
 
 #include "cost/kept.h"
+#include "executor/direct_steps.h"
 #include "executor/engine.h"
 #include "executor/hidden_check.h"
 #include "executor/host_memory.h"
@@ -21,6 +23,7 @@
 #include "executor/run_work.h"
 #include "executor/step_plan.h"
 #include "executor/tile_piece.h"
+#include "executor/used_rows.h"
 #include "executor/vertex.h"
 #include "program/boxes.h"
 #include "program/overlap.h"
@@ -57,6 +60,23 @@ RunWork work_of(const Program& program, const ComputeSet& set, RunWork work) {
   return work;
 }
 
+// Activations whose rows without requests are zeros, and the rows.
+struct ZeroRows {
+  BatchRows batch;
+  std::vector<bool> variables;  // by variable
+};
+Expected<std::optional<ZeroRows>> zero_rows_of(const EngineParts& parts) {
+  const auto batch = batch_rows_of(parts.executable);
+  if (!batch) return std::optional<ZeroRows>();
+  const Program& program = parts.executable.program;
+  Budget memory(parts.limits, &Limits::memory);
+  const std::vector<DirectStep> steps = TRY(join_steps(program, parts.load, memory));
+  ZeroRows zeros{*batch, std::vector<bool>(program.variables.size())};
+  for (const ShortStep& step : short_steps_of(parts.executable, steps, *batch))
+    for (const VariableId id : step.zeros) zeros.variables[static_cast<size_t>(id)] = true;
+  return std::optional(std::move(zeros));
+}
+
 struct Delivery {
   VariableId variable = -1;
   TilePiece piece;
@@ -64,7 +84,8 @@ struct Delivery {
 
 class IsolatedEngine : public Engine {
  public:
-  IsolatedEngine(const EngineParts& parts, std::vector<StepPlan> steps);
+  IsolatedEngine(const EngineParts& parts, std::vector<StepPlan> steps,
+                 std::optional<ZeroRows> zeros);
   Status run(HostInputs inputs, HostOutputs outputs, const UsedCells& used,
              std::span<double> seconds) override;
   int64_t host_bytes() const override { return host_bytes_; }
@@ -79,6 +100,8 @@ class IsolatedEngine : public Engine {
   TilePiece* block_on(VariableId id, int64_t tile);
   void from_host(VariableId id, std::span<const std::byte> bytes);
   void to_host(VariableId id, std::span<std::byte> bytes) const;
+  void fill_zeros(const Superstep& step);
+  void fill_zeros(VariableId id, int64_t from);
   Expected<int64_t> exchange(const Superstep& step, const Deadline& deadline);
   Status run_step(const StepPlan& plan, const Deadline& deadline);
   Status run_vertex(const StepPlan& plan, int64_t k);
@@ -93,6 +116,7 @@ class IsolatedEngine : public Engine {
 
   EngineParts parts_;
   std::vector<StepPlan> steps_;
+  std::optional<ZeroRows> zeros_;
   std::vector<std::vector<TilePiece>> blocks_;     // by variable and block
   std::vector<std::vector<Delivery>> deliveries_;  // by tile, of this superstep
   std::vector<int64_t> exchanged_;
@@ -104,8 +128,9 @@ class IsolatedEngine : public Engine {
   int64_t host_bytes_ = 0;
 };
 
-IsolatedEngine::IsolatedEngine(const EngineParts& parts, std::vector<StepPlan> steps)
-    : parts_(parts), steps_(std::move(steps)) {
+IsolatedEngine::IsolatedEngine(const EngineParts& parts, std::vector<StepPlan> steps,
+                               std::optional<ZeroRows> zeros)
+    : parts_(parts), steps_(std::move(steps)), zeros_(std::move(zeros)) {
   const Program& program = parts.executable.program;
   deliveries_.resize(static_cast<size_t>(program.target.all_tiles()));
   for (size_t id = 0; id < program.variables.size(); ++id) {
@@ -146,6 +171,30 @@ void IsolatedEngine::to_host(VariableId id, std::span<std::byte> bytes) const {
       std::memcpy(bytes.data() + static_cast<size_t>(run.begin) * element_bytes,
                   block.bytes.data() + static_cast<size_t>(run.offset) * element_bytes,
                   static_cast<size_t>(run.end - run.begin) * element_bytes);
+    }
+  }
+}
+
+// In what the step wrote.
+void IsolatedEngine::fill_zeros(const Superstep& step) {
+  if (!zeros_) return;
+  const int64_t rows = rows_to_compute(zeros_->batch, used_);
+  for (const Operand& operand : step.compute.operands) {
+    const VariableId id = operand.region.variable;
+    if (operand.writes && zeros_->variables[static_cast<size_t>(id)])
+      fill_zeros(id, elements(variable(id).shape) / zeros_->batch.rows * rows);
+  }
+}
+
+// From that element on.
+void IsolatedEngine::fill_zeros(VariableId id, int64_t from) {
+  const int64_t element_bytes = size_of(variable(id).dtype);
+  for (TilePiece& block : blocks_[static_cast<size_t>(id)]) {
+    for (const PieceRun& run : block.runs) {
+      const int64_t begin = std::max(run.begin, from);
+      if (begin >= run.end) continue;
+      std::fill_n(block.bytes.begin() + (run.offset + begin - run.begin) * element_bytes,
+                  (run.end - begin) * element_bytes, std::byte{0});
     }
   }
 }
@@ -304,6 +353,7 @@ Status IsolatedEngine::run_step(const StepPlan& plan, const Deadline& deadline) 
     TRY(run_vertex(plan, parts_.reverse_tiles ? plan.vertices - 1 - j : j));
   }
   if (wrong_index_) return wrong_index(*plan.step, *index_rule_, *wrong_index_);
+  fill_zeros(*plan.step);
   return {};
 }
 
@@ -339,7 +389,8 @@ Expected<std::unique_ptr<Engine>> make_isolated_engine(const EngineParts& parts)
   TRY(work.check(1, parts.limits));
   std::vector<StepPlan> steps =
       TRY(plan_steps(program, parts.jit, parts.pool.size(), parts.limits, parts.load));
-  return std::unique_ptr<Engine>(std::make_unique<IsolatedEngine>(parts, std::move(steps)));
+  return std::unique_ptr<Engine>(
+      std::make_unique<IsolatedEngine>(parts, std::move(steps), TRY(zero_rows_of(parts))));
 }
 
 }  // namespace tessera

@@ -98,7 +98,8 @@ class Machine {
   // index that the graph computed for a used cell and its table does not have, by node; a key in a
   // used cell that the model's mask does not hide beside such scores, by node; a file of constants
   // that was cut off since it was read. Rows of a batch behind the last used cell are not computed
-  // where that changes no other row; their part of an output is then zeros.
+  // where that changes no other row; their part of an output is then zeros, on either kind of
+  // machine.
   Status run(std::span<const std::span<const std::byte>> inputs,
              std::span<const std::span<std::byte>> outputs, const UsedCells& used = {});
 

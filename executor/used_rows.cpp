@@ -2,10 +2,12 @@
 #include "executor/used_rows.h"
 
 #include <algorithm>
+#include <bit>
 #include <cctype>
 
 #include "executor/pieces.h"
 #include "program/boxes.h"
+#include "support/math.h"
 
 namespace tessera {
 namespace {
@@ -106,12 +108,13 @@ class Analysis {
            operand.box[axis] == made.box[d];
   }
 
-  // An activation that the caller sees, or a step that does not stop early, has to be whole.
+  // An activation that the caller sees, or a step that does not stop early, has to be whole, and
+  // one in which the machine looks for errors.
   void add_zeros(std::vector<ShortStep>& found) const {
     std::vector<bool> is_read_whole(has_rows_.size());
     for (const VariableId id : program_.outputs) is_read_whole[static_cast<size_t>(id)] = true;
     for (size_t s = 0; s < found.size(); ++s) {
-      if (!found[s].axes.empty()) continue;
+      if (!found[s].axes.empty() && !steps_[s].is_looked_at) continue;
       for (const JoinedVertex& vertex : *steps_[s].vertices) {
         for (const JoinedOperand& operand : vertex.operands)
           is_read_whole[static_cast<size_t>(operand.variable)] = true;
@@ -131,6 +134,13 @@ class Analysis {
   std::vector<bool> has_rows_;
   std::vector<int> writers_;  // steps, by variable
 };
+
+// Powers of two, and three quarters of them.
+int64_t least_count(int64_t at_least, int64_t all) {
+  const auto two = static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(at_least)));
+  const int64_t less = two / 4 * 3;
+  return std::min(all, at_least <= less ? less : two);
+}
 
 }  // namespace
 
@@ -176,12 +186,18 @@ std::vector<JoinedVertex> first_rows(const std::vector<JoinedVertex>& vertices,
 
 std::vector<int64_t> row_counts(int64_t rows) {
   std::vector<int64_t> counts;
-  for (int64_t two = 1; two < rows; two *= 2) {
-    counts.push_back(two);
-    if (two > 1 && two + two / 2 < rows) counts.push_back(two + two / 2);
+  for (int64_t count = 0; count < rows;) {
+    count = least_count(count + 1, rows);
+    counts.push_back(count);
   }
-  counts.push_back(rows);
   return counts;
+}
+
+int64_t rows_to_compute(const BatchRows& batch, const UsedCells& used) {
+  int64_t cells = std::ssize(used);
+  if (cells != batch.rows * batch.length) return batch.rows;
+  while (cells > 0 && !used[static_cast<size_t>(cells - 1)]) --cells;
+  return least_count(std::max<int64_t>(1, ceil_div(cells, batch.length)), batch.rows);
 }
 
 }  // namespace tessera

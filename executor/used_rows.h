@@ -5,7 +5,8 @@
 // do not depend on each other (Extents), so a superstep may stop behind the last row that is used.
 // The rows behind it are then not computed. Supersteps that stop do not read them; supersteps that
 // read all rows, and the caller, find zeros there. Nothing here trusts a file: a vertex's boxes say
-// which rows it reads.
+// which rows it reads. A Program whose rows do see each other reads those zeros. Every machine has
+// them, also one that computes all rows, so that the answers do not hang on the machine.
 #pragma once
 
 #include <optional>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "executor/joined.h"
+#include "executor/machine.h"
 #include "program/popef.h"
 
 namespace tessera {
@@ -36,7 +38,8 @@ struct ShortStep {
 
 struct WholeStep {
   const std::vector<JoinedVertex>* vertices = nullptr;
-  bool may_stop = true;  // before its last row
+  bool may_stop = true;       // before its last row
+  bool is_looked_at = false;  // behind its last row as well, in what it reads
 };
 // By step, in order. `steps` are all of the Program's.
 std::vector<ShortStep> short_steps(const Program& program, std::span<const WholeStep> steps,
@@ -48,9 +51,11 @@ std::vector<VariableId> row_inputs_of(const Executable& executable, const BatchR
 std::vector<JoinedVertex> first_rows(const std::vector<JoinedVertex>& vertices,
                                      const ShortStep& step, int64_t rows);
 
-// The numbers of rows for which a machine makes calls, when a batch first needs them; rising, and
-// `rows` is the last. The least that is enough is less than one and a half times as many as are
-// asked for.
+// The numbers of rows that a run may compute; rising, and `rows` is the last. The least that is
+// enough is less than one and a half times as many as are asked for.
 std::vector<int64_t> row_counts(int64_t rows);
+// How many rows of the batch a run computes: the least count that holds all used cells. All of
+// them where `used` is not of this batch.
+int64_t rows_to_compute(const BatchRows& batch, const UsedCells& used);
 
 }  // namespace tessera

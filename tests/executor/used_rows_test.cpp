@@ -102,7 +102,7 @@ TEST(UsedRows, have_calls_from_the_first_batch_of_so_few_rows_on) {
       << "all kernels are there when a machine is loaded";
 }
 
-TEST(UsedRows, are_not_told_apart_where_memory_has_no_room_for_their_calls) {
+TEST(UsedRows, answer_alike_where_memory_has_no_room_for_their_calls) {
   Limits limits;
   int64_t least = 0, enough = 1 << 20;  // of a load
   while (enough - least > 1) {
@@ -113,8 +113,110 @@ TEST(UsedRows, are_not_told_apart_where_memory_has_no_room_for_their_calls) {
   const auto machine = loaded(packed(), limits);
   const int64_t bytes = machine->host_bytes();
   const std::vector<float> x = {1, 1, 2, 2, 3, 3, 4, 4};
-  EXPECT_THAT(run(*machine, x, used_cells(kOneRow)), testing::Each(0.5F)) << "the whole batch";
+  EXPECT_EQ(run(*machine, x, used_cells(kOneRow)),
+            (std::vector<float>{0.5F, 0, 0, 0, 0.5F, 0, 0, 0}))
+      << "it computes the whole batch";
   EXPECT_EQ(machine->host_bytes(), bytes);
+}
+
+// Its rows see each other, whatever its metadata say: the answers of each hang on all of them.
+constexpr std::string_view kMixed = R"(program mixed {
+  target test
+  input x: f32[4,2] = by [1,2] at 0
+  activation y: f32[4,2] = by [1,2] at 0
+  activation t: f32[2,4] = by [2,1] at 0
+  activation u: f32[2,4] = by [1,4] at 0
+  output z: f32[4,2] = by [1,2] at 0
+  inputs x
+  outputs z
+  step rows {
+    softmax on [4] at 0
+    read x [g0*1:1, *]
+    write y [g0*1:1, *]
+  }
+  step turn {
+    copy on [4] at 0 perm=[1,0] step=[1,1]
+    read y [g0*1:1, *]
+    write t [*, g0*1:1]
+  }
+  step mix {
+    send t [g0*1:1, *] to [2] at 0
+    softmax on [2] at 0
+    read t [g0*1:1, *]
+    write u [g0*1:1, *]
+  }
+  step turn_back {
+    send u [*, g0*1:1] to [4] at 0
+    copy on [4] at 0 perm=[1,0] step=[1,1]
+    read u [*, g0*1:1]
+    write z [g0*1:1, *]
+  }
+}
+)";
+
+TEST(UsedRows, of_a_program_that_mixes_rows_have_the_same_answers_on_every_machine) {
+  Executable executable = tiny_executable(kMixed);
+  executable.metadata.packing = packed().metadata.packing;
+  const auto shared = std::make_shared<const Executable>(std::move(executable));
+  MachineOptions options;
+  options.threads = 1;
+  options.jit = shared_jit();
+  const auto first = Machine::load(shared, options).take();
+  const std::vector<float> x = {1, 2, 2, 5, 3, 3, 4, 1};
+  const std::vector<float> whole = run(*first, x, {});
+  for (const bool isolated : {false, true}) {
+    for (const bool reversed : {false, true}) {
+      options.kind = isolated ? MachineKind::Isolated : MachineKind::Direct;
+      options.threads = reversed ? 3 : 1;
+      options.small_pieces = options.reverse_tiles = reversed;
+      const auto other = Machine::load(shared, options).take();
+      for (int cells = 0; cells <= 8; ++cells)
+        EXPECT_EQ(run(*other, x, used_cells(cells)), run(*first, x, used_cells(cells)))
+            << cells << (isolated ? " isolated" : " direct") << (reversed ? " reversed" : "");
+      EXPECT_EQ(run(*other, x, {}), whole);
+    }
+  }
+  EXPECT_NE(run(*first, x, used_cells(kOneRow))[0], whole[0]) << "this Program does mix them";
+}
+
+// Indices that belong to no cell all count, and the gather itself stops early.
+constexpr std::string_view kLooksUp = R"(program looks_up {
+  target test
+  input x: i32[4,2] = by [1,2] at 0
+  activation ids: i32[4,2] = by [1,2] at 0
+  constant table: f32[5] = by [5] at 0 data 0
+  output z: f32[8] = by [2] at 0
+  inputs x
+  outputs z
+  step ids {
+    copy on [4] at 0 perm=[0,1] step=[1,1]
+    read x [g0*1:1, *]
+    write ids [g0*1:1, *]
+  }
+  step look_up {
+    send table [*] to [4] at 0
+    gather on [4] at 0 rows=5 cells=0 shape=[4,2]
+    read table as [1,5,1] [*, *, *]
+    read ids as [8] [g0*2:2]
+    write z as [1,1,8,1] [*, *, g0*2:2, *]
+  }
+}
+)";
+
+TEST(UsedRows, are_not_refused_for_an_index_of_an_earlier_batch) {
+  Executable executable = tiny_executable(kLooksUp);
+  executable.metadata.packing = packed().metadata.packing;
+  const auto machine = loaded(std::move(executable));
+  ASSERT_NE(machine, nullptr);
+  std::vector<float> z(8);
+  const auto run_ids = [&](const std::vector<int32_t>& ids, const UsedCells& used) {
+    const std::span<const std::byte> in = std::as_bytes(std::span(ids));
+    const std::span<std::byte> out = std::as_writable_bytes(std::span(z));
+    return machine->run({&in, 1}, {&out, 1}, used);
+  };
+  EXPECT_FALSE(run_ids({0, 1, 2, 3, 4, 0, 1, 99}, {}).ok());
+  const Status ran = run_ids({0, 1, 0, 0, 0, 0, 0, 0}, used_cells(kOneRow));
+  EXPECT_TRUE(ran.ok()) << ran.error().message;
 }
 
 TEST(UsedRows, are_counted_in_steps_of_a_half_at_most) {

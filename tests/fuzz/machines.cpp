@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/fuzz/machines.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
 #include "executor/jit.h"
 #include "executor/machine.h"
+#include "executor/used_rows.h"
 #include "program/boxes.h"
 #include "support/half.h"
 #include "tests/fuzz/guarded.h"
@@ -112,8 +114,22 @@ struct Answers {
   std::vector<Buffers> outputs;  // by batch
 };
 
+// Those of the first rows, where the executable has rows.
+UsedCells used_cells(const Executable& executable, uint64_t seed) {
+  const auto batch = batch_rows_of(executable);
+  if (!batch) return {};
+  UsedCells used(static_cast<size_t>(batch->rows * batch->length));
+  std::fill_n(used.begin(), Random(seed).below(used.size() + 1), true);
+  return used;
+}
+
+struct Batch {
+  const Buffers* inputs = nullptr;
+  UsedCells used;
+};
+
 Answers carry_out(const Way& way, const std::shared_ptr<const Executable>& executable,
-                  const std::vector<const Buffers*>& batches) {
+                  const std::vector<Batch>& batches) {
   const Program& program = executable->program;
   MachineOptions options;
   options.kind = way.kind;
@@ -125,13 +141,13 @@ Answers carry_out(const Way& way, const std::shared_ptr<const Executable>& execu
   auto machine = Machine::load(executable, options);
   if (!machine) answers.loaded = machine.error();
   if (!machine) return answers;
-  for (const Buffers* const inputs : batches) {
+  for (const auto& [inputs, used] : batches) {
     Buffers outputs = buffers_of(program, program.outputs);
     std::vector<std::span<const std::byte>> in;
     std::vector<std::span<std::byte>> out;
     for (const GuardedBuffer& buffer : *inputs) in.push_back(buffer.bytes());
     for (const GuardedBuffer& buffer : outputs) out.push_back(buffer.bytes());
-    answers.ran.push_back((*machine)->run(in, out));
+    answers.ran.push_back((*machine)->run(in, out, used));
     answers.outputs.push_back(std::move(outputs));
   }
   return answers;
@@ -209,7 +225,12 @@ std::vector<Blob> random_constants(const Program& program, uint64_t seed) {
 void compare_machines(const std::shared_ptr<const Executable>& executable, uint64_t seed) {
   const Program& program = executable->program;
   const Buffers one = random_inputs(program, seed), two = random_inputs(program, seed + 1);
-  const std::vector<const Buffers*> batches = {&one, &two, &one};
+  const UsedCells used = used_cells(*executable, seed);
+  const std::vector<Batch> batches = {
+      {&one, used},
+      {&two, {}  },
+      {&one, used}
+  };
   const Answers first = carry_out(kWays[0], executable, batches);
   if (first.loaded.ok() && first.ran[0].ok()) note("compared");
   if (first.loaded.ok() && first.ran[0].ok() && first.ran[2].ok())

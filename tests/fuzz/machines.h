@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // An executable carried out in every way there is: direct with one thread and with three, isolated,
 // and isolated with its tiles in reverse. All must agree, to the bit, and an answer must not depend
-// on the batch before it.
+// on the batch before it. Where the executable has rows, only some of them hold requests.
 #pragma once
 
 #include <memory>
