@@ -25,10 +25,19 @@ Error system_error(const std::string& path, const char* doing) {
 
 namespace {
 
+// Where a mapped file has become shorter, the system finds nothing to write, and raises no fault.
+Error source_cut_off(const std::string& path) {
+  return Error{path +
+                   ": is not written, as a file that its bytes come from was cut off while it "
+                   "was read, must stay as it is until then",
+               ErrorKind::BadFile};
+}
+
 Status write_all(int descriptor, std::span<const std::byte> bytes, const std::string& path) {
   while (!bytes.empty()) {
     const ssize_t written = ::write(descriptor, bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;
+    if (written < 0 && errno == EFAULT) return source_cut_off(path);
     if (written < 0) return system_error(path, "cannot write");
     bytes = bytes.subspan(static_cast<size_t>(written));
   }

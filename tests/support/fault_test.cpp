@@ -142,6 +142,22 @@ TEST_F(CutOff, also_in_compiled_code_the_reader_goes_on) {
   EXPECT_FALSE(file->check().ok());
 }
 
+// The system reads what is written, and raises no fault where it finds nothing.
+TEST_F(CutOff, a_mapped_file_cannot_be_written_and_the_error_says_why) {
+  const std::string path = pages(), copy = this->path("copy");
+  const auto file = MappedFile::open(path).take();
+  std::filesystem::resize_file(path, 4096);
+  const Status written =
+      write_file_atomic(copy, [&](const Sink& sink) { return sink(file->bytes()); });
+  ASSERT_FALSE(written.ok());
+  EXPECT_EQ(written.error().message,
+            copy +
+                ": is not written, as a file that its bytes come from was cut off while it was "
+                "read, must stay as it is until then");
+  EXPECT_EQ(written.error().kind, ErrorKind::BadFile);
+  EXPECT_FALSE(std::filesystem::exists(copy));
+}
+
 TEST_F(CutOff, past_the_end_of_a_mapped_file_nobody_reads) {
   const auto file = MappedFile::open(pages()).take();
   volatile char seen = 0;
