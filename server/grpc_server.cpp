@@ -2,8 +2,11 @@
 #include "server/grpc_server.h"
 
 #include <fmt/format.h>
+#include <google/protobuf/stubs/logging.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/resource_quota.h>
+
+#include <mutex>
 
 #include "inference.grpc.pb.h"
 #include "server/grpc_infer.h"
@@ -52,6 +55,21 @@ void fill(const ServedModel& model, inference::ModelStatistics* out) {
     fill(times.compute_input, batch.mutable_compute_input());
     fill(times.compute_infer, batch.mutable_compute_infer());
   }
+}
+
+google::protobuf::LogHandler* log_before = nullptr;
+
+// Its caller is told of a string that is not UTF-8. A line for each would flood the log.
+void log_without_callers(google::protobuf::LogLevel level, const char* file, int line,
+                         const std::string& message) {
+  const bool is_callers = level == google::protobuf::LOGLEVEL_ERROR &&
+                          message.find("invalid UTF-8 data when parsing") != std::string::npos;
+  if (!is_callers && log_before != nullptr) log_before(level, file, line, message);
+}
+
+void keep_callers_out_of_the_log() {
+  static std::once_flag once;
+  std::call_once(once, [] { log_before = google::protobuf::SetLogHandler(log_without_callers); });
 }
 
 Reactor* finished(Context* context, const grpc::Status& status) {
@@ -196,6 +214,7 @@ GrpcServer::~GrpcServer() { drain(std::chrono::milliseconds(0)); }
 Expected<std::unique_ptr<GrpcServer>> GrpcServer::start(const GrpcOptions& options,
                                                         GrpcParts parts) {
   return guarded("grpc", [&]() -> Expected<std::unique_ptr<GrpcServer>> {
+    keep_callers_out_of_the_log();
     std::unique_ptr<GrpcServer> out(new GrpcServer);
     Impl& impl = *out->impl_;
     impl.service = std::make_unique<Service>(std::move(parts));

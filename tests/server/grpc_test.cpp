@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The gRPC protocol as its clients see it.
 #include <gmock/gmock.h>
+#include <google/protobuf/stubs/logging.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 
@@ -17,6 +18,7 @@ using grpc::StatusCode;
 using inference::ModelInferRequest;
 using inference::ModelInferResponse;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 ModelInferRequest request_of(const std::vector<int64_t>& ids) {
   ModelInferRequest request;
@@ -204,6 +206,16 @@ grpc::Status infer_bytes(const std::shared_ptr<grpc::Channel>& channel, const st
   bool good = false;
   queue.Next(&tag, &good);
   return status;
+}
+
+TEST_F(Grpc, a_name_that_is_not_utf8_is_refused_and_writes_nothing_to_the_log) {
+  testing::internal::CaptureStderr();
+  const grpc::Status status = infer_bytes(channel_, "\x0a\x02\xff\xfe");  // model_name
+  GOOGLE_LOG(ERROR) << "another line";
+  const std::string log = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(status.error_code(), StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(log, Not(HasSubstr("UTF-8")));
+  EXPECT_THAT(log, HasSubstr("another line"));
 }
 
 TEST_F(Grpc, bytes_that_are_no_message_are_refused) {
