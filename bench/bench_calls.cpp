@@ -39,6 +39,7 @@ struct Buffers {
 
 // Seconds a call takes when `threads` threads call at once: the median of five rounds.
 double seconds_per_call(ModelRunner& runner, int threads, int calls) {
+  const int calls_of_each = calls / threads;
   std::vector<double> rounds;
   for (int round = 0; round < 5; ++round) {
     std::vector<std::thread> callers;
@@ -46,7 +47,7 @@ double seconds_per_call(ModelRunner& runner, int threads, int calls) {
     for (int i = 0; i < threads; ++i)
       callers.emplace_back([&] {
         Buffers buffers(runner.executable().metadata);
-        for (int call = 0; call < calls / threads; ++call) {
+        for (int call = 0; call < calls_of_each; ++call) {
           const Status status = runner.run(buffers.inputs, buffers.outputs);
           if (!status.ok()) {
             fmt::print(stderr, "bench_calls: {}\n", status.error().message);
@@ -56,7 +57,7 @@ double seconds_per_call(ModelRunner& runner, int threads, int calls) {
       });
     for (std::thread& caller : callers) caller.join();
     rounds.push_back(std::chrono::duration<double>(Clock::now() - start).count() /
-                     (calls / threads * threads));
+                     (calls_of_each * threads));
   }
   std::sort(rounds.begin(), rounds.end());
   return rounds[rounds.size() / 2];

@@ -57,8 +57,10 @@ class Strips {
   double gflops(Shape2 shape) {
     const VertexOperand operands[] = {operand({kRows, kTerms}, a_), operand({kPanels}, b_),
                                       operand({}, sums_)};
-    const double flops = 2e-9 * static_cast<double>(kRows / shape.rows * shape.rows * kTerms *
-                                                    (kPanels / shape.panels * shape.panels) * 16);
+    // Whole strips alone are done.
+    const int64_t rows = kRows / shape.rows * shape.rows;
+    const int64_t panels = kPanels / shape.panels * shape.panels;
+    const double flops = 2e-9 * static_cast<double>(rows * kTerms * panels * 16);
     double best = 0;
     for (int repetition = 0; repetition < 40; ++repetition) {
       const auto begin = std::chrono::steady_clock::now();

@@ -11,11 +11,12 @@ enum class Tape : int {
 #include "codelets/opcodes.def"
 #undef OPCODE
 };
-inline constexpr int kTapeOpcodes = 0
-#define OPCODE(...) +1
+inline constexpr Tape kEveryOpcode[] = {
+#define OPCODE(name, ...) Tape::name,
 #include "codelets/opcodes.def"
 #undef OPCODE
-    ;
+};
+inline constexpr int kTapeOpcodes = static_cast<int>(sizeof(kEveryOpcode) / sizeof(Tape));
 inline constexpr int kMaxTapeRows = 64;
 inline constexpr int kMaxTapeInputs = 12;
 inline constexpr int kMaxTapeConstants = 2 * kMaxTapeRows;  // a row of constants alone is folded

@@ -100,8 +100,8 @@ Cycles link_cycles(const LinkLoad& load, const Target& target) {
 }
 
 Cycles ipu_sync_cycles(const Target& target) {
-  const auto hops = static_cast<double>(target.ipus / 2);
-  return cycles_of(2 * hops * target.link_hop_seconds, target);
+  const int64_t farthest = target.ipus / 2;  // hops, either way round the ring
+  return cycles_of(2 * static_cast<double>(farthest) * target.link_hop_seconds, target);
 }
 
 }  // namespace tessera

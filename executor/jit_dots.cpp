@@ -61,8 +61,7 @@ class Dots {
 
   Value* by_terms(Value* sums, Value* a, Value* b) {
     auto* type = sums->getType();
-    for (int term = 0; term < 4; ++term) {
-      const auto bits = static_cast<uint64_t>(8 * term);
+    for (uint64_t bits = 0; bits < 32; bits += 8) {
       Value* a_term = to_.CreateAnd(to_.CreateLShr(a, llvm::ConstantInt::get(type, bits)),
                                     llvm::ConstantInt::get(type, 255));
       Value* high = to_.CreateShl(b, llvm::ConstantInt::get(type, 24 - bits));

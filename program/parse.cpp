@@ -286,7 +286,9 @@ class Parser {
     if (word.size() < 2 || word.back() != '"') return Error{"a quoted name does not end, must"};
     std::string plain;
     for (size_t i = 1; i + 1 < word.size(); ++i) {
-      if (word[i] == '\\' && ++i + 3 < word.size() && word[i] == 'x') {
+      const bool is_escaped = word[i] == '\\';
+      if (is_escaped) ++i;
+      if (is_escaped && word[i] == 'x' && i + 3 < word.size()) {
         unsigned code = 0;
         std::from_chars(&word[i + 1], &word[i + 3], code, 16);
         plain += static_cast<char>(code);

@@ -226,7 +226,7 @@ py::dict metrics(const PackRunnerHandle& handle) {
 }  // namespace
 
 void bind_pack_runner(py::module_& module) {
-  py::class_<RowCallHandle>(module, "RowCall");
+  const py::class_<RowCallHandle> row_call(module, "RowCall");
   py::class_<PackRunnerHandle>(module, "PackRunner")
       .def(py::init(&make_pack_runner))
       .def("submit", submit_request)

@@ -14,12 +14,12 @@ using Json = nlohmann::ordered_json;
 std::string advice_list(const Json& advice) {
   std::string html = "<h3>What would save most</h3>\n<ol class=\"advice\">\n";
   for (const Json& one : advice) {
-    html += "<li><p>" + html_escaped(one["text"].get<std::string>());
-    if (one["saves"] != "")
-      html += " <strong>Saves " + html_escaped(one["saves"].get<std::string>()) + ".</strong>";
+    const auto text = one["text"].get<std::string>(), saves = one["saves"].get<std::string>(),
+               command = one["command"].get<std::string>();
+    html += "<li><p>" + html_escaped(text);
+    if (!saves.empty()) html += " <strong>Saves " + html_escaped(saves) + ".</strong>";
     html += "</p>";
-    if (one["command"] != "")
-      html += "<pre><code>" + html_escaped(one["command"].get<std::string>()) + "</code></pre>";
+    if (!command.empty()) html += "<pre><code>" + html_escaped(command) + "</code></pre>";
     html += "</li>\n";
   }
   return html + "</ol>\n";

@@ -73,7 +73,7 @@ class BatchFormer {
   bool closed() const { return closed_; }
   size_t waiting() const { return queue_.size(); }
   Time oldest_wait(Time now) const {  // 0: nobody waits
-    return queue_.size() == 0 ? Time(0) : now - queue_.oldest().since;
+    return queue_.empty() ? Time(0) : now - queue_.oldest().since;
   }
   int in_flight() const { return in_flight_; }
   RequestId next_id() const { return next_id_; }

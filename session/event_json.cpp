@@ -135,7 +135,7 @@ class Reader {
     value = *known;
   }
   void read(const Json& json, const std::string& field, std::optional<Cause>& cause) {
-    if (json == "") return;
+    if (json.is_string() && json.get_ref<const std::string&>().empty()) return;
     read(json, field, cause.emplace());
   }
   void read(const Json& json, const std::string& field, double& value) {

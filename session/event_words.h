@@ -39,7 +39,7 @@ struct EventWord<Cause> {
 #define WORDS(Type) inline constexpr EventWord<Type> kWordsOf##Type[] = {
 #define WORD(Type, Name, ...) {Type::Name, __VA_ARGS__},
 #define END_OF_WORDS(Type) }; \
-  constexpr std::span<const EventWord<Type>> words_of(Type) { return kWordsOf##Type; }
+  constexpr auto words_of(Type) { return std::span(kWordsOf##Type); }
 // clang-format on
 #include "session/events.def"
 #undef WORDS

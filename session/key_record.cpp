@@ -24,17 +24,18 @@ bool has_fields(const Json& json) {
   };
   const auto is_text = [](const Json& value) { return value.is_string(); };
   const auto is_number = [](const Json& value) { return value.is_number(); };
+  const auto is_integer = [](const Json& value) { return value.is_number_integer(); };
   return json.is_object() &&
          all(json,
              {"schema", "model", "graph", "weights", "options", "target", "compiler", "sha256",
               "executable_sha256"},
              is_text) &&
-         all(json, {"executable_bytes", "compile_ms"}, is_number) && json.contains("inputs") &&
-         json["inputs"].is_array() && std::ranges::all_of(json["inputs"], [&](const Json& input) {
+         all(json, {"executable_bytes"}, is_integer) && all(json, {"compile_ms"}, is_number) &&
+         json.contains("inputs") && json["inputs"].is_array() &&
+         std::ranges::all_of(json["inputs"], [&](const Json& input) {
            return input.is_object() && all(input, {"name", "dtype"}, is_text) &&
                   input.contains("shape") && input["shape"].is_array() &&
-                  std::ranges::all_of(input["shape"],
-                                      [](const Json& size) { return size.is_number_integer(); });
+                  std::ranges::all_of(input["shape"], is_integer);
          });
 }
 

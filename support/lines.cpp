@@ -1,7 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support/lines.h"
 
+#include <charconv>
+
 namespace tessera {
+namespace {
+
+bool is_of_number(char c) {
+  return (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E';
+}
+
+bool is_too_large(std::string_view number) {
+  const char* end = number.data() + number.size();
+  uint64_t whole = 0;
+  const auto [after, failed] = std::from_chars(number.data(), end, whole);
+  if (after == end && failed == std::errc()) return false;
+  double value = 0;
+  if (std::from_chars(number.data(), end, value).ec == std::errc::result_out_of_range)
+    return number.find("e-") == number.npos && number.find("E-") == number.npos;  // else it is 0
+  return value >= kMaxJsonNumber || value < -kMaxJsonNumber;
+}
+
+}  // namespace
 
 Status check_json(std::string_view text) {
   int depth = 0;
@@ -15,6 +35,17 @@ Status check_json(std::string_view text) {
       continue;
     }
     if (c == '"') in_string = true;
+    if (is_of_number(c)) {
+      size_t end = i + 1;
+      while (end < text.size() && is_of_number(text[end])) ++end;
+      const std::string_view number = text.substr(i, end - i);
+      if (is_too_large(number))
+        return Error{"holds the number " + std::string(number.substr(0, 32)) +
+                         ", must hold numbers below 2^63",
+                     ErrorKind::BadFile};
+      i = end - 1;
+      continue;
+    }
     if (c == ',' || c == '[' || c == '{') ++values;
     if (c == ']' || c == '}') --depth;
     if ((c == '[' || c == '{') && ++depth > kMaxJsonDepth)

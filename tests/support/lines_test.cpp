@@ -27,6 +27,21 @@ TEST(Lines, a_long_line_and_one_too_many_are_refused) {
             "file: line 16777217: there must be at most 16777216 lines");
 }
 
+TEST(Lines, json_holds_numbers_that_are_integers_of_64_bits_or_between_them) {
+  for (const char* sound : {"[0, -1, 1.5e3, 9223372036854775807, 18446744073709551615]",
+                            "[9.2e18, 1e-300, 1E-999, -9223372036854775808]", R"({"a": "1e300"})",
+                            "[-]", "e", "[true, false, null]"})
+    EXPECT_TRUE(check_json(sound).ok()) << sound;
+  for (const auto& [text, number] : std::vector<std::pair<std::string, std::string>>{
+           {R"({"a": -1e300})",           "-1e300"               },
+           {"[1, 9223372036854775808.0]", "9223372036854775808.0"},
+           {"[18446744073709551616]",     "18446744073709551616" },
+           {"[1e999]",                    "1e999"                }
+  })
+    EXPECT_EQ(check_json(text).error().message,
+              "holds the number " + number + ", must hold numbers below 2^63");
+}
+
 TEST(Lines, json_is_bounded_in_depth_and_values) {
   const auto nested = [](int depth) {
     return std::string(static_cast<size_t>(depth), '[') +

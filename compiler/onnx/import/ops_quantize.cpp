@@ -22,6 +22,9 @@ Expected<DType> quantized_type(Call& call, size_t zero) {
 }
 
 Expected<Along> along_of(Call& call) {
+  if (call.in(2) && elements(call.shape(2)) != elements(call.shape(1)))
+    return call.error("zero point is " + to_string(call.in(2)->type) + " beside a scale of " +
+                      std::to_string(elements(call.shape(1))) + ", must have as many numbers");
   Along along{.block = call.attr("block_size", int64_t{0})};
   const int64_t rank = call.rank(0);
   if (rank == 0) return along;

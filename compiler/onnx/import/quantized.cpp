@@ -40,6 +40,9 @@ Expected<Node*> zero_or(Call& call, size_t i, DType dtype) {
 Expected<Node*> spread(Call& call, Node* numbers, const Shape& shape, const Along& along) {
   const Shape& given = numbers->type.shape;
   if (elements(given) == 1) return call.broadcast(TRY(call.reshape(numbers, {})), shape);
+  if (shape.empty())
+    return call.error("scale or zero point is " + to_string(numbers->type) +
+                      ", must have one number as the input has");
   const auto axis = static_cast<size_t>(along.axis);
   if (along.block == 0) {
     if (given.size() != 1 || given[0] != shape[axis])

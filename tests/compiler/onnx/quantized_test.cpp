@@ -230,6 +230,13 @@ TEST(Quantized, refuses_types_and_shapes_that_do_not_fit) {
   EXPECT_EQ(refusal("QuantizeLinear", "x:f:2,3 s:s:2 z:u:2"),
             "node 'n' (QuantizeLinear): scale or zero point is f32[2], must have one number, or "
             "one for each of the 3 along axis 1");
+  EXPECT_EQ(refusal("QuantizeLinear", "x:f: s:s:2 z:u:2"),
+            "node 'n' (QuantizeLinear): scale or zero point is f32[2], must have one number as the "
+            "input has");
+  EXPECT_EQ(
+      refusal("QuantizeLinear", "x:f:2,2 s:s: z:u:2"),
+      "node 'n' (QuantizeLinear): zero point is i32[2] beside a scale of 1, must have as many "
+      "numbers");
   EXPECT_EQ(refusal("DequantizeLinear", "x:f:2,3 s:s:"),
             "node 'n' (DequantizeLinear): input is of float32, must be of int8, uint8 or int32");
   EXPECT_EQ(refusal("MatMulIntegerToFloat", "x:u:2,3 w:i:3,4 p:s: q:s: z:i:"),
