@@ -57,17 +57,18 @@ std::string room_of(const std::string& path) {
 
 // A third party -> the folders (by prefix of the path) that may include it.
 const std::vector<std::pair<std::string, std::vector<std::string>>> kThirdParties = {
-    {"llvm",            {"executor/jit"}                                          },
-    {"boost/",          {"tools/", "server/"}                                     },
-    {"grpc",            {"server/grpc_"}                                          },
-    {"sodium.h",        {"support/minisign"}                                      },
-    {"seccomp.h",       {"tools/sandbox.cpp"}                                     },
-    {"zip.h",           {"tools/npz.cpp"}                                         },
-    {"google/protobuf", {"compiler/onnx/", "program/", "server/infer_message.cpp"}},
-    {"perfetto.pb.h",   {"trace/track_events.cpp"}                                },
-    {"onnx.pb.h",       {"compiler/onnx/"}                                        },
-    {"openssl/",        {"support/"}                                              },
-    {"pybind11/",       {"python/"}                                               },
+    {"llvm",            {"executor/jit"}                                                 },
+    {"boost/",          {"tools/", "server/"}                                            },
+    {"grpc",            {"server/grpc_"}                                                 },
+    {"sodium.h",        {"support/minisign"}                                             },
+    {"seccomp.h",       {"tools/sandbox.cpp"}                                            },
+    {"zip.h",           {"tools/npz.cpp"}                                                },
+    {"google/protobuf",
+     {"compiler/onnx/", "program/", "server/grpc_server.cpp", "server/infer_message.cpp"}},
+    {"perfetto.pb.h",   {"trace/track_events.cpp"}                                       },
+    {"onnx.pb.h",       {"compiler/onnx/"}                                               },
+    {"openssl/",        {"support/"}                                                     },
+    {"pybind11/",       {"python/"}                                                      },
 };
 
 struct Include {
