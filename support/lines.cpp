@@ -11,12 +11,9 @@ bool is_of_number(char c) {
 }
 
 bool is_too_large(std::string_view number) {
-  const char* end = number.data() + number.size();
-  uint64_t whole = 0;
-  const auto [after, failed] = std::from_chars(number.data(), end, whole);
-  if (after == end && failed == std::errc()) return false;
   double value = 0;
-  if (std::from_chars(number.data(), end, value).ec == std::errc::result_out_of_range)
+  if (std::from_chars(number.data(), number.data() + number.size(), value).ec ==
+      std::errc::result_out_of_range)
     return number.find("e-") == number.npos && number.find("E-") == number.npos;  // else it is 0
   return value >= kMaxJsonNumber || value < -kMaxJsonNumber;
 }

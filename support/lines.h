@@ -15,7 +15,7 @@ inline constexpr size_t kMaxLineBytes = size_t{16} << 20;
 inline constexpr size_t kMaxLines = size_t{1} << 24;
 inline constexpr int kMaxJsonDepth = 32;
 inline constexpr size_t kMaxJsonValues = size_t{1} << 26;
-inline constexpr double kMaxJsonNumber = 9223372036854775808.0;  // 2^63; integers may go to 2^64
+inline constexpr double kMaxJsonNumber = 9223372036854775808.0;  // 2^63
 
 // Errors: "is nested 33 deep, must be at most 32", too many values, or a number that no integer of
 // 64 bits is: to read it as one is undefined. What is not JSON passes.

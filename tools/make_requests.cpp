@@ -120,7 +120,8 @@ LengthFlags lengths_wanted(const po::variables_map& flags, const PackingContract
   LengthFlags wanted = length_flags_of(flags);
   if (!drawn) return wanted;
   if (wanted.longest == 0) wanted.longest = longest_request(contract);
-  if (wanted.average == 0) wanted.average = static_cast<double>((wanted.longest + 1) / 2);
+  const int64_t half = (wanted.longest + 1) / 2;
+  if (wanted.average == 0) wanted.average = static_cast<double>(half);
   if (wanted.random == 0)
     wanted.random =
         flags["batch"].as<bool>() ? std::min<int64_t>(most_requests(contract), 4096) : kUsual;

@@ -6,6 +6,6 @@
 
 namespace tessera {
 
-inline constexpr DType F32 = DType::F32, F16 = DType::F16, I32 = DType::I32;
+using enum DType;
 
 }  // namespace tessera

@@ -15,7 +15,8 @@
 namespace tessera {
 namespace {
 
-constexpr DType F32 = DType::F32, F16 = DType::F16;
+using enum DType;
+
 constexpr DType kFormats[] = {DType::F143, DType::F152};
 
 // A tape that moves, or that multiplies by `factor`, as lowering writes scaled_cast.

@@ -10,7 +10,7 @@
 namespace tessera {
 namespace {
 
-constexpr DType I8 = DType::I8, U8 = DType::U8;
+using enum DType;
 
 // Which of the operands that may be left out are there.
 struct Has {

@@ -97,7 +97,9 @@ void expect_one_answer(const Program& program) {
   const std::vector<Bytes> batch = tensors(program, program.inputs, 1);
   const std::vector<Bytes> other = tensors(program, program.inputs, 1000);
   std::vector<Bytes> expected;
+  int way = 0;
   for (MachineOptions options : ways()) {
+    ++way;
     options.jit = some_jit();
     auto machine = Machine::load(executable, options);
     ASSERT_TRUE(machine.ok()) << machine.error().message;
@@ -107,7 +109,7 @@ void expect_one_answer(const Program& program) {
     for (size_t i = 0; i < again.size(); ++i) {
       const Variable& v = program.variables[static_cast<size_t>(program.outputs[i])];
       ASSERT_TRUE(same(again[i], expected[i], v.dtype))
-          << v.name << " of way " << &options - &options << ", "
+          << v.name << " of way " << way << ", "
           << (options.kind == MachineKind::Direct ? "direct" : "isolated") << ", "
           << options.threads << " threads" << (options.reverse_tiles ? ", reversed" : "");
     }

@@ -187,8 +187,8 @@ class Writer {
   }
 
   void add_any() {
-    std::vector<Form> forms = all_forms(random_);
-    const Form form = forms[random_() % forms.size()];
+    const std::vector<Form> forms = all_forms(random_);
+    const Form& form = forms[random_() % forms.size()];
     VertexShape shape = vertex_of(form, one_in(6) ? 40 : 5, random_);
     if (!one_in(4)) {  // few kernels, for the most part
       for (OperandShape& operand : shape.operands)

@@ -103,79 +103,55 @@ std::string EncoderGenerator::unit(const std::string& x) {
 }
 
 std::string EncoderGenerator::head(const std::string& x) {
+  const auto token = [&](int64_t at) {
+    return put("Gather",
+               {
+                   x, integer(at)
+    },
+               {{"axis", {1}}});
+  };
+  const auto over_tokens = [&](const std::string& op, const std::string& of) {
+    return put(op,
+               {
+                   of
+    },
+               {{"axes", {1}}, {"keepdims", {0}}});
+  };
+  const auto without_hidden = [&](const std::string& of) {
+    const std::string none = put("Equal", {wide_mask(), number(0)});
+    return put("Where", {none, number(-1e9F), of});
+  };
+  const auto turned = [&](const Ints& perm) {
+    const Names in = {x};
+    return put("Transpose", in,
+               {
+                   {"perm", perm}
+    });
+  };
   return one_of(
       {[&] { return x; },
        [&] { return put("Squeeze", {put("MatMul", {x, weights({kWidth, 1})}), axes({2})}); },
        [&] { return put("MatMul", {x, weights({kWidth, kMostTokens})}); },
+       [&] { return put("Tanh", {token(0)}); },
        [&] {
-         return put("Tanh", {
-                                put("Gather", {x, integer(0)},
-                                 {{"axis", {1}}}
-                                 )
-         });
-       },
-       [&] {
-         const std::string first = put("Gather",
-                                       {
-                                           x, integer(0)
-         },
-                                       {{"axis", {1}}});
+         const std::string first = token(0);
          return put("MatMul", {first, weights({kWidth, kMostTokens})});
        },
-       [&] {
-         return put("Gather",
-                    {
-                        x, integer(-1)
-         },
-                    {{"axis", {1}}});
-       },
+       [&] { return token(-1); },
        [&] { return mean_of_tokens(x, false); },
        [&] { return unit(mean_of_tokens(x, false)); },
        [&] { return put("Mul", {unit(x), wide_mask()}); },
-       [&] {
-         return put("ReduceMean",
-                    {
-                        x
-         },
-                    {{"axes", {1}}, {"keepdims", {0}}});
-       },
-       [&] {
-         return put("ReduceMean",
-                    {
-                        put("Mul", {x, wide_mask()}
-                         )
-         },
-                    {{"axes", {1}}, {"keepdims", {0}}});
-       },
-       [&] {
-         return put("ReduceMax",
-                    {
-                        x
-         },
-                    {{"axes", {1}}, {"keepdims", {0}}});
-       },
-       [&] {
-         const std::string none = put("Equal", {wide_mask(), number(0)});
-         const std::string low = put("Where", {none, number(-1e9F), x});
-         return put("ReduceMax",
-                    {
-                        low
-         },
-                    {{"axes", {1}}, {"keepdims", {0}}});
-       },
+       [&] { return over_tokens("ReduceMean", x); },
+       [&] { return over_tokens("ReduceMean", put("Mul", {x, wide_mask()})); },
+       [&] { return over_tokens("ReduceMax", x); },
+       [&] { return over_tokens("ReduceMax", without_hidden(x)); },
        [&] {
          const std::string hidden = put("Sub", {number(1), wide_mask()});
-         const std::string low = put("Add", {x, put("Mul", {hidden, number(-1e9F)})});
-         return put("ReduceMax",
-                    {
-                        low
-         },
-                    {{"axes", {1}}, {"keepdims", {0}}});
+         return over_tokens("ReduceMax", put("Add", {x, put("Mul", {hidden, number(-1e9F)})}));
        },
        [&] {
          const std::string scores = put("MatMul", {x, weights({kWidth, 1})});
-         const std::string none = put("Equal", {wide_mask(), number(0)});
-         const std::string low = put("Where", {none, number(-1e9F), scores});
+         const std::string low = without_hidden(scores);
          const std::string share = put("Softmax",
                                        {
                                            below(2) == 0 ? low : scores
@@ -189,20 +165,8 @@ std::string EncoderGenerator::head(const std::string& x) {
          },
                     {{"keepdims", {0}}});
        },
-       [&] {
-         return put("Transpose",
-                    {
-                        x
-         },
-                    {{"perm", {0, 2, 1}}});
-       },
-       [&] {
-         return put("Transpose",
-                    {
-                        x
-         },
-                    {{"perm", {1, 0, 2}}});
-       },
+       [&] { return turned({0, 2, 1}); },
+       [&] { return turned({1, 0, 2}); },
        [&] { return put("Squeeze", {count_of_tokens(), axes({2})}); },
        [&] { return put("Add", {"input_ids", integer(1)}); },
        [&] { return put("Reshape", {x, axes({-1, kWidth})}); }});

@@ -67,7 +67,8 @@ void shared_products(ModelBuilder& model, int n) { shared(model, "Mul", n); }
 void constants(ModelBuilder& model, int n) {
   model.input("x", TensorProto::FLOAT, "1,8");
   for (int i = 0; i < n; ++i) {
-    const auto low = static_cast<float>(i % 1024), high = static_cast<float>(i / 1024);
+    const int thousands = i / 1024;
+    const auto low = static_cast<float>(i % 1024), high = static_cast<float>(thousands);
     model.floats(numbered("c", i), {low, high, 2, 3, 4, 5, 6, 7}, {1, 8});
     model.node("Add", {i == 0 ? "x" : numbered("v", i - 1), numbered("c", i)}, {numbered("v", i)});
   }

@@ -78,8 +78,8 @@ TEST(Tensor, copies_share_their_bytes) {
       {DType::F32, {2}},
       {1,          2  }
   });
-  const Tensor other = one;
-  EXPECT_EQ(one.bytes().data(), other.bytes().data());
+  const std::vector<Tensor> copies(2, one);
+  for (const Tensor& copy : copies) EXPECT_EQ(one.bytes().data(), copy.bytes().data());
 }
 
 }  // namespace

@@ -22,14 +22,15 @@ using ::testing::HasSubstr;
 using Outcome = DiskLookup::Outcome;
 
 class DiskCacheTest : public ::testing::Test {
+ public:
+  ~DiskCacheTest() override { fs::remove_all(parent_); }
+
  protected:
   DiskCacheTest() {
     std::string pattern = ::testing::TempDir() + "/cache_XXXXXX";
     parent_ = mkdtemp(pattern.data());
     folder_ = parent_ + "/cache";
   }
-  ~DiskCacheTest() override { fs::remove_all(parent_); }
-
   std::unique_ptr<DiskCache> open(int64_t limit = int64_t{1} << 30) const {
     auto cache = DiskCache::open(folder_, limit);
     EXPECT_TRUE(cache.ok()) << cache.error().message;

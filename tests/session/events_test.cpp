@@ -97,7 +97,7 @@ TEST(Events, a_line_is_one_json_object_of_the_schema) {
 }
 
 TEST(Events, what_is_written_is_read_back) {
-  for (RecompileEvent event : {example(), RecompileEvent{}}) {
+  for (const RecompileEvent& event : {example(), RecompileEvent{}}) {
     const auto again = parse_event(to_json_line(event));
     ASSERT_TRUE(again.ok()) << again.error().message;
     EXPECT_EQ(*again, event);
@@ -123,7 +123,7 @@ TEST(Events, errors_name_the_field) {
   EXPECT_EQ(error_of(changed(R"("event_id":3)", R"("event_id":"3")")),
             "event_id must be an integer");
   EXPECT_EQ(error_of(changed(R"("event_id":3)", R"("event_id":18446744073709551615)")),
-            "event_id must be an integer");
+            "holds the number 18446744073709551615, must hold numbers below 2^63");
   EXPECT_EQ(error_of(changed(R"("name":"bert.onnx")", R"("nam":1)")),
             "model.name is missing, must be there");
   EXPECT_EQ(error_of(changed(R"("input_ids":[16,173])", R"("input_ids":[16,-173])")),
@@ -247,13 +247,15 @@ TEST(Events, differences_go_by_input_and_axis) {
 }
 
 class EventFile : public ::testing::Test {
+ public:
+  ~EventFile() override { std::filesystem::remove_all(folder_); }
+
  protected:
   EventFile() {
     std::string pattern = ::testing::TempDir() + "/events_XXXXXX";
     folder_ = mkdtemp(pattern.data());
     path_ = folder_ + "/events.jsonl";
   }
-  ~EventFile() override { std::filesystem::remove_all(folder_); }
   std::string folder_, path_;
 };
 

@@ -28,13 +28,14 @@ using Outcome = DiskLookup::Outcome;
 bool slow() { return std::getenv("TESSERA_SLOW") != nullptr; }
 
 class Processes : public ::testing::Test {
+ public:
+  ~Processes() override { fs::remove_all(folder_); }
+
  protected:
   Processes() {
     std::string pattern = ::testing::TempDir() + "/processes_XXXXXX";
     folder_ = mkdtemp(pattern.data());
   }
-  ~Processes() override { fs::remove_all(folder_); }
-
   // Runs `body` in a child, whose exit code says whether it returned true.
   template <class Body>
   static pid_t start(Body body) {

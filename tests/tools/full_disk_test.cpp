@@ -36,6 +36,12 @@ bool mounts_a_disk(const std::string& folder) {
 }
 
 class FullDisk : public ::testing::Test {
+ public:
+  ~FullDisk() override {
+    if (mounted_) ::umount2(disk_.c_str(), MNT_DETACH);
+    fs::remove_all(disk_);
+  }
+
  protected:
   FullDisk() {
     // Made before the disk is full, and elsewhere.
@@ -47,11 +53,6 @@ class FullDisk : public ::testing::Test {
     fs::create_directories(disk_);
     mounted_ = mounts_a_disk(disk_);
   }
-  ~FullDisk() override {
-    if (mounted_) ::umount2(disk_.c_str(), MNT_DETACH);
-    fs::remove_all(disk_);
-  }
-
   std::string at(const std::string& name) const { return disk_ + "/" + name; }
 
   // Runs the verb with `room` bytes free, and leaves the disk as the verb did.
