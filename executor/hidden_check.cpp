@@ -79,13 +79,14 @@ class Scores {
   static int64_t start(const VertexOperand& of, int64_t b, int64_t token, int64_t head) {
     return b * of.stride[0] + token * of.stride[1] + head * of.stride[2];
   }
+  // NaN counts as infinite: nothing is proved of it.
   double length(const VertexOperand& of, int64_t at) const {
     double sum = 0;
     for (int64_t d = 0; d < of.size[3]; ++d) {
       const double value = number(of, rule_.dtype, at + d);
       sum += value * value;
     }
-    return std::sqrt(sum);
+    return std::isnan(sum) ? std::numeric_limits<double>::infinity() : std::sqrt(sum);
   }
   double score(int64_t b, int64_t head, int64_t query, int64_t key) const {
     const int64_t q = start(q_, b, query, head), k = start(k_, b, key, head);

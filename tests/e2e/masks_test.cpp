@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What attention does with masks at their corners: a query that sees no key, a mask that is never
-// 0, scores beside which -10000 is small, NaN and infinities at hidden keys. The wanted numbers are
+// Attention with masks at their corners: a query that sees no key, a mask that is never 0, scores
+// beside which -10000 is small, NaN and infinities at hidden keys. The wanted numbers are
 // ONNX Runtime's, without its optimisations; docs/ir.md has the table.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -95,7 +95,7 @@ const Hidden kHidden[] = {
 };
 // clang-format on
 
-// What the passes that run by default make of a model.
+// The model after the passes that run by default.
 Graph optimized(const Graph& model, bool half, const std::set<std::string>& skip = {}) {
   Graph graph = model.clone();
   PassState state;
@@ -158,7 +158,8 @@ TEST(CornerGraphs, a_bias_of_infinities_is_nan) {
                     {kNan, kNan, kNan, kNan, 3, 4, 5, 6}, 1e-6);
 }
 
-// f32's largest number is no infinity, though its product with log2 e is.
+// A bias of f32's largest number is finite. The kernel multiplies it by log2 e, which overflows,
+// and must not take it for an infinity.
 TEST(Masks, may_add_the_largest_float) {
   const Graph graph = parsed(R"(graph @f(%x: f32[1,2,4], %b: f32[1,1,2,2]) {
     %y = attention %x, %x, %x, %b {heads=2, mask="bias", scale=0} : f32[1,2,4]
@@ -299,7 +300,23 @@ TEST(Masks, that_do_not_hide_a_key_beside_its_score_end_the_run_by_name) {
     EXPECT_TRUE(results.ok()) << name << ": " << results.error().message;
 }
 
-// What the message names: without fuse_attention the number is added as it is.
+// A number that f16 does not hold is infinite there, or NaN, and its score may be of any size.
+TEST(Masks, in_f16_do_not_hide_what_f16_does_not_hold) {
+  const Graph graph =
+      optimized(parsed(with(with(kAttention, "HIDE", kAdded), "NUMBER", "-10000")), true);
+  for (const double number : {kInf, kNan}) {
+    std::vector<Values> values = queries_with_mask({1, 1, 0, 1, 1, 1});
+    for (size_t i = 8; i < 12; ++i) values[1][i] = number;
+    const std::map<std::string, Array> inputs = inputs_of(graph, values);
+    EXPECT_FALSE(interpret(graph, inputs).ok()) << number;
+    for (const auto& [name, results] : run_everywhere(graph, inputs)) {
+      ASSERT_FALSE(results.ok()) << name << " takes " << number;
+      EXPECT_THAT(results.error().message, testing::HasSubstr("more than float16 holds"));
+    }
+  }
+}
+
+// The remedy that the message names: without fuse_attention the number is added as it is.
 TEST(Masks, are_added_as_they_are_where_attention_is_not_fused) {
   const Graph graph = optimized(parsed(loud_attention()), false, {"fuse_attention"});
   expect_everywhere(
