@@ -121,6 +121,7 @@ class IsolatedEngine : public Engine {
   std::vector<std::vector<Delivery>> deliveries_;  // by tile, of this superstep
   std::vector<int64_t> exchanged_;
   std::optional<IndexRule> index_rule_;  // of this superstep
+  std::optional<HiddenRule> hidden_rule_;
   std::optional<WrongIndex> wrong_index_;
   UsedCells used_;              // of this run
   std::vector<Handed> handed_;  // by operand
@@ -316,7 +317,7 @@ Status IsolatedEngine::run_vertex(const StepPlan& plan, int64_t k) {
     }
   }
   if (index_rule_) look_at_indices(operands[kGatherIndices], pieces[kGatherIndices]);
-  TRY(look_at_hidden_keys(step, operands, pieces));
+  if (hidden_rule_) TRY(look_at_hidden_keys(step, operands, pieces));
   TRY(call(plan, vertex, operands, pieces));
   if (const std::optional<int64_t> most = cast_rule(step.compute)) {
     VertexOperand made = operands.back();
@@ -339,15 +340,14 @@ void IsolatedEngine::look_at_indices(const VertexOperand& operand, TilePiece& pi
 Status IsolatedEngine::look_at_hidden_keys(const Superstep& step,
                                            std::vector<VertexOperand> operands,
                                            std::vector<TilePiece>& pieces) {
-  const auto rule = hidden_rule(parts_.executable.program, step.compute);
-  if (!rule) return {};
   for (size_t i = 0; i < operands.size(); ++i) operands[i].data = pieces[i].bytes.data();
-  return check_hidden_keys(step, *rule, operands, std::ssize(operands), used_);
+  return check_hidden_keys(step, *hidden_rule_, operands, std::ssize(operands), used_);
 }
 
 Status IsolatedEngine::run_step(const StepPlan& plan, const Deadline& deadline) {
   exchanged_.push_back(TRY(exchange(*plan.step, deadline)));
   index_rule_ = index_rule(plan.step->compute);
+  hidden_rule_ = hidden_rule(parts_.executable.program, plan.step->compute);
   for (int64_t j = 0; j < plan.vertices; ++j) {
     TRY(deadline.check("run"));
     TRY(run_vertex(plan, parts_.reverse_tiles ? plan.vertices - 1 - j : j));

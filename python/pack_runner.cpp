@@ -100,12 +100,13 @@ InFlight* new_flight(const py::object& self, const py::object& future, const py:
   flight->future = future;
   flight->owner = self;
   if (outputs.is_none()) {
-    flight->result = [made, executable]() -> py::object {
+    // The owner stays with the flight.
+    const PackingContract& contract = py::cast<const PackRunnerHandle&>(self).contract;
+    flight->result = [made, executable, &contract]() -> py::object {
       if constexpr (std::is_same_v<Made, JoinedAnswer>)
         return answer_arrays(*made, executable->metadata);
       else
-        return answer_arrays(*made, executable->metadata,
-                             value_of(request_contract(executable->metadata)));
+        return answer_arrays(*made, executable->metadata, contract);
     };
     return flight.release();
   }
