@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "program/target.h"
+#include "tests/helpers/numbers.h"
 #include "tests/helpers/on_machine.h"
 
 namespace tessera::e2e {
@@ -42,15 +43,10 @@ void expect_values(const Results& results, const Values& wanted, double near) {
   const Values& got = results->at(0).data;
   ASSERT_EQ(got.size(), wanted.size());
   for (size_t i = 0; i < got.size(); ++i) {
-    if (std::isnan(wanted[i])) {
-      EXPECT_TRUE(std::isnan(got[i])) << i << " is " << got[i];
-    } else if (std::isinf(wanted[i])) {
-      EXPECT_EQ(got[i], wanted[i]) << i;
-    } else {
-      EXPECT_NEAR(got[i], wanted[i], near * std::max(1.0, std::abs(wanted[i]))) << i;
-      if (wanted[i] == 0) {
-        EXPECT_EQ(std::signbit(got[i]), std::signbit(wanted[i])) << i;
-      }
+    SCOPED_TRACE(i);
+    test::expect_number(got[i], wanted[i], near * std::max(1.0, std::abs(wanted[i])));
+    if (wanted[i] == 0) {
+      EXPECT_EQ(std::signbit(got[i]), std::signbit(wanted[i]));
     }
   }
 }

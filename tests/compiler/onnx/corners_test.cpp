@@ -10,6 +10,7 @@
 #include "ir/interpreter.h"
 #include "ir/text.h"
 #include "tests/compiler/onnx/builder.h"
+#include "tests/helpers/numbers.h"
 
 namespace tessera::test {
 namespace {
@@ -37,13 +38,8 @@ Values run(const ModelBuilder& model, const std::vector<Values>& inputs) {
 void expect_same(const Values& got, const Values& wanted) {
   ASSERT_EQ(got.size(), wanted.size());
   for (size_t i = 0; i < got.size(); ++i) {
-    if (std::isnan(wanted[i])) {
-      EXPECT_TRUE(std::isnan(got[i])) << i << " is " << got[i];
-    } else if (std::isinf(wanted[i])) {
-      EXPECT_EQ(got[i], wanted[i]) << i;
-    } else {
-      EXPECT_NEAR(got[i], wanted[i], 1e-5) << i;
-    }
+    SCOPED_TRACE(i);
+    test::expect_number(got[i], wanted[i], 1e-5);
   }
 }
 
