@@ -21,7 +21,7 @@ struct WrongIndex {
   int64_t index = 0;  // as the model computed it
 };
 
-// Whether these are one index for each of that many cells of a batch.
+// Whether the rule is about one index for each cell of a batch that has `cells` of them.
 bool is_by_cell(const IndexRule& rule, int64_t cells);
 // The first of these indices that counts and is not in the table, if it stands before `before`.
 // One that belongs to a cell which is not used does not count.

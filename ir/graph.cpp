@@ -192,10 +192,10 @@ bool only_lays_out(const Node* node) {
 
 }  // namespace
 
-// A new layout of something new as well hands on to what computes. `dead` stand users first.
+// A new reshape of a new node is no heir: the node that computes is. `dead` stand users first.
 void Graph::hand_down_origins(std::span<Node* const> dead) {
   const std::unordered_set<const Node*> is_dead(dead.begin(), dead.end());
-  // What all dead users of a node became; null once two of them became two things.
+  // The one node that replaced all dead users of a node; null where two nodes replaced them.
   std::unordered_map<const Node*, Node*> heirs;
   std::unordered_map<Node*, std::vector<std::string>> inherited;  // last to first
   for (Node* node : dead) {

@@ -57,7 +57,7 @@ struct Node {
   // node.
   std::vector<Use> uses_;
   std::list<std::unique_ptr<Node>>::iterator place_;  // in the graph that owns it
-  Node* replaced_by_ = nullptr;  // until remove_dead: a later node that took all its uses
+  Node* replaced_by_ = nullptr;  // until remove_dead: the later node that took its uses, or one
   int64_t number_ = 0;           // counts the nodes that its graph has added
 };
 

@@ -42,8 +42,9 @@ struct OutputOfRequest {
   Shape item;
 };
 OutputOfRequest output_of_request(const PackingContract& contract, const Anchor& output);
-// The shape of an answer to one request that has so many bytes of an output: what the model alone
-// gives for it, without the axis of the batch. [length,item…], or [item…] where it is one.
+// The shape of one request's part of an output, which has `bytes` bytes. It is the shape that the
+// model gives for this request alone, without the axis of the batch: [length,item…], or [item…]
+// where the model says one thing of a request.
 Shape answer_shape(const PackingContract& contract, const Anchor& output, size_t bytes);
 
 // One output of a padded batch, in the anchor's dtype.

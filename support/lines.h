@@ -17,8 +17,8 @@ inline constexpr int kMaxJsonDepth = 32;
 inline constexpr size_t kMaxJsonValues = size_t{1} << 26;
 inline constexpr double kMaxJsonNumber = 9223372036854775808.0;  // 2^63
 
-// Errors: "is nested 33 deep, must be at most 32", too many values, or a number that no integer of
-// 64 bits is: to read it as one is undefined. What is not JSON passes.
+// Errors: "is nested 33 deep, must be at most 32", too many values, or a number of 2^63 or more,
+// because C++ does not define its conversion to an integer. Text that is not JSON passes.
 Status check_json(std::string_view text);
 // Errors: "line 7 has 20000000 bytes, must have at most 16777216".
 Status check_line(std::string_view line, size_t number);

@@ -32,7 +32,7 @@ std::vector<Request> rows_of(const Request& batch) {
   return rows.ok() ? rows.take() : std::vector<Request>();
 }
 
-// What the model alone gives for one request, less the axis of the batch.
+// The model has an axis of 1 for the batch before this shape.
 TEST(AnswerShape, is_that_of_the_request_alone) {
   PackingContract contract;
   contract.request_size = RequestSize::Tokens;

@@ -99,7 +99,7 @@ TEST(MalformedOnnx, an_operand_that_is_left_out_among_many_is_refused) {
   }
 }
 
-// What the Graph's own operations take has no row of its own to say which operands may be missing.
+// An ai.graphcore operation needs all its operands. No table says so for each of them.
 TEST(MalformedOnnx, an_operand_that_is_left_out_of_an_own_operation_is_refused) {
   ModelBuilder m;
   m.input("q", TensorProto::FLOAT, "1,2,4").input("bias", TensorProto::FLOAT, "1,1,2,2");
