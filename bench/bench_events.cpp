@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What knowing costs: the time that a session takes for a batch beside running it, when the shape
-// is ready (counted) and when it is padded (one event each, written to a file). Host time.
+// The overhead of recording events: the time that a session adds to a batch, when the shape is
+// ready (counted) and when it is padded (one event each, written to a file). Host time.
 //
 //   bench_events [--json] [--preset tiny|mini|base] [--batches N]
 #include <fmt/format.h>

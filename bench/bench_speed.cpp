@@ -124,7 +124,7 @@ double busy_seconds() {
   return (all - idle) / static_cast<double>(sysconf(_SC_CLK_TCK));
 }
 
-// Whoever else used the processor while a section ran spoiled it: the share says how much.
+// Other processes that used the processor while a section ran spoiled it: the share says how much.
 class Others {
  public:
   Others() : begin_(now_seconds()), busy_(busy_seconds()) {}

@@ -23,8 +23,8 @@ struct Requests {
   double per_row = 0;         // as published, where that is known; 0: `lengths` are packed
 };
 
-// What of the model was chosen while the modelled throughput of a row was looked at: a row in view
-// of a choice says little of how well the model predicts. docs/validation.md has the choices.
+// The choices of the model that were made while the modelled throughput of a row was looked at:
+// such a row says little of how well the model predicts. docs/validation.md has the choices.
 enum class Chosen {
   Nothing,
   Knobs,          // the five numbers that are judgements

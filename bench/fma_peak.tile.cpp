@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Not a codelet of the machine's: fused products with nothing else, in as many registers as hide
-// their latency. What the matmul can at most reach. scratch receives a sum of each
+// their latency. It is the most that the matmul can reach. scratch receives a sum of each
 // chain, and then the lanes of a register.
 #include "codelets/vector.tile.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the model of the machine says of a configuration: compile it, ask its cycles, and pack the
-// requests that its batches would hold.
+// A configuration on the model of the machine: compile it, ask its cycles, and pack the requests
+// that its batches would hold.
 #pragma once
 
 #include <filesystem>

@@ -8,7 +8,7 @@
 //   node onnxruntime.js MODEL.onnx --serve [--threads N]
 //
 // INPUTS holds one NAME.npy per model input. With --answers, each NAME.npy there is compared with
-// the same output, where attention_mask is 1. With --runs, times that many runs after one to warm
+// the same output, where attention_mask is 1. With --runs, times N runs after one to warm
 // up. Prints one JSON object.
 //
 // --serve is for bench_speed: one JSON object a line in, one out. {"run": [{"length": 256,

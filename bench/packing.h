@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the sections of bench_packing give: figures, each beside what it must be.
+// The sections of bench_packing: each gives figures beside what they must be.
 #pragma once
 
 #include <string>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // 8,000 requests that are all known, lengths clip(int(N(128, 128)), 1, 256), into batches of 16
-// rows of 256 tokens. Fill is useful tokens over row tokens. What it must be was measured by plain
-// models of the policies; the first two as they round to two places.
+// rows of 256 tokens. Fill is useful tokens over row tokens. The fill that each must reach was
+// measured by plain models of the policies; the first two as they round to two places.
 #include <fmt/format.h>
 
 #include <algorithm>

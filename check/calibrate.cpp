@@ -105,7 +105,7 @@ void take_numbers(const Array& array, size_t share, const IsUsed& is_used,
   numbers.push_back(static_cast<float>(largest));
 }
 
-// Of each batch an equal share.
+// Takes an equal share of each batch.
 void take(const Array& array, size_t batches, const UsedElements& is_used, Seen& seen) {
   take_numbers(array, kMostNumbers / batches, is_used, seen.numbers);
   const auto width = static_cast<size_t>(array.type.shape.back());

@@ -31,8 +31,8 @@ struct CalibratedMatmul {
   std::string name;  // as fp8_op_params takes it
   Fp8Params params;
   double input_loss = 0, weight_loss = 0;  // by the loss that was asked for
-  // Of the product of some rows by all columns, with both operands rounded, against the one of
-  // fp16: by each loss, in the order of kFp8Losses.
+  // The loss of the product of some rows by all columns, with both operands rounded, against the
+  // product in fp16: by each measure, in the order of kFp8Losses.
   std::array<double, std::size(kFp8Losses)> product_losses = {};
 };
 

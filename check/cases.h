@@ -13,7 +13,7 @@
 
 namespace tessera {
 
-// Which inputs of a model say what, as far as a request needs it.
+// The meanings of a model's inputs, as far as a request needs them.
 struct TokenInputs {
   Shape batch;                            // [rows,row_length] of all of them; empty: there are none
   std::string ids, mask, positions;       // "" where there is none

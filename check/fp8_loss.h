@@ -38,8 +38,8 @@ struct Fp8Scale {
   double loss = 0;
 };
 // The scale of least loss; of equal losses, that with the least squares; then the largest scale.
-// Of scales at which nothing saturates only the finest is worth a look, as every other keeps less
-// of each number, and of finer ones eight.
+// Among scales at which nothing saturates only the finest is worth a look, as every other keeps
+// less of each number; of finer ones eight are looked at.
 Fp8Scale best_fp8_scale(Fp8Loss loss, std::span<const float> numbers, DType fp8);
 
 }  // namespace tessera

@@ -16,8 +16,8 @@ namespace tessera {
 Expected<Arrays> run_batch(ModelRunner& runner, const Arrays& inputs);
 
 // The graph after the passes is compiled with every value as an output that the imported `graph`
-// has too, under its name and in its shape, and run on the machine. In the order of the model. What
-// is fused in the executable without these outputs is computed apart here.
+// has too, under its name and in its shape, and run on the machine. In the order of the model.
+// Operations that are fused in the executable without these outputs are computed apart here.
 Expected<std::vector<LayerError>> layer_errors(const std::string& model_path,
                                                const CompileOptions& options,
                                                const MachineOptions& machine, const Graph& graph,

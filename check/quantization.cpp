@@ -148,7 +148,7 @@ class Quantization {
                                options_.machine);
   }
 
-  // Of the model with these values as further outputs.
+  // Runs the model with these values as further outputs.
   Expected<std::unique_ptr<ModelRunner>> watching(const std::string& model,
                                                   const NameSet& values) const {
     const std::string to = scratch_.path() + "/watched.onnx";

@@ -66,7 +66,7 @@ struct QuantizationReport {
 
   int64_t quantized() const;
   double worst() const;  // relative error of an output
-  // Of the matmuls that are quantized, as floats and as bytes with their scales.
+  // The bytes of the matmuls that are quantized, as floats and as bytes with their scales.
   int64_t float_bytes() const, int8_bytes() const;
 };
 

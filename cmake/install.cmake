@@ -1,6 +1,6 @@
-# What a library user gets: the public headers below include/tessera with <tessera/tessera.h> over
-# them, one archive a layer, a package that find_package(Tessera) finds, and a file for pkg-config.
-# Link Tessera::Tessera. Every other header is private.
+# A library user gets the public headers below include/tessera with <tessera/tessera.h> over them,
+# one archive a layer, a package that find_package(Tessera) finds, and a file for pkg-config. Link
+# Tessera::Tessera. Every other header is private.
 include(CMakePackageConfigHelpers)
 include(cmake/public_headers.cmake)
 

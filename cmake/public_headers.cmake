@@ -1,5 +1,6 @@
-# What is installed: the headers of tessera.h, and what those include. tests/architecture fails where
-# one is missing here, or is here for nothing, and where there are more than decision 20 allows.
+# The installed headers: those of tessera.h, and those that they include. tests/architecture fails
+# where one is missing here, or is here for nothing, and where there are more than decision 20
+# allows.
 set(TESSERA_PUBLIC_HEADERS
   tessera.h
   compiler/compile.h

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the machine hands to a vertex. Both sides include this file: the codelets, compiled to LLVM
+// The machine hands these to a vertex. Both sides include this file: the codelets, compiled to LLVM
 // bitcode by clang 19 at build time and for the host by ORC when an executable loads, and the
 // machine. Plain C++ without any library.
 //

@@ -5,7 +5,7 @@
 
 namespace tessera {
 
-// Which keys a query sees.
+// The keys that a query sees.
 enum class Sees : int64_t { All = 0, Keys = 1, Segments = 2, Lengths = 3 };
 
 // The param `mask`: who sees whom, 4 more with a bias on the scores, 8 more where a query whose

@@ -50,8 +50,8 @@ struct Extents {
     int64_t worth = step;
   };
   std::vector<Cut> cuts;
-  // What the host takes at most for an element, where a term of a product takes 1: what keeps a
-  // call from taking longer than a run may.
+  // The most that the host takes for an element, where a term of a product takes 1. It keeps a call
+  // from taking longer than a run may.
   int64_t weight = kElementWeight;
 };
 

@@ -133,7 +133,7 @@ Status check(const VertexShape& shape) {
 
 // --- What it costs ---
 
-// Of fp8 too: Poplar computes with its numbers as halves.
+// Numbers of fp8 count too: Poplar computes with them as halves.
 bool is_all_half(const VertexShape& shape) {
   return std::ranges::all_of(shape.operands, [](const OperandShape& o) {
     return o.dtype == DType::F16 || is_fp8(o.dtype);

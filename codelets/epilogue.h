@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What matmul and reduce_partials do to a sum before they store it:
+// matmul and reduce_partials finish a sum before they store it:
 //   out = activation(sum + bias) + residual
 // Both sides share these constants; the host's functions are in charges.cpp.
 #pragma once

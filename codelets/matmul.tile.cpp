@@ -131,7 +131,7 @@ void fetch_rows(const VertexOperand& of, Element element, const Rows& rows, cons
   }
 }
 
-// What finish_rows is going to touch.
+// Fetches ahead the cells that finish_rows is going to touch.
 void fetch_end(const Operands& is, const Rows& rows, const Group& group, const Scratch& scratch,
                int64_t first, int64_t end) {
   const EpilogueConstants& of = matmul_constants.end;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What layer_norm and rms_norm have in common, on the host. Operands: x [rows,n]; residual, of x's
+// The host side that layer_norm and rms_norm have in common. Operands: x [rows,n]; residual, of x's
 // size, where the param says so; some vectors of n (gamma, beta); out, of x's size.
 #pragma once
 

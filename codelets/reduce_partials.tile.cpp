@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// reduce_partials: out[0,m,n] = activation(sum over p of partials[p,m,n] + bias) + residual. What
-// is left to do after a matmul whose terms were split over tiles.
+// reduce_partials: out[0,m,n] = activation(sum over p of partials[p,m,n] + bias) + residual. It
+// ends a matmul whose terms were split over tiles.
 #include "codelets/constants.h"
 #include "codelets/epilogue.tile.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a codelet asks of a vertex, in the words of its row in codelets.def. These are the only
-// guard between a hostile program and the compiled code, so every check() states all of it:
+// The rules that a codelet has for a vertex, in the words of its row in codelets.def. They are the
+// only guard between a hostile program and the compiled code, so every check() states all of it:
 // parameters, number of operands, and dtype, sizes and direction of each.
 #pragma once
 

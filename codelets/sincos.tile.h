@@ -16,7 +16,7 @@ struct QuarterTurns {
   l16 quarters;
 };
 
-// Of |x| < 2^20.
+// The quarter turns of |x| < 2^20.
 TILE_INLINE QuarterTurns small_turns(d16 x) {
   constexpr double kRound = 6755399441055744.0;  // 1.5 * 2^52: adding it rounds to a whole number
   constexpr double kHigh = 0x1.921fb544p+0;      // 33 bits of pi/2: exact times 20 bits of n
@@ -39,7 +39,7 @@ struct QuarterTurn {
   long quarters;
 };
 
-// Of one finite x with |x| >= 2^20: a whole number of 24 bits times 2^e, e >= -3.
+// The quarter turn of one finite x with |x| >= 2^20: a whole number of 24 bits times 2^e, e >= -3.
 TILE_INLINE QuarterTurn large_turn(float x) {
   const unsigned bits = __builtin_bit_cast(unsigned, x);
   const unsigned long m = (bits & 0x7fffff) | 0x800000;

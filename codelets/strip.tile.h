@@ -47,9 +47,9 @@ struct Parts {
   TILE_INLINE int64_t operator[](int64_t i) const { return size + (i < larger); }
 };
 
-// What a strip multiplies. Row r of a begins at a + r * row_stride, panel p of b at
-// b + p * panel_stride; the sums of the two go to sums + r * sums_stride + p * 16. `more`: to what
-// earlier terms left there.
+// The operands of a strip. Row r of a begins at a + r * row_stride, panel p of b at b + p *
+// panel_stride; the sums of the two go to sums + r * sums_stride + p * 16. `more`: they are added
+// to what earlier terms left there.
 struct Strip {
   const float* a;
   int64_t row_stride;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which keys a run of queries sees, as runs of neighbouring keys. Attention then touches no other
-// key: what is masked out cannot change a bit, whatever stands there, and costs nothing.
+// The keys that a run of queries sees, as runs of neighbouring keys. Attention then touches no
+// other: a key that is masked out cannot change a bit, whatever stands there, and costs nothing.
 #pragma once
 
 #include "codelets/attention.h"

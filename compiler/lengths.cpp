@@ -35,7 +35,7 @@ constexpr int64_t kShort = 16;
 // Masks of more scores than this take longer to fold than a model takes to import at one row.
 constexpr int64_t kManyScores = int64_t{1} << 18;
 
-// Which of the sizes the model leaves open, on the axes of the ids.
+// The sizes that the model leaves open, on the axes of the ids.
 struct Open {
   bool rows = false, length = false;
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What would make an executable fit that does not: variants of its options, each really compiled.
+// Ways to make an executable fit that does not: variants of its options, each really compiled.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,7 @@ using WayOutProgress = std::function<void(const std::string& change, int64_t don
 std::vector<WayOut> ways_out(const std::string& model_path, const CompileOptions& options,
                              double seconds, const WayOutProgress& progress = {});
 
-// A line each.
+// One line for each way.
 std::string to_string(const std::vector<WayOut>& ways);
 
 }  // namespace tessera

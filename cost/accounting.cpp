@@ -95,7 +95,7 @@ Accounting::Accounting(const Program& program, WorkLimit* work)
   }
 }
 
-// What a later stage reads is there all the time, for all batches between.
+// A value that a later stage reads is there all the time, for all batches between.
 void Accounting::keep_stashes() {
   const auto last = static_cast<int64_t>(program_.supersteps.size()) - 1;
   for (size_t id = 0; id < copies_.size(); ++id)
@@ -171,7 +171,7 @@ Status Accounting::add_exchanges() {
   return keep_between_turns();
 }
 
-// What two turns share stays there while the first one's partials are added up.
+// A value that two turns share stays there while the first one's partials are added up.
 Status Accounting::keep_between_turns() {
   std::map<std::string, size_t> known;
   for (size_t s = 2; s < program_.supersteps.size(); ++s) {

@@ -22,9 +22,9 @@ enum class Arrangement : uint8_t {
 // By variable of the program: how its writer leaves it.
 std::vector<Arrangement> written_arrangements(const Program& program);
 
-// What the copies before this superstep take, one after the other: each a sync and a launch, and on
-// every tile of the IPUs that compute the rearrangement (charges.h) and the exchange of its even
-// share of the bytes.
+// The cycles of the copies before this superstep, one after the other: each is a sync and a launch,
+// and on every tile of the IPUs that compute the rearrangement (charges.h) and the exchange of its
+// even share of the bytes.
 Cycles arrange_cycles(const Program& program, const Superstep& step,
                       const std::vector<Arrangement>& written);
 

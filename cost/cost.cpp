@@ -18,7 +18,7 @@
 namespace tessera {
 namespace {
 
-// What a tile takes to put together, before the exchange, the parts of many runs that it sends.
+// A tile puts the parts of many runs that it sends together before the exchange, in these cycles.
 Cycles arranged_cycles(const TileExchange& load, const Target& target) {
   if (load.arranged_bytes == 0) return {};
   return rearrange_cycles(load.arranged_bytes, load.arranged_piece) + launch_cycles(2, target);

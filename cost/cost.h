@@ -30,7 +30,7 @@ struct SuperstepCost {
 };
 SuperstepCost superstep_cost(const Program& program, const Superstep& step);
 
-// What each tile does in a superstep. The largest of each part is the superstep's own.
+// The work of each tile in a superstep. The largest of each part is the superstep's own.
 struct TileCycles {
   Cycles rearrange, exchange, compute;
 };

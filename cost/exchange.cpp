@@ -64,7 +64,7 @@ Expected<std::vector<SharedBox>> boxes_of(const Transfer& transfer, const Mappin
   return boxes;
 }
 
-// What of the box lies in a block; none: no elements.
+// The part of the box that lies in a block; none: no elements.
 Source in_block(const SharedBox& box, int64_t block) {
   const auto at =
       std::lower_bound(box.sources.begin(), box.sources.end(), block,
@@ -99,7 +99,7 @@ void add_shared(const Transfer& transfer, const VertexClasses& classes,
   }
 }
 
-// What a transfer is to its superstep, beyond its boxes.
+// A transfer receives nothing anew, or needs no buffer, in these cases.
 struct Receipt {
   bool kept = false;      // there since an earlier turn: it only holds its buffer
   bool in_place = false;  // of an operand before it, when that is done with: it has no buffer

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a superstep's exchange moves, tile by tile, from the mappings and the transfers alone.
+// The bytes that a superstep's exchange moves, by tile, from the mappings and the transfers alone.
 //
 // A distinct box of a transfer is collected from every tile that has a part of it: each sends its
 // part once, however many tiles receive it, and each receiver takes all parts but its own. A part
@@ -28,7 +28,7 @@ struct TileExchange {
   int64_t buffer_bytes = 0;  // for the boxes that are received, with the parts that were there
 };
 
-// By tile, over all IPUs. What links take beside is in links.h. `step` is one of the Program's own:
+// By tile, over all IPUs. The cycles of links are in links.h. `step` is one of the Program's own:
 // what a turn of a matmul finds from the turn before (cost/kept.h) is not received again.
 std::vector<TileExchange> exchange_loads(const Program& program, const Superstep& step);
 // The same of a Program that is not verified yet, so that comparing its regions may take for ever.

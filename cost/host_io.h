@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a batch waits for beside its supersteps: the host that starts the engine, and its streams.
+// A batch waits beside its supersteps for the host that starts the engine, and for its streams.
 // Formulas and sources: docs/model.md.
 #pragma once
 

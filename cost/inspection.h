@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an executable holds and what it takes, as JSON: `tessera inspect --json`, and `inspect` in
+// The content and the cost of an executable, as JSON: `tessera inspect --json`, and `inspect` in
 // Python.
 #pragma once
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a turn of a matmul finds where the turn before has received it.
+// The operands that a turn of a matmul finds where the turn before has received them.
 //
 // A matmul whose rows are done in turn reads the same weights in each turn, at the same place of
 // every tile. Poplar's planner receives such an operand before its loop; here the first turn

@@ -30,7 +30,7 @@ std::vector<std::vector<bool>> receivers_of(const Transfer& transfer, const Vert
   return receivers;
 }
 
-// What lies on `from` goes to each of `wanted` but itself, on links that carry it once.
+// Sends what lies on `from` to each of `wanted` but itself, on links that carry it once.
 void send(int64_t from, int64_t bytes, const std::vector<bool>& wanted, LinkLoad& load) {
   const auto ipus = static_cast<int64_t>(wanted.size());
   int64_t ahead = 0, behind = 0;  // the farthest that is reached each way

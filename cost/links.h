@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a superstep's exchange sends from IPU to IPU. IPUs stand in a ring. A part of a box that is
-// wanted on other IPUs takes the shorter way round to each, and travels a link once, however many
-// tiles and IPUs behind it want it: the neighbour hands it on, as a ring's all-gather does.
+// The bytes that a superstep's exchange sends from IPU to IPU. IPUs stand in a ring. A part of a
+// box that other IPUs want takes the shorter way round to each, and travels a link once, however
+// many tiles and IPUs behind it want it: the neighbour hands it on, as in a ring's all-gather.
 // Formulas and sources: docs/ipus.md.
 #pragma once
 
@@ -30,7 +30,7 @@ Expected<LinkLoad> link_load(const Program& program, const Superstep& step, Work
 double neighbour_bytes_per_second(const Target& target);
 // The busiest way between neighbours, and the way that the last byte takes.
 Cycles link_cycles(const LinkLoad& load, const Target& target);
-// What a sync of all IPUs takes beyond that of one.
+// The cycles that a sync of all IPUs takes beyond those of one.
 Cycles ipu_sync_cycles(const Target& target);
 
 }  // namespace tessera

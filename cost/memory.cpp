@@ -46,8 +46,8 @@ MemoryReport report_of(const Program& program, const Accounting& accounting) {
   return report;
 }
 
-// What takes the room decides what would make room. Constants tell the precision that was asked
-// for: sums may be f32 in any.
+// The advice depends on what takes the room. Constants tell the precision that was asked for: sums
+// may be f32 in any.
 std::string ways_out(const Program& program, const MemoryReport& report) {
   int64_t wide = 0, all = 0;
   for (const Variable& variable : program.variables) {

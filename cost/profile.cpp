@@ -148,7 +148,7 @@ Json step_json(const Profiled& is, size_t i) {
   };
 }
 
-// What is not always live has its peak where the tile has.
+// notAlwaysLiveBytes is taken at the tile's own peak.
 Json tiles_json(const Profiled& is) {
   const int64_t most = is.program.target.bytes_per_tile;
   const MemoryReport& memory = is.memory;

@@ -26,7 +26,7 @@ struct Profiled {
 struct CycleLine {
   std::string name;
   uint64_t rearrange = 0, exchange = 0, compute = 0, sync = 0;
-  // What the matrix units of all tiles would need at their best.
+  // The cycles that the matrix units of all tiles would need at their best.
   double ideal = 0;
   double weighted_balance = 0;  // balance of each superstep times its compute cycles, summed
   int64_t supersteps = 0;

@@ -35,7 +35,7 @@ class Engine {
   virtual std::vector<int64_t> exchanged_bytes() const = 0;
 };
 
-// What both engines are made from; all of it outlives them.
+// Both engines are made from these parts, which all outlive them.
 struct EngineParts {
   const Executable& executable;
   Jit& jit;

@@ -30,8 +30,8 @@ Error no_room(int64_t bytes) {
 void HostBuffer::Unmap::operator()(std::byte* base) const { ::munmap(base, bytes); }
 
 // Guards and what is between them are one reservation, of which the part between is then opened.
-// What a huge page's alignment costs in front and behind goes back, so that limits of address space
-// count what is used.
+// The room that a huge page's alignment takes in front and behind goes back, so that limits of
+// address space count what is used.
 Expected<HostBuffer> HostBuffer::allocate(int64_t bytes) {
   const bool huge = bytes >= kHugePage;
   const int64_t page = ::sysconf(_SC_PAGESIZE);

@@ -13,11 +13,11 @@
 
 namespace tessera {
 
-// What is measured, the usual ones first.
+// The blocks that are measured, the usual ones first.
 std::vector<MatMulBlocks> tuning_candidates();
 
-// What was found on a host of this CPU (LLVM's name; "": this one) with these codelets; nothing
-// where the folder has none, or is not this user's alone (executor/object_cache.h).
+// The blocks that were found on a host of this CPU (LLVM's name; "": this one) with these codelets;
+// nothing where the folder has none, or is not this user's alone (executor/object_cache.h).
 std::optional<MatMulBlocks> read_tuning(const std::string& cache_folder, const std::string& cpu);
 // Errors: no folder is given, or it cannot be used.
 Status check_tuning_folder(const std::string& cache_folder);

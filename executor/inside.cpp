@@ -26,7 +26,7 @@ bool is_inside(const Shape& view, const Box& box) {
   return true;
 }
 
-// What the machine added, the codelet's own check does not know.
+// The codelet's own check does not know the parameters that the machine added.
 std::vector<Param> of_program(std::vector<Param> params) {
   std::erase_if(params, [](const Param& param) {
     return std::ranges::find(kAddedParams, param.name) != std::end(kAddedParams);

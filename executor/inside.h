@@ -23,7 +23,7 @@ Status check_inside(const Program& program, const JoinedVertex& vertex);
 // "superstep 'layer0/query': WHAT", a BadFile error.
 Error in_superstep(const Superstep& step, std::string_view what);
 
-// What a run says whose compiled code ended with this signal (support/fault.h).
+// The error of a run whose compiled code ended with this signal (support/fault.h).
 Error fault_in(const Superstep& step, int signal);
 
 }  // namespace tessera

@@ -32,8 +32,8 @@
 namespace tessera {
 namespace {
 
-// What a kernel is handed, one piece of memory after the other: it ends at a guard page, whatever
-// its size.
+// The operands that a kernel is handed, one piece of memory after the other: each ends at a guard
+// page, whatever its size.
 class Handed {
  public:
   Expected<std::byte*> take(int64_t bytes) {

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstring>
 
-// What compiled code may call on hosts without the instruction: libgcc's conversions of halves.
+// Compiled code may call these on hosts without the instruction: libgcc's conversions of halves.
 extern "C" void __extendhfsf2();
 extern "C" void __truncsfhf2();
 

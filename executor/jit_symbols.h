@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What compiled codelets may call.
+// The functions that compiled codelets may call.
 #pragma once
 
 #include <llvm/ExecutionEngine/Orc/LLJIT.h>

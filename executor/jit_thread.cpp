@@ -16,7 +16,7 @@
 
 namespace tessera {
 
-// What a failing thread writes is here before it fails: it cannot allocate any more.
+// The memory that a failing thread writes is here before it fails: it cannot allocate any more.
 struct JitThread::Call {
   std::function<Status()> work;
   std::mutex mutex;

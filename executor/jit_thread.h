@@ -22,7 +22,7 @@ class JitThread {
   bool started() const { return thread_.joinable(); }
   ~JitThread();  // waits
   JitThread(JitThread&&) noexcept = default;
-  // What the work says, or the error of LLVM.
+  // The work's own error, or that of LLVM.
   Status wait();
 
   struct Call;

@@ -2,7 +2,7 @@
 // Vertices joined across tiles. The Program cuts a superstep's work for the tiles of an IPU, which
 // is finer than suits a host, and differently on every target. Codelets say along which dimensions
 // vertices do not depend on each other (Extents): there the boxes of neighbouring vertices become
-// one box, and its bits do not change. What is left is the work of the superstep, without tiles.
+// one box, and its bits do not change. The work of the superstep is left, without tiles.
 #pragma once
 
 #include <cstdint>
@@ -35,8 +35,8 @@ struct JoinedVertex {
   VertexShape shape() const;  // refers to params
 };
 
-// As few vertices as the codelet allows, in the order of the grid. They differ only in boxes. What
-// they and their pieces (pieces.h) will take is asked of `memory` before they are made.
+// As few vertices as the codelet allows, in the order of the grid. They differ only in boxes.
+// `memory` is asked for them and their pieces (pieces.h) before they are made.
 Expected<std::vector<JoinedVertex>> join_vertices(const Program& program, const ComputeSet& set,
                                                   Budget& memory);
 

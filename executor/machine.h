@@ -2,7 +2,7 @@
 // The simulated IPU: carries out a verified Program. Two ways, the same bytes and the same cycles:
 //
 // - Direct: host buffers hold whole variables, row-major, their places shared by liveness; an
-//   exchange costs nothing. What the Program cut for its tiles is joined (joined.h) and cut again
+//   exchange costs nothing. The Program's parts for its tiles are joined (joined.h) and cut again
 //   for this host (pieces.h), so its speed does not depend on how many tiles there are.
 // - Isolated: every tile has a memory of its own, poisoned before use; exchanges copy; a vertex
 //   gets pointers into its own tile alone. For tests and doubters; slow.
@@ -40,7 +40,7 @@ inline constexpr std::string_view kIndexOutOfRange = "out_of_range";
 enum class MachineKind : uint8_t { Direct, Isolated };
 
 // The folder that keeps compiled codelets between processes, unless a caller names another:
-// TESSERA_OBJECT_CACHE if it is set (set and empty: no cache), else $XDG_CACHE_HOME/tessera/objects
+// TESSERA_OBJECT_CACHE if it is set ("": no cache), else $XDG_CACHE_HOME/tessera/objects
 // or ~/.cache/tessera/objects. "" if neither variable nor a home folder is set.
 std::string default_cache_folder();
 
@@ -68,7 +68,7 @@ struct MachineOptions {
   std::optional<PublicKey> require_signature = {};
 };
 
-// What the host does in one run, as it was planned at load: counted, so that tests can hold it.
+// The host's work in one run, as it was planned at load: counted, so that tests can hold it.
 struct HostWork {
   int64_t steps = 0;          // each ends in a barrier
   int64_t calls = 0;          // of kernels
@@ -91,8 +91,8 @@ class Machine {
   ~Machine();
 
   // One batch. Buffers in the order of program.inputs and program.outputs, exactly their
-  // variables' bytes, in the variables' dtypes, row-major; the caller owns them. Of several
-  // replicas each takes its rows, and a buffer has the bytes of all. Not thread-safe:
+  // variables' bytes, in the variables' dtypes, row-major; the caller owns them. Where there are
+  // several replicas, each takes its rows, and a buffer has the bytes of all. Not thread-safe:
   // one run at a time (ModelRunner queues). Errors: a buffer of another size; an isolated tile that
   // is handed an operand that it does not hold; compiled code that faults, by superstep; an
   // index that the graph computed for a used cell and its table does not have, by node; a key in a

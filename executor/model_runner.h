@@ -34,7 +34,7 @@ class ModelRunner {
   std::future<Status> run_async(InputViews inputs, OutputViews outputs, UsedCells used = {});
   // The same for callers that are told: `done` is called on the runner's thread, must be brief, and
   // what it throws is lost.
-  // What is wrong with the call comes back at once, and then `done` is never called.
+  // An error of the call itself comes back at once, and then `done` is never called.
   Status run_then(const InputViews& inputs, OutputViews outputs, std::function<void(Status)> done);
 
   const Executable& executable() const;

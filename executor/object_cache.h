@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the JIT made of codelets, kept between processes so that the next load need not compile.
+// The objects that the JIT made of codelets, kept so that the next process need not compile them.
 //
 // It is this host's own output, for this host: a file is found by a key over everything that went
 // into it (executor/jit.cpp says what), and never travels with an executable. It is native code, so
@@ -32,7 +32,7 @@ class ObjectCache {
   static Expected<std::unique_ptr<const ObjectCache>> open(const std::string& folder,
                                                            int64_t limit = kDefaultLimit);
 
-  // What was stored under this key, if it is there and sound.
+  // The object that was stored under this key, if it is there and sound.
   std::optional<std::string> find(const Sha256& key) const;
   // Keeps the content, and removes what was used longest ago where there is now too much. A full
   // disk is not an error: the next load compiles again.

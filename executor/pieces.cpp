@@ -12,11 +12,11 @@ namespace {
 // Pieces for each thread, so that one that is held up does not keep the others waiting.
 constexpr int64_t kPiecesPerThread = 16;
 
-// What takes some seconds at most, in terms of products: between two pieces a run looks at the
+// The work of some seconds at most, in terms of products: between two pieces a run looks at the
 // clock.
 constexpr int64_t kMostWork = int64_t{1} << 34;
 
-// What is counted at most: no run ends that has more.
+// The most that is counted: no run ends that has more.
 constexpr int64_t kMostCounted = int64_t{1} << 47;
 
 // How far each letter goes: an operand with size 1 there serves all of it.

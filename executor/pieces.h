@@ -31,7 +31,7 @@ JoinedVertex part_along(JoinedVertex vertex, char letter, const Range& part);
 int64_t work_of(const JoinedVertex& vertex);
 int64_t work_of(const VertexShape& vertex, const Extents& extents);
 
-// What a kernel is handed of an operand whose variable begins at `base`.
+// The operand that a kernel is handed where the variable begins at `base`.
 VertexOperand operand_over(const JoinedOperand& operand, std::byte* base);
 
 }  // namespace tessera

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What one run will do, added up when a Program loads, so that a run that cannot end in its time is
+// The work of one run, added up when a Program loads, so that a run that cannot end in its time is
 // refused before it begins. It is a bound and no forecast: only what no host could do in the time
 // is refused, or one call of a kernel, which cannot be stopped, that would go on long after it.
 #pragma once

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which variables share memory: a slot is memory for variables that never live at the same time,
+// Variables that share memory: a slot is memory for variables that never live at the same time,
 // and has guard pages around it. Unlike places in one buffer (host_memory.h), no two slots touch,
 // so that code that leaves a variable faults and does not reach another.
 #pragma once

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What running a compute set tile by tile asks of its Program, worked out once when it loads.
+// The plan by which a compute set runs tile by tile, worked out once when its Program loads.
 //
 // A region moves along grid axes, one dimension at a time, so the whole grid is described by small
 // tables: for each dimension of each operand, its range by coordinate on the axis that it follows.
@@ -53,7 +53,7 @@ struct StepPlan {
   }
 };
 
-// One plan per superstep, kernels compiled by `jit` on that many threads; they live as long as the
+// One plan per superstep, kernels compiled by `jit` on `threads` threads; they live as long as the
 // jit and the program do.
 Expected<std::vector<StepPlan>> plan_steps(const Program& program, Jit& jit, int threads,
                                            const Limits& limits, const Deadline& deadline);

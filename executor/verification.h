@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What can be known of an executable's file without making or running any code: every check that a
-// load makes, and a count of what was proved.
+// The facts about an executable's file that need no code made or run: every check that a load
+// makes, and a count of what was proved.
 #pragma once
 
 #include <cstdint>

@@ -192,7 +192,7 @@ bool only_lays_out(const Node* node) {
 
 }  // namespace
 
-// A new reshape of a new node is no heir: the node that computes is. `dead` stand users first.
+// A new reshape of a new node is not an heir: the node that computes is. `dead` stand users first.
 void Graph::hand_down_origins(std::span<Node* const> dead) {
   const std::unordered_set<const Node*> is_dead(dead.begin(), dead.end());
   // The one node that replaced all dead users of a node; null where two nodes replaced them.

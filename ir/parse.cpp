@@ -85,7 +85,7 @@ class Parser {
   }
 
  private:
-  // What a node says between braces, before its type is known.
+  // The attributes that a node has between braces, before its type is known.
   struct Braces {
     std::map<std::string, Attr> attrs;
     std::optional<std::vector<std::string_view>> values;  // of a constant
@@ -165,7 +165,7 @@ class Parser {
     return out;
   }
 
-  // What follows % or @.
+  // The name that follows % or @.
   Expected<std::string> name() {
     if (peek() == '"') return string();
     const std::string_view plain = run(is_unquoted);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What holds for every Graph between passes: operands stand before users and belong to the graph,
-// names are unique, attributes are those of the op's row and of the right kind, and every type is
-// what infer says.
+// The rules that hold for every Graph between passes: operands stand before users and belong to the
+// graph, names are unique, attributes are those of the op's row and of the right kind, and every
+// type is what infer says.
 #pragma once
 
 #include "ir/graph.h"

@@ -58,8 +58,8 @@ bool BatchPacker::fill_in_order(std::span<const Candidate> waiting) {
   return true;
 }
 
-// Whoever is passed over stays so in this batch, as room only shrinks; so every candidate is tried
-// once, and a batch costs window + placed searches.
+// A request that is passed over stays so in this batch, as room only shrinks; so every candidate is
+// tried once, and a batch costs window + placed searches.
 bool BatchPacker::fill_window(std::span<const Candidate> waiting) {
   const auto window = static_cast<size_t>(rule_.window);
   const size_t pinned = std::min(static_cast<size_t>(pinned_offline(rule_)), waiting.size());

@@ -168,7 +168,7 @@ Status check_plan(const PackPlan& plan) {
 
 namespace {
 
-// What a plan file's fields are, each checked where it is taken.
+// Reads the fields of a plan file; each is checked where it is taken.
 class PlanReader {
  public:
   explicit PlanReader(const Json& json) : json_(json) {}

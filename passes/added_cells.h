@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What every value of a graph holds in the cells that padding adds (passes/cell_range.h).
+// The content of every value of a graph in the cells that padding adds (passes/cell_range.h).
 #pragma once
 
 #include <array>

@@ -16,9 +16,9 @@ namespace {
 using Kind = CellRange::Kind;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-// Constants of more elements are weights: finite, and no mask.
+// Constants of more elements are weights: finite, and not masks.
 constexpr int64_t kMaskElements = int64_t{1} << 18;
-// What a sum or product of numbers within this bound is, every float holds.
+// Every float holds a sum or product of numbers within this bound.
 constexpr double kMost = 1e30;
 
 Interval ends(const CellRange& range) { return {range.low, range.high}; }
@@ -77,7 +77,7 @@ Interval beside(const CellRange& range, const CellRange& other, DType dtype) {
   return {std::max(range.low, -kLarge), std::min(range.high, kLarge)};
 }
 
-// A sum that cannot be infinite in one of the directions is of no infinities that cancel.
+// Infinities do not cancel in a sum that cannot be infinite in one of the directions.
 bool is_one_sided(double low, double high) { return std::isfinite(low) || std::isfinite(high); }
 
 // By a whole number.

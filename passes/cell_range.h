@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a value holds in the cells that padding adds: behind a request's tokens, where every input
-// is 0. A mask makes it 0, or so low that a softmax leaves it out; most values hold anything.
+// The content of a value in the cells that padding adds: behind a request's tokens, where every
+// input is 0. A mask makes it 0, or so low that a softmax leaves it out; most values hold anything.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,7 @@ struct CellRange {
 
 // The least and greatest element of a constant.
 CellRange range_of_constant(const Tensor& tensor);
-// What a node computes, element by element, of operands in these ranges. Takes time that does not
+// The result of a node, element by element, for operands in these ranges. Takes time that does not
 // depend on shapes.
 CellRange range_of_elements(const Node& node, std::span<const CellRange> in);
 

@@ -6,14 +6,14 @@
 // same: its exponential is 0. A mask of -inf stays, as f16 has it too.
 //
 // Only what is proved to be a mask changes. A sum or a select is one of scores if a softmax (or the
-// bias of an attention) is all that reads it. What is added to scores, or selected in their place,
-// is a mask if it holds a few known numbers, and each is either the same with the constants within
-// f16 or hides its key with them as without them. A number hides only beside one that shows a key.
-// So a mask of keys must show some, and where each query has its own mask, as in a window, a query
-// that sees no key must get the same: of two numbers that hide the lower one must still vanish
-// beside the other, and a number that leaves a part of the score must not become one that leaves
-// none. Another mask keeps its numbers, and lower_precision keeps what reads it in f32. The mask is
-// made again for that one use; whoever else reads it or its constants keeps the old.
+// bias of an attention) is all that reads it. A value that is added to scores, or selected in their
+// place, is a mask if it holds a few known numbers, and each is either the same with the constants
+// within f16 or hides its key with them as without them. A number hides only beside one that shows
+// a key. So a mask of keys must show some, and where each query has its own mask, as in a window, a
+// query that sees no key must get the same: of two numbers that hide the lower one must still
+// vanish beside the other, and a number that leaves a part of the score must not become one that
+// leaves none. Another mask keeps its numbers, and lower_precision keeps what reads it in f32. The
+// mask is made again for that one use; whoever else reads it or its constants keeps the old.
 //
 // In f32 a score is gone beside f32's minimum, so that a query that sees no key sees all alike. In
 // f16 something of it is left beside -65504. Where each query has its own mask, -65504 therefore
@@ -178,7 +178,7 @@ class Masks {
   Graph& graph_;
   const MaskValues& values_;
   std::unordered_map<Node*, Node*> made_;
-  // Of many numbers, by sign and by whether they take the place of scores.
+  // Constants of many numbers, by sign and by whether they take the place of scores.
   std::map<std::tuple<const Node*, double, bool>, bool> constants_;
 };
 

@@ -70,7 +70,7 @@ Status change_node(Graph& graph, Node* node, DType from, DType to) {
   return {};
 }
 
-// What a kept node reads: of a constant that others read too, a copy that keeps its bits.
+// The operand of a kept node: of a constant that others read too, a copy that keeps its bits.
 Node* operand_kept(Graph& graph, Node* user, Node* operand, DType from, Nodes& kept) {
   if (operand->type.dtype != from || kept.contains(operand) || operand->is(Op::Input))
     return operand;
@@ -80,7 +80,7 @@ Node* operand_kept(Graph& graph, Node* user, Node* operand, DType from, Nodes& k
   return own;
 }
 
-// What other nodes see of a kept one.
+// Other nodes see a cast of a kept one.
 void cast_result(Graph& graph, Node* node, DType to, const Nodes& kept) {
   Node* narrow = nullptr;
   for (Node* user : graph.users(node)) {

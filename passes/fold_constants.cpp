@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is known now is computed now, and what changes nothing goes.
+// Values that are known now are computed now, and operations that change nothing go.
 //
 // A broadcast of a constant stays: it costs nothing where an elementwise codelet reads it, and as
 // a constant it would fill the tiles. For the same reason nothing is folded that is larger than
@@ -19,8 +19,8 @@ namespace {
 
 constexpr int64_t kSmall = 4096;
 
-// What one run of the pass may do, by the constants that the graph has: a model folds each a few
-// times at most. What is left over then is computed by the machine.
+// The work that one run of the pass may do, by the constants that the graph has: a model folds each
+// a few times at most. The machine computes what is left over then.
 class Allowance {
  public:
   explicit Allowance(const Graph& graph) {

@@ -35,8 +35,8 @@ void Fp32Chooser::keep_sum(const Node* node) {
   statistics_.insert(node);
 }
 
-// A small addend matters if the sum can be as small, which is what the sum's range says. Of
-// weights the largest matter, of most of the sums that they make.
+// A small addend matters if the sum can be as small, which is what the sum's range says. Where
+// weights are added up, the largest matter that are in most of the sums.
 bool Fp32Chooser::loses(const Node* node, size_t operand) const {
   const ValueRange& constant = range(node->in[operand]);
   if (!constant.activation && constant.largest() > kMaxHalf) return true;
@@ -86,8 +86,8 @@ const char* Fp32Chooser::why_it_differs(const Node* node) const {
   return takes_differences(*node) ? "takes differences by weights that add up to 0" : nullptr;
 }
 
-// They stay in fp32 until a later node bounds them. What norms and matmuls make of them is a number
-// like others.
+// They stay in fp32 until a later node bounds them. Norms and matmuls make numbers like others of
+// them.
 void Fp32Chooser::keep_differences(const Node* node) {
   if (const char* why = why_it_differs(node)) {
     keep(node, Fp32Rule::Statistics, why);

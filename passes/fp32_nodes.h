@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which nodes stay in f32 where f16 is asked for: a promise about answers, not only a dtype.
+// Chooses the nodes that stay in f32 where f16 is asked for: a promise about answers.
 //
 // Rules (fp32_rules.def) find them on the graph in f32, by what values may hold (value_range.h). A
 // walk along the nodes keeps what f16 does not hold and what computes with it, until a node bounds
@@ -21,7 +21,7 @@ std::string_view name_of(Fp32Rule rule);
 struct Fp32Choice {
   std::unordered_set<const Node*> nodes;  // they read, compute and make f32
   std::vector<KeptInFp32> why;            // for each that computes, in the graph's order
-  // What leaves f16's range and cannot stay in f32: inputs and outputs that the model declares f16.
+  // Of inputs and outputs that leave the range of f16, where the model declares f16.
   std::vector<std::string> warnings;
 };
 

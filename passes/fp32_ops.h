@@ -27,7 +27,7 @@ bool normalizes_any(const Node* node);
 
 // The node that this one is the square of, by a product or a power; null if it is none.
 const Node* squared_by(const Node* node);
-// What a product is of behind views, numbers and masks: a square in it, if there is one.
+// The factor of a product behind views, numbers and masks: a square in it, if there is one.
 const Node* behind_factors(const Node* node);
 
 }  // namespace tessera

@@ -9,9 +9,9 @@
 
 namespace tessera {
 
-// Of f16, by a constant that has data.
+// Whether a node is a matmul of f16 by a constant that has data.
 bool is_by_weight(const Node& node);
-// What users call it: ONNX nodes that it came from, outputs that it is, and itself.
+// The names that users have for it: ONNX nodes that it came from, outputs that it is, its own.
 std::vector<std::string> names_of(const Graph& graph, const Node& matmul);
 
 }  // namespace tessera

@@ -8,8 +8,8 @@
 // Found from `softmax · v` outwards. The scale may stand on the scores, on the query or on the
 // key, before or after their transpose; the mask may be added or selected (passes/key_mask.h says
 // which masks hide keys). Operands are taken from where their heads were split; one that something
-// else makes of heads, as angles that turn a part of each, is transposed to rows of tokens. What
-// does not match stays as it is.
+// else makes of heads, as angles that turn a part of each, is transposed to rows of tokens. Nodes
+// that do not match stay as they are.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -24,7 +24,7 @@
 namespace tessera {
 namespace {
 
-// What stands between q·kᵀ and the softmax. A term is added to the scores, or replaces them by a
+// A term that stands between q·kᵀ and the softmax. It is added to the scores, or replaces them by a
 // large negative number where a condition holds (or, `unless`, where it does not).
 struct BiasTerm {
   Node* added = nullptr;
@@ -226,9 +226,9 @@ Node* put_seen(Graph& graph, const Node* before, const KeyFunction& f, bool seen
              {{"to", std::string("i32")}});
 }
 
-// What is added to a score in place of writing this number: as much as leaves nothing of the score.
-// Beside -1e9 something is left of scores beyond 64, so that number stays only where another term
-// may have hidden the same key by it.
+// The number that is added to a score in place of writing this one: as large as leaves nothing of
+// the score. Beside -1e9 something is left of scores beyond 64, so that number stays only where
+// another term may have hidden the same key by it.
 double added_instead(double number, DType dtype, bool alone = true) {
   if (std::isfinite(number) && (alone || !absorbs(number)))
     number = std::numeric_limits<float>::lowest();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a graph says of its inputs: which are indices into a table of how many rows, and which are
-// masks.
+// The inputs of which a graph says something: which are indices, into a table of how many rows, and
+// which are masks.
 #pragma once
 
 #include <unordered_map>

@@ -3,7 +3,7 @@
 // the model declares them.
 //
 // f16 is stored, exchanged and multiplied; sums and the statistics of a layer norm are f32 inside
-// their codelets whatever this pass does. What else stays in f32, fp32_nodes.h says.
+// their codelets whatever this pass does. fp32_nodes.h says which others stay in f32.
 #include "passes/floats.h"
 #include "passes/fp32_nodes.h"
 #include "passes/passes.h"

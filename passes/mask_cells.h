@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What each element of a mask says, and of which token: the analysis behind passes/key_mask.h.
+// The meaning of each element of a mask, and its token: the analysis behind passes/key_mask.h.
 //
 // A mask is made of one value [batch,keys] of 0s and 1s (any bool, or an i32 input that numbers the
 // rows of no table) and of constants. Exporters spell it in many ways: looked up by constant

@@ -91,7 +91,7 @@ Numbers combined(const Node& node, const std::vector<const Numbers*>& operands) 
 
 namespace {
 
-// What an index was before it was moved, cast, or changed by one number; null at its end.
+// The index before it was moved, cast, or changed by one number; null at its end.
 const Node* index_behind(const Node* index) {
   if (is_view(index) || index->is(Op::Slice) || index->is(Op::Cast)) return index->in[0];
   if (!info(index->op).elementwise) return nullptr;

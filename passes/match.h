@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the rewrites look for, in words: a value that is one number everywhere, a product of
-// factors, a value behind its broadcasts. And how they add nodes.
+// The words in which rewrites say what they look for: a value that is one number everywhere, a
+// product of factors, a value behind its broadcasts. And how they add nodes.
 #pragma once
 
 #include <functional>
@@ -27,7 +27,7 @@ std::optional<double> uniform_value(const Tensor& tensor);
 // The number that fills this value: a constant of equal elements behind any reshapes, broadcasts
 // and casts to f32 of floats: those to f16 round it.
 std::optional<double> splat(const Node* node);
-// What a reshape, transpose or broadcast moves without computing; the node itself if it is none.
+// A reshape, transpose or broadcast is a view: it moves values without computing.
 bool is_view(const Node* node);
 // Products of matrices of floats, and of those of 8 bits.
 inline bool is_float_matmul(const Node* node) {
@@ -62,7 +62,7 @@ bool close(double a, double b, double relative);
 // NaN is the same as itself, and -0 is not 0.
 bool same_bits(double a, double b);
 
-// What the machine makes of these operands: as the interpreter, but a float that 32 bits do not
+// The machine's result for these operands: as the interpreter's, but a float that 32 bits do not
 // hold is cast to the nearest number that they do, and NaN to 0 (docs/ir.md).
 Expected<Array> eval_as_machine(const Node& node, std::vector<Array> in);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a matmul may hold: by weights, what training has kept moderate; by a constant of one number,
-// a sum; by whole numbers that f16 rounds, numbers of any size; of activations, a sum of products.
+// The range of a matmul: by weights, one that training has kept moderate; by a constant of one
+// number, a sum; by whole numbers that f16 rounds, any size; of activations, a sum of products.
 #pragma once
 
 #include <optional>
@@ -9,8 +9,8 @@
 
 namespace tessera {
 
-// What a matmul adds up by a constant operand that holds one number and perhaps zeros: rows and
-// blocks of ones, triangles, means. Weights that were trained are not like that.
+// The terms that a matmul adds up by a constant operand that holds one number and perhaps zeros:
+// rows and blocks of ones, triangles, means. Weights that were trained are not like that.
 struct Addends {
   double number = 0;
   int64_t most = 0;  // that one result adds up, at most

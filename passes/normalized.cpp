@@ -27,7 +27,7 @@ bool only_adds_last_axis(const Node* node) {
   return node->in[0]->type.shape == squeezed;
 }
 
-// What this [rows…,1] value is the mean of, over the last axis.
+// The value whose mean over the last axis this [rows…,1] value is.
 Node* argument_of_mean(Node* node) {
   double scale = 1;
   for (int i = 0; !node->is(Op::ReduceSum); ++i) {

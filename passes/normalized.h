@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What layer norm and its form without a mean have in common: a row divided by a root of its
+// Layer norm and its form without a mean have this in common: a row divided by a root of its
 // squares.
 #pragma once
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What both forms of packing ask of a model: which inputs carry what, and the proof that requests
+// Both forms of packing ask this of a model: which inputs carry what, and the proof that requests
 // in one row cannot see each other outside attention (passes/token_axes.h).
 #pragma once
 

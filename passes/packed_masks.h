@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the masks of attentions say in a packed batch.
+// The masks of attentions in a packed batch.
 //
 // A request is packed without padding, so within it the mask input is 1 everywhere, and keys of
 // other requests are hidden by their number or length. All else that a mask adds to scores is then

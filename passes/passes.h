@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every pass by name. What each does stands at the top of its file.
+// Every pass by name. The top of each file says what its pass does.
 #pragma once
 
 #include "passes/pipeline.h"

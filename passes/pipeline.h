@@ -30,7 +30,7 @@ struct KeptInFp32 {
   std::string why;  // of this node
 };
 
-// What passes may ask, beyond the graph: plain values, so that passes know no compiler options.
+// The options of passes, beyond the graph: plain values, so that passes know no compiler options.
 struct PassOptions {
   bool fp16 = false;
   bool widens_halves = false;        // f16 is read as f32; for fp16 and both forms of packing it is
@@ -50,7 +50,7 @@ struct PassOptions {
   int64_t segment_max_size = 0;  // form A: tokens in a request
 };
 
-// Which inputs and outputs mean what (names of anchors).
+// The meanings of inputs and outputs (names of anchors).
 struct PackedAnchors {
   std::vector<std::string> token_inputs;  // i32 [rows,row_length], ids too; not mask, positions
   std::string mask_input, position_input, unpack_info_input, ids_input;

@@ -4,9 +4,9 @@
 // ONNX makes it of all numbers of the tensor, whatever they are for, so a request's answer would
 // depend on what else is in its batch, and on padding. Here the ends of each token's numbers are
 // taken, and of these the greatest over the tokens of a request, which its mask tells apart: what
-// the request has alone. What is made of them, up to where it is stretched over the tensor, is made
-// again with an element for each token. Kept only where the walk over tokens proves that rows are
-// apart.
+// the request has alone. The values that are computed from them, up to where they are stretched
+// over the tensor, are computed again with an element for each token. Kept only where the walk over
+// tokens proves that rows are apart.
 #include <algorithm>
 #include <unordered_map>
 #include <unordered_set>

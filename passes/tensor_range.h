@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a constant holds.
+// The range of a constant.
 #pragma once
 
 #include "passes/value_range.h"

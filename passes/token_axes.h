@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where the tokens are: for every value of a graph, which of its axes are the batch and the
-// sequence, or the proof that there is no telling.
+// sequence, or the node at which that cannot be told.
 //
 // Several requests share a batch, and each must get the answer that it has alone. That is a
 // property of the whole graph: a value is free of tokens, or has one entry for each token, or one
@@ -65,8 +65,8 @@ struct TokenShape {
   int64_t rows = 0, row_length = 0;
   Layout layout = Layout::Packed;
   // True: nothing in the graph is as long as the row by chance, so that an axis of that size
-  // follows the row's length, also where it is not one of tokens (positions, scores by place). What
-  // such an axis is summed over, or hands out, is another for a shorter request, and is refused.
+  // follows the row's length, also where it is not one of tokens (positions, scores by place). A
+  // sum over such an axis, or an element of it, is another for a shorter request, and is refused.
   bool only_rows_are_so_long = false;
   // The input of 0 and 1 that says which tokens are there, if rows are padded; null: none.
   const Node* mask = nullptr;

@@ -40,7 +40,7 @@ std::optional<TokenAxes> paired(const TokenAxes& a, const TokenAxes& b) {
       .kind = Kind::Token, .batch = a.batch, .sequence = *axes.begin(), .key = *axes.rbegin()};
 }
 
-// What two values of one shape are together.
+// The axes of two values of one shape together.
 Expected<TokenAxes> joined(const TokenSite& at, const TokenAxes& a, const TokenAxes& b) {
   if (b.kind == Kind::Free) return a;
   if (a.kind == Kind::Free) return b;

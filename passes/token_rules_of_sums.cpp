@@ -15,7 +15,7 @@ using Kind = TokenAxes::Kind;
 
 constexpr int64_t kMostBiasElements = int64_t{1} << 24;  // that are looked at
 
-// What is left of tokens once a sum or a maximum along `axis` has been taken.
+// The axes that are left once a sum or a maximum along `axis` has been taken.
 Expected<TokenAxes> left_of(const TokenSite& at, const TokenAxes& from, int64_t axis,
                             const std::string& how, bool leaves_padding_out) {
   const std::string what = how + name_of(from, axis);
@@ -61,8 +61,8 @@ bool sums_nothing(const CellRange& added, const CellRange& other) {
   return added.is_zero() && other.kind == CellRange::Kind::Finite;
 }
 
-// What is left of tokens by tokens, each row by its own: an entry for each token of the rows of
-// `a`, for each of the columns of `b`, or for each two.
+// The axes of a product of tokens by tokens, each row by its own: an entry for each token of the
+// rows of `a`, for each of the columns of `b`, or for each two.
 std::optional<TokenAxes> product_in_rows(const TokenSite& at) {
   const TokenAxes &a = at.operand(0), &b = at.operand(1);
   const auto rank = static_cast<int>(at.rank());

@@ -21,7 +21,7 @@ struct TokenSite {
 
   const TokenAxes& operand(size_t i) const { return known.at(node.in[i]); }
   const Cells& cells_of(size_t i) const { return cells.at(node.in[i]); }
-  // What stands in all cells that padding adds; in those along one axis of the operand.
+  // The content of all cells that padding adds; of those along one axis of the operand.
   CellRange added_to(size_t i) const;
   CellRange added_along(size_t i, int64_t axis) const;
   size_t rank() const { return node.type.shape.size(); }
@@ -41,7 +41,7 @@ struct TokenSite {
 bool tracks(const TokenAxes& axes, int64_t axis);
 // "the sequence axis", for messages.
 const char* name_of(const TokenAxes& axes, int64_t axis);
-// What is left where an axis of tokens is summed over, and stays with one place.
+// The axes that are left where an axis of tokens is summed over, and stays with one place.
 TokenAxes without(const TokenAxes& token, int64_t axis);
 // The rows that are left of tokens, with or without an axis where the sequence was.
 TokenAxes rows_of(const TokenAxes& token, bool drops_axis);

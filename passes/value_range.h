@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What each value of a graph may hold: an interval, whether its elements are whole numbers, and
+// The range of each value of a graph: an interval, whether its elements are whole numbers, and
 // whether it is an activation.
 //
 // Where nothing bounds a value (a float input, what a matmul makes of one) the interval is

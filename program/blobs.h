@@ -5,7 +5,7 @@
 // Every byte is vouched for. content_sha256 covers the content. header_sha256 covers the header
 // before it, the name, and the header_sha256 of the blob before: a chain, so that a blob can be
 // neither changed nor dropped nor swapped for another file's, and the last link stands for the
-// whole file. What no hash covers must be zero.
+// whole file. Bytes that no hash covers must be zero.
 #pragma once
 
 #include <cstdint>

@@ -163,7 +163,7 @@ class OperandCheck {
   WorkLimit& work_;
 };
 
-// What the exchange will be asked about each distinct box: who holds parts of it.
+// Counts what the exchange will be asked about each distinct box: who holds parts of it.
 Status check_work_of(const Program& program, const Transfer& transfer, WorkLimit& work) {
   const Variable& variable = program.variables[static_cast<size_t>(transfer.region.variable)];
   TRY(work.spend(vertex_count(transfer.grid)));

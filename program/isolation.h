@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The proof that a superstep's vertices stay on their tiles. What a vertex reads must lie in the
-// block that is mapped to its tile, or in what this superstep's transfers deliver there, or in both
-// together; what it writes, in its tile's block. As a mapping gives an element to one tile and a
-// tile runs at most one vertex, no two vertices can write the same element; and if their writes
+// The proof that a superstep's vertices stay on their tiles. All that a vertex reads must lie in
+// the block that is mapped to its tile, or in what this superstep's transfers deliver there, or in
+// both together; what it writes, in its tile's block. As a mapping gives an element to one tile and
+// a tile runs at most one vertex, no two vertices can write the same element; and if their writes
 // add up to the variable's size, they wrote all of it.
 //
 // Part of verify_program, which has checked every index, view and bound before.
@@ -14,8 +14,8 @@
 
 namespace tessera {
 
-// What comparing boxes takes, so that no file keeps its reader busy for ever, nor fills its memory
-// with what is compared.
+// The work and the memory of comparing boxes, bounded so that no file keeps its reader busy for
+// ever, nor fills its memory.
 class WorkLimit {
  public:
   WorkLimit(const Limits& limits, const Deadline& deadline)

@@ -9,8 +9,8 @@
 
 namespace tessera {
 
-// Of the content of a metadata blob, whatever else it holds: "; Tessera 0.2.0 made the file and
-// runs it, this is 0.1.0: …", or "" where this version made it or nobody can be told.
+// A sentence about the content of a metadata blob, whatever else it holds: "; Tessera 0.2.0 made
+// the file and runs it, this is 0.1.0: …", or "" where this version made it or nobody can be told.
 std::string another_version(std::span<const std::byte> metadata);
 
 }  // namespace tessera

@@ -24,7 +24,7 @@ struct Bound {
   std::string_view field;
   size_t most;
 };
-// Whatever is not here is a shape.
+// Every other field is a shape.
 constexpr Bound kBounds[] = {
     {"tessera.popef.Program.variables",    kMaxVariables    },
     {"tessera.popef.Program.inputs",       kMaxVariables    },

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Programs and metadata as the protobuf messages of popef.proto, and back. What is read must be
-// byte for byte what would be written: no unknown field, no second spelling.
+// Programs and metadata as the protobuf messages of popef.proto, and back. A message that is read
+// must be byte for byte the one that would be written: no unknown field, no second spelling.
 #pragma once
 
 #include <span>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What both directions of both messages share. Included by the two files that see protobuf.
+// Both directions of both messages share this. Included by the two files that see protobuf.
 #pragma once
 
 #include <google/protobuf/io/coded_stream.h>

@@ -43,7 +43,7 @@ struct Anchor {
   std::optional<int64_t> size_least = {};  // in place of -size_limit
   std::string limited_by = {};
 
-  // What a value of the input must be, in words; empty: it is.
+  // The rule that a value of the input breaks, in words; empty: none.
   std::string must_be(int32_t value) const;
 };
 

@@ -3,8 +3,8 @@
 //
 // A superstep is one exchange and then one compute set. A compute set is one codelet run as a grid
 // of vertices, at most one vertex on a tile: vertex number k of the grid (row-major) runs on tile
-// first + k, unless the grid is dealt out to several IPUs. What a vertex reads and writes are boxes
-// of variables, given as a function of its grid position, so that a whole compute set is a few
+// first + k, unless the grid is dealt out to several IPUs. A vertex reads and writes boxes of
+// variables, given as a function of its grid position, so that a whole compute set is a few
 // lines of text whatever the number of tiles.
 //
 // A compute set writes all of a variable, or the next slice of it along the first dimension of the
@@ -98,7 +98,7 @@ struct VertexGrid {
 };
 
 // For every grid position, the region goes to the tile of that vertex, and stays there until the
-// superstep ends. What lies on that tile already does not travel.
+// superstep ends. Elements that lie on that tile already do not travel.
 struct Transfer {
   Region region;
   VertexGrid grid;

@@ -126,7 +126,7 @@ Expected<Executable> read_unguarded(const PopefFile& from, const CheckComputeSet
 Expected<std::vector<BlobInfo>> list_unguarded(const PopefFile& from) {
   TRY(check_signature(from));
   Expected<BlobFile> walked = at(from.path, walk_blobs(from.file->bytes()));
-  TRY(from.file->check());  // what was cut off reads as zeros, and is no fault of its maker
+  TRY(from.file->check());  // what was cut off reads as zeros, which its maker did not write
   const BlobFile file = TRY(walked);
   std::vector<BlobInfo> infos;
   for (const BlobView& blob : file.blobs)

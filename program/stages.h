@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a pipeline must be: stages 0, 1, …, each on one IPU, and none that waits for a later one.
+// The rules of a pipeline: stages 0, 1, …, each on one IPU, and none that waits for a later one.
 // Part of verify_program, which has checked every index and grid before.
 #pragma once
 

@@ -68,8 +68,8 @@ class Verifier {
     return bad(fmt::format("{} {}, must be at most {}", count, what, limit));
   }
 
-  // What all that follows takes its time for, and what pricing allocates: a few numbers for each
-  // tile and superstep.
+  // Bounds the sizes by which all checks behind this one take their time, and by which pricing
+  // allocates: a few numbers for each tile and superstep.
   Status check_sizes() const {
     TRY(few("variables", program_.variables.size(), kMaxVariables));
     TRY(few("supersteps", program_.supersteps.size(), kMaxSupersteps));
@@ -165,7 +165,7 @@ class Verifier {
     return {};
   }
 
-  // Whoever looks at each vertex looks at every dimension of what it sees.
+  // A check of each vertex looks at every dimension of its operands.
   static int64_t steps_of(const Superstep& step) {
     int64_t dims = 0, steps = 0;
     for (const Operand& operand : step.compute.operands) dims += 1 + dims_of(operand.region);
@@ -206,7 +206,7 @@ class Verifier {
     return check_order(set);
   }
 
-  // What is read was written before; what is written was not, and is written by one operand.
+  // An element is written before it is read, once, and by one operand.
   Status check_order(const ComputeSet& set) const {
     std::unordered_set<VariableId> written;
     for (size_t i = 0; i < set.operands.size(); ++i) {

@@ -40,7 +40,7 @@ class Completions {
   std::vector<std::unique_ptr<InFlight>> take();
   void stop();
   // In a forked child: a new instance, for the old one's lock may be held by a thread that is not
-  // there. What was in flight stays the parent's.
+  // there. The calls in flight stay the parent's.
   static void forget();
 
  private:
@@ -51,8 +51,8 @@ class Completions {
   bool stopped_ = false;
 };
 
-// Counts the forks on the way from the first process to this one. What has threads works in the
-// process that made it and no other.
+// Counts the forks on the way from the first process to this one. An object with threads works in
+// the process that made it and no other.
 int fork_generation();
 
 }  // namespace tessera::python

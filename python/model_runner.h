@@ -35,7 +35,7 @@ class Closable {
     if (!value_) raise(Error{what_ + ": is closed, must be open"});
     return value_;
   }
-  // What was inside, for the caller to end without the interpreter lock; null the second time.
+  // The object inside, for the caller to end without the interpreter lock; null the second time.
   std::shared_ptr<T> take() {
     if (generation_ != fork_generation()) return nullptr;
     return std::exchange(value_, nullptr);

@@ -108,7 +108,7 @@ std::string real_word(const std::string& option, const py::handle& value) {
   return py::repr(py::float_(py::reinterpret_borrow<py::object>(value)));
 }
 
-// What the command line would be given for the same.
+// The words that the command line would be given for the same.
 OptionWords words_of(OptionKind kind, const std::string& name, const py::handle& value) {
   switch (kind) {
     case OptionKind::Truth: return {truth(name, value) ? "true" : "false"};

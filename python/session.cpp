@@ -20,8 +20,8 @@
 namespace tessera::python {
 namespace {
 
-// What a session tells, from whichever thread, until one that holds the interpreter lock passes it
-// on: a session never waits for that lock.
+// The messages of a session, from whichever thread, until one that holds the interpreter lock
+// passes them on: a session never waits for that lock.
 class Told {
  public:
   void add(const std::string& line) {
@@ -63,7 +63,7 @@ std::unique_ptr<SessionHandle> open_session(const py::object& model, const py::o
   return std::make_unique<SessionHandle>(value_of(std::move(session)), told);
 }
 
-// What the outputs asked for are of: anchors of these names, each with its shape and dtype.
+// Checks the outputs asked for: anchors of these names, each with its shape and dtype.
 Status check_outputs(const OutputViews& views, const Metadata& asked) {
   std::vector<const Anchor*> outputs;
   for (const Anchor& anchor : asked.anchors)

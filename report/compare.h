@@ -6,8 +6,8 @@
 
 namespace tessera {
 
-// Operations are matched by the ONNX nodes that they come from. Of each kind as executable_json and
-// log_json make them; of an executable only the parts are read that comparable_json has.
+// Operations are matched by their ONNX nodes. Both are as executable_json and log_json make them;
+// only those parts of an executable are read that comparable_json has.
 nlohmann::ordered_json compare_executables(const nlohmann::ordered_json& before,
                                            const nlohmann::ordered_json& after);
 nlohmann::ordered_json compare_logs(const nlohmann::ordered_json& before,

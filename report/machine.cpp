@@ -31,7 +31,7 @@ double share(double part, uint64_t whole) {
   return whole == 0 ? 0 : part / static_cast<double>(whole);
 }
 
-// What the superstep writes, each variable once.
+// The variables that the superstep writes, each once.
 std::vector<VariableId> written_by(const Superstep& step) {
   std::vector<VariableId> ids;
   for (const Operand& operand : step.compute.operands)

@@ -51,7 +51,7 @@ const Superstep* last_turn(const Program& program, const Superstep& first) {
   return last;
 }
 
-// What several IPUs do together is planned as the share of one, with its sums cut as they are.
+// Work that several IPUs do together is planned as the share of one, with its sums cut as they are.
 void take_share(const VertexGrid& grid, Cut& cut) {
   int64_t* const sizes[] = {&cut.shape.g, &cut.shape.m, &cut.shape.n};
   const auto axis = static_cast<size_t>(grid.deal.axis);

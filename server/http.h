@@ -33,8 +33,8 @@ struct HttpReply {
 using MakeReply = std::function<HttpReply()>;
 using SendReply = std::function<void(MakeReply)>;
 
-// Answers a request, now or later. What it returns, if anything, is cancelled when the client goes
-// away before its reply.
+// Answers a request, now or later. The call that it returns, if any, is cancelled when the client
+// goes away before its reply.
 using HttpHandler =
     std::function<std::shared_ptr<RunningCall>(std::shared_ptr<const HttpRequest>, SendReply)>;
 

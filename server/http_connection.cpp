@@ -31,7 +31,7 @@ HttpReply error_reply(int status, const std::string& what, std::string_view type
           .body = body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)};
 }
 
-// What a client sent is not HTTP; not that it went away.
+// The client sent something that is not HTTP; it did not just go away.
 bool is_garbage(const beast::error_code& error) {
   return error.category() == http::make_error_code(http::error::bad_method).category() &&
          error != http::error::end_of_stream && error != http::error::partial_message;

@@ -20,7 +20,7 @@
 
 namespace tessera::server {
 
-// What the connections of a server share.
+// The connections of a server share this.
 struct HttpShared {
   HttpOptions options;
   HttpHandler handler;

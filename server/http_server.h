@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // HTTP/1.1 over Boost.Beast: a few threads for all connections, none of which waits for one of
 // them, so a client that is slow, or says nothing, holds a descriptor and some kilobytes until its
-// time is over. What a client claims is not believed: memory follows the bytes that have come.
+// time is over. No claim of a client is believed: memory follows the bytes that have come.
 #pragma once
 
 #include <memory>

@@ -37,7 +37,7 @@ struct RestAnswer {
 };
 RestAnswer write_infer_json(const InferResult& result, const RestCall& call);
 
-// What a call that asked for it is told of its rows: a JSON text, as parameters are scalars.
+// The explanation of its rows for a call that asked for it: a JSON text, as parameters are scalars.
 std::string explained(const InferResult& result);
 
 }  // namespace tessera::server

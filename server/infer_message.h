@@ -14,8 +14,8 @@
 
 namespace tessera::server {
 
-// What a message of a call may hold, found before protobuf makes anything of it: two bytes would
-// become an object of a hundred. Errors of type malformed and too_large.
+// Bounds the message of a call before protobuf makes anything of it: two bytes would become an
+// object of a hundred. Errors of type malformed and too_large.
 Status check_infer_message(std::span<const std::byte> bytes);
 
 // `message` must outlive the call. Tensors from typed contents are in `buffers`.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Memory that callers can have a server hold at one time: bodies that arrive, answers on their way.
-// What does not fit is refused before it is allocated.
+// A body or an answer that does not fit is refused before it is allocated.
 #pragma once
 
 #include <atomic>
@@ -28,7 +28,7 @@ class MemoryBudget {
   std::atomic<int64_t> held_{0};
 };
 
-// What one caller holds, given back when it goes.
+// The memory that one caller holds, given back when it goes.
 class HeldMemory {
  public:
   HeldMemory() = default;

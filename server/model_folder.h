@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A folder of models: NAME/VERSION/model.popef or model.onnx, and beside the versions, where a
-// model has options of its own, NAME/config.json. The highest version of each name is served. What
-// is new or has changed is taken up while the server runs; what cannot be loaded leaves the old
-// version where it is.
+// model has options of its own, NAME/config.json. The highest version of each name is served. A
+// model that is new or has changed is taken up while the server runs; one that cannot be loaded
+// leaves the old version where it is.
 #pragma once
 
 #include <chrono>

@@ -18,7 +18,7 @@ namespace tessera::server {
 
 inline constexpr const char* kServerName = "tessera";
 
-// What both protocols say that they can do.
+// The extensions that both protocols say they have.
 std::vector<std::string> protocol_extensions(bool has_control);
 
 struct RestParts {

@@ -22,7 +22,7 @@ struct TensorFacts {
   Shape shape;  // -1: the caller's choice
 };
 
-// What callers may send to an executable that takes requests, and what it answers.
+// The requests that callers may send to an executable that takes them, and its answers.
 class RowFormat {
  public:
   static Expected<RowFormat> create(const Metadata& metadata);
@@ -36,8 +36,8 @@ class RowFormat {
     bool batched = false;         // [rows,width]; false: one request of [width]
     std::vector<size_t> outputs;  // asked for, by number
   };
-  // Errors say what is wrong with which input. What is wrong with a request alone (an index past a
-  // table, its length) is its runner's to find.
+  // Errors say what is wrong with which input. The runner finds what is wrong with a request alone
+  // (an index past a table, its length).
   Expected<Rows> split(const InferCall& call, int64_t most_rows) const;
   // Bytes of the tensors that join makes; checked against overflow by the size of the call.
   int64_t answer_bytes(const Rows& rows) const;

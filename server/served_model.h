@@ -40,7 +40,7 @@ class ServedModel {
   virtual void close() = 0;  // refuses new calls, gives all that were taken their results
 };
 
-// What may be in a name: it stands in paths, URLs, logs and labels.
+// Whether a model may be called so: its name stands in paths, URLs, logs and labels.
 bool is_model_name(const std::string& name);
 inline constexpr const char* kModelNameRule =
     "1 to 128 letters, digits, '-', '_' and '.', a letter or digit first";

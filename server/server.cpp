@@ -94,7 +94,7 @@ int Server::http_port() const { return impl_->http->port(); }
 int Server::grpc_port() const { return impl_->grpc ? impl_->grpc->port() : 0; }
 ModelHub& Server::hub() { return *impl_->hub; }
 
-// What the models still owe is given before connections are cut, as it goes out through them.
+// Answers that models still owe are sent first, through the connections that are cut then.
 bool Server::stop() {
   if (impl_->is_stopped) return impl_->was_clean;
   impl_->is_stopped = true;

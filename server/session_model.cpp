@@ -95,7 +95,7 @@ Expected<std::shared_ptr<SessionModel>> SessionModel::create(
 
 SessionModel::~SessionModel() { close(); }
 
-// What waits is carried out first.
+// Waiting calls are carried out first.
 void SessionModel::close() {
   is_closed_ = true;
   if (worker_) worker_->drain();

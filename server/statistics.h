@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a model has done so far, with the meanings of Triton's statistics extension: a call is a
-// request there, its rows are inferences, and an execution is a batch on the machine.
+// Counts of what a model has done so far, with the meanings of Triton's statistics extension: a
+// call is a request there, its rows are inferences, and an execution is a batch on the machine.
 #pragma once
 
 #include <array>

@@ -37,8 +37,8 @@ enum class WireType : uint8_t {
 std::string_view to_string(WireType type);  // "INT64"
 std::optional<WireType> parse_wire_type(std::string_view word);
 int64_t size_of(WireType type);  // of an element; BYTES: 0, its elements say their sizes
-// What an anchor is declared as: the model's own type ("int64"), or, where that says nothing, the
-// machine's.
+// The type that an anchor is declared as: the model's own ("int64"), or, where that says nothing,
+// the machine's.
 WireType wire_type_of(std::string_view model_dtype, DType dtype);
 
 struct WireInput {

@@ -38,7 +38,7 @@ size_t Worker::waiting() const {
   return jobs_.size();
 }
 
-// What a job throws is the job's to tell: each is guarded where it is made.
+// An exception that reaches this place is dropped: each job is guarded where it is made.
 void Worker::work() {
   std::unique_lock lock(mutex_);
   for (;;) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What answers packed batches: a model on the machine (batch_runner.h), or what a test puts there.
+// The source of answers to packed batches: a model on the machine (batch_runner.h), or a test's.
 #pragma once
 
 #include <chrono>
@@ -28,7 +28,7 @@ class BatchExecutor {
  public:
   virtual ~BatchExecutor() = default;
   virtual const PackingContract& contract() const = 0;
-  // What the target's clock says a batch takes, in seconds; 0 if there is no such figure.
+  // The time of a batch by the target's clock, in seconds; 0 if there is no such figure.
   virtual double modelled_seconds() const = 0;
   // The request's length in tokens, or what is wrong with it: "request: what is, what must be".
   virtual Expected<int64_t> check(const Request& request) const = 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Packing is tried, not computed step by step: as long as a batch is open nothing is placed, so a
-// late request of high priority, a cancel and a deadline need no undoing. What makes that cheap is
-// to know when trying cannot close a batch (may_overflow, pack_again_at_).
+// late request of high priority, a cancel and a deadline need no undoing. It is cheap because the
+// former knows when trying cannot close a batch (may_overflow, pack_again_at_).
 #include "serving/batch_former.h"
 
 #include <fmt/format.h>

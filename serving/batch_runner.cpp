@@ -203,7 +203,7 @@ Status BatchRunner::check_values(const std::string& name, std::span<const int32_
   return {};
 }
 
-// What the proof that its answer is exact demands of the request.
+// The proof that the answer is exact demands this of the request.
 Status BatchRunner::check_exact(const Request& request, KeptTokens kept) const {
   const PackingContract& c = contract_;
   const size_t length = kept.count;

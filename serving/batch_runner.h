@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A packed batch through a model: the tensors that packing makes, one run, and for each request its
-// slice of the outputs. What the online and the offline runner share.
+// slice of the outputs. The online and the offline runner share it.
 #pragma once
 
 #include <memory>

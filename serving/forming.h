@@ -29,8 +29,8 @@ struct Arrival {
 };
 
 struct FormerConfig {
-  // One that packs a stream. Of its pinned (0: kPinnedOnline) as many are as always fit, under any
-  // policy.
+  // One that packs a stream. Its pinned requests (0: kPinnedOnline) are at most as many as always
+  // fit, under any policy.
   PackRule rule = PackPolicy::Window;
   Time timeout = std::chrono::milliseconds(15);
   int64_t max_valid_num = 0;     // requests in a batch; 0: the contract's

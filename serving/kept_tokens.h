@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which tokens of a request are there, by its mask.
+// The tokens of a request that are there, by its mask.
 #pragma once
 
 #include <cstddef>

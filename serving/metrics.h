@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What online packing counts, and its text for Prometheus.
+// The counts of online packing, and their text for Prometheus.
 #pragma once
 
 #include <array>

@@ -119,7 +119,7 @@ class HostRun {
       Request request = request_of(i);
       std::this_thread::sleep_until(at);
       const OnlineClock::time_point submitted = OnlineClock::now();
-      // What is refused is counted by the runner.
+      // The runner counts the requests that it refuses.
       const auto id = runner_.submit(std::move(request), options_of(i), [=, this](auto answer) {
         if (answer) latencies_[i] = seconds_since(submitted);
       });
@@ -163,7 +163,7 @@ Expected<OnlineFigures> run_on_host(OnlinePlan& plan, const FormerRecorder& reco
   return HostRun(plan, *runner, progress).run();
 }
 
-// What a batch takes, and who says so. The runner of a host run measures it, or takes the target's.
+// The time of a batch, and its source. The runner of a host run measures it, or takes the target's.
 Status choose_batch_time(const OnlineBenchOptions& options, OnlinePlan& plan) {
   if (!plan.is_virtual) {
     plan.batch_time =

@@ -13,7 +13,7 @@
 
 namespace tessera {
 
-// Whose clock the times of a record are read from.
+// The clock from which the times of a record are read.
 struct RecordClock {
   enum class Kind : uint8_t { Unknown, Virtual, Host };
   Kind kind = Kind::Unknown;  // of records that were written before they said it

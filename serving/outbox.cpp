@@ -25,7 +25,7 @@ void Outbox::mark_gone(RequestId id) {
   }
 }
 
-// What may go out now: everything, or in order what no earlier request holds back.
+// The answers that may go out now: all, or in order those that no earlier request holds back.
 std::vector<Outbox::Item> Outbox::take() {
   std::vector<Item> out;
   RequestId next = first_;

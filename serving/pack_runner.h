@@ -25,7 +25,7 @@ namespace tessera {
 
 class BatchExecutor;  // serving/batch_executor.h
 
-// What a deadline is held against: how long a batch takes, which is a constant of the executable.
+// The time of a batch that deadlines are held against. It is a constant of the executable.
 enum class BatchTime : uint8_t {
   // On this host: the slowest of the last 16 batches; unknown before the first has ended. Each
   // deadline that an idle machine refuses takes a tenth off it.
@@ -91,8 +91,8 @@ class PackRunner {
   // From arrays (request_from), whose refusals count among the runner's.
   Expected<RequestId> submit_arrays(const InputViews& arrays, const SubmitOptions& options,
                                     Done done);
-  // True if the request gets the result "cancelled": it was not answered yet. What is in a batch
-  // already keeps its place there.
+  // True if the request gets the result "cancelled": it was not answered yet. A request that is in
+  // a batch already keeps its place there.
   bool cancel(RequestId id);
   void flush();  // who waits now waits for no others
   void drain();  // flush, and returns when all that were taken before have their results

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the functions and the threads of a PackRunner share. All of it stands under one mutex: the
+// The functions and the threads of a PackRunner share this. All of it stands under one mutex: the
 // former, the requests that it knows by number (serving/handed.h) and the batches in flight. It is
 // held for microseconds: tensors are made, batches run and callers called without it.
 #pragma once

@@ -10,8 +10,8 @@
 
 namespace tessera {
 
-// A thread of ours goes on where memory could not be had. What it was at work on, and what waits,
-// is answered with that.
+// A thread of ours goes on where memory could not be had. The request that it was at work on, and
+// those that wait, are answered with that error.
 void PackRunner::Impl::keep_up(void (Impl::*loop)()) {
   constexpr auto kPause = std::chrono::milliseconds(10);
   const auto run = [&]() -> Status {

@@ -29,14 +29,14 @@ std::optional<BatchSize> padded_batch(const std::string& ids, const Request& arr
                                       bool one_row = false);
 
 // The rows of a padded batch, each a padded request. Every array must be [rows,width,…] as `ids`
-// is; errors name the one that is not. What is wrong with a row alone is its runner's to find.
+// is; errors name the one that is not. The runner finds what is wrong with a row alone.
 Expected<std::vector<Request>> split_rows(const Request& batch, const std::string& ids);
 // A row's own tokens alone, without their mask. `there` is what a mask says of a token that is
 // there. A row without a mask stays as it is; one with a hole is the error of kept_tokens.
 Expected<Request> without_padding(const Request& row, const std::string& ids,
                                   const std::string& mask, int32_t there);
 
-// What an output holds of each request: `item` once, or for each of its tokens.
+// An output's part for each request: `item` once, or for each of its tokens.
 struct OutputOfRequest {
   bool per_token = false;
   Shape item;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a compiled shape makes of a mix of lengths: the window and the time limit that suit it, and
-// what it then answers. Costs come from outside, as the time of a batch.
+// A compiled shape under a mix of lengths: the window and the time limit that suit it, and the
+// requests that it then answers. Costs come from outside, as the time of a batch.
 #pragma once
 
 #include <cstdint>

@@ -36,7 +36,7 @@ std::optional<Batch> batch_of(const InputShapes& shapes) {
   return batch;
 }
 
-// What was asked for: batches by length, each of the most rows that any had.
+// The work that was asked for: batches by length, each of the most rows that any had.
 struct Demand {
   BatchesByLength batches;
   int64_t rows = 0;

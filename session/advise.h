@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What to do about the recompiles in a log, computed from the log: ways to serve the same batches
-// with fewer executables, and slips, i.e. habits that caused compiles; each with its price.
+// Advice about the recompiles in a log, computed from the log: ways to serve the same batches with
+// fewer executables, and slips, i.e. habits that caused compiles; each with its price.
 #pragma once
 
 #include <cstdint>

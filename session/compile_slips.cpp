@@ -38,7 +38,7 @@ int64_t executables_of(const Events& events) {
   return executables_of(events, [](const auto&) { return true; });
 }
 
-// Whether this is the only cause. A batch whose shape is new too would be compiled in any case.
+// Whether this is the only cause. A batch whose shape is new too would have been compiled anyway.
 bool is_only(const RecompileEvent& event, Cause cause) {
   return event.causes.size() == 1 && event.causes[0] == cause;
 }

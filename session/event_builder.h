@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a session's events say: the cause, by comparison with the executables that it knows; the
-// price; and what the session so far suggests.
+// The content of a session's events: the cause, by comparison with the executables that it knows;
+// the price; and what the session so far suggests.
 #pragma once
 
 #include <chrono>
@@ -25,7 +25,7 @@ struct WorkStart {
   static WorkStart now();
 };
 
-// What is the same in every event of a session.
+// The fields that are the same in every event of a session.
 struct SessionFacts {
   std::string model;  // file name
   std::string call_site;

@@ -46,7 +46,7 @@ struct EventWord<Cause> {
 #undef WORD
 #undef END_OF_WORDS
 
-// What advises on a compile that has this cause alone; nothing where there is no rule.
+// The rule that advises on a compile that has this cause alone; nothing where there is none.
 constexpr std::optional<AdviceRule> rule_of(Cause cause) {
   return kWordsOfCause[static_cast<size_t>(cause)].rule;
 }

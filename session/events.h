@@ -49,7 +49,7 @@ struct ServedShapes {
   bool operator==(const ServedShapes&) const = default;
 };
 
-// What may be done about an event, in words; computed from the session so far.
+// A suggestion about an event, in words; computed from the session so far.
 struct EventAdvice {
   AdviceRule rule = AdviceRule::ManyShapes;
   std::string text;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an executable depends on: six ingredients, each with a digest of its own, so that two keys
-// can be compared by ingredient and the difference put into words.
+// The key of an executable: six ingredients, each with a digest of its own, so that two keys can be
+// compared by ingredient and the difference put into words.
 #pragma once
 
 #include <map>

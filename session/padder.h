@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a session decides under the policy Pad: which executable each shape is padded to.
+// The decisions of a session under the policy Pad: to which executable each shape is padded.
 #pragma once
 
 #include <map>

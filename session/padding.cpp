@@ -133,7 +133,7 @@ Status check_rows_are_seen(const PackingContract& contract, const InputViews& in
   return {};
 }
 
-// What the contract says of an output; null if nothing.
+// The contract's rule for an output; null if it has none.
 const PackingContract::OutputRule* rule_of(const Metadata& metadata, const Anchor& output) {
   for (const auto& rule : metadata.packing.outputs)
     if (rule.name == output.name) return &rule;

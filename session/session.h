@@ -23,7 +23,7 @@
 
 namespace tessera {
 
-// What to do when a recompile is due, i.e. when a model that already has an executable must be
+// The policy when a recompile is due, i.e. when a model that already has an executable must be
 // compiled again: OnRecompile (session/events.def). The first compile is always made.
 Expected<OnRecompile> parse_on_recompile(std::string_view text);  // Usage errors list the words
 
@@ -93,9 +93,9 @@ class Session {
                                                  SessionOptions options);
   ~Session();  // waits for the background compile; records the batches that no event has counted
 
-  // What answers batches of these shapes. Shapes of inputs that are left out follow from their
-  // symbolic dimensions. If the shapes or the model are wrong, the compiler's error comes back, and
-  // an event is recorded too. A refusal is of kind Refused.
+  // The executable that answers batches of these shapes. Shapes of inputs that are left out follow
+  // from their symbolic dimensions. If the shapes or the model are wrong, the compiler's error
+  // comes back, and an event is recorded too. A refusal is of kind Refused.
   Expected<Serving> serve(const InputShapes& input_shapes);
   // The runner for inputs of exactly these shapes: as serve, but Pad compiles.
   Expected<std::shared_ptr<ModelRunner>> runner(const InputShapes& input_shapes);

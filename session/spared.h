@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The seconds that requests wait less when a compile is avoided, from the phases in its event. What
-// replaces the compile takes time too: an executable is loaded, an entry is written, or padding is
-// proved exact.
+// The seconds that requests wait less when a compile is avoided, from the phases in its event. The
+// replacement of a compile takes time too: an executable is loaded, an entry is written, or padding
+// is proved exact.
 //
 // A log without a cache does not have the times of reading and writing an entry. They are estimated
 // by measurements on a local disk: both go over the same bytes as importing the model, and over the

@@ -12,7 +12,7 @@
 
 namespace tessera {
 
-// What kind of failure: it decides the exit code of the command line (docs/architecture.md).
+// The kind of a failure decides the exit code of the command line (docs/architecture.md).
 enum class ErrorKind : int {
   Failed = 1,       // anything without a code of its own
   Usage = 2,        // the caller's words are off
@@ -24,7 +24,7 @@ enum class ErrorKind : int {
 struct Error {
   std::string message;
   ErrorKind kind = ErrorKind::Failed;
-  // Which of several refusals, where a program must tell them apart; a literal, or empty.
+  // One of several refusals, where a program must tell them apart; a literal, or empty.
   std::string_view type = {};
 };
 

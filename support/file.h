@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Files, whole: read, mapped, or written so that a reader sees the old content or the new and
-// never a part. Errors say the path and the system's reason. What is read is a regular file: a
+// never a part. Errors say the path and the system's reason. Only regular files are read: a
 // pipe, a terminal or a device could keep a reader waiting for ever, or never end.
 #pragma once
 
@@ -29,7 +29,7 @@ inline constexpr std::string_view kNoSuchFile = "no_such_file";
 Error system_error(const std::string& path, const char* doing);
 
 // Read-only mapping between pages that nobody may touch; bytes live as long as any copy of the
-// pointer. What another process cuts off the file meanwhile reads as zeros, and check says so.
+// pointer. Bytes that another process cuts off the file meanwhile read as zeros, and check says so.
 class MappedFile {
  public:
   // Errors: missing, not a regular file, unreadable.
@@ -80,7 +80,7 @@ Status append_line(const std::string& path, std::string_view line);
 class GrowingFile {
  public:
   static Expected<GrowingFile> create(const std::string& path);
-  // What goes wrong is remembered, and close says it.
+  // An error is remembered, and close returns it.
   void write(std::string_view text);
   Status close();
 

@@ -42,7 +42,7 @@ std::string_view stem_of(std::string_view file) {
   return file;
 }
 
-// What an escape has behind each '%', two digits or nothing, tells it from "%%".
+// The two digits, or nothing, behind each '%' of an escape tell it from "%%".
 std::string stem_for(std::string_view name) {
   std::string stem = escaped(name);
   if (stem.size() <= kLongestStem) return stem;

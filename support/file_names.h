@@ -39,7 +39,7 @@ class TensorFiles {
                        std::span<const std::string> others = {});
 
   std::string file_of(const std::string& name) const;  // "NAME.npy"
-  // Whose file this is ("NAME.npy", in either spelling); else what it stands for unescaped.
+  // The name that the file is of ("NAME.npy", in either spelling); else the file's own, unescaped.
   std::string name_of(std::string_view file) const;
 
  private:

@@ -24,8 +24,8 @@ inline constexpr uint8_t kFp8NaN = 0x80;
 // Powers of two that a tensor's numbers may be scaled by: those that Poplar's metadata holds.
 inline constexpr int64_t kLeastFp8Scale = -32, kMostFp8Scale = 31;
 
-// To the nearest, of two as near the one whose last bit is 0, in one rounding. What is beyond the
-// largest number, infinities too, becomes the largest of its sign; what rounds to 0 is 0 without a
+// To the nearest, of two as near the one whose last bit is 0, in one rounding. A number beyond the
+// largest, infinity too, becomes the largest of its sign; one that rounds to 0 is 0 without a
 // sign; NaN is NaN. `fp8` is F143 or F152.
 uint8_t to_fp8(DType fp8, double value);
 // Exact.

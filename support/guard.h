@@ -23,7 +23,7 @@ namespace tessera {
 inline constexpr std::string_view kNoHostMemory = "host_memory";
 Error no_host_memory(std::string_view where);
 
-// What the exception at hand says, as an Error. For catch blocks.
+// The exception at hand as an Error. For catch blocks.
 Error error_of_exception(std::string_view where);
 
 // body(), or the error of what it throws. `where` begins the message.

@@ -47,12 +47,12 @@ Expected<Limits> parse_limits(const std::vector<std::string>& words,
 std::string to_string(LimitUnit unit, int64_t value);
 
 // "WHERE: needs nodes = 1,200,000, must be at most 1,000,000 (--limit nodes=VALUE raises it)", a
-// Refused error
-// of type "limit" where `asked` is above the limit.
+// Refused error of type "limit" where `asked` is above the limit.
 Status check_limit(const Limits& limits, int64_t Limits::* field, int64_t asked,
                    std::string_view where);
 
-// What was asked for of one limit so far, and a Refused error as check_limit's before it is more.
+// The sum that was asked for of one limit so far. Where it would pass the limit, `spend` returns
+// check_limit's Refused error.
 class Budget {
  public:
   Budget(const Limits& limits, int64_t Limits::* field) : limits_(limits), field_(field) {}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a stranger's signature and a public key are, and whether they agree.
+// A stranger's signature and a public key are parsed here, and compared with the file.
 #include "support/minisign.h"
 
 #include <fmt/format.h>

@@ -57,7 +57,7 @@ inline Error bad_file(std::string message) { return {std::move(message), ErrorKi
 std::vector<std::string_view> text_lines(std::string_view text);
 bool is_comment(std::string_view text);  // plain, tabs apart
 std::array<unsigned char, 64> blake2b(std::span<const std::byte> bytes);
-// What the second signature covers.
+// The bytes that the second signature covers.
 inline std::string comment_bytes(const std::array<unsigned char, crypto_sign_BYTES>& signature,
                                  std::string_view comment) {
   return std::string(signature.begin(), signature.end()) + std::string(comment);

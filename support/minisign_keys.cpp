@@ -15,7 +15,7 @@ constexpr std::string_view kScrypt = "Sc";
 constexpr std::string_view kBlake2b = "B2";
 constexpr std::string_view kNoPassword{"\0\0", 2};
 
-// What a password hides.
+// The part of a secret key that a password hides.
 struct Hidden {
   KeyNumber number;
   std::array<unsigned char, crypto_sign_SECRETKEYBYTES> key;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What somebody may have meant who wrote a name that is not known.
+// The known name that is nearest to one that is not known.
 #pragma once
 
 #include <span>

@@ -29,7 +29,7 @@ Expected<NpyArray> npy_from(std::span<const std::byte> file, const std::string& 
 // Whole numbers of one or two bytes as "<i4"; any other array as it is.
 NpyArray widened(NpyArray array);
 Status write_npy(const std::string& path, const NpyArray& array);  // atomic
-// What stands before the array's bytes in such a file.
+// The header that stands before the array's bytes in such a file.
 std::string npy_header(const NpyArray& array);
 // NumPy's descr of our types: "<f4", "<f2", "<i4", "|b1".
 std::string npy_descr(DType dtype);

@@ -46,7 +46,7 @@ bool take_code(std::string_view& text, uint32_t& code) {
 bool is_scalar(uint32_t code) { return code <= 0x10ffff && (code < 0xd800 || code >= 0xe000); }
 bool is_control(uint32_t code) { return code < 0x20 || (code >= 0x7f && code < 0xa0); }
 
-// What shows as nothing, or moves what stands around it. Unicode's Default_Ignorable_Code_Point
+// Characters that show as nothing, or move others. Unicode's Default_Ignorable_Code_Point
 // with its Bidi_Control, and the separators of lines and of annotations.
 struct Range {
   uint32_t first, last;

@@ -20,7 +20,7 @@ namespace {
 
 constexpr int kFolder = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
-// "" if only its owner, who is us, can write to it; else what is wrong.
+// "" if it belongs to this user and nobody else can write to it; else what is wrong.
 std::string distrust(int descriptor, const struct stat& status) {
   if (status.st_uid != ::geteuid())
     return "is of user " + std::to_string(status.st_uid) + ", must be of user " +
@@ -29,7 +29,7 @@ std::string distrust(int descriptor, const struct stat& status) {
   return "";
 }
 
-// Whoever can write to a folder can put another in the place of what it holds.
+// A process that can write to a folder can replace what it holds.
 std::string distrust_above(int descriptor, const struct stat& status) {
   if (status.st_uid != ::geteuid() && status.st_uid != 0)
     return "is of user " + std::to_string(status.st_uid) + ", must be of user " +

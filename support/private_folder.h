@@ -39,7 +39,7 @@ class PrivateFolder {
   bool move(const std::string& name, const PrivateFolder& to, const std::string& as) const;
   void remove(const std::string& name) const;  // a file, or a folder with all it holds
 
-  // What is in it, the longest unused first. Names that begin with a dot are left out.
+  // The files in it, the longest unused first. Names that begin with a dot are left out.
   struct Entry {
     std::string name;
     timespec used = {};

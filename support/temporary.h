@@ -20,7 +20,7 @@
 
 namespace tessera {
 
-// What a signal removes while this lives: `name` in the folder, whose descriptor must outlive it.
+// While this lives, a signal removes `name` in the folder, whose descriptor must outlive it.
 // Where too many are alive, or the name is too long, the file is left to the next writer.
 class RemovedBySignal {
  public:
@@ -37,7 +37,7 @@ class RemovedBySignal {
 class Temporary {
  public:
   // A new empty file in the folder, whose descriptor must outlive it. Nothing, and errno, if it
-  // cannot be made. What dead processes left in that folder goes first.
+  // cannot be made. Files that dead processes left in that folder go first.
   static std::optional<Temporary> create(int folder, mode_t mode);
   Temporary(Temporary&& other) noexcept = default;
   Temporary& operator=(Temporary&&) = delete;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a locked-up process sends through its pipe: frames, each a header and a body. Whoever reads
-// them believes nothing: sizes are checked against a limit before memory is had for them, and
-// arrays are what .npy files hold or are refused.
+// The pipe of a locked-up process carries frames, each a header and a body. The reader believes
+// nothing: sizes are checked against a limit before memory is had for them, and arrays are as .npy
+// files hold them or are refused.
 #pragma once
 
 #include <cstddef>

@@ -36,7 +36,7 @@ class ArrayOutputs {
   Status write(const Arrays& arrays, const std::string& folder);
   // Writes the archive, if there are arrays for it.
   Status finish();
-  // What is said of the work does not go where the arrays go.
+  // Messages about the work do not go where the arrays go.
   bool on_stdout() const { return path_ == "-"; }
 
  private:

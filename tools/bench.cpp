@@ -85,7 +85,7 @@ void print_batches(const BenchRun& run) {
   print("modelled IPU: {:.1f} batches/s; a batch takes {}\n", 1 / ipu, human_seconds(ipu));
 }
 
-// What is told while it runs, as text.
+// The messages while it runs, as text.
 BenchWatcher watcher_of(Progress& progress, bool as_json) {
   BenchWatcher watcher;
   watcher.progress = [&](const std::string& what, int64_t done, int64_t all) {

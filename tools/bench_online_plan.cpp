@@ -39,8 +39,8 @@ Expected<std::shared_ptr<ModelRunner>> runner_of(const po::variables_map& flags)
       load_runner(TRY(open_popef(paths[0], machine.require_signature, machine.limits)), machine)));
 }
 
-// What bench says by itself: warm_up is always on where batches are run, records are not read, the
-// requests have no mask; and the flags that bench has without --online too.
+// Bench decides some options itself: warm_up is always on where batches are run, records are not
+// read, the requests have no mask; and it has some flags without --online too.
 bool is_online_flag(const RunnerOptionRow& row) {
   for (const char* name : {"policy", "timeout", "warm_up", "max_records", "strip_padding"})
     if (row.name == name) return false;

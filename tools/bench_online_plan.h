@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an online bench is to do, read from its flags.
+// The plan of an online bench, read from its flags.
 #pragma once
 
 #include "serving/online_bench.h"

@@ -120,7 +120,7 @@ Expected<CompileResult> compile_with_progress(const std::string& model,
   return compile(model, options, [&](const std::string& phase) { progress.step(phase); });
 }
 
-// What others would take, compiled one after the other: no guess.
+// The memory and cycles of other options, which are compiled one after the other: no guess.
 Error with_ways_out(Error error, const std::string& model, const CompileOptions& options) {
   constexpr double kSeconds = 15;
   Progress progress("compile " + model);

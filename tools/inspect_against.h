@@ -6,7 +6,7 @@
 
 namespace tessera::tools {
 
-// What became slower, larger, or lies elsewhere; where `as_json`, as a report's `differences`.
+// The differences: slower, larger, elsewhere; where `as_json`, as a report's `differences`.
 void print_against(const ReportedExecutable& before, const ReportedExecutable& after, bool as_json);
 
 }  // namespace tessera::tools

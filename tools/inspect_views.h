@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What tessera inspect shows of a Program's time and memory, as tables.
+// The tables of tessera inspect: a Program's time and memory.
 #pragma once
 
 #include <string>

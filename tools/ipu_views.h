@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What each IPU of a Program takes, and how they work together, as text.
+// The share of each IPU of a Program, and how they work together, as text.
 #pragma once
 
 #include "cost/profile.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which nodes of an fp16 program stay in fp32, and why, as a table.
+// The nodes of an fp16 program that stay in fp32, and why, as a table.
 #pragma once
 
 #include <span>

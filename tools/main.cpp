@@ -40,7 +40,7 @@ void print_overview() {
       "            5 bad or untrusted file.\n");
 }
 
-// What bare words are is told by their name in capitals, where nobody would write the flag.
+// The name in capitals tells what bare words are, where nobody would write the flag.
 std::string without_internals(std::string text) {
   constexpr std::string_view kFlag = "--words arg", kShown = "WORDS      ";
   const size_t at = text.find(kFlag);
@@ -144,7 +144,7 @@ int run_verb_with(const Verb& verb, const std::vector<std::string>& words) {
   const auto output = StandardOutput::take(map, verb.name);
   if (!output.ok()) return fail(output.error());
   const Status status = verb.run(map);
-  // What a verb wrote before it failed is written here, too.
+  // The lines that a verb wrote before it failed are written here, too.
   const Status copied = *output ? (*output)->finish() : Status();
   if (!status.ok()) return fail(status.error());
   return copied.ok() ? 0 : fail(copied.error());
@@ -172,7 +172,7 @@ int main_with(const std::vector<std::string>& words) {
 }
 
 // Where the caller has closed one of these, the next file that is opened would take its place, and
-// what is meant for the caller would be written into it. What is opened here fails when it is used.
+// what is meant for the caller would be written into it. Those opened here fail when they are used.
 void hold_standard_streams() {
   for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (::fcntl(stream, F_GETFD) != -1 || errno != EBADF) continue;

@@ -70,7 +70,7 @@ Expected<Metadata> metadata_of(const po::variables_map& flags, const std::string
   return std::move(executable.metadata);
 }
 
-// What was made, on standard output.
+// The report of what was made, on standard output.
 struct MadeRequests {
   std::string folder;
   size_t requests = 0, batches = 0;  // batches: 0 where requests have folders of their own

@@ -15,7 +15,7 @@
 namespace tessera::tools {
 namespace {
 
-// What a flag is called, what it takes and what it says: two flags that agree in all are one flag.
+// A flag's name, its argument and its help: two flags that agree in all are one flag.
 using ManualFlag = std::tuple<std::string, std::string, std::string>;
 
 // A character of UTF-8 at `at`, as groff writes it whatever its locale: \[u2026]. Moves `at`

@@ -56,7 +56,7 @@ Expected<Archive> open_archive(std::span<const std::byte> file, const std::strin
   return archive;
 }
 
-// What the archive says of entry `i`, if NumPy could have written that.
+// The archive's record of entry `i`, if NumPy could have written it.
 Expected<zip_stat_t> entry_of(zip_t* archive, zip_uint64_t i, const std::string& path) {
   zip_stat_t entry;
   zip_stat_init(&entry);

@@ -22,7 +22,7 @@ Status check_writable(const fs::path& folder) {
   return {};
 }
 
-// What holds the path.
+// The folder that holds the path.
 fs::path parent_of(const fs::path& path) {
   const fs::path parent = path.parent_path();
   return parent.empty() ? "." : parent;

@@ -19,7 +19,7 @@ namespace {
 
 constexpr int64_t kDraw = 8000;
 
-// Of the requests in one folder: of each row of a padded batch, or of the only one.
+// Adds the lengths of requests in one folder: of each row of a padded batch, or of the only one.
 Status add_lengths(const std::string& folder, const LengthFlags& flags,
                    std::vector<int64_t>& lengths) {
   const std::vector<std::string> names = {flags.ids, flags.mask};

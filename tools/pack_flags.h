@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the packing verbs share: where lengths come from, and how requests are chosen.
+// The packing verbs share this: where lengths come from, and how requests are chosen.
 #pragma once
 
 #include <optional>

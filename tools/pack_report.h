@@ -13,7 +13,7 @@
 
 namespace tessera::tools {
 
-// What is packed and into what: the first lines of every report.
+// The requests and the batches: the first lines of every report.
 void print_source(const std::string& what, const LengthHistogram& histogram,
                   const PackingContract& contract);
 

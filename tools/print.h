@@ -40,7 +40,7 @@ auto shown(const T& value) {
 template <class T>
 using Shown = decltype(shown(std::declval<const T&>()));
 
-// One write each. What stderr cannot take is lost: it is not a reason to stop.
+// One write each. Text that stderr cannot take is lost: it is not a reason to stop.
 void write_out(std::string_view text);
 // What `print` says: to stdout, or where that is for a file's bytes, to stderr.
 void write_told(std::string_view text);

@@ -230,7 +230,7 @@ class MemoryChart {
  private:
   static constexpr int64_t kLabel = 13, kHigh = 12;
 
-  // What lies at the middle of a cell; none above all that the column holds.
+  // The part at the middle of a cell; none above all that the column holds.
   const Part* part_at(const Layers& layers, int64_t row) const {
     const double middle =
         (static_cast<double>(row) + 0.5) / static_cast<double>(kHigh) * static_cast<double>(peak_);

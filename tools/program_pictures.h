@@ -19,9 +19,9 @@ struct PictureStyle {
 
 // A digit for each tile, tenths of `most`; with many tiles a digit for the fullest of several.
 std::string draw_tiles(std::span<const int64_t> values, int64_t most, const PictureStyle& style);
-// What lies on each tile at its peak.
+// The bytes on each tile at its peak.
 std::string draw_tile_bytes(const Profiled& profiled, const PictureStyle& style);
-// What each tile computes in a superstep.
+// The cycles of each tile in a superstep.
 std::string draw_tile_cycles(const Profiled& profiled, size_t superstep, const PictureStyle& style);
 // A bar for each superstep, of its sync, rearrangement, exchange and compute; where there are many,
 // for those with most cycles.

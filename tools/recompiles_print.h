@@ -10,7 +10,7 @@
 namespace tessera::tools {
 
 void print_event(const RecompileEvent& event, bool json);
-// What makes `after` another executable than `before`.
+// The differences that make `after` another executable than `before`.
 void print_difference(const RecompileEvent& before, const RecompileEvent& after, bool json);
 void print_advice(const std::vector<Advice>& all, bool json);
 

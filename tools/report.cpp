@@ -43,7 +43,7 @@ po::options_description report_flags() {
   return all;
 }
 
-// What is on the command line, in the order in which it is reported.
+// The files on the command line, in the order in which they are reported.
 Words inputs_of(const po::variables_map& flags) {
   Words paths = flags.count("inputs") ? flags["inputs"].as<Words>() : Words();
   for (const char* name : {"events", "record", "bench", "against"})
@@ -84,7 +84,7 @@ Status check_kinds(const po::variables_map& flags) {
   return {};
 }
 
-// What nothing on the command line can use is not passed over in silence.
+// A flag that nothing on the command line can use is an error.
 Status refuse_idle_flags(const po::variables_map& flags, const std::vector<InputKind>& kinds) {
   const auto has = [&](InputKind kind) { return std::ranges::find(kinds, kind) != kinds.end(); };
   if (flags["json"].as<bool>() && !flags["output"].defaulted())

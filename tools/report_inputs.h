@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a report is made of, by what is in the files.
+// The inputs of a report, told apart by what is in the files.
 #pragma once
 
 #include <optional>

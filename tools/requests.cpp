@@ -79,7 +79,7 @@ struct RequestFolder {
   bool is_refused = false;
 };
 
-// What can run: the requests of all folders that are sound.
+// The requests of all folders that are sound: they can run.
 struct Sound {
   std::vector<RequestFolder> calls;
   std::vector<Request> requests;

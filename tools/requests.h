@@ -24,8 +24,8 @@ struct RequestPacking {
   bool on_stderr = false;        // that account, where answers go to standard output
 };
 
-// What one folder holds: a request, or a padded batch of them. What is wrong with it is kept until
-// it would run.
+// The content of one folder: a request, or a padded batch of them. An error in it is kept until it
+// would run.
 struct NamedRequest {
   std::string name;  // of the folder, "" of `folder` itself
   Expected<Request> request;

@@ -71,7 +71,7 @@ std::map<std::string, NpyArray> as_arrays(HostTensors tensors) {
   return arrays;
 }
 
-// What is said of the batches that were run: a line for each, or with --json one object at the end.
+// The report of the batches that were run: a line for each, or with --json one object at the end.
 // Where the arrays go to standard output, the lines go to the other.
 class Account {
  public:
@@ -217,7 +217,7 @@ Status run_model(const std::string& path, const MachineOptions& machine,
   return done;
 }
 
-// What the flags say, with arrays to `write`.
+// Runs as the flags say, with arrays to `write`.
 Status run_to(const po::variables_map& flags, const std::string& outputs,
               const WriteOutputs& write) {
   const std::string model = flags["model"].as<std::string>();
@@ -261,7 +261,7 @@ Status do_run(const po::variables_map& flags) {
   Status done = run_to(flags, path, [&](const Arrays& arrays, const std::string& folder) {
     return outputs.write(arrays, folder);
   });
-  // What was answered before a refusal is written too, as to a folder.
+  // Answers that came before a refusal are written too, as to a folder.
   const Status written = outputs.finish();
   return done.ok() ? written : done;
 }

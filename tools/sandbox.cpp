@@ -143,7 +143,7 @@ Status check_sandbox() {
 }
 
 Status enter_sandbox(std::span<const int> keep) {
-  // What is asked for here would be refused later: no core file, and no privileges by exec.
+  // These requests would be refused later: no core file, and no privileges by exec.
   const rlimit none{0, 0};
   ::setrlimit(RLIMIT_CORE, &none);
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return lacks("no_new_privs", errno);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A process that can compute, and answer through what it holds open, and do nothing else: Landlock
 // takes the file system and the network from it, and a seccomp filter leaves the system calls that
-// computing needs. What is left: memory (code of the JIT included), threads of its own, the clock,
-// and reading and writing the descriptors that it keeps.
+// computing needs. It is left with these: memory (code of the JIT included), threads of its own,
+// the clock, and reading and writing the descriptors that it keeps.
 //
 // Both are kept by the kernel, for ever and for every thread that is started later. There is no
 // half of it: a kernel that lacks either part gives an error.

@@ -152,7 +152,7 @@ class Answers {
     }
     return {};
   }
-  // What the work said, once all of it was taken.
+  // The work's own status, once all of its output was taken.
   const std::optional<Status>& done() const { return done_; }
 
  private:

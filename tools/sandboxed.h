@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Work on a stranger's file in a process of its own that is locked up (sandbox.h) before it looks
-// at the first byte. What it needs is opened or read before, in the process that it is forked from;
-// what it answers comes back through pipes, and this process, which trusts none of it, writes it.
+// at the first byte. Its inputs are opened or read before, in the process that it is forked from;
+// its answers come back through pipes, and this process, which trusts none of them, writes them.
 #pragma once
 
 #include <functional>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // "-" in place of the file that a verb writes: standard output. The verb writes a file, because
-// files are renamed once they are whole, and its bytes are copied when it is done. What the verb
-// tells goes to stderr meanwhile.
+// files are renamed once they are whole, and its bytes are copied when it is done. The verb's
+// messages go to stderr meanwhile.
 #pragma once
 
 #include <boost/program_options.hpp>

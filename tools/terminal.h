@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the terminal takes: the one place that decides on colours, on lines that are rewritten, and
-// on the width of a picture.
+// The abilities of the terminal: the one place that decides on colours, on lines that are
+// rewritten, and on the width of a picture.
 #pragma once
 
 #include "tools/verb.h"

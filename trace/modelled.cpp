@@ -18,7 +18,7 @@ std::string name_of_machine(const Target& target) {
   return std::string(what) + " (" + target.name + ")";
 }
 
-// Of one IPU.
+// The rows of one IPU.
 struct Rows {
   Track process, sync, rearrange, exchange, compute;
   Rows(TrackEvents& events, Track of)
@@ -75,7 +75,7 @@ class Modelled {
     return rows;
   }
 
-  // What lies on the fullest tile of each IPU, and which batches its stages work on.
+  // The bytes on the fullest tile of each IPU, and the batches that its stages work on.
   void add_ipus() {
     const std::vector<IpuUse> uses = uses_of_ipus(is_.program, is_.cost, is_.memory);
     live_of_ipus_ = live_by_ipu(is_.program, uses);

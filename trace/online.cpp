@@ -45,7 +45,7 @@ struct QueueDepth {
   int64_t requests = 0, tokens = 0;
 };
 
-// What the events come to.
+// The course of requests and batches, from the events.
 class Course {
  public:
   void take(const FormerEvent& event) {
@@ -61,7 +61,7 @@ class Course {
       case Kind::BatchTime: break;
     }
   }
-  // What is still open at the end lasts until then.
+  // Slices that are still open at the end last until then.
   void finish() {
     for (TracedRequest& request : requests)
       if (waiting_.contains(request.id)) request.end = now_;

@@ -23,7 +23,7 @@ struct Track {
 
 enum class CounterUnit : uint8_t { Count, Bytes };
 
-// What a slice says when it is clicked: a name and one value.
+// A note that a slice shows when it is clicked: a name and one value.
 struct TraceNote {
   TraceNote(const char* of, int64_t value) : name(of), kind(Kind::Whole), whole(value) {}
   TraceNote(const char* of, double value) : name(of), kind(Kind::Real), real(value) {}

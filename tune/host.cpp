@@ -66,7 +66,7 @@ class Matrix {
   HostBuffer memory_;
 };
 
-// What a thread multiplies, by the products of kSizes.
+// The matrices that a thread multiplies, by the products of kSizes.
 struct ThreadMatrices {
   std::vector<Matrix> a, out;
   HostBuffer scratch;
@@ -83,7 +83,7 @@ class Bench {
 
   int threads() const { return pool_.size(); }
 
-  // Of all products one after the other, each on all threads at once.
+  // The time of all products one after the other, each on all threads at once.
   double seconds(size_t candidate) {
     double sum = 0;
     for (size_t p = 0; p < std::size(kSizes); ++p) {

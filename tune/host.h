@@ -33,7 +33,7 @@ struct TuningOptions {
   std::string cache_folder = default_cache_folder();  // of compiled codelets
 };
 // Multiplies f16 matrices of BERT-base's sizes on all threads at once, candidate after candidate in
-// turns. What is usual stays unless another is faster by more than a hundredth. Errors: those of
+// turns. The usual blocks stay unless others are faster by more than a hundredth. Errors: those of
 // compiling.
 Expected<HostTuning> tune_host(const TuningOptions& options,
                                const std::function<void(int done, int all)>& progress = {});

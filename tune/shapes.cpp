@@ -80,7 +80,7 @@ Expected<std::vector<TriedShape>> wanted(const CompileOptions& base, const Shape
   return all;
 }
 
-// What did not fit in the same form with no more of anything will not fit with more.
+// A shape is hopeless where one of the same form with no more of anything did not fit.
 bool is_hopeless(const TriedShape& shape, std::span<const TriedShape> before) {
   return std::any_of(before.begin(), before.end(), [&](const TriedShape& other) {
     return other.failure.starts_with("does not fit") &&

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the sections of bench_speed share: models and executables that it makes itself, the table,
+// The sections of bench_speed share this: models and executables that it makes itself, the table,
 // the peer, and runs that are taken in turn.
 #pragma once
 
@@ -118,7 +118,7 @@ Status run_scaling(Bench& bench);
 Status run_small(Bench& bench);
 Status run_load(Bench& bench);
 Status run_memory(Bench& bench);
-// What bench_speed does when it is started as a fresh process by run_load and run_memory.
+// The process that run_load and run_memory start: bench_speed itself, afresh.
 int child_main(int argc, char** argv);
 
 }  // namespace tessera::speed

@@ -165,8 +165,8 @@ Status run_attention(Bench& bench) {
 
 namespace {
 
-// What an attention of scores alone would take: the time of a score's products grows with the head
-// size and the rest does not, so two head sizes tell them apart.
+// The time of an attention of scores alone: that of a score's products grows with the head size and
+// the rest does not, so two head sizes tell them apart.
 Expected<double> softmax_seconds(int threads, int rounds) {
   const auto text = [](int64_t size) {
     const std::string type = fmt::format("f16[16,256,{}]", 12 * size);

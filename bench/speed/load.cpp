@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What it takes until an executable is ready, and what memory it holds then: in a fresh process
+// The time until an executable is ready, and the memory that it holds then: in a fresh process
 // each, because a process that has loaded before has memory and code that a first one must get.
 #include <fcntl.h>
 #include <fmt/format.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What was measured, beside what it must be.
+// Measured figures, beside what they must be.
 #pragma once
 
 #include <nlohmann/json.hpp>

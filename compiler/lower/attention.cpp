@@ -40,7 +40,7 @@ Value bias_of(Lowering& lowering, const Node& node, const Node* bias, int64_t ke
   return all_of(id, shape);
 }
 
-// What the codelet reads after q, k and v.
+// The operands that the codelet reads after q, k and v.
 std::vector<OperandShape> mask_shapes(const AttentionShape& shape, Sees sees, const Node* bias) {
   std::vector<OperandShape> masks;
   const auto ints = [&](Shape size) { masks.push_back({DType::I32, std::move(size), false}); };

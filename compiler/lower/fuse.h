@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is computed together. A matmul takes along the bias, activation and residual that follow
-// it, a layer norm the addition before it, and elementwise work is grouped into tapes, so that a
-// value that has one use never crosses the exchange for it.
+// Groups of nodes that are computed together. A matmul takes along the bias, activation and
+// residual that follow it, a layer norm the addition before it, and elementwise work is grouped
+// into tapes, so that a value that has one use never crosses the exchange for it.
 #pragma once
 
 #include <unordered_map>
@@ -42,7 +42,7 @@ enum class Domain : uint8_t { Any, Float, Integer };
 struct TapeGroup {
   std::vector<const Node*> nodes;
   Domain domain = Domain::Any;
-  // What the group reads: nodes outside it; broadcasts in it are seen through.
+  // The values that the group reads: nodes outside it; broadcasts in it are seen through.
   std::vector<const Node*> leaves;
   const Node* root() const { return nodes.back(); }
 };

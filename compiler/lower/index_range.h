@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which numbers the values that indices are computed from may be: a gather whose indices are proved
-// to lie in its table needs no check when it runs.
+// The range of the values that indices are computed from: a gather whose indices are proved to lie
+// in its table needs no check when it runs.
 #pragma once
 
 #include <optional>

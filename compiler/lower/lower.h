@@ -41,7 +41,7 @@ struct LowerOptions {
   // The number of replicas that share the batch: sums are cut as for all its rows, so that the
   // answers are those of one.
   int64_t replicas = 1;
-  bool fit = false;  // for who lowers again with a smaller share, where that does not fit
+  bool fit = false;  // the caller lowers again with a smaller share where this does not fit
 };
 
 struct Lowered {

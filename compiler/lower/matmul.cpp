@@ -123,7 +123,7 @@ void add_params(Step& step, const std::vector<Param>& params) {
   for (const Param& param : params) step.param(param.name, param.values);
 }
 
-// What one vertex reads and makes of the rows that are done at once, part `turn` of all.
+// One vertex's operands and result for the rows that are done at once, part `turn` of all.
 class MatmulSteps {
  public:
   MatmulSteps(Lowering& lowering, const MatmulChain& chain, const Sizes& sizes,

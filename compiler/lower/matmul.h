@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the lowerings of both kinds of matmul share.
+// The lowerings of both kinds of matmul share this.
 #pragma once
 
 #include <vector>

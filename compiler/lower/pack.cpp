@@ -34,7 +34,7 @@ std::optional<Value> on_few_tiles(Lowering& lowering, const Node& node, const Sh
   return all_of(together, rows);
 }
 
-// Of several IPUs each has its columns, where there are some for many tiles.
+// On several IPUs each has its own columns, where there are enough for its tiles.
 int32_t dealt_columns(const Lowering& lowering, const Shape& shape) {
   constexpr int64_t kLeastOfIpu = 64;
   const bool many = shape.back() >= kLeastOfIpu * lowering.together();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a scale is made of while the model runs: rows over tiles.
+// The largest magnitudes from which a scale is made while the model runs: rows over tiles.
 #include "compiler/lower/state.h"
 #include "support/math.h"
 

@@ -89,7 +89,7 @@ Expected<Placements> cut_by_hand(const Graph& graph, const std::vector<ShardCut>
 namespace {
 
 constexpr size_t kMostCuts = 1500;  // places where a cut is considered
-// What a byte over links weighs beside the work of a part, about as on C600s. It is the same for
+// The weight of a byte over links beside the work of a part, about as on C600s. It is the same for
 // all links, so that faster ones have the same cuts to choose from and are never slower.
 constexpr double kCyclesPerByte = 0.05;
 

@@ -13,7 +13,7 @@
 namespace tessera {
 
 // As PopRT cuts by hand: the entries in turn take the nodes that come from an ONNX node of this
-// name, and all that they need and no earlier entry took. What is left goes to the IPU behind the
+// name, and all that they need and no earlier entry took. The rest goes to the IPU behind the
 // last entry's, where there is one, else to that one. Usage errors: a name that the model does not
 // have, an IPU that the target does not have, stages that fall or leave one out, a stage on two.
 struct ShardCut {

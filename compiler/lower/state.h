@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What every lowering shares: where values lie so far, the Program as it grows, and Step, with
-// which one superstep is said in a few lines.
+// All lowerings share this: where values lie so far, the Program as it grows, and Step, with which
+// one superstep is said in a few lines.
 //
 // Nodes are lowered in order, but only when they compute: a constant, a reshape, a slice or a
 // broadcast stands for part of another variable until somebody needs its bytes in one piece, and
@@ -52,7 +52,7 @@ struct Lowering {
   int64_t tiles() const { return program.target.tiles; }
   TileId origin() const { return TileId{static_cast<uint32_t>(placement_.ipu * tiles())}; }
   const NodePlace& placement() const { return placement_; }
-  // What is lowered from here on is computed there.
+  // Everything that is lowered from here on is computed there.
   void move_to(const NodePlace& placement);
   // The region, of a copy on this IPU where the variable lies on another: copied once.
   Region landed(const Region& region);
@@ -87,7 +87,7 @@ struct Lowering {
                        const std::vector<int64_t>& block, int32_t dealt = -1);
   // Gives a constant its place on the tiles, if no earlier user has. Constants of one `role` and
   // layout begin on the same tile, so that equal layers have equal exchanges, whose code is kept
-  // once; others begin where the last one ended.
+  // once; others begin on the run of tiles whose fullest tile holds least so far.
   bool has_place(const Node* node) const { return values_.contains(node); }
   void place(const Node* constant, const std::string& role, const Shape& view,
              const std::vector<int64_t>& block, int32_t dealt = -1,

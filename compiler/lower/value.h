@@ -19,7 +19,7 @@ struct Value {
   Shape shape() const;
 };
 
-// All of a variable.
+// The whole variable, as a tensor of `shape`.
 Value all_of(VariableId variable, const Shape& shape);
 // The same elements in another shape; nothing if no box of any view has it.
 std::optional<Value> reshape(const Value& value, const Shape& shape);

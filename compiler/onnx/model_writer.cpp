@@ -23,7 +23,7 @@ std::string field_head(int number, size_t bytes) {
   return varint(static_cast<size_t>(number << 3 | kLengthDelimited)) + varint(bytes);
 }
 
-// What stands before a streamed tensor's bytes within the graph.
+// The bytes that stand before a streamed tensor's own within the graph.
 std::string tensor_head(const StreamedTensor& tensor) {
   const std::string head =
       tensor.head.SerializeAsString() + field_head(TensorProto::kRawDataFieldNumber, tensor.bytes);

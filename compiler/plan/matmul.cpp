@@ -84,7 +84,7 @@ class MatmulPlanner {
   // Does the product leave parts, of which another superstep makes the result?
   bool leaves_parts(const MatmulPlan& plan) const { return cut_k(plan) || in_terms(); }
 
-  // What a vertex holds of each operand and of its result.
+  // The part of each operand and of the result that a vertex holds.
   struct Held {
     int64_t a, b, out, extra;
   };
@@ -233,7 +233,7 @@ std::vector<int64_t> k_blocks(const MatmulShape& shape, const Target& target,
   return {MatmulPlanner(typical, {}, target, all, INT64_MAX, deadline).best()->k};
 }
 
-// What one matmul is planned with, whole or in turns.
+// The search for the plan of one matmul, whole or in turns.
 class MatmulSearch {
  public:
   MatmulSearch(const MatmulShape& shape, const Target& target, const Deadline* deadline)

@@ -31,8 +31,8 @@ struct MatmulShape {
   auto operator<=>(const MatmulShape&) const = default;
 };
 
-// What is done in turn where a tile does not hold all at once: some of the rows after others, or
-// some of the terms of every sum.
+// The dimension that is done in turn where a tile does not hold all at once: some of the rows after
+// others, or some of the terms of every sum.
 enum class Serial : uint8_t { Rows, Terms };
 
 // Block sizes; where k is cut in space, g is not, and the parts are summed in a second superstep.

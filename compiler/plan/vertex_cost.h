@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What one step of a plan costs, by the codelets' own formulas: the planner that chooses and the
+// The cost of one step of a plan, by the codelets' own formulas: the planner that chooses and the
 // machine that counts must not disagree.
 #pragma once
 
@@ -11,12 +11,12 @@
 
 namespace tessera {
 
-// Cycles of one vertex.
+// The codelet's own figure for a vertex with these operands.
 uint64_t vertex_cycles(std::string_view codelet, const std::vector<Param>& params,
                        std::vector<OperandShape> operands, const Target& target);
 // Cycles to receive `bytes` on one tile, `shared` of which its neighbour on the bus receives too.
 uint64_t receive_cycles(int64_t bytes, const Target& target, int64_t shared = 0);
-// What a superstep costs before it does anything.
+// The cost of a superstep before it does anything.
 uint64_t step_cycles(const Target& target);
 // Receiving, for each of `elements` of a [parts, elements] variable spread over all tiles, its
 // parts, and adding them up.

@@ -72,7 +72,7 @@ Status check_mask(const Node& node, const Sizes& s) {
   return is->bias ? check_bias(node, node.in[is->bias_operand()]->type, s) : Status{};
 }
 
-// What one query of one head does to one key: whether it sees it, and what is added to its score.
+// One query of one head beside one key: whether it sees it, and the number added to its score.
 class Mask {
  public:
   Mask(const AttentionMask& is, std::span<const Array> in, const Sizes& sizes)
@@ -117,8 +117,8 @@ struct Scored {
   double score;
 };
 
-// What is left in f32 of a score that a large number was added to, less that number: nothing, or
-// the score in steps. NaN where the number is -inf.
+// The rest in f32 of a score that a large number was added to, less that number: nothing, or the
+// score in steps. NaN where the number is -inf.
 double hidden_score(double score, double number) {
   const auto hidden = static_cast<float>(std::max(number, double{-HUGE_VALF}));
   const float sum = static_cast<float>(score) + hidden;

@@ -12,7 +12,7 @@
 namespace tessera::ops {
 namespace {
 
-// Which element types an op takes.
+// The element types that an op takes.
 enum class Takes { Floats, Numbers, Bools, Anything };
 
 bool takes(Takes what, DType dtype) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // quantize, dequantize: between floats and the whole numbers of i8 and u8, as ONNX's QuantizeLinear
-// and DequantizeLinear. What a scale divides or multiplies is rounded to f32 before anything else
-// happens to it, so that a number halfway between two goes the same way everywhere.
+// and DequantizeLinear. A number that a scale divides or multiplies is rounded to f32 before
+// anything else happens to it, so that a number halfway between two goes the same way everywhere.
 //
 // row_ends, segment_max: how far the numbers of a row, and of all rows of a request, reach to both
 // sides of 0: what a scale is made of while the model runs.
@@ -47,7 +47,7 @@ Expected<TensorType> Quantize::infer(const Node& node) {
   return TensorType{*to, node.in[0]->type.shape};
 }
 
-// What is past the ends of the type becomes the end when the caller rounds.
+// A number past the ends of the type becomes the end when the caller rounds.
 Expected<Array> Quantize::eval(const Node& node, std::span<const Array> in) {
   Array out = zeros(node);
   for (size_t i = 0; i < out.data.size(); ++i) {

@@ -106,7 +106,7 @@ class CompilerOptions:
 
 class Compiler:
     """Models are paths, bytes or ``onnx.ModelProto``s. ``outputs``: names, None for all; all are
-    computed in any case."""
+    always computed."""
 
     @staticmethod
     def compile(

@@ -16,7 +16,7 @@ from tessera.types import ExecutableFile, Limits, OnlineLoad, Path
 
 __all__ = ["bench"]
 
-# What a bench says of the packer by itself: it reads no records, and its requests have no mask.
+# A bench decides these itself: it reads no records, and its requests have no mask.
 _NOT_OF_A_BENCH = ("warm_up", "max_records", "strip_padding")
 _ONLINE: dict[str, Any] = {
     "rate": 0.0,

@@ -1,5 +1,5 @@
-// Which part of a tensor is on which tile, as program/program.h defines it: blocks of a mapping,
-// and boxes of a region at the positions of a grid. A box is a list of [begin, end].
+// The part of a tensor on each tile, as program/program.h defines it: blocks of a mapping, and
+// boxes of a region at the positions of a grid. A box is a list of [begin, end].
 const product = (sizes) => sizes.reduce((all, size) => all * size, 1);
 
 // The place of number k in row-major order.

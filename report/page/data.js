@@ -26,7 +26,7 @@ export function pool(place) {
   return unrolled.get(place);
 }
 
-// What is said of a superstep by `tessera inspect --json`, and beside it.
+// The figures of a superstep in `tessera inspect --json`, and beside it.
 export function step(number) {
   const said = exe.inspection.supersteps[number];
   return { ...said, ...exe.supersteps[number], vertices_count: said.vertices };

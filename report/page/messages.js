@@ -1,6 +1,6 @@
-// Which tiles a tile hears from and sends to in a superstep, as cost/exchange.cpp counts messages:
-// what the exchange delivers to a tile from another is one message, and so is what a tile sends,
-// whoever receives it.
+// The tiles that a tile hears from and sends to in a superstep, as cost/exchange.cpp counts
+// messages: what the exchange delivers to a tile from another is one message, and so is what a tile
+// sends, whoever receives it.
 import { exe } from './data.js';
 import { boxesOf, boxOnTile, elementsOf, numberOn, placeOf, tileOf } from './boxes.js';
 

@@ -9,7 +9,7 @@ import { TileMap } from './tile_map.js';
 const elementBytes = (variable) => variable.bytes
   / Math.max(1, variable.shape.reduce((all, size) => all * size, 1));
 
-// What is drawn: a view of a variable and [tile, box] of its parts.
+// A drawing: a view of a variable and [tile, box] of its parts.
 function mapped(number) {
   const variable = exe.variables[number];
   return {

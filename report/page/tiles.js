@@ -28,7 +28,7 @@ function idleOf(total, parts) {
 
 const cycleParts = ['compute', 'exchange', 'rearrange'];
 
-// What the map can show: the title, and values by tile.
+// The choices of the map: the title, and values by tile.
 function sources() {
   const list = new Map();
   list.set('peak', ['bytes at the peak', () => pool(exe.tiles.peak), 'bytes']);

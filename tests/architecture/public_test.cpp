@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is installed is what <tessera/tessera.h> needs, and nothing else.
+// The installed headers are those that <tessera/tessera.h> needs, and no others.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

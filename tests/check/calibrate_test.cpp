@@ -32,7 +32,7 @@ std::vector<float> all_numbers(int scale) {
 }
 
 // Two matmuls of two inputs, as those of one are merged: by numbers at scale `first`, and by what
-// is no power of two.
+// is not a power of two.
 std::string two_matmuls(const TempFolder& folder, int first) {
   ModelBuilder m;
   m.input("x", TensorProto::FLOAT, "5,255").input("z", TensorProto::FLOAT, "5,255");

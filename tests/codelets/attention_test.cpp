@@ -32,7 +32,7 @@ Qkv random_qkv(std::mt19937& random, Shape q, int64_t s, DType dtype = F32) {
           random_array(dtype, keys, random)};
 }
 
-// What is added to a score; minus infinity where the key is not seen.
+// The number that is added to a score; minus infinity where the key is not seen.
 using Added = std::function<double(int64_t b, int64_t h, int64_t r, int64_t s)>;
 
 std::vector<double> attention_of(const Qkv& is, const Added& added, double scale = 0.3) {

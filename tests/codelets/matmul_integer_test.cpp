@@ -12,7 +12,7 @@ namespace {
 
 using enum DType;
 
-// Which of the operands that may be left out are there.
+// The operands that are there, among those that may be left out.
 struct Has {
   bool row_zero = false, column_zero = false, scaled = false, row_scale = false,
        column_scale = false, bias = false, residual = false;

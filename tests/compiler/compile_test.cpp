@@ -165,7 +165,7 @@ TEST(Compile, the_report_is_json_that_adds_up) {
 
 using CompiledFiles = TemporaryFolder;
 
-// What the file is called changes no byte.
+// The name of the file changes no byte.
 TEST_F(CompiledFiles, are_the_same_whatever_the_model_is_called) {
   std::vector<std::string> bytes;
   for (const char* name : {"a.onnx", "another_name.onnx"}) {

@@ -119,7 +119,7 @@ TEST_P(PassesOnModel, finds_every_pattern) {
   for (const auto& node : graph.nodes()) {
     ++count[node->op];
     if (node->is(Op::Attention)) {
-      // What is added to hidden keys stands behind the kind: keys:-10000.
+      // The number that is added to hidden keys stands behind the kind: keys:-10000.
       const std::string& mask = node->string_attr("mask");
       EXPECT_EQ(mask.substr(0, mask.find(':')), model().mask);
       for (int i = 0; i < 3; ++i) EXPECT_TRUE(node->in[i]->is(Op::Slice)) << "qkv is not merged";

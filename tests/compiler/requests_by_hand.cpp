@@ -8,7 +8,7 @@ namespace {
 
 bool has(const std::string& name, const char* part) { return name.find(part) != name.npos; }
 
-// What an input holds for token `at` of a request.
+// An input's number for token `at` of a request.
 double token(const std::string& name, const TestRequest& request, int64_t at) {
   if (has(name, "mask")) return 1;
   if (has(name, "position")) return static_cast<double>(at);

@@ -23,7 +23,7 @@ std::vector<TestRequest> draw_requests(const std::vector<int64_t>& lengths);
 
 using Inputs = std::map<std::string, Array>;
 // Requests first .. first + rows - 1, one a row, padded with zeros; rows beyond the last request
-// repeat it. What an input carries is told by its name, as these models name them.
+// repeat it. The name of an input tells what it carries, as these models name them.
 Inputs padded_inputs(const Graph& graph, const std::vector<TestRequest>& requests, size_t first);
 
 // Where each request starts in the flattened batch: end to end, or in the first row after the last

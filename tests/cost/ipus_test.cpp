@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What links, syncs of IPUs and pipelines cost, against numbers worked by hand.
+// The costs of links, syncs of IPUs and pipelines, against numbers worked by hand.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

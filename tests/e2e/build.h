@@ -25,7 +25,7 @@ CompileOptions options_for(int64_t rows, int64_t length, Precision precision);
 CompileOptions form_a(CompileOptions options, int64_t max_valid_num, int64_t segment_max_size);
 CompileOptions form_b(CompileOptions options);
 
-// What a test's temporary files stand in; removed when the program ends.
+// The folder of a test's temporary files; removed when the program ends.
 std::string scratch_folder();
 
 }  // namespace tessera::e2e

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a tiny BERT takes, superstep by superstep, as it was when somebody last looked
+// The cycles of a tiny BERT, superstep by superstep, as they were when somebody last looked
 // (tests/e2e/cycles/*.txt): no change of the planner or of the cost model goes unseen.
 #include <fmt/format.h>
 #include <gtest/gtest.h>

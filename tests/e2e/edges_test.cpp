@@ -115,7 +115,7 @@ Array random_array(const TensorType& type, std::mt19937& random) {
   return array;
 }
 
-// What a runner takes and gives, by name.
+// A runner's inputs and outputs, by name.
 struct Batch {
   std::map<std::string, Tensor> tensors;
   InputViews views;

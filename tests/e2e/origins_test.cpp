@@ -14,7 +14,7 @@ namespace {
 
 using ::testing::Contains;
 
-// Of the ops that a BERT computes with, but not those of its mask.
+// The ops that a BERT computes with, but not those of its mask.
 std::map<std::string, Op> computing_nodes(const std::string& model) {
   const std::set<Op> computes = {Op::MatMul, Op::Softmax, Op::Erf,      Op::Sqrt,
                                  Op::Div,    Op::Pow,     Op::ReduceSum};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a run does, counted and not timed, so that a slower host fails nothing and a change that
+// The work of a run, counted and not timed, so that a slower host fails nothing and a change that
 // makes the host do more is seen: calls of codelets, barriers, and allocations, of which there are
 // none.
 #include <gmock/gmock.h>

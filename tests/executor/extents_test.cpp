@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What joining and cutting rely on, asked of every codelet: in whatever vertex its check accepts,
-// dimensions of one letter have one size, and the pieces that it is cut into are vertices that the
-// check accepts too, which write every element of the whole once.
+// Joining and cutting rely on this, and every codelet is asked for it: in whatever vertex its check
+// accepts, dimensions of one letter have one size, and the pieces that it is cut into are vertices
+// that the check accepts too, which write every element of the whole once.
 #include <gtest/gtest.h>
 
 #include <cctype>

@@ -14,7 +14,7 @@
 namespace tessera {
 namespace {
 
-// What operator new calls where there is no memory. (This program has an operator new of its own.)
+// operator new calls this where there is no memory. (This program has an operator new of its own.)
 void find_no_memory() { std::get_new_handler()(); }
 // As LLVM does it: nothing can unwind through this.
 void llvm_finds_no_memory() noexcept { find_no_memory(); }

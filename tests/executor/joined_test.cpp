@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the direct machine makes of the Program's cut. That the bits are the same, machine_test
-// asks.
+// The vertices that the direct machine makes of the Program's cut. machine_test asks whether the
+// bits are the same.
 #include "executor/joined.h"
 
 #include <gtest/gtest.h>

@@ -313,7 +313,7 @@ TEST(Machine, rows_that_are_alike_are_multiplied_once_and_answered_each) {
             run(*machine_of(executable, {.kind = MachineKind::Isolated, .threads = 1}), inputs));
 }
 
-// What the isolated machine says of kSoftmaxTwice with one part of its text changed.
+// The isolated machine's error for kSoftmaxTwice with one part of its text changed.
 std::string isolated_error(const std::string& part, const std::string& by) {
   std::string text(kSoftmaxTwice);
   text.replace(text.find(part), part.size(), by);

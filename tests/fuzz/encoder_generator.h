@@ -33,7 +33,7 @@ class EncoderGenerator : EncoderWriter {
   std::string feed_forward(const std::string& x);
   std::string wide_mask();
   std::string count_of_tokens();
-  // What some models do between their layers.
+  // An operation that some models have between their layers.
   std::string oddity(const std::string& x);
   std::string mean_of_tokens(const std::string& x, bool keep);
   // A length of nearly 0 would make an answer of a last bit.

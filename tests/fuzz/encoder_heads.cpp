@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What random encoders do between their layers, and what they answer with.
+// The operations of random encoders between their layers, and their outputs.
 #include "tests/fuzz/encoder_generator.h"
 #include "tests/fuzz/random_encoder.h"
 
@@ -16,7 +16,7 @@ std::string EncoderGenerator::count_of_tokens() {
              {{"keepdims", {1}}});
 }
 
-// What some models do between their layers.
+// An operation that some models have between their layers.
 std::string EncoderGenerator::oddity(const std::string& x) {
   return one_of(
       {[&] { return put("Mul", {x, wide_mask()}); },

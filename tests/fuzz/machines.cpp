@@ -166,7 +166,7 @@ void demand_same(const Program& program, const Buffers& a, const Buffers& b,
   }
 }
 
-// A busy host is no disagreement.
+// A busy host is not a disagreement.
 bool ran_out_of_time(const Status& status) {
   return !status.ok() && status.error().type == "limit" &&
          status.error().message.find("took longer than") != std::string::npos;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writes the committed corpus: every op as a Graph, a Program, an executable and a model, and one
-// small file of each other kind. Run where formats change: fuzz_make_corpus SOURCE_DIR. What a
-// person wrote by hand (corpus/*/by_hand*) is left alone.
+// small file of each other kind. Run where formats change: fuzz_make_corpus SOURCE_DIR. Files that
+// a person wrote (corpus/*/by_hand*) are left alone.
 #include <fmt/format.h>
 
 #include <cstdio>

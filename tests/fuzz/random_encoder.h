@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Seeded random encoders, as exporters write them: ONNX models [batch,sequence] with masks of every
 // kind, positions of every kind, arithmetic on ids, poolers of every kind, and now and then a thing
-// that must not be padded or packed. What may be done with each is for the compiler to find out.
+// that must not be padded or packed. The compiler has to find out which are which.
 #pragma once
 
 #include <cstdint>

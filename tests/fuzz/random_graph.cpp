@@ -243,7 +243,7 @@ class Generator {
   }
   Node* cumsum(Op op, Node* a) { return softmax(op, a); }
 
-  // Of numbers that are exact: a last bit may be a step.
+  // Its numbers are exact: a last bit may be a step.
   Node* fp8(Node* exact) {
     return add(Op::ScaledCast,
                {

@@ -3,7 +3,7 @@
 // others of their kind. Each file in targets/ defines `run` and `mutate`; entry.cpp joins them to
 // libFuzzer, driver.cpp to an ordinary test that replays the corpus.
 //
-// `run` may find that the bytes are refused, and that is fine. What it must not find: a crash, a
+// `run` may find that the bytes are refused, and that is fine. It must not find these: a crash, a
 // sanitizer's report, an answer that depends on how it was computed (`demand`).
 #pragma once
 

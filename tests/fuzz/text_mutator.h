@@ -12,7 +12,7 @@ namespace tessera::fuzz {
 // One change. Names that take another's place are names of the same text.
 std::string mutate_text(std::string_view text, Random& random);
 
-// What breaks readers of text: controls, bidi overrides, broken UTF-8, quotes, very long words.
+// Text that breaks readers: controls, bidi overrides, broken UTF-8, quotes, very long words.
 std::string odd_text(Random& random);
 
 }  // namespace tessera::fuzz

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which fields of ONNX's messages and of ours are messages, numbers and text (onnx.proto,
+// The fields of ONNX's messages and of ours that are messages, numbers and text (onnx.proto,
 // program/popef.proto).
 #include "tests/fuzz/wire.h"
 

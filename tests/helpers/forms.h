@@ -18,7 +18,7 @@ struct OperandForm {
   std::vector<DType> dtypes;  // one of these; none: that of operand 0
 };
 
-// What is written stands last.
+// The operand that is written stands last.
 struct Form {
   std::string codelet;
   std::vector<Param> params;

@@ -30,7 +30,7 @@ std::vector<std::filesystem::path> cases_in(const std::filesystem::path& folder)
 // the others by the number in the file's name.
 Expected<std::vector<DataSet>> read_data_sets(const std::filesystem::path& folder);
 
-// What runs a graph: the reference interpreter, or the machine.
+// A runner of graphs: the reference interpreter, or the machine.
 using Runner = std::function<Expected<std::vector<Array>>(
     const Graph&, const std::map<std::string, Array>& inputs)>;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What each op refuses, and in which words. Each row is an op's line in a graph with the inputs
-// below, and the error after its `line:column: y: `.
+// The refusals of each op, in its words. Each row is an op's line in a graph with the inputs below,
+// and the error after its `line:column: y: `.
 #include <gmock/gmock.h>
 
 #include "tests/ir/run.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What text cannot say, because the parser stops it, and a pass can do.
+// Graphs that text cannot say, because the parser stops them, and that a pass can make.
 #include "ir/verify.h"
 
 #include "tests/ir/run.h"

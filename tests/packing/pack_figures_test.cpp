@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is said of a packing: occupancy, and the picture of a batch.
+// The figures of a packing: occupancy, and the picture of a batch.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -37,7 +37,7 @@ class PackPlanTest : public TemporaryFolder {
   static void write(const std::string& to, const std::string& text) {
     std::ofstream(to, std::ios::binary) << text;
   }
-  // What reading says of a changed plan, without the path.
+  // The error of reading a changed plan, without the path.
   std::string refusal(const Json& json) {
     write(path("bad.json"), json.dump());
     const auto plan = read_plan(path("bad.json"));

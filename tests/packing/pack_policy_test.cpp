@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which requests share a batch, and where: by hand on small cases, and what holds of every policy.
+// The requests that share a batch, and their places: small cases by hand, rules of every policy.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -152,7 +152,7 @@ TEST(PackPolicyTest, no_requests_make_no_batches_by_any_policy) {
     EXPECT_THAT(packed_lengths(form_b(4, 8), policy, {}), IsEmpty()) << to_string(policy);
 }
 
-// What a contract demands of a batch, whatever made it.
+// The demands of a contract on a batch, whatever made it.
 void expect_sound(const PackingContract& contract, const PackedBatch& batch,
                   const std::vector<int64_t>& lengths, std::vector<int>& times_placed) {
   const bool across_rows = contract.form == PackingForm::A;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which nodes stay in f32, by rule; the goldens of lower_precision have what becomes of them.
+// The nodes that stay in f32, by rule; the goldens of lower_precision have what becomes of them.
 #include "passes/fp32_nodes.h"
 
 #include <fmt/format.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What packing has of it is in the goldens of its passes; here is what padded models have.
+// The goldens of packing's passes have the axes of packed models; those of padded models are here.
 #include "passes/token_axes.h"
 
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What values may hold: rule by rule, and that no value of any golden's graph leaves its range.
+// The ranges of values: rule by rule, and that no value of any golden's graph leaves its range.
 #include "passes/value_range.h"
 
 #include <gtest/gtest.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What reading and verifying a stranger's Program costs is refused before it is paid: each limit is
-// tripped, and raised.
+// The cost of reading and verifying a stranger's Program is refused before it is paid: each limit
+// is tripped, and raised.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

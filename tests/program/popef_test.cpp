@@ -115,7 +115,7 @@ class Popef : public ::testing::Test {
     store(file);
     return fault();
   }
-  // What reading says of the small executable with this metadata.
+  // The error of reading the small executable with this metadata.
   std::string fault(const Metadata& metadata) const {
     Executable executable = small();
     executable.metadata = metadata;

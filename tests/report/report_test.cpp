@@ -158,7 +158,7 @@ TEST(Report, of_a_log_alone_has_its_compiles_and_the_advice) {
   EXPECT_THAT(page, Not(HasSubstr("id=\"tiles\"")));
 }
 
-// What of a schema can be broken by forgetting: members that must be there, types and limits.
+// Parts of a schema that can be broken by forgetting: members that must be there, types, limits.
 void check_schema(const Json& root, const Json& schema, const Json& value,
                   const std::string& where) {
   if (schema.contains("$ref"))

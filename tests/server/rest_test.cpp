@@ -13,7 +13,7 @@ namespace {
 using Json = nlohmann::json;
 using ::testing::HasSubstr;
 
-// What echo says of these ids without what depends on their place in a batch: the mask.
+// Echo's answers to these ids without what depends on their place in a batch: the mask.
 std::vector<int32_t> ids_in(const std::vector<int32_t>& echo) {
   std::vector<int32_t> ids;
   for (const int32_t value : echo) ids.push_back(value / 1000);

@@ -20,7 +20,7 @@ from served import Served
 
 DESCRIPTION = pathlib.Path(__file__).parents[2] / "docs" / "schemas" / "openapi.json"
 EXAMPLES = int(os.environ.get("TESSERA_EXAMPLES", "15"))
-# What the description cannot say (which inputs a model has) is a 400 on either side of it.
+# The description cannot say which inputs a model has, so a call that keeps to it may be a 400.
 CHECKS = """
 [checks]
 not_a_server_error.expected-statuses = ["2xx", "3xx", "4xx", 501, 504]

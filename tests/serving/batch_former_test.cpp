@@ -297,7 +297,7 @@ TEST(BatchFormer, numbers_that_are_out_of_range_are_refused) {
             "pack runner: timeout, margin, lead and batch time must be in 0 .. 365 days");
 }
 
-// What a batch may be, whatever came: every request once, in its row, the oldest among them.
+// The rules of a batch, whatever came: every request once, in its row, the oldest among them.
 class AnyPolicy : public ::testing::TestWithParam<PackPolicy> {};
 
 TEST_P(AnyPolicy, no_request_starves_whatever_comes) {

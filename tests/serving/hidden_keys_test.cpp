@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // An attention whose mask of -10000 does not hide a key beside its score: a batch that has one is
-// refused by the name of the node. Of requests, which have no such keys, the cells beside them do
-// not count, however large their scores are.
+// refused by the name of the node. Requests have no such keys, and the cells beside them do not
+// count, however large their scores are.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

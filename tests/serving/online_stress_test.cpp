@@ -117,7 +117,7 @@ class Starvation {
   int64_t batches_ = 0, beyond_ = 0, longest_ = 0;
 };
 
-// What became of each request; a slot per request, so that threads share nothing.
+// The fate of each request; a slot per request, so that threads share nothing.
 struct Outcomes {
   explicit Outcomes(size_t count) : results(count), taken(count) {}
   std::vector<std::atomic<int>> results;
@@ -204,7 +204,7 @@ TEST(OnlineStress, every_request_gets_one_result_its_own_within_its_bound) {
   EXPECT_EQ(executor->bad_batches(), 0);
   EXPECT_EQ(starvation.beyond(), 0);
   EXPECT_TRUE(starvation.all_gone());
-  // What the test saw is what the metrics say; and every kind of end came up.
+  // The metrics say what the test saw; and every kind of end came up.
   EXPECT_EQ(static_cast<int64_t>(metrics.admitted), taken);
   EXPECT_EQ(static_cast<int64_t>(metrics.answered), outcomes.answered);
   EXPECT_EQ(static_cast<int64_t>(metrics.cancelled), outcomes.cancelled);

@@ -55,8 +55,8 @@ double p99_ms(VirtualRun run) {
       .count();
 }
 
-// One batch of 10 ms after the other, whatever is in it: so what saturates is the fill. Of five
-// runs, whose offered load varies by 4 %, the one in the middle.
+// One batch of 10 ms after the other, whatever is in it: so what saturates is the fill. The middle
+// one of five runs counts, whose offered load varies by 4 %.
 TEST(VirtualRun, a_window_holds_3000_requests_a_second_where_the_others_saturate) {
   const auto median = [](std::vector<double> values) {
     std::sort(values.begin(), values.end());

@@ -116,8 +116,8 @@ TEST(Advise, seconds_are_those_of_the_line_through_the_log) {
   EXPECT_DOUBLE_EQ(option(advice, "as in the log").useful_share, 1);
 }
 
-// What these counts take in tokens wraps around to INT64_MAX, which once meant that there was no
-// such choice.
+// The tokens of these counts wrap around to INT64_MAX, which once meant that there was no such
+// choice.
 TEST(Buckets, of_counts_past_all_measure_are_chosen_all_the_same) {
   const BatchesByLength batches = {
       {7,  1317624576693539401},

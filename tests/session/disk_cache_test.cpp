@@ -36,7 +36,7 @@ class DiskCacheTest : public ::testing::Test {
     EXPECT_TRUE(cache.ok()) << cache.error().message;
     return cache.ok() ? cache.take() : nullptr;
   }
-  // What had to go for it.
+  // The entries that had to go for it.
   std::vector<KeyRecord> store(const DiskCache& cache, const KeyRecord& record) const {
     const auto lock = cache.lock(record.key, std::chrono::seconds(10));
     EXPECT_TRUE(lock.ok());

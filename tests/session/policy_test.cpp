@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a session does with a shape that it has no executable for.
+// The ways of a session with a shape that it has no executable for.
 #include <gmock/gmock.h>
 #include <sys/resource.h>
 

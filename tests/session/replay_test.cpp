@@ -49,7 +49,7 @@ int64_t executables_in(const Log& log) {
   return std::ssize(keys);
 }
 
-// What padding makes of the batches of a log: the share of tokens that were asked for.
+// The share of tokens that were asked for, once the batches of a log are padded.
 double useful_share(const Log& log) {
   int64_t asked = 0, added = 0;
   for (const RecompileEvent& event : log) {
@@ -242,7 +242,7 @@ TEST_F(Replay, a_larger_cache_saves_what_was_promised) {
             0.1);
 }
 
-// What the sessions of one log have in common: processes that serve the same batches one after the
+// The sessions of one log have this in common: processes that serve the same batches one after the
 // other. `each` makes of the nth what it is to be.
 class ReplayOfProcesses : public Replay {
  protected:

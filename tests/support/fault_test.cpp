@@ -50,7 +50,7 @@ TEST(Fault, of_one_thread_is_not_anothers) {
   EXPECT_EQ(signals, (std::vector<int>{SIGSEGV, 0, SIGSEGV, 0, SIGSEGV, 0, SIGSEGV, 0}));
 }
 
-// What is not ours goes where it went before.
+// A fault that is not ours goes where it went before.
 TEST(FaultDeathTest, outside_of_a_call_ends_the_process_by_its_signal) {
 #ifdef __SANITIZE_ADDRESS__
   GTEST_SKIP() << "the sanitizer's own handler takes the signal";

@@ -81,7 +81,7 @@ std::set<std::string> advised(const CompileOptions& options) {
   return commands;
 }
 
-// What a shell makes of a command, without its first word.
+// The words that a shell makes of a command, without the first.
 std::vector<std::string> words_of(const std::string& command) {
   wordexp_t words;
   EXPECT_EQ(wordexp(command.c_str(), &words, WRDE_NOCMD), 0) << command;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a user can get wrong: each has a message that says where, what is and what must be, and the
-// exit code that the documentation promises.
+// A user's mistakes: each has a message that says where, what is and what must be, and the exit
+// code that the documentation promises.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -33,7 +33,7 @@ struct Folder {
   }
 };
 
-// In the child. What fails here must not be taken for an answer of the program.
+// In the child. A failure here must not be taken for an answer of the program.
 void surround(const Surroundings& with) {
   if (with.reader_has_gone) {
     int ends[2];

@@ -24,7 +24,7 @@ pid_t start_tessera(const std::vector<std::string>& words);
 // As tessera, where no file may grow past `bytes`: what a full disk looks like.
 Result tessera_with_file_limit(const std::vector<std::string>& words, size_t bytes);
 
-// What a process is given by its caller, where that is not as usual.
+// The caller's part in a process, where it is not as usual.
 struct Surroundings {
   std::vector<std::pair<int, size_t>> limits = {};  // RLIMIT_… and its value
   std::string in = {};                              // stdin comes from this file

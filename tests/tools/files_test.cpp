@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which files the program reads and writes, and what is left of them when it is stopped.
+// The files that the program reads and writes, and what is left of them when it is stopped.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What must fit into a C600's tiles, and what must not and says why: whole models, so slow.
+// Whole models that must fit into a C600's tiles, or must not and say why. They are slow.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -150,7 +150,7 @@ Surroundings with_addresses(size_t bytes) {
   return with;
 }
 
-// What the dynamic loader and the libraries' own initialisers take: below it nothing of ours runs.
+// The memory of the dynamic loader and of libraries' initialisers: below it nothing of ours runs.
 size_t bytes_to_start() {
   static const size_t bytes = [] {
     size_t mib = 64;

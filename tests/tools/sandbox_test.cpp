@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a process can still do once it is locked up, tried from inside; what comes out of it, and
-// what its parent does not believe. Skipped, by name, where the kernel has no sandbox.
+// A locked-up process, tried from inside: what it can still do, what comes out of it, and what its
+// parent does not believe. Skipped, by name, where the kernel has no sandbox.
 #include "tools/sandbox.h"
 
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// tessera serve as a process: what it refuses to begin, and how it ends. What it answers is in
+// tessera serve as a process: what it refuses to begin, and how it ends. Its answers are in
 // tests/server.
 #include <arpa/inet.h>
 #include <gmock/gmock.h>

@@ -15,7 +15,7 @@ using ::testing::Not;
 using ::testing::StartsWith;
 using Words = std::vector<std::string>;
 
-// What the verb prints with "-", and the file that it writes otherwise, are the same bytes.
+// The verb prints with "-" the same bytes as it otherwise writes to a file.
 void expect_same_bytes(Words words, const std::string& flag) {
   const std::string file = path("as_a_file");
   Words to_file = words;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the verbs say, word for word, as it was when somebody last read it
+// The words of the verbs, one by one, as they were when somebody last read them
 // (tests/tools/texts/*.txt).
 #include <gtest/gtest.h>
 

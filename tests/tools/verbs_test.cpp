@@ -294,7 +294,7 @@ TEST(Progress, is_told_as_asked_and_only_on_stderr) {
   EXPECT_THAT(with("bar").err, AllOf(HasSubstr("loading"), ::testing::EndsWith("\r\033[K")));
 }
 
-// What bash offers for these words, the last of which is not finished.
+// The completions that bash offers for these words, the last of which is not finished.
 std::string offered(const std::string& words) {
   const std::string script = path("complete.sh"), out = path("offered");
   write_file(script, tessera({"completion", "bash"}).out + "\nCOMP_WORDS=(" + words +

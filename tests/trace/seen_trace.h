@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A trace as a reader of Perfetto's format sees it: tracks, and on each its slices, instants and
-// values. What no trace may do is a failure of the test: events of a track out of order, slices
+// values. These are failures of the test: events of a track out of order, slices
 // that do not nest, a name that is not plain text, a number that nothing described.
 #pragma once
 

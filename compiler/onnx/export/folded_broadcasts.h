@@ -10,8 +10,8 @@
 namespace tessera {
 
 // Broadcasts that only such operations read, and that those make again out of what is left: the
-// shape of each operation's result is still that which its operands broadcast to. Of several that
-// stretch one value to one shape, the first.
+// shape of each operation's result is still that which its operands broadcast to. Where several
+// stretch one value to one shape, it is the first.
 std::set<const Node*> folded_broadcasts(const Graph& graph);
 
 }  // namespace tessera

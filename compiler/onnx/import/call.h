@@ -30,7 +30,7 @@ struct OnnxValue {
 using StretchedValues = std::map<std::pair<const Node*, Shape>, Node*>;
 Expected<Node*> add_stretched(Graph& graph, const ::onnx::ValueInfoProto& info, Node* from);
 
-// What of the model a handler may see.
+// The parts of the model that a handler may see.
 struct CallContext {
   Graph& graph;
   const std::string& path;

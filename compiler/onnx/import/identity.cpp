@@ -17,7 +17,7 @@ namespace {
 using ::onnx::GraphProto;
 using ::onnx::TensorProto;
 
-// What changes when a file is written or replaced.
+// A stamp changes when a file is written or replaced.
 struct Stamp {
   std::string path;
   dev_t device = 0;

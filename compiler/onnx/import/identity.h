@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a model file is, in digests: what it computes and what it computes with, apart, so that
-// someone who keeps executables can say which of the two changed.
+// The identity of a model file, in digests: one of what it computes and one of what it computes
+// with, so that someone who keeps executables can say which of the two changed.
 #pragma once
 
 #include <map>

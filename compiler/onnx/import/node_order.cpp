@@ -18,7 +18,7 @@ using Names = std::set<std::string>;
 
 Names reads_of(const NodeProto& node);
 
-// What the nodes of a subgraph read from around it.
+// The names that the nodes of a subgraph read from around it.
 Names outer_reads(const GraphProto& graph) {
   Names reads, own;
   for (const auto& input : graph.input()) own.insert(input.name());

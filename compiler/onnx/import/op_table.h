@@ -11,7 +11,7 @@
 
 namespace tessera {
 
-// What a row says beyond its handler.
+// The properties of a row beyond its handler.
 enum OpFlags : unsigned {
   kPlain = 0,
   kMovesValues = 1,  // results hold elements of the operands and no others

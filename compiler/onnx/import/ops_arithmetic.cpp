@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Elementwise ONNX operations. What the Graph has no op for is said in those that it has.
+// Elementwise ONNX operations. An operation that the Graph lacks is said in those that it has.
 #include <algorithm>
 #include <cmath>
 

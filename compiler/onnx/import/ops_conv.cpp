@@ -318,7 +318,7 @@ Status conv(Call& call) {
   return bind_in_shape(call, conv, out);
 }
 
-// What stands around the image is its zero point.
+// The image is padded with its zero point.
 Status conv_integer(Call& call) {
   Conv conv = TRY(read_conv(call));
   conv.image_zero = TRY(zero_or(call, 2, TRY(byte_type(call, 0))));

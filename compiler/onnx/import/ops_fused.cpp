@@ -73,7 +73,7 @@ Status bias_softmax(Call& call) {
 
 namespace {
 
-// What normalizes: rows of the axes from `axis` on, one behind another.
+// A norm of rows, each of the axes from `axis` on, one behind another.
 struct Norm {
   Node* x;
   Node* gamma;

@@ -5,8 +5,8 @@
 //
 // Shapes are fixed at import and the number of tokens is not, so nothing is moved: between the two,
 // tokens and padding stand as they stood, [batch x sequence,hidden], and token_offset remembers
-// which are tokens. What stands between works on each token alone, as it must in ONNX Runtime.
-// Padding and packing of requests are then proved as for any other model.
+// which are tokens. The operations between them work on each token alone, as they must in ONNX
+// Runtime. Padding and packing of requests are then proved as for any other model.
 #include "compiler/onnx/import/ms_heads.h"
 #include "compiler/onnx/import/op_table.h"
 

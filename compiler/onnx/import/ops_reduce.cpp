@@ -10,7 +10,7 @@
 namespace tessera::handlers {
 namespace {
 
-// What a reduction does before it sums, the sum itself, and what after.
+// A reduction in three parts: what is done before the sum, the sum itself, and what is done after.
 struct Reduction {
   std::string_view name;
   Expected<Node*> (*before)(Call&, Node*);

@@ -108,7 +108,7 @@ struct Range {
   int64_t start, end, step;
 };
 
-// Which elements of an axis a range takes: its ends are clamped as Python clamps them.
+// The elements of an axis that a range takes: its ends are clamped as Python clamps them.
 Expected<Range> settle(const Call& call, Range range, int64_t dim) {
   if (range.step == 0) return call.error("a step is 0, must not be");
   if (range.start < 0) range.start += dim;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the handlers of quantized operations share.
+// The handlers of quantized operations share this.
 #pragma once
 
 #include "compiler/onnx/import/call.h"
@@ -13,7 +13,7 @@ Expected<DType> byte_type(Call& call, size_t i);
 // The zero point that operand `i` is, or 0.
 Expected<Node*> zero_or(Call& call, size_t i, DType dtype);
 
-// Which numbers of a tensor share a scale: all, those of one place along an axis, or blocks of it.
+// The numbers that share a scale: all, those of one place along an axis, or blocks of it.
 struct Along {
   int64_t axis = 0;
   int64_t block = 0;  // 0: none

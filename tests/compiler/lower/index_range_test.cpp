@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is proved of indices that a graph computes, and what becomes of those that are not.
+// The proofs about indices that a graph computes, and the fate of those that have none.
 #include "compiler/lower/index_range.h"
 
 #include <gmock/gmock.h>

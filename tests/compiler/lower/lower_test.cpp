@@ -183,8 +183,8 @@ TEST(Lower, a_mask_over_scores_does_not_put_them_in_rows_for_softmax) {
   EXPECT_EQ(program_memory(program).fullest_by_superstep.back().temporaries, share);
 }
 
-// What a superstep costs before it does anything, and the planner's tolerance of 3 %, are all that
-// more tiles may cost.
+// More tiles may cost as much as a superstep does before it does anything, and the planner's
+// tolerance of 3 %, and no more.
 TEST(Lower, parts_of_the_rows_receive_the_weights_once) {
   const auto graph = parse_graph(R"(graph @f(%x: f16[4096,768], %w: f16[768,3072]) {
     %m = matmul %x, %w : f16[4096,3072]
@@ -214,7 +214,7 @@ TEST(Lower, streams_that_the_tiles_only_cast_travel_as_halves) {
                                    (more.empty() ? "}" : ", %e }")));
   };
   EXPECT_EQ(bytes(""), 3 * 64 * 64 * 2);
-  // What is also computed with as f32 does not: x, beside a result of its own.
+  // A value that f32 computes with otherwise stays as well: x, beside a result of its own.
   EXPECT_EQ(bytes("%e = exp %x : f32[64,64] "), 64 * 64 * (4 + 2 + 2 + 4));
 }
 

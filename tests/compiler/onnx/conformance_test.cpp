@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Models that nobody in this project wrote, against outputs that others recorded, on the reference
-// interpreter. What is refused is listed with the words it is refused by.
+// interpreter. Cases that are refused are listed with the words of their errors.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -21,7 +21,7 @@ constexpr int32_t kFloat = TensorProto::FLOAT;
 
 using Values = std::vector<double>;
 
-// What the model makes of its inputs a, b, as far as it has them, which all hold these shapes.
+// The model's answers for its inputs a, b, as far as it has them, which all hold these shapes.
 Values run(const ModelBuilder& model, const std::vector<Values>& inputs) {
   const std::string text = imported(model);
   const Expected<Graph> graph = parse_graph(text);

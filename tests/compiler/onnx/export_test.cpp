@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is exported reads back to the same Graph: the text of both is the judge.
+// An exported Graph reads back to the same Graph: the text of both is the judge.
 #include "compiler/onnx/export/export.h"
 
 #include <gmock/gmock.h>

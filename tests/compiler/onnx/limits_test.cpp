@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a model may cost is known from its bytes, before protobuf builds anything of it.
+// The cost of a model is known from its bytes, before protobuf builds anything of it.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

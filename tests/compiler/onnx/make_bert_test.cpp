@@ -150,7 +150,7 @@ Spread spread_of(const std::vector<double>& values) {
   return spread;
 }
 
-// What a test of the whole path needs: a bug must move the answers by more than rounding does.
+// The needs of a test of the whole path: a bug must move the answers by more than rounding does.
 class TinyBert : public ::testing::Test {
  protected:
   std::vector<Array> answers(bool mask, bool types, bool positions) {

@@ -79,7 +79,7 @@ ModelBuilder conv_of(const Windows& w, bool bias = true) {
   return m;
 }
 
-// What one element of the result is, by the definition. Images have two axes.
+// One element of the result, by the definition. Images have two axes.
 double convolved(const Windows& w, const std::vector<double>& x, int64_t n, int64_t out,
                  const Ints& place) {
   const auto kernel = numbers(w.kernel, 1);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Records of requests: lengths as JSON lines, histograms and traces as CSV, told apart by their
-// first characters. What is read is packed.
+// first characters. Lengths that can be read are packed.
 #include "packing/lengths.h"
 
 #include "packing/offline.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// ONNX models: imported and compiled for four tiles with every variable dimension fixed. What
-// compiles is written, read again, and carried out in every way there is.
+// ONNX models: imported and compiled for four tiles with every variable dimension fixed. A model
+// that compiles is written, read again, and carried out in every way there is.
 #include <filesystem>
 
 #include "codelets/codelet.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Executable files whose hashes are right. What is read runs by its own anchors.
+// Executable files whose hashes are right. A file that can be read runs by its own anchors.
 #include "codelets/codelet.h"
 #include "executor/model_runner.h"
 #include "program/blobs.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Programs, as text or as the message of an executable file. What the verifier lets pass is priced,
-// printed, and carried out in every way there is.
+// Programs, as text or as the message of an executable file. A Program that the verifier lets pass
+// is priced, printed, and carried out in every way there is.
 #include "codelets/codelet.h"
 #include "cost/cost.h"
 #include "program/messages.h"
