@@ -42,7 +42,7 @@ __all__ = [
     "OnlineBenchLatencies",
     "OnlineBenchQueue",
     "PackComparison",
-    "PackComparisonPolicie",
+    "PackComparisonPolicy",
     "PackTuning",
     "PackTuningShape",
     "Profile",
@@ -472,7 +472,7 @@ class OnlineBench(TypedDict):
     latency_seconds: OnlineBenchLatencies
 
 
-class PackComparisonPolicie(TypedDict):
+class PackComparisonPolicy(TypedDict):
     """Requests in batches."""
 
     #: or "padded": one request a row
@@ -499,7 +499,7 @@ class PackComparison(TypedDict):
     max_valid_num: int
     #: free tokens between requests
     delimiters: int
-    policies: list[PackComparisonPolicie]
+    policies: list[PackComparisonPolicy]
 
 
 class PackTuningShape(TypedDict):

@@ -113,6 +113,26 @@ class Pages(unittest.TestCase):
                     self.assertLessEqual(len(line), 100, line)
 
 
+# Files that need the version and cannot read it from CMakeLists.txt, each with its place there.
+VERSIONS = {
+    "CITATION.cff": r"^version: (.+)$",
+    "docs/install.md": r"tessera-([0-9.]+)-cp",
+    "packaging/kserve/deployment.yaml": r"image: tessera:(\S+)",
+    "packaging/kserve/serving_runtime.yaml": r"image: tessera:(\S+)",
+    "pyproject.toml": r"^version = \"(.+)\"$",
+}
+
+
+class Version(unittest.TestCase):
+    """CMakeLists.txt has the version."""
+
+    def test_every_copy_is_the_version(self):
+        version = re.search(r"project\(Tessera VERSION (\S+)", text_of("CMakeLists.txt"))[1]
+        for path, pattern in VERSIONS.items():
+            with self.subTest(path=path):
+                self.assertEqual(re.findall(pattern, text_of(path), re.MULTILINE), [version])
+
+
 class Comments(unittest.TestCase):
     def comments(self):
         for path in CODES:

@@ -167,49 +167,14 @@ class Schemas(unittest.TestCase):
         )
 
     def test_so_are_events_and_advice(self):
-        self.run_verb(
-            "run",
-            "tiny.onnx",
-            "--target",
-            "test",
-            "--events",
-            "e.jsonl",
-            "--random",
-            "input_ids=4,16",
-            "input_ids=4,12",
-            "input_ids=2,8",
-        )
-        self.run_verb(
-            "run",
-            "tiny.onnx",
-            "--target",
-            "test",
-            "--events",
-            "e.jsonl",
-            "--on_recompile",
-            "pad",
-            "--random",
-            "input_ids=4,16",
-            "input_ids=4,11",
-        )
-        self.run_verb(
-            "run",
-            "tiny.onnx",
-            "--target",
-            "test",
-            "--events",
-            "e.jsonl",
-            "--on_recompile",
-            "fail",
-            "--precision",
-            "fp16",
-            "--cache_dir",
-            "cache",
-            "--random",
-            "input_ids=4,16",
-            "input_ids=4,12",
-            codes=(3,),
-        )
+        def run(policy, *shapes, codes=(0,)):
+            words = ("run", "tiny.onnx", "--target", "test", "--events", "e.jsonl", *policy)
+            self.run_verb(*words, "--random", *shapes, codes=codes)
+
+        run((), "input_ids=4,16", "input_ids=4,12", "input_ids=2,8")
+        run(("--on_recompile", "pad"), "input_ids=4,16", "input_ids=4,11")
+        cached = ("--precision", "fp16", "--cache_dir", "cache")
+        run(("--on_recompile", "fail", *cached), "input_ids=4,16", "input_ids=4,12", codes=(3,))
         with open(os.path.join(self.temporary.name, "e.jsonl"), encoding="utf-8") as file:
             self.check_lines(file.read(), "recompile/1")
         for words in (("list",), ("show", "1")):
@@ -222,7 +187,7 @@ class Schemas(unittest.TestCase):
 
     @classmethod
     def tearDownClass(cls):
-        # What no document has been held to says nothing.
+        # A schema that no document has been held to proves nothing.
         unseen = set(cls.schemas) - cls.seen
         if cls.seen and unseen:
             raise AssertionError(f"no document of {', '.join(sorted(unseen))} was seen")
