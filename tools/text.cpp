@@ -72,7 +72,13 @@ po::options_description served_flags() {
       "max_client_batch_size", po::value<int64_t>()->default_value(32), "texts of a call")(
       "max_concurrent_requests", po::value<int64_t>()->default_value(512), "calls at a time")(
       "max_body_bytes", po::value<int64_t>()->default_value(2'000'000), "of a call")(
+      "max_memory_bytes", po::value<int64_t>()->default_value(1 << 28),
+      "bodies, and answers of /embed_all, on their way together")(
+      "max_windows", po::value<int64_t>()->default_value(1024),
+      "that the long texts of a call are read in, with a stride")(
+      "head_seconds", po::value<double>()->default_value(10), "for a request's head to come")(
       "body_seconds", po::value<double>()->default_value(30), "for a body to come")(
+      "write_seconds", po::value<double>()->default_value(60), "for a caller to take an answer")(
       "max_connections", po::value<int64_t>()->default_value(4096), "connections at a time")(
       "max_queue", po::value<int64_t>()->default_value(16384), "texts that wait")(
       "deadline_seconds", po::value<double>()->default_value(0), "to an answer; 0: none")(

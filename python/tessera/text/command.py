@@ -131,7 +131,11 @@ def _add_serve(inner: Any) -> None:
     add("--max_client_batch_size", type=int, default=32, help="texts of a call (32)")
     add("--max_concurrent_requests", type=int, default=512, help="calls at a time (512)")
     add("--max_body_bytes", type=int, default=2_000_000, help="(2000000)")
+    add("--max_memory_bytes", type=int, default=1 << 28, help="of calls, together (268435456)")
+    add("--max_windows", type=int, default=1024, help="of the long texts of a call (1024)")
+    add("--head_seconds", type=float, default=10, help="for a request's head to come (10)")
     add("--body_seconds", type=float, default=30, help="for a body to come (30)")
+    add("--write_seconds", type=float, default=60, help="for the caller to take an answer (60)")
     add("--max_connections", type=int, default=4096, help="connections at a time (4096)")
     add("--max_queue", type=int, default=16384, help="texts that wait (16384)")
     add("--deadline_seconds", type=float, default=0, help="to an answer; 0: none")
@@ -270,6 +274,8 @@ _COUNTS = (
     "max_client_batch_size",
     "max_concurrent_requests",
     "max_body_bytes",
+    "max_memory_bytes",
+    "max_windows",
     "max_connections",
     "tokenization_workers",
 )
@@ -281,7 +287,7 @@ def _serve(words: argparse.Namespace) -> None:
             raise UsageError(f"--{name}: is {getattr(words, name)}, must be at least 1")
     try:
         from tessera.text.server import Hub, HubOptions
-        from tessera.text.server.run import serve
+        from tessera.text.server.run import Listening, serve
     except ImportError as error:
         package = str(error.name).partition(".")[0]
         raise Error(
@@ -297,11 +303,5 @@ def _serve(words: argparse.Namespace) -> None:
         options = {each.name: getattr(words, each.name) for each in dataclasses.fields(HubOptions)}
         hub = Hub(models, HubOptions(**options))
         opened.callback(hub.close)
-        serve(
-            hub,
-            host=words.host,
-            port=words.port,
-            max_connections=words.max_connections,
-            drain_seconds=words.drain_seconds,
-            log_level=words.log_level,
-        )
+        how = {each.name: getattr(words, each.name) for each in dataclasses.fields(Listening)}
+        serve(hub, Listening(**how))

@@ -144,20 +144,23 @@ def entities_job(
     strategy: str,
     ignore: Iterable[str],
     stride: int | None,
+    most_windows: int | None,
     truncate: bool,
     side: str,
 ) -> Job:
     """``unknown``: the token of words that the vocabulary does not have. With ``stride`` a long
-    text is read in windows that share this number of tokens."""
+    text is read in windows that share this number of tokens; more than ``most_windows`` of all
+    texts are refused."""
     if strategy not in STRATEGIES:
         raise UsageError(f"aggregation: is {strategy!r}, must be one of {', '.join(STRATEGIES)}")
     left_out = frozenset(ignore)
     if stride is None:
-        windows = [[one] for one in tokens.encode(texts, truncate=truncate, side=side)]
+        encodings = tokens.encode(texts, truncate=truncate, side=side, characters=True)
+        windows = [[one] for one in encodings]
     else:
         if strategy == "none":
             raise UsageError("stride: joins entities, must be left out where aggregation is 'none'")
-        windows = _windows(tokens, texts, stride)
+        windows = _windows(tokens, texts, stride, most_windows)
 
     def of_window(text: str, encoding: Any, answer: Answer) -> list[Entity]:
         found = _tokens(text, encoding, softmax(logits(answer)), tokens, unknown)
@@ -181,10 +184,14 @@ def entities_job(
     return Job([encoding for parts in windows for encoding in parts], finish)
 
 
-def _windows(tokens: Tokens, texts: Sequence[str], stride: int) -> list[list[Any]]:
+def _windows(
+    tokens: Tokens, texts: Sequence[str], stride: int, most: int | None
+) -> list[list[Any]]:
     room = tokens.longest - tokens.plain.num_special_tokens_to_add(False)
     if not 0 <= stride < room:
         raise UsageError(f"stride: is {stride}, must be in 0..{room - 1}")
     cutting = tokens.cutting(tokens.longest, "right", "longest_first", stride)
     given = [tokens.text(text, f"text {i}") for i, text in enumerate(texts)]
+    if most is not None:
+        tokens.check_windows(given, [room] * len(given), stride, most)
     return [[one, *one.overflowing] for one in cutting.encode_batch(given)]

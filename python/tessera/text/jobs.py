@@ -23,6 +23,7 @@ Answer = dict[str, Array]
 class Job:
     encodings: Sequence[Any]  #: a request each
     finish: Callable[[list[Answer]], Any]
+    answer_bytes: int = 0  #: of the result and its JSON, where that is more than a few a token
 
     @property
     def tokens(self) -> int:

@@ -19,7 +19,7 @@ from tessera.text.folder import Folder, read_folder
 from tessera.text.jobs import Array, Job
 from tessera.text.labels import classify_job, rerank_job
 from tessera.text.spans import USUAL_SPANS, SpanOptions, answer_job
-from tessera.text.tokens import Piece, Tokens
+from tessera.text.tokens import Piece, Tokens, refused
 from tessera.text.vectors import Embedder
 from tessera.types import Path
 
@@ -141,11 +141,20 @@ class TextPipeline(Closable):
         return "+".join(embedder.steps.modes) if embedder.of_tokens else "none"
 
     def tokenized(
-        self, texts: Sequence[str], special: bool = True, prompt_name: str | None = None
+        self,
+        texts: Sequence[str],
+        special: bool = True,
+        prompt_name: str | None = None,
+        most: int | None = None,
     ) -> list[list[dict[str, Any]]]:
-        """The tokens of each text, whole: ``id``, ``text``, ``special``, and where they stand."""
+        """The tokens of each text, whole: ``id``, ``text``, ``special``, and where they stand.
+        ``most``: of all texts together; more are refused."""
         before = self._prompt(None, prompt_name) if prompt_name else ""
         given = [self.tokens.text(before + text, f"text {i}") for i, text in enumerate(texts)]
+        made = self.tokens.plain.encode_batch(given, add_special_tokens=special)
+        number = sum(map(len, made))
+        if most is not None and number > most:
+            raise refused(f"the texts: have {number} tokens, must have at most {most}", "over_long")
         return [
             [
                 {"id": number, "text": word, "special": True, "start": None, "stop": None}
@@ -155,9 +164,7 @@ class TextPipeline(Closable):
                     one.ids, one.tokens, one.special_tokens_mask, one.offsets
                 )
             ]
-            for text, one in zip(
-                given, self.tokens.plain.encode_batch(given, add_special_tokens=special)
-            )
+            for text, one in zip(given, made)
         ]
 
     def run(self, job: Job) -> Any:
@@ -279,11 +286,13 @@ class TextPipeline(Closable):
         aggregation: str = "simple",
         ignore: Iterable[str] = ("O",),
         stride: int | None = None,
+        most_windows: int | None = None,
         truncate: bool = True,
         truncation_side: str = "right",
     ) -> Job:
         """``aggregation``: ``tessera.text.entities.STRATEGIES``. ``ignore``: labels to leave out.
-        ``stride``: a long text is read in windows that share this number of tokens, and not cut."""
+        ``stride``: a long text is read in windows that share this number of tokens, and not cut;
+        more than ``most_windows`` of all texts together are refused."""
         self._must_be("ner")
         return entities_job(
             self.tokens,
@@ -293,6 +302,7 @@ class TextPipeline(Closable):
             strategy=aggregation,
             ignore=ignore,
             stride=stride,
+            most_windows=most_windows,
             truncate=truncate,
             side=truncation_side,
         )

@@ -26,6 +26,7 @@ class SpanOptions(NamedTuple):
     may_be_impossible: bool = False  #: then "" is an answer too
     whole_words: bool = True
     window: int | None = None  #: tokens of question and context; None: at most 384
+    most_windows: int | None = None  #: of all contexts together; more are refused
 
 
 USUAL_SPANS = SpanOptions()
@@ -119,19 +120,23 @@ def answer_job(
             what = "question" if not question else "context"
             raise refused(f"{what} {i}: is empty, must be a text", "empty")
         asked.append((tokens.text(question, f"question {i}"), tokens.text(context, f"context {i}")))
+    if stride < 0:
+        raise UsageError(f"stride: is {stride}, must be at least 0")
     # A window of the context must go on where the one before ends.
     special = tokens.plain.num_special_tokens_to_add(True)
     alone = tokens.plain.encode_batch([question for question, _ in asked], add_special_tokens=False)
     for i, one in enumerate(alone):
         room = window - special - len(one)
-        if room <= max(stride, 0):
+        if room <= stride:
             raise refused(
                 f"question {i}: has {len(one)} tokens, which leaves {max(room, 0)} of {window} for "
                 f"the context, must leave more than the stride, {stride}",
                 "over_long",
             )
-    if stride < 0:
-        raise UsageError(f"stride: is {stride}, must be at least 0")
+    if options.most_windows is not None:
+        rooms = [window - special - len(one) for one in alone]
+        contexts = [context for _, context in asked]
+        tokens.check_windows(contexts, rooms, stride, options.most_windows)
     cutting = tokens.cutting(window, "right", "only_second", stride)
     windows = [
         [_window(one, first_token) for one in (whole, *whole.overflowing)]

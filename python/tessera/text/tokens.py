@@ -27,14 +27,28 @@ def refused(message: str, reason: str) -> InputError:
 
 
 class Encoded:
-    """Tokens of the caller's, with what an ``Encoding`` of tokenizers has."""
+    """What is needed of an ``Encoding`` of tokenizers, or tokens of the caller's. An ``Encoding``
+    keeps the text that was cut off, with some hundred bytes a token."""
 
-    def __init__(self, ids: Sequence[int]) -> None:
+    def __init__(self, ids: Sequence[int], type_ids: Sequence[int] | None = None) -> None:
         self.ids = list(ids)
-        self.type_ids = [0] * len(self.ids)
+        self.type_ids = [0] * len(self.ids) if type_ids is None else type_ids
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @classmethod
+    def of(cls, encoding: Any, characters: bool) -> Encoded:
+        """``characters``: with where each token stands in its text."""
+        made = cls(encoding.ids, encoding.type_ids)
+        if characters:
+            made.tokens, made.offsets = encoding.tokens, encoding.offsets
+            made.special_tokens_mask = encoding.special_tokens_mask
+        return made
+
+    tokens: Sequence[str] = ()
+    offsets: Sequence[tuple[int, int]] = ()
+    special_tokens_mask: Sequence[int] = ()
 
 
 class Tokens:
@@ -78,9 +92,11 @@ class Tokens:
         truncate: bool = True,
         side: str = "right",
         prompt: str = "",
+        characters: bool = False,
     ) -> list[Any]:
         """An encoding a piece. One that is longer than ``longest`` is cut at its ``side``, or, if
-        not ``truncate``, refused by its number (the reason ``over_long``)."""
+        not ``truncate``, refused by its number (the reason ``over_long``). ``characters``: with
+        where each token stands in its text."""
         if side not in ("left", "right"):
             raise UsageError(f"truncation_side: is {side!r}, must be left or right")
         used = self._plain
@@ -101,7 +117,7 @@ class Tokens:
                 continue
             where.append(i)
         for i, encoding in zip(where, used.encode_batch(texts) if texts else []):
-            made[i] = encoding
+            made[i] = Encoded.of(encoding, characters)
         for i, encoding in enumerate(made):
             if len(encoding) > self.longest:
                 raise refused(
@@ -124,6 +140,22 @@ class Tokens:
         if truncate and len(kept) > self.longest:
             kept = kept[: self.longest] if side == "right" else kept[-self.longest :]
         return kept
+
+    def check_windows(
+        self, texts: Sequence[str], rooms: Sequence[int], stride: int, most: int
+    ) -> None:
+        """Refuses texts that are read in more than ``most`` windows together. ``rooms``: tokens of
+        a text in a window of it. Windows take memory as soon as they are made, and a stride that is
+        nearly a window makes one a token."""
+        number = 0
+        for one, room in zip(self._plain.encode_batch(texts, add_special_tokens=False), rooms):
+            number += 1 + max(0, -(-(len(one) - room) // (room - stride)))
+        if number > most:
+            raise refused(
+                f"the texts: are read in {number} windows, must be in at most {most}; a smaller "
+                "stride makes fewer",
+                "over_long",
+            )
 
     def prompt_length(self, prompt: str) -> int:
         """Tokens that a prompt takes at the start of a text: its own, and the special ones before

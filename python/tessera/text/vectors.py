@@ -18,6 +18,8 @@ __all__ = ["Embedder"]
 
 #: Outputs that exporters give a vector a token, and a vector a text, by name.
 _TOKENS = ("token_embeddings", "last_hidden_state")
+#: Of a number: as float32, and as JSON.
+_NUMBER_BYTES = 4 + 12
 _TEXTS = ("sentence_embedding", "text_embeds", "embeddings")
 
 
@@ -31,6 +33,8 @@ class Embedder:
         one_a_text = dict(packing.per_request) if packing is not None else {}
         self.output = next((name for name in _TOKENS if name in names), None)
         self.of_tokens = self.output is not None
+        shapes = [tensor.shape for tensor in executable.outputs if tensor.shape]
+        self.width = max((shape[-1] for shape in shapes), default=1)
         if self.output is None:
             self.output = next((name for name in _TEXTS if name in names), None)
         if self.output is None:
@@ -83,4 +87,9 @@ class Embedder:
             )
         assert self.output is not None
         name = self.output
-        return Job(encodings, lambda answers: [np.asarray(a[name], np.float32) for a in answers])
+        numbers = sum(map(len, encodings)) * self.width
+        return Job(
+            encodings,
+            lambda answers: [np.asarray(a[name], np.float32) for a in answers],
+            answer_bytes=numbers * _NUMBER_BYTES,
+        )

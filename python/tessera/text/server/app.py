@@ -45,6 +45,9 @@ def make_app(hub: Hub) -> FastAPI:
 def _what_is_wrong(error: RequestValidationError) -> str:
     """In a sentence, without what the caller sent."""
     found = error.errors()
+    if found[0].get("type") == "json_invalid":
+        why, at = found[0]["ctx"]["error"], found[0]["loc"][-1]
+        return f"body: is not JSON in UTF-8 at character {at}: {why}"
     where = [str(part) for part in found[0].get("loc", ()) if part != "body"]
     if len(found) > 1 and found[0].get("loc", ())[:2] == found[1].get("loc", ())[:2]:
         # One value, which is of none of the types that it may have.
@@ -61,6 +64,8 @@ def _add_errors(app: FastAPI) -> None:
         return error_response(request.url.path, RefusalError(422, _what_is_wrong(error)))
 
     async def unknown(request: Request, error: HTTPException) -> Response:
+        if isinstance(error.__cause__, RefusalError):  # of a body's reader
+            return error_response(request.url.path, error.__cause__)
         status, what = error.status_code, f"{request.method} {request.url.path}: {error.detail}"
         if status == 400:  # what FastAPI says of bytes that are not text
             status, what = 422, "body: is not JSON in UTF-8, must be"

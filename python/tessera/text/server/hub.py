@@ -17,7 +17,10 @@ from tessera.text.pipeline import TextPipeline
 from tessera.text.server.metrics import Metrics
 from tessera.text.server.refusals import RefusalError, refusal_of
 
-__all__ = ["Answered", "Hub", "HubOptions"]
+__all__ = ["LARGE_TEXT", "Answered", "Held", "Hub", "HubOptions"]
+
+#: Characters of a call, or tokens, whose work waits behind other large work and not before small.
+LARGE_TEXT = 1 << 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +30,8 @@ class HubOptions:
     max_client_batch_size: int = 32  #: texts of a call
     max_concurrent_requests: int = 512  #: calls at a time, then 429
     max_body_bytes: int = 2_000_000
+    max_memory_bytes: int = 1 << 28  #: bodies and large answers on their way, together
+    max_windows: int = 1024  #: in which long texts of a call are read, together
     body_seconds: float = 30
     deadline_seconds: float = 0  #: to the answer; 0: none
     auto_truncate: bool = False  #: what is done where a caller does not say
@@ -59,6 +64,26 @@ class Answered(NamedTuple):
         }
 
 
+class Held:
+    """The bytes that a call holds of those that all calls may hold together."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub, self._size = hub, 0
+
+    def take(self, size: int) -> None:
+        most = self._hub.options.max_memory_bytes
+        if self._hub.held + size > most:
+            raise RefusalError(
+                429, f"Model is overloaded: bodies and answers on their way hold {most} bytes"
+            )
+        self._hub.held += size
+        self._size += size
+
+    def release(self) -> None:
+        self._hub.held -= self._size
+        self._size = 0
+
+
 class Hub:
     """``models``: by name, the first of which answers calls that name none."""
 
@@ -71,9 +96,14 @@ class Hub:
         self.metrics = Metrics()
         self.draining = False
         self.calls = 0
+        self.held = 0
         self.started = int(time.time())
-        self._threads = concurrent.futures.ThreadPoolExecutor(
-            self.options.tokenization_workers, thread_name_prefix="tessera-text"
+        # Small work does not wait for large.
+        self._threads, self._for_large = (
+            concurrent.futures.ThreadPoolExecutor(
+                self.options.tokenization_workers, thread_name_prefix=name
+            )
+            for name in ("tessera-text", "tessera-large")
         )
 
     def named(self, name: str | None, tasks: tuple[str, ...] = ()) -> tuple[str, TextPipeline]:
@@ -94,8 +124,9 @@ class Hub:
                 return own, pipeline
         return next(iter(self.models.items()))
 
-    async def on_thread(self, work: Callable[[], Any]) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+    async def on_thread(self, work: Callable[[], Any], *, large: bool = False) -> Any:
+        threads = self._for_large if large else self._threads
+        return await asyncio.get_running_loop().run_in_executor(threads, work)
 
     async def run(
         self,
@@ -106,6 +137,7 @@ class Hub:
         characters: int,
         deadline: float | None,
         kind: str,
+        held: Held,
     ) -> Answered:
         """``make`` tokenizes, and is run on a thread. Cancelled with its caller."""
         started = time.perf_counter()
@@ -113,7 +145,8 @@ class Hub:
         self.metrics.count(f"te_{kind}_count", by=texts)
         seconds = self.options.deadline_seconds if deadline is None else deadline
         try:
-            job: Job = await self.on_thread(make)
+            job: Job = await self.on_thread(make, large=characters > LARGE_TEXT)
+            held.take(job.answer_bytes)
             tokenized = time.perf_counter()
             left = seconds - (tokenized - started) if seconds > 0 else None
             answers = await self._answers(pipeline, job, left)
@@ -159,6 +192,7 @@ class Hub:
         return self.metrics.text({n: t["prometheus"] for n, t in told.items()}, waiting)
 
     def close(self) -> None:
-        self._threads.shutdown(wait=True, cancel_futures=True)
+        for threads in (self._threads, self._for_large):
+            threads.shutdown(wait=True, cancel_futures=True)
         for pipeline in self.models.values():
             pipeline.close()

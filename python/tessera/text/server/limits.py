@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The limits before every call: how large its body may be, how long it may take to come, how many
-calls there may be at a time. And a caller that goes away takes its call back."""
+calls there may be at a time, and how many bytes of them. A caller that goes away takes its call
+back."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ import contextlib
 from collections.abc import Awaitable, MutableMapping
 from typing import Any, Callable
 
-from tessera.text.server.hub import Hub
+from tessera.text.server.hub import Held, Hub
 from tessera.text.server.refusals import RefusalError, error_response
 
 __all__ = ["Limits"]
@@ -18,6 +19,12 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+
+
+#: Bytes of an answer that are handed to the connection at a time. The next follow when the caller
+#: has taken them, so that until then the call and its memory are counted.
+_PIECE = 1 << 18
+_WITHOUT_BODY = ("GET", "HEAD", "OPTIONS")
 
 
 class _GoneError(Exception):
@@ -31,19 +38,24 @@ class Limits:
         self._app, self._hub = app, hub
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        hub, path = self._hub, scope["path"]
+        hub, path, held = self._hub, scope["path"], Held(self._hub)
+        scope["tessera.held"] = held
         try:
+            if scope["method"] in _WITHOUT_BODY:
+                await self._body(scope, receive, held)
+                await self._app(scope, receive, _in_pieces(send))
+                return
             if hub.draining:
                 raise RefusalError(503, "the server is stopping")
             if hub.calls >= hub.options.max_concurrent_requests:
                 raise RefusalError(429, "Model is overloaded: too many calls at a time")
             hub.calls += 1
             try:
-                body = await self._body(scope, receive)
-                await self._call(scope, body, receive, send)
+                body = await self._body(scope, receive, held)
+                await self._call(scope, body, receive, _in_pieces(send))
             finally:
                 hub.calls -= 1
         except RefusalError as refusal:
@@ -53,8 +65,10 @@ class Limits:
             await response(scope, receive, send)
         except _GoneError:
             hub.metrics.failed("cancelled")
+        finally:
+            held.release()
 
-    async def _body(self, scope: Scope, receive: Receive) -> bytes:
+    async def _body(self, scope: Scope, receive: Receive, held: Held) -> bytes:
         most = self._hub.options.max_body_bytes
         too_large = RefusalError(
             413, f"the body has more than {most} bytes, must have at most that many"
@@ -72,10 +86,12 @@ class Limits:
                 raise RefusalError(408, "the body took too long to come") from None
             if message["type"] == "http.disconnect":
                 raise _GoneError
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
+            part = message.get("body", b"")
+            size += len(part)
             if size > most:
                 raise too_large
+            held.take(len(part))
+            parts.append(part)
             if not message.get("more_body", False):
                 return b"".join(parts)
 
@@ -111,3 +127,20 @@ class Limits:
             call.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await gone
+
+
+def _in_pieces(send: Send) -> Send:
+    """Hands a large answer on in pieces."""
+
+    async def send_pieces(message: Message) -> None:
+        body = message.get("body", b"")
+        if message["type"] != "http.response.body" or len(body) <= _PIECE:
+            await send(message)
+            return
+        view = memoryview(body)
+        for at in range(0, len(view), _PIECE):
+            last = at + _PIECE >= len(view)
+            more = message.get("more_body", False) or not last
+            await send({**message, "body": bytes(view[at : at + _PIECE]), "more_body": more})
+
+    return send_pieces

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from tessera.text.server import schemas
+from tessera.text.server.bodies import json_route
 from tessera.text.server.hub import Hub
 from tessera.text.server.refusals import RefusalError
 from tessera.text.server.tei import Calls, json_response, must_be_finite, pieces_of
@@ -30,7 +31,7 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
 
 
 def openai_router(hub: Hub) -> APIRouter:
-    router, calls = APIRouter(responses=_ERRORS), Calls(hub)
+    router, calls = APIRouter(responses=_ERRORS, route_class=json_route(hub)), Calls(hub)
 
     async def embeddings(request: Request, body: schemas.OpenAIRequest) -> Response:
         """A vector of length 1 a text. ``truncate`` is not OpenAI's: what to do with long texts."""

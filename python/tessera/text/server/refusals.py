@@ -42,6 +42,18 @@ _BY_REASON = {
 _TOKENIZER = ("not_text", "token", "out_of_range", "padding_id")
 
 
+#: Characters of a message at most: callers' names stand in it.
+_LONGEST = 1000
+
+
+def _shown(message: str) -> str:
+    """A message that fits an answer: it has names of callers' in it, which may be long or halves of
+    surrogate pairs."""
+    if len(message) > _LONGEST:
+        message = f"{message[: _LONGEST // 2]} … {message[-_LONGEST // 2 :]}"
+    return message.encode("utf-8", "backslashreplace").decode()
+
+
 class RefusalError(Exception):
     """An answer that says no."""
 
@@ -55,6 +67,7 @@ class RefusalError(Exception):
         param: str | None = None,
         retry_after: int | None = None,
     ) -> None:
+        message = _shown(message)
         super().__init__(message)
         self.status, self.message, self.code, self.param = status, message, code, param
         self.kind: str = kind if kind is not None else _TEI_TYPES.get(status, "Validation")

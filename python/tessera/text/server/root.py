@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from tessera.text.server import schemas
+from tessera.text.server.bodies import json_route
 from tessera.text.server.hub import Hub
 
 __all__ = ["root_router"]
@@ -28,7 +29,7 @@ _PATHS = {
 def root_router(hub: Hub, models: APIRouter) -> APIRouter:
     """``models``: the paths that ask a model."""
     handlers = {route.path: route.endpoint for route in models.routes}
-    router = APIRouter()
+    router = APIRouter(route_class=json_route(hub))
 
     asked_for = Body()
 

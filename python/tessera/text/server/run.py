@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
+import logging
+import resource
 import signal
 import socket
 from collections.abc import Iterator
@@ -14,9 +17,14 @@ import uvicorn
 
 from tessera.errors import Error
 from tessera.text.server.app import make_app
+from tessera.text.server.connections import ConnectionLimits, connection_class
 from tessera.text.server.hub import Hub
+from tessera.text.server.refusals import RefusalError, error_response
 
-__all__ = ["serve"]
+__all__ = ["Listening", "serve"]
+
+#: Until a connection's first request, and between two.
+_IDLE_SECONDS = 75
 
 
 class _Server(uvicorn.Server):
@@ -51,18 +59,61 @@ def _listening(host: str, port: int) -> socket.socket:
     return made
 
 
-def serve(
-    hub: Hub, *, host: str, port: int, max_connections: int, drain_seconds: int, log_level: str
-) -> None:
+async def _refuse(scope: Any, receive: Any, send: Any) -> None:
+    """The answer to every call on a connection past the most that there may be."""
+    response = error_response(scope["path"], RefusalError(503, "there are too many connections"))
+    response.headers["Connection"] = "close"
+    await response(scope, receive, send)
+
+
+def _may_open(connections: int) -> None:
+    """A descriptor for each connection, and for as many that are refused."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * connections + 256
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether a line of uvicorn's is about the server. Its warnings are about what callers sent,
+    who would fill a disk with them."""
+    return record.levelno != logging.WARNING
+
+
+@dataclasses.dataclass(frozen=True)
+class Listening:
+    """Where a server listens, and its limits of connections; times in seconds."""
+
+    host: str
+    port: int
+    max_connections: int
+    head_seconds: float
+    write_seconds: float
+    drain_seconds: int
+    log_level: str
+
+
+def serve(hub: Hub, how: Listening) -> None:
     """Returns after SIGTERM or SIGINT, when what was asked before has its answer."""
-    listening = _listening(host, port)
+    listening = _listening(how.host, how.port)
+    _may_open(how.max_connections)
+    logging.getLogger("uvicorn.error").addFilter(_is_ours)
+    limits = ConnectionLimits(
+        max_connections=how.max_connections,
+        idle_seconds=_IDLE_SECONDS,
+        head_seconds=how.head_seconds,
+        write_seconds=how.write_seconds,
+        refuse=_refuse,
+    )
     config = uvicorn.Config(
         make_app(hub),
-        log_level=log_level,
+        http=connection_class(limits),
+        log_level=how.log_level,
         access_log=False,
-        limit_concurrency=max_connections,
-        timeout_keep_alive=75,
-        timeout_graceful_shutdown=drain_seconds,
+        timeout_keep_alive=_IDLE_SECONDS,
+        timeout_graceful_shutdown=how.drain_seconds,
         h11_max_incomplete_event_size=16384,
         ws="none",
         lifespan="off",
@@ -76,7 +127,7 @@ def serve(
             loop.add_signal_handler(number, server.stop)
         for name, pipeline in hub.models.items():
             print(f"serving {name}: {pipeline!r}")
-        print(f"listening at {host} port {listening.getsockname()[1]}", flush=True)
+        print(f"listening at {how.host} port {listening.getsockname()[1]}", flush=True)
         await server.serve(sockets=[listening])
 
     with contextlib.closing(listening):

@@ -17,11 +17,15 @@ from tessera._core import __version__
 from tessera.text.jobs import Job
 from tessera.text.pipeline import TextPipeline
 from tessera.text.server import schemas
-from tessera.text.server.hub import Answered, Hub
+from tessera.text.server.bodies import json_route
+from tessera.text.server.hub import LARGE_TEXT, Answered, Hub
 from tessera.text.server.refusals import RefusalError
 from tessera.text.spans import SpanOptions
 
 __all__ = ["Calls", "json_response", "model_router", "seconds_of"]
+
+#: Of a call to /tokenize or /decode: one takes some 70 bytes of JSON, and more of memory.
+_MOST_TOKENS = 1 << 16
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": schemas.Error, "description": what}
@@ -101,6 +105,7 @@ class Calls:
             characters=characters,
             deadline=seconds_of(request),
             kind=kind,
+            held=request.scope["tessera.held"],
         )
 
 
@@ -123,7 +128,7 @@ def check_scores(found: Sequence[Sequence[dict[str, Any]]]) -> None:
 
 def model_router(hub: Hub) -> APIRouter:
     """Every path that asks a model."""
-    router, calls = APIRouter(responses=_ERRORS), Calls(hub)
+    router, calls = APIRouter(responses=_ERRORS, route_class=json_route(hub)), Calls(hub)
     _add_vectors(router, calls)
     _add_labels(router, calls)
     _add_spans(router, calls)
@@ -153,8 +158,15 @@ def _add_vectors(router: APIRouter, calls: Calls) -> None:
         done = await calls.run(
             request, pipeline, lambda: pipeline.embed_tokens_job(pieces, **options), pieces
         )
-        found = [np.ascontiguousarray(must_be_finite(array)) for array in done.result]
-        return json_response(found, done.headers())
+
+        def content() -> bytes:  # a text at a time, as orjson lets no other thread run
+            found = (np.ascontiguousarray(must_be_finite(array)) for array in done.result)
+            return b"[%b]" % b",".join(
+                orjson.dumps(array, option=orjson.OPT_SERIALIZE_NUMPY) for array in found
+            )
+
+        body = await calls.hub.on_thread(content)
+        return Response(body, headers=done.headers(), media_type="application/json")
 
     @router.post("/similarity", response_model=list[float])
     async def similarity(request: Request, body: schemas.SimilarityRequest) -> Response:
@@ -223,7 +235,7 @@ def _add_spans(router: APIRouter, calls: Calls) -> None:
         pipeline, texts = calls.model(request, "ner"), pieces_of(body.inputs)
         calls.check_batch(texts, "inputs")
         options: dict[str, Any] = {**calls.cut(body), "aggregation": body.aggregation_strategy}
-        options.update(stride=body.stride)
+        options.update(stride=body.stride, most_windows=calls.hub.options.max_windows)
         if body.ignore_labels is not None:
             options["ignore"] = body.ignore_labels
         done = await calls.run(
@@ -246,6 +258,7 @@ def _add_spans(router: APIRouter, calls: Calls) -> None:
             may_be_impossible=body.handle_impossible_answer,
             whole_words=body.align_to_words,
             window=body.max_seq_len,
+            most_windows=calls.hub.options.max_windows,
         )
         done = await calls.run(
             request, pipeline, lambda: pipeline.answer_job(pairs, options), pairs, "predict"
@@ -260,16 +273,27 @@ def _add_tokens(router: APIRouter, calls: Calls) -> None:
         """The tokens of each text, whole."""
         pipeline, texts = calls.model(request), pieces_of(body.inputs)
         calls.check_batch(texts, "inputs")
-        made = await calls.hub.on_thread(
-            lambda: pipeline.tokenized(texts, body.add_special_tokens, body.prompt_name)
-        )
-        return json_response(made)
+
+        def content() -> bytes:
+            made = pipeline.tokenized(
+                texts, body.add_special_tokens, body.prompt_name, _MOST_TOKENS
+            )
+            written: bytes = orjson.dumps(made)
+            return written
+
+        large = sum(map(len, texts)) > LARGE_TEXT
+        made = await calls.hub.on_thread(content, large=large)
+        return Response(made, media_type="application/json")
 
     @router.post("/decode", response_model=list[str])
     async def decode(request: Request, body: schemas.DecodeRequest) -> Response:
         """The text of tokens."""
         pipeline, listed = calls.model(request), pieces_of(body.ids)
         calls.check_batch(listed, "ids")
+        if sum(map(len, listed)) > _MOST_TOKENS:
+            raise RefusalError(
+                413, f"ids: has {sum(map(len, listed))} tokens, must have at most {_MOST_TOKENS}"
+            )
         plain = pipeline.tokens.plain
         made = await calls.hub.on_thread(
             lambda: [plain.decode(ids, body.skip_special_tokens) for ids in listed]
