@@ -25,8 +25,9 @@ class Body(pydantic.BaseModel):
 class Batches:
     """One thread runs the model; what comes meanwhile waits for it, and a lone text a moment."""
 
-    def __init__(self, folder: str, length: int, batch: int, moment: float) -> None:
+    def __init__(self, folder: str, length: int, batch: int, moment: float, threads: int) -> None:
         options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
         path = os.path.join(folder, "onnx", "model.onnx")
         self._session = onnxruntime.InferenceSession(
@@ -104,8 +105,9 @@ def main() -> None:
     parser.add_argument("--length", type=int, default=256)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--moment", type=float, default=0.005, help="seconds a batch waits to fill")
+    parser.add_argument("--threads", type=int, default=0, help="of the model; 0: one a core")
     words = parser.parse_args()
-    batches = Batches(words.folder, words.length, words.batch, words.moment)
+    batches = Batches(words.folder, words.length, words.batch, words.moment, words.threads)
     uvicorn.run(make_app(batches), host="127.0.0.1", port=words.port, log_level="warning")
 
 

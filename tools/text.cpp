@@ -54,6 +54,8 @@ po::options_description model_flags() {
       "where executables and exports are kept; default: $TESSERA_CACHE_DIR/text, else "
       "~/.cache/tessera/text; '': nowhere")("target", po::value<std::string>(),
                                             "the machine, as of compile")(
+      "threads", po::value<int64_t>()->default_value(0),
+      "host threads that run the model; 0: one per core")(
       "timeout", po::value<double>()->default_value(0.005, "0.005"),
       "seconds that a batch waits to fill");
   return flags;

@@ -100,6 +100,7 @@ def _add_model_flags(verb: argparse.ArgumentParser) -> None:
     add("--onnx_file", help="a file of the folder, in place of model.onnx")
     add("--cache_dir", help="for executables and exports ($TESSERA_CACHE_DIR/text); '': none")
     add("--target", help="the machine, as of 'tessera compile'")
+    add("--threads", type=int, default=0, help="of the host, that run the model; 0: one a core")
     add("--timeout", type=float, default=0.005, help="seconds that a batch waits to fill (0.005)")
     add(
         "--progress",
@@ -160,7 +161,7 @@ def _pipeline(folder: str, words: argparse.Namespace, **runner: Any) -> TextPipe
         onnx_file=words.onnx_file,
         cache_dir=words.cache_dir,
         compile_options=options,
-        runner_options={"timeout": words.timeout, **runner},
+        runner_options={"timeout": words.timeout, "threads": words.threads, **runner},
     )
 
 
