@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which room may include which: every #include of the tree against the rooms of
-// docs/architecture.md.
+// The rooms that each room may include: every #include of the tree against docs/architecture.md.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -13,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/architecture/sources.h"
 #include "tests/helpers/paths.h"
 
 namespace fs = std::filesystem;
@@ -138,13 +138,8 @@ TEST(Layers, no_room_includes_itself_through_others) {
 }
 
 TEST(Layers, every_folder_of_sources_is_in_the_picture) {
-  const fs::path root = tessera::test::source_dir();
-  for (const auto& entry : fs::directory_iterator(root)) {
-    const std::string name = entry.path().filename();
-    if (entry.is_directory() && fs::exists(entry.path() / "CMakeLists.txt")) {
-      EXPECT_TRUE(top_folders().contains(name)) << name;
-    }
-  }
+  for (const std::string& name : tessera::test::built_folders())
+    EXPECT_TRUE(top_folders().contains(name)) << name;
 }
 
 TEST(Layers, a_third_party_stays_behind_its_door) {

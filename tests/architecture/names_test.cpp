@@ -4,18 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
 #include <map>
 #include <regex>
 #include <set>
-#include <sstream>
 #include <string>
 #include <vector>
 
-#include "tests/helpers/paths.h"
-
-namespace fs = std::filesystem;
+#include "tests/architecture/sources.h"
 
 namespace {
 
@@ -55,27 +50,11 @@ void collect(const std::string& file, const std::string& source, Places& places)
   }
 }
 
-Places all_types() {
-  const fs::path root = tessera::test::source_dir();
-  Places places;
-  for (const char* folder :
-       {"support",  "ir",       "passes",  "program", "packing", "codelets", "cost",
-        "compiler", "executor", "serving", "session", "server",  "report",   "trace",
-        "check",    "tune",     "tools",   "python",  "bench",   "tests"}) {
-    for (const auto& entry : fs::recursive_directory_iterator(root / folder)) {
-      const std::string extension = entry.path().extension();
-      if (extension != ".cpp" && extension != ".h") continue;
-      std::ifstream file(entry.path());
-      std::stringstream source;
-      source << file.rdbuf();
-      collect(fs::relative(entry.path(), root), source.str(), places);
-    }
-  }
-  return places;
-}
-
 TEST(Names, a_type_is_defined_once_in_a_namespace) {
-  const Places places = all_types();
+  Places places;
+  tessera::test::for_each_source(
+      tessera::test::built_folders(),
+      [&](const std::string& file, const std::string& source) { collect(file, source, places); });
   EXPECT_GT(places.size(), 300u);
   for (const auto& [name, files] : places) {
     std::string list;
