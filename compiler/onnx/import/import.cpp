@@ -11,6 +11,7 @@
 #include "compiler/onnx/import/integers.h"
 #include "compiler/onnx/import/node_order.h"
 #include "compiler/onnx/import/op_table.h"
+#include "compiler/onnx/import/outputs.h"
 #include "compiler/onnx/import/scopes.h"
 #include "compiler/onnx/model_file.h"
 #include "compiler/onnx/names.h"
@@ -348,23 +349,7 @@ class Importer {
       const std::string& name = declared.name();
       if (!names.insert(name).second)
         return Error{file_.path + ": output '" + printable(name) + "' is declared twice"};
-      OnnxValue result = TRY(value(name));
-      if (!file_.settled && is_byte(result.node->type.dtype)) {
-        result.node = TRY(out_.graph.add(Op::Cast, name, {result.node},
-                                         with("to", std::string(to_string(DType::I32)))));
-      }
-      if (result.beyond_int32)
-        return Error{file_.path + ": output '" + printable(name) + "' holds " +
-                     std::to_string(*result.beyond_int32) + ", must be within int32"};
-      out_.graph.outputs.push_back({name, result.node});
-      const std::string mismatch = declared_mismatch(declared, result.node->type);
-      if (!mismatch.empty())
-        add_warning(out_.warnings, file_.path + ": output '" + printable(name) + "': " + mismatch);
-      const int32_t onnx_type = declared.type().tensor_type().elem_type();
-      const bool agrees = dtype_of(onnx_type) == result.node->type.dtype;
-      // An input that is handed on under its own name is declared as an input.
-      out_.model_dtypes.emplace(
-          name, element_type_name(agrees ? onnx_type : onnx_type_of(result.node->type.dtype)));
+      TRY(add_output(out_, file_.path, declared, TRY(value(name)), file_.settled));
     }
     if (names.empty()) return Error{file_.path + ": has no outputs, must have at least one"};
     return {};

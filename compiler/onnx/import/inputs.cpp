@@ -18,10 +18,6 @@ std::string called(const std::string& path, const std::string& name) {
   return path + ": input '" + printable(name) + "': ";
 }
 
-bool is_known(const TensorShapeProto::Dimension& dim) {
-  return dim.has_dim_value() && dim.dim_value() >= 0;
-}
-
 std::string list_of(const std::vector<const ValueInfoProto*>& inputs) {
   constexpr size_t kMostListed = 64;
   std::string names;
@@ -45,7 +41,7 @@ Status check_given(const std::string& path, const ValueInfoProto& input, const S
                  ErrorKind::Usage};
   for (int axis = 0; axis < type.shape().dim_size(); ++axis) {
     const auto& dim = type.shape().dim(axis);
-    if (is_known(dim) && dim.dim_value() != given[axis])
+    if (has_size(dim) && dim.dim_value() != given[axis])
       return Error{where + "axis " + std::to_string(axis) + " is given as " +
                        std::to_string(given[axis]) + ", must be " +
                        std::to_string(dim.dim_value()) + " as the model declares",
@@ -60,13 +56,13 @@ bool is_of_choices(const ValueInfoProto& input, const Shape& given) {
   const bool whole = dtype_of(type.elem_type()) == DType::I32;
   if (!whole || given.size() != 2 || type.shape().dim_size() != 3) return false;
   const auto& choices = type.shape().dim(1);
-  return !is_known(choices) || choices.dim_value() == 1;
+  return !has_size(choices) || choices.dim_value() == 1;
 }
 
 bool is_open(const ValueInfoProto& input, int axes) {
   const TensorShapeProto& shape = input.type().tensor_type().shape();
   if (shape.dim_size() != axes) return false;
-  return std::none_of(shape.dim().begin(), shape.dim().end(), is_known);
+  return std::none_of(shape.dim().begin(), shape.dim().end(), has_size);
 }
 
 Shape with_choices(const Shape& rows) { return {rows[0], 1, rows[1]}; }
@@ -79,7 +75,7 @@ void learn_symbols(const std::string& path, const ValueInfoProto& input, const S
   const auto& type = input.type().tensor_type();
   for (int axis = 0; axis < type.shape().dim_size(); ++axis) {
     const std::string& symbol = type.shape().dim(axis).dim_param();
-    if (is_known(type.shape().dim(axis)) || symbol.empty()) continue;
+    if (has_size(type.shape().dim(axis)) || symbol.empty()) continue;
     const auto [known, added] = symbols.emplace(symbol, given[axis]);
     if (added || known->second == given[axis]) continue;
     add_warning(warnings, called(path, input.name()) + "axis " + std::to_string(axis) + " is '" +
@@ -95,7 +91,7 @@ void learn_batches(const std::string& path, const std::vector<const ValueInfoPro
                    std::vector<std::string>& warnings) {
   for (const ValueInfoProto* input : declared) {
     const TensorShapeProto& shape = input->type().tensor_type().shape();
-    if (given.contains(input->name()) || shape.dim_size() < 2 || is_known(shape.dim(0))) continue;
+    if (given.contains(input->name()) || shape.dim_size() < 2 || has_size(shape.dim(0))) continue;
     const std::string& symbol = shape.dim(0).dim_param();
     if (symbol.empty() || symbols.contains(symbol)) continue;
     std::set<int64_t> sizes;
@@ -103,7 +99,7 @@ void learn_batches(const std::string& path, const std::vector<const ValueInfoPro
       const auto own = given.find(other->name());
       const TensorShapeProto& open = other->type().tensor_type().shape();
       if (own == given.end() || open.dim_size() != shape.dim_size()) continue;
-      sizes.insert(is_known(open.dim(0)) ? -1 : own->second[0]);
+      sizes.insert(has_size(open.dim(0)) ? -1 : own->second[0]);
     }
     if (sizes.size() != 1 || *sizes.begin() < 0) continue;
     symbols[symbol] = *sizes.begin();
@@ -132,7 +128,7 @@ Expected<Shape> fixed_shape(const std::string& path, const ValueInfoProto& input
   for (int axis = 0; axis < type.shape().dim_size(); ++axis) {
     const auto& dim = type.shape().dim(axis);
     const auto symbol = symbols.find(dim.dim_param());
-    if (is_known(dim)) {
+    if (has_size(dim)) {
       shape.push_back(dim.dim_value());
     } else if (!dim.dim_param().empty() && symbol != symbols.end()) {
       shape.push_back(symbol->second);
@@ -170,6 +166,10 @@ Expected<ModelInput> read_input(const std::string& path, const ValueInfoProto& i
 }
 
 }  // namespace
+
+bool has_size(const TensorShapeProto::Dimension& dim) {
+  return dim.has_dim_value() && dim.dim_value() >= 0;
+}
 
 std::vector<const ValueInfoProto*> declared_inputs(const GraphProto& graph) {
   std::set<std::string> initialized;
@@ -221,27 +221,6 @@ Expected<std::vector<ModelInput>> read_inputs(const GraphProto& graph, const std
     inputs.push_back(std::move(read));
   }
   return inputs;
-}
-
-std::string declared_mismatch(const ValueInfoProto& declared, const TensorType& inferred) {
-  const auto& type = declared.type().tensor_type();
-  if (!declared.type().has_tensor_type()) return "";
-  const std::string is = "is " + to_string(inferred) + ", ";
-  if (type.elem_type() != 0 && dtype_of(type.elem_type()) != inferred.dtype &&
-      stored_dtype_of(type.elem_type()) != inferred.dtype)
-    return is + "the model declares " + element_type_name(type.elem_type());
-  if (!type.has_shape()) return "";
-  std::string text;
-  bool differs = type.shape().dim_size() != static_cast<int>(inferred.shape.size());
-  for (int axis = 0; axis < type.shape().dim_size(); ++axis) {
-    const auto& dim = type.shape().dim(axis);
-    if (!differs && is_known(dim)) differs = dim.dim_value() != inferred.shape[axis];
-    text += axis == 0 ? "" : ",";
-    text += is_known(dim)             ? std::to_string(dim.dim_value())
-            : dim.dim_param().empty() ? "?"
-                                      : printable(dim.dim_param());
-  }
-  return differs ? is + "the model declares [" + text + "]" : "";
 }
 
 }  // namespace tessera

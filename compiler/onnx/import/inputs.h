@@ -35,7 +35,7 @@ Expected<std::vector<ModelInput>> read_inputs(const ::onnx::GraphProto& graph,
 // The graph's inputs that have no initializer.
 std::vector<const ::onnx::ValueInfoProto*> declared_inputs(const ::onnx::GraphProto& graph);
 
-// What is wrong with a declared type, or "" if it is what was inferred.
-std::string declared_mismatch(const ::onnx::ValueInfoProto& declared, const TensorType& inferred);
+// Whether the model gives the dimension as a number; others have a symbol, or nothing.
+bool has_size(const ::onnx::TensorShapeProto::Dimension& dim);
 
 }  // namespace tessera

@@ -112,49 +112,21 @@ std::string attention(const std::string& mask, const std::string& operands,
          " return %y }";
 }
 
-std::vector<Case> cases() {
+const Tolerance kHalf = {2e-3, 2e-3, 2e-3};
+
+std::vector<Case> attention_cases() {
   const std::string keys = ", %m: i32[2,4]";
   // One sequence without keys, one with some.
   const std::map<std::string, Array> none = {
       {"m", ints({2, 4}, {0, 0, 0, 0, 1, 0, 1, 1})}
   };
-  const std::map<std::string, Array> ends = {
-      {"n", ints({3, 1}, {2, 0, 4})}
-  };
-  const std::map<std::string, Array> starts = {
-      {"n", ints({3, 2}, {5, 2, 0, 0, 1, 4})}
-  };
   const Array hiding{
       {DType::F32, {1, 1, 1, 4}},
       {-kInfinity, -kInfinity, -kInfinity, -kInfinity}
   };
-  const Tolerance half = {2e-3, 2e-3, 2e-3};
   return {
-      {"gelu", R"(%x: f32[3,5]) { %y = gelu %x {form="erf"} : f32[3,5] return %y })"},
-      {"gelu_by_tanh", R"(%x: f32[3,5]) { %y = gelu %x {form="tanh"} : f32[3,5] return %y })"},
-      {"gelu_of_f16",
-       R"(%x: f16[3,5]) { %y = gelu %x {form="erf"} : f16[3,5] return %y })", 0,
-       0, {},
-       half},
-      {"erf_v2", "%x: f32[3,5]) { %y = erf_v2 %x : f32[3,5] return %y }"},
-      {"layer_norm",
-       "%x: f32[3,5], %g: f32[5], %b: f32[5]) "
-       "{ %y = layer_norm %x, %g, %b {eps=1e-12} : f32[3,5] return %y }"},
-      {"layer_norm_of_f16",
-       "%x: f16[3,5], %g: f16[5], %b: f16[5]) "
-       "{ %y = layer_norm %x, %g, %b {eps=0.001} : f16[3,5] return %y }", 0,
-       0, {},
-       half},
-      {"rms_norm",
-       "%x: f32[3,5], %g: f32[5]) { %y = rms_norm %x, %g {eps=0.01} : f32[3,5] return %y }"},
-      {"rotary_of_pairs",
-       "%x: f32[2,3,8], %c: f32[1,3,4], %s: f32[1,3,4]) "
-       "{ %y = rotary %x, %c, %s {heads=2,form=\"pairs\"} : f32[2,3,8] return %y }"},
-      {"rotary_of_halves",
-       "%x: f32[2,3,8], %c: f32[2,3,4], %s: f32[1,3,4]) "
-       "{ %y = rotary %x, %c, %s {heads=2,form=\"halves\"} : f32[2,3,8] return %y }"},
       {"attention", attention("none", "", "")},
-      {"attention_of_f16", attention("none", "", "", "f16"), 0, 0, {}, half},
+      {"attention_of_f16", attention("none", "", "", "f16"), 0, 0, {}, kHalf},
       {"attention_keys", attention("keys", keys, ", %m"), 0, 1, none},
       {"attention_hidden_keys", attention("keys:-10000", keys, ", %m"), 0, 1, none},
       {"attention_lowest_keys", attention("keys:-3.4028234663852886e+38", keys, ", %m"), 0, 1,
@@ -171,21 +143,60 @@ std::vector<Case> cases() {
        attention("bias+guard", ", %b: f32[1,1,1,4]", ", %b"),
        0, 0,
        {{"b", hiding}}},
+  };
+}
+
+std::vector<Case> packing_cases() {
+  const std::map<std::string, Array> ends = {
+      {"n", ints({3, 1}, {2, 0, 4})}
+  };
+  const std::map<std::string, Array> starts = {
+      {"n", ints({3, 2}, {5, 2, 0, 0, 1, 4})}
+  };
+  return {
       {"pack",
        "%x: f32[3,4,2], %n: i32[3,1]) "
-       "{ %y = pack %x, %n {rows=2,row_length=4} : f32[2,4,2] return %y }", 0, 0, ends},
+       "{ %y = pack %x, %n {rows=2,row_length=4} : f32[2,4,2] return %y }",  0, 0, ends  },
       {"pack_of_whole_numbers",
        "%x: i32[3,4], %n: i32[3,1]) "
-       "{ %y = pack %x, %n {rows=2,row_length=4} : i32[2,4] return %y }", 1, 9, ends},
+       "{ %y = pack %x, %n {rows=2,row_length=4} : i32[2,4] return %y }",    1, 9, ends  },
       {"pack_from_starts",
        "%x: f16[3,4,2], %n: i32[3,2]) "
-       "{ %y = pack %x, %n {rows=2,row_length=4} : f16[2,4,2] return %y }", 0, 0, starts},
+       "{ %y = pack %x, %n {rows=2,row_length=4} : f16[2,4,2] return %y }",  0, 0, starts},
       {"unpack",
        "%x: f32[2,4,2], %n: i32[3,1]) "
-       "{ %y = unpack %x, %n {segment_max_size=3} : f32[3,3,2] return %y }", 0, 0, ends},
+       "{ %y = unpack %x, %n {segment_max_size=3} : f32[3,3,2] return %y }", 0, 0, ends  },
       {"unpack_from_starts",
        "%x: i32[2,4], %n: i32[3,2]) "
-       "{ %y = unpack %x, %n {segment_max_size=5} : i32[3,5] return %y }", 1, 9, starts},
+       "{ %y = unpack %x, %n {segment_max_size=5} : i32[3,5] return %y }",   1, 9, starts},
+  };
+}
+
+std::vector<Case> other_cases() {
+  return {
+      {"gelu", R"(%x: f32[3,5]) { %y = gelu %x {form="erf"} : f32[3,5] return %y })"},
+      {"gelu_by_tanh", R"(%x: f32[3,5]) { %y = gelu %x {form="tanh"} : f32[3,5] return %y })"},
+      {"gelu_of_f16",
+       R"(%x: f16[3,5]) { %y = gelu %x {form="erf"} : f16[3,5] return %y })", 0,
+       0, {},
+       kHalf},
+      {"erf_v2", "%x: f32[3,5]) { %y = erf_v2 %x : f32[3,5] return %y }"},
+      {"layer_norm",
+       "%x: f32[3,5], %g: f32[5], %b: f32[5]) "
+       "{ %y = layer_norm %x, %g, %b {eps=1e-12} : f32[3,5] return %y }"},
+      {"layer_norm_of_f16",
+       "%x: f16[3,5], %g: f16[5], %b: f16[5]) "
+       "{ %y = layer_norm %x, %g, %b {eps=0.001} : f16[3,5] return %y }", 0,
+       0, {},
+       kHalf},
+      {"rms_norm",
+       "%x: f32[3,5], %g: f32[5]) { %y = rms_norm %x, %g {eps=0.01} : f32[3,5] return %y }"},
+      {"rotary_of_pairs",
+       "%x: f32[2,3,8], %c: f32[1,3,4], %s: f32[1,3,4]) "
+       "{ %y = rotary %x, %c, %s {heads=2,form=\"pairs\"} : f32[2,3,8] return %y }"},
+      {"rotary_of_halves",
+       "%x: f32[2,3,8], %c: f32[2,3,4], %s: f32[1,3,4]) "
+       "{ %y = rotary %x, %c, %s {heads=2,form=\"halves\"} : f32[2,3,8] return %y }"},
       {"quantize",
        "%x: f32[2,5]) { %s = constant {value=0.0078125} : f32[2,5] %z = constant {value=3} : "
        "i8[2,5] "
@@ -204,8 +215,10 @@ std::vector<Case> cases() {
   };
 }
 
-INSTANTIATE_TEST_SUITE_P(, EachBody, ::testing::ValuesIn(cases()),
-                         [](const auto& one) { return one.param.name; });
+const auto kNameOf = [](const auto& one) { return one.param.name; };
+INSTANTIATE_TEST_SUITE_P(Attention, EachBody, ::testing::ValuesIn(attention_cases()), kNameOf);
+INSTANTIATE_TEST_SUITE_P(Packing, EachBody, ::testing::ValuesIn(packing_cases()), kNameOf);
+INSTANTIATE_TEST_SUITE_P(Other, EachBody, ::testing::ValuesIn(other_cases()), kNameOf);
 
 // Operands of 8 bits are quantized in the graph: as inputs of a stranger's file they would be i32.
 TEST(Bodies, of_matmul_integer_take_off_the_zero_points) {

@@ -362,7 +362,7 @@ TEST(OnnxImport, opsets_that_nobody_has_are_refused) {
 TEST(OnnxImport, files_that_are_no_models_are_bad_files) {
   const TempFolder folder;
   std::ofstream(folder / "text.onnx") << "this is not a model";
-  std::ofstream(folder / "empty.onnx");
+  const std::ofstream empty(folder / "empty.onnx");
   for (const char* name : {"text.onnx", "empty.onnx"}) {
     const auto model = import_onnx(folder / name, {});
     ASSERT_FALSE(model.ok());
