@@ -91,13 +91,22 @@ OptionWords name_words(const std::string& option, const py::handle& value) {
   return words;
 }
 
+// A str is one of PopRT's "13+51", which the option's own parser refuses with the way out.
+std::string field_word(const std::string& where, const py::handle& value) {
+  if (PyUnicode_Check(value.ptr())) {
+    const std::string parts = text(where, value);
+    if (parts.find('+') != std::string::npos) return parts;
+  }
+  return number_word(where, value);
+}
+
 OptionWords field_words(const std::string& option, const py::handle& value) {
   if (!PyDict_Check(value.ptr()))
     refuse(option + ": is a " + type_name(value) + ", must be a dict of numbers by name");
   OptionWords words;
   for (const auto& [key, number] : py::reinterpret_borrow<py::dict>(value)) {
     const std::string name = text(option, key);
-    words.push_back(name + "=" + number_word(option + " " + name, number));
+    words.push_back(name + "=" + field_word(option + " " + name, number));
   }
   return words;
 }

@@ -60,17 +60,14 @@ def names_of(value: Union[str, Sequence[str], None]) -> list[str]:
     return [n for n in value.split(",") if n] if isinstance(value, str) else list(value)
 
 
-def pack_args_of(pack_args: dict[str, Any]) -> dict[str, int]:
+def pack_args_of(pack_args: dict[str, Any]) -> dict[str, Any]:
     """Of PopRT's keys those that say something here; others are found in the graph by structure."""
-    kept = {}
+    kept: dict[str, Any] = {}
     for key, value in pack_args.items():
         if key in ("head_pattern", "dynamic_groups", "enable_double_batch_unpack"):
             no_meaning(f"pack_args {key}", "Tessera finds it in the graph by structure")
-        elif key == "segment_max_size" and "+" in str(value):
-            raise tessera.UsageError(
-                f"pack_args segment_max_size: '{value}', must be one number, because a request "
-                "lies in one piece: give the sum, and tell its parts apart by token_type_ids"
-            )
+        elif "+" in str(value):
+            kept[key] = value  # "13+51": tessera.compile refuses it, and says what to give
         else:
             try:
                 kept[key] = int(value)

@@ -275,6 +275,14 @@ class Errors(unittest.TestCase):
                 "pack_args: 'max_valid=3', must be max_valid_num=N or",
             ),
             ({"pack_args": {"max_valid_num": 3}}, "pack_args: segment_max_size is left out"),
+            (
+                {"pack_args": {"max_valid_num": 3, "segment_max_size": "13+51"}},
+                "one piece: give segment_max_size=64, and tell its parts apart by token_type_ids",
+            ),
+            (
+                {"pack_args": {"max_valid_num": 3, "segment_max_size": "64"}},
+                "pack_args segment_max_size: is a str, must be a whole number",
+            ),
             ({"prefetch": 1}, "prefetch: is a int, must be True or False"),
             ({"batches_per_step": 0}, "batches_per_step: is 0, must be from 1 to 1000000"),
             ({"num_io_tiles": -1}, "num_io_tiles: is -1, must be from 0 to 1471"),

@@ -323,7 +323,7 @@ class Cli(unittest.TestCase):
         self.refused(2, "must be ONNX", "tf2onnx", "--saved_model", "x")
         self.refused(
             2,
-            "must be one number, because a request lies in one piece: give the sum",
+            "must be one number, because a request lies in one piece: give segment_max_size=64",
             *model,
             "--pack_args",
             "max_valid_num=3",
