@@ -30,7 +30,7 @@ constexpr ElementType kElementTypes[] = {
     {TensorProto::INT32,      "int32",           DType::I32,   4 },
     {TensorProto::INT64,      "int64",           DType::I32,   8 },
     {TensorProto::BOOL,       "bool",            DType::Bool,  1 },
-    {TensorProto::BFLOAT16,   "bfloat16",        std::nullopt, 2 },
+    {TensorProto::BFLOAT16,   "bfloat16",        DType::F32,   2 },
     {TensorProto::INT8,       "int8",            DType::I32,   1 },
     {TensorProto::UINT8,      "uint8",           DType::I32,   1 },
     {TensorProto::INT16,      "int16",           std::nullopt, 2 },
@@ -69,7 +69,7 @@ Source typed_data(const TensorProto& proto) {
     case TensorProto::FLOAT: return typed(proto.float_data());
     case TensorProto::DOUBLE: return typed(proto.double_data());
     case TensorProto::INT64: return typed(proto.int64_data());
-    default: return typed(proto.int32_data());  // float16 and bool too, one to an int32
+    default: return typed(proto.int32_data());  // also halves and bools, one to an int32
   }
 }
 
@@ -105,10 +105,20 @@ bool is_aligned(const Source& source) {
          0;
 }
 
+// A bfloat16 is the upper half of the float32 that equals it.
+float widened(uint16_t bits) { return std::bit_cast<float>(uint32_t{bits} << 16); }
+
+Tensor widen_bfloat16(const TensorType& type, const Source& source) {
+  if (source.element_bytes == 2) return convert<uint16_t, float>(type, source, widened);
+  return convert<int32_t, float>(
+      type, source, [](int32_t value) { return widened(static_cast<uint16_t>(value)); });
+}
+
 // Has it to change on the way?
 bool must_copy(const TensorType& type, int32_t onnx_type, const Source& source) {
   return source.element_bytes != size_of(type.dtype) || type.dtype == DType::Bool ||
-         onnx_type == TensorProto::DOUBLE || !is_aligned(source);
+         onnx_type == TensorProto::DOUBLE || onnx_type == TensorProto::BFLOAT16 ||
+         !is_aligned(source);
 }
 
 // Copies only that.
@@ -120,6 +130,8 @@ ReadTensor to_read_tensor(const TensorType& type, int32_t onnx_type, const Sourc
   } else if (onnx_type == TensorProto::DOUBLE) {
     read.tensor = convert<double, float>(type, source,
                                          [](double value) { return static_cast<float>(value); });
+  } else if (onnx_type == TensorProto::BFLOAT16) {
+    read.tensor = widen_bfloat16(type, source);
   } else if (onnx_type == TensorProto::UINT8 && !same_width) {
     read.tensor = convert<int32_t, uint8_t>(
         type, source, [](int32_t value) { return static_cast<uint8_t>(value); });
@@ -149,6 +161,10 @@ ReadTensor to_read_tensor(const TensorType& type, int32_t onnx_type, const Sourc
 std::string element_type_name(int32_t onnx_type) {
   const ElementType* row = find_type(onnx_type);
   return row ? row->name : "type " + std::to_string(onnx_type);
+}
+
+std::string caller_type_name(int32_t onnx_type) {
+  return element_type_name(onnx_type == TensorProto::BFLOAT16 ? TensorProto::FLOAT : onnx_type);
 }
 
 std::optional<DType> dtype_of(int32_t onnx_type) {
@@ -181,7 +197,8 @@ Expected<ReadTensor> TensorReader::read(const TensorProto& proto) {
   const ElementType* row = find_type(proto.data_type());
   if (!row || !row->dtype)
     return Error{where + "is of " + element_type_name(proto.data_type()) +
-                 ", must be of float32, float16, float64, int32, int64, int8, uint8 or bool"};
+                 ", must be of float32, float16, bfloat16, float64, int32, int64, int8, uint8 or "
+                 "bool"};
   const TensorType type{*stored_dtype_of(proto.data_type()),
                         Shape(proto.dims().begin(), proto.dims().end())};
   if (proto.has_segment())

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // TensorProto to Tensor. Bytes are shared with the file wherever they already are what we want;
-// int64 and double become int32 and float.
+// int64 becomes int32; double and bfloat16 become float, the latter exactly.
 #pragma once
 
 #include <memory>
@@ -17,8 +17,10 @@ namespace tessera {
 
 // "float32", "int64" …: ONNX's element types as NumPy calls them.
 std::string element_type_name(int32_t onnx_type);
-// How we hold elements of that type, if we do: int64 as i32, double as f32. Of 8 bits it is i32,
-// which all but quantized numbers are computed in.
+// The same for arrays that callers give and get: float32 for bfloat16, which NumPy does not have.
+std::string caller_type_name(int32_t onnx_type);
+// How we hold elements of that type, if we do: int64 as i32, double and bfloat16 as f32. Of 8 bits
+// it is i32, which all but quantized numbers are computed in.
 std::optional<DType> dtype_of(int32_t onnx_type);
 // The same for what is read as it is: int8 as i8, uint8 as u8.
 std::optional<DType> stored_dtype_of(int32_t onnx_type);

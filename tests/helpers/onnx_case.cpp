@@ -34,14 +34,19 @@ Expected<std::map<size_t, TensorFile>> read_files(const fs::path& set, const std
 }
 
 // A tensor's own name wins over its number: keras2onnx counts in another order than the graph.
+std::string name_of(size_t number, const TensorFile& file, const std::vector<std::string>& names) {
+  const bool named = std::find(names.begin(), names.end(), file.name) != names.end();
+  return named ? file.name : number < names.size() ? names[number] : "";
+}
+
 Expected<std::map<std::string, Array>> by_name(const std::map<size_t, TensorFile>& files,
                                                const std::vector<std::string>& names) {
   std::map<std::string, Array> arrays;
   for (const auto& [number, file] : files) {
-    const bool named = std::find(names.begin(), names.end(), file.name) != names.end();
-    if (!named && number >= names.size())
+    const std::string name = name_of(number, file, names);
+    if (name.empty())
       return Error{"file " + std::to_string(number) + " is of no input or output of the model"};
-    arrays[named ? file.name : names[number]] = to_array(file.tensor);
+    arrays[name] = to_array(file.tensor);
   }
   return arrays;
 }
@@ -62,6 +67,15 @@ double deviation(const std::vector<double>& values) {
   const double result =
       values.empty() ? 0 : std::sqrt(squares / static_cast<double>(values.size()));
   return std::isfinite(result) ? result : 0;
+}
+
+// Import takes bfloat16 for float32, so a recorded one may be rounded to 8 bits some times where
+// ours is not.
+Tolerance tolerance_of(const std::string& output, const DataSet& set, Tolerance tolerance) {
+  if (!set.of_bfloat16.contains(output)) return tolerance;
+  tolerance.relative = std::max(tolerance.relative, 0x1p-7);
+  tolerance.of_deviation = std::max(tolerance.of_deviation, 0x1p-8);
+  return tolerance;
 }
 
 // The mask, if it says of this output which rows of it count.
@@ -153,8 +167,8 @@ Verdict compare_outputs(const Graph& graph, const std::vector<Array>& got, const
     const auto wanted = set.outputs.find(name);
     if (wanted == set.outputs.end())
       return {Verdict::Failed, "no recorded output is called '" + name + "'"};
-    const std::string differs =
-        difference(got[i], wanted->second, mask_of(wanted->second, set), tolerance);
+    const std::string differs = difference(got[i], wanted->second, mask_of(wanted->second, set),
+                                           tolerance_of(name, set, tolerance));
     if (!differs.empty()) return {Verdict::Failed, "output '" + name + "': " + differs};
   }
   return {Verdict::Passed, ""};
@@ -183,7 +197,11 @@ Expected<std::vector<DataSet>> read_data_sets(const fs::path& folder) {
   for (const fs::path& set : sets_in(folder)) {
     DataSet data;
     data.inputs = TRY(by_name(TRY(read_files(set, "input")), names.inputs));
-    data.outputs = TRY(by_name(TRY(read_files(set, "output")), names.outputs));
+    const auto outputs = TRY(read_files(set, "output"));
+    data.outputs = TRY(by_name(outputs, names.outputs));
+    for (const auto& [number, file] : outputs)
+      if (file.onnx_type == "bfloat16")
+        data.of_bfloat16.insert(name_of(number, file, names.outputs));
     sets.push_back(std::move(data));
   }
   return sets;

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@ namespace tessera::test {
 struct DataSet {
   std::map<std::string, Array> inputs;  // by the model's names
   std::map<std::string, Array> outputs;
+  std::set<std::string> of_bfloat16;  // of the outputs
 };
 
 // $TESSERA_SHARED, or the folder `shared` beside the sources; nothing if there is none.

@@ -143,7 +143,7 @@ Expected<std::vector<InputSignature>> ModelIdentity::signature(
   std::vector<std::string> warnings;  // import says them again
   std::vector<InputSignature> all;
   for (const ModelInput& input : TRY(read_inputs(impl_->inputs, impl_->path, given, warnings)))
-    all.push_back({input.name, element_type_name(input.onnx_type), input.type.shape});
+    all.push_back({input.name, caller_type_name(input.onnx_type), input.type.shape});
   std::ranges::sort(all, {}, &InputSignature::name);
   return all;
 }

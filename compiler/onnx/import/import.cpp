@@ -98,7 +98,7 @@ class Importer {
         },
                                    {{"shape", input.type.shape}}));
       scopes_.set(input.name, {value, input.onnx_type, {}});
-      out_.model_dtypes[input.name] = element_type_name(input.onnx_type);
+      out_.model_dtypes[input.name] = caller_type_name(input.onnx_type);
     }
     return {};
   }

@@ -38,7 +38,7 @@ Expected<ImportedModel> import_onnx(const std::string& path,
 // An input as the model declares it, before anything is fixed.
 struct DeclaredInput {
   std::string name;
-  std::string dtype;  // "int64", "float32" …
+  std::string dtype;  // of the array that a caller gives: "int64", "float32" …
   Shape shape;        // -1: a variable dimension
 };
 

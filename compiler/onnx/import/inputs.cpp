@@ -154,7 +154,7 @@ Expected<ModelInput> read_input(const std::string& path, const ValueInfoProto& i
   // A float64 constant may lose bits, a caller's data may not.
   if (!dtype || onnx_type == ::onnx::TensorProto::DOUBLE || (is_fp8(*dtype) && !as_stored))
     return Error{where + "is of " + element_type_name(onnx_type) +
-                 ", must be of float32, float16, int32, int64 or bool"};
+                 ", must be of float32, float16, bfloat16, int32, int64 or bool"};
   const auto own = given.find(input.name());
   const Shape shape = own != given.end() ? own->second : TRY(fixed_shape(path, input, symbols));
   if (!is_valid_shape(shape))

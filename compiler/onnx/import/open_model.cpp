@@ -32,7 +32,7 @@ std::vector<DeclaredInput> OpenModel::declared_inputs() const {
     Shape shape;
     for (const auto& dim : type.shape().dim())
       shape.push_back(dim.has_dim_value() && dim.dim_value() >= 0 ? dim.dim_value() : -1);
-    inputs.push_back({input->name(), element_type_name(type.elem_type()), shape});
+    inputs.push_back({input->name(), caller_type_name(type.elem_type()), shape});
   }
   return inputs;
 }

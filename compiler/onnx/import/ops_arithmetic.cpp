@@ -208,8 +208,8 @@ Status cast_to(Call& call, int32_t to) {
   const auto dtype = call.settled() ? stored_dtype_of(to) : dtype_of(to);
   if (!dtype)
     return call.error("casts to " + element_type_name(to) +
-                      ", must be to float32, float16, float8_e4m3fnuz, float8_e5m2fnuz, int32, "
-                      "int64, int8, uint8 or bool");
+                      ", must be to float32, float16, bfloat16, float8_e4m3fnuz, "
+                      "float8_e5m2fnuz, int32, int64, int8, uint8 or bool");
   if (to == ::onnx::TensorProto::DOUBLE) call.warn("casts to float64, taken as float32");
   if (call.dtype(0) != *dtype && (is_fp8(call.dtype(0)) || is_fp8(*dtype))) {
     call.bind(0, TRY(cast_fp8(call, *dtype)), to);

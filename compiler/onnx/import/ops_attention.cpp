@@ -27,9 +27,10 @@ Status check_encoder(Call& call) {
   const int64_t precision = call.attr("softmax_precision", int64_t{1});
   if (precision == ::onnx::TensorProto::DOUBLE)
     call.warn("softmax_precision is float64, taken as float32");
-  else if (precision != ::onnx::TensorProto::FLOAT && precision != ::onnx::TensorProto::FLOAT16)
+  else if (precision != ::onnx::TensorProto::FLOAT && precision != ::onnx::TensorProto::FLOAT16 &&
+           precision != ::onnx::TensorProto::BFLOAT16)
     return call.error("softmax_precision is " + std::to_string(precision) +
-                      ", must be 1 (float32), 10 (float16) or 11 (float64)");
+                      ", must be 1 (float32), 10 (float16), 11 (float64) or 16 (bfloat16)");
   return {};
 }
 

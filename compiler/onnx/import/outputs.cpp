@@ -52,8 +52,7 @@ Status add_output(ImportedModel& model, const std::string& path, const ValueInfo
   const int32_t onnx_type = declared.type().tensor_type().elem_type();
   const bool agrees = dtype_of(onnx_type) == type.dtype;
   // An input that is handed on under its own name is declared as an input.
-  model.model_dtypes.emplace(name,
-                             element_type_name(agrees ? onnx_type : onnx_type_of(type.dtype)));
+  model.model_dtypes.emplace(name, caller_type_name(agrees ? onnx_type : onnx_type_of(type.dtype)));
   return {};
 }
 

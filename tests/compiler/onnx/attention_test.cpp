@@ -220,9 +220,9 @@ TEST(OnnxAttention, of_sizes_that_do_not_fit_is_refused) {
               HasSubstr("left_window_size is -2"));
   EXPECT_THAT(refusal(qkv(),
                       {
-                          {"softmax_precision", 16}
+                          {"softmax_precision", 7}
   }),
-              HasSubstr("softmax_precision is 16"));
+              HasSubstr("softmax_precision is 7"));
   EXPECT_THAT(refusal(qkv(),
                       {
                           {"qk_matmul_output_mode", 4}

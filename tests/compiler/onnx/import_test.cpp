@@ -78,8 +78,9 @@ TEST(OnnxImport, an_unknown_input_is_a_usage_error_that_lists_them) {
 TEST(OnnxImport, a_type_that_we_do_not_hold_is_refused_by_name) {
   ModelBuilder m;
   m.input("a", TensorProto::DOUBLE, "2").output("a");
-  EXPECT_EQ(imported(m),
-            "input 'a': is of float64, must be of float32, float16, int32, int64 or bool");
+  EXPECT_EQ(
+      imported(m),
+      "input 'a': is of float64, must be of float32, float16, bfloat16, int32, int64 or bool");
 }
 
 TEST(OnnxImport, an_initializer_makes_an_input_constant) {
