@@ -51,6 +51,7 @@ PackingContract packed_contract(const Graph& graph, const PassState& state) {
   contract.unpack_info_input = state.packing.unpack_info_input;
   contract.padding_id = state.packing.padding_id;
   contract.mask_hides = state.packing.mask_hides;
+  contract.padding_is_hidden = state.packing.padding_is_hidden;
   contract.request_size = RequestSize::Tokens;
   for (const Output& output : graph.outputs) {
     contract.outputs.push_back(

@@ -14,9 +14,19 @@ NamedIntervals declared_ranges(const ModelDtypes& dtypes, const Graph& graph) {
   return ranges;
 }
 
+namespace {
+
+// A mask of bools or floats is an input of whole numbers where requests are packed.
+bool is_held_as(const std::string& declared, DType dtype) {
+  const bool is_whole = declared.find("int") != std::string::npos;
+  return dtype != DType::I32 || is_whole;
+}
+
+}  // namespace
+
 std::string declared_dtype(const ModelDtypes& dtypes, const std::string& name, DType dtype) {
   const auto found = dtypes.find(name);
-  if (found != dtypes.end()) return found->second;
+  if (found != dtypes.end() && is_held_as(found->second, dtype)) return found->second;
   switch (dtype) {
     case DType::F32: return "float32";
     case DType::F16: return "float16";

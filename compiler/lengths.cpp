@@ -254,7 +254,7 @@ Expected<std::string> wrong_axes(Graph graph, const CompileOptions& options, boo
   PassState state;
   state.limits = options.limits;
   state.deadline = &deadline;
-  state.options.position_ids = is_packed;
+  state.options.position_ids = state.options.whole_mask = is_packed;
   state.options.widens_halves = true;  // as no axis depends on it
   TRY(run_passes(graph, state, {}, {options.skip_passes.begin(), options.skip_passes.end()}, ""));
   const Node* ids = find_ids(graph);

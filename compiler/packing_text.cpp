@@ -72,6 +72,7 @@ PackingContract from_json(const Json& json) {
   contract.request_size = RequestSize::Tokens;
   json.at("padding_id").get_to(contract.padding_id);
   contract.mask_hides = json.value("mask_hides", false);
+  contract.padding_is_hidden = json.value("padding_is_hidden", false);
   json.at("rows").get_to(contract.rows);
   json.at("row_length").get_to(contract.row_length);
   json.at("max_valid_num").get_to(contract.max_valid_num);
@@ -111,6 +112,7 @@ std::string packing_text(const PackingContract& contract) {
       {"padding_id",        contract.padding_id       }
   };
   if (contract.mask_hides) json["mask_hides"] = true;
+  if (contract.padding_is_hidden) json["padding_is_hidden"] = true;
   for (const auto& output : contract.outputs)
     json["outputs"].push_back({
         {"name",        output.name       },

@@ -162,6 +162,9 @@ CellRange range_of_cells(const TokenSite& at, const TokenAxes& axes, unsigned ce
   }
   if (node.is(Op::Constant)) return range_of_constant(node.value);
   if (node.is(Op::Softmax)) return softmax_of(at, axes, cells);
+  // A slice of tokens between zeros has a neighbour in place of each token.
+  if (node.is(Op::Slice) && at.operand(0).has_zeros_around())
+    return all_of({at.cells_of(0)[0], at.cells_of(0)[1]});
   std::vector<CellRange> in;
   for (size_t i = 0; i < node.in.size(); ++i) in.push_back(range_of_operand(at, axes, i, cells));
   if (info(node.op).elementwise) return range_of_elements(node, in);

@@ -78,13 +78,17 @@ struct Tokens {
 };
 
 // "Is a token" as 0 and 1: not (ids == padding), by which the padding id is known; or the mask,
-// -1, under which every token of a request is one.
+// also as not (mask == 0), -1, under which every token of a request is one.
 std::optional<double> padding_of_mask(Node* node, const Tokens& tokens) {
   node = behind_casts(node);
   if (node == tokens.mask) return -1;
   if (!node->is(Op::Not) || !node->in[0]->is(Op::Equal)) return std::nullopt;
-  const Node* number =
-      other_operand(node->in[0], [&](Node* in) { return behind_casts(in) == tokens.ids; });
+  const auto compared_with = [&](const Node* input) {
+    return other_operand(node->in[0], [&](Node* in) { return behind_casts(in) == input; });
+  };
+  const Node* number = tokens.mask ? compared_with(tokens.mask) : nullptr;
+  if (number && splat(number) == 0.0) return -1;
+  number = compared_with(tokens.ids);
   return number ? splat(number) : std::nullopt;
 }
 

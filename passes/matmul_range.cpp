@@ -207,6 +207,7 @@ ValueRange range_of_matmul(const Node& node, const ValueRange& a, const ValueRan
     range.added = std::max(range.added, of->added);
     range.power = std::max(range.power, of->power);
   }
+  const Interval all = Interval{a.lo, a.hi} * Interval{b.lo, b.hi} * Interval{0, inner};
   bool has_constant = false;
   for (const size_t i : {0, 1}) {
     const ValueRange &weights = i == 0 ? a : b, &other = i == 0 ? b : a;
@@ -214,9 +215,12 @@ ValueRange range_of_matmul(const Node& node, const ValueRange& a, const ValueRan
     if (addends && other.activation) return sum_by(*addends, other);
     has_constant = has_constant || behind_views(node.in[i])->is(Op::Constant);
     if (!node.in[i]->is(Op::Constant) || weights.step < 1 || exact_in_half(weights)) continue;
-    const Interval all = Interval{a.lo, a.hi} * Interval{b.lo, b.hi} * Interval{0, inner};
     return {.lo = all.low, .hi = all.high, .step = a.step * b.step};
   }
+  // A mask that is multiplied by ones stays one. It is beyond what whole inputs hold.
+  const bool is_known = !a.activation && !b.activation && std::isfinite(all.low - all.high);
+  if (is_known && std::max(a.largest(), b.largest()) > 0x1p32)
+    return {.lo = all.low, .hi = all.high};
   if (const double most = most_of_normalized(node, a, b); most > kMaxHalf)
     return {.lo = -most, .hi = most};
   for (const size_t i : {0, 1})

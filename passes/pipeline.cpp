@@ -10,6 +10,7 @@ namespace {
 // When a pass runs: always, or where this option is set.
 constexpr bool PassOptions::* kAlways = nullptr;
 constexpr bool PassOptions::* kEither = &PassOptions::position_ids;
+constexpr bool PassOptions::* kMasked = &PassOptions::whole_mask;
 constexpr bool PassOptions::* kFormA = &PassOptions::pack_unpack;
 constexpr bool PassOptions::* kFormB = &PassOptions::pack_attention_mask;
 constexpr bool PassOptions::* kWide = &PassOptions::widens_halves;

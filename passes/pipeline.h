@@ -45,6 +45,7 @@ struct PassOptions {
   bool pack_unpack = false;                      // form A
   bool pack_attention_mask = false;              // form B
   bool position_ids = false;     // make positions an input; both forms of packing do
+  bool whole_mask = false;       // make the mask an input of i32; both forms of packing do
   bool folds_all = false;        // constants too that are larger than what they are made of
   int64_t max_valid_num = 0;     // requests in a batch; form B: 0 for as many as its heads take
   int64_t segment_max_size = 0;  // form A: tokens in a request
@@ -56,10 +57,11 @@ struct PackedAnchors {
   std::string mask_input, position_input, unpack_info_input, ids_input;
   std::set<std::string> per_request_outputs;  // with one row per request
   int64_t rows = 0, row_length = 0;
-  int64_t max_valid_num = 0;  // requests in a batch; 0: no limit of its own
-  int64_t padding_id = -1;    // that positions were counted without; -1: all ids count
-  bool mask_counts = false;   // positions were counted by the mask
-  bool mask_hides = false;    // the model's mask is 1 where it hides
+  int64_t max_valid_num = 0;       // requests in a batch; 0: no limit of its own
+  int64_t padding_id = -1;         // that positions were counted without; -1: all ids count
+  bool padding_is_hidden = false;  // that id is hidden from attention too
+  bool mask_counts = false;        // positions were counted by the mask
+  bool mask_hides = false;         // the model's mask is 1 where it hides
 };
 
 struct PassState {

@@ -113,13 +113,20 @@ Node* RequestHeads::unpacked(Node* value, const Node* before) {
   return made = put_reshape(graph_, before, made, shape);
 }
 
+// The axes of a value that follow rows and tokens, and how long they are by request.
+std::array<std::pair<int, int64_t>, 4> RequestHeads::sizes_by_request(const TokenAxes& made) const {
+  const int64_t longest = rows_.longest * made.inner + made.zeros_before + made.zeros_behind;
+  return {
+      {{made.batch, rows_.requests},
+       {made.sequence, longest},
+       {made.key, rows_.longest},
+       {made.flat, rows_.requests * rows_.longest}}
+  };
+}
+
 std::map<std::string, Attr> RequestHeads::sizes_again(const Node* node) const {
-  const TokenAxes& made = axes(node);
-  const int64_t most = rows_.requests, longest = rows_.longest;
   std::map<std::string, Attr> attrs = node->attrs;
-  for (const auto& [axis, size] :
-       {std::pair(made.batch, most), std::pair(made.sequence, longest * made.inner),
-        std::pair(made.key, longest), std::pair(made.flat, most * longest)}) {
+  for (const auto& [axis, size] : sizes_by_request(axes(node))) {
     for (const char* key : {"shape", "size"}) {
       const auto found = attrs.find(key);
       if (axis >= 0 && found != attrs.end()) std::get<Shape>(found->second)[axis] = size;
@@ -154,13 +161,11 @@ Node* RequestHeads::resized(Node* value, size_t axis, int64_t size, const Node* 
 
 // An operand of the shape of the result, with the axes of the requests.
 Node* RequestHeads::beside(Node* value, const Node* node) {
-  const TokenAxes& made = axes(node);
-  const int64_t most = rows_.requests, longest = rows_.longest;
-  for (const auto& [axis, size] :
-       {std::pair(made.batch, most), std::pair(made.sequence, longest),
-        std::pair(made.key, longest), std::pair(made.flat, most * longest)}) {
+  for (const auto& [axis, size] : sizes_by_request(axes(node))) {
     const bool is_summed = node->is(Op::MatMul) && axis + 2 >= std::ssize(node->type.shape);
-    if (axis >= 0 && !is_summed) value = resized(value, static_cast<size_t>(axis), size, node);
+    const bool is_joined = node->is(Op::Concat) && axis == node->int_attr("axis");
+    if (axis >= 0 && !is_summed && !is_joined)
+      value = resized(value, static_cast<size_t>(axis), size, node);
   }
   return value;
 }

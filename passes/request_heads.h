@@ -4,9 +4,11 @@
 // are unpacked for it.
 #pragma once
 
+#include <array>
 #include <map>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "passes/packable.h"
@@ -54,6 +56,7 @@ class RequestHeads {
   Node* beside(Node* value, const Node* node);
   Node* operand_again(Node* node, size_t i);
   Status make_again(Node* node);
+  std::array<std::pair<int, int64_t>, 4> sizes_by_request(const TokenAxes& made) const;
   std::map<std::string, Attr> sizes_again(const Node* node) const;
 
   Graph& graph_;

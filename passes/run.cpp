@@ -43,6 +43,7 @@ Status settle(PassOptions& options, const std::set<std::string>& add) {
         "one at most can be asked for",
         ErrorKind::Usage};
   options.position_ids |= options.pack_unpack || options.pack_attention_mask;
+  options.whole_mask |= options.pack_unpack || options.pack_attention_mask;
   options.widens_halves |= options.fp16 || options.position_ids;
   return {};
 }

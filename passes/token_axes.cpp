@@ -12,14 +12,18 @@
 namespace tessera {
 namespace {
 
-// Numbers of tokens that share their axis are looked up, and nothing else.
+// Numbers of tokens that share their axis are looked up, and nothing else; tokens between zeros are
+// sliced.
 bool takes_apart(const TokenSite& at) {
+  if (at.node.is(Op::Reshape) || at.node.is(Op::Transpose)) return false;
   const bool looks_up =
       at.node.is(Op::Gather) &&
       (at.operand(0).inner == 1 || at.node.int_attr("axis") == at.operand(0).sequence);
-  if (looks_up || at.node.is(Op::Reshape) || at.node.is(Op::Transpose)) return false;
-  for (const Node* in : at.node.in)
-    if (at.known.at(in).inner != 1) return true;
+  for (const Node* in : at.node.in) {
+    const TokenAxes& axes = at.known.at(in);
+    if (axes.inner != 1 && !looks_up) return true;
+    if (axes.has_zeros_around() && !at.node.is(Op::Slice)) return true;
+  }
   return false;
 }
 
@@ -45,7 +49,7 @@ bool is_by_token(const TensorType& type, const Shape& batch) {
 
 bool takes_first_token(const Node* node, const TokenAxes& operand) {
   if (operand.kind != TokenAxes::Kind::Token || operand.sequence < 0) return false;
-  if (operand.key >= 0 || operand.inner != 1) return false;
+  if (!operand.is_plain()) return false;
   if (node->is(Op::Gather))
     return node->int_attr("axis") == operand.sequence && splat(node->in[1]) == 0.0 &&
            elements(node->in[1]->type.shape) == 1;
@@ -82,8 +86,9 @@ class Walk {
   CellsMap cells_;
   // Why a value is right only where each row is one request.
   std::unordered_map<const Node*, Error> by_request_;
-  // Values among these that have entries for each two tokens, up to where they are packed again.
-  std::unordered_set<const Node*> of_pairs_;
+  // Values among these that have entries for each two tokens, or for each of a token's neighbours,
+  // up to where they are packed again.
+  std::unordered_set<const Node*> of_pairs_, of_neighbours_;
   std::unordered_set<const Node*> goes_back_;
 };
 
@@ -112,11 +117,17 @@ Expected<TokenAxes> Walk::by_request(const Node* node, const Error& why) {
   const bool of_pairs =
       axes.key >= 0 || node->is(Op::Attention) ||
       std::ranges::any_of(node->in, [&](const Node* in) { return of_pairs_.contains(in); });
-  if (of_pairs && (axes.is_in_front() || axes.is_by_time())) {
+  const bool moves = node->is(Op::Slice) || node->is(Op::Concat);
+  const bool of_neighbours =
+      axes.has_zeros_around() ||
+      std::ranges::any_of(node->in, [&](const Node* in) { return of_neighbours_.contains(in); });
+  const bool ends = of_pairs || (of_neighbours && !moves);
+  if (ends && (axes.is_in_front() || axes.is_by_time())) {
     goes_back_.insert(node);
     return axes;
   }
   if (of_pairs) of_pairs_.insert(node);
+  if (of_neighbours) of_neighbours_.insert(node);
   by_request_.emplace(node, why);
   return axes;
 }
@@ -132,7 +143,8 @@ Status Walk::visit(Node* node) {
     if (shape_.layout == Layout::Packed && axes.kind == TokenAxes::Kind::Row)
       by_request_.emplace(
           node, Error{called(*node) + ": takes one token of each row, and attention behind it "
-                                      "would mix requests that share a row"});
+                                      "would mix tokens of requests that share a row; compile "
+                                      "it without packing"});
   } else if (shape_.layout == Layout::Packed && !node->is(Op::Input)) {
     axes = TRY(by_request(node, found.error()));
   } else {

@@ -31,6 +31,9 @@ struct TokenAxes {
   int place = -1;
   // Numbers of a token that share the axis `sequence` with it, the token outside: row-major.
   int64_t inner = 1;
+  // Cells of 0 around the tokens of each row, as a convolution is padded: the axis `sequence` is
+  // longer than the row by both.
+  int64_t zeros_before = 0, zeros_behind = 0;
   // The axes of a free value along which all elements are equal.
   std::vector<bool> uniform = {};
   // For a packed batch, once the whole graph is known:
@@ -38,16 +41,19 @@ struct TokenAxes {
   bool goes_back = false;       // likewise, and packed again for what follows
   bool may_be_0_behind = true;  // a request's answer stays where the cells behind it are 0
 
+  bool has_zeros_around() const { return zeros_before + zeros_behind > 0; }
   // The axis beside `sequence` by which cells are told apart.
   int second() const { return key >= 0 ? key : place; }
   // An entry for each token, [row_length,rows,…].
   bool is_by_time() const {
-    return kind == Kind::Token && batch == 1 && sequence == 0 && key < 0 && inner == 1;
+    return kind == Kind::Token && batch == 1 && sequence == 0 && is_plain();
   }
   // An entry for each token, [rows,row_length,…].
   bool is_in_front() const {
-    return kind == Kind::Token && batch == 0 && sequence == 1 && key < 0 && inner == 1;
+    return kind == Kind::Token && batch == 0 && sequence == 1 && is_plain();
   }
+  // The axis `sequence` has an entry for each token, and there is no second.
+  bool is_plain() const { return key < 0 && inner == 1 && !has_zeros_around(); }
 
   bool operator==(const TokenAxes&) const = default;
 };

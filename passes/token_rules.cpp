@@ -124,8 +124,9 @@ Error TokenSite::mixes(const std::string& how) const {
     case Layout::Packed:
     case Layout::Unpacked:
       return refuse(how +
-                    ", which would mix requests that share a row; packing needs a model that does "
-                    "so in attention alone, or whose mask leaves other tokens out");
+                    ", which would mix tokens of requests that share a row; compile it without "
+                    "packing, or change the model so that attention alone does so, or its mask "
+                    "leaves other tokens out");
     case Layout::Padded:
       return refuse(how +
                     ", where padding would be part of the answer; padding needs a model whose mask "

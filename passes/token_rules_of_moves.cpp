@@ -51,7 +51,10 @@ std::optional<TokenAxes> with_numbers(const Shape& before, const Shape& after,
 std::optional<TokenAxes> followed(const TokenSite& at, const TokenAxes& from) {
   const Shape& before = at.node.in[0]->type.shape;
   const Shape& after = at.node.type.shape;
-  TokenAxes result{.kind = Kind::Token, .inner = from.inner};
+  TokenAxes result{.kind = Kind::Token,
+                   .inner = from.inner,
+                   .zeros_before = from.zeros_before,
+                   .zeros_behind = from.zeros_behind};
   result.batch = axis_at(after, place_of(before, from.batch));
   if (result.batch < 0) return std::nullopt;
   const Place tokens = place_of(before, from.sequence);
@@ -63,10 +66,35 @@ std::optional<TokenAxes> followed(const TokenSite& at, const TokenAxes& from) {
   if (from.place >= 0 && before[from.place] > 1)
     result.place = axis_at(after, place_of(before, from.place), result.sequence);
   if (result.sequence < 0)
-    return at.is_padded() && from.key < 0 ? with_numbers(before, after, from) : std::nullopt;
+    return at.is_padded() && from.key < 0 && !from.has_zeros_around()
+               ? with_numbers(before, after, from)
+               : std::nullopt;
   if (from.key < 0) return result;
   result.key = axis_at(after, place_of(before, from.key), result.sequence);
   return result.key >= 0 ? std::optional(result) : std::nullopt;
+}
+
+// Tokens with cells of 0 put around each row, which their neighbours are then found in. Where the
+// cells behind a request hold 0 too, its tokens have the neighbours that they have alone.
+std::optional<TokenAxes> between_zeros(const TokenSite& at, int64_t axis) {
+  if (!at.is_padded()) return std::nullopt;
+  std::optional<TokenAxes> tokens;
+  int64_t before = 0, behind = 0;
+  for (size_t i = 0; i < at.node.in.size(); ++i) {
+    const TokenAxes& axes = at.operand(i);
+    const bool is_zero = axes.kind == Kind::Free && splat(at.node.in[i]) == 0.0;
+    if (is_zero) {
+      (tokens ? behind : before) += at.node.in[i]->type.shape[static_cast<size_t>(axis)];
+      continue;
+    }
+    const bool are_tokens = axes.kind == Kind::Token && axes.sequence == axis && axes.place < 0;
+    if (tokens || !are_tokens || !axes.is_plain() || !at.added_to(i).is_zero()) return std::nullopt;
+    tokens = axes;
+  }
+  if (!tokens) return std::nullopt;
+  tokens->zeros_before = before;
+  tokens->zeros_behind = behind;
+  return tokens;
 }
 
 }  // namespace
@@ -133,8 +161,7 @@ Result reshape(const TokenSite& at) {
     if (const auto tokens = followed(at, from)) return *tokens;
     result.batch = axis_at(after, place_of(before, from.batch));
   }
-  const bool is_plain = from.key < 0 && from.inner == 1;
-  const bool in_order = is_plain && (from.flat >= 0 || from.sequence == from.batch + 1);
+  const bool in_order = from.is_plain() && (from.flat >= 0 || from.sequence == from.batch + 1);
   const int flat = axis_at(after, {outside, at.shape.rows * at.shape.row_length});
   if (in_order && flat >= 0) return TokenAxes{.kind = Kind::Token, .flat = flat};
   return at.meets("reshapes " + to_string(before) + " to " + to_string(after) +
@@ -156,12 +183,18 @@ Result slice(const TokenSite& at) {
     of_sequence = true;
   }
   if (!of_sequence) return from;
+  if (from.has_zeros_around() && at.node.ints("step")[from.sequence] == 1 &&
+      at.node.ints("size")[from.sequence] == at.shape.row_length) {
+    from.zeros_before = from.zeros_behind = 0;
+    return from;
+  }
   return at.meets("takes a part of the sequence axis", rows_of(from, false));
 }
 
 Result concat(const TokenSite& at) {
-  TokenAxes result = TRY(elementwise(at));
   const int64_t axis = at.node.int_attr("axis");
+  if (const auto tokens = between_zeros(at, axis)) return *tokens;
+  TokenAxes result = TRY(elementwise(at));
   if (result.kind == Kind::Free) result.uniform[axis] = false;
   if (axis == result.place) result.place = -1;
   if (!tracks(result, axis)) return result;

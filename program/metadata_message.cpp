@@ -97,6 +97,7 @@ void write(const PackingContract& packing, popef::Packing& message) {
   message.set_request_size(to_message(packing.request_size));
   message.set_why_no_less(packing.why_no_less);
   message.set_mask_hides(packing.mask_hides);
+  message.set_padding_is_hidden(packing.padding_is_hidden);
   if (packing.padding_id >= 0) message.set_padding_id(packing.padding_id);
 }
 
@@ -118,6 +119,7 @@ Expected<PackingContract> read(const popef::Packing& message) {
   packing.why_no_less = message.why_no_less();
   packing.padding_id = message.has_padding_id() ? message.padding_id() : -1;
   packing.mask_hides = message.mask_hides();
+  packing.padding_is_hidden = message.padding_is_hidden();
   return packing;
 }
 

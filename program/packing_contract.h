@@ -63,6 +63,9 @@ struct PackingContract {
   // without it, and those of a packed model are given (RoBERTa's). Not packed: an id that the model
   // hides, so that a request must hold another.
   int64_t padding_id = -1;
+  // Packed: the model alone would hide a token of that id, so that no request may hold it, also not
+  // one that gives its positions.
+  bool padding_is_hidden = false;
   // The mask is 0 at every token and 1 where it hides, as a key padding mask is: a request has 0s,
   // and rows that are padded 1s behind them. Packed batches hold the same as with any mask.
   bool mask_hides = false;

@@ -97,8 +97,10 @@ Status BatchRunner::check_inputs() const {
     const bool has_more = has_name(c.token_inputs, anchor->name) && anchor->name != c.ids_input &&
                           is.dtype == DType::I32 && begins_with(is.shape, must.shape);
     if (is == must || has_more) continue;
-    return Error{"packing: input " + anchor->name + " is " + to_string(is) + ", must be " +
-                 to_string(must)};
+    const bool is_mask = c.form == PackingForm::None && is.shape == must.shape;
+    return Error{
+        "packing: input " + anchor->name + " is " + to_string(is) + ", must be " + to_string(must) +
+        (is_mask ? "; give whole batches, or compile with packing, which makes a mask i32" : "")};
   }
   return {};
 }
@@ -222,13 +224,14 @@ Status BatchRunner::check_exact(const Request& request, KeptTokens kept) const {
                      " alone, must have a token that the model sees",
                  rejection::kPaddingId);
   }
-  if (request.tokens.contains(c.position_input)) return {};
+  if (!c.padding_is_hidden && request.tokens.contains(c.position_input)) return {};
   const auto found = std::ranges::find(counted, c.padding_id);
   if (found == counted.end()) return {};
   return wrong(c.ids_input + " has the padding id " + std::to_string(c.padding_id) + " at " +
                    std::to_string(found - counted.begin() + static_cast<ptrdiff_t>(kept.first)) +
-                   ", must have tokens alone or give " + c.position_input +
-                   ": the model counts positions without that id",
+                   (c.padding_is_hidden ? ", must have tokens alone: the model hides that id"
+                                        : ", must have tokens alone or give " + c.position_input +
+                                              ": the model counts positions without that id"),
                rejection::kPaddingId);
 }
 

@@ -18,6 +18,13 @@ import tessera
 ROWS, LENGTH = 4, 16
 LENGTHS = (16, 7, 11, 1)  # of the requests in the rows of the padded batch
 REQUESTS = (16, 1, 9, 5, 12, 2, 3, 16, 7, 4)
+# Sizes behind the batch, and behind tokens, that optimum leaves open in inputs.
+SIZES = {
+    "pixel_values": (None, 3, 32, 32),
+    "input_values": (None, 400),
+    "xpath_tags_seq": (None, None, 50),
+    "xpath_subs_seq": (None, None, 50),
+}
 FIRST_ID = 5  # below it are the marks of the vocabularies, the padding among them
 ALLOWED = {"padded": 1e-4, "fp16": 0.03, "A": 1e-4, "B": 1e-4}
 COLUMNS = tuple(ALLOWED)
@@ -53,9 +60,10 @@ class Model:
         self.outputs = [getattr(output, "name", output) for output in outputs]
 
     def shape(self, name, rows, length):
-        """What is variable is the batch in front and the sequence behind it."""
+        """What is variable is the batch in front and the sequence behind it, or of SIZES."""
+        sizes = dict(enumerate(SIZES.get(name, ())))
         return tuple(
-            size if size >= 0 else rows if axis == 0 else length
+            size if size >= 0 else sizes.get(axis) or (rows if axis == 0 else length)
             for axis, size in enumerate(self.declared[name].shape)
         )
 

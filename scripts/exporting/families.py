@@ -124,13 +124,14 @@ DISENTANGLED = usual(
     position_biased_input=False,
 )
 add("deberta_v1", "Deberta", "hidden", TEXT, DISENTANGLED)
-add(
-    "debertav3",
-    "DebertaV2",
-    "hidden seqcls tokcls",
-    TEXT,
-    {**DISENTANGLED, "position_buckets": 8, "norm_rel_ebd": "layer_norm", "share_att_key": True},
-)
+BY_BUCKETS = {
+    **DISENTANGLED,
+    "position_buckets": 8,
+    "norm_rel_ebd": "layer_norm",
+    "share_att_key": True,
+}
+add("debertav3", "DebertaV2", "hidden seqcls tokcls", TEXT, BY_BUCKETS)
+add("debertav2_conv", "DebertaV2", "hidden", TEXT, {**BY_BUCKETS, "conv_kernel_size": 3})
 MODERN = usual(num_hidden_layers=3, local_attention=8, cls_token_id=1, sep_token_id=2, **SPECIAL)
 add(
     "modernbert",

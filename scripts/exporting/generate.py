@@ -8,6 +8,7 @@ import importlib
 import logging
 import os
 import re
+import shutil
 import warnings
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -145,6 +146,7 @@ def export_with_optimum(family, exporter, path):
         do_validation=False,
     )
     os.replace(os.path.join(folder, "model.onnx"), path)
+    shutil.rmtree(folder)
 
 
 def export(name, exporter, path):

@@ -33,6 +33,7 @@ class EncoderGenerator : EncoderWriter {
   std::string feed_forward(const std::string& x);
   std::string wide_mask();
   std::string count_of_tokens();
+  std::string convolution(const std::string& x);
   // An operation that some models have between their layers.
   std::string oddity(const std::string& x);
   std::string mean_of_tokens(const std::string& x, bool keep);

@@ -16,6 +16,26 @@ std::string EncoderGenerator::count_of_tokens() {
              {{"keepdims", {1}}});
 }
 
+// A convolution of tokens that padding leaves 0, as DeBERTa's is, or of all.
+std::string EncoderGenerator::convolution(const std::string& x) {
+  const auto turned = [&](const std::string& value) {
+    return put("Transpose",
+               {
+                   value
+    },
+               {{"perm", {0, 2, 1}}});
+  };
+  const std::string channels = turned(below(4) == 0 ? x : put("Mul", {x, wide_mask()}));
+  const int64_t before = below(3);
+  const std::string kernel = weights({kWidth, kWidth, 3});
+  return put("Add",
+             {
+                 x, turned(put("Conv", {channels, kernel},
+                   {{"pads", {before, 2 - before}}}
+                   ))
+  });
+}
+
 // An operation that some models have between their layers.
 std::string EncoderGenerator::oddity(const std::string& x) {
   return one_of(
@@ -55,6 +75,7 @@ std::string EncoderGenerator::oddity(const std::string& x) {
          });
        },
        [&] {
+         if (below(2) == 0) return convolution(x);
          const std::string before = put("Slice", {x, axes({0}), axes({-1}), axes({1})});
          const std::string first = put("Slice", {x, axes({0}), axes({1}), axes({1})});
          return put("Add", {

@@ -39,7 +39,7 @@ class EncoderWriter {
     for (const auto& [key, values] : attributes) {
       AttributeProto& attribute = *node.add_attribute();
       attribute.set_name(key);
-      const bool is_list = key == "perm" || key == "axes";
+      const bool is_list = key == "perm" || key == "axes" || key == "pads";
       attribute.set_type(is_list ? AttributeProto::INTS : AttributeProto::INT);
       for (const int64_t value : values)
         is_list ? attribute.add_ints(value) : attribute.set_i(value);

@@ -274,6 +274,7 @@ Work work_of(const std::string& path, const std::map<std::string, Shape>& shapes
   if (!model) return counter.work;
   PassState state;
   options.position_ids = options.pack_unpack || options.pack_attention_mask;
+  options.whole_mask = options.position_ids;
   state.options = options;
   for (const Pass& pass : all_passes()) {
     if (pass.option && !(options.*pass.option)) continue;
@@ -358,7 +359,7 @@ TEST(GrowthOfPasses, is_asked_of_each) {
     const bool asked =
         !pass.option || pass.option == &PassOptions::fp16 || pass.option == &PassOptions::fp8 ||
         pass.option == &PassOptions::widens_halves || pass.option == &PassOptions::position_ids ||
-        pass.option == &PassOptions::pack_unpack ||
+        pass.option == &PassOptions::whole_mask || pass.option == &PassOptions::pack_unpack ||
         pass.option == &PassOptions::pack_attention_mask;
     EXPECT_TRUE(asked) << pass.name;
   }

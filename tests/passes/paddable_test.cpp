@@ -71,6 +71,40 @@ TEST(Paddable, a_mean_under_what_is_not_a_mask_is_not) {
   EXPECT_FALSE(proof.by_tokens);
 }
 
+// As a convolution sees them, between zeros.
+TEST(Paddable, neighbours_are_those_of_the_request_where_padding_is_zero) {
+  const auto of = [](const std::string& tokens, const std::string& start, const std::string& step) {
+    return proof_of(kWideMask + R"(  %z = mul %x, %wide : f32[2,4,3]
+  %zero = constant {value=0} : f32[2,4,3]
+  %around = concat %zero, )" +
+                        tokens +
+                        R"(, %zero {axis=1} : f32[2,12,3]
+  %y = slice %around {size=[2,4,3], start=[0,)" +
+                        start + ",0], step=[1," + step + R"(,1]} : f32[2,4,3]
+)",
+                    "%y");
+  };
+  for (const char* start : {"0", "3", "4", "5", "8"})
+    EXPECT_TRUE(of("%z", start, "1").by_tokens) << of("%z", start, "1").why_not;
+  EXPECT_FALSE(of("%z", "3", "2").by_tokens);
+  EXPECT_FALSE(of("%x", "3", "1").by_tokens);
+}
+
+// What stands behind a request is then a token of it.
+TEST(Paddable, neighbours_may_stand_behind_a_request) {
+  const auto sum_of = [](const std::string& start) {
+    return proof_of(kWideMask + R"(  %z = mul %x, %wide : f32[2,4,3]
+  %zero = constant {value=0} : f32[2,1,3]
+  %around = concat %zero, %z, %zero {axis=1} : f32[2,6,3]
+  %n = slice %around {size=[2,4,3], start=[0,)" +
+                        start + R"(,0], step=[1,1,1]} : f32[2,4,3]
+  %y = reduce_sum %n {axes=[1]} : f32[2,3]
+)",
+                    "%y");
+  };
+  EXPECT_FALSE(sum_of("0").by_tokens);
+}
+
 TEST(Paddable, zero_times_what_may_be_infinite_is_not_zero) {
   const Paddable proof = proof_of(kWideMask + R"(  %inverse = div %wide, %x : f32[2,4,3]
   %t = tanh %x : f32[2,4,3]

@@ -178,8 +178,8 @@ TEST(Pipeline, dumps_a_numbered_file_after_each_pass_that_changed) {
   std::vector<std::string> files;
   for (const auto& entry : std::filesystem::directory_iterator(folder))
     files.push_back(entry.path().filename());
-  EXPECT_THAT(files, ElementsAre("08_cancel_transposes.ir"));
-  const Expected<std::string> text = read_text_file(folder + "/08_cancel_transposes.ir");
+  EXPECT_THAT(files, ElementsAre("09_cancel_transposes.ir"));
+  const Expected<std::string> text = read_text_file(folder + "/09_cancel_transposes.ir");
   ASSERT_TRUE(text.ok());
   EXPECT_EQ(*text, "graph @f(%x: f32[2,3]) {\n  return %x as \"b\"\n}\n");
 }

@@ -113,6 +113,22 @@ TEST(ValueRange, of_an_activation_far_away_is_not_one) {
       "%c = constant {value=-10000} : f32[2,100]\n%y = add %x, %c : f32[2,100]\nreturn %y")));
 }
 
+// As Longformer's exporters lay a mask along the diagonal.
+TEST(ValueRange, of_a_mask_that_ones_multiply_is_the_mask) {
+  const ValueRange range = range_of_output(R"(
+    %zero = constant {value=0} : f32[2,3]
+    %low = constant {value=-1e30} : f32[2,3]
+    %mask = select %hidden, %low, %zero : f32[2,3]
+    %column = reshape %mask {shape=[6,1]} : f32[6,1]
+    %ones = constant {value=1} : f32[1,4]
+    %diagonal = matmul %column, %ones : f32[6,4]
+    %y = add %diagonal, %scores : f32[6,4]
+    return %y)",
+                                           "%hidden: bool[2,3], %scores: f32[6,4]");
+  EXPECT_FALSE(range.activation);
+  EXPECT_FALSE(fits_half(range));
+}
+
 TEST(ValueRange, f16_counts_to_2048_and_by_steps_further) {
   EXPECT_TRUE(exact_in_half({.lo = 0, .hi = 2048, .step = 1}));
   EXPECT_FALSE(exact_in_half({.lo = 0, .hi = 2049, .step = 1}));

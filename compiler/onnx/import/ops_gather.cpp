@@ -337,6 +337,13 @@ Status replace_rows(Call& call, const Shape& table, const std::vector<int64_t>& 
   std::iota(from.begin(), from.end(), 0);
   for (size_t i = 0; i < at.size(); ++i)
     from[static_cast<size_t>(at[i])] = table[0] + static_cast<int64_t>(i);
+  // All rows, in order: nothing is left of the others, however many there are.
+  bool are_all = updates == table;
+  for (size_t i = 0; are_all && i < at.size(); ++i) are_all = at[i] == static_cast<int64_t>(i);
+  if (are_all) {
+    call.bind(0, TRY(call.reshape(call.in(2), call.shape(0))), call.value(2).onnx_type);
+    return {};
+  }
   Node* both = TRY(call.add(
       Op::Concat, {TRY(call.reshape(call.in(0), table)), TRY(call.reshape(call.in(2), updates))},
       with("axis", int64_t{0})));

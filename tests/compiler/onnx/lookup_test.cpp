@@ -209,6 +209,19 @@ TEST(Lookup, scattered_rows_take_the_place_of_others) {
   EXPECT_THAT(*y, ElementsAre(0, 1, 2, 3, 0, 1));
 }
 
+// As a causal mask that is written over by one with padding: at any number of rows.
+TEST(Lookup, rows_that_are_all_scattered_are_the_updates) {
+  ModelBuilder m(18);
+  m.input("x", kFloat, "3,2").input("u", kFloat, "3,2");
+  constant(m, "at", {0, 1, 2}, {3, 1});
+  m.node("ScatterND", {"x", "at", "u"}, {"y"});
+  m.output("y");
+  EXPECT_EQ(imported(m),
+            "graph @main(%x: f32[3,2], %u: f32[3,2]) {\n"
+            "  return %u as \"y\"\n"
+            "}\n");
+}
+
 TEST(Lookup, scattered_rows_are_not_added) {
   ModelBuilder m(18);
   m.input("x", kFloat, "3,2").input("u", kFloat, "1,2");
