@@ -13,7 +13,7 @@ import time
 import unittest
 import urllib.request
 
-TESSERA = os.environ["TESSERA"]
+TESSERA = os.path.abspath(os.environ["TESSERA"])
 MISSING = [name for name in ("chromium", "chromedriver") if not shutil.which(name)]
 KEYS = {"Tab": "\ue004", "Enter": "\ue007", "ArrowLeft": "\ue012", "ArrowRight": "\ue014",
         "ArrowDown": "\ue015"}  # fmt: skip
