@@ -40,6 +40,7 @@ Expected<uint64_t> write_unguarded(Executable& executable,
   uint64_t bytes = 0;
   const auto write = [&](const Sink& sink) -> Status {
     const BlobFile file = TRY(write_blobs(std::move(blobs), sink));
+    look_at_lengths();
     for (const Blob& constant : executable.constants)
       if (!is_whole(constant.bytes))
         return Error{"the file of a constant was cut off, must not be"};

@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -11,6 +12,8 @@
 #include <cerrno>
 #include <cstdint>
 #include <mutex>
+#include <string>
+#include <utility>
 
 namespace tessera {
 
@@ -20,6 +23,11 @@ struct Entry {
   std::atomic<uintptr_t> begin{0}, end{0};  // begin 0: free
   std::atomic<bool> broken{false};
   std::atomic<Entry*> next{nullptr};
+  // Of the file, behind entries_mutex; the handler does not look at them.
+  std::string path;
+  dev_t device = 0;
+  ino_t number = 0;
+  size_t bytes = 0;
 };
 
 namespace {
@@ -49,11 +57,15 @@ Entry* entry_of(uintptr_t address) {
   return nullptr;
 }
 
+void mark_broken(Entry& entry) {
+  if (!entry.broken.exchange(true)) broken.fetch_add(1);
+}
+
 // Zeros from the page at `address` to the mapping's end.
 bool mend(uintptr_t address) {
   Entry* const entry = entry_of(address);
   if (entry == nullptr) return false;
-  if (!entry->broken.exchange(true)) broken.fetch_add(1);
+  mark_broken(*entry);
   const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
   const uintptr_t begin = address / page * page;
   void* const zeros = ::mmap(reinterpret_cast<void*>(begin), entry->end.load() - begin, PROT_READ,
@@ -118,6 +130,13 @@ std::mutex& entries_mutex() {
   return mutex;
 }
 
+void compare_length(Entry& entry) {
+  struct stat file;
+  if (entry.path.empty() || ::stat(entry.path.c_str(), &file) != 0) return;
+  const bool same = file.st_dev == entry.device && file.st_ino == entry.number;
+  if (same && static_cast<size_t>(file.st_size) < entry.bytes) mark_broken(entry);
+}
+
 Entry* free_entry() {
   for (Entry* e = first_entry.load(); e != nullptr; e = e->next.load())
     if (e->begin.load() == 0) return e;
@@ -148,25 +167,45 @@ std::string_view signal_name(int signal) {
   return kNames[index_of(signal)];
 }
 
-WatchedMapping::WatchedMapping(const std::byte* begin, size_t bytes) {
+WatchedMapping::WatchedMapping(const std::byte* begin, size_t bytes, std::string path, dev_t device,
+                               ino_t number) {
   install();
   const std::scoped_lock lock(entries_mutex());
   const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
   entry_ = free_entry();
   entry_->broken.store(false);
+  entry_->path = std::move(path);
+  entry_->device = device;
+  entry_->number = number;
+  entry_->bytes = bytes;
   entry_->end.store(reinterpret_cast<uintptr_t>(begin) + (bytes + page - 1) / page * page);
   entry_->begin.store(reinterpret_cast<uintptr_t>(begin), std::memory_order_release);
 }
 
 WatchedMapping::~WatchedMapping() {
   const std::scoped_lock lock(entries_mutex());
+  compare_length(*entry_);
   entry_->begin.store(0);
 }
 
-int64_t broken_mappings() { return broken.load(std::memory_order_acquire); }
+void WatchedMapping::look_at_length() const {
+  const std::scoped_lock lock(entries_mutex());
+  compare_length(*entry_);
+}
+
+void look_at_lengths() {
+  const std::scoped_lock lock(entries_mutex());
+  for (Entry* e = first_entry.load(); e != nullptr; e = e->next.load())
+    if (e->begin.load() != 0) compare_length(*e);
+}
+
+int64_t broken_mappings() {
+  look_at_lengths();
+  return broken.load(std::memory_order_acquire);
+}
 
 bool is_whole(std::span<const std::byte> bytes) {
-  if (broken_mappings() == 0 || bytes.empty()) return true;
+  if (broken.load(std::memory_order_acquire) == 0 || bytes.empty()) return true;
   const std::scoped_lock lock(entries_mutex());
   const Entry* const entry = entry_of(reinterpret_cast<uintptr_t>(bytes.data()));
   return entry == nullptr || !entry->broken.load();

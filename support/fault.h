@@ -15,9 +15,12 @@
 // All functions are thread-safe.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace tessera {
@@ -34,21 +37,29 @@ int catch_fault(const Work& work) {
 // "SIGSEGV"
 std::string_view signal_name(int signal);
 
-// A range of mapped file, watched for as long as this object lives. It begins at a page.
+// A range of mapped file, watched for as long as this object lives. It begins at a page. A cut
+// inside the file's last page is no fault: the length of the file at `path` tells it, if that is
+// still the file of this number on this device. An empty path is not looked at.
 class WatchedMapping {
  public:
-  WatchedMapping(const std::byte* begin, size_t bytes);
+  WatchedMapping(const std::byte* begin, size_t bytes, std::string path, dev_t device,
+                 ino_t number);
   ~WatchedMapping();
   WatchedMapping(const WatchedMapping&) = delete;
+  // Compares the file's length with the mapping's: a system call.
+  void look_at_length() const;
 
  private:
   struct Entry* entry_;
 };
 
-// False if these bytes are in a watched mapping of which a part was missing when it was read.
+// False if these bytes are in a watched mapping of which a part was missing when it was read, or
+// when somebody looked at the length of its file and found it too short.
 bool is_whole(std::span<const std::byte> bytes);
-// How many mappings that became so far. One that came to nothing between two calls is the error of
-// what was made in between from files that are closed by now.
+// Looks at the length of every watched file, by a system call for each.
+void look_at_lengths();
+// How many mappings became broken so far, lengths looked at. One that came to nothing between two
+// calls is the error of what was made in between from files that are closed by now.
 int64_t broken_mappings();
 
 }  // namespace tessera

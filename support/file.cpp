@@ -124,6 +124,15 @@ Expected<Descriptor> open_to_append(const std::string& path) {
   return file;
 }
 
+// The path of an open file; empty where the system does not tell.
+std::string place_of(int descriptor) {
+  char place[PATH_MAX];
+  const std::string link = "/proc/self/fd/" + std::to_string(descriptor);
+  const ssize_t size = ::readlink(link.c_str(), place, sizeof place);
+  const bool whole = size > 0 && static_cast<size_t>(size) < sizeof place;
+  return whole ? std::string(place, static_cast<size_t>(size)) : "";
+}
+
 }  // namespace
 
 Expected<std::shared_ptr<const MappedFile>> MappedFile::open(const std::string& path) {
@@ -140,13 +149,14 @@ Expected<std::shared_ptr<const MappedFile>> MappedFile::map(int descriptor,
   std::byte* data = nullptr;  // an empty file cannot be mapped, and need not be
   if (size > 0) data = map_between_guards(descriptor, size);
   if (data == MAP_FAILED) return system_error(path, "cannot map");
-  return std::shared_ptr<const MappedFile>(new MappedFile(path, data, size));
+  std::shared_ptr<MappedFile> file(new MappedFile(path, data, size));
+  if (size > 0)
+    file->watched_.emplace(data, size, place_of(descriptor), status.st_dev, status.st_ino);
+  return std::shared_ptr<const MappedFile>(std::move(file));
 }
 
 MappedFile::MappedFile(std::string path, const std::byte* data, size_t size)
-    : path_(std::move(path)), data_(data), size_(size) {
-  if (size > 0) watched_.emplace(data, size);
-}
+    : path_(std::move(path)), data_(data), size_(size) {}
 
 Expected<std::shared_ptr<const MappedFile>> MappedFile::copy(const std::string& path,
                                                              size_t limit) {
@@ -179,6 +189,7 @@ MappedFile::~MappedFile() {
 }
 
 Status MappedFile::check() const {
+  if (watched_) watched_->look_at_length();
   if (is_whole(bytes())) return {};
   return Error{path_ + ": was cut off while it was read, must stay as it is until then",
                ErrorKind::BadFile};

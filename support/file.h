@@ -50,7 +50,7 @@ class MappedFile {
   std::string path_;
   const std::byte* data_;
   size_t size_;
-  std::optional<WatchedMapping> watched_;
+  std::optional<WatchedMapping> watched_;  // not of a copy
 };
 
 // Refuses more than `limit` bytes.

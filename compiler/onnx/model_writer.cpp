@@ -43,7 +43,8 @@ AttributeProto* add_attribute(::onnx::NodeProto& node, const std::string& name) 
 }  // namespace
 
 Status write_model(const std::string& path, const ::onnx::ModelProto& model,
-                   const std::vector<StreamedTensor>& weights) {
+                   const std::vector<StreamedTensor>& weights,
+                   const std::function<Status()>& check) {
   const std::string graph = model.graph().SerializeAsString();
   ::onnx::ModelProto around = model;
   around.clear_graph();
@@ -62,7 +63,7 @@ Status write_model(const std::string& path, const ::onnx::ModelProto& model,
       TRY(put(sink, tensor_head(tensor)));
       TRY(tensor.write(sink));
     }
-    return {};
+    return check ? check() : Status();
   });
 }
 

@@ -20,9 +20,11 @@ struct StreamedTensor {
 };
 
 // `model` with `weights` after its own initializers. Atomic; equal arguments give equal bytes.
-// Errors: more than 2 GiB in all, and those of writing.
+// `check`, where it is given, is asked once all is written and before `path` holds it.
+// Errors: more than 2 GiB in all, those of writing, and that of `check`.
 Status write_model(const std::string& path, const ::onnx::ModelProto& model,
-                   const std::vector<StreamedTensor>& weights);
+                   const std::vector<StreamedTensor>& weights,
+                   const std::function<Status()>& check = {});
 
 void set_attribute(::onnx::NodeProto& node, const std::string& name, int64_t value);
 void set_attribute(::onnx::NodeProto& node, const std::string& name, const std::string& value);

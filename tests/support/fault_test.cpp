@@ -109,15 +109,47 @@ TEST_F(CutOff, a_mapped_file_reads_as_zeros_and_is_an_error) {
   EXPECT_EQ(sum_of(file->bytes()), 3 * 4096);
   EXPECT_TRUE(file->check().ok());
   std::filesystem::resize_file(path, 4096);
-  EXPECT_TRUE(file->check().ok()) << "nobody has read what is gone";
-  const int64_t before = broken_mappings();
+  EXPECT_TRUE(is_whole(file->bytes())) << "nobody has read what is gone";
   EXPECT_EQ(sum_of(file->bytes()), 4096);
-  EXPECT_EQ(broken_mappings(), before + 1);
   EXPECT_EQ(file->check().error().message,
             path + ": was cut off while it was read, must stay as it is until then");
   EXPECT_EQ(file->check().error().kind, ErrorKind::BadFile);
   EXPECT_FALSE(is_whole(file->bytes().subspan(1, 2)));
-  EXPECT_TRUE(is_whole(other->bytes()));
+  EXPECT_TRUE(is_whole(other->bytes())) << "nobody has looked at it";
+  EXPECT_FALSE(other->check().ok());
+}
+
+// The rest of the last page reads as zeros without a fault.
+TEST_F(CutOff, inside_the_last_page_is_an_error_too) {
+  const std::string path = pages();
+  const auto file = MappedFile::open(path).take();
+  EXPECT_TRUE(file->check().ok());
+  const int64_t before = broken_mappings();
+  std::filesystem::resize_file(path, 3 * 4096 - 1);
+  EXPECT_EQ(sum_of(file->bytes()), 3 * 4096 - 1);
+  EXPECT_TRUE(is_whole(file->bytes())) << "nobody has looked at the length";
+  EXPECT_EQ(broken_mappings(), before + 1);
+  EXPECT_FALSE(is_whole(file->bytes()));
+  EXPECT_FALSE(file->check().ok());
+}
+
+TEST_F(CutOff, a_file_that_grows_or_is_replaced_is_whole) {
+  const std::string path = pages();
+  const auto file = MappedFile::open(path).take();
+  std::ofstream(path, std::ios::app) << "more";
+  EXPECT_TRUE(file->check().ok());
+  ASSERT_TRUE(write_file_atomic(path, "short").ok());
+  EXPECT_TRUE(file->check().ok()) << "what is mapped is not the file of that name any more";
+  EXPECT_EQ(sum_of(file->bytes()), 3 * 4096);
+}
+
+TEST_F(CutOff, a_file_is_looked_at_once_more_when_it_is_closed) {
+  const std::string path = pages();
+  auto file = MappedFile::open(path).take();
+  const int64_t before = broken_mappings();
+  std::filesystem::resize_file(path, 3 * 4096 - 1);
+  file.reset();
+  EXPECT_EQ(broken_mappings(), before + 1);
 }
 
 TEST_F(CutOff, another_file_in_its_place_is_whole) {

@@ -12,6 +12,7 @@
 #include "compiler/onnx/model_file.h"
 #include "compiler/onnx/model_writer.h"
 #include "compiler/onnx/tensor.h"
+#include "support/fault.h"
 #include "support/file.h"
 
 namespace tessera {
@@ -40,7 +41,7 @@ class Exporter {
     for (const auto& node : graph_.nodes()) TRY(add(*node));
     for (const Output& output : graph_.outputs) add_output(output);
     functions_.add_to(model_);
-    return write_model(path_, model_, weights_);
+    return write_model(path_, model_, weights_, [this] { return check_whole(); });
   }
 
   // An operand that ONNX has where the Graph has an attribute.
@@ -168,6 +169,17 @@ class Exporter {
   void add_cast(const std::string& from, const std::string& to, int32_t onnx_type) {
     NodeProto& cast = named_node("Cast", to + "/cast", {from}, to);
     set_attribute(cast, "to", int64_t{onnx_type});
+  }
+
+  // Constants may lie in the file that they came from, which another process can cut off.
+  Status check_whole() const {
+    look_at_lengths();
+    for (const auto& node : graph_.nodes())
+      if (node->is(Op::Constant) && !is_whole(node->value.bytes()))
+        return Error{path_ + ": the file that holds constant '" + node->name +
+                         "' was cut off, must stay as it is until its copy is written",
+                     ErrorKind::BadFile};
+    return {};
   }
 
   Status add_constant(const Node& node) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // ONNX out: a Graph as a model that Netron opens and import_onnx reads back to the same Graph.
-// Core ops are standard ONNX (opset 17); model ops stand in domain ai.graphcore, each with a
+// Core ops are standard ONNX (opset 19); model ops stand in domain ai.graphcore, each with a
 // function that says it in standard ONNX, so that other runtimes give the same answers.
 #pragma once
 

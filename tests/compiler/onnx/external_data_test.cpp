@@ -6,6 +6,7 @@
 
 #include <filesystem>
 
+#include "compiler/onnx/export/export.h"
 #include "tests/compiler/onnx/builder.h"
 
 namespace tessera::test {
@@ -174,6 +175,20 @@ TEST_F(ExternalData, regions_must_lie_within_the_file) {
 TEST_F(ExternalData, an_unaligned_region_is_copied) {
   const auto model = import_with("data/w.bin", "1", "8");
   ASSERT_TRUE(model.ok()) << model.error().message;
+}
+
+TEST_F(ExternalData, that_is_cut_off_before_it_is_copied_is_an_error) {
+  for (const uintmax_t rest : {15, 0}) {
+    write("model/data/w.bin");
+    const auto model = import_with("data/w.bin");
+    ASSERT_TRUE(model.ok()) << model.error().message;
+    fs::resize_file(folder_ / "model/data/w.bin", rest);
+    const Status written = export_onnx(model->graph, model->model_dtypes, folder_ / "copy.onnx");
+    ASSERT_FALSE(written.ok()) << rest;
+    EXPECT_THAT(written.error().message, HasSubstr("was cut off"));
+    EXPECT_EQ(written.error().kind, ErrorKind::BadFile);
+    EXPECT_FALSE(fs::exists(folder_ / "copy.onnx"));
+  }
 }
 
 }  // namespace
