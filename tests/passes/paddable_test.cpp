@@ -90,7 +90,7 @@ TEST(Paddable, neighbours_are_those_of_the_request_where_padding_is_zero) {
   EXPECT_FALSE(of("%x", "3", "1").by_tokens);
 }
 
-// What stands behind a request is then a token of it.
+// The first cell behind a request then holds its last token, and a sum over all cells counts it.
 TEST(Paddable, neighbours_may_stand_behind_a_request) {
   const auto sum_of = [](const std::string& start) {
     return proof_of(kWideMask + R"(  %z = mul %x, %wide : f32[2,4,3]
