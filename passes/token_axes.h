@@ -52,7 +52,7 @@ struct TokenAxes {
   bool is_in_front() const {
     return kind == Kind::Token && batch == 0 && sequence == 1 && is_plain();
   }
-  // The axis `sequence` has an entry for each token, and there is no second.
+  // Only the axis `sequence` has an entry for each token.
   bool is_plain() const { return key < 0 && inner == 1 && !has_zeros_around(); }
 
   bool operator==(const TokenAxes&) const = default;

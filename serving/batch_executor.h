@@ -28,7 +28,7 @@ class BatchExecutor {
  public:
   virtual ~BatchExecutor() = default;
   virtual const PackingContract& contract() const = 0;
-  // The time of a batch by the target's clock, in seconds; 0 if there is no such figure.
+  // The modelled time of a batch, in seconds; 0 if it is not known.
   virtual double modelled_seconds() const = 0;
   // The request's length in tokens, or what is wrong with it: "request: what is, what must be".
   virtual Expected<int64_t> check(const Request& request) const = 0;

@@ -38,8 +38,8 @@ int catch_fault(const Work& work) {
 std::string_view signal_name(int signal);
 
 // A range of mapped file, watched for as long as this object lives. It begins at a page. A cut
-// inside the file's last page is no fault: the length of the file at `path` tells it, if that is
-// still the file of this number on this device. An empty path is not looked at.
+// inside the file's last page raises no signal, so the length of the file at `path` is compared as
+// well, unless another file has its place by now. An empty path is not looked at.
 class WatchedMapping {
  public:
   WatchedMapping(const std::byte* begin, size_t bytes, std::string path, dev_t device,

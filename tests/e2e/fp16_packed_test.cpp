@@ -44,7 +44,7 @@ Request request_of(const test::DataSet& set) {
   return request;
 }
 
-// What stands in the batch of one that ONNX Runtime was given: [1,length,…] is [length,…].
+// ONNX Runtime was given a batch of one, [1,length,…]. A request is [length,…].
 Array without_batch(Array array) {
   array.type.shape.erase(array.type.shape.begin());
   return array;

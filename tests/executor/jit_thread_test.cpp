@@ -14,7 +14,7 @@
 namespace tessera {
 namespace {
 
-// operator new calls this where there is no memory. (This program has an operator new of its own.)
+// The standard operator new ends this way without memory. This program replaces operator new.
 void find_no_memory() { std::get_new_handler()(); }
 // As LLVM does it: nothing can unwind through this.
 void llvm_finds_no_memory() noexcept { find_no_memory(); }

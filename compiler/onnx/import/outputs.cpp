@@ -10,7 +10,7 @@ namespace {
 
 using ::onnx::ValueInfoProto;
 
-// What is wrong with a declared type, or "" if it is what was inferred.
+// Says how a declared type differs from the inferred one; "" if it does not.
 std::string declared_mismatch(const ValueInfoProto& declared, const TensorType& inferred) {
   const auto& type = declared.type().tensor_type();
   if (!declared.type().has_tensor_type()) return "";
