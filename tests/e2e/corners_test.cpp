@@ -22,8 +22,7 @@ struct Corner {
 };
 
 // clang-format off
-const std::vector<Corner>& corners() {
-  static const std::vector<Corner> all = {
+const std::vector<Corner> kCorners = {
     {"exp", "graph @f(%x: FLOAT[9]) { %y = exp %x : FLOAT[9] return %y }",
      {{0, -0.0, kInf, -kInf, kNan, 88.5, 89.5, -87, -110}},
      {1, 1, kInf, 0, kNan, 2.72308792e+38, kInf, 1.64581145e-38, 0}, false},
@@ -146,9 +145,7 @@ const std::vector<Corner>& corners() {
     {"cast_to_half", "graph @f(%x: f32[11]) { %y = cast %x {to=\"f16\"} : f16[11] return %y }",
      {{65504, 65519, 65520, -65520, kInf, kNan, 2049, 2051, 5.99999979e-08, 1.99999999e-08, -0.0}},
      {65504, 65504, kInf, -kInf, kInf, kNan, 2048, 2052, 5.96046448e-08, 0, -0.0}, false}
-  };
-  return all;
-}
+};
 // clang-format on
 
 class Corners : public ::testing::TestWithParam<Corner> {};
@@ -174,7 +171,7 @@ TEST_P(Corners, are_those_of_onnx_in_f16) {
   if (GetParam().in_half) check(GetParam(), "f16", 2e-3);
 }
 
-INSTANTIATE_TEST_SUITE_P(, Corners, ::testing::ValuesIn(corners()),
+INSTANTIATE_TEST_SUITE_P(, Corners, ::testing::ValuesIn(kCorners),
                          [](const auto& info) { return std::string(info.param.name); });
 
 TEST(CornerGraphs, a_reduction_of_no_elements_is_a_number) {

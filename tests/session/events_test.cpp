@@ -227,25 +227,6 @@ TEST(Events, people_read_cause_difference_and_price) {
   EXPECT_EQ(to_human_line(closed), "closed #2 bert.onnx");
 }
 
-TEST(Events, differences_go_by_input_and_axis) {
-  const InputShapes before = {
-      {"ids",  {4, 8}},
-      {"mask", {4, 8}}
-  };
-  const InputShapes after = {
-      {"ids",   {4, 9}   },
-      {"mask",  {4, 8, 8}},
-      {"types", {2}      }
-  };
-  EXPECT_EQ(compare_shapes(before, after),
-            (std::vector<ShapeDifference>{
-                {"ids",   1, "seq", 8,  9},
-                {"mask",  2, "",    -1, 8},
-                {"types", 0, "",    -1, 2}
-  }));
-  EXPECT_TRUE(compare_shapes(before, before).empty());
-}
-
 class EventFile : public ::testing::Test {
  public:
   ~EventFile() override { std::filesystem::remove_all(folder_); }

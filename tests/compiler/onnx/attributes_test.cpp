@@ -45,110 +45,124 @@ void pad_by_one(::onnx::NodeProto& node) {
   for (const int64_t pad : {0, 1, 0, 1}) pads.add_ints(pad);
 }
 
+const Operands kTwo = {
+    {"a", "4,8"},
+    {"b", "8,8"}
+};
+const Operands kNorm = {
+    {"x", "4,8"},
+    {"g", "8"  },
+    {"b", "8"  }
+};
+const Operands kSkip = {
+    {"x", "2,4,8"},
+    {"y", "2,4,8"},
+    {"g", "8"    },
+    {"b", "8"    }
+};
+const Operands kQkv = {
+    {"x", "2,4,8"},
+    {"w", "8,24" },
+    {"b", "24"   }
+};
+const Operands kHeads = {
+    {"q", "2,4,8"},
+    {"k", "2,4,8"},
+    {"v", "2,4,8"}
+};
+const Operands kPrompt = {
+    {"q",    "1,4,8"},
+    {"k",    "1,4,8"},
+    {"v",    "1,4,8"},
+    {"past", ""     },
+    {"too",  ""     },
+    {"i",    "1"    },
+    {"i2",   "1"    }
+};
+
+const std::vector<Sample> kOfOnnx = {
+    {"", "Clip", {{"x", "4,8"}}},
+    {"", "Dropout", {{"x", "4,8"}}},
+    {"", "Pad", {{"x", "4,8"}}, pad_by_one},
+    {"", "Constant", {}},
+    {"", "Gemm", kTwo},
+    {"", "LayerNormalization", kNorm},
+    {"", "SimplifiedLayerNormalization", {{"x", "4,8"}, {"g", "8"}}},
+    {"", "Attention", {{"q", "1,2,4,8"}, {"k", "1,2,4,8"}, {"v", "1,2,4,8"}}},
+    {"",
+     "GroupNormalization", {{"x", "2,4,8"}, {"g", "2"}, {"b", "2"}},
+     [](::onnx::NodeProto& node) { set_attribute(node, "num_groups", int64_t{2}); }},
+    {"", "RMSNormalization", {{"x", "4,8"}, {"g", "8"}}},
+    {"", "Swish", {{"x", "4,8"}}},
+    {"", "BatchNormalization", {{"x", "4,8"}, {"g", "8"}, {"b", "8"}, {"m", "8"}, {"v", "8"}}},
+    {"", "InstanceNormalization", {{"x", "4,8,2"}, {"g", "8"}, {"b", "8"}}},
+    {"", "Resize", {{"x", "4,8"}}},
+    {"", "Upsample", {{"x", "4,8"}}},
+    {"", "Celu", {{"x", "4,8"}}},
+    {"", "Elu", {{"x", "4,8"}}},
+    {"", "HardSigmoid", {{"x", "4,8"}}},
+    {"", "LeakyRelu", {{"x", "4,8"}}},
+    {"", "Selu", {{"x", "4,8"}}},
+    {"", "Shrink", {{"x", "4,8"}}},
+    {"", "ThresholdedRelu", {{"x", "4,8"}}},
+};
+
+const std::vector<Sample> kOfMicrosoft = {
+    {"com.microsoft", "LayerNormalization", kNorm},
+    {"com.microsoft", "FusedGemm", kTwo},
+    {"com.microsoft", "FusedMatMul", kTwo},
+    {"com.microsoft", "SkipLayerNormalization", kSkip},
+    {"com.microsoft",
+     "SkipSimplifiedLayerNormalization", {{"x", "2,4,8"}, {"y", "2,4,8"}, {"g", "8"}}},
+    {"com.microsoft", "SimplifiedLayerNormalization", {{"x", "4,8"}, {"g", "8"}}},
+    {"com.microsoft", "TransposeMatMul", kTwo},
+    {"com.microsoft",
+     "RotaryEmbedding", {{"x", "1,4,8"}, {"i", "1,4"}, {"c", "9,4"}, {"s", "9,4"}}},
+    {"com.microsoft", "GroupQueryAttention", kPrompt,
+     [](::onnx::NodeProto& node) {
+       set_attribute(node, "num_heads", int64_t{2});
+       set_attribute(node, "kv_num_heads", int64_t{2});
+     }},
+    {"com.microsoft",
+     "PackedAttention", {{"x", "4,8"}, {"w", "8,24"}, {"b", "24"}, {"i", "1,4"}, {"i2", "2"}}},
+    {"com.microsoft",
+     "PackedMultiHeadAttention", {{"q", "4,8"}, {"k", "4,8"}, {"v", "4,8"}, {"b", ""}, {"i", "1,4"}, {"i2", "2"}}},
+    {"com.microsoft", "QuickGelu", {{"x", "4,8"}}},
+    {"com.microsoft", "MultiHeadAttention", kHeads,
+     [](::onnx::NodeProto& node) { set_attribute(node, "num_heads", int64_t{2}); }},
+    {"com.microsoft",
+     "EmbedLayerNormalization", {{"i", "2,4"}, {"s", ""}, {"w", "9,8"}, {"p", "4,8"}, {"t", ""}, {"g", "8"}, {"b", "8"}}},
+    {"com.microsoft", "Attention", kQkv,
+     [](::onnx::NodeProto& node) { set_attribute(node, "num_heads", int64_t{2}); }},
+    {"com.microsoft",
+     "QAttention", {{"q", "1,4,8"},
+      {"w", "8,24"},
+      {"b", "24"},
+      {"xs", ""},
+      {"ws", ""},
+      {"m", "1,4"},
+      {"xz", ""},
+      {"wz", ""}},
+     [](::onnx::NodeProto& node) { set_attribute(node, "num_heads", int64_t{2}); }},
+};
+
+const std::vector<Sample> kOfGraphcore = {
+    {"ai.graphcore", "LayerNormalization", kNorm},
+    {"ai.graphcore", "RMSNormalization", {{"x", "4,8"}, {"g", "8"}}},
+    {"ai.graphcore", "Attention", kHeads,
+     [](::onnx::NodeProto& node) {
+       set_attribute(node, "heads", int64_t{2});
+       set_attribute(node, "mask", "none");
+     }},
+};
+
 const std::vector<Sample>& samples() {
-  static const Operands two = {
-      {"a", "4,8"},
-      {"b", "8,8"}
-  };
-  static const Operands norm = {
-      {"x", "4,8"},
-      {"g", "8"  },
-      {"b", "8"  }
-  };
-  static const Operands skip = {
-      {"x", "2,4,8"},
-      {"y", "2,4,8"},
-      {"g", "8"    },
-      {"b", "8"    }
-  };
-  static const Operands qkv = {
-      {"x", "2,4,8"},
-      {"w", "8,24" },
-      {"b", "24"   }
-  };
-  static const Operands heads = {
-      {"q", "2,4,8"},
-      {"k", "2,4,8"},
-      {"v", "2,4,8"}
-  };
-  static const Operands prompt = {
-      {"q",    "1,4,8"},
-      {"k",    "1,4,8"},
-      {"v",    "1,4,8"},
-      {"past", ""     },
-      {"too",  ""     },
-      {"i",    "1"    },
-      {"i2",   "1"    }
-  };
-  static const std::vector<Sample> all = {
-      {"", "Clip", {{"x", "4,8"}}},
-      {"", "Dropout", {{"x", "4,8"}}},
-      {"", "Pad", {{"x", "4,8"}}, pad_by_one},
-      {"", "Constant", {}},
-      {"", "Gemm", two},
-      {"", "LayerNormalization", norm},
-      {"com.microsoft", "LayerNormalization", norm},
-      {"com.microsoft", "FusedGemm", two},
-      {"com.microsoft", "FusedMatMul", two},
-      {"com.microsoft", "SkipLayerNormalization", skip},
-      {"com.microsoft",
-       "SkipSimplifiedLayerNormalization", {{"x", "2,4,8"}, {"y", "2,4,8"}, {"g", "8"}}},
-      {"", "SimplifiedLayerNormalization", {{"x", "4,8"}, {"g", "8"}}},
-      {"com.microsoft", "SimplifiedLayerNormalization", {{"x", "4,8"}, {"g", "8"}}},
-      {"com.microsoft", "TransposeMatMul", two},
-      {"com.microsoft",
-       "RotaryEmbedding", {{"x", "1,4,8"}, {"i", "1,4"}, {"c", "9,4"}, {"s", "9,4"}}},
-      {"com.microsoft", "GroupQueryAttention", prompt,
-       [](::onnx::NodeProto& node) {
-         set_attribute(node, "num_heads", int64_t{2});
-         set_attribute(node, "kv_num_heads", int64_t{2});
-       }},
-      {"com.microsoft",
-       "PackedAttention", {{"x", "4,8"}, {"w", "8,24"}, {"b", "24"}, {"i", "1,4"}, {"i2", "2"}}},
-      {"com.microsoft",
-       "PackedMultiHeadAttention", {{"q", "4,8"}, {"k", "4,8"}, {"v", "4,8"}, {"b", ""}, {"i", "1,4"}, {"i2", "2"}}},
-      {"com.microsoft", "QuickGelu", {{"x", "4,8"}}},
-      {"com.microsoft", "MultiHeadAttention", heads,
-       [](::onnx::NodeProto& node) { set_attribute(node, "num_heads", int64_t{2}); }},
-      {"com.microsoft",
-       "EmbedLayerNormalization", {{"i", "2,4"}, {"s", ""}, {"w", "9,8"}, {"p", "4,8"}, {"t", ""}, {"g", "8"}, {"b", "8"}}},
-      {"com.microsoft", "Attention", qkv,
-       [](::onnx::NodeProto& node) { set_attribute(node, "num_heads", int64_t{2}); }},
-      {"com.microsoft",
-       "QAttention", {{"q", "1,4,8"},
-        {"w", "8,24"},
-        {"b", "24"},
-        {"xs", ""},
-        {"ws", ""},
-        {"m", "1,4"},
-        {"xz", ""},
-        {"wz", ""}},
-       [](::onnx::NodeProto& node) { set_attribute(node, "num_heads", int64_t{2}); }},
-      {"", "Attention", {{"q", "1,2,4,8"}, {"k", "1,2,4,8"}, {"v", "1,2,4,8"}}},
-      {"",
-       "GroupNormalization", {{"x", "2,4,8"}, {"g", "2"}, {"b", "2"}},
-       [](::onnx::NodeProto& node) { set_attribute(node, "num_groups", int64_t{2}); }},
-      {"", "RMSNormalization", {{"x", "4,8"}, {"g", "8"}}},
-      {"", "Swish", {{"x", "4,8"}}},
-      {"", "BatchNormalization", {{"x", "4,8"}, {"g", "8"}, {"b", "8"}, {"m", "8"}, {"v", "8"}}},
-      {"", "InstanceNormalization", {{"x", "4,8,2"}, {"g", "8"}, {"b", "8"}}},
-      {"", "Resize", {{"x", "4,8"}}},
-      {"", "Upsample", {{"x", "4,8"}}},
-      {"", "Celu", {{"x", "4,8"}}},
-      {"", "Elu", {{"x", "4,8"}}},
-      {"", "HardSigmoid", {{"x", "4,8"}}},
-      {"", "LeakyRelu", {{"x", "4,8"}}},
-      {"", "Selu", {{"x", "4,8"}}},
-      {"", "Shrink", {{"x", "4,8"}}},
-      {"", "ThresholdedRelu", {{"x", "4,8"}}},
-      {"ai.graphcore", "LayerNormalization", norm},
-      {"ai.graphcore", "RMSNormalization", {{"x", "4,8"}, {"g", "8"}}},
-      {"ai.graphcore", "Attention", heads,
-       [](::onnx::NodeProto& node) {
-         set_attribute(node, "heads", int64_t{2});
-         set_attribute(node, "mask", "none");
-       }},
-  };
+  static const std::vector<Sample> all = [] {
+    std::vector<Sample> joined = kOfOnnx;
+    joined.insert(joined.end(), kOfMicrosoft.begin(), kOfMicrosoft.end());
+    joined.insert(joined.end(), kOfGraphcore.begin(), kOfGraphcore.end());
+    return joined;
+  }();
   return all;
 }
 
