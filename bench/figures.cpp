@@ -21,6 +21,15 @@ CompileOptions shaped(int64_t batch, int64_t length, Precision precision) {
   return options;
 }
 
+// As PopRT's and ByteMLPerf's benchmarks are run.
+CompileOptions tuned(CompileOptions options, double memory_proportion, int64_t batches_per_step) {
+  options.available_memory_proportion = memory_proportion;
+  options.batches_per_step = batches_per_step;
+  options.use_128bit_conv_unit_load = true;
+  options.enable_fast_reduce = true;
+  return options;
+}
+
 Requests lengths_around(double average, int64_t longest, PackPolicy policy) {
   Requests requests;
   requests.lengths.average = average;
@@ -50,11 +59,7 @@ void as_before_1_1(CompileOptions& options) {
 // fused_attention and erf_gelu_pattern, of which the last puts PopART's Gelu, the tanh form, for
 // the exporter's erf.
 void add_benchmark(std::vector<Figure>& all) {
-  CompileOptions options = shaped(16, 128, Precision::Fp16);
-  options.available_memory_proportion = 0.4;
-  options.batches_per_step = 64;
-  options.use_128bit_conv_unit_load = true;
-  options.enable_fast_reduce = true;
+  CompileOptions options = tuned(shaped(16, 128, Precision::Fp16), 0.4, 64);
   all.push_back({.row = "1",
                  .what = "BERT-base S128 b16 fp16",
                  .model = tanh_bert(),
@@ -211,11 +216,7 @@ void add_quick_start(std::vector<Figure>& all) {
 
 // Rows 4 and 5: BERT-large with a small share of a tile for matmuls.
 void add_large(std::vector<Figure>& all) {
-  CompileOptions options = shaped(18, 128, Precision::Fp16);
-  options.available_memory_proportion = 0.15;
-  options.batches_per_step = 64;
-  options.use_128bit_conv_unit_load = true;
-  options.enable_fast_reduce = true;
+  CompileOptions options = tuned(shaped(18, 128, Precision::Fp16), 0.15, 64);
   MakeModelOptions model = preset("large");
   model.gelu = GeluForm::Tanh;
   all.push_back({.row = "4",
@@ -242,11 +243,7 @@ void add_large(std::vector<Figure>& all) {
 void add_bytemlperf(std::vector<Figure>& all) {
   const auto add = [&](const char* row, const char* what, const MakeModelOptions& model,
                        int64_t batch, double published) {
-    CompileOptions options = shaped(batch, 384, Precision::Fp16);
-    options.available_memory_proportion = 0.4;
-    options.batches_per_step = 128;
-    options.use_128bit_conv_unit_load = true;
-    options.enable_fast_reduce = true;
+    CompileOptions options = tuned(shaped(batch, 384, Precision::Fp16), 0.4, 128);
     options.passes = {"insert_attention_mask"};
     options.skip_passes = {"fuse_gelu"};
     all.push_back({
@@ -269,11 +266,8 @@ void add_vit(std::vector<Figure>& all) {
   CompileOptions options;
   options.input_shape["pixel_values"] = {8, 3, 224, 224};
   options.precision = Precision::Fp16;
-  options.available_memory_proportion = 1;
-  options.batches_per_step = 128;
+  options = tuned(options, 1, 128);
   options.num_io_tiles = 32;
-  options.use_128bit_conv_unit_load = true;
-  options.enable_fast_reduce = true;
   options.skip_passes = {"fuse_gelu"};
   all.push_back({.row = "23",
                  .what = "ViT-B/16 S197 b8 fp16, gelu in parts",

@@ -47,44 +47,45 @@ double largest_difference(const Answer& a, const Answer& b) {
   return largest;
 }
 
+struct BothAnswers {
+  OfflineResult padded, packed;
+};
+
+// To the same requests; none after a failure of the test.
+BothAnswers answer_both(PackingForm form, Precision precision, size_t count, uint32_t seed) {
+  const Runs runs = build_runs(form, precision);
+  EXPECT_TRUE(runs.padded && runs.packed);
+  if (!runs.padded || !runs.packed) return {};
+  const std::vector<Request> requests = e2e::draw_requests(count, seed, kLength);
+  BothAnswers both{answer(*runs.padded, requests), answer(*runs.packed, requests)};
+  EXPECT_EQ(both.padded.answers.size(), count);
+  EXPECT_EQ(both.packed.answers.size(), count);
+  EXPECT_LT(both.packed.batches, both.padded.batches);
+  return both;
+}
+
 // About eight requests go into a batch, so this many make a thousand batches.
 constexpr size_t kManyRequests = 9000;
 
 TEST(Packing, form_a_gives_every_request_the_padded_answer_to_the_bit) {
-  const Runs runs = build_runs(PackingForm::A, Precision::Fp32);
-  ASSERT_TRUE(runs.padded && runs.packed);
-  const std::vector<Request> requests = e2e::draw_requests(kManyRequests, 1, kLength);
-  const OfflineResult padded = answer(*runs.padded, requests);
-  const OfflineResult packed = answer(*runs.packed, requests);
+  const auto [padded, packed] = answer_both(PackingForm::A, Precision::Fp32, kManyRequests, 1);
   EXPECT_GE(packed.batches, 1000u);
-  EXPECT_LT(packed.batches, padded.batches);
-  ASSERT_EQ(packed.answers.size(), requests.size());
-  for (size_t i = 0; i < requests.size(); ++i)
+  for (size_t i = 0; i < packed.answers.size(); ++i)
     ASSERT_EQ(packed.answers[i].outputs, padded.answers[i].outputs) << "request " << i;
 }
 
 TEST(Packing, form_b_gives_every_request_the_padded_answer_within_rounding) {
-  const Runs runs = build_runs(PackingForm::B, Precision::Fp32);
-  ASSERT_TRUE(runs.padded && runs.packed);
-  const std::vector<Request> requests = e2e::draw_requests(kManyRequests, 2, kLength);
-  const OfflineResult padded = answer(*runs.padded, requests);
-  const OfflineResult packed = answer(*runs.packed, requests);
+  const auto [padded, packed] = answer_both(PackingForm::B, Precision::Fp32, kManyRequests, 2);
   EXPECT_GE(packed.batches, 1000u);
-  EXPECT_LT(packed.batches, padded.batches);
-  ASSERT_EQ(packed.answers.size(), requests.size());
-  for (size_t i = 0; i < requests.size(); ++i)
+  for (size_t i = 0; i < packed.answers.size(); ++i)
     ASSERT_LT(largest_difference(packed.answers[i], padded.answers[i]), 1e-5) << "request " << i;
 }
 
 class BothForms : public ::testing::TestWithParam<PackingForm> {};
 
 TEST_P(BothForms, at_half_precision_packed_and_padded_agree_within_its_rounding) {
-  const Runs runs = build_runs(GetParam(), Precision::Fp16);
-  ASSERT_TRUE(runs.padded && runs.packed);
-  const std::vector<Request> requests = e2e::draw_requests(500, 3, kLength);
-  const OfflineResult padded = answer(*runs.padded, requests);
-  const OfflineResult packed = answer(*runs.packed, requests);
-  for (size_t i = 0; i < requests.size(); ++i)
+  const auto [padded, packed] = answer_both(GetParam(), Precision::Fp16, 500, 3);
+  for (size_t i = 0; i < packed.answers.size(); ++i)
     ASSERT_LT(largest_difference(packed.answers[i], padded.answers[i]), 0.01) << "request " << i;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What loading and running a verified executable costs is refused before it is paid, on both
+// The cost of loading and running a verified executable is refused before it is paid, on both
 // machines: each limit is tripped, and raised.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
@@ -156,12 +156,16 @@ TEST(RunLimits, one_call_that_could_not_be_stopped_is_refused) {
   EXPECT_TRUE(load(executable, limits, MachineKind::Isolated).ok());
 }
 
-TEST(RunLimits, a_long_superstep_is_cut_for_one_thread_too) {
-  const auto executable = products(4096, 1);  // 6.9e10
+// The pieces of the first superstep for one thread.
+std::vector<JoinedVertex> pieces_of(const Executable& executable) {
   Budget memory({}, &Limits::memory);
-  const Program& program = executable->program;
+  const Program& program = executable.program;
   const auto joined = join_vertices(program, program.supersteps[0].compute, memory);
-  const std::vector<JoinedVertex> pieces = cut_into_pieces(*joined, 1);
+  return cut_into_pieces(*joined, 1);
+}
+
+TEST(RunLimits, a_long_superstep_is_cut_for_one_thread_too) {
+  const std::vector<JoinedVertex> pieces = pieces_of(*products(4096, 1));  // 6.9e10
   EXPECT_GE(pieces.size(), 4U);
   for (const JoinedVertex& piece : pieces) EXPECT_LE(work_of(piece), int64_t{1} << 35);
 }
@@ -179,14 +183,8 @@ std::shared_ptr<const Executable> powers(int64_t count) {
 }
 
 TEST(RunLimits, an_element_counts_by_what_is_done_to_it) {
-  const auto pieces_of = [](const std::shared_ptr<const Executable>& executable) {
-    Budget memory({}, &Limits::memory);
-    const Program& program = executable->program;
-    const auto joined = join_vertices(program, program.supersteps[0].compute, memory);
-    return cut_into_pieces(*joined, 1);
-  };
-  EXPECT_EQ(pieces_of(powers(1 << 20)).size(), 1U);
-  const std::vector<JoinedVertex> pieces = pieces_of(powers(int64_t{1} << 31));
+  EXPECT_EQ(pieces_of(*powers(1 << 20)).size(), 1U);
+  const std::vector<JoinedVertex> pieces = pieces_of(*powers(int64_t{1} << 31));
   EXPECT_GE(pieces.size(), 256U);
   for (const JoinedVertex& piece : pieces) EXPECT_LE(work_of(piece), int64_t{1} << 35);
   Limits limits;
@@ -207,10 +205,7 @@ std::shared_ptr<const Executable> segments_anywhere(int64_t segments, int64_t to
 
 TEST(RunLimits, segments_that_stand_anywhere_count_by_their_number) {
   const auto executable = segments_anywhere(1 << 16, 1 << 16);  // 4.3e9 copies
-  Budget memory({}, &Limits::memory);
-  const Program& program = executable->program;
-  const auto joined = join_vertices(program, program.supersteps[0].compute, memory);
-  const std::vector<JoinedVertex> pieces = cut_into_pieces(*joined, 1);
+  const std::vector<JoinedVertex> pieces = pieces_of(*executable);
   EXPECT_GE(pieces.size(), 4U);
   for (const JoinedVertex& piece : pieces) EXPECT_LE(work_of(piece), int64_t{1} << 35);
   Limits limits;

@@ -1,43 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a bench measures of executables, and the shares that it tells.
+// The figures that a bench measures of executables, and its shares.
 #include "serving/bench.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "serving/latencies.h"
-#include "tests/helpers/tiny_executable.h"
+#include "tests/helpers/lookup.h"
 
 namespace tessera {
 namespace {
 
 using ::testing::HasSubstr;
 
-// One number a token.
-constexpr std::string_view kNegate = R"(program negate {
-  target test
-  input input_ids: i32[2,8] = by [2,8] at 0
-  constant table: f32[5] = by [5] at 0 data 0
-  output y: f32[2,8] = by [2,8] at 0
-  inputs input_ids
-  outputs y
-  step lookup {
-    gather on [1] at 0 rows=5 cells=1 shape=[2,8]
-    read table as [1,5,1] [*, *, *]
-    read input_ids as [16] [*]
-    write y as [1,1,16,1] [*, *, *, *]
-  }
-}
-)";
-
+// Each token's answer is its id, negated.
 std::shared_ptr<ModelRunner> tiny_runner() {
-  Executable executable =
-      tiny_executable(kNegate, {bytes_of(std::vector<float>{0, -1, -2, -3, -4})});
-  executable.metadata.packing.request_size = RequestSize::Tokens;
-  executable.metadata.packing.outputs = {
-      {"y", false}
-  };
-  return runner_of(std::move(executable));
+  return lookup_runner(DType::F32, bytes_of(std::vector<float>{0, -1, -2, -3, -4}));
 }
 
 TEST(Latencies, a_share_is_the_least_value_that_so_many_do_not_pass) {
