@@ -127,7 +127,7 @@ Cycles cycles(const VertexShape& shape, const Target& target) {
   const int64_t adds = (mask.sees == Sees::All ? 0 : 1) + (mask.bias ? 1 : 0);
   const int64_t quarters = kScaleQuarters + kSoftmaxQuarters + adds * kAddQuarters;
   const int64_t bytes = scores * size_of(in);
-  const Cycles ordered = turn_cycles(scores, in) + rearrange_cycles(bytes, 16 * size_of(in));
+  const Cycles ordered = transpose_cycles(scores, in) + rearrange_cycles(bytes, 16 * size_of(in));
   return product_cycles({heads, is.r, is.d, is.s}, in, out, target) +
          element_cycles(scores, quarters, in) + ordered +
          product_cycles({heads, is.r, is.s, is.d}, in, out, target) +
@@ -150,7 +150,7 @@ int64_t state_bytes(const VertexShape& shape) {
 }
 
 // All scores of the vertex: beside keys or values while the unit multiplies, and twice while they
-// are put in another order, when neither is there. What keys take is in the receive buffers.
+// are put in another order, when neither is there. The keys are in the receive buffers.
 int64_t temporary_bytes(const VertexShape& shape) {
   const Sizes is = sizes_of(shape);
   const int64_t item = size_of(shape.operands[kQ].dtype);

@@ -157,7 +157,7 @@ Cycles rearrange_cycles(int64_t bytes, int64_t piece_bytes) {
 // Halves by blocks of four by four: three bundles and a launch of the inner loop for sixteen
 // elements of one worker, 1.5 cycles an element (popsparse PerformanceEstimation.hpp,
 // getTransposeCycleEstimate); floats as single pieces.
-Cycles turn_cycles(int64_t elements, DType dtype) {
+Cycles transpose_cycles(int64_t elements, DType dtype) {
   if (dtype != DType::F16) return rearrange_cycles(elements * size_of(dtype), size_of(dtype));
   return Cycles{static_cast<uint64_t>(587 + ceil_div(elements * 3, 2))};
 }

@@ -28,7 +28,7 @@ Cycles launch_cycles(int64_t compute_sets, const Target& target);
 // To put `bytes` on one tile into another order, in which pieces of `piece_bytes` stay together.
 Cycles rearrange_cycles(int64_t bytes, int64_t piece_bytes);
 // Cycles to transpose matrices of `elements` elements in all: rows become columns.
-Cycles turn_cycles(int64_t elements, DType dtype);
+Cycles transpose_cycles(int64_t elements, DType dtype);
 
 // Loops over elements, in quarters of a cycle an element of f16; an element of f32 takes twice as
 // long, because a vector holds half as many.

@@ -15,8 +15,8 @@ struct At {
   TILE_INLINE At plus(int64_t i) const { return {x + i, cos + i, sin + i, out + i}; }
 };
 
-TILE_INLINE void turn(const VertexOperand* operands, const At& at, v16 x, v16 swapped,
-                      int64_t left) {
+TILE_INLINE void rotate(const VertexOperand* operands, const At& at, v16 x, v16 swapped,
+                        int64_t left) {
   const RotaryConstants& is = rotary_constants;
   const v16 cos = load_upto(is.cos, operands[1].data, at.cos, left);
   const v16 sin = load_upto(is.sin, operands[2].data, at.sin, left);
@@ -30,7 +30,7 @@ TILE_INLINE void turn_neighbours(const VertexOperand* operands, const At& head, 
     const v16 x = load_upto(is.x, operands[0].data, head.x + i, left);
     const v16 swapped =
         __builtin_shufflevector(x, x, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
-    turn(operands, head.plus(i), x, swapped, left);
+    rotate(operands, head.plus(i), x, swapped, left);
   });
 }
 
@@ -40,8 +40,8 @@ TILE_INLINE void turn_halves(const VertexOperand* operands, const At& head, int6
   for_each_lanes(half, [&](int64_t i, int64_t left) {
     const v16 first = load_upto(is.x, operands[0].data, head.x + i, left);
     const v16 second = load_upto(is.x, operands[0].data, head.x + half + i, left);
-    turn(operands, head.plus(i), first, second, left);
-    turn(operands, head.plus(half + i), second, first, left);
+    rotate(operands, head.plus(i), first, second, left);
+    rotate(operands, head.plus(half + i), second, first, left);
   });
 }
 

@@ -124,7 +124,7 @@ Cycles arrange_cycles(const Program& program, const Superstep& step,
     TileExchange moved;
     moved.received_bytes = moved.sent_bytes = copy.bytes;
     const int64_t item = size_of(copy.dtype);
-    total += (copy.piece == item ? turn_cycles(copy.bytes / item, copy.dtype)
+    total += (copy.piece == item ? transpose_cycles(copy.bytes / item, copy.dtype)
                                  : rearrange_cycles(copy.bytes, copy.piece)) +
              exchange_cycles(moved, target) + launch_cycles(2, target);
   }

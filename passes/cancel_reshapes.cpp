@@ -5,9 +5,9 @@
 // linear map. Row-major order is all that a reshape keeps, so only the last one says anything.
 //
 // A transpose between two reshapes, of which the first joins leading axes and the second takes them
-// apart again, is a transpose alone: PyTorch's exporter turns the keys of all heads so. One that
-// takes channels apart which a transpose put before the tokens does so before the transpose: the
-// heads behind a convolution are told from each other so.
+// apart again, is a transpose alone: PyTorch's exporter transposes the keys of all heads so. One
+// that takes channels apart which a transpose put before the tokens does so before the transpose:
+// the heads behind a convolution are told from each other so.
 //
 // A lookup by flattened indices whose rows are put back into the shape of the indices is a lookup
 // by these. Exporters look a number up so for each two tokens (LayoutLMv3).
@@ -24,14 +24,14 @@ namespace {
 // `node` may be a reshape that splits the first axis of a transpose, which keeps that axis first
 // and reads a reshape itself. Then one transpose does the same: this is its perm, over the axes of
 // `node`. Empty if `node` is anything else.
-std::vector<int64_t> turned_behind_joined_axes(const Node* node) {
-  const Node* turn = node->in[0];
-  if (!turn->is(Op::Transpose) || !turn->in[0]->is(Op::Reshape)) return {};
-  const Shape &turned = turn->type.shape, &split = node->type.shape;
-  const std::vector<int64_t>& perm = turn->ints("perm");
-  if (turned.empty() || split.size() < turned.size() || perm[0] != 0) return {};
-  const auto more = std::ssize(split) - std::ssize(turned);
-  if (!std::equal(turned.begin() + 1, turned.end(), split.begin() + more + 1)) return {};
+std::vector<int64_t> transposed_behind_joined_axes(const Node* node) {
+  const Node* transpose = node->in[0];
+  if (!transpose->is(Op::Transpose) || !transpose->in[0]->is(Op::Reshape)) return {};
+  const Shape &transposed = transpose->type.shape, &split = node->type.shape;
+  const std::vector<int64_t>& perm = transpose->ints("perm");
+  if (transposed.empty() || split.size() < transposed.size() || perm[0] != 0) return {};
+  const auto more = std::ssize(split) - std::ssize(transposed);
+  if (!std::equal(transposed.begin() + 1, transposed.end(), split.begin() + more + 1)) return {};
   std::vector<int64_t> result(split.size());
   std::iota(result.begin(), result.end(), 0);
   for (size_t d = 1; d < perm.size(); ++d) result[static_cast<size_t>(more) + d] = perm[d] + more;
@@ -40,12 +40,13 @@ std::vector<int64_t> turned_behind_joined_axes(const Node* node) {
 
 // `node` may split axis 1 of a [b,s,c] that became [b,c,s]: the perm that does the same behind a
 // reshape of [b,s,c] to [b,s,h,d]. Empty if it is anything else.
-std::vector<int64_t> turned_behind_split_channels(const Node* node) {
-  const Node* turn = node->in[0];
-  const bool turns = turn->is(Op::Transpose) && turn->ints("perm") == std::vector<int64_t>{0, 2, 1};
-  if (!turns || node->type.shape.size() != 4) return {};
-  const Shape &turned = turn->type.shape, &split = node->type.shape;
-  if (split[0] != turned[0] || split[3] != turned[2]) return {};
+std::vector<int64_t> transposed_behind_split_channels(const Node* node) {
+  const Node* transpose = node->in[0];
+  const bool swaps =
+      transpose->is(Op::Transpose) && transpose->ints("perm") == std::vector<int64_t>{0, 2, 1};
+  if (!swaps || node->type.shape.size() != 4) return {};
+  const Shape &transposed = transpose->type.shape, &split = node->type.shape;
+  if (split[0] != transposed[0] || split[3] != transposed[2]) return {};
   return {0, 2, 3, 1};
 }
 
@@ -78,7 +79,7 @@ Node* indices_as_they_were(Graph& graph, const Node* node) {
 }
 
 // A reshape of `source`, and a transpose of that, which do what `node` does.
-void put_turned_last(Graph& graph, Node* node, Node* source, const std::vector<int64_t>& perm) {
+void put_transposed_last(Graph& graph, Node* node, Node* source, const std::vector<int64_t>& perm) {
   Shape before(perm.size());
   for (size_t d = 0; d < perm.size(); ++d)
     before[static_cast<size_t>(perm[d])] = node->type.shape[d];
@@ -101,13 +102,13 @@ Expected<bool> cancel_reshapes(Graph& graph, PassState&) {
       graph.set_operand(node, 0, node->in[0]->in[0]);
       changed = true;
     }
-    if (const auto perm = turned_behind_joined_axes(node); !perm.empty()) {
-      put_turned_last(graph, node, node->in[0]->in[0]->in[0], perm);
+    if (const auto perm = transposed_behind_joined_axes(node); !perm.empty()) {
+      put_transposed_last(graph, node, node->in[0]->in[0]->in[0], perm);
       changed = true;
       continue;
     }
-    if (const auto perm = turned_behind_split_channels(node); !perm.empty()) {
-      put_turned_last(graph, node, node->in[0]->in[0], perm);
+    if (const auto perm = transposed_behind_split_channels(node); !perm.empty()) {
+      put_transposed_last(graph, node, node->in[0]->in[0], perm);
       changed = true;
       continue;
     }

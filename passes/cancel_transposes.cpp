@@ -46,9 +46,9 @@ Expected<bool> cancel_transposes(Graph& graph, PassState&) {
     if (const Node* inner = before_joined_heads(outer)) {
       std::vector<int64_t> perm = {0, 3, 1, 2};
       for (int64_t& axis : perm) axis = inner->ints("perm")[axis];
-      Node* turned =
+      Node* transposed =
           put(graph, outer, outer, Op::Transpose, {inner->in[0]}, with_perm(std::move(perm)));
-      graph.replace_uses(outer, put_reshape(graph, outer, turned, outer->type.shape));
+      graph.replace_uses(outer, put_reshape(graph, outer, transposed, outer->type.shape));
       changed = true;
       continue;
     }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Queries or keys whose pairs are turned by angles of their position become rotary.
+// Queries or keys whose pairs are rotated by angles of their position become rotary.
 //
 // Exporters take the two numbers of each pair apart with slices and put them together again: copies
-// of a tensor in pieces of one number, the dearest that there are on this machine. As one op
+// of a tensor in pieces of one number, the most expensive copies on this machine. As one op
 // nothing leaves its tile, and heads are still where the linear map left them, so that attention is
 // found.
 //
@@ -54,7 +54,7 @@ std::optional<RotaryTerm> match_rotary_term(Node* node) {
   return std::nullopt;
 }
 
-struct Turned {
+struct Rotated {
   Node* x = nullptr;
   Form form{};
   Node *cos = nullptr, *sin = nullptr;  // of each pair; or of each number, then `of_numbers`
@@ -62,16 +62,16 @@ struct Turned {
 };
 
 // first · cos - second · sin
-std::optional<Turned> match_first(Node* node) {
+std::optional<Rotated> match_first(Node* node) {
   if (!node->is(Op::Sub)) return std::nullopt;
   const auto plus = match_rotary_term(node->in[0]), minus = match_rotary_term(node->in[1]);
   if (!plus || !minus || plus->part.second) return std::nullopt;
   if (minus->part != Part{plus->part.x, plus->part.form, true}) return std::nullopt;
-  return Turned{plus->part.x, plus->part.form, plus->angle, minus->angle};
+  return Rotated{plus->part.x, plus->part.form, plus->angle, minus->angle};
 }
 
 // second · cos + first · sin
-bool is_second(Node* node, const Turned& of) {
+bool is_second(Node* node, const Rotated& of) {
   if (!node->is(Op::Add)) return false;
   for (int i : {0, 1}) {
     const auto by_cos = match_rotary_term(node->in[i]), by_sin = match_rotary_term(node->in[1 - i]);
@@ -112,14 +112,14 @@ std::optional<Pair> match_pair(Node* node) {
   return first && second ? std::optional(Pair{Form::Pairs, first, second}) : std::nullopt;
 }
 
-std::optional<Turned> match_joined(Node* root) {
+std::optional<Rotated> match_joined(Node* root) {
   const auto pair = match_pair(root);
   const auto found = pair ? match_first(pair->first) : std::nullopt;
   const bool fits = found && found->form == pair->form && is_second(pair->second, *found);
   return fits ? found : std::nullopt;
 }
 
-// The value whose pairs (first, second) are turned to (-second, first); none if the node is
+// The value whose pairs (first, second) are rotated to (-second, first); none if the node is
 // another.
 std::optional<Part> argument_of_quarter_turn(Node* node) {
   const auto pair = match_pair(node);
@@ -131,7 +131,7 @@ std::optional<Part> argument_of_quarter_turn(Node* node) {
   return second == Part{first->x, pair->form, true} ? first : std::nullopt;
 }
 
-std::optional<Turned> match_summed(Node* root) {
+std::optional<Rotated> match_summed(Node* root) {
   if (!root->is(Op::Add) || root->type.shape.size() != 4) return std::nullopt;
   for (int i : {0, 1}) {
     Node *straight = root->in[i], *crossed = root->in[1 - i];
@@ -140,7 +140,7 @@ std::optional<Turned> match_summed(Node* root) {
       const auto of = argument_of_quarter_turn(crossed->in[j]);
       if (!of) continue;
       Node* cos = other_operand(straight, [&](Node* in) { return in == of->x; });
-      if (cos) return Turned{of->x, of->form, cos, crossed->in[1 - j], true};
+      if (cos) return Rotated{of->x, of->form, cos, crossed->in[1 - j], true};
     }
   }
   return std::nullopt;
@@ -202,17 +202,17 @@ struct Angles {
   Node *cos = nullptr, *sin = nullptr;
 };
 
-Angles put_all_angles(Graph& graph, const Node* before, const Turned& turned) {
-  Node* cos = put_angles(graph, before, turned.cos);
-  Node* sin = put_angles(graph, before, turned.sin);
+Angles put_all_angles(Graph& graph, const Node* before, const Rotated& rotated) {
+  Node* cos = put_angles(graph, before, rotated.cos);
+  Node* sin = put_angles(graph, before, rotated.sin);
   if (!cos || !sin) return {};
-  if (turned.of_numbers) {
-    Node* first = put_negated(graph, before, put_part(graph, before, sin, turned.form, false));
-    Node* second = put_part(graph, before, sin, turned.form, true);
-    return {cos, put_spread(graph, before, turned.form, first, second)};
+  if (rotated.of_numbers) {
+    Node* first = put_negated(graph, before, put_part(graph, before, sin, rotated.form, false));
+    Node* second = put_part(graph, before, sin, rotated.form, true);
+    return {cos, put_spread(graph, before, rotated.form, first, second)};
   }
-  return {put_spread(graph, before, turned.form, cos, cos),
-          put_spread(graph, before, turned.form, put_negated(graph, before, sin), sin)};
+  return {put_spread(graph, before, rotated.form, cos, cos),
+          put_spread(graph, before, rotated.form, put_negated(graph, before, sin), sin)};
 }
 
 }  // namespace
@@ -223,14 +223,14 @@ Expected<bool> fuse_rotary(Graph& graph, PassState&) {
   bool changed = false;
   for (const auto& owned : graph.nodes()) {
     Node* root = owned.get();
-    auto turned = match_joined(root);
-    if (!turned) turned = match_summed(root);
-    if (!turned) continue;
-    const Scaled of = peel_scale(turned->x);
+    auto rotated = match_joined(root);
+    if (!rotated) rotated = match_summed(root);
+    if (!rotated) continue;
+    const Scaled of = peel_scale(rotated->x);
     const std::vector<int64_t> heads_first = {0, 2, 1, 3};
     if (!of.value->is(Op::Transpose) || of.value->ints("perm") != heads_first) continue;
-    const std::tuple key{turned->cos, turned->sin, turned->form, turned->of_numbers};
-    if (!made.contains(key)) made[key] = put_all_angles(graph, root, *turned);
+    const std::tuple key{rotated->cos, rotated->sin, rotated->form, rotated->of_numbers};
+    if (!made.contains(key)) made[key] = put_all_angles(graph, root, *rotated);
     const Angles angles = made[key];
     if (!angles.cos) continue;
     Node* heads = of.value->in[0];
@@ -242,7 +242,7 @@ Expected<bool> fuse_rotary(Graph& graph, PassState&) {
                           x, angles.cos, angles.sin
     },
                       {{"heads", shape[2]},
-                       {"form", std::string(turned->form == Form::Pairs ? "pairs" : "halves")}});
+                       {"form", std::string(rotated->form == Form::Pairs ? "pairs" : "halves")}});
     Node* split = put_reshape(graph, root, fused, shape);
     Node* result = put(graph, root, root, Op::Transpose,
                        {

@@ -3,8 +3,8 @@
 //
 // They read the same tokens: as one, the tokens are exchanged once and the tiles see one matmul
 // three times as wide. The slices cost nothing, as attention reads the merged value where it is.
-// Queries and keys may be turned by their positions between the two: then their slices are turned,
-// as one of twice as many heads where their angles are the same.
+// Queries and keys may be rotated by their positions between the two: then their slices are
+// rotated, as one of twice as many heads where their angles are the same.
 #include <cstring>
 #include <map>
 #include <optional>
@@ -144,14 +144,14 @@ Node* put_slice(Graph& graph, const Node* before, Node* value, int64_t start, in
              {{"start", starts}, {"step", Shape(starts.size(), 1)}, {"size", sizes}});
 }
 
-// A part of the merged value, turned as `like` is.
-Node* put_turned(Graph& graph, const Node* before, Node* part, const Node* like, int64_t heads) {
+// A part of the merged value, rotated as `like` is.
+Node* put_rotated(Graph& graph, const Node* before, Node* part, const Node* like, int64_t heads) {
   std::map<std::string, Attr> attrs = like->attrs;
   attrs["heads"] = heads;
   return put(graph, before, like, Op::Rotary, {part, like->in[1], like->in[2]}, std::move(attrs));
 }
 
-// Whether queries and keys are turned alike, and are as wide.
+// Whether queries and keys are rotated alike, and are as wide.
 bool turn_alike(const Node* q, const Node* k) {
   return q->is(Op::Rotary) && k->is(Op::Rotary) && q->type == k->type && q->in[1] == k->in[1] &&
          q->in[2] == k->in[2] && q->attrs == k->attrs;
@@ -175,17 +175,17 @@ void merge(Graph& graph, Node* attention, const std::vector<Linear>& maps, Merge
   shape.back() = width;
   value = put_reshape(graph, attention, value, shape);
   Node *q = attention->in[0], *k = attention->in[1];
-  Node* turned = nullptr;
+  Node* rotated = nullptr;
   const int64_t width_of_q = q->type.shape.back();
   if (turn_alike(q, k))
-    turned = put_turned(graph, attention, put_slice(graph, attention, value, 0, 2 * width_of_q), q,
-                        2 * q->int_attr("heads"));
+    rotated = put_rotated(graph, attention, put_slice(graph, attention, value, 0, 2 * width_of_q),
+                          q, 2 * q->int_attr("heads"));
   for (int64_t i = 0, at = 0; i < 3; ++i) {
     const int64_t size = maps[i].weight->type.shape[1];
     const Node* was = attention->in[i];
-    Node* part = put_slice(graph, attention, turned && i < 2 ? turned : value, at, size);
-    if (!turned && was->is(Op::Rotary))
-      part = put_turned(graph, attention, part, was, was->int_attr("heads"));
+    Node* part = put_slice(graph, attention, rotated && i < 2 ? rotated : value, at, size);
+    if (!rotated && was->is(Op::Rotary))
+      part = put_rotated(graph, attention, part, was, was->int_attr("heads"));
     graph.set_operand(attention, i, part);
     at += size;
   }

@@ -54,12 +54,12 @@ Node* Lookups::by_position(Node* value, int batch, int sequence, const Node* bef
     if (d != sequence && d != batch) front.push_back(d);
   std::vector<int64_t> to_front = front;
   to_front.insert(to_front.begin() + 1, batch);
-  Node* turned = put_transpose(graph_, before, value, to_front);
+  Node* transposed = put_transpose(graph_, before, value, to_front);
   Shape table;
   for (int64_t axis : front) table.push_back(value->type.shape[axis]);
   Node* found = put(graph_, before, value, Op::Gather,
                     {
-                        put_reshape(graph_, before, turned, table), positions_
+                        put_reshape(graph_, before, transposed, table), positions_
   },
                     {{"axis", int64_t{0}}});
   // [rows,row_length,others…], and back to the order of the value.

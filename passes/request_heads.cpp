@@ -51,10 +51,10 @@ void RequestHeads::pack_again(Node* node) {
   Node* made = again_.at(node);
   Node* packed = put(graph_, node, node, Op::Pack,
                      {
-                         by_time ? turned(made, node) : made, rows_.places
+                         by_time ? transposed(made, node) : made, rows_.places
   },
                      {{"rows", model_.shape.rows}, {"row_length", model_.shape.row_length}});
-  if (by_time) packed = turned(packed, node);
+  if (by_time) packed = transposed(packed, node);
   for (Node* user : users)
     for (size_t i = 0; i < user->in.size(); ++i)
       if (user->in[i] == node) graph_.set_operand(user, i, packed);
@@ -86,7 +86,7 @@ std::vector<Node*> RequestHeads::right_by_request() const {
 }
 
 // Rows and tokens change places.
-Node* RequestHeads::turned(Node* value, const Node* before) {
+Node* RequestHeads::transposed(Node* value, const Node* before) {
   std::vector<int64_t> perm(value->type.shape.size());
   std::iota(perm.begin(), perm.end(), 0);
   std::swap(perm[0], perm[1]);
@@ -102,7 +102,7 @@ Node* RequestHeads::unpacked(Node* value, const Node* before) {
   if (made) return made;
   const TokenAxes& tokens = axes(value);
   if (tokens.is_by_time())
-    return made = turned(put_unpack(graph_, before, turned(value, before), rows_), before);
+    return made = transposed(put_unpack(graph_, before, transposed(value, before), rows_), before);
   if (tokens.flat != 0) return made = put_unpack(graph_, before, value, rows_);
   Shape shape = value->type.shape;
   shape[0] = model_.shape.row_length;

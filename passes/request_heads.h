@@ -49,7 +49,7 @@ class RequestHeads {
   }
   void pack_again(Node* node);
   bool may_be_unpacked(const Node* value) const;
-  Node* turned(Node* value, const Node* before);
+  Node* transposed(Node* value, const Node* before);
   Node* unpacked(Node* value, const Node* before);
   Node* first_tokens(Node* value, const Node* before);
   Node* resized(Node* value, size_t axis, int64_t size, const Node* before);

@@ -12,25 +12,25 @@ namespace {
 Shape rows_of(const Shape& shape) { return {elements(shape) / shape.back(), shape.back()}; }
 
 // Over another axis than the last: that axis changes places with the last, and back.
-void softmax_turned(Lowering& lowering, const Node& node, size_t axis) {
+void softmax_transposed(Lowering& lowering, const Node& node, size_t axis) {
   const Shape& shape = node.type.shape;
-  Shape turned = shape;
-  std::swap(turned[axis], turned.back());
+  Shape transposed = shape;
+  std::swap(transposed[axis], transposed.back());
   std::vector<int64_t> perm(shape.size());
   std::iota(perm.begin(), perm.end(), 0);
   std::swap(perm[axis], perm.back());  // its own inverse
   const std::vector<int64_t> steps(shape.size(), 1);
-  const MakeVariable temporary = temporary_of(lowering, node.name + "/turned", node.type.dtype);
+  const MakeVariable temporary = temporary_of(lowering, node.name + "/transposed", node.type.dtype);
   const VariableId x =
-      emit_copy(lowering, node.name + "/turn", &node,
-                {lowering.shaped(node.in[0], shape), perm, steps}, turned, temporary);
-  const Shape rows = rows_of(turned);
+      emit_copy(lowering, node.name + "/transpose", &node,
+                {lowering.shaped(node.in[0], shape), perm, steps}, transposed, temporary);
+  const Shape rows = rows_of(transposed);
   const int64_t block = ceil_div(lowering.share(rows[0]), lowering.tiles());
   const VariableId shares = temporary(rows, {block, rows[1]}, 0);
   Step step(lowering, node.name, node.origin, "softmax", shares);
   step.read(all_of(x, rows), {along(0, block), whole_dim()}).emit();
-  emit_copy(lowering, node.name + "/turn_back", &node, {all_of(shares, turned), perm, steps}, shape,
-            result_of(lowering, node));
+  emit_copy(lowering, node.name + "/transpose_back", &node,
+            {all_of(shares, transposed), perm, steps}, shape, result_of(lowering, node));
 }
 
 }  // namespace
@@ -69,7 +69,7 @@ void lower_softmax(Lowering& lowering, const Node& node) {
     step.read(node.in[0], rows, {along(0, block), whole_dim()}).emit();
     return;
   }
-  softmax_turned(lowering, node, axis);
+  softmax_transposed(lowering, node, axis);
 }
 
 }  // namespace tessera

@@ -50,7 +50,7 @@ VariableId bring_together(Lowering& lowering, const Node& node, Reduction& r) {
       (reduced ? r.k : r.o) *= from[d];
     }
   }
-  const std::string name = node.name + "/turn";
+  const std::string name = node.name + "/transpose";
   return emit_copy(lowering, name, &node, std::move(copy), shape,
                    temporary_of(lowering, name, node.in[0]->type.dtype));
 }

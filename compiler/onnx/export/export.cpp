@@ -184,7 +184,7 @@ class Exporter {
 
   Status add_constant(const Node& node) {
     if (!node.value.has_data())
-      return Error{path_ + ": constant '" + node.name + "' has no data, must have them to be " +
+      return Error{path_ + ": constant '" + node.name + "' has no data, must have some to be " +
                    "written"};
     StreamedTensor tensor;
     tensor.head.set_name(value_name_[&node]);

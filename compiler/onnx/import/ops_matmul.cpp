@@ -128,7 +128,7 @@ namespace {
 
 // With transBatch, rows stand on the first axis, before those of the batch; with trans, rows and
 // columns change places after that.
-Expected<Node*> turned(Call& call, size_t i, const char* trans, const char* trans_batch) {
+Expected<Node*> transposed_as(Call& call, size_t i, const char* trans, const char* trans_batch) {
   Node* x = call.in(i);
   const int64_t rank = call.rank(i);
   if (rank > 2 && call.attr(trans_batch, int64_t{0})) {
@@ -143,8 +143,8 @@ Expected<Node*> turned(Call& call, size_t i, const char* trans, const char* tran
 }  // namespace
 
 Status fused_matmul(Call& call) {
-  Node* a = TRY(turned(call, 0, "transA", "transBatchA"));
-  Node* b = TRY(turned(call, 1, "transB", "transBatchB"));
+  Node* a = TRY(transposed_as(call, 0, "transA", "transBatchA"));
+  Node* b = TRY(transposed_as(call, 1, "transB", "transBatchB"));
   call.bind(0, TRY(scaled(call, TRY(multiply(call, a, b)), call.attr("alpha", 1.0))));
   return {};
 }

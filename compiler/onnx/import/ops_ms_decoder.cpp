@@ -7,7 +7,7 @@
 namespace tessera::handlers {
 namespace {
 
-struct Turning {
+struct Rotation {
   Node *cos, *sin;  // [positions,pairs]
   Node* positions;  // [1 or batch,tokens]
   bool neighbours;  // a pair stands side by side, not half a head apart
@@ -25,8 +25,8 @@ Expected<Node*> whole_heads(Call& call, Node* table, bool neighbours, double sig
   return call.reshape(pairs, {s[0], 2 * s[1]});
 }
 
-// x is [batch,tokens,heads,depth], of which the first numbers of each head are turned.
-Expected<Node*> turned(Call& call, Node* x, const Turning& by) {
+// x is [batch,tokens,heads,depth], of which the first numbers of each head are rotated.
+Expected<Node*> rotated(Call& call, Node* x, const Rotation& by) {
   const Shape s = x->type.shape;
   const int64_t width = 2 * by.cos->type.shape[1];
   Node* part = TRY(call.reshape(TRY(last_part(call, x, 0, width)), {s[0], s[1], s[2] * width}));
@@ -101,7 +101,7 @@ Status ms_rotary_embedding(Call& call) {
   if (scale != 1)
     return call.error("scale is " + std::to_string(scale) +
                       ", must be 1: multiply cos_cache and sin_cache by it");
-  Node* out = TRY(turned(call, x, {call.in(kCos), call.in(kSin), positions, neighbours}));
+  Node* out = TRY(rotated(call, x, {call.in(kCos), call.in(kSin), positions, neighbours}));
   if (by_heads) return call.result(Op::Transpose, {out}, with("perm", Shape{0, 2, 1, 3}));
   return call.result(Op::Reshape, {out}, with("shape", shape));
 }
@@ -199,10 +199,10 @@ Status turn_by_places(Call& call, Attending& a) {
     return call.error("position_ids is " + to_string(positions->type) + ", must be [" +
                       std::to_string(batch) + "," + std::to_string(tokens) + "]");
   if (!positions) positions = TRY(counting(call, {1, tokens}));
-  const Turning by{call.in(kCosines), call.in(kSines), positions,
-                   call.attr("rotary_interleaved", int64_t{0}) != 0};
-  a.q = TRY(turned(call, a.q, by));
-  a.k = TRY(turned(call, a.k, by));
+  const Rotation by{call.in(kCosines), call.in(kSines), positions,
+                    call.attr("rotary_interleaved", int64_t{0}) != 0};
+  a.q = TRY(rotated(call, a.q, by));
+  a.k = TRY(rotated(call, a.k, by));
   return {};
 }
 

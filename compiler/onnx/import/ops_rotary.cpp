@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// ONNX's RotaryEmbedding (opset 23): the numbers of each head, turned in pairs by the angles of
+// ONNX's RotaryEmbedding (opset 23): the numbers of each head, rotated in pairs by the angles of
 // their token. Written in the parts that older exporters write, which fuse_rotary finds and packing
 // follows to the positions.
 #include "compiler/onnx/import/attend.h"
@@ -11,10 +11,10 @@ namespace {
 enum RotaryInput : size_t { kX, kCos, kSin, kPositions };
 
 // RotaryEmbedding turns this many numbers of a head; the others stay.
-Expected<int64_t> turned_depth(Call& call, int64_t depth) {
+Expected<int64_t> rotated_depth(Call& call, int64_t depth) {
   const int64_t named = call.attr("rotary_embedding_dim", int64_t{0});
-  const int64_t turned = named == 0 ? depth : named;
-  if (turned >= 2 && turned <= depth && turned % 2 == 0) return turned;
+  const int64_t rotated = named == 0 ? depth : named;
+  if (rotated >= 2 && rotated <= depth && rotated % 2 == 0) return rotated;
   return call.error("rotary_embedding_dim is " + std::to_string(named) + " for heads of " +
                     std::to_string(depth) +
                     " numbers, must be even and at most as many; 0 turns all, if they are even");
@@ -67,7 +67,7 @@ Expected<Node*> joined(Call& call, Node* first, Node* second, bool neighbours) {
   return call.reshape(pairs, shape);
 }
 
-Expected<Node*> turned(Call& call, Node* x, int64_t pairs) {
+Expected<Node*> rotated(Call& call, Node* x, int64_t pairs) {
   const bool neighbours = call.attr("interleaved", int64_t{0}) != 0;
   const Shape shape = x->type.shape;
   Node* cos = TRY(angles(call, kCos, shape, pairs));
@@ -86,8 +86,8 @@ Expected<Node*> turned(Call& call, Node* x, int64_t pairs) {
 Status rotary_embedding(Call& call) {
   Node* x = TRY(by_heads(call, kX, "num_heads"));
   const int64_t depth = x->type.shape[3];
-  const int64_t width = TRY(turned_depth(call, depth));
-  Node* out = TRY(turned(call, TRY(numbers(call, x, 0, 1, width)), width / 2));
+  const int64_t width = TRY(rotated_depth(call, depth));
+  Node* out = TRY(rotated(call, TRY(numbers(call, x, 0, 1, width)), width / 2));
   if (width < depth) {
     Node* rest = TRY(numbers(call, x, width, 1, depth - width));
     out = TRY(call.add(Op::Concat, {out, rest}, with("axis", int64_t{3})));
