@@ -231,8 +231,11 @@ Status ModelFolder::take(const std::string& name, const Found& found) {
     state.is_loading = false;
     state.reason = loaded ? "" : loaded.error().message;
   }
+  if (loaded) hub_->add(*loaded);
+  if (options_.on_load)
+    options_.on_load({name, found.version, loaded ? "READY" : "UNAVAILABLE",
+                      loaded ? "" : loaded.error().message});
   if (!loaded) return loaded.error();
-  hub_->add(*loaded);
   return {};
 }
 

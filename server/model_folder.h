@@ -8,6 +8,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -25,6 +26,9 @@ namespace tessera::server {
 struct ModelFolderOptions {
   std::string path;
   std::chrono::milliseconds poll{0};  // how often it is looked at again; 0: never
+  // Hears of each model that was loaded (READY) or could not be (UNAVAILABLE, with the reason), on
+  // the thread that tried, one call at a time; may be empty.
+  std::function<void(const ModelControl::Entry&)> on_load = nullptr;
 };
 
 // The options of NAME/config.json over `usual`: names of runner options, with seconds, numbers,
@@ -35,7 +39,8 @@ Expected<LoadOptions> model_options(const std::string& text, const std::string& 
 
 class ModelFolder final : public ModelControl {
  public:
-  // Loads what is there. Errors: no such folder. A model that cannot be loaded is told by index().
+  // Loads what is there. Errors: no such folder. A model that cannot be loaded is told by
+  // on_load and index().
   static Expected<std::shared_ptr<ModelFolder>> open(const ModelFolderOptions& options,
                                                      const LoadOptions& load,
                                                      std::shared_ptr<ModelHub> hub);

@@ -9,10 +9,11 @@ namespace tessera::tools {
 
 namespace {
 
-int failed = 0;  // errno of the first failure of stdout
+std::atomic<int> failed = 0;  // errno of the first failure of stdout
 
 void note_failure() {
-  if (failed == 0) failed = errno == 0 ? EIO : errno;
+  int none = 0;
+  failed.compare_exchange_strong(none, errno == 0 ? EIO : errno);
 }
 
 std::string path_of_output;  // what stdout stands in for; "": nothing

@@ -87,12 +87,23 @@ Status set_http_options(const po::variables_map& flags, server::HttpOptions& htt
   return {};
 }
 
+void say_loaded(const server::ModelControl::Entry& model) {
+  if (model.reason.empty()) {
+    print("serving {} version {}\n", model.name, model.version);
+    (void)output_error();  // flushed
+  } else {
+    print_error("tessera: warning: {} version {} is not served: {}\n", model.name, model.version,
+                model.reason);
+  }
+}
+
 Status set_models(const po::variables_map& flags, server::ServerOptions& options) {
   const Words words = flags.count("models") ? flags["models"].as<Words>() : Words();
   for (const std::string& word : words)
     options.models.push_back(TRY(server::parse_named_file(word)));
   options.folder.path = flags["model_folder"].as<std::string>();
   options.folder.poll = std::chrono::seconds(TRY(number_flag(flags, "poll_seconds", 0, 86400)));
+  options.folder.on_load = say_loaded;
   options.allow_control = flags["allow_model_control"].as<bool>();
   const bool has_folder = !options.folder.path.empty();
   const bool has_onnx = std::ranges::any_of(
@@ -164,8 +175,10 @@ Status do_serve(const po::variables_map& flags) {
   sigaddset(&stops, SIGINT);
   pthread_sigmask(SIG_BLOCK, &stops, nullptr);  // of the threads that are started from here on too
   const std::unique_ptr<server::Server> server = TRY(server::Server::start(options));
-  for (const auto& model : server->hub().all())
-    print("serving {} version {}\n", model->facts().name, model->facts().version);
+  for (const server::NamedFile& model : options.models) print("serving {} version 1\n", model.name);
+  if (server->hub().all().empty())
+    print_error("tessera: warning: {}: no model of this folder is served yet\n",
+                options.folder.path);
   print("listening at {} port {} (REST)\n", options.http.host, server->http_port());
   if (options.grpc)
     print("listening at {} port {} (gRPC)\n", options.http.host, server->grpc_port());

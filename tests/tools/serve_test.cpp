@@ -10,6 +10,8 @@
 
 #include <chrono>
 #include <csignal>
+#include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "tests/tools/command_line.h"
@@ -17,6 +19,7 @@
 namespace tessera::cli {
 namespace {
 
+namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 using Words = std::vector<std::string>;
 
@@ -98,6 +101,23 @@ TEST(Serve, what_it_cannot_serve_is_an_error_before_it_listens) {
   refused({model, "--policy", "best"}, 2, "--policy");
   refused({model, "--warm_up", "input_ids=4,8"}, 2, "needs an ONNX model");
   refused({"--model_folder", path("no_folder")}, 1, "must be a folder of models");
+}
+
+TEST(Serve, says_which_models_of_a_folder_it_serves_and_why_not_the_others) {
+  const auto put = [](const std::string& folder) {
+    fs::create_directories(path("models/" + folder));
+    return path("models/" + folder + "/model.popef");
+  };
+  const Words words = {"serve",        "--grpc_port", "0",      "--model_folder",
+                       path("models"), "--host",      "nowhere"};  // so that it ends
+  fs::create_directories(path("models"));
+  EXPECT_THAT(tessera(words).err, HasSubstr("must be an IPv4 or IPv6 address"));
+  fs::copy_file(packed_executable(), put("tiny/2"));
+  std::ofstream(put("bad/7")) << "no executable";
+  const Result result = tessera(words);
+  EXPECT_THAT(result.out, HasSubstr("serving tiny version 2"));
+  EXPECT_THAT(result.err, HasSubstr("tessera: warning: bad version 7 is not served: "));
+  EXPECT_THAT(result.err, HasSubstr("bad/7/model.popef: "));
 }
 
 TEST(Serve, takes_only_what_a_required_key_signed) {
