@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where a batch's host time goes: seconds by superstep, and what share of the host's fused products
 // the matmuls reach. The batch is the synthetic workload's: lengths of normal(128, 128), one to a
-// row; end to end in full rows where the executable packs.
+// row; end to end in full rows where the executable packs. With TOKENS the batch holds one request
+// of that length.
 //
-//   bench_steps MODEL.popef [THREADS] [RUNS]
+//   bench_steps MODEL.popef [THREADS] [RUNS] [TOKENS]
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 #include <map>
 #include <random>
@@ -69,13 +71,15 @@ Segments segments_of(const Shape& shape, bool packed, std::mt19937& random) {
   return out;
 }
 
-std::vector<std::vector<int32_t>> inputs_of(const Program& program) {
+using Inputs = std::vector<std::vector<int32_t>>;
+
+Inputs inputs_of(const Program& program) {
   std::mt19937 random(2023);
   bool packed = false;
   for (VariableId id : program.inputs) {
     packed |= program.variables[static_cast<size_t>(id)].name == "position_ids";
   }
-  std::vector<std::vector<int32_t>> inputs;
+  Inputs inputs;
   for (VariableId id : program.inputs) {
     const Variable& v = program.variables[static_cast<size_t>(id)];
     std::mt19937 same(7);
@@ -95,9 +99,30 @@ std::vector<std::vector<int32_t>> inputs_of(const Program& program) {
   return inputs;
 }
 
-void run(Machine& machine) {
+// Leaves `tokens` cells of the first row, which are one request's.
+UsedCells keep_one(const Program& program, Inputs& inputs, int64_t tokens) {
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (std::ssize(inputs[i]) > tokens) std::fill(inputs[i].begin() + tokens, inputs[i].end(), 0);
+    const std::string& name = program.variables[static_cast<size_t>(program.inputs[i])].name;
+    for (int64_t cell = 0; cell < tokens; ++cell) {
+      if (name == "attention_mask") inputs[i][static_cast<size_t>(cell)] = 1;
+      if (name == "position_ids") inputs[i][static_cast<size_t>(cell)] = static_cast<int32_t>(cell);
+    }
+    if (name == "unpack_info") {
+      const Shape& shape = program.variables[static_cast<size_t>(program.inputs[i])].shape;
+      std::fill(inputs[i].begin(), inputs[i].end(), 0);
+      inputs[i][static_cast<size_t>(shape[1] - 1)] = static_cast<int32_t>(tokens);
+    }
+  }
+  UsedCells used(inputs[0].size());
+  std::fill_n(used.begin(), tokens, true);
+  return used;
+}
+
+void run(Machine& machine, int64_t tokens) {
   const Program& program = machine.executable().program;
-  const std::vector<std::vector<int32_t>> inputs = inputs_of(program);
+  Inputs inputs = inputs_of(program);
+  const UsedCells used = tokens > 0 ? keep_one(program, inputs, tokens) : UsedCells();
   std::vector<std::span<const std::byte>> in;
   for (const auto& input : inputs) in.push_back(std::as_bytes(std::span(input)));
   std::vector<std::vector<std::byte>> outputs;
@@ -105,7 +130,7 @@ void run(Machine& machine) {
     outputs.emplace_back(static_cast<size_t>(program.variables[static_cast<size_t>(id)].bytes()));
   }
   const std::vector<std::span<std::byte>> out(outputs.begin(), outputs.end());
-  if (const Status status = machine.run(in, out); !status.ok()) {
+  if (const Status status = machine.run(in, out, used); !status.ok()) {
     fmt::print(stderr, "{}\n", status.error().message);
     std::exit(1);
   }
@@ -139,11 +164,12 @@ void print_profile(Machine& machine, int runs, double peak) {
 int main(int count, char** words) {
   using namespace tessera;
   if (count < 2) {
-    fmt::print(stderr, "usage: bench_steps MODEL.popef [THREADS] [RUNS]\n");
+    fmt::print(stderr, "usage: bench_steps MODEL.popef [THREADS] [RUNS] [TOKENS]\n");
     return 2;
   }
   const int threads = count > 2 ? std::atoi(words[2]) : 2;
   const int runs = count > 3 ? std::atoi(words[3]) : 3;
+  const int tokens = count > 4 ? std::atoi(words[4]) : 0;  // 0: the workload's
   const std::shared_ptr<Jit> jit = must(Jit::create());
   const Peak peak(*jit);
   const auto executable =
@@ -152,10 +178,10 @@ int main(int count, char** words) {
       must(Machine::load(executable, {.threads = threads, .jit = jit}));
   fmt::print("loaded in {:.0f} ms, {:.0f} MiB\n", 1e3 * machine->load_seconds(),
              static_cast<double>(machine->host_bytes()) / (1 << 20));
-  run(*machine);
+  run(*machine, tokens);
   machine->host_profile();
   const double before = peak.gflops(threads);
-  for (int i = 0; i < runs; ++i) run(*machine);
+  for (int i = 0; i < runs; ++i) run(*machine, tokens);
   const double after = peak.gflops(threads);
   fmt::print("{} threads, fused products alone {:.1f} and {:.1f} GFLOP/s\n", threads, before,
              after);
