@@ -57,8 +57,8 @@ Cycles cycles(const VertexShape& shape, const Target& target) {
 
 Extents extents(const VertexShape&) {
   return {
-      {"P.N", "T", "1PTN"},
-      {{'T', 1}, {'N', 64}}
+      {"P.N",    "T",      "1PTN"   },
+      {{'P', 1}, {'T', 1}, {'N', 64}}
   };
 }
 

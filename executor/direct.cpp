@@ -4,9 +4,10 @@
 //
 // Supersteps follow one another with a barrier between. Inside one, pieces are independent, so any
 // split over threads gives the same bytes. Everything that a run needs is proved to stay inside its
-// variables and made once: for all rows of a batch at load, for fewer by the first batch that has
-// so few. Otherwise a run is a walk over calls, and allocates nothing.
+// variables and made once: for a whole batch at load, for fewer rows or requests by the first batch
+// that has so few. Otherwise a run is a walk over calls, and allocates nothing.
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstring>
@@ -24,24 +25,13 @@
 #include "executor/pieces.h"
 #include "executor/run_work.h"
 #include "executor/slots.h"
-#include "executor/used_rows.h"
+#include "executor/used_parts.h"
 #include "support/fault.h"
 
 namespace tessera {
 namespace {
 
 constexpr std::string_view kRun = "run";
-
-int64_t bytes_of(const Calls& calls) {
-  return static_cast<int64_t>(calls.operands.size() * sizeof(VertexOperand));
-}
-
-// A number of rows that is less than the whole batch's.
-struct FewerRows {
-  enum class State : uint8_t { NotMade, Made, NoRoom };
-  int64_t rows = 0;
-  State calls = State::NotMade;
-};
 
 // The machine only reads it; the vertex ABI has one pointer for both.
 std::byte* constant_bytes(const Executable& executable, const Variable& v) {
@@ -70,17 +60,19 @@ class DirectEngine : public Engine {
                            int64_t& scratch_bytes) const;
   Status reserve_scratch(int64_t bytes);
   void find_short_steps();
-  Expected<size_t> count_for(int64_t rows, const Deadline& deadline);
-  Expected<std::optional<std::vector<Calls>>> short_calls(int64_t rows, int64_t& scratch_bytes,
+  Expected<size_t> which_calls(PartKind kind, int64_t count, const Deadline& deadline);
+  Expected<std::optional<std::vector<Calls>>> short_calls(PartKind kind, int64_t count,
+                                                          int64_t& scratch_bytes,
                                                           const Deadline& deadline);
-  Status make_short_calls(size_t count, const Deadline& deadline);
+  Status make_short_calls(PartKind kind, size_t which, const Deadline& deadline);
   Status check_piece(const DirectStep& step, const JoinedVertex& piece) const;
   void clear() const;
   void note_indices(DirectStep& step) const;
   Status check_casts(const DirectStep& step) const;
   Status check_indices(const DirectStep& step, const UsedCells& used) const;
   Status run_step(const DirectStep& step, const Calls& calls, const Deadline& deadline);
-  void fill_zeros(const DirectStep& step, int64_t rows) const;
+  void fill_zeros(const DirectStep& step, int64_t count) const;
+  std::vector<Fewer>& fewer(PartKind kind) { return fewer_[static_cast<size_t>(kind)]; }
 
   EngineParts parts_;
   Budget budget_;  // of memory
@@ -91,9 +83,9 @@ class DirectEngine : public Engine {
   int64_t scratch_bytes_ = 0;        // of each
   std::atomic<int64_t> next_{0};
   std::atomic<int> fault_{0};  // the signal that ended a piece of this step
-  std::optional<BatchRows> batch_;
-  std::vector<FewerRows> fewer_rows_;   // rising
-  std::atomic<int64_t> host_bytes_{0};  // a run may raise it while another thread asks
+  std::optional<BatchParts> batch_;
+  std::array<std::vector<Fewer>, 2> fewer_;  // by PartKind; rising
+  std::atomic<int64_t> host_bytes_{0};       // a run may raise it while another thread asks
   HostWork host_work_;
 };
 
@@ -109,7 +101,7 @@ Status DirectEngine::load() {
   for (DirectStep& step : steps_) {
     TRY(parts_.load.check("loading its supersteps"));
     scratch_bytes = std::max(scratch_bytes, TRY(cut(step, work)));
-    host_bytes_ += bytes_of(step.calls);
+    host_bytes_ += step.calls.bytes();
   }
   TRY(work.check(parts_.pool.size(), parts_.limits));
   host_bytes_ += memory_.size();
@@ -202,27 +194,30 @@ Expected<Calls> DirectEngine::calls_of(const DirectStep& step,
 }
 
 void DirectEngine::find_short_steps() {
-  batch_ = batch_rows_of(parts_.executable);
+  batch_ = batch_parts_of(parts_.executable);
   if (!batch_) return;
   std::vector<ShortStep> found = short_steps_of(parts_.executable, steps_, *batch_);
   for (size_t s = 0; s < steps_.size(); ++s) steps_[s].stop = std::move(found[s]);
-  for (const int64_t rows : row_counts(batch_->rows))
-    if (rows < batch_->rows) fewer_rows_.push_back({rows});
+  for (const PartKind kind : kPartKinds) {
+    const int64_t all = batch_->count(kind);
+    for (const int64_t count : part_counts(all))
+      if (count < all) fewer(kind).push_back({count});
+  }
 }
 
-// By step, of those that can stop early. Nothing: the memory that the machine may take does not
-// hold them, and the batch is computed whole.
-Expected<std::optional<std::vector<Calls>>> DirectEngine::short_calls(int64_t rows,
+// By step, of those that can stop so. Nothing: the memory that the machine may take does not hold
+// them, and the batch is computed whole.
+Expected<std::optional<std::vector<Calls>>> DirectEngine::short_calls(PartKind kind, int64_t count,
                                                                       int64_t& scratch_bytes,
                                                                       const Deadline& deadline) {
   std::vector<Calls> made;
   for (const DirectStep& step : steps_) {
     made.emplace_back();
-    if (step.stop.axes.empty()) continue;
+    if (!step.stops_by(kind)) continue;
     TRY(deadline.check(kRun));
     made.back() =
-        TRY(calls_of(step, pieces_of(first_rows(step.vertices, step.stop, rows)), scratch_bytes));
-    if (!budget_.spend(bytes_of(made.back()), "loading its vertices").ok())
+        TRY(calls_of(step, pieces_of(first_parts(step.vertices, step.stop, count)), scratch_bytes));
+    if (!budget_.spend(made.back().bytes(), "loading its vertices").ok())
       return std::optional<std::vector<Calls>>();
   }
   return std::optional(std::move(made));
@@ -230,20 +225,21 @@ Expected<std::optional<std::vector<Calls>>> DirectEngine::short_calls(int64_t ro
 
 // Made whole or not at all: calls, and the scratch that they need, as their pieces are fewer than
 // those of the whole batch and can be larger.
-Status DirectEngine::make_short_calls(size_t count, const Deadline& deadline) {
+Status DirectEngine::make_short_calls(PartKind kind, size_t which, const Deadline& deadline) {
+  Fewer& wanted = fewer(kind)[which];
   int64_t scratch_bytes = 0;
-  auto made = TRY(short_calls(fewer_rows_[count].rows, scratch_bytes, deadline));
+  auto made = TRY(short_calls(kind, wanted.count, scratch_bytes, deadline));
   if (!made || !reserve_scratch(scratch_bytes).ok()) {
-    fewer_rows_[count].calls = FewerRows::State::NoRoom;
+    wanted.calls = Fewer::State::NoRoom;
     return {};
   }
   for (size_t s = 0; s < steps_.size(); ++s) {
-    if (steps_[s].stop.axes.empty()) continue;
-    steps_[s].short_calls.resize(fewer_rows_.size());
-    host_bytes_ += bytes_of((*made)[s]);
-    steps_[s].short_calls[count] = std::move((*made)[s]);
+    if (!steps_[s].stops_by(kind)) continue;
+    steps_[s].short_calls.resize(fewer(kind).size());
+    host_bytes_ += (*made)[s].bytes();
+    steps_[s].short_calls[which] = std::move((*made)[s]);
   }
-  fewer_rows_[count].calls = FewerRows::State::Made;
+  wanted.calls = Fewer::State::Made;
   return {};
 }
 
@@ -304,8 +300,13 @@ Status DirectEngine::run(HostInputs inputs, HostOutputs outputs, const UsedCells
                          std::span<double> seconds) {
   const Program& program = parts_.executable.program;
   const Deadline deadline(parts_.limits);
-  const int64_t rows = batch_ ? rows_to_compute(*batch_, used) : 1;
-  const size_t count = TRY(count_for(rows, deadline));
+  std::array<int64_t, 2> counts = {};  // by PartKind, as which
+  std::array<size_t, 2> which = {};
+  if (batch_) counts = parts_to_compute(*batch_, used, inputs);
+  for (const PartKind kind : kPartKinds) {
+    const auto i = static_cast<size_t>(kind);
+    which[i] = TRY(which_calls(kind, counts[i], deadline));
+  }
   if (parts_.fill) clear();
   for (size_t i = 0; i < inputs.size(); ++i) {
     std::memcpy(base_[static_cast<size_t>(program.inputs[i])], inputs[i].data(), inputs[i].size());
@@ -313,13 +314,14 @@ Status DirectEngine::run(HostInputs inputs, HostOutputs outputs, const UsedCells
   for (const DirectStep& step : steps_) {
     const auto begin = std::chrono::steady_clock::now();
     TRY(check_indices(step, used));
-    const bool is_short = count < step.short_calls.size();
-    const Calls& calls = is_short ? step.short_calls[count] : step.calls;
+    const auto kind = static_cast<size_t>(step.stop.kind);
+    const bool is_short = which[kind] < step.short_calls.size();
+    const Calls& calls = is_short ? step.short_calls[which[kind]] : step.calls;
     if (step.hidden_rule)
       TRY(check_hidden_keys(program.supersteps[step.superstep], *step.hidden_rule, calls.operands,
                             step.operands_each, used));
     TRY(run_step(step, calls, deadline));
-    fill_zeros(step, rows);
+    fill_zeros(step, counts[kind]);
     TRY(check_casts(step));
     if (seconds.empty()) continue;
     seconds[step.superstep] +=
@@ -337,20 +339,21 @@ void DirectEngine::clear() const {
   for (const HostBuffer& scratch : scratch_) scratch.fill(*parts_.fill);
 }
 
-// The index of that row count, whose calls are there now; past the end: the calls of all rows.
-Expected<size_t> DirectEngine::count_for(int64_t rows, const Deadline& deadline) {
-  const size_t all = fewer_rows_.size();
-  const auto found = std::ranges::find(fewer_rows_, rows, &FewerRows::rows);
-  if (found == fewer_rows_.end()) return all;
-  const auto count = static_cast<size_t>(found - fewer_rows_.begin());
-  if (found->calls == FewerRows::State::NotMade) TRY(make_short_calls(count, deadline));
-  return found->calls == FewerRows::State::Made ? count : all;
+// The place of that count, whose calls are there now; past the end: the calls of the whole batch.
+Expected<size_t> DirectEngine::which_calls(PartKind kind, int64_t count, const Deadline& deadline) {
+  const std::vector<Fewer>& known = fewer(kind);
+  const auto found = std::ranges::find(known, count, &Fewer::count);
+  if (found == known.end()) return known.size();
+  const auto which = static_cast<size_t>(found - known.begin());
+  if (found->calls == Fewer::State::NotMade) TRY(make_short_calls(kind, which, deadline));
+  return found->calls == Fewer::State::Made ? which : known.size();
 }
 
-void DirectEngine::fill_zeros(const DirectStep& step, int64_t rows) const {
+// Behind the first `count` rows or requests.
+void DirectEngine::fill_zeros(const DirectStep& step, int64_t count) const {
   for (const VariableId id : step.stop.zeros) {
     const int64_t bytes = parts_.executable.program.variables[static_cast<size_t>(id)].bytes();
-    const int64_t from = bytes / batch_->rows * rows;
+    const int64_t from = bytes / batch_->count(step.stop.kind) * count;
     std::memset(base_[static_cast<size_t>(id)] + from, 0, static_cast<size_t>(bytes - from));
   }
 }

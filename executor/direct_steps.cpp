@@ -61,22 +61,26 @@ Expected<std::vector<DirectStep>> join_steps(const Program& program, const Deadl
 }
 
 // Errors are looked for in whole steps, as the other machine does. A cast is checked in all that it
-// made. Indices and keys that belong to no cell are checked in rows without requests as well.
+// made. Indices and keys that belong to no cell are checked in rows without requests as well, and
+// all of them at places without requests.
 std::vector<ShortStep> short_steps_of(const Executable& executable,
                                       const std::vector<DirectStep>& steps,
-                                      const BatchRows& batch) {
+                                      const BatchParts& batch) {
   const Program& program = executable.program;
   std::vector<WholeStep> whole;
   for (const DirectStep& step : steps) {
     const ComputeSet& set = program.supersteps[step.superstep].compute;
     const auto indices = index_rule(set);
     const auto keys = hidden_rule(program, set);
-    const bool is_whole = cast_rule(set).has_value() ||
-                          (keys && (keys->batch != batch.rows || keys->keys != batch.length));
-    whole.push_back(
-        {&step.vertices, !is_whole, indices && !is_by_cell(*indices, batch.rows * batch.length)});
+    const bool by_cell = !keys || (keys->batch == batch.rows && keys->keys == batch.length);
+    const bool casts = cast_rule(set).has_value();
+    WholeStep found{&step.vertices};
+    found.may_stop = {!casts && by_cell, !casts && !keys};
+    found.is_looked_at = {indices && !is_by_cell(*indices, batch.rows * batch.length),
+                          indices.has_value()};
+    whole.push_back(found);
   }
-  return short_steps(program, whole, row_inputs_of(executable, batch), batch.rows);
+  return short_steps(executable, batch, whole);
 }
 
 std::vector<Lifetime> lifetimes(const Program& program, const std::vector<DirectStep>& steps) {

@@ -12,7 +12,7 @@
 #include "executor/jit.h"
 #include "executor/joined.h"
 #include "executor/slots.h"
-#include "executor/used_rows.h"
+#include "executor/used_parts.h"
 #include "program/popef.h"
 
 namespace tessera {
@@ -20,6 +20,15 @@ namespace tessera {
 struct Calls {
   std::vector<VertexOperand> operands;  // of every piece, one after the other
   int64_t pieces = 0;
+
+  int64_t bytes() const { return static_cast<int64_t>(operands.size() * sizeof(VertexOperand)); }
+};
+
+// A number of rows, or requests, that is less than the whole batch's.
+struct Fewer {
+  enum class State : uint8_t { NotMade, Made, NoRoom };
+  int64_t count = 0;
+  State calls = State::NotMade;
 };
 
 // A superstep, or two that are carried out as one.
@@ -28,22 +37,25 @@ struct DirectStep {
   Kernel kernel;
   std::vector<JoinedVertex> vertices;  // once loaded, of steps that can stop early alone
   int64_t operands_each = 0;
-  Calls calls;                     // for all rows of the batch
+  Calls calls;                     // for the whole batch
   ShortStep stop;                  // how it stops early, if it can
-  std::vector<Calls> short_calls;  // for fewer rows, by count; empty: it takes all of them
+  std::vector<Calls> short_calls;  // for fewer rows or requests, by count; empty: it takes all
   std::optional<IndexRule> index_rule;
   std::vector<VertexOperand> indices;  // that it asks about, each once
   std::optional<int64_t> cast_rule;
   std::optional<HiddenRule> hidden_rule;
+
+  bool stops_by(PartKind kind) const { return !stop.axes.empty() && stop.kind == kind; }
 };
 
 // A product and the sum of its partials are one step where nothing else reads the partials.
 Expected<std::vector<DirectStep>> join_steps(const Program& program, const Deadline& deadline,
                                              Budget& memory);
 
-// How each step stops behind the last row that holds a request.
+// How each step stops behind the last row that holds a request, or behind the last request.
 std::vector<ShortStep> short_steps_of(const Executable& executable,
-                                      const std::vector<DirectStep>& steps, const BatchRows& batch);
+                                      const std::vector<DirectStep>& steps,
+                                      const BatchParts& batch);
 
 // First and last step that touches each variable; host copies stand before and after all. A
 // variable that none touches takes no room.

@@ -5,9 +5,10 @@
 // exchange delivers. All of it is poisoned (NaN in both float types) before it is written, so what
 // a wrong Program reads shows; what a kernel is handed ends at a guard page. An operand is
 // collected from what lies on the tile, and a superstep whose operand does not lie there is
-// refused: verify_program proves it, this machine tries it. Rows without requests are computed, and
-// are zeros where the direct machine has zeros (used_rows.h).
+// refused: verify_program proves it, this machine tries it. What no request is in is computed, and
+// is zeros where the direct machine has zeros (used_parts.h).
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstring>
 #include <optional>
@@ -23,7 +24,7 @@
 #include "executor/run_work.h"
 #include "executor/step_plan.h"
 #include "executor/tile_piece.h"
-#include "executor/used_rows.h"
+#include "executor/used_parts.h"
 #include "executor/vertex.h"
 #include "program/boxes.h"
 #include "program/overlap.h"
@@ -60,20 +61,20 @@ RunWork work_of(const Program& program, const ComputeSet& set, RunWork work) {
   return work;
 }
 
-// Activations whose rows without requests are zeros, and the rows.
-struct ZeroRows {
-  BatchRows batch;
-  std::vector<bool> variables;  // by variable
+// Activations that are zeros behind what is computed (used_parts.h), and of which parts.
+struct ZeroParts {
+  BatchParts batch;
+  std::vector<std::optional<PartKind>> variables;  // by variable
 };
-Expected<std::optional<ZeroRows>> zero_rows_of(const EngineParts& parts) {
-  const auto batch = batch_rows_of(parts.executable);
-  if (!batch) return std::optional<ZeroRows>();
+Expected<std::optional<ZeroParts>> zero_parts_of(const EngineParts& parts) {
+  const auto batch = batch_parts_of(parts.executable);
+  if (!batch) return std::optional<ZeroParts>();
   const Program& program = parts.executable.program;
   Budget memory(parts.limits, &Limits::memory);
   const std::vector<DirectStep> steps = TRY(join_steps(program, parts.load, memory));
-  ZeroRows zeros{*batch, std::vector<bool>(program.variables.size())};
+  ZeroParts zeros{*batch, std::vector<std::optional<PartKind>>(program.variables.size())};
   for (const ShortStep& step : short_steps_of(parts.executable, steps, *batch))
-    for (const VariableId id : step.zeros) zeros.variables[static_cast<size_t>(id)] = true;
+    for (const VariableId id : step.zeros) zeros.variables[static_cast<size_t>(id)] = step.kind;
   return std::optional(std::move(zeros));
 }
 
@@ -85,7 +86,7 @@ struct Delivery {
 class IsolatedEngine : public Engine {
  public:
   IsolatedEngine(const EngineParts& parts, std::vector<StepPlan> steps,
-                 std::optional<ZeroRows> zeros);
+                 std::optional<ZeroParts> zeros);
   Status run(HostInputs inputs, HostOutputs outputs, const UsedCells& used,
              std::span<double> seconds) override;
   int64_t host_bytes() const override { return host_bytes_; }
@@ -116,21 +117,22 @@ class IsolatedEngine : public Engine {
 
   EngineParts parts_;
   std::vector<StepPlan> steps_;
-  std::optional<ZeroRows> zeros_;
+  std::optional<ZeroParts> zeros_;
   std::vector<std::vector<TilePiece>> blocks_;     // by variable and block
   std::vector<std::vector<Delivery>> deliveries_;  // by tile, of this superstep
   std::vector<int64_t> exchanged_;
   std::optional<IndexRule> index_rule_;  // of this superstep
   std::optional<HiddenRule> hidden_rule_;
   std::optional<WrongIndex> wrong_index_;
-  UsedCells used_;              // of this run
-  std::vector<Handed> handed_;  // by operand
+  UsedCells used_;                      // of this run
+  std::array<int64_t, 2> counts_ = {};  // of rows and requests that count, by PartKind
+  std::vector<Handed> handed_;          // by operand
   Handed scratch_;
   int64_t host_bytes_ = 0;
 };
 
 IsolatedEngine::IsolatedEngine(const EngineParts& parts, std::vector<StepPlan> steps,
-                               std::optional<ZeroRows> zeros)
+                               std::optional<ZeroParts> zeros)
     : parts_(parts), steps_(std::move(steps)), zeros_(std::move(zeros)) {
   const Program& program = parts.executable.program;
   deliveries_.resize(static_cast<size_t>(program.target.all_tiles()));
@@ -179,11 +181,12 @@ void IsolatedEngine::to_host(VariableId id, std::span<std::byte> bytes) const {
 // In what the step wrote.
 void IsolatedEngine::fill_zeros(const Superstep& step) {
   if (!zeros_) return;
-  const int64_t rows = rows_to_compute(zeros_->batch, used_);
   for (const Operand& operand : step.compute.operands) {
     const VariableId id = operand.region.variable;
-    if (operand.writes && zeros_->variables[static_cast<size_t>(id)])
-      fill_zeros(id, elements(variable(id).shape) / zeros_->batch.rows * rows);
+    const std::optional<PartKind> kind = zeros_->variables[static_cast<size_t>(id)];
+    if (operand.writes && kind)
+      fill_zeros(id, elements(variable(id).shape) / zeros_->batch.count(*kind) *
+                         counts_[static_cast<size_t>(*kind)]);
   }
 }
 
@@ -364,6 +367,7 @@ Status IsolatedEngine::run(HostInputs inputs, HostOutputs outputs, const UsedCel
   exchanged_.clear();
   wrong_index_.reset();
   used_ = used;
+  if (zeros_) counts_ = parts_to_compute(zeros_->batch, used, inputs);
   for (size_t id = 0; id < blocks_.size(); ++id) {
     if (program.variables[id].kind == VariableKind::Constant) continue;
     for (TilePiece& block : blocks_[id]) block.fill(poison());
@@ -390,7 +394,7 @@ Expected<std::unique_ptr<Engine>> make_isolated_engine(const EngineParts& parts)
   std::vector<StepPlan> steps =
       TRY(plan_steps(program, parts.jit, parts.pool.size(), parts.limits, parts.load));
   return std::unique_ptr<Engine>(
-      std::make_unique<IsolatedEngine>(parts, std::move(steps), TRY(zero_rows_of(parts))));
+      std::make_unique<IsolatedEngine>(parts, std::move(steps), TRY(zero_parts_of(parts))));
 }
 
 }  // namespace tessera

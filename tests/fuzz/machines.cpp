@@ -7,7 +7,7 @@
 
 #include "executor/jit.h"
 #include "executor/machine.h"
-#include "executor/used_rows.h"
+#include "executor/used_parts.h"
 #include "program/boxes.h"
 #include "support/half.h"
 #include "tests/fuzz/guarded.h"
@@ -116,11 +116,21 @@ struct Answers {
 
 // Those of the first rows, where the executable has rows.
 UsedCells used_cells(const Executable& executable, uint64_t seed) {
-  const auto batch = batch_rows_of(executable);
+  const auto batch = batch_parts_of(executable);
   if (!batch) return {};
   UsedCells used(static_cast<size_t>(batch->rows * batch->length));
   std::fill_n(used.begin(), Random(seed).below(used.size() + 1), true);
   return used;
+}
+
+// Takes requests from the last places, where the executable has places.
+void drop_requests(const Executable& executable, Buffers& inputs, uint64_t seed) {
+  const auto batch = batch_parts_of(executable);
+  if (!batch || batch->requests == 0) return;
+  const std::span<std::byte> places = inputs[batch->places].bytes();
+  const size_t each = places.size() / static_cast<size_t>(batch->requests);
+  const size_t left = Random(seed).below(static_cast<size_t>(batch->requests) + 1);
+  std::ranges::fill(places.subspan(left * each), std::byte{0});
 }
 
 struct Batch {
@@ -224,7 +234,9 @@ std::vector<Blob> random_constants(const Program& program, uint64_t seed) {
 
 void compare_machines(const std::shared_ptr<const Executable>& executable, uint64_t seed) {
   const Program& program = executable->program;
-  const Buffers one = random_inputs(program, seed), two = random_inputs(program, seed + 1);
+  Buffers one = random_inputs(program, seed);
+  const Buffers two = random_inputs(program, seed + 1);
+  drop_requests(*executable, one, seed + 2);
   const UsedCells used = used_cells(*executable, seed);
   const std::vector<Batch> batches = {
       {&one, used},

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows of a batch that hold no request take no time, and those that do have the bits that they have
-// in a whole batch.
-#include "executor/used_rows.h"
+// Rows of a batch that hold no request take no time, nor do the places of requests that are not
+// there; those that are have the bits that they have in a whole batch.
+#include "executor/used_parts.h"
 
 #include <gtest/gtest.h>
 
@@ -14,6 +14,7 @@
 #include "program/target.h"
 #include "support/limits.h"
 #include "tests/e2e/build.h"
+#include "tests/helpers/paths.h"
 
 namespace tessera {
 namespace {
@@ -24,6 +25,7 @@ struct Case {
   const char* name;
   PackingForm form;
   Precision precision;
+  const char* model = "";  // of tests/data; "": a tiny BERT for questions
 };
 
 class UsedRows : public ::testing::TestWithParam<Case> {
@@ -32,7 +34,13 @@ class UsedRows : public ::testing::TestWithParam<Case> {
     CompileOptions options = e2e::options_for(kRows, kLength, GetParam().precision);
     if (GetParam().form == PackingForm::A) options = e2e::form_a(options, 2 * kRows, kLength);
     if (GetParam().form == PackingForm::B) options = e2e::form_b(options);
-    executable_ = e2e::build(e2e::tiny_bert(), options);
+    const std::string given = GetParam().model;
+    if (GetParam().form == PackingForm::B && !given.empty())
+      options.pack_args = PackArgs{2 * kRows, 0};
+    executable_ =
+        e2e::build(given.empty() ? e2e::tiny_bert()
+                                 : test::source_dir() + "/tests/data/" + given + "/model.onnx",
+                   options);
     runner_ = e2e::load(executable_, {.threads = 2, .small_pieces = true});
   }
 
@@ -44,12 +52,17 @@ class UsedRows : public ::testing::TestWithParam<Case> {
       if (anchor.kind != AnchorKind::Input) continue;
       std::vector<int32_t>& values = inputs[anchor.name];
       values.resize(static_cast<size_t>(elements(anchor.shape)));
-      const bool is_lengths = anchor.name == executable_->metadata.packing.unpack_info_input;
-      for (int64_t i = 0; i < rows * (is_lengths ? 1 : kLength); ++i) {
+      if (anchor.name == executable_->metadata.packing.unpack_info_input) {
+        const int64_t columns = anchor.shape[1];
+        for (int64_t i = 0; i < rows; ++i) {
+          values[static_cast<size_t>(i * columns)] = static_cast<int32_t>(i * kLength);
+          values[static_cast<size_t>(i * columns + columns - 1)] = kLength;
+        }
+        continue;
+      }
+      for (int64_t i = 0; i < rows * kLength; ++i) {
         int32_t& value = values[static_cast<size_t>(i)];
-        if (is_lengths)
-          value = kLength;
-        else if (anchor.name.find("mask") != std::string::npos)
+        if (anchor.name.find("mask") != std::string::npos)
           value = 1;
         else if (anchor.name.find("position") != std::string::npos)
           value = i % kLength;
@@ -86,6 +99,14 @@ class UsedRows : public ::testing::TestWithParam<Case> {
     return answers;
   }
 
+  // Rows of the batch, or places of requests.
+  int64_t places_of_output(size_t output) const {
+    std::vector<int64_t> firsts;
+    for (const Anchor& anchor : executable_->metadata.anchors)
+      if (anchor.kind == AnchorKind::Output) firsts.push_back(anchor.shape[0]);
+    return firsts[output];
+  }
+
   std::shared_ptr<const Executable> executable_;
   std::shared_ptr<ModelRunner> runner_;
 };
@@ -95,48 +116,49 @@ TEST_P(UsedRows, are_answered_as_in_a_whole_batch_and_the_others_are_zeros) {
   for (int64_t rows = 1; rows <= kRows; ++rows) {
     const auto whole = run(rows, 1, false), used = run(rows, 1, true);
     for (size_t i = 0; i < whole.size(); ++i) {
-      // A row's answers, and in form A a request's.
-      const auto held = static_cast<std::ptrdiff_t>(
-          whole[i].size() / (GetParam().form == PackingForm::A ? 2 * kRows : kRows) *
-          static_cast<size_t>(rows));
-      EXPECT_TRUE(std::equal(whole[i].begin(), whole[i].begin() + held, used[i].begin())) << rows;
-      const std::vector<int64_t> counts = row_counts(kRows);
+      const int64_t all = places_of_output(i);
+      const auto each = static_cast<std::ptrdiff_t>(whole[i].size()) / all;
+      EXPECT_TRUE(std::equal(whole[i].begin(), whole[i].begin() + rows * each, used[i].begin()))
+          << rows;
+      const std::vector<int64_t> counts = part_counts(all);
       const int64_t computed = *std::ranges::lower_bound(counts, rows);
-      if (GetParam().form == PackingForm::A) continue;  // what no request has is nobody's
-      const auto behind = used[i].begin() + held / rows * computed;
+      const auto behind = used[i].begin() + computed * each;
       EXPECT_TRUE(std::all_of(behind, used[i].end(), [](std::byte b) { return b == std::byte{0}; }))
           << rows;
     }
   }
 }
 
-// But for the few that take requests out of their rows and put them back.
-TEST_P(UsedRows, let_nearly_all_supersteps_stop_early) {
+TEST_P(UsedRows, let_all_supersteps_stop_early) {
   const Program& program = executable_->program;
-  const auto batch = batch_rows_of(*executable_);
+  const auto batch = batch_parts_of(*executable_);
   ASSERT_TRUE(batch);
   Budget memory({}, &Limits::memory);
   const auto joined = join_steps(program, Deadline(Limits{}), memory);
   ASSERT_TRUE(joined.ok()) << joined.error().message;
   std::vector<WholeStep> steps;
-  for (const DirectStep& step : *joined) steps.push_back({&step.vertices, true});
-  const auto found = short_steps(program, steps, row_inputs_of(*executable_, *batch), batch->rows);
+  for (const DirectStep& step : *joined) steps.push_back({&step.vertices});
+  const std::vector<ShortStep> found = short_steps(*executable_, *batch, steps);
+  const bool takes_requests_apart = GetParam().form == PackingForm::A || *GetParam().model != '\0';
+  int64_t of_requests = 0;
   for (size_t s = 0; s < found.size(); ++s) {
     const Superstep& step = program.supersteps[(*joined)[s].superstep];
-    const std::string codelet((*joined)[s].vertices[0].codelet->name);
-    const bool is_of_requests =
-        GetParam().form == PackingForm::A && (codelet == "unpack" || codelet == "attention");
-    EXPECT_EQ(found[s].axes.empty(), is_of_requests) << step.name << ", " << codelet;
+    EXPECT_FALSE(found[s].axes.empty()) << step.name;
+    if (found[s].kind == PartKind::Requests) ++of_requests;
   }
+  EXPECT_EQ(of_requests > 0, takes_requests_apart);
 }
 
-INSTANTIATE_TEST_SUITE_P(, UsedRows,
-                         ::testing::Values(Case{"padded", PackingForm::None, Precision::Fp32},
-                                           Case{"padded_fp16", PackingForm::None, Precision::Fp16},
-                                           Case{"form_a", PackingForm::A, Precision::Fp32},
-                                           Case{"form_b", PackingForm::B, Precision::Fp32},
-                                           Case{"form_b_fp16", PackingForm::B, Precision::Fp16}),
-                         [](const auto& info) { return std::string(info.param.name); });
+INSTANTIATE_TEST_SUITE_P(
+    , UsedRows,
+    ::testing::Values(Case{"padded", PackingForm::None, Precision::Fp32},
+                      Case{"padded_fp16", PackingForm::None, Precision::Fp16},
+                      Case{"form_a", PackingForm::A, Precision::Fp32},
+                      Case{"form_b", PackingForm::B, Precision::Fp32},
+                      Case{"form_b_fp16", PackingForm::B, Precision::Fp16},
+                      Case{"class_a", PackingForm::A, Precision::Fp32, "hf_roberta_cls_op13"},
+                      Case{"class_b", PackingForm::B, Precision::Fp32, "hf_roberta_cls_op13"}),
+    [](const auto& info) { return std::string(info.param.name); });
 
 // Pieces of fewer rows can be wider than those of all, and need more scratch.
 TEST(UsedRowsOfAModel, have_the_scratch_that_they_need) {
@@ -167,7 +189,7 @@ TEST(UsedRowsOfAModel, have_the_scratch_that_they_need) {
     answers[i].resize(static_cast<size_t>(elements(anchor.shape) * size_of(anchor.dtype)));
     out[anchor.name] = {anchor.dtype, anchor.shape, answers[i]};
   }
-  for (const int64_t rows : row_counts(kMany)) {
+  for (const int64_t rows : part_counts(kMany)) {
     UsedCells used(kMany * kLong);
     std::fill_n(used.begin(), rows * kLong, true);
     const Status ran = runner->run(in, out, used);

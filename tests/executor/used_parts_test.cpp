@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "executor/used_rows.h"
+#include "executor/used_parts.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <array>
 
 #include "executor/jit.h"
 #include "executor/machine.h"
@@ -219,22 +221,91 @@ TEST(UsedRows, are_not_refused_for_an_index_of_an_earlier_batch) {
   EXPECT_TRUE(ran.ok()) << ran.error().message;
 }
 
+// A place for each of four requests on a line of eight cells; what is made of all places at once
+// reads each of them.
+constexpr std::string_view kUnpacked = R"(program unpacked {
+  target test
+  input x: f32[4,2,2] = by [4,2,2] at 0
+  input places: i32[4,2] = by [4,2] at 0
+  activation u: f32[4,2,2] = by [1,2,2] at 0
+  activation y: f32[4,4] = by [1,4] at 0
+  output z: f32[4,4] = by [4,1] at 0
+  inputs x places
+  outputs z
+  step unpack {
+    send x as [8,2] [*, *] to [4,1,1] at 0
+    send places [*, *] to [4,1,1] at 0
+    unpack on [4,1,1] at 0
+    read x as [8,2] [*, *]
+    read places [*, *]
+    write u [g0*1:1, *, *]
+  }
+  step softmax {
+    softmax on [4] at 0
+    read u as [4,4] [g0*1:1, *]
+    write y [g0*1:1, *]
+  }
+  step turn {
+    copy on [4] at 0 perm=[1,0] step=[1,1]
+    read y [g0*1:1, *]
+    write z [*, g0*1:1]
+  }
+}
+)";
+
+std::vector<float> run_unpacked(Machine& machine, const std::vector<int32_t>& places,
+                                const UsedCells& used) {
+  const std::vector<float> x = {1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8};
+  std::vector<float> z(16, 55);
+  const std::array in = {std::as_bytes(std::span(x)), std::as_bytes(std::span(places))};
+  const std::span<std::byte> out = std::as_writable_bytes(std::span(z));
+  const Status ran = machine.run(in, {&out, 1}, used);
+  EXPECT_TRUE(ran.ok()) << ran.error().message;
+  return z;
+}
+
+TEST(UsedRequests, what_reads_all_places_finds_zeros_behind_the_last_request) {
+  Executable executable = tiny_executable(kUnpacked);
+  executable.metadata.packing = packed().metadata.packing;
+  executable.metadata.packing.unpack_info_input = "places";
+  const auto batch = batch_parts_of(executable);
+  ASSERT_TRUE(batch);
+  EXPECT_EQ(batch->requests, 4);
+  const auto shared = std::make_shared<const Executable>(std::move(executable));
+  const std::vector<int32_t> full = {0, 2, 2, 2, 4, 2, 6, 2}, one = {1, 2, 0, 0, 0, 0, 0, 0};
+  const UsedCells used = used_cells(kTwoRows);
+  for (const MachineKind kind : {MachineKind::Direct, MachineKind::Isolated}) {
+    MachineOptions options;
+    options.kind = kind;
+    options.jit = shared_jit();
+    const auto machine = Machine::load(shared, options).take();
+    EXPECT_THAT(run_unpacked(*machine, full, {}), testing::Each(testing::Gt(0.0F)));
+    const std::vector<float> whole = run_unpacked(*machine, one, {});
+    EXPECT_FLOAT_EQ(whole[1], 0.25F) << "a place without a request is computed";
+    const std::vector<float> few = run_unpacked(*machine, one, used);
+    for (size_t i = 0; i < few.size(); ++i)
+      EXPECT_EQ(few[i], i % 4 == 0 ? whole[i] : 0)
+          << i << (kind == MachineKind::Direct ? " direct" : " isolated");
+    EXPECT_EQ(run_unpacked(*machine, full, used), run_unpacked(*machine, full, {}));
+  }
+}
+
 TEST(UsedRows, are_counted_in_steps_of_a_half_at_most) {
-  EXPECT_THAT(row_counts(1), testing::ElementsAre(1));
-  EXPECT_THAT(row_counts(16), testing::ElementsAre(1, 2, 3, 4, 6, 8, 12, 16));
-  EXPECT_THAT(row_counts(5), testing::ElementsAre(1, 2, 3, 4, 5));
+  EXPECT_THAT(part_counts(1), testing::ElementsAre(1));
+  EXPECT_THAT(part_counts(16), testing::ElementsAre(1, 2, 3, 4, 6, 8, 12, 16));
+  EXPECT_THAT(part_counts(5), testing::ElementsAre(1, 2, 3, 4, 5));
 }
 
 TEST(UsedRows, are_those_of_executables_whose_rows_do_not_see_each_other) {
   Executable executable = packed();
-  ASSERT_TRUE(batch_rows_of(executable));
-  EXPECT_EQ(batch_rows_of(executable)->rows, 4);
+  ASSERT_TRUE(batch_parts_of(executable));
+  EXPECT_EQ(batch_parts_of(executable)->rows, 4);
   executable.metadata.replication_factor = 2;  // each replica runs the Program over its share
-  EXPECT_EQ(batch_rows_of(executable)->rows, 2);
+  EXPECT_EQ(batch_parts_of(executable)->rows, 2);
   executable.metadata.replication_factor = 1;
   executable.metadata.packing.form = PackingForm::None;
   executable.metadata.packing.request_size = RequestSize::Batch;
-  EXPECT_FALSE(batch_rows_of(executable));
+  EXPECT_FALSE(batch_parts_of(executable));
 }
 
 }  // namespace
