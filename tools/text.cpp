@@ -56,7 +56,7 @@ po::options_description model_flags() {
                                             "the machine, as of compile")(
       "threads", po::value<int64_t>()->default_value(0),
       "host threads that run the model; 0: one per core")(
-      "timeout", po::value<double>()->default_value(0.005, "0.005"),
+      "timeout", po::value<double>()->default_value(0.0005, "0.0005"),
       "seconds that a batch waits to fill");
   return flags;
 }

@@ -18,7 +18,7 @@ from tessera.lines import Row, piece_of, read_rows
 from tessera.text.entities import STRATEGIES
 from tessera.text.folder import TASKS
 from tessera.text.labels import FUNCTIONS
-from tessera.text.pipeline import TextPipeline
+from tessera.text.pipeline import USUAL_TIMEOUT, TextPipeline
 from tessera.text.spans import SpanOptions
 
 __all__ = ["add_to"]
@@ -101,7 +101,12 @@ def _add_model_flags(verb: argparse.ArgumentParser) -> None:
     add("--cache_dir", help="for executables and exports ($TESSERA_CACHE_DIR/text); '': none")
     add("--target", help="the machine, as of 'tessera compile'")
     add("--threads", type=int, default=0, help="of the host, that run the model; 0: one a core")
-    add("--timeout", type=float, default=0.005, help="seconds that a batch waits to fill (0.005)")
+    add(
+        "--timeout",
+        type=float,
+        default=USUAL_TIMEOUT,
+        help=f"seconds that a batch waits to fill ({USUAL_TIMEOUT})",
+    )
     add(
         "--progress",
         choices=("auto", "none", "plain", "bar", "json"),
