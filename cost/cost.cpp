@@ -118,13 +118,19 @@ SuperstepCost superstep_cost(const Program& program, const Superstep& step) {
 }
 
 std::vector<TileCycles> cycles_by_tile(const Program& program, const Superstep& step) {
-  const Cycles alike = arrange_cycles(program, step, written_arrangements(program));
-  const Cycles links = link_cycles(link_load(program, step), program.target);
-  std::vector<TileCycles> tiles;
-  for (const TileExchange& load : exchange_loads(program, step))
-    tiles.push_back({.rearrange = alike + arranged_cycles(load, program.target),
-                     .exchange = exchange_cycles(load, program.target) + links,
-                     .compute = {}});
+  const Target& target = program.target;
+  const Cycles arranging = arrange_cycles(program, step, written_arrangements(program));
+  const Range arrange = ipus_of(step.compute.grid, target);
+  const LinkLoad links = link_load(program, step);
+  const std::vector<TileExchange> loads = exchange_loads(program, step);
+  std::vector<TileCycles> tiles(loads.size());
+  for (size_t i = 0; i < loads.size(); ++i) {
+    const int64_t ipu = target.ipu_of(static_cast<int64_t>(i));
+    tiles[i].rearrange = arranged_cycles(loads[i], target);
+    tiles[i].exchange = exchange_cycles(loads[i], target);
+    if (arrange.begin <= ipu && ipu < arrange.end) tiles[i].rearrange += arranging;
+    if (uses_links(links, ipu)) tiles[i].exchange += link_cycles(links, target);
+  }
   const Codelet* codelet = find_codelet(step.compute.codelet);
   CHECK(codelet != nullptr);
   for (int64_t k = 0; k < vertex_count(step.compute.grid); ++k)

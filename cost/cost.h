@@ -30,7 +30,10 @@ struct SuperstepCost {
 };
 SuperstepCost superstep_cost(const Program& program, const Superstep& step);
 
-// The work of each tile in a superstep. The largest of each part is the superstep's own.
+// The work of each tile in a superstep: rearrange is on the IPUs that compute, and the exchange has
+// what links take on the IPUs that use them. On one IPU the largest of each part is the superstep's
+// own; on several it may be less, where the superstep adds the slowest tile of one IPU to the
+// copies or the links of another.
 struct TileCycles {
   Cycles rearrange, exchange, compute;
 };

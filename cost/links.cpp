@@ -99,6 +99,15 @@ Cycles link_cycles(const LinkLoad& load, const Target& target) {
   return cycles_of(seconds, target);
 }
 
+bool uses_links(const LinkLoad& load, int64_t ipu) {
+  if (load.hops == 0) return false;
+  const auto ipus = std::ssize(load.forward);
+  const auto own = static_cast<size_t>(ipu);
+  const auto next = static_cast<size_t>((ipu + 1) % ipus);
+  const auto before = static_cast<size_t>((ipu - 1 + ipus) % ipus);
+  return load.forward[own] + load.backward[own] + load.forward[before] + load.backward[next] > 0;
+}
+
 Cycles ipu_sync_cycles(const Target& target) {
   const int64_t farthest = target.ipus / 2;  // hops, either way round the ring
   return cycles_of(2 * static_cast<double>(farthest) * target.link_hop_seconds, target);

@@ -30,6 +30,8 @@ Expected<LinkLoad> link_load(const Program& program, const Superstep& step, Work
 double neighbour_bytes_per_second(const Target& target);
 // The busiest way between neighbours, and the way that the last byte takes.
 Cycles link_cycles(const LinkLoad& load, const Target& target);
+// The IPU sends, hands on or receives.
+bool uses_links(const LinkLoad& load, int64_t ipu);
 // The cycles that a sync of all IPUs takes beyond those of one.
 Cycles ipu_sync_cycles(const Target& target);
 

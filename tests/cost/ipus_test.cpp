@@ -62,6 +62,40 @@ Program to_everybody() {
 })");
 }
 
+// Three stages; the mask of stage 0 is read by the last.
+Program pipeline(int64_t batches) {
+  Program program = verified(R"(program pipe {
+  target testx4
+  input x: f32[8,64] = by [2,64] at 0
+  activation a: f32[8,64] = by [2,64] at 0
+  activation b: f32[8,64] = by [2,64] at 4
+  output c: f32[8,64] = by [2,64] at 8
+  inputs x
+  outputs c
+  step first {
+    copy on [4] at 0 perm=[0,1] step=[1,1]
+    read x [g0*2:2, *]
+    write a [g0*2:2, *]
+  }
+  step second stage 1 {
+    send a [g0*2:2, *] to [4] at 4
+    copy on [4] at 4 perm=[0,1] step=[1,1]
+    read a [g0*2:2, *]
+    write b [g0*2:2, *]
+  }
+  step third stage 2 {
+    send a [g0*2:2, *] to [4] at 8
+    send b [g0*2:2, *] to [4] at 8
+    elementwise on [4] at 8 domain=0 tape=[0,0,1,0] constants=[]
+    read a [g0*2:2, *]
+    read b [g0*2:2, *]
+    write c [g0*2:2, *]
+  }
+})");
+  program.host.batches_per_step = batches;
+  return program;
+}
+
 TEST(Links, carry_to_an_ipu_what_its_part_of_a_deal_wants) {
   const Program program = verified(std::string(kDealtProgram));
   const LinkLoad load = link_load(program, program.supersteps[0]);
@@ -119,6 +153,53 @@ TEST(Links, are_part_of_the_exchange_and_the_sync) {
   EXPECT_EQ(slowest, cost.exchange.value);
 }
 
+TEST(Links, keep_the_tiles_busy_of_the_ipus_that_use_them) {
+  // IPU 0 sends to IPU 1; IPUs 2 and 3 take no part.
+  const Program program = pipeline(8);
+  const std::vector<TileCycles> tiles = cycles_by_tile(program, program.supersteps[1]);
+  const uint64_t links = superstep_cost(program, program.supersteps[1]).links.value;
+  ASSERT_GT(links, 0u);
+  ASSERT_EQ(tiles.size(), 16u);
+  for (size_t tile = 0; tile < 8; ++tile) EXPECT_GE(tiles[tile].exchange.value, links) << tile;
+  for (size_t tile = 8; tile < 16; ++tile) EXPECT_EQ(tiles[tile].exchange.value, 0u) << tile;
+}
+
+TEST(Links, are_used_by_who_hands_on_too) {
+  LinkLoad load{
+      .sent_bytes = 8, .forward = {8, 8, 0, 0, 0},
+           .backward = {0, 0, 0, 0, 0},
+           .hops = 2
+  };
+  std::vector<bool> used;
+  for (int64_t ipu = 0; ipu < 5; ++ipu) used.push_back(uses_links(load, ipu));
+  EXPECT_THAT(used, ElementsAre(true, true, true, false, false));
+  EXPECT_FALSE(uses_links({}, 0));
+}
+
+TEST(Rearrange, is_on_the_ipus_that_compute_alone) {
+  // The matrix unit reads columns in groups, and the rows of x lie as they came.
+  const Program program = verified(R"(program arranged {
+  target testx2
+  input x: f32[1,16,32] = by [1,4,32] at 4
+  constant w: f32[1,32,16] = by [1,32,16] at 4 data 0
+  output y: f32[1,16,16] = by [1,4,16] at 4
+  inputs x
+  outputs y
+  step multiply {
+    send w [*, *, *] to [4] at 4
+    matmul on [4] at 4 bias=0 residual=0 activation=0
+    read x [*, g0*4:4, *]
+    read w [*, *, *]
+    write y [*, g0*4:4, *]
+  }
+})");
+  const uint64_t all = superstep_cost(program, program.supersteps[0]).rearrange.value;
+  ASSERT_GT(all, 0u);
+  const std::vector<TileCycles> tiles = cycles_by_tile(program, program.supersteps[0]);
+  for (size_t tile = 0; tile < 4; ++tile) EXPECT_EQ(tiles[tile].rearrange.value, 0u) << tile;
+  for (size_t tile = 4; tile < 8; ++tile) EXPECT_EQ(tiles[tile].rearrange.value, all) << tile;
+}
+
 TEST(Links, cost_nothing_where_nothing_leaves_an_ipu) {
   Program program = over_one_link();
   for (Variable& variable : program.variables) variable.mapping.first = TileId{0};
@@ -150,40 +231,6 @@ TEST(Links, of_a_file_may_carry_next_to_nothing) {
   Program program = over_one_link();
   program.target.link_bytes_per_second = 1e-300;
   EXPECT_EQ(superstep_cost(program, program.supersteps[0]).links.value, uint64_t(1e18));
-}
-
-// Three stages; the mask of stage 0 is read by the last.
-Program pipeline(int64_t batches) {
-  Program program = verified(R"(program pipe {
-  target testx4
-  input x: f32[8,64] = by [2,64] at 0
-  activation a: f32[8,64] = by [2,64] at 0
-  activation b: f32[8,64] = by [2,64] at 4
-  output c: f32[8,64] = by [2,64] at 8
-  inputs x
-  outputs c
-  step first {
-    copy on [4] at 0 perm=[0,1] step=[1,1]
-    read x [g0*2:2, *]
-    write a [g0*2:2, *]
-  }
-  step second stage 1 {
-    send a [g0*2:2, *] to [4] at 4
-    copy on [4] at 4 perm=[0,1] step=[1,1]
-    read a [g0*2:2, *]
-    write b [g0*2:2, *]
-  }
-  step third stage 2 {
-    send a [g0*2:2, *] to [4] at 8
-    send b [g0*2:2, *] to [4] at 8
-    elementwise on [4] at 8 domain=0 tape=[0,0,1,0] constants=[]
-    read a [g0*2:2, *]
-    read b [g0*2:2, *]
-    write c [g0*2:2, *]
-  }
-})");
-  program.host.batches_per_step = batches;
-  return program;
 }
 
 TEST(Pipeline, a_tick_is_the_slowest_stage_and_the_busiest_links) {
