@@ -7,6 +7,7 @@
 #include "report/machine.h"
 #include "report/packed.h"
 #include "report/report.h"
+#include "report/useful_tokens.h"
 #include "report/verdict.h"
 #include "support/plain_text.h"
 
@@ -87,8 +88,14 @@ Expected<Json> report_document(const ReportInputs& inputs) {
     document["executables"].back()["compile_command"] = compile_command(executable.executable);
   }
   for (const ReportedLog& log : inputs.logs) document["logs"].push_back(log_json(log));
-  if (inputs.run) document["run"] = TRY(run_json(*inputs.run));
-  if (inputs.plan) document["plan"] = plan_json(*inputs.plan);
+  if (inputs.run) {
+    document["run"] = TRY(run_json(*inputs.run));
+    document["run"]["executable"] = executable_with(inputs, inputs.run->run.contract);
+  }
+  if (inputs.plan) {
+    document["plan"] = plan_json(*inputs.plan);
+    document["plan"]["executable"] = executable_with(inputs, inputs.plan->plan.contract);
+  }
   TRY(add_figures(inputs, document));
   if (!inputs.run && !inputs.plan && !inputs.executables.empty()) {
     Json example = example_json(inputs.executables[0].executable.metadata.packing);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "packing/batch_packer.h"
+#include "packing/comparison.h"
 #include "packing/occupancy.h"
 #include "packing/workload.h"
 #include "serving/latencies.h"
@@ -125,6 +126,7 @@ Expected<Json> run_json(const ReportedRun& reported) {
   if (run.config.max_valid_num > 0) sizes["most_requests"] = run.config.max_valid_num;
   return Json{
       {"file", reported.file},
+      {"batch", batch_words(run.contract)},
       {"sizes", sizes},
       {"policy", to_string(run.config.rule.policy)},
       {"timeout", in_seconds(run.config.timeout)},
@@ -149,6 +151,7 @@ Json plan_json(const ReportedPlan& reported) {
   }
   return {
       {"file", reported.file},
+      {"batch", batch_words(plan.contract)},
       {"sizes", sizes_json(plan.contract)},
       {"policy", to_string(plan.rule.policy)},
       {"occupancy", occupancy_json(occupancy(plan.contract, plan.batches))},

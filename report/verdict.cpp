@@ -8,6 +8,7 @@
 #include "compiler/option_rows.h"
 #include "compiler/option_values.h"
 #include "cost/cost.h"
+#include "report/useful_tokens.h"
 #include "support/human.h"
 #include "support/plain_text.h"
 
@@ -154,23 +155,6 @@ Json advice_json(std::vector<Saving> savings) {
   return json;
 }
 
-// The share of useful tokens in the batches that a run, a plan, a bench or a log tells of.
-Json useful_share(const Json& document) {
-  if (document.contains("run")) return document["run"]["occupancy"]["token_fill"];
-  if (document.contains("plan")) return document["plan"]["occupancy"]["token_fill"];
-  if (document.contains("bench")) {
-    const Json& figures = document["bench"]["figures"];
-    if (figures.contains("token_fill")) return figures["token_fill"];
-    if (figures.contains("runs"))
-      for (const Json& run : figures["runs"])
-        if (run.contains("fill")) return run["fill"];
-  }
-  if (document.contains("logs"))
-    for (const Json& advice : document["logs"][0]["advice"])
-      if (!advice["options"].empty()) return advice["options"][0]["useful_share"];
-  return {};
-}
-
 }  // namespace
 
 std::string compile_command(const Executable& executable) { return command_with(executable, {}); }
@@ -178,7 +162,8 @@ std::string compile_command(const Executable& executable) { return command_with(
 Json verdict_json(const ReportInputs& inputs, const Json& document) {
   Json verdict = Json::object();
   std::vector<Saving> savings;
-  verdict["useful_token_share"] = useful_share(document);
+  verdict["useful_tokens"] = useful_tokens_json(inputs, document);
+  verdict["useful_token_share"] = useful_share(inputs, verdict["useful_tokens"]);
   if (!inputs.executables.empty()) {
     const Json& json = document["executables"][0];
     const Json& inspection = json["inspection"];

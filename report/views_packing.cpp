@@ -23,7 +23,43 @@ std::string batches_text(const Json& occupancy) {
                      count_text(occupancy["least_batches"]));
 }
 
-std::string run_html(const Json& run) {
+std::string most_requests_text(const Json& packing) {
+  if (packing["form"] == "none")
+    return packing["request_size"] == "batch" ? "1, which fills the batch"
+                                              : count_text(packing["rows"]) + ", one a row";
+  if (packing["max_valid_num"] == 0) return "as many as there is room for";
+  return count_text(packing["max_valid_num"]);
+}
+
+std::string longest_text(const Json& packing) {
+  const Json& longest =
+      packing["form"] == "A" ? packing["segment_max_size"] : packing["row_length"];
+  return count_text(longest) + " tokens";
+}
+
+std::string takes_text(const Json& packing) {
+  const Json& size = packing["request_size"];
+  if (packing["form"] != "none") return "its tokens";
+  std::string text = size == "tokens" ? "a row, padded behind its tokens"
+                     : size == "row"  ? "a whole row"
+                                      : "the whole batch";
+  const auto why = packing["why_no_less"].get<std::string>();
+  return why.empty() ? text : text + ": " + why;
+}
+
+// Batches of a record or a plan: their sizes, and whose they are where there are executables.
+std::string whose_text(const Json& packed, const Json& document) {
+  auto text = packed["batch"].get<std::string>();
+  if (!document.contains("executables")) return text;
+  if (!packed["executable"].is_null())
+    return text + ", as " + packed["executable"].get<std::string>();
+  text += "; not those of";
+  for (const Json& executable : document["executables"])
+    text += (text.ends_with("of") ? " " : " or ") + executable["file"].get<std::string>();
+  return text;
+}
+
+std::string run_html(const Json& run, const Json& document) {
   HtmlTable table("batches", "Batches in the order of their closing; times are of the record.",
                   {"batch", "closed at", "by", "requests", "tokens", "waiting then", "longest wait",
                    "latency p50", "latency p99"});
@@ -44,6 +80,7 @@ std::string run_html(const Json& run) {
   }
   return html_facts({
              {"record", run["file"].get<std::string>()},
+             {"its batches", whose_text(run, document)},
              {"policy", run["policy"].get<std::string>()},
              {"occupancy", fill_text(run["occupancy"])},
              {"batches", batches_text(run["occupancy"])},
@@ -56,7 +93,7 @@ std::string run_html(const Json& run) {
          table.html();
 }
 
-std::string plan_html(const Json& plan) {
+std::string plan_html(const Json& plan, const Json& document) {
   HtmlTable table("planned", "Batches of the plan in the order of sending.",
                   {"batch", "requests", "tokens", "of the row tokens"});
   const Json& batches = plan["batches"];
@@ -70,11 +107,12 @@ std::string plan_html(const Json& plan) {
         share_cell(batches[i]["tokens"].get<double>() / all)
     });
   return html_facts({
-             {"plan",      plan["file"].get<std::string>()          },
-             {"policy",    plan["policy"].get<std::string>()        },
-             {"requests",  count_text(plan["occupancy"]["requests"])},
-             {"occupancy", fill_text(plan["occupancy"])             },
-             {"batches",   batches_text(plan["occupancy"])          }
+             {"plan", plan["file"].get<std::string>()},
+             {"its batches", whose_text(plan, document)},
+             {"policy", plan["policy"].get<std::string>()},
+             {"requests", count_text(plan["occupancy"]["requests"])},
+             {"occupancy", fill_text(plan["occupancy"])},
+             {"batches", batches_text(plan["occupancy"])}
   }) +
          table.html();
 }
@@ -85,17 +123,19 @@ std::string packing_view(const Json& document) {
   std::string html;
   if (document.contains("executables")) {
     const Json& packing = document["executables"][0]["inspection"]["packing"];
+    const bool is_packed = packing["form"] != "none";
     html += html_facts({
-        {"form",            packing["form"].get<std::string>()        },
-        {"rows",            count_text(packing["rows"])               },
-        {"row length",      count_text(packing["row_length"])         },
-        {"most requests",   count_text(packing["max_valid_num"])      },
-        {"longest request", count_text(packing["segment_max_size"])   },
-        {"a request takes", packing["request_size"].get<std::string>()}
+        {"executable",      document["executables"][0]["file"].get<std::string>()          },
+        {"form",            is_packed ? packing["form"].get<std::string>() : "none, padded"},
+        {"rows",            count_text(packing["rows"])                                    },
+        {"row length",      count_text(packing["row_length"])                              },
+        {"most requests",   most_requests_text(packing)                                    },
+        {"longest request", longest_text(packing)                                          },
+        {"a request takes", takes_text(packing)                                            }
     });
   }
-  if (document.contains("run")) html += run_html(document["run"]);
-  if (document.contains("plan")) html += plan_html(document["plan"]);
+  if (document.contains("run")) html += run_html(document["run"], document);
+  if (document.contains("plan")) html += plan_html(document["plan"], document);
   if (document.contains("example")) {
     const Json& example = document["example"];
     html += html_facts({

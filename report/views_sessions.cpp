@@ -149,6 +149,24 @@ std::string ipus_html(const Json& document) {
   return table.html();
 }
 
+// A line for each input that tells, those of the first executable before the others.
+std::string useful_tokens_text(const Json& document) {
+  const Json& shares = document["verdict"]["useful_tokens"];
+  if (shares.empty()) return "not known: no record, plan, bench result or log was given";
+  const Json first = document.contains("executables") ? document["executables"][0]["file"] : Json();
+  std::string own, others;
+  for (const Json& one : shares) {
+    std::string line = percent_text(one["share"]) + ": " + one["from"].get<std::string>() + ", " +
+                       one["of"].get<std::string>();
+    const bool is_own = first.is_null() || one["executable"] == first;
+    if (!is_own && !one["executable"].is_null())
+      line += ", as " + one["executable"].get<std::string>();
+    (is_own ? own : others) += line + "\n";
+  }
+  if (own.empty()) own = "not known of " + first.get<std::string>() + "\n";
+  return own + others;
+}
+
 }  // namespace
 
 std::string verdict_view(const Json& document) {
@@ -168,10 +186,7 @@ std::string verdict_view(const Json& document) {
     facts.emplace_back("time per batch", time_of_batch(document["executables"][0]) + condition);
     facts.emplace_back("AMP utilisation", percent_text(document["executables"][0]["amp"]));
   }
-  facts.emplace_back("useful tokens",
-                     verdict["useful_token_share"].is_null()
-                         ? "not known: no record, plan, bench result or log was given"
-                         : percent_text(verdict["useful_token_share"]));
+  facts.emplace_back("useful tokens", useful_tokens_text(document));
   if (verdict.contains("compiles"))
     facts.emplace_back(
         "compiles",

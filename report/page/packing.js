@@ -161,7 +161,8 @@ function runParts(place, state, go) {
   return () => {
     const batch = batches[state.batch];
     if (!batch) return;
-    picture.show(`Batch ${state.batch}, closed at ${seconds(batch.at)} by ${batch.reason}`,
+    picture.show(`Batch ${state.batch} of ${run.file} (${run.batch}), closed at `
+      + `${seconds(batch.at)} by ${batch.reason}`,
       batch.placements || []);
   };
 }
@@ -177,8 +178,8 @@ function planParts(place, state, go) {
     el('h3', {}, 'Useful tokens of each batch'),
     lines(batches, [['tokens', (batch) => batch.tokens / all, color('exchange')]], 150, percent,
       choose));
-  return () => picture.show(`Batch ${state.planned} of ${count(batches.length)}, planned by `
-    + `${plan.policy}`, batches[state.planned].placements || []);
+  return () => picture.show(`Batch ${state.planned} of ${count(batches.length)} of ${plan.file} `
+    + `(${plan.batch}), planned by ${plan.policy}`, batches[state.planned].placements || []);
 }
 
 export function packingView(place, state, go) {

@@ -9,7 +9,7 @@ import sys
 import time
 import unittest
 
-from browser import BrowserTest, report_all, run_online, tessera, write_events
+from browser import BrowserTest, path, report_all, run_online, tessera, write_events
 
 COMPILE = ["compile", "--input_model", "tiny.onnx", "--precision", "fp16",
            "--input_shape", "input_ids=4,64", "--target", "c600,tiles=64"]  # fmt: skip
@@ -99,7 +99,17 @@ class Numbers(BrowserTest):
         milliseconds, unit = facts["time per batch"].split()[:2]
         scale = {"us": 1e6, "ms": 1e3, "s": 1}[unit]
         self.assertAlmostEqual(float(milliseconds), cycles["seconds_per_batch"] * scale, delta=0.06)
-        self.assertEqual(facts["useful tokens"], percent(self.online["token_fill"]))
+        padded, of_record = facts["useful tokens"].splitlines()[:2]
+        self.assertEqual(
+            padded,
+            f"{percent(self.padded_share())}: run.jsonl, its requests, if each had a row of 64 "
+            "tokens",
+        )
+        self.assertEqual(
+            of_record,
+            f"{percent(self.online['token_fill'])}: run.jsonl, form A, 4 rows of 64 tokens, at "
+            "most 10 requests, as packed.popef",
+        )
         events = lines(tessera("recompiles", "list", "events.jsonl", "--json"))
         self.assertTrue(facts["compiles"].startswith(f"{len(events)} in "), facts["compiles"])
         shares = self.run_js(
@@ -109,6 +119,14 @@ class Numbers(BrowserTest):
         self.assertEqual(
             shares, [f"{part}: {percent(cycles[part] / cycles['total'])}" for part in parts]
         )
+
+    def padded_share(self):
+        """Of useful tokens, if each request of the record had a row."""
+        with open(path("run.jsonl"), encoding="utf-8") as file:
+            lengths = [
+                event["length"] for event in lines(file.read()) if event.get("e") == "submit"
+            ]
+        return sum(lengths) / (64 * len(lengths))
 
     def test_tiles(self):
         self.driver.open("all.html", "tiles")
@@ -232,11 +250,15 @@ class Numbers(BrowserTest):
     def test_packing(self):
         self.driver.open("all.html", "packing")
         facts, packing = self.facts("packing"), self.inspected["packing"]
-        self.assertEqual(facts["form"], packing["form"])
-        for name, of in (("rows", "rows"), ("row length", "row_length"),
-                         ("most requests", "max_valid_num"),
-                         ("longest request", "segment_max_size")):  # fmt: skip
+        self.assertEqual(facts["form"], "none, padded")
+        for name, of in (("rows", "rows"), ("row length", "row_length")):
             self.assertEqual(facts[name], count(packing[of]), name)
+        self.assertEqual(facts["most requests"], f"{packing['rows']}, one a row")
+        self.assertEqual(facts["longest request"], f"{packing['row_length']} tokens")
+        self.assertEqual(
+            facts["its batches"],
+            "form A, 4 rows of 64 tokens, at most 10 requests, as packed.popef",
+        )
         self.assertIn(percent(self.online["token_fill"]), facts["occupancy"])
         self.assertIn(percent(self.online["segment_fill"]), facts["occupancy"])
         self.assertTrue(facts["batches"].startswith(count(self.online["batches"])))

@@ -15,6 +15,7 @@
 #include "tests/helpers/paths.h"
 #include "tests/helpers/small_program.h"
 #include "tests/helpers/tiny_executable.h"
+#include "tests/report/reports.h"
 
 namespace tessera {
 namespace {
@@ -22,20 +23,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-ReportInputs inputs_of(Executable executable) {
-  ReportInputs inputs;
-  inputs.version = "1";
-  inputs.command = "tessera report tiny.popef";
-  inputs.executables.push_back({"tiny.popef", std::move(executable), {}, {}});
-  return inputs;
-}
-
-Json document_of(const ReportInputs& inputs) {
-  auto document = report_document(inputs);
-  EXPECT_TRUE(document.ok()) << document.error().message;
-  return document.ok() ? document.take() : Json();
-}
 
 std::vector<int64_t> unrolled(const Json& executable, const Json& place) {
   std::vector<int64_t> values;
@@ -46,24 +33,6 @@ std::vector<int64_t> unrolled(const Json& executable, const Json& place) {
       values.push_back(run.get<int64_t>());
   }
   return values;
-}
-
-RecompileEvent compile_of(int64_t length, double ms) {
-  RecompileEvent event;
-  event.model = "m.onnx";
-  event.kind = EventKind::Recompile;
-  event.causes = {Cause::InputShape};
-  event.shapes["input_ids"] = {4, length};
-  event.wall_ms = ms;
-  event.requests_blocked = 2;
-  event.request_id = 0;
-  return event;
-}
-
-size_t count_of(const std::string& text, const std::string& word) {
-  size_t count = 0;
-  for (size_t at = text.find(word); at != std::string::npos; at = text.find(word, at + 1)) ++count;
-  return count;
 }
 
 TEST(Report, says_of_an_executable_what_inspect_says) {
@@ -185,37 +154,6 @@ void check_schema(const Json& root, const Json& schema, const Json& value,
       if (value.contains(name)) check_schema(root, inner, value[name], where + "." + name);
   if (schema.contains("items") && value.is_array())
     for (const Json& item : value) check_schema(root, schema["items"], item, where + "[]");
-}
-
-Json bench_figures() {
-  const Json seconds = {
-      {"mean",  0.2},
-      {"p50",   0.1},
-      {"p90",   0.3},
-      {"p95",   0.3},
-      {"p99",   0.4},
-      {"p99.9", 0.4},
-      {"max",   0.5}
-  };
-  const Json run = {
-      {"executable",                      "</script>.popef"},
-      {"label",                           "Pack Online"    },
-      {"form",                            "B"              },
-      {"batches",                         3                },
-      {"requests",                        20               },
-      {"fill",                            0.75             },
-      {"host_seconds",                    2.0              },
-      {"host_batches_per_second",         1.5              },
-      {"batch_seconds",                   seconds          },
-      {"latency_seconds",                 seconds          },
-      {"modelled_ipu_seconds",            0.001            },
-      {"modelled_ipu_batches_per_second", 3000.0           },
-      {"closed_for",                      {{"drain", 3}}   }
-  };
-  return {
-      {"schema", "tessera-bench/1" },
-      {"runs",   Json::array({run})}
-  };
 }
 
 TEST(Report, of_a_bench_has_its_runs_and_times_as_tables) {

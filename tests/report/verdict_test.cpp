@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a report says first: whose the useful tokens are, and what is advised.
+#include "report/verdict.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/helpers/contracts.h"
+#include "tests/helpers/small_program.h"
+#include "tests/helpers/tiny_executable.h"
+#include "tests/report/reports.h"
+
+namespace tessera {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using ::testing::HasSubstr;
+
+// A padded one of four rows of eight tokens.
+ReportInputs padded_inputs() {
+  ReportInputs inputs = inputs_of(tiny_executable(kPricedProgram));
+  PackingContract& own = inputs.executables[0].executable.metadata.packing;
+  own = {};
+  own.rows = 4;
+  own.row_length = 8;
+  own.request_size = RequestSize::Tokens;
+  return inputs;
+}
+
+const Json* advice_with(const Json& document, const std::string& word) {
+  for (const Json& advice : document["verdict"]["advice"])
+    if (advice["command"].get<std::string>().find(word) != std::string::npos) return &advice;
+  return nullptr;
+}
+
+TEST(Verdict, batches_of_another_contract_are_not_the_executables) {
+  ReportInputs inputs = padded_inputs();
+  ReportedPlan reported{"plan.json", {}};
+  reported.plan.contract = form_b(2, 8, 0);
+  reported.plan.requests = 3;
+  reported.plan.batches = {
+      {{{0, 0, 5}, {2, 8, 8}, {1, 5, 3}}, 16}
+  };
+  inputs.plan = reported;
+  Json document = document_of(inputs);
+  const Json& shares = document["verdict"]["useful_tokens"];
+  ASSERT_EQ(shares.size(), 2u);
+  EXPECT_EQ(shares[0]["share"], 1);
+  EXPECT_EQ(shares[0]["of"], "form B, 2 rows of 8 tokens, any number of requests");
+  EXPECT_TRUE(shares[0]["executable"].is_null());
+  // Three requests of 16 tokens would fill two thirds of three rows.
+  EXPECT_EQ(shares[1]["share"], 16.0 / 24);
+  EXPECT_EQ(shares[1]["executable"], "tiny.popef");
+  EXPECT_EQ(document["verdict"]["useful_token_share"], 16.0 / 24);
+  const Json* packed = advice_with(document, "insert_attention_mask");
+  ASSERT_NE(packed, nullptr);
+  EXPECT_EQ((*packed)["saves"], "up to 33 % of the tokens of a batch");
+  EXPECT_THAT(report_page(document), HasSubstr("any number of requests; not those of tiny.popef"));
+  // One of that form is named.
+  inputs.executables.push_back(inputs.executables[0]);
+  inputs.executables[1].file = "packed.popef";
+  inputs.executables[1].executable.metadata.packing = form_b(2, 8, 0);
+  document = document_of(inputs);
+  EXPECT_EQ(document["plan"]["executable"], "packed.popef");
+  EXPECT_EQ(document["verdict"]["useful_tokens"][0]["executable"], "packed.popef");
+  // Requests that may be longer than its rows say nothing of it.
+  inputs.plan->plan.contract.row_length = 9;
+  document = document_of(inputs);
+  EXPECT_TRUE(document["verdict"]["useful_token_share"].is_null());
+  EXPECT_EQ((*advice_with(document, "insert_attention_mask"))["saves"],
+            "what padding takes: see Packing");
+}
+
+TEST(Verdict, a_bench_tells_of_the_executable_that_it_names) {
+  ReportInputs inputs = padded_inputs();
+  inputs.bench = {"bench.json", bench_figures()};
+  EXPECT_TRUE(document_of(inputs)["verdict"]["useful_token_share"].is_null());
+  EXPECT_THAT(report_page(document_of(inputs)),
+              HasSubstr("75.0 %: bench.json, Pack Online of &lt;/script&gt;.popef, form B"));
+  inputs.bench->figures["runs"][0]["executable"] = "./tiny.popef";
+  EXPECT_TRUE(document_of(inputs)["verdict"]["useful_token_share"].is_null()) << "another form";
+  inputs.bench->figures["runs"][0]["form"] = "none";
+  EXPECT_EQ(document_of(inputs)["verdict"]["useful_token_share"], 0.75);
+}
+
+}  // namespace
+}  // namespace tessera
