@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "compiler/compile.h"
+#include "compiler/option_rows.h"
 
 namespace tessera {
 namespace {
@@ -84,7 +85,8 @@ std::vector<WayOut> ways_out(const std::string& model_path, const CompileOptions
                     .peak_bytes = metadata.memory.peak_bytes,
                     .cycles = static_cast<int64_t>(metadata.cycles.total),
                     .rows = variant.rows,
-                    .fits = metadata.memory.fits});
+                    .fits = metadata.memory.fits,
+                    .values = option_values(variant.options)});
   }
   return ways;
 }

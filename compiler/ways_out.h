@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "compiler/option_values.h"
 #include "compiler/options.h"
 
 namespace tessera {
@@ -16,6 +17,7 @@ struct WayOut {
   int64_t peak_bytes = 0, cycles = 0;  // of the fullest tile; per batch
   int64_t rows = 0;                    // of a batch; 0: the change leaves them
   bool fits = false;
+  OptionValues values = {};  // all options with the change, as option_values has them
 };
 
 // Compiles fp16 for fp32, half and quarter of the batch, half the row length, and form B for form

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
 #include "cost/accounting.h"
 #include "cost/cost.h"
+#include "cost/what_would_help.h"
 #include "program/isolation.h"
 
 namespace tessera {
@@ -46,23 +48,6 @@ MemoryReport report_of(const Program& program, const Accounting& accounting) {
   return report;
 }
 
-// The advice depends on what takes the room. Constants tell the precision that was asked for: sums
-// may be f32 in any.
-std::string ways_out(const Program& program, const MemoryReport& report) {
-  int64_t wide = 0, all = 0;
-  for (const Variable& variable : program.variables) {
-    if (variable.kind != VariableKind::Constant) continue;
-    all += variable.bytes();
-    if (variable.dtype == DType::F32) wide += variable.bytes();
-  }
-  std::string ways = "a smaller batch or shorter rows (--input_shape)";
-  if (wide * 2 > all) ways += ", halves for floats (--precision fp16)";
-  for (const MemoryHolder& holder : report.largest)
-    if (holder.what.starts_with("receive buffers"))
-      ways += ", smaller temporaries (--available_memory_proportion)";
-  return ways + ", a model with fewer weights";
-}
-
 }  // namespace
 
 MemoryReport program_memory(const Program& program) {
@@ -71,6 +56,24 @@ MemoryReport program_memory(const Program& program) {
 
 Expected<MemoryReport> program_memory(const Program& program, WorkLimit& work) {
   return report_of(program, TRY(Accounting::of(program, &work)));
+}
+
+// Constants tell the precision that was asked for: sums may be f32 in any.
+std::vector<std::string> what_would_help(const Program& program, const MemoryReport& report) {
+  int64_t wide = 0, all = 0;
+  for (const Variable& variable : program.variables) {
+    if (variable.kind != VariableKind::Constant) continue;
+    all += variable.bytes();
+    if (variable.dtype == DType::F32) wide += variable.bytes();
+  }
+  std::vector<std::string> ways{"a smaller batch or shorter rows (--input_shape)"};
+  if (wide * 2 > all) ways.emplace_back("halves for floats (--precision fp16)");
+  const bool receives = std::ranges::any_of(report.largest, [](const MemoryHolder& holder) {
+    return holder.what.starts_with("receive buffers");
+  });
+  if (receives) ways.emplace_back("smaller temporaries (--available_memory_proportion)");
+  ways.emplace_back("a model with fewer weights");
+  return ways;
 }
 
 Error out_of_memory_error(const Program& program, const MemoryReport& report) {
@@ -85,7 +88,8 @@ Error out_of_memory_error(const Program& program, const MemoryReport& report) {
       fmt::format("\n  most is used in superstep '{}', the largest there:", report.peak_superstep);
   for (const MemoryHolder& holder : report.largest)
     message += fmt::format("\n  {:>10}  {}", holder.bytes, holder.what);
-  message += "\n  what would help: " + ways_out(program, report);
+  message +=
+      fmt::format("\n  what would help: {}", fmt::join(what_would_help(program, report), ", "));
   return {message, ErrorKind::OutOfMemory};
 }
 

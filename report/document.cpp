@@ -85,7 +85,9 @@ Expected<Json> report_document(const ReportInputs& inputs) {
   document["verdict"] = Json::object();  // its place
   for (const ReportedExecutable& executable : inputs.executables) {
     document["executables"].push_back(executable_json(executable));
-    document["executables"].back()["compile_command"] = compile_command(executable.executable);
+    document["executables"].back()["compile_command"] = compile_command(executable);
+    if (!executable.ways.empty())
+      document["executables"].back()["variants"] = variants_json(executable);
   }
   for (const ReportedLog& log : inputs.logs) document["logs"].push_back(log_json(log));
   if (inputs.run) {

@@ -8,6 +8,7 @@
 #include "compiler/option_rows.h"
 #include "compiler/option_values.h"
 #include "cost/cost.h"
+#include "cost/what_would_help.h"
 #include "report/useful_tokens.h"
 #include "support/human.h"
 #include "support/plain_text.h"
@@ -25,7 +26,13 @@ struct Saving {
   double share = -1;
 };
 
-std::string options_words(const Executable& executable, const OptionValues& changes = {}) {
+std::string words_of(const OptionValues& values) {
+  std::string words;
+  for (const std::string& word : flag_words(values)) words += " " + shell_word(word);
+  return words;
+}
+
+OptionValues values_with(const Executable& executable, const OptionValues& changes) {
   OptionValues values = parse_option_values(executable.metadata.options);
   for (const OptionValue& change : changes) {
     const auto at = std::ranges::find(values, change.name, &OptionValue::name);
@@ -34,48 +41,84 @@ std::string options_words(const Executable& executable, const OptionValues& chan
     else
       *at = change;
   }
-  std::string words;
-  for (const std::string& word : flag_words(values)) words += " " + shell_word(word);
-  return words;
+  return values;
 }
 
-std::string command_with(const Executable& executable, const OptionValues& changes) {
-  return "tessera compile --input_model MODEL.onnx" + options_words(executable, changes) +
+// The model's file, where the report knows it: an executable does not.
+std::string model_of(const ReportedExecutable& reported) {
+  return reported.file.ends_with(".onnx") ? shell_word(reported.file) : "MODEL.onnx";
+}
+
+std::string compile_with(const ReportedExecutable& reported, const OptionValues& values) {
+  return "tessera compile --input_model " + model_of(reported) + words_of(values) +
          " -o executable.popef";
 }
 
+std::string command_with(const ReportedExecutable& reported, const OptionValues& changes) {
+  return compile_with(reported, values_with(reported.executable, changes));
+}
+
+std::string report_with(const ReportedExecutable& reported, const OptionValues& values) {
+  return "tessera report " + model_of(reported) + words_of(values) + " -o report.html";
+}
+
+// What compile names, without the changes that were tried.
+std::string what_else_would_help(const ReportedExecutable& reported) {
+  const Program& program = reported.executable.program;
+  std::string text;
+  for (const std::string& help : what_would_help(program, program_memory(program))) {
+    const bool was_tried = std::ranges::any_of(
+        reported.ways, [&](const WayOut& way) { return help.find(way.change) != help.npos; });
+    if (!was_tried) text += (text.empty() ? "" : ", ") + help;
+  }
+  return text;
+}
+
+// Only what was compiled and fits is advised; where nothing of it does, the next to try.
 void advise_on_fit(const ReportedExecutable& reported, std::vector<Saving>& savings) {
-  const Executable& executable = reported.executable;
   for (const WayOut& way : reported.ways)
     if (way.fits)
-      savings.push_back({"It does not fit. Compiled with " + way.change + " it does.",
-                         fmt::format("{} bytes on the fullest tile, {} cycles per batch",
-                                     human_count(way.peak_bytes), human_count(way.cycles)),
-                         command_with(executable, {}) + " " + way.change, 1});
-  if (reported.ways.empty())
+      savings.push_back(
+          {fmt::format("It does not fit. Compiled with {} it does: {} bytes on the "
+                       "fullest tile, {} cycles per batch{}.",
+                       way.change, human_count(way.peak_bytes), human_count(way.cycles),
+                       way.rows > 0 ? fmt::format(" of {}", way.rows) : ""),
+           "", compile_with(reported, way.values), 1});
+  if (!savings.empty()) return;
+  if (reported.ways.empty()) {
     savings.push_back({"It does not fit. This compiles variants that may.", "",
-                       "tessera report MODEL.onnx" + options_words(executable) + " -o report.html",
-                       1});
+                       report_with(reported, values_with(reported.executable, {})), 1});
+    return;
+  }
+  const WayOut& least = *std::ranges::min_element(reported.ways, {}, &WayOut::peak_bytes);
+  savings.push_back(
+      {fmt::format(
+           "It does not fit, nor does {}. What would help: {}. This compiles variants of {}, "
+           "which takes the fewest bytes of them.",
+           reported.ways.size() == 1
+               ? "the variant that was compiled"
+               : fmt::format("any of the {} variants that were compiled", reported.ways.size()),
+           what_else_would_help(reported), least.change),
+       "", report_with(reported, least.values), 1});
 }
 
 // The host starts the engine once for this many batches.
-void advise_on_starts(const Executable& executable, const Json& cycles,
+void advise_on_starts(const ReportedExecutable& reported, const Json& cycles,
                       std::vector<Saving>& savings) {
   constexpr int64_t kBatches = 16;
-  Program program = executable.program;
+  Program program = reported.executable.program;
   if (program.host.batches_per_step >= kBatches) return;
   const auto now = cycles["seconds_per_batch"].get<double>();
+  const int64_t starts = program.host.batches_per_step;
   program.host.batches_per_step = kBatches;
   const double then = program_cost(program).seconds_per_batch;
   if (then >= now) return;
   savings.push_back({
       fmt::format("The host starts the engine for every {}, which takes {}.",
-                  executable.program.host.batches_per_step == 1
-                      ? "batch"
-                      : fmt::format("{} batches", executable.program.host.batches_per_step),
+                  starts == 1 ? "batch" : fmt::format("{} batches", starts),
                   human_seconds(program.target.host_run_seconds)),
       fmt::format("{} of {} per batch (modelled)", human_seconds(now - then), human_seconds(now)),
-      command_with(executable, {{"batches_per_step", std::to_string(kBatches)}}
+      command_with(reported, {{"batches_per_step", std::to_string(kBatches)}}
        ),
       (now - then) / now
   });
@@ -96,7 +139,7 @@ void advise_on_executable(const ReportedExecutable& reported, const Json& json,
   const Executable& executable = reported.executable;
   const bool fits = json["inspection"]["memory"]["fits"].get<bool>();
   if (fits)
-    advise_on_starts(executable, json["inspection"]["cycles"], savings);
+    advise_on_starts(reported, json["inspection"]["cycles"], savings);
   else
     advise_on_fit(reported, savings);
   const PackingContract& packing = executable.metadata.packing;
@@ -107,15 +150,15 @@ void advise_on_executable(const ReportedExecutable& reported, const Json& json,
         "Shorter requests are padded to whole rows. Packed, they share rows.",
         known ? fmt::format("up to {:.0f} % of the tokens of a batch", 100 * wasted)
               : "what padding takes: see Packing",
-        command_with(executable, {{"passes", "insert_attention_mask"}}
+        command_with(reported, {{"passes", "insert_attention_mask"}}
          ), wasted
     });
   }
-  if (is_wide(executable.program))
+  if (fits && is_wide(executable.program))
     savings.push_back({
         "Weights are in fp32. In fp16 they take half the memory, and the matrix unit "
         "multiplies four times as fast.",
-        "", command_with(executable, {{"precision", "fp16"}}
+        "", command_with(reported, {{"precision", "fp16"}}
           ), -1
     });
 }
@@ -157,7 +200,23 @@ Json advice_json(std::vector<Saving> savings) {
 
 }  // namespace
 
-std::string compile_command(const Executable& executable) { return command_with(executable, {}); }
+std::string compile_command(const ReportedExecutable& reported) {
+  return command_with(reported, {});
+}
+
+Json variants_json(const ReportedExecutable& reported) {
+  Json variants = Json::array();
+  for (const WayOut& way : reported.ways)
+    variants.push_back({
+        {"change", way.change},
+        {"peak_bytes", way.peak_bytes},
+        {"cycles", way.cycles},
+        {"rows", way.rows},
+        {"fits", way.fits},
+        {"command", compile_with(reported, way.values)}
+    });
+  return variants;
+}
 
 Json verdict_json(const ReportInputs& inputs, const Json& document) {
   Json verdict = Json::object();

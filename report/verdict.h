@@ -12,7 +12,10 @@ namespace tessera {
 nlohmann::ordered_json verdict_json(const ReportInputs& inputs,
                                     const nlohmann::ordered_json& document);
 
-// The command that compiles the executable again.
-std::string compile_command(const Executable& executable);
+// The command that compiles the executable again; its model is MODEL.onnx where no file is known.
+std::string compile_command(const ReportedExecutable& reported);
+
+// The variants that were compiled where it does not fit.
+nlohmann::ordered_json variants_json(const ReportedExecutable& reported);
 
 }  // namespace tessera

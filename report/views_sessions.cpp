@@ -167,6 +167,23 @@ std::string useful_tokens_text(const Json& document) {
   return own + others;
 }
 
+std::string variants_html(const Json& document) {
+  if (!document.contains("executables") || !document["executables"][0].contains("variants"))
+    return "";
+  HtmlTable table("variants", "Variants that were compiled, as it does not fit.",
+                  {"with", "fits", "bytes on the fullest tile", "cycles per batch",
+                   "rows of a batch", "command"});
+  for (const Json& one : document["executables"][0]["variants"]) {
+    const bool fits = one["fits"].get<bool>();
+    table.add({text_cell(one["change"]), text_cell(fits ? "fits" : "does not fit"),
+               count_cell(one["peak_bytes"].get<int64_t>()),
+               count_cell(one["cycles"].get<int64_t>()),
+               one["rows"] == 0 ? text_cell("as it is") : count_cell(one["rows"].get<int64_t>()),
+               text_cell(fits ? one["command"].get<std::string>() : "")});
+  }
+  return table.html();
+}
+
 }  // namespace
 
 std::string verdict_view(const Json& document) {
@@ -193,7 +210,7 @@ std::string verdict_view(const Json& document) {
         fmt::format("{} in {} on the host: {}", count_text(verdict["compiles"]),
                     seconds_text(verdict["compile_seconds"]), pairs_text(verdict["causes"])));
   return html_facts(facts) + "<div class=\"chart\" id=\"chart-verdict\"></div>\n" +
-         ipus_html(document) + (verdict["advice"].empty() ? "" : advice_list(verdict["advice"]));
+         ipus_html(document) + variants_html(document) + (verdict["advice"].empty() ? "" : advice_list(verdict["advice"]));
 }
 
 std::string recompiles_view(const Json& document) {

@@ -15,6 +15,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 // A padded one of four rows of eight tokens.
 ReportInputs padded_inputs() {
@@ -81,6 +82,54 @@ TEST(Verdict, a_bench_tells_of_the_executable_that_it_names) {
   EXPECT_TRUE(document_of(inputs)["verdict"]["useful_token_share"].is_null()) << "another form";
   inputs.bench->figures["runs"][0]["form"] = "none";
   EXPECT_EQ(document_of(inputs)["verdict"]["useful_token_share"], 0.75);
+}
+
+// fp16 and half of the rows, of a model that does not fit.
+ReportInputs too_large(bool half_fits) {
+  ReportInputs inputs = padded_inputs();
+  ReportedExecutable& reported = inputs.executables[0];
+  reported.file = "a model.onnx";
+  reported.executable.program.target.bytes_per_tile = 20'000;
+  reported.ways = {
+      {.change = "--precision fp16",
+       .peak_bytes = 30'000,
+       .cycles = 5,
+       .fits = false,
+       .values = {{"precision", "fp16"}}},
+      {.change = "--input_shape a=2,8",
+       .peak_bytes = 25'000,
+       .cycles = 4,
+       .rows = 2,
+       .fits = half_fits,
+       .values = {{"input_shape", "a=2,8"}}}
+  };
+  return inputs;
+}
+
+TEST(Verdict, advises_only_what_was_compiled_and_fits) {
+  const Json fits = document_of(too_large(true));
+  ASSERT_FALSE(fits["verdict"]["fits"]);
+  EXPECT_EQ(advice_with(fits, "fp16"), nullptr);
+  EXPECT_NE(advice_with(fits, "--input_model 'a model.onnx' --input_shape a=2,8 -o"), nullptr);
+  const Json none = document_of(too_large(false));
+  ASSERT_EQ(none["verdict"]["advice"].size(), 1u);
+  const Json& advice = none["verdict"]["advice"][0];
+  EXPECT_THAT(advice["text"], HasSubstr("nor does any of the 2 variants that were compiled"));
+  EXPECT_THAT(advice["text"], HasSubstr("a smaller batch or shorter rows"));
+  EXPECT_THAT(advice["text"], Not(HasSubstr("--precision fp16")));
+  EXPECT_THAT(advice["command"], HasSubstr("tessera report 'a model.onnx' --input_shape a=2,8"));
+  EXPECT_EQ(none["executables"][0]["variants"].size(), 2u);
+  EXPECT_EQ(count_of(report_page(none), "<tr id=\"variants/"), 2u);
+}
+
+TEST(Verdict, the_command_that_compiles_names_the_model_where_it_is_known) {
+  ReportInputs inputs = inputs_of(tiny_executable(kPricedProgram));
+  const auto command = [&] {
+    return document_of(inputs)["executables"][0]["compile_command"].get<std::string>();
+  };
+  EXPECT_THAT(command(), HasSubstr("--input_model MODEL.onnx"));
+  inputs.executables[0].file = "base.onnx";
+  EXPECT_THAT(command(), HasSubstr("--input_model base.onnx"));
 }
 
 }  // namespace
