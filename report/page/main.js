@@ -37,16 +37,24 @@ for (const element of document.querySelectorAll('main > section')) {
 }
 document.querySelectorAll('main > section, main tr').forEach((one) => one.removeAttribute('id'));
 
+// Parts of a whole; where they are more than it, a mark stands at the whole.
 function shareBar(title, shares) {
+  const sum = Math.max(1, shares.reduce((all, [, share]) => all + share, 0));
   const bar = el('div', { class: 'share-bar', role: 'img', 'aria-label': title });
   for (const [name, share, fill] of shares) {
     const part = el('span', { title: `${name}: ${percent(share)}` },
-      share > 0.07 ? `${name} ${percent(share)}` : '');
-    part.style.width = `${100 * share}%`;
+      share / sum > 0.07 ? `${name} ${percent(share)}` : '');
+    part.style.width = `${(100 * share) / sum}%`;
     part.style.background = fill;
     bar.append(part);
   }
-  return el('div', {}, el('h3', {}, title), bar);
+  const box = el('div', { class: 'share-box' }, bar);
+  if (sum > 1.0001) {
+    const mark = el('span', { class: 'share-limit' }, '100 %');
+    mark.style.left = `${100 / sum}%`;
+    box.append(mark);
+  }
+  return el('div', {}, el('h3', {}, title), box);
 }
 
 function verdictView(place) {
@@ -55,12 +63,12 @@ function verdictView(place) {
     const { cycles, memory } = exe.inspection;
     const byPart = { ...cycles, rearrange: exe.rearrange };
     if (!memory.fits) sections.verdict.classList.add('does-not-fit');
-    const room = Math.max(exe.target.bytes_per_tile, memory.peak_bytes);
+    const room = exe.target.bytes_per_tile;
     place.replaceChildren(
       shareBar(`Where ${count(cycles.total)} cycles go`,
         parts.map((part) => [part, byPart[part] / cycles.total, partColor(part)])),
-      shareBar(`What tile ${memory.peak_tile} holds at its peak, of `
-        + `${count(exe.target.bytes_per_tile)} bytes`,
+      shareBar(`What tile ${memory.peak_tile} holds at its peak: ${count(memory.peak_bytes)} of `
+        + `${count(room)} bytes, ${percent(memory.peak_bytes / room)}`,
       Object.entries(exe.at_peak).map(([use, bytes]) => [use.replace(/_/g, ' '), bytes / room,
         useColor(use)])),
       legend([...alwaysLive, 'variables', 'receive_buffers', 'temporaries', 'gaps'], useColor));

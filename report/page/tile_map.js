@@ -16,6 +16,20 @@ export function columnsFor(tiles) {
   return best;
 }
 
+// Colours over [low, high], and the key that shows them.
+function rampOf(interpolate, low, high) {
+  const span = high > low ? high - low : 1;
+  return {
+    color: (value) => interpolate((value - low) / span),
+    key: (unit) => {
+      const bar = el('span', { class: 'ramp-bar' });
+      const stops = d3.range(0, 1.01, 0.1).map(interpolate).join(', ');
+      bar.style.background = `linear-gradient(to right, ${stops})`;
+      return [`${count(low)} `, bar, ` ${count(high)} ${unit}`];
+    },
+  };
+}
+
 export class TileMap {
   // onchoose(tile); describe(tile) is what the pointer and screen readers are told.
   constructor({ label, onchoose, describe, width = 736 }) {
@@ -79,25 +93,21 @@ export class TileMap {
     this.draw();
   }
 
-  // Values by tile; colours over [low, high], and another above `limit`. NaN: not there.
+  // Values by tile; colours over [low, high], and above `limit` those of another ramp. NaN: not
+  // there.
   show(values, { low, high, limit = Infinity, unit = 'bytes' }) {
-    const interpolate = d3.interpolateViridis;
-    this.values = values;
-    const span = high > low ? high - low : 1;
-    const [none, over] = [color('faint'), color('over')];
-    this.colorOf = (value) => {
+    const none = color('faint');
+    const within = rampOf(d3.interpolateViridis, low, Math.min(high, limit));
+    const beyond = rampOf((t) => d3.interpolateReds(0.35 + 0.65 * t), Math.max(low, limit), high);
+    this.fills = Array.from(values, (value) => {
       if (Number.isNaN(value)) return none;
-      return value > limit ? over : interpolate((value - low) / span);
-    };
-    const stops = d3.range(0, 1.01, 0.1).map(interpolate).join(', ');
-    const bar = el('span', { class: 'ramp-bar' });
-    bar.style.background = `linear-gradient(to right, ${stops})`;
-    this.ramp.replaceChildren(`${count(low)} `, bar, ` ${count(high)} ${unit}`);
-    if (limit !== Infinity) {
-      const key = el('span', { class: 'key' });
-      key.style.background = over;
-      this.ramp.append(' ', key, `over ${count(limit)}`);
-    }
+      return (value > limit ? beyond : within).color(value);
+    });
+    this.ramp.replaceChildren();
+    if (low <= limit) this.ramp.append(...within.key(unit));
+    if (high > limit) this.ramp.append(el('br'), `over ${count(limit)}: `, ...beyond.key(unit));
+    else if (limit !== Infinity) this.ramp.append(`; a tile has ${count(limit)}`);
+    if (this.tip.textContent !== '') this.tip.textContent = this.describe(this.at);
     this.draw();
   }
 
@@ -108,7 +118,7 @@ export class TileMap {
   }
 
   draw() {
-    if (!this.values) return;
+    if (!this.fills) return;
     const size = this.cell;
     const context = sharpContext(this.canvas, this.across * this.wide - this.between,
       Math.ceil(ipuCount / this.across) * this.high);
@@ -120,17 +130,20 @@ export class TileMap {
       context.fillText(`IPU ${ipu}`, x, y - 5);
     }
     for (let tile = 0; tile < tileCount; tile += 1) {
-      context.fillStyle = this.colorOf(this.values[tile]);
+      context.fillStyle = this.fills[tile];
       context.fillRect(...this.placeOf(tile), size - gap, size - gap);
     }
-    const frame = (tile, style, width) => {
+    // Light around dark: a frame is seen on any colour.
+    const frame = (tile, width) => {
       if (tile < 0) return;
-      context.strokeStyle = style;
-      context.lineWidth = width;
       const [x, y] = this.placeOf(tile);
-      context.strokeRect(x - 0.5, y - 0.5, size, size);
+      for (const [style, wide] of [['#fff', width + 3], ['#000', width]]) {
+        context.strokeStyle = style;
+        context.lineWidth = wide;
+        context.strokeRect(x - 0.5, y - 0.5, size, size);
+      }
     };
-    frame(this.at, color('ink'), 1);
-    frame(this.chosen, color('accent'), 3);
+    frame(this.at, 1);
+    frame(this.chosen, 3);
   }
 }
