@@ -48,6 +48,39 @@ export function smallTable(caption, titles, rows) {
     el('tbody', {}, ...rows.map((row) => el('tr', {}, ...row.map(cell))))));
 }
 
+// The same with `most` rows, and a button that adds the rest.
+export function longTable(caption, titles, rows, most = 40) {
+  if (rows.length <= most) return smallTable(caption, titles, rows);
+  const short = smallTable(`${caption} The first ${most} of ${count(rows.length)}.`, titles,
+    rows.slice(0, most));
+  short.append(el('button', {
+    type: 'button',
+    class: 'show-all',
+    onclick: () => short.replaceWith(smallTable(caption, titles, rows)),
+  }, `Show all ${count(rows.length)}`));
+  return short;
+}
+
+// As much of a text as this many pixels of a font have room for; "" where that says nothing.
+const measure = document.createElement('canvas').getContext('2d');
+export function fitted(text, width, font = '11px system-ui, sans-serif') {
+  measure.font = font;
+  if (measure.measureText(text).width <= width) return text;
+  let end = text.length;
+  while (end > 0 && measure.measureText(`${text.slice(0, end)}…`).width > width) end -= 1;
+  return end < 3 ? '' : `${text.slice(0, end)}…`;
+}
+
+// The names of a chart's axes: of x below its right end, of y above its upper end.
+export function nameAxes(svg, { x, y, right, bottom, left = 4 }) {
+  const name = (text, at, up, anchor) => svg.append('text').attr('class', 'axis').attr('x', at)
+    .attr('y', up).attr('text-anchor', anchor).text(text);
+  if (x) name(x, right, bottom, 'end');
+  if (y) name(y, left, 10, 'start');
+}
+
+export const plural = (number, word) => `${count(number)} ${word}${number === 1 ? '' : 's'}`;
+
 export function color(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
@@ -73,10 +106,11 @@ export function select(label, options, onchange) {
   return [el('label', {}, `${label} `, list), list];
 }
 
-export function legend(names, colorOf) {
+// `others`: keys that are no patch of colour, as [class, text].
+export function legend(names, colorOf, others = []) {
   return el('ul', { class: 'legend' }, ...names.map((name) => {
     const key = el('span', { class: 'key' });
     key.style.background = colorOf(name);
     return el('li', {}, key, words(name));
-  }));
+  }), ...others.map(([kind, text]) => el('li', {}, el('span', { class: `key ${kind}` }), text)));
 }

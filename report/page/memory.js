@@ -3,7 +3,7 @@ import {
   alwaysLive, byTurns, exe, memoryOf, step, stepCount, tileCount, tileName, uses, variablesOf,
 } from './data.js';
 import {
-  capital, count, el, legend, link, percent, smallTable, words,
+  capital, count, el, legend, link, longTable, nameAxes, percent, smallTable, words,
 } from './format.js';
 
 export const useColor = (use) => {
@@ -14,7 +14,9 @@ export const useColor = (use) => {
 
 const width = 1100;
 const height = 340;
-const edge = { left: 70, right: 12, top: 12, bottom: 28 };
+const edge = {
+  left: 70, right: 12, top: 18, bottom: 38,
+};
 
 const sumOf = (memory) => Object.values(memory).reduce((sum, part) => sum + part, 0);
 
@@ -48,6 +50,9 @@ function chart(tile, chosen, onpoint, onchoose) {
     .call(d3.axisBottom(x).ticks(12));
   svg.append('g').attr('transform', `translate(${edge.left},0)`)
     .call(d3.axisLeft(y).ticks(6, '~s'));
+  nameAxes(svg, {
+    x: 'superstep', y: 'bytes', right: width - edge.right, bottom: height - 2,
+  });
   const cursor = svg.append('line').attr('class', 'cursor').attr('y1', edge.top)
     .attr('y2', height - edge.bottom).attr('visibility', 'hidden');
   const stepUnder = (event) => {
@@ -83,8 +88,8 @@ function details(tile, at) {
       + `${percent(total / exe.target.bytes_per_tile)} of the tile.`),
     el('div', { class: 'side' },
       smallTable('By use.', ['use', 'bytes'], uses.map((use) => [words(use), memory[use]])),
-      smallTable('What is live there.', ['variable', 'kind', 'bytes', 'from', 'to'],
-        variables.slice(0, 40).map(([number, size]) => {
+      longTable('What is live there, the largest first.',
+        ['variable', 'kind', 'bytes', 'from', 'to'], variables.map(([number, size]) => {
           const variable = exe.variables[number];
           const lives = variable.kind !== 'constant';
           return [link(`variables/${number}`, variable.name), variable.kind, size,
@@ -96,8 +101,8 @@ function details(tile, at) {
 
 export function memoryView(place, state) {
   const panel = el('div', { class: 'panel', id: 'memory-panel' });
-  const tip = el('p', { class: 'tip', 'aria-live': 'polite' },
-    'Click a superstep to see what is live there.');
+  const hint = 'Click a superstep to see what is live there.';
+  const tip = el('p', { class: 'tip', 'aria-live': 'polite' }, hint);
   const picture = el('div');
   const input = el('input', {
     type: 'number', min: 0, max: tileCount - 1, id: 'memory-tile',
@@ -112,6 +117,7 @@ export function memoryView(place, state) {
   }, 'Fullest tile');
   function draw(toPeak = false) {
     input.value = state.tile;
+    tip.textContent = hint;
     const known = toPeak || !state.chosenStep ? null : state.step;
     const made = chart(state.tile, known, (text) => { tip.textContent = text; }, (at) => {
       state.step = at;

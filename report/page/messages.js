@@ -119,7 +119,7 @@ export function messagesOf(tile, at) {
   return { received, sent };
 }
 
-// Tile numbers as runs, "0-3, 8".
+// Tile numbers as runs, "0–3, 8": the first of them, and all.
 export function tilesInWords(tiles) {
   const runs = [];
   for (const tile of [...tiles].sort((a, b) => a - b)) {
@@ -127,6 +127,6 @@ export function tilesInWords(tiles) {
     if (run && run[1] === tile - 1) run[1] = tile;
     else runs.push([tile, tile]);
   }
-  const text = runs.slice(0, 12).map(([from, to]) => (from === to ? `${from}` : `${from}–${to}`));
-  return `${text.join(', ')}${runs.length > 12 ? ', …' : ''}`;
+  const text = runs.map(([from, to]) => (from === to ? `${from}` : `${from}–${to}`));
+  return [text.slice(0, 12).join(', '), text.join(', ')];
 }

@@ -2,7 +2,7 @@
 // operation whose supersteps run several codelets has an area in each.
 import { exe, step } from './data.js';
 import {
-  bytes, count, el, isLight, link, percent, smallTable,
+  bytes, count, el, fitted, isLight, link, longTable, percent, smallTable,
 } from './format.js';
 
 const planText = (plan) => `${plan.serial > 1 ? `${plan.serial} parts in turn, ` : ''}`
@@ -20,7 +20,7 @@ export function planDetails(plan) {
       + `planner considered ${count(plan.considered)} cuts; chosen was ${planText(plan.chosen)}. `
       + 'Plans whose operands take more than a tile may spend on them are passed over '
       + '(--available_memory_proportion), and within 3 % of the fewest cycles the host decides.'),
-    smallTable('The cheapest by modelled cycles, and the one chosen.',
+    smallTable(`The cheapest of ${count(plan.considered)} by modelled cycles, and the one chosen.`,
       ['', 'a vertex multiplies', 'tiles', 'parts of the sum', 'cycles', 'bytes on a tile'], rows),
   ];
 }
@@ -41,8 +41,8 @@ function treemap(onchoose) {
     .attr('aria-label', 'Cycles of the operations as areas, by codelet');
   for (const group of root.children || []) {
     svg.append('text').attr('class', 'note').attr('x', group.x0 + 3).attr('y', group.y0 + 12)
-      .text(group.x1 - group.x0 > 90
-        ? `${group.data.key} ${percent(group.value / root.value)}` : '');
+      .text(fitted(`${group.data.key} ${percent(group.value / root.value)}`,
+        group.x1 - group.x0 - 6, '12px system-ui, sans-serif'));
   }
   const cells = svg.selectAll('g').data(root.leaves()).enter().append('g')
     .attr('transform', (leaf) => `translate(${leaf.x0},${leaf.y0})`);
@@ -56,7 +56,7 @@ function treemap(onchoose) {
   cells.filter((leaf) => leaf.x1 - leaf.x0 > 60 && leaf.y1 - leaf.y0 > 14).append('text')
     .attr('class', 'on-cell').classed('on-light', (leaf) => isLight(colorOf(leaf.parent.data.key)))
     .attr('x', 3).attr('y', 12)
-    .text((leaf) => nameOf(leaf).slice(0, (leaf.x1 - leaf.x0) / 7));
+    .text((leaf) => fitted(nameOf(leaf), leaf.x1 - leaf.x0 - 6));
   for (const cell of cells.nodes()) {
     cell.addEventListener('click', () => onchoose(operationOf(d3.select(cell).datum())));
   }
@@ -76,7 +76,7 @@ function details(number) {
         + `${bytes(one.weight_bytes)} of weights`],
       ['its result lies', one.placed],
     ].map(([name, what]) => el('div', {}, el('dt', {}, name), el('dd', {}, what)))),
-    smallTable('Its supersteps.', ['superstep', 'codelet', 'cycles', 'bytes moved'],
+    longTable('Its supersteps.', ['superstep', 'codelet', 'cycles', 'bytes moved'],
       one.supersteps.map((at) => [link(`supersteps/${at}`, `${at} ${step(at).name}`),
         step(at).codelet, step(at).cycles, step(at).exchange_bytes])),
     ...plans.flatMap((plan) => planDetails(exe.plans[plan])),

@@ -3,7 +3,7 @@
 import { report } from './data.js';
 import { figuresParts } from './figures.js';
 import {
-  color, count, el, isLight, legend, percent, seconds, sharpContext, tick,
+  color, count, el, isLight, legend, nameAxes, percent, plural, seconds, sharpContext, tick, words,
 } from './format.js';
 
 // Without the grey that the scheme ends in.
@@ -45,9 +45,11 @@ export function drawBatch(canvas, sizes, placements) {
 function fillText(sizes, placements) {
   const tokens = placements.reduce((sum, [, length]) => sum + length, 0);
   const all = sizes.rows * sizes.row_length;
-  return `${placements.length}${sizes.most_requests > 0 ? ` of ${sizes.most_requests}` : ''} `
-    + `requests (${sizes.most_requests > 0 ? percent(placements.length / sizes.most_requests)
-      : 'no limit'}), ${count(tokens)} of ${count(all)} tokens (${percent(tokens / all)}); `
+  const requests = sizes.most_requests > 0
+    ? `${placements.length} of ${plural(sizes.most_requests, 'request')} `
+      + `(${percent(placements.length / sizes.most_requests)})`
+    : `${plural(placements.length, 'request')} (no limit)`;
+  return `${requests}, ${count(tokens)} of ${count(all)} tokens (${percent(tokens / all)}); `
     + `grey is waste: ${count(all - tokens)} tokens`;
 }
 
@@ -71,24 +73,30 @@ function batchPicture(name, sizes) {
       + `${count(length)} tokens from ${count(start)} on`;
   });
   return {
-    element: el('div', {}, title, canvas, text, tip),
-    show(name_now, now) {
+    element: el('div', {}, title, el('div', { class: 'scroll' }, canvas), text, tip),
+    // `now`: placements; not known of a batch far behind, of which `batch` has the sums.
+    show(name_now, now, batch) {
       title.textContent = name_now;
-      placements = now;
+      tip.textContent = '';
+      placements = now || [];
+      canvas.hidden = !now;
       drawn = drawBatch(canvas, sizes, placements);
-      text.textContent = fillText(sizes, placements);
+      text.textContent = now ? fillText(sizes, placements)
+        : `${plural(batch.requests, 'request')}, ${plural(batch.tokens, 'token')}; the page draws `
+          + 'the first batches alone';
     },
   };
 }
 
 // Lines over the time of closing, or over the number of a batch: [name, of a batch, colour].
-function lines(batches, series, height, format, onchoose) {
+function lines(batches, series, unit, format, onchoose) {
+  const height = 170;
   const width = 1100;
   const timed = batches[0].at !== undefined;
   const at = (batch, number) => (timed ? batch.at : number);
   const x = d3.scaleLinear(d3.extent(batches, at), [64, width - 10]);
   const most = d3.max(series, ([, of]) => d3.max(batches, of)) || 1;
-  const y = d3.scaleLinear([0, most * 1.05], [height - 22, 8]);
+  const y = d3.scaleLinear([0, most * 1.05], [height - 34, 16]);
   const svg = d3.create('svg').attr('viewBox', `0 0 ${width} ${height}`).attr('role', 'img')
     .attr('aria-label', `${series.map(([name]) => name).join(', ')} over ${timed ? 'time'
       : 'batches'}`);
@@ -96,11 +104,14 @@ function lines(batches, series, height, format, onchoose) {
     svg.append('path').attr('class', 'line').attr('stroke', stroke)
       .attr('d', d3.line().x((batch, i) => x(at(batch, i))).y((batch) => y(of(batch)))(batches));
   }
-  svg.append('g').attr('transform', `translate(0,${height - 22})`)
+  svg.append('g').attr('transform', `translate(0,${height - 34})`)
     .call(d3.axisBottom(x).ticks(timed ? 10 : Math.min(10, batches.length - 1))
       .tickFormat(timed ? tick : count));
   svg.append('g').attr('transform', 'translate(64,0)')
     .call(d3.axisLeft(y).ticks(4).tickFormat(format));
+  nameAxes(svg, {
+    x: timed ? 'time since the start' : 'batch', y: unit, right: width - 10, bottom: height - 4,
+  });
   svg.node().addEventListener('click', (event) => {
     const where = x.invert(d3.clientPoint(svg.node(), event)[0]);
     const away = batches.map((batch, number) => Math.abs(at(batch, number) - where));
@@ -152,18 +163,21 @@ function runParts(place, state, go) {
   }
   const keyed = (series) => legend(series.map(([name]) => name),
     (name) => series.find(([one]) => one === name)[2]);
+  const waiting = [['waiting', (batch) => batch.waiting, color('accent')]];
   place.append(turning(batches, () => state.batch, choose), picture.element,
   el('h3', {}, 'Requests that wait, as each batch closes'),
-  lines(batches, [['waiting', (batch) => batch.waiting, color('accent')]], 150, count, choose),
-  el('h3', {}, 'Occupancy'), keyed(fill), lines(batches, fill, 150, percent, choose),
+  lines(batches, waiting, 'requests', count, choose),
+  el('h3', {}, 'Occupancy'), keyed(fill),
+  lines(batches, fill, 'of what a batch holds', percent, choose),
   el('h3', {}, 'Why batches close'), reasonDots(batches, choose),
-  el('h3', {}, 'Submit to answer'), keyed(latency), lines(batches, latency, 150, seconds, choose));
+  el('h3', {}, 'Submit to answer'), keyed(latency),
+  lines(batches, latency, 'time', seconds, choose));
   return () => {
     const batch = batches[state.batch];
     if (!batch) return;
     picture.show(`Batch ${state.batch} of ${run.file} (${run.batch}), closed at `
-      + `${seconds(batch.at)} by ${batch.reason}`,
-      batch.placements || []);
+      + `${seconds(batch.at)} by ${words(batch.reason)}`,
+      batch.placements, batch);
   };
 }
 
@@ -176,10 +190,12 @@ function planParts(place, state, go) {
   const all = sizes.rows * sizes.row_length;
   place.append(turning(batches, () => state.planned, choose), picture.element,
     el('h3', {}, 'Useful tokens of each batch'),
-    lines(batches, [['tokens', (batch) => batch.tokens / all, color('exchange')]], 150, percent,
+    lines(batches, [['tokens', (batch) => batch.tokens / all, color('exchange')]],
+      'of the row tokens', percent,
       choose));
   return () => picture.show(`Batch ${state.planned} of ${count(batches.length)} of ${plan.file} `
-    + `(${plan.batch}), planned by ${plan.policy}`, batches[state.planned].placements || []);
+    + `(${plan.batch}), planned by ${plan.policy}`, batches[state.planned].placements,
+    batches[state.planned]);
 }
 
 export function packingView(place, state, go) {

@@ -128,7 +128,7 @@ function usesOf(number) {
     for (const kind of ['transfers', 'reads', 'writes']) {
       (now[kind] || []).forEach((one, which) => {
         const region = kind === 'transfers' ? one.region : one;
-        if (region[0] !== number || rows.length >= 60) return;
+        if (region[0] !== number) return;
         const verb = { transfers: 'delivered in', reads: 'read in', writes: 'written in' }[kind];
         rows.push(el('li', {}, link(`placement/${at}/${kind}/${which}`,
           `${verb} ${at} ${step(at).name}`)));
@@ -141,7 +141,8 @@ function usesOf(number) {
 export function placementView(place, state, go) {
   const title = el('h3');
   const facts = el('p', { id: 'placement-facts' });
-  const tip = el('p', { class: 'tip' }, 'Point at the tensor to see whose a part is.');
+  const hint = 'Point at the tensor to see whose a part is.';
+  const tip = el('p', { class: 'tip' }, hint);
   let held = new Float64Array(tileCount);
   const plane = new Plane((there) => {
     tip.textContent = there.length === 0 ? '' : `${boxInWords(there[0][1])} on `
@@ -160,7 +161,7 @@ export function placementView(place, state, go) {
     onchange: () => go(`variables/${chooser.value}`),
   }, ...exe.variables.map((variable, number) => el('option', { value: number }, variable.name)));
   place.append(el('p', { class: 'tools' }, el('label', {}, 'Variable ', chooser)), title, facts,
-    el('div', { class: 'side' }, el('div', {}, plane.canvas, tip), map.element),
+    el('div', { class: 'side' }, el('div', { class: 'scroll' }, plane.canvas, tip), map.element),
     el('h3', {}, 'Where it is used'), list);
   return () => {
     const drawn = state.operand ? operand(...state.operand) : mapped(state.variable);
@@ -169,6 +170,7 @@ export function placementView(place, state, go) {
     for (const [tile, box] of parts) held[tile] += elementsOf(box) * elementBytes(variable);
     const tiles = parts.filter(([, box]) => elementsOf(box) > 0).length;
     const total = held.reduce((sum, part) => sum + part, 0);
+    tip.textContent = hint;
     title.replaceChildren(...drawn.title);
     facts.dataset.v = total;
     const split = splitOf(view);

@@ -13,7 +13,9 @@ import { TileMap } from './tile_map.js';
 export const parts = ['compute', 'exchange', 'rearrange', 'sync'];
 export const partColor = (part) => color(part);
 const height = 300;
-const edge = { left: 70, right: 44, top: 10, bottom: 26 };
+const edge = {
+  left: 70, right: 48, top: 20, bottom: 34,
+};
 
 const cyclesOf = (now) => ({
   compute: now.compute_cycles,
@@ -40,7 +42,8 @@ class Bars {
     this.chosen = -1;
     this.at = 0;
     this.zoom = d3.zoom().scaleExtent([1, Math.max(1, stepCount / 5)])
-      .translateExtent([[0, 0], [this.width, height]]).extent([[0, 0], [this.width, height]])
+      .translateExtent([[edge.left, 0], [this.width - edge.right, height]])
+      .extent([[edge.left, 0], [this.width - edge.right, height]])
       .on('zoom', () => {
         this.x = d3.event.transform.rescaleX(this.all);
         this.draw();
@@ -58,12 +61,21 @@ class Bars {
   key(event, onchoose) {
     const moves = { ArrowLeft: -1, ArrowRight: 1 };
     if (event.key in moves) {
-      this.point(Math.max(0, Math.min(stepCount - 1, this.at + moves[event.key])));
+      const at = Math.max(0, Math.min(stepCount - 1, this.at + moves[event.key]));
+      this.reveal(at);
+      this.point(at);
     } else if (event.key === 'Enter') onchoose(this.at);
     else if (event.key === '+') d3.select(this.canvas).call(this.zoom.scaleBy, 1.5);
     else if (event.key === '-') d3.select(this.canvas).call(this.zoom.scaleBy, 1 / 1.5);
     else return;
     event.preventDefault();
+  }
+
+  // Moves what is shown so far that the superstep is there.
+  reveal(at) {
+    const [left, right] = [this.x(at), this.x(at + 1)];
+    if (left > edge.left - 1 && right < this.width - edge.right + 1) return;
+    d3.select(this.canvas).call(this.zoom.translateTo, this.all(at + 0.5), 0);
   }
 
   point(at) {
@@ -131,6 +143,10 @@ class Bars {
     for (const tick of [0, 0.5, 1]) {
       context.fillText(`${100 * tick} %`, this.width - edge.right + 6, this.balance(tick) + 4);
     }
+    context.fillText('cycles', 4, 11);
+    context.textAlign = 'right';
+    context.fillText('balance', this.width, 11);
+    context.fillText('superstep', this.width - edge.right, bottom + 30);
     context.textAlign = 'center';
     for (const tick of this.x.ticks(14)) {
       if (Number.isInteger(tick) && tick < stepCount) {
@@ -233,10 +249,12 @@ export function superstepsView(place, state, go) {
   place.append(el('p', { class: 'tools' }, search, found,
     el('button', { type: 'button', onclick: () => zoomBy(2) }, 'Zoom in'),
     el('button', { type: 'button', onclick: () => zoomBy(0.5) }, 'Zoom out')),
-  legend(parts, partColor), bars.canvas, bars.tip, panel);
+  legend(parts, partColor, [['dashed', 'balance of the tiles, on the right']]),
+  el('div', { class: 'scroll' }, bars.canvas), bars.tip, panel);
   return () => {
     bars.chosen = state.step;
     bars.at = state.step;
+    bars.reveal(state.step);
     bars.draw();
     panel.replaceChildren(...stepDetails(state.step, go));
   };

@@ -4,7 +4,7 @@ import {
 } from './data.js';
 import { boxInWords, boxOnTile } from './boxes.js';
 import {
-  bytes, capital, count, el, link, percent, select, smallTable, words,
+  bytes, capital, count, el, link, longTable, nameAxes, percent, plural, select, smallTable, words,
 } from './format.js';
 import { messagesOf, tilesInWords } from './messages.js';
 import { TileMap } from './tile_map.js';
@@ -76,9 +76,15 @@ function vertexRows(tile, at) {
   return rows;
 }
 
+// The numbers of tiles; many are behind a line that says how many.
+function tilesCell(tiles) {
+  const [first, all] = tilesInWords(tiles);
+  return first === all ? all
+    : el('details', {}, el('summary', {}, `${first}, … (${plural(tiles.length, 'tile')})`), all);
+}
+
 // The messages from and to a tile. Those that are received of one variable with equal bytes are a
 // row.
-const mostMessages = 60;
 function messageTables(tile, at) {
   const { received, sent } = messagesOf(tile, at);
   const titles = (who) => ['variable', 'bytes', who];
@@ -89,9 +95,8 @@ function messageTables(tile, at) {
     from.get(key)[2].push(source);
   }
   const name = (number) => link(`variables/${number}`, exe.variables[number].name);
-  const table = (caption, who, rows) => (rows.length === 0 ? [] : [smallTable(caption, titles(who),
-    rows.slice(0, mostMessages).map(([number, size, tiles]) => [name(number), size,
-      tilesInWords(tiles)]))]);
+  const table = (caption, who, rows) => (rows.length === 0 ? [] : [longTable(caption, titles(who),
+    rows.map(([number, size, tiles]) => [name(number), size, tilesCell(tiles)]))]);
   return [
     ...table(`Messages that it receives: ${count(received.length)}.`, 'from each of the tiles',
       [...from.values()]),
@@ -114,23 +119,24 @@ export function tileDetails(tile, at) {
       + `(${percent(total / exe.target.bytes_per_tile)}). Compute ${count(of('compute'))}, `
       + `exchange ${count(of('exchange'))}, rearrange ${count(of('rearrange'))} cycles of `
       + `${count(now.cycles)}.`),
-    el('p', {}, `Received ${bytes(of('received_bytes'))} in ${count(of('received_messages'))} `
-      + `messages, sent ${bytes(of('sent_bytes'))} in ${count(of('sent_messages'))}.`),
+    el('p', {}, `Received ${bytes(of('received_bytes'))} in `
+      + `${plural(of('received_messages'), 'message')}, sent ${bytes(of('sent_bytes'))} in `
+      + `${count(of('sent_messages'))}.`),
     smallTable('What the tile holds there.', ['use', 'bytes'],
       uses.map((use) => [words(use), memory[use]])),
     vertex.length === 0 ? el('p', {}, 'It has no vertex in this superstep.')
       : smallTable(`Its vertex: codelet ${now.codelet}.`, ['', 'variable', 'box'], vertex),
     ...messageTables(tile, at),
-    smallTable('Its variables.', ['variable', 'kind', 'bytes'], variables.slice(0, 30).map(
+    longTable('Its variables, the largest first.', ['variable', 'kind', 'bytes'], variables.map(
       ([number, size]) => [link(`variables/${number}`, exe.variables[number].name),
         exe.variables[number].kind, size])),
   ];
 }
 
-function profile(values, limit, width, height) {
+function profile(values, limit, unit, width, height) {
   const x = d3.scaleLinear([0, values.length - 1], [60, width - 8]);
   const most = Math.max(maxOf(values), limit === Infinity ? 0 : limit) * 1.05 || 1;
-  const y = d3.scaleLinear([0, most], [height - 20, 6]);
+  const y = d3.scaleLinear([0, most], [height - 32, 16]);
   const svg = d3.create('svg').attr('viewBox', `0 0 ${width} ${height}`).attr('role', 'img')
     .attr('aria-label', 'The same values by the number of the tile');
   svg.append('path').attr('class', 'area').attr('d', d3.area().x((_, i) => x(i)).y0(y(0))
@@ -139,8 +145,11 @@ function profile(values, limit, width, height) {
     svg.append('line').attr('class', 'limit').attr('x1', 60).attr('x2', width - 8)
       .attr('y1', y(limit)).attr('y2', y(limit));
   }
-  svg.append('g').attr('transform', `translate(0,${height - 20})`).call(d3.axisBottom(x).ticks(10));
+  svg.append('g').attr('transform', `translate(0,${height - 32})`).call(d3.axisBottom(x).ticks(10));
   svg.append('g').attr('transform', 'translate(60,0)').call(d3.axisLeft(y).ticks(4, '~s'));
+  nameAxes(svg, {
+    x: 'tile', y: unit, right: width - 8, bottom: height - 2,
+  });
   return svg.node();
 }
 
@@ -170,7 +179,7 @@ export function tilesView(place, state, go) {
     const limit = isBytes ? exe.target.bytes_per_tile : Infinity;
     map.show(values, { low: minOf(values), high: maxOf(values), limit, unit });
     map.choose(state.tile);
-    line.replaceChildren(profile(values, limit, 736, 150));
+    line.replaceChildren(profile(values, limit, unit, 736, 170));
     slider.value = state.step;
     name.textContent = ` ${state.step}: ${step(state.step).name}`;
     panel.replaceChildren(...tileDetails(state.tile, state.step));

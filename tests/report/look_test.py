@@ -5,13 +5,26 @@ narrow screens and on paper. Asked of a real Chromium."""
 import json
 import re
 import sys
+import time
 import unittest
 
 from browser import BrowserTest, report_all, run_online, tessera, write_events
 
+VIEWS = ["verdict", "tiles", "memory", "supersteps", "operations", "placement", "packing",
+         "recompiles", "differences", "provenance"]  # fmt: skip
 COMPILE = ["compile", "--input_model", "tiny.onnx", "--precision", "fp16",
            "--input_shape", "input_ids=4,64"]  # fmt: skip
 SMALL = "c600,tiles=64,bytes_per_tile=40000"
+# The superstep under the left and under the right end of the bars.
+ENDS = """
+const canvas = document.querySelector('#chart-supersteps canvas');
+const tip = document.querySelector('#chart-supersteps > .tip');
+const box = canvas.getBoundingClientRect();
+return [72, 1050].map((x) => {
+  canvas.dispatchEvent(new MouseEvent('mousemove', {clientX: box.left + x, clientY: box.top + 90}));
+  return Number(tip.textContent.split(' ')[0]);
+});
+"""
 
 
 class Look(BrowserTest):
@@ -26,6 +39,10 @@ class Look(BrowserTest):
         report_all("all.html")
         tessera(*COMPILE, "--target", SMALL, "-o", "oom.popef", code=4)
         tessera("report", "oom.popef", "-o", "oom.html")
+        tessera("make-model", "--preset", "mini", "-o", "mini.onnx")
+        tessera("compile", "--input_model", "mini.onnx", "--precision", "fp16", "--input_shape",
+                "input_ids=1,16", "--target", "test", "-o", "four.popef")  # fmt: skip
+        tessera("report", "four.popef", "-o", "four.html")
 
     def narrow(self, width):
         self.driver.devtools("Emulation.setDeviceMetricsOverride", width=width, height=1000,
@@ -45,6 +62,69 @@ class Look(BrowserTest):
         self.assertAlmostEqual(float(left.rstrip("%")), 1e4 / share, delta=0.1)
         self.driver.open("all.html", "verdict")
         self.assertIsNone(self.run_js("return document.querySelector('.share-limit')"))
+
+    def test_a_list_that_is_long_says_so_and_shows_all(self):
+        shown = (
+            "const all = [...document.querySelectorAll(`#${arguments[0]} .table`)];"
+            "const long = all.find((one) => one.querySelector('.show-all'));"
+            "const caption = long.querySelector('caption').textContent;"
+            "const before = long.querySelectorAll('tbody tr').length;"
+            "long.querySelector('.show-all').click();"
+            "const now = [...document.querySelectorAll(`#${arguments[0]} .table`)]"
+            ".find((one) => caption.startsWith(one.querySelector('caption').textContent));"
+            "return [caption, before, now.querySelectorAll('tbody tr').length]"
+        )
+        for view, panel in (("tiles/1", "tile-panel"), ("memory", "memory-panel")):
+            self.driver.open("four.html", view)
+            caption, before, after = self.run_js(shown, panel)
+            self.assertIn(f"The first {before} of {after}.", caption)
+            self.assertGreater(after, before)
+            self.assertEqual(self.run_js(f"return document.querySelector('#{panel} .show-all')"),
+                             None)  # fmt: skip
+
+    def test_names_that_are_cut_end_in_dots(self):
+        self.driver.open("all.html", "operations")
+        areas = self.run_js(
+            "return [...document.querySelectorAll('#chart-operations g')].filter((one) =>"
+            " one.querySelector('.on-cell')).map((one) => [one.querySelector('title').textContent,"
+            " one.querySelector('.on-cell').textContent])"
+        )
+        self.assertTrue(any(label.endswith("…") for _, label in areas), areas)
+        for title, label in areas:
+            name = title[: title.rindex(": ")].rpartition(", ")[0]
+            whole = label in ("", name)
+            cut = label.endswith("…") and name.startswith(label[:-1])
+            self.assertTrue(whole or cut, (name, label))
+
+    def test_the_bars_follow_keys_and_search(self):
+        self.driver.open("all.html", "supersteps/0")
+        press = (
+            "document.querySelector('#chart-supersteps canvas').dispatchEvent("
+            "new KeyboardEvent('keydown', {key: arguments[0], bubbles: true}))"
+        )
+        for _ in range(5):
+            self.run_js(press, "+")
+        for _ in range(12):
+            self.run_js(press, "ArrowRight")
+        self.run_js(press, "Enter")
+        time.sleep(0.1)
+        at = int(self.run_js("return window.location.hash").rpartition("/")[2])
+        self.assertEqual(at, 12)
+        first, last = self.run_js(ENDS)
+        self.assertLess(last - first, 12)
+        self.assertTrue(first <= at <= last, (first, at, last))
+        self.run_js(
+            "const search = document.getElementById('superstep-search');"
+            "search.value = arguments[0];"
+            "search.dispatchEvent(new Event('input'));"
+            "search.dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter'}))",
+            json.loads(tessera("inspect", "padded.popef", "--json"))["supersteps"][-1]["name"],
+        )
+        time.sleep(0.1)
+        at = int(self.run_js("return window.location.hash").rpartition("/")[2])
+        self.assertGreater(at, 12)
+        first, last = self.run_js(ENDS)
+        self.assertTrue(first <= at <= last, (first, at, last))
 
     def test_tiles_over_the_limit_are_told_apart(self):
         self.driver.open("oom.html", "tiles")
@@ -79,6 +159,33 @@ class Look(BrowserTest):
             "choice.dispatchEvent(new Event('change'))"
         )
         self.assertNotIn(" bytes", self.text_of("#chart-tiles .tip"))
+
+    def test_axes_and_lines_have_names(self):
+        self.driver.open("all.html")
+        for view, names in (
+            ("tiles", ["tile", "bytes"]),
+            ("memory", ["superstep", "bytes"]),
+            ("packing", ["time since the start", "requests"]),
+            ("differences", ["change of cycles, slower to the right"]),
+        ):
+            self.go(view)
+            said = self.run_js(
+                "return [...document.querySelectorAll(`#chart-${arguments[0]} text.axis`)]"
+                ".map((one) => one.textContent)",
+                view,
+            )
+            self.assertEqual(said[: len(names)], names)
+        self.go("supersteps")
+        self.assertIn("balance", self.text_of("#chart-supersteps .legend"))
+
+    def test_a_narrow_screen_scrolls_boxes_and_not_the_page(self):
+        self.narrow(700)
+        for page in ("all.html", "oom.html"):
+            self.driver.open(page)
+            for view in VIEWS:
+                self.go(view)
+                wide = self.run_js("return document.documentElement.scrollWidth")
+                self.assertLessEqual(wide, 700, view)
 
     def test_paper_has_every_column(self):
         self.narrow(718)  # A4 upright, with margins of 10 mm

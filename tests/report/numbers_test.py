@@ -158,7 +158,7 @@ class Numbers(BrowserTest):
             for tile in (0, self.inspected["memory"]["peak_tile"], 37, 63):
                 self.go(f"tiles/{tile}")
                 text = self.text_of("#tile-panel")
-                counted = re.search(r"in ([\d,]+) messages, sent .* in ([\d,]+)\.", text)
+                counted = re.search(r"in ([\d,]+) messages?, sent .* in ([\d,]+)\.", text)
                 listed = [re.search(rf"that it {what}: ([\d,]+)", text)
                           for what in ("receives", "sends")]  # fmt: skip
                 self.assertEqual([one[1] if one else "0" for one in listed], list(counted.groups()))
