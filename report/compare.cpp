@@ -131,8 +131,8 @@ Json compare_executables(const Json& before, const Json& after) {
 
 Json compare_logs(const Json& before, const Json& after) {
   Json totals = Json::array(), rows = Json::array();
-  for (const char* sum :
-       {"events", "compiles", "compile_seconds", "blocked_seconds", "requests_blocked"})
+  for (const char* sum : {"events", "compiles", "failed_compiles", "compile_seconds",
+                          "blocked_seconds", "requests_blocked"})
     totals.push_back(total(sum, before["sums"][sum], after["sums"][sum]));
   const Json old_ones = compile_counts(before), new_ones = compile_counts(after);
   Json all = old_ones;

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "support/human.h"
 
 namespace tessera {
@@ -96,10 +98,15 @@ std::string count_text(const nlohmann::ordered_json& count) {
   return human_count(count.get<int64_t>());
 }
 
+std::string in_words(std::string name) {
+  std::ranges::replace(name, '_', ' ');
+  return name;
+}
+
 std::string pairs_text(const nlohmann::ordered_json& counts) {
   std::string text;
   for (const auto& [word, number] : counts.items())
-    text += (text.empty() ? "" : ", ") + word + " " + number.dump();
+    text += (text.empty() ? "" : ", ") + in_words(word) + " " + number.dump();
   return text;
 }
 

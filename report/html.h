@@ -47,7 +47,9 @@ class HtmlTable {
 std::string percent_text(const nlohmann::ordered_json& share);
 std::string seconds_text(const nlohmann::ordered_json& seconds);
 std::string count_text(const nlohmann::ordered_json& count);
-// An object of numbers: "a 1, b 2".
+// A name with spaces: "first_seen" is "first seen".
+std::string in_words(std::string name);
+// An object of numbers, its names in words: "a 1, b 2".
 std::string pairs_text(const nlohmann::ordered_json& counts);
 
 // Pairs of a name and what it is.

@@ -15,7 +15,7 @@ using Json = nlohmann::ordered_json;
 constexpr size_t kMostEvents = 2000;
 
 Json sums_json(const std::vector<RecompileEvent>& events) {
-  int64_t compiles = 0, waited = 0;
+  int64_t compiles = 0, failed = 0, waited = 0;
   double seconds = 0, blocked = 0;
   std::map<std::string, int64_t> causes;
   for (const RecompileEvent& event : events) {
@@ -23,12 +23,14 @@ Json sums_json(const std::vector<RecompileEvent>& events) {
     waited += event.requests_blocked;
     if (!event.is_compile()) continue;
     ++compiles;
+    if (!event.error.empty()) ++failed;
     seconds += event.wall_ms / 1e3;
     ++causes[std::string(to_string(event.cause()))];
   }
   return {
       {"events",           events.size()},
       {"compiles",         compiles     },
+      {"failed_compiles",  failed       },
       {"compile_seconds",  seconds      },
       {"blocked_seconds",  blocked      },
       {"requests_blocked", waited       },

@@ -238,6 +238,7 @@ Json verdict_json(const ReportInputs& inputs, const Json& document) {
   }
   if (!inputs.logs.empty()) {
     verdict["compiles"] = document["logs"][0]["sums"]["compiles"];
+    verdict["failed_compiles"] = document["logs"][0]["sums"]["failed_compiles"];
     verdict["compile_seconds"] = document["logs"][0]["sums"]["compile_seconds"];
     verdict["causes"] = document["logs"][0]["sums"]["causes"];
     advise_on_log(document["logs"][0], savings);

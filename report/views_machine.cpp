@@ -19,12 +19,6 @@ const Json* executable_of(const Json& document) {
 
 HtmlCell count_of(const Json& json) { return count_cell(json.get<int64_t>()); }
 
-std::string in_words(const std::string& use) {
-  std::string words = use;
-  std::ranges::replace(words, '_', ' ');
-  return words;
-}
-
 std::string joined(const Json& words, const char* between) {
   std::string text;
   for (const Json& word : words)
@@ -63,7 +57,10 @@ std::string tiles_table(const Json& executable) {
   for (size_t t = 0; t < order.size(); ++t) order[t] = t;
   std::ranges::stable_sort(order, std::greater<>(), [&](size_t t) { return peak[t]; });
   order.resize(std::min(order.size(), kMostTiles));
-  HtmlTable table("tiles", "The fullest tiles: bytes at the peak of each.", titles);
+  HtmlTable table("tiles",
+                  fmt::format("The {} fullest of {} tiles: bytes at the peak of each.",
+                              order.size(), human_count(std::ssize(peak))),
+                  titles);
   for (const size_t t : order) {
     std::vector<HtmlCell> cells{
         {std::to_string(t), static_cast<double>(t), link_to("tiles", t)},
@@ -103,8 +100,9 @@ std::string memory_view(const Json& document) {
   const auto all = static_cast<double>(std::max<int64_t>(1, memory["peak_bytes"].get<int64_t>()));
   for (const auto& [use, bytes] : (*executable)["at_peak"].items())
     uses.add({text_cell(in_words(use)), count_of(bytes), share_cell(bytes.get<double>() / all)});
-  HtmlTable largest("largest", "The largest there.", {"what", "bytes"});
-  if (memory.contains("largest"))
+  const size_t shown = memory.contains("largest") ? memory["largest"].size() : 0;
+  HtmlTable largest("largest", fmt::format("The {} largest there.", shown), {"what", "bytes"});
+  if (shown > 0)
     for (const Json& holder : memory["largest"])
       largest.add({text_cell(holder["what"]), count_of(holder["bytes"])});
   HtmlTable code("code", "Code there, by codelet.", {"codelet", "bytes"});

@@ -97,7 +97,8 @@ HtmlTable totals_table(const Json& difference, size_t number) {
     const HtmlCell change{before == 0 ? "" : fmt::format("{:+.1f} %", 100 * (after / before - 1)),
                           before == 0 ? 0 : after / before - 1,
                           {}};
-    table.add({text_cell(row["what"]), cell(row["before"]), cell(row["after"]), change});
+    table.add({text_cell(in_words(row["what"].get<std::string>())), cell(row["before"]),
+               cell(row["after"]), change});
   }
   return table;
 }
@@ -184,6 +185,11 @@ std::string variants_html(const Json& document) {
   return table.html();
 }
 
+// "3 (1 failed)"
+std::string compiles_text(const Json& compiles, const Json& failed) {
+  return count_text(compiles) + (failed == 0 ? "" : " (" + count_text(failed) + " failed)");
+}
+
 }  // namespace
 
 std::string verdict_view(const Json& document) {
@@ -207,10 +213,12 @@ std::string verdict_view(const Json& document) {
   if (verdict.contains("compiles"))
     facts.emplace_back(
         "compiles",
-        fmt::format("{} in {} on the host: {}", count_text(verdict["compiles"]),
+        fmt::format("{} in {} on the host: {}",
+                    compiles_text(verdict["compiles"], verdict["failed_compiles"]),
                     seconds_text(verdict["compile_seconds"]), pairs_text(verdict["causes"])));
   return html_facts(facts) + "<div class=\"chart\" id=\"chart-verdict\"></div>\n" +
-         ipus_html(document) + variants_html(document) + (verdict["advice"].empty() ? "" : advice_list(verdict["advice"]));
+         ipus_html(document) + variants_html(document) +
+         (verdict["advice"].empty() ? "" : advice_list(verdict["advice"]));
 }
 
 std::string recompiles_view(const Json& document) {
@@ -219,25 +227,30 @@ std::string recompiles_view(const Json& document) {
   const Json& sums = log["sums"];
   std::string html = html_facts({
       {"log", log["file"].get<std::string>()},
-      {"compiles", fmt::format("{} of {} events, {} of compiling", count_text(sums["compiles"]),
+      {"compiles", fmt::format("{} of {} events, {} of compiling",
+       compiles_text(sums["compiles"], sums["failed_compiles"]),
        count_text(sums["events"]), seconds_text(sums["compile_seconds"]))},
       {"causes", pairs_text(sums["causes"])},
       {"waited", fmt::format("{} requests, {} in all", count_text(sums["requests_blocked"]),
        seconds_text(sums["blocked_seconds"]))}
   });
   html += "<div class=\"chart\" id=\"chart-recompiles\"></div>\n";
-  HtmlTable table("events", "Events; what differs is against the nearest key.",
+  std::string caption = "Events; what differs is against the nearest key.";
+  if (sums["events"] != log["events"].size())
+    caption += fmt::format(" The first {} of {}.", count_text(log["events"].size()),
+                           count_text(sums["events"]));
+  HtmlTable table("events", caption,
                   {"event", "kind", "model", "causes", "what differs", "nearest", "shapes", "price",
-                   "requests waited", "waited in all"});
+                   "requests waited", "waited in all", "failed with"});
   const Json& events = log["events"];
   for (size_t i = 0; i < events.size(); ++i) {
     const Json& one = events[i];
     std::string causes;
     for (const Json& cause : one["causes"])
-      causes += (causes.empty() ? "" : ", ") + cause.get<std::string>();
+      causes += (causes.empty() ? "" : ", ") + in_words(cause.get<std::string>());
     table.add({
         {fmt::format("{}", i), static_cast<double>(i), fmt::format("#events/{}", i)},
-        text_cell(one["kind"]),
+        text_cell(in_words(one["kind"].get<std::string>())),
         text_cell(one["model"]["name"]),
         text_cell(causes),
         text_cell(one["in_words"]),
@@ -247,7 +260,8 @@ std::string recompiles_view(const Json& document) {
         text_cell(one["shapes_in_words"]),
         seconds_cell(one["time"]["wall_ms"].get<double>() / 1e3),
         count_cell(one["impact"]["requests_blocked"].get<int64_t>()),
-        seconds_cell(one["impact"]["blocked_ms_sum"].get<double>() / 1e3)
+        seconds_cell(one["impact"]["blocked_ms_sum"].get<double>() / 1e3),
+        text_cell(one.value("error", ""))
     });
   }
   html += table.html();

@@ -8,7 +8,7 @@ import sys
 import time
 import unittest
 
-from browser import BrowserTest, report_all, run_online, tessera, write_events
+from browser import BrowserTest, path, report_all, run_online, tessera, write_events
 
 VIEWS = ["verdict", "tiles", "memory", "supersteps", "operations", "placement", "packing",
          "recompiles", "differences", "provenance"]  # fmt: skip
@@ -43,6 +43,9 @@ class Look(BrowserTest):
         tessera("compile", "--input_model", "mini.onnx", "--precision", "fp16", "--input_shape",
                 "input_ids=1,16", "--target", "test", "-o", "four.popef")  # fmt: skip
         tessera("report", "four.popef", "-o", "four.html")
+        small = ["run", "tiny.onnx", "--target", SMALL, "--no_cache", "--random", "input_ids=4,64"]
+        tessera(*small, "--events", "failed.jsonl", code=4)
+        tessera("report", "failed.jsonl", "-o", "failed.html")
 
     def narrow(self, width):
         self.driver.devtools("Emulation.setDeviceMetricsOverride", width=width, height=1000,
@@ -166,6 +169,7 @@ class Look(BrowserTest):
             ("tiles", ["tile", "bytes"]),
             ("memory", ["superstep", "bytes"]),
             ("packing", ["time since the start", "requests"]),
+            ("recompiles", ["time since the first event", "price"]),
             ("differences", ["change of cycles, slower to the right"]),
         ):
             self.go(view)
@@ -177,6 +181,18 @@ class Look(BrowserTest):
             self.assertEqual(said[: len(names)], names)
         self.go("supersteps")
         self.assertIn("balance", self.text_of("#chart-supersteps .legend"))
+
+    def test_a_failed_compile_is_marked(self):
+        self.driver.open("failed.html", "verdict")
+        self.assertIn("1 (1 failed) in ", self.text_of("section[data-view=verdict] dl"))
+        self.go("recompiles")
+        self.assertEqual(len(self.run_js(
+            "return [...document.querySelectorAll('#chart-recompiles .failed')]")), 1)  # fmt: skip
+        self.assertIn("failed", self.text_of("#chart-recompiles .legend"))
+        self.assertIn("Out of memory", self.cells("events", 10)[0])
+        with open(path("failed.html"), encoding="utf-8") as file:
+            table = file.read().partition('<table id="table-events">')[2].partition("</table>")[0]
+        self.assertIn("Out of memory", table)
 
     def test_a_narrow_screen_scrolls_boxes_and_not_the_page(self):
         self.narrow(700)

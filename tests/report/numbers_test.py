@@ -37,6 +37,10 @@ def percent(share):
     return f"{100 * share:.1f} %"
 
 
+def words(name):
+    return name.replace("_", " ")
+
+
 def lines(text):
     return [json.loads(line) for line in text.splitlines() if line]
 
@@ -272,8 +276,10 @@ class Numbers(BrowserTest):
     def test_recompiles(self):
         self.driver.open("all.html", "recompiles")
         events = lines(tessera("recompiles", "list", "events.jsonl", "--json"))
-        self.assertEqual(self.cells("events", 1), [event["kind"] for event in events])
-        self.assertEqual(self.cells("events", 3), [", ".join(event["causes"]) for event in events])
+        self.assertEqual(self.cells("events", 1), [words(event["kind"]) for event in events])
+        self.assertEqual(
+            self.cells("events", 3), [words(", ".join(event["causes"])) for event in events]
+        )
         self.assertEqual(
             self.cells("events", 5),
             ["" if event["nearest"] is None else str(event["nearest"]) for event in events],
@@ -310,7 +316,7 @@ class Numbers(BrowserTest):
         shown = dict(zip(self.cells("totals-0", 0), zip(self.cells("totals-0", 1),
                                                         self.cells("totals-0", 2))))  # fmt: skip
         for row in totals:
-            self.assertEqual(shown[row["what"]], (count(row["before"]), count(row["after"])))
+            self.assertEqual(shown[words(row["what"])], (count(row["before"]), count(row["after"])))
 
     def test_provenance(self):
         self.driver.open("all.html", "provenance")

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a report says first: whose the useful tokens are, and what is advised.
+// What a report says first: whose the useful tokens are, what failed, and what is advised.
 #include "report/verdict.h"
 
 #include <gmock/gmock.h>
@@ -130,6 +130,19 @@ TEST(Verdict, the_command_that_compiles_names_the_model_where_it_is_known) {
   EXPECT_THAT(command(), HasSubstr("--input_model MODEL.onnx"));
   inputs.executables[0].file = "base.onnx";
   EXPECT_THAT(command(), HasSubstr("--input_model base.onnx"));
+}
+
+TEST(Verdict, a_failed_compile_is_counted_and_said_without_scripts) {
+  ReportInputs inputs;
+  inputs.logs.push_back({
+      "events.jsonl", {compile_of(8, 1000), compile_of(16, 2000)}
+  });
+  inputs.logs[0].events[1].error = "Out of memory on tile 3";
+  const Json document = document_of(inputs);
+  EXPECT_EQ(document["verdict"]["failed_compiles"], 1);
+  const std::string page = report_page(document);
+  EXPECT_THAT(page, HasSubstr("2 (1 failed) in 3.00 s on the host: input shape 2"));
+  EXPECT_THAT(page, HasSubstr("<td>Out of memory on tile 3</td>"));
 }
 
 }  // namespace
