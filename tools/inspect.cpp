@@ -11,12 +11,14 @@
 #include "program/popef.h"
 #include "program/read_popef.h"
 #include "program/text.h"
+#include "session/events.h"
 #include "tools/inspect_against.h"
 #include "tools/inspect_views.h"
 #include "tools/ipu_views.h"
 #include "tools/kept_lines.h"
 #include "tools/print.h"
 #include "tools/program_pictures.h"
+#include "tools/report_inputs.h"
 #include "tools/stranger_flags.h"
 #include "tools/table.h"
 #include "tools/terminal.h"
@@ -27,7 +29,8 @@ namespace {
 
 po::options_description inspect_flags() {
   po::options_description flags("Inspecting");
-  flags.add_options()("executable", po::value<std::string>(), "the .popef file, or a model")(
+  flags.add_options()("executable", po::value<std::string>(),
+                      "the .popef file, or a model; with --against also events of sessions")(
       "cycles", po::bool_switch(), "where the time goes: a line for every superstep")(
       "ops", po::bool_switch(), "the same by ONNX nodes, most cycles first")(
       "kinds", po::bool_switch(), "the same by what vertices compute")(
@@ -40,7 +43,9 @@ po::options_description inspect_flags() {
       "node", po::value<std::string>(), "the supersteps that this ONNX node became")(
       "superstep", po::value<std::string>(), "one superstep, and the ONNX nodes it comes from")(
       "against", po::value<std::string>(),
-      "another executable: what became slower or larger in it, or lies elsewhere, by ONNX nodes")(
+      "another executable: what became slower or larger in it, or lies elsewhere, by ONNX nodes; "
+      "or, "
+      "where both are events of sessions, which compiles are more or fewer")(
       "json", po::bool_switch(),
       "print everything as JSON; with one of these views: a profile with the field names of "
       "Poplar's")("supersteps", po::bool_switch(), "a line for every superstep")(
@@ -242,17 +247,46 @@ Expected<ReportedExecutable> read_reported(const std::string& path,
   return reported;
 }
 
+bool is_events(const std::string& path) {
+  const Expected<InputKind> kind = kind_of(path);
+  return kind.ok() && *kind == InputKind::Events;
+}
+
+Expected<ReportedLog> read_log(const std::string& path, const po::variables_map& flags) {
+  std::string warning;
+  ReportedLog log{path, TRY(read_events(path, &warning, TRY(limits_of(flags))))};
+  if (!warning.empty()) print_error("tessera: warning: {}\n", warning);
+  return log;
+}
+
+Status inspect_logs(const po::variables_map& flags, const std::string& path) {
+  const auto against = flags["against"].as<std::string>();
+  const InputKind kind = TRY(kind_of(against));
+  if (kind != InputKind::Events)
+    return Error{fmt::format("--against: {} is {}, must be {} as {} is", against, to_words(kind),
+                             to_words(InputKind::Events), path),
+                 ErrorKind::Usage};
+  for (const char* flag : {"program", "supersteps", "blobs"})
+    if (flags[flag].as<bool>())
+      return Error{fmt::format("--{}: is for an executable, must be left out with events", flag),
+                   ErrorKind::Usage};
+  print_against(TRY(read_log(path, flags)), TRY(read_log(against, flags)),
+                flags["json"].as<bool>());
+  return {};
+}
+
 Status do_inspect(const po::variables_map& flags) {
   if (!flags.count("executable"))
     return Error{"inspect: no executable, must be MODEL.popef", ErrorKind::Usage};
   const std::string path = flags["executable"].as<std::string>();
   const Limits limits = TRY(limits_of(flags));
   if (path.ends_with(".onnx")) return inspect_model(path, limits, flags["json"].as<bool>());
+  if (flags.count("against") && asks_for_views(flags))
+    return Error{"--against: shows both as a whole, must be given without a view",
+                 ErrorKind::Usage};
+  if (flags.count("against") && is_events(path)) return inspect_logs(flags, path);
   const ReportedExecutable reported = TRY(read_reported(path, flags));
   if (flags.count("against")) {
-    if (asks_for_views(flags))
-      return Error{"--against: shows both executables as a whole, must be given without a view",
-                   ErrorKind::Usage};
     print_against(reported, TRY(read_reported(flags["against"].as<std::string>(), flags)),
                   flags["json"].as<bool>());
     return {};

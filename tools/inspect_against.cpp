@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include "report/compare.h"
+#include "report/html.h"
+#include "report/logs.h"
 #include "report/machine.h"
 #include "tools/print.h"
 #include "tools/verb.h"
@@ -33,8 +35,8 @@ void print_totals(const Json& difference) {
   print("{:<20} {:>16} {:>16} {:>9}\n", "", "before", "after", "change");
   for (const Json& row : difference["totals"]) {
     const auto before = row["before"].get<double>(), after = row["after"].get<double>();
-    print("{:<20} {:>16} {:>16} {:>9}\n", row["what"].get<std::string>(), number(row["before"]),
-          number(row["after"]),
+    print("{:<20} {:>16} {:>16} {:>9}\n", in_words(row["what"].get<std::string>()),
+          number(row["before"]), number(row["after"]),
           before == 0 ? "" : fmt::format("{:+.1f} %", 100 * (after / before - 1)));
   }
 }
@@ -57,18 +59,31 @@ void print_operation(const Json& row) {
       in != "both" ? "only " + in : std::string(row["moved"].get<bool>() ? "lies elsewhere" : ""));
 }
 
+void print_json_of(const Json& difference) {
+  Json document = {
+      {"schema", "tessera-difference/1"}
+  };
+  document.update(difference);
+  print_json(document, 2);
+}
+
+void print_compiles(const Json& row) {
+  const auto compiles = [&](const char* side) {
+    return row.contains(side) ? human_count(row[side]["compiles"].get<int64_t>()) : "";
+  };
+  const auto spent = [&](const char* side) {
+    return row.contains(side) ? human_seconds(row[side]["seconds"].get<double>()) : "";
+  };
+  print("{:>9} {:>9} {:>12} {:>12}  {}\n", compiles("before"), compiles("after"), spent("before"),
+        spent("after"), row["shapes"].get<std::string>());
+}
+
 }  // namespace
 
 void print_against(const ReportedExecutable& before, const ReportedExecutable& after,
                    bool as_json) {
   const Json difference = compare_executables(comparable(before), comparable(after));
-  if (as_json) {
-    Json document = {
-        {"schema", "tessera-difference/1"}
-    };
-    document.update(difference);
-    return print_json(document, 2);
-  }
+  if (as_json) return print_json_of(difference);
   print("{} -> {}\n", before.file, after.file);
   print_totals(difference);
   print("\n{:<36} {:>12} {:>12} {:>12} {:>14} {:>14}\n", "ONNX nodes, most change first",
@@ -82,6 +97,16 @@ void print_against(const ReportedExecutable& before, const ReportedExecutable& a
       ++same;
   }
   print("{} operations are the same\n", same);
+}
+
+void print_against(const ReportedLog& before, const ReportedLog& after, bool as_json) {
+  const Json difference = compare_logs(log_json(before), log_json(after));
+  if (as_json) return print_json_of(difference);
+  print("{} -> {}\n", before.file, after.file);
+  print_totals(difference);
+  print("\n{:>9} {:>9} {:>12} {:>12}  {}\n", "compiles", "after", "took", "after",
+        "model and shapes");
+  for (const Json& row : difference["compiles"]) print_compiles(row);
 }
 
 }  // namespace tessera::tools

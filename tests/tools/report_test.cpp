@@ -152,5 +152,30 @@ TEST(InspectAgainst, says_what_changed_and_how_much_did_not) {
   EXPECT_EQ(difference, report["differences"][0]);
 }
 
+TEST(InspectAgainst, takes_two_logs_as_report_does) {
+  const std::string one = path("against_one.jsonl"), two = path("against_two.jsonl");
+  ASSERT_EQ(tessera({"run", tiny_model(), "--target", "test", "--events", one, "--random",
+                     "input_ids=4,16"})
+                .exit_code,
+            0);
+  ASSERT_EQ(tessera({"run", tiny_model(), "--target", "test", "--events", two, "--random",
+                     "input_ids=4,16", "input_ids=4,12"})
+                .exit_code,
+            0);
+  const Result text = tessera({"inspect", one, "--against", two});
+  ASSERT_EQ(text.exit_code, 0) << text.err;
+  EXPECT_THAT(text.out, HasSubstr("failed compiles"));
+  EXPECT_THAT(text.out, HasSubstr("input_ids [4,12]"));
+  OrderedJson difference =
+      OrderedJson::parse(tessera({"inspect", one, "--against", two, "--json"}).out);
+  EXPECT_EQ(difference.erase("schema"), 1u);
+  const OrderedJson report = OrderedJson::parse(tessera({"report", one, two, "--json"}).out);
+  EXPECT_EQ(difference, report["differences"][0]);
+  EXPECT_EQ(difference["compiles"].size(), 2u);
+  const Result mixed = tessera({"inspect", one, "--against", padded_executable()});
+  EXPECT_EQ(mixed.exit_code, kUsage);
+  EXPECT_THAT(mixed.err, HasSubstr("is an executable, must be an events file"));
+}
+
 }  // namespace
 }  // namespace tessera::cli
