@@ -150,22 +150,29 @@ std::string ipus_html(const Json& document) {
   return table.html();
 }
 
-// A line for each input that tells, those of the first executable before the others.
+// The first that is of the report's executable, or, without one, the first.
 std::string useful_tokens_text(const Json& document) {
   const Json& shares = document["verdict"]["useful_tokens"];
   if (shares.empty()) return "not known: no record, plan, bench result or log was given";
   const Json first = document.contains("executables") ? document["executables"][0]["file"] : Json();
-  std::string own, others;
-  for (const Json& one : shares) {
-    std::string line = percent_text(one["share"]) + ": " + one["from"].get<std::string>() + ", " +
-                       one["of"].get<std::string>();
-    const bool is_own = first.is_null() || one["executable"] == first;
-    if (!is_own && !one["executable"].is_null())
-      line += ", as " + one["executable"].get<std::string>();
-    (is_own ? own : others) += line + "\n";
-  }
-  if (own.empty()) own = "not known of " + first.get<std::string>() + "\n";
-  return own + others;
+  for (const Json& one : shares)
+    if (first.is_null() || one["executable"] == first)
+      return fmt::format("{}: {}, {}", percent_text(one["share"]), one["from"].get<std::string>(),
+                         one["of"].get<std::string>());
+  return "not known of " + first.get<std::string>();
+}
+
+// Of all inputs, where they are not one that has been said.
+std::string useful_tokens_html(const Json& document) {
+  const Json& verdict = document["verdict"];
+  const Json& shares = verdict["useful_tokens"];
+  if (shares.empty() || (shares.size() == 1 && !verdict["useful_token_share"].is_null())) return "";
+  HtmlTable table("useful", "Useful tokens, by the batches that inputs tell of.",
+                  {"input", "batches", "useful tokens", "those of"});
+  for (const Json& one : shares)
+    table.add({text_cell(one["from"]), text_cell(one["of"]), share_cell(one["share"].get<double>()),
+               text_cell(one["executable"].is_null() ? "" : one["executable"].get<std::string>())});
+  return table.html();
 }
 
 std::string variants_html(const Json& document) {
@@ -217,7 +224,7 @@ std::string verdict_view(const Json& document) {
                     compiles_text(verdict["compiles"], verdict["failed_compiles"]),
                     seconds_text(verdict["compile_seconds"]), pairs_text(verdict["causes"])));
   return html_facts(facts) + "<div class=\"chart\" id=\"chart-verdict\"></div>\n" +
-         ipus_html(document) + variants_html(document) +
+         useful_tokens_html(document) + ipus_html(document) + variants_html(document) +
          (verdict["advice"].empty() ? "" : advice_list(verdict["advice"]));
 }
 

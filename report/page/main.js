@@ -53,6 +53,7 @@ function shareBar(title, shares) {
     const mark = el('span', { class: 'share-limit' }, '100 %');
     mark.style.left = `${100 / sum}%`;
     box.append(mark);
+    box.classList.add('has-limit');
   }
   return el('div', {}, el('h3', {}, title), box);
 }

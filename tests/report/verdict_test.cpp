@@ -77,7 +77,8 @@ TEST(Verdict, a_bench_tells_of_the_executable_that_it_names) {
   inputs.bench = {"bench.json", bench_figures()};
   EXPECT_TRUE(document_of(inputs)["verdict"]["useful_token_share"].is_null());
   EXPECT_THAT(report_page(document_of(inputs)),
-              HasSubstr("75.0 %: bench.json, Pack Online of &lt;/script&gt;.popef, form B"));
+              HasSubstr("<td>bench.json</td><td>Pack Online of &lt;/script&gt;.popef, form B</td>"
+                        "<td class=\"n\" data-v=\"0.75\">75.0 %</td><td></td>"));
   inputs.bench->figures["runs"][0]["executable"] = "./tiny.popef";
   EXPECT_TRUE(document_of(inputs)["verdict"]["useful_token_share"].is_null()) << "another form";
   inputs.bench->figures["runs"][0]["form"] = "none";
