@@ -91,14 +91,14 @@ void advise_on_fit(const ReportedExecutable& reported, std::vector<Saving>& savi
     return;
   }
   const WayOut& least = *std::ranges::min_element(reported.ways, {}, &WayOut::peak_bytes);
+  const bool is_one = reported.ways.size() == 1;
   savings.push_back(
-      {fmt::format(
-           "It does not fit, nor does {}. What would help: {}. This compiles variants of {}, "
-           "which takes the fewest bytes of them.",
-           reported.ways.size() == 1
-               ? "the variant that was compiled"
-               : fmt::format("any of the {} variants that were compiled", reported.ways.size()),
-           what_else_would_help(reported), least.change),
+      {fmt::format("It does not fit, nor {}. What would help: {}. This compiles variants of {}.",
+                   is_one ? "does it with " + least.change
+                          : fmt::format("does any of the {} variants that were compiled",
+                                        reported.ways.size()),
+                   what_else_would_help(reported),
+                   is_one ? "that" : "the one that takes the fewest bytes"),
        "", report_with(reported, least.values), 1});
 }
 
