@@ -169,11 +169,12 @@ void advise_on_log(const Json& log, std::vector<Saving>& savings) {
     if (!advice["recommended"].is_null()) {
       const Json& option = advice["options"][advice["recommended"].get<size_t>()];
       const auto saved = option["saved_seconds"].get<double>();
-      savings.push_back({advice["model"].get<std::string>() + ": " +
-                             option["name"].get<std::string>() + " instead of " +
-                             std::to_string(advice["compiles"].get<int64_t>()) + " compiles.",
-                         human_seconds(saved) + " of compiling (host)",
-                         option["command"].get<std::string>(), saved / all});
+      savings.push_back(
+          {advice["model"].get<std::string>() + ": " + option["name"].get<std::string>() +
+               " instead of " +
+               (advice["compiles"] == 1 ? "1 compile." : advice["compiles"].dump() + " compiles."),
+           human_seconds(saved) + " of compiling (host)", option["command"].get<std::string>(),
+           saved / all});
     }
     for (const Json& slip : advice["slips"]) {
       const auto saved = slip["seconds"].get<double>();

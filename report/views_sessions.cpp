@@ -11,6 +11,12 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+// "1 request", "2 requests", "3 batches"
+std::string counted(const Json& count, std::string word) {
+  if (count != 1) word += word.ends_with("ch") ? "es" : "s";
+  return count_text(count) + " " + word;
+}
+
 std::string advice_list(const Json& advice) {
   std::string html = "<h3>What would save most</h3>\n<ol class=\"advice\">\n";
   for (const Json& one : advice) {
@@ -28,9 +34,9 @@ std::string advice_list(const Json& advice) {
 std::string advice_html(const Json& advice, size_t number) {
   HtmlTable table(
       fmt::format("advice-{}", number),
-      fmt::format("{}: buckets or packing instead. {} batches of {} lengths, {} compiles.",
-                  advice["model"].get<std::string>(), count_text(advice["batches"]),
-                  count_text(advice["lengths"]), count_text(advice["compiles"])),
+      fmt::format("{}: buckets or packing instead. {} of {}, {}.",
+                  advice["model"].get<std::string>(), counted(advice["batches"], "batch"),
+                  counted(advice["lengths"], "length"), counted(advice["compiles"], "compile")),
       {"option", "", "executables", "compiling", "saves", "useful tokens", "command"});
   const Json& options = advice["options"];
   for (size_t i = 0; i < options.size(); ++i) {
@@ -234,11 +240,12 @@ std::string recompiles_view(const Json& document) {
   const Json& sums = log["sums"];
   std::string html = html_facts({
       {"log", log["file"].get<std::string>()},
-      {"compiles", fmt::format("{} of {} events, {} of compiling",
+      {"compiles",
+       fmt::format("{} of {}, {} of compiling",
        compiles_text(sums["compiles"], sums["failed_compiles"]),
-       count_text(sums["events"]), seconds_text(sums["compile_seconds"]))},
+       counted(sums["events"], "event"), seconds_text(sums["compile_seconds"]))},
       {"causes", pairs_text(sums["causes"])},
-      {"waited", fmt::format("{} requests, {} in all", count_text(sums["requests_blocked"]),
+      {"waited", fmt::format("{}, {} in all", counted(sums["requests_blocked"], "request"),
        seconds_text(sums["blocked_seconds"]))}
   });
   html += "<div class=\"chart\" id=\"chart-recompiles\"></div>\n";

@@ -103,16 +103,12 @@ class Numbers(BrowserTest):
         milliseconds, unit = facts["time per batch"].split()[:2]
         scale = {"us": 1e6, "ms": 1e3, "s": 1}[unit]
         self.assertAlmostEqual(float(milliseconds), cycles["seconds_per_batch"] * scale, delta=0.06)
-        padded = "its requests, if each had a row of 64 tokens"
-        self.assertEqual(
-            facts["useful tokens"], f"{percent(self.padded_share())}: run.jsonl, {padded}"
-        )
+        padded, share = "its requests, if each had a row of 64 tokens", percent(self.padded_share())
+        self.assertEqual(facts["useful tokens"], f"{share}: run.jsonl, {padded}")
         of_record = "form A, 4 rows of 64 tokens, at most 10 requests"
         self.assertEqual(self.cells("useful", 1)[:2], [of_record, padded])
-        self.assertEqual(
-            self.cells("useful", 2)[:2],
-            [percent(self.online["token_fill"]), percent(self.padded_share())],
-        )
+        fill = percent(self.online["token_fill"])
+        self.assertEqual(self.cells("useful", 2)[:2], [fill, share])
         self.assertEqual(self.cells("useful", 3)[:2], ["packed.popef", "padded.popef"])
         events = lines(tessera("recompiles", "list", "events.jsonl", "--json"))
         self.assertTrue(facts["compiles"].startswith(f"{len(events)} in "), facts["compiles"])

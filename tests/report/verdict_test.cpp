@@ -144,6 +144,7 @@ TEST(Verdict, a_failed_compile_is_counted_and_said_without_scripts) {
   const std::string page = report_page(document);
   EXPECT_THAT(page, HasSubstr("2 (1 failed) in 3.00 s on the host: input shape 2"));
   EXPECT_THAT(page, HasSubstr("<td>Out of memory on tile 3</td>"));
+  EXPECT_THAT(page, HasSubstr("1 batch of 1 length, 1 compile."));
 }
 
 }  // namespace
