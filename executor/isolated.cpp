@@ -5,8 +5,8 @@
 // exchange delivers. All of it is poisoned (NaN in both float types) before it is written, so what
 // a wrong Program reads shows; what a kernel is handed ends at a guard page. An operand is
 // collected from what lies on the tile, and a superstep whose operand does not lie there is
-// refused: verify_program proves it, this machine tries it. What no request is in is computed, and
-// is zeros where the direct machine has zeros (used_parts.h).
+// refused: verify_program proves it, this machine tries it. Parts without requests are computed,
+// and are zeros where the direct machine has zeros (used_parts.h).
 #include <algorithm>
 #include <array>
 #include <chrono>

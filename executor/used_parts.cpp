@@ -22,7 +22,7 @@ int64_t outermost(const Shape& view) {
   return -1;
 }
 
-// What it is that steps stop along.
+// The parts that steps stop along.
 struct Parts {
   PartKind kind = PartKind::Rows;
   int64_t count = 0;

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a batch holds no request in takes no time.
+// Parts of a batch that hold no request take no time.
 //
-// A batch is [rows,length] cells, and requests fill its first rows; what is made one for each
-// request has a place for each of the most requests, and they fill its first places (unpack_info
-// says where they stand). Along rows and places vertices mostly do not depend on each other
-// (Extents), so a superstep may stop behind the last row, or place, that is used. What lies behind
-// is then not computed. Supersteps that stop do not read it; supersteps that read all, and the
-// caller, find zeros there. Nothing here trusts a file: a vertex's boxes say what it reads. A
-// Program whose rows do see each other reads those zeros. Every machine has them, also one that
-// computes all rows, so that the answers do not hang on the machine.
+// A batch is [rows,length] cells, and requests fill its first rows. Values that are made for each
+// request have a place for each of the most requests that a batch takes; requests fill the first
+// places, and unpack_info says where their tokens stand. Along rows and places vertices mostly do
+// not depend on each other (Extents), so a superstep may stop behind the last row, or place, that
+// is used. The parts behind it are then not computed. Supersteps that stop do not read them;
+// supersteps that read all, and the caller, find zeros there. Nothing here trusts a file: a
+// vertex's boxes say what it reads. A Program whose rows do see each other reads those zeros. Every
+// machine has them, also one that computes all rows, so that the answers do not hang on the
+// machine.
 #pragma once
 
 #include <array>

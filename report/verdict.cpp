@@ -62,7 +62,7 @@ std::string report_with(const ReportedExecutable& reported, const OptionValues& 
   return "tessera report " + model_of(reported) + words_of(values) + " -o report.html";
 }
 
-// What compile names, without the changes that were tried.
+// The changes that compile names, without the changes that were tried.
 std::string what_else_would_help(const ReportedExecutable& reported) {
   const Program& program = reported.executable.program;
   std::string text;

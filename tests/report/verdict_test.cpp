@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a report says first: whose the useful tokens are, what failed, and what is advised.
+// The verdict of a report: whose the useful tokens are, what failed, and what is advised.
 #include "report/verdict.h"
 
 #include <gmock/gmock.h>
