@@ -13,6 +13,15 @@ namespace {
 
 bool is_computed(const Node& node) { return !node.is(Op::Input) && !node.is(Op::Constant); }
 
+// Names that the importer or a pass made up may meet; values that took the place of the same ONNX
+// node do not differ.
+bool is_same(const Node& one, const Node& other) {
+  const auto place = [](const Node& node) {
+    return node.origin.empty() ? std::string() : node.origin.back();
+  };
+  return one.type.shape == other.type.shape && place(one) == place(other);
+}
+
 // The values of both graphs, and each as an output of its graph under its own name.
 std::vector<std::string> make_outputs(Graph& model, Graph& converted) {
   std::unordered_map<std::string, Node*> kept;
@@ -23,7 +32,7 @@ std::vector<std::string> make_outputs(Graph& model, Graph& converted) {
   for (const auto& node : model.nodes()) {
     const auto found = kept.find(node->name);
     if (!is_computed(*node) || found == kept.end()) continue;
-    if (found->second->type.shape != node->type.shape || elements(node->type.shape) == 0) continue;
+    if (!is_same(*node, *found->second) || elements(node->type.shape) == 0) continue;
     names.push_back(node->name);
     of_model.push_back({node->name, node.get()});
     of_converted.push_back({node->name, found->second});
