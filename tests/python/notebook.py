@@ -116,7 +116,7 @@ class Notebook(BrowserTest):
             self.enter(name)
             self.assertEqual(sum(self.numbers("operations", 3)), self.inspected["cycles"]["total"])
         self.enter("events")
-        self.assertEqual(self.cells("events", 1), ["cold_compile"])
+        self.assertEqual(self.cells("events", 1), ["cold compile"])
 
     def test_a_table_can_be_downloaded(self):
         self.driver.devtools("Browser.setDownloadBehavior", behavior="allow", downloadPath=path(""))
