@@ -17,8 +17,8 @@
 //
 // In f32 a score is gone beside f32's minimum, so that a query that sees no key sees all alike. In
 // f16 something of it is left beside -65504. Where each query has its own mask, -65504 therefore
-// takes the place of the score; an attention with such a mask that stays in f32 keeps the mask as
-// it is.
+// takes the place of the score; an attention with a bias that stays in f32 keeps its masks as they
+// are.
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -309,23 +309,16 @@ bool clamp_masks(Graph& graph, const std::unordered_set<std::string>& left) {
   return changed;
 }
 
-// Attentions with a mask for each query that other rules keep in f32: there nothing of a score may
-// be left beside the mask's number.
+// Attentions with a bias that other rules keep in f32: there it needs no other numbers, and nothing
+// of a score may be left beside those of a query that sees no key.
 std::unordered_set<std::string> attentions_in_fp32(const Graph& graph, const PassOptions& options) {
-  std::vector<std::pair<const Node*, Node*>> biased;  // with the bias
-  for (const auto& node : graph.nodes()) {
-    if (!node->is(Op::Attention)) continue;
-    const AttentionMask mask = *attention_mask(node->string_attr("mask"));
-    if (mask.bias) biased.emplace_back(node.get(), node->in[mask.bias_operand()]);
-  }
   std::unordered_set<std::string> found;
-  if (biased.empty()) return found;
-  const MaskValues values(graph);
-  for (const auto& [attention, bias] : biased)
-    if (may_hide_all_of_a_query(bias, values.of(bias))) found.insert(attention->name);
+  for (const auto& node : graph.nodes())
+    if (node->is(Op::Attention) && attention_mask(node->string_attr("mask"))->bias)
+      found.insert(node->name);
   if (found.empty()) return found;
   Graph clamped = graph.clone();
-  clamp_masks(clamped, {});
+  if (!clamp_masks(clamped, {})) return {};
   const Fp32Choice choice = choose_fp32(clamped, options);
   for (const auto& node : clamped.nodes())
     if (!choice.nodes.contains(node.get())) found.erase(node->name);

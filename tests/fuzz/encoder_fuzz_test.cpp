@@ -309,6 +309,20 @@ TEST(RandomEncoder, layers_of_one_name_are_compared_where_they_are_one_value) {
   for (const LayerError& layer : report->layers) EXPECT_NE(layer.node, "broadcast_1");
 }
 
+// A bias, and a mask of keys that shows none: the sum stays in f32, and so does what is added.
+TEST(RandomEncoder, a_query_that_sees_no_key_gets_in_fp16_what_it_gets_in_fp32) {
+  const TempFolder folder;
+  CheckOptions options;
+  options.compile.input_shape["input_ids"] = {2, kLength};
+  options.compile.precision = Precision::Fp16;
+  options.compile.target = *target_preset("test");
+  const auto report = check_model(fuzz::random_encoder(7).save(folder), options);
+  ASSERT_TRUE(report.ok()) << report.error().message;
+  ASSERT_FALSE(report->outputs.empty());
+  for (const OutputError& error : report->outputs)
+    EXPECT_TRUE(error.within) << error.output << ": " << error.largest << " of " << error.magnitude;
+}
+
 TEST(RandomEncoder, the_machine_answers_as_the_interpreter) {
   const uint64_t first = number_of("TESSERA_FUZZ_SEED", 1);
   const uint64_t count = number_of("TESSERA_FUZZ_MACHINES", 6);
