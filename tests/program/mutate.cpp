@@ -95,7 +95,7 @@ void change_an_extent_everywhere(Program& program, Random& random) {
   const int64_t after = std::clamp<int64_t>(
       random.one_in(3) ? other_number(before, random)
                        : static_cast<int64_t>(1 + random.below(static_cast<size_t>(
-                                                      std::min<int64_t>(before * 2, 64)))),
+                                                      2 * std::min<int64_t>(before, 32)))),
       0, int64_t{1} << 20);
   for (int64_t* const size : numbers.sizes)
     if (*size == before) *size = after;
