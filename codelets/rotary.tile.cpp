@@ -24,7 +24,7 @@ TILE_INLINE void rotate(const VertexOperand* operands, const At& at, v16 x, v16 
 }
 
 // Sixteen numbers are eight whole pairs, and so is what an even head has left.
-TILE_INLINE void turn_neighbours(const VertexOperand* operands, const At& head, int64_t depth) {
+TILE_INLINE void rotate_neighbours(const VertexOperand* operands, const At& head, int64_t depth) {
   const RotaryConstants& is = rotary_constants;
   for_each_lanes(depth, [&](int64_t i, int64_t left) {
     const v16 x = load_upto(is.x, operands[0].data, head.x + i, left);
@@ -34,7 +34,7 @@ TILE_INLINE void turn_neighbours(const VertexOperand* operands, const At& head, 
   });
 }
 
-TILE_INLINE void turn_halves(const VertexOperand* operands, const At& head, int64_t depth) {
+TILE_INLINE void rotate_halves(const VertexOperand* operands, const At& head, int64_t depth) {
   const RotaryConstants& is = rotary_constants;
   const int64_t half = depth / 2;
   for_each_lanes(half, [&](int64_t i, int64_t left) {
@@ -57,9 +57,9 @@ extern "C" void rotary(const VertexOperand* operands, void*) {
                       b * cos.stride[0] + r * cos.stride[1], b * sin.stride[0] + r * sin.stride[1],
                       b * out.stride[0] + r * out.stride[1] + h * out.stride[2]};
         if (rotary_constants.halves) {
-          turn_halves(operands, head, x.size[3]);
+          rotate_halves(operands, head, x.size[3]);
         } else {
-          turn_neighbours(operands, head, x.size[3]);
+          rotate_neighbours(operands, head, x.size[3]);
         }
       }
 }

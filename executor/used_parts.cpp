@@ -89,7 +89,7 @@ class Analysis {
     return result;
   }
 
-  // PartKind the outermost axis of what it writes, if the parts of all that it reads lie there as
+  // Along the outermost axis of what it writes, if the parts of all that it reads lie there as
   // well.
   PartAxis axis_of(const JoinedVertex& vertex) const {
     const JoinedOperand& made = vertex.operands.back();
@@ -215,7 +215,7 @@ std::optional<BatchParts> batch_parts_of(const Executable& executable) {
     batch.requests = shape[0];
     batch.places = i;
   }
-  if (batch.rows < 2 && batch.requests == 0) return {};
+  if (batch.rows < 1 || (batch.rows < 2 && batch.requests == 0)) return {};
   return batch;
 }
 

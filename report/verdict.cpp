@@ -93,12 +93,13 @@ void advise_on_fit(const ReportedExecutable& reported, std::vector<Saving>& savi
   const WayOut& least = *std::ranges::min_element(reported.ways, {}, &WayOut::peak_bytes);
   const bool is_one = reported.ways.size() == 1;
   savings.push_back(
-      {fmt::format("It does not fit, nor {}. What would help: {}. This compiles variants of {}.",
-                   is_one ? "does it with " + least.change
-                          : fmt::format("does any of the {} variants that were compiled",
-                                        reported.ways.size()),
+      {fmt::format("{} fits. These changes would help: {}. The command compiles variants of {}.",
+                   is_one
+                       ? "Neither this nor the variant with " + least.change
+                       : fmt::format("Neither this nor any of the {} variants that were compiled",
+                                     reported.ways.size()),
                    what_else_would_help(reported),
-                   is_one ? "that" : "the one that takes the fewest bytes"),
+                   is_one ? "that variant" : "the variant that takes the fewest bytes"),
        "", report_with(reported, least.values), 1});
 }
 

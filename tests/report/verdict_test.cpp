@@ -115,7 +115,8 @@ TEST(Verdict, advises_only_what_was_compiled_and_fits) {
   const Json none = document_of(too_large(false));
   ASSERT_EQ(none["verdict"]["advice"].size(), 1u);
   const Json& advice = none["verdict"]["advice"][0];
-  EXPECT_THAT(advice["text"], HasSubstr("nor does any of the 2 variants that were compiled"));
+  EXPECT_THAT(advice["text"],
+              HasSubstr("Neither this nor any of the 2 variants that were compiled fits"));
   EXPECT_THAT(advice["text"], HasSubstr("a smaller batch or shorter rows"));
   EXPECT_THAT(advice["text"], Not(HasSubstr("--precision fp16")));
   EXPECT_THAT(advice["command"], HasSubstr("tessera report 'a model.onnx' --input_shape a=2,8"));
