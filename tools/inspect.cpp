@@ -44,8 +44,7 @@ po::options_description inspect_flags() {
       "superstep", po::value<std::string>(), "one superstep, and the ONNX nodes it comes from")(
       "against", po::value<std::string>(),
       "another executable: what became slower or larger in it, or lies elsewhere, by ONNX nodes; "
-      "or, "
-      "where both are events of sessions, which compiles are more or fewer")(
+      "or, where both are events of sessions, which compiles are more or fewer")(
       "json", po::bool_switch(),
       "print everything as JSON; with one of these views: a profile with the field names of "
       "Poplar's")("supersteps", po::bool_switch(), "a line for every superstep")(
@@ -253,10 +252,7 @@ bool is_events(const std::string& path) {
 }
 
 Expected<ReportedLog> read_log(const std::string& path, const po::variables_map& flags) {
-  std::string warning;
-  ReportedLog log{path, TRY(read_events(path, &warning, TRY(limits_of(flags))))};
-  if (!warning.empty()) print_error("tessera: warning: {}\n", warning);
-  return log;
+  return ReportedLog{path, TRY(events_of(path, TRY(limits_of(flags))))};
 }
 
 Status inspect_logs(const po::variables_map& flags, const std::string& path) {

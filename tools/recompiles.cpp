@@ -8,6 +8,7 @@
 #include "session/events.h"
 #include "tools/print.h"
 #include "tools/recompiles_print.h"
+#include "tools/report_inputs.h"
 #include "tools/verb.h"
 
 namespace tessera::tools {
@@ -79,10 +80,7 @@ Status do_recompiles(const po::variables_map& flags) {
   const Command command =
       TRY(command_of(flags.count("words") ? flags["words"].as<Words>() : Words()));
   const bool json = flags["json"].as<bool>();
-  std::string warning;
-  std::vector<RecompileEvent> events =
-      TRY(read_events(command.file, &warning, TRY(limits_of(flags))));
-  if (!warning.empty()) print_error("tessera: warning: {}\n", warning);
+  std::vector<RecompileEvent> events = TRY(events_of(command.file, TRY(limits_of(flags))));
   if (command.verb == "list" && json) {
     for (const RecompileEvent& event : events) print("{}\n", to_json_line(event));
     return {};

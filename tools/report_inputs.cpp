@@ -55,10 +55,7 @@ Status add_model(const std::string& path, const CompileOptions& options, ReportI
 
 Status add_events(const std::string& path, const Limits& limits, ReportInputs& inputs) {
   if (inputs.logs.size() == 2) return too_many(path, "a third events file");
-  std::string warning;
-  std::vector<RecompileEvent> events = TRY(read_events(path, &warning, limits));
-  if (!warning.empty()) print_error("tessera: warning: {}\n", warning);
-  inputs.logs.push_back({path, std::move(events)});
+  inputs.logs.push_back({path, TRY(events_of(path, limits))});
   return {};
 }
 
@@ -108,6 +105,13 @@ const char* to_words(InputKind kind) {
     case InputKind::Shapes: return "a search for a shape";
   }
   return "";
+}
+
+Expected<std::vector<RecompileEvent>> events_of(const std::string& path, const Limits& limits) {
+  std::string warning;
+  std::vector<RecompileEvent> events = TRY(read_events(path, &warning, limits));
+  if (!warning.empty()) print_error("tessera: warning: {}\n", warning);
+  return events;
 }
 
 Expected<InputKind> kind_of(const std::string& path) {

@@ -4,8 +4,10 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "report/report.h"
+#include "session/events.h"
 #include "support/minisign.h"
 #include "tools/verb.h"
 
@@ -16,6 +18,10 @@ const char* to_words(InputKind kind);  // "an executable", …
 
 // Errors: it cannot be read; it is JSON and nothing that Tessera writes.
 Expected<InputKind> kind_of(const std::string& path);
+
+// Those of a log, oldest first. A warning about the log, as of a torn line, goes to stderr. Errors:
+// as those of read_events.
+Expected<std::vector<RecompileEvent>> events_of(const std::string& path, const Limits& limits);
 
 // Reads it, or, where it is a model, compiles it. Errors: as those of the readers; a third
 // executable or events file, a second one of any other kind.

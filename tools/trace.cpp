@@ -11,6 +11,7 @@
 #include "program/read_popef.h"
 #include "support/file.h"
 #include "tools/print.h"
+#include "tools/report_inputs.h"
 #include "tools/stranger_flags.h"
 #include "tools/verb.h"
 #include "trace/host.h"
@@ -53,9 +54,7 @@ Status trace_host(const po::variables_map& flags, const Limits& limits, TrackEve
   std::vector<RecompileEvent> log;
   if (flags.count("events")) {
     host.log_path = flags["events"].as<std::string>();
-    std::string warning;
-    log = TRY(read_events(host.log_path, &warning, limits));
-    if (!warning.empty()) print_error("tessera: warning: {}\n", warning);
+    log = TRY(events_of(host.log_path, limits));
     host.log = log;
   }
   return add_host(trace, host);
