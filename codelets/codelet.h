@@ -57,7 +57,7 @@ struct Extents {
 
 // The part that a codelet plays for the planner and the machine, and how it arranges its result:
 // codelets.def.
-enum class Role : uint8_t { Other, Product, PartialSum, Attention, Packing, Unpacking };
+enum class Role : uint8_t { Other, Product, PartialSum, Attention, Reduction, Packing, Unpacking };
 enum class Written : uint8_t { Rows, Groups, Kept };
 
 inline int64_t no_bytes(const VertexShape&) { return 0; }

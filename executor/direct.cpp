@@ -71,7 +71,8 @@ class DirectEngine : public Engine {
   Status check_casts(const DirectStep& step) const;
   Status check_indices(const DirectStep& step, const UsedCells& used) const;
   Status run_step(const DirectStep& step, const Calls& calls, const Deadline& deadline);
-  void fill_zeros(const DirectStep& step, int64_t count) const;
+  static const Calls& calls_for(const DirectStep& step, const ByPartKind<size_t>& which);
+  void fill_zeros(const DirectStep& step, const ByPartKind<int64_t>& counts) const;
   std::vector<Fewer>& fewer(PartKind kind) { return fewer_[static_cast<size_t>(kind)]; }
 
   EngineParts parts_;
@@ -84,8 +85,8 @@ class DirectEngine : public Engine {
   std::atomic<int64_t> next_{0};
   std::atomic<int> fault_{0};  // the signal that ended a piece of this step
   std::optional<BatchParts> batch_;
-  std::array<std::vector<Fewer>, 2> fewer_;  // by PartKind; rising
-  std::atomic<int64_t> host_bytes_{0};       // a run may raise it while another thread asks
+  ByPartKind<std::vector<Fewer>> fewer_;  // rising
+  std::atomic<int64_t> host_bytes_{0};    // a run may raise it while another thread asks
   HostWork host_work_;
 };
 
@@ -196,8 +197,8 @@ Expected<Calls> DirectEngine::calls_of(const DirectStep& step,
 void DirectEngine::find_short_steps() {
   batch_ = batch_parts_of(parts_.executable);
   if (!batch_) return;
-  std::vector<ShortStep> found = short_steps_of(parts_.executable, steps_, *batch_);
-  for (size_t s = 0; s < steps_.size(); ++s) steps_[s].stop = std::move(found[s]);
+  std::vector<StepStops> found = short_steps_of(parts_.executable, steps_, *batch_);
+  for (size_t s = 0; s < steps_.size(); ++s) steps_[s].stops = std::move(found[s]);
   for (const PartKind kind : kPartKinds) {
     const int64_t all = batch_->count(kind);
     for (const int64_t count : part_counts(all))
@@ -215,8 +216,8 @@ Expected<std::optional<std::vector<Calls>>> DirectEngine::short_calls(PartKind k
     made.emplace_back();
     if (!step.stops_by(kind)) continue;
     TRY(deadline.check(kRun));
-    made.back() =
-        TRY(calls_of(step, pieces_of(first_parts(step.vertices, step.stop, count)), scratch_bytes));
+    made.back() = TRY(calls_of(step, pieces_of(first_parts(step.vertices, step.stops, kind, count)),
+                               scratch_bytes));
     if (!budget_.spend(made.back().bytes(), "loading its vertices").ok())
       return std::optional<std::vector<Calls>>();
   }
@@ -235,9 +236,10 @@ Status DirectEngine::make_short_calls(PartKind kind, size_t which, const Deadlin
   }
   for (size_t s = 0; s < steps_.size(); ++s) {
     if (!steps_[s].stops_by(kind)) continue;
-    steps_[s].short_calls.resize(fewer(kind).size());
+    std::vector<Calls>& by_count = steps_[s].short_calls[static_cast<size_t>(kind)];
+    by_count.resize(fewer(kind).size());
     host_bytes_ += (*made)[s].bytes();
-    steps_[s].short_calls[which] = std::move((*made)[s]);
+    by_count[which] = std::move((*made)[s]);
   }
   wanted.calls = Fewer::State::Made;
   return {};
@@ -260,7 +262,7 @@ Expected<int64_t> DirectEngine::cut(DirectStep& step, RunWork& work) {
   ++host_work_.steps;
   host_work_.calls += step.calls.pieces;
   step.operands_each = static_cast<int64_t>(step.vertices[0].operands.size());
-  if (step.stop.axes.empty()) step.vertices = {};
+  if (!step.stops_early()) step.vertices = {};
   return scratch_bytes;
 }
 
@@ -300,8 +302,8 @@ Status DirectEngine::run(HostInputs inputs, HostOutputs outputs, const UsedCells
                          std::span<double> seconds) {
   const Program& program = parts_.executable.program;
   const Deadline deadline(parts_.limits);
-  std::array<int64_t, 2> counts = {};  // by PartKind, as which
-  std::array<size_t, 2> which = {};
+  ByPartKind<int64_t> counts = {};
+  ByPartKind<size_t> which = {};
   if (batch_) counts = parts_to_compute(*batch_, used, inputs);
   for (const PartKind kind : kPartKinds) {
     const auto i = static_cast<size_t>(kind);
@@ -314,14 +316,12 @@ Status DirectEngine::run(HostInputs inputs, HostOutputs outputs, const UsedCells
   for (const DirectStep& step : steps_) {
     const auto begin = std::chrono::steady_clock::now();
     TRY(check_indices(step, used));
-    const auto kind = static_cast<size_t>(step.stop.kind);
-    const bool is_short = which[kind] < step.short_calls.size();
-    const Calls& calls = is_short ? step.short_calls[which[kind]] : step.calls;
+    const Calls& calls = calls_for(step, which);
     if (step.hidden_rule)
       TRY(check_hidden_keys(program.supersteps[step.superstep], *step.hidden_rule, calls.operands,
                             step.operands_each, used));
     TRY(run_step(step, calls, deadline));
-    fill_zeros(step, counts[kind]);
+    fill_zeros(step, counts);
     TRY(check_casts(step));
     if (seconds.empty()) continue;
     seconds[step.superstep] +=
@@ -349,12 +349,25 @@ Expected<size_t> DirectEngine::which_calls(PartKind kind, int64_t count, const D
   return found->calls == Fewer::State::Made ? which : known.size();
 }
 
-// Behind the first `count` rows or requests.
-void DirectEngine::fill_zeros(const DirectStep& step, int64_t count) const {
-  for (const VariableId id : step.stop.zeros) {
-    const int64_t bytes = parts_.executable.program.variables[static_cast<size_t>(id)].bytes();
-    const int64_t from = bytes / batch_->count(step.stop.kind) * count;
-    std::memset(base_[static_cast<size_t>(id)] + from, 0, static_cast<size_t>(bytes - from));
+// Those of the fewest parts: of cells before those of rows.
+const Calls& DirectEngine::calls_for(const DirectStep& step, const ByPartKind<size_t>& which) {
+  for (const PartKind kind : {PartKind::Cells, PartKind::Requests, PartKind::Rows}) {
+    const auto k = static_cast<size_t>(kind);
+    if (which[k] < step.short_calls[k].size()) return step.short_calls[k][which[k]];
+  }
+  return step.calls;
+}
+
+// Behind the parts that are computed.
+void DirectEngine::fill_zeros(const DirectStep& step, const ByPartKind<int64_t>& counts) const {
+  for (const PartKind kind : kPartKinds) {
+    const auto k = static_cast<size_t>(kind);
+    for (const VariableId id : step.stops[k].zeros) {
+      const int64_t bytes = parts_.executable.program.variables[static_cast<size_t>(id)].bytes();
+      const Range behind = batch_->behind(kind, counts[k], bytes);
+      std::memset(base_[static_cast<size_t>(id)] + behind.begin, 0,
+                  static_cast<size_t>(behind.size()));
+    }
   }
 }
 

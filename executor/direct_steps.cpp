@@ -63,7 +63,7 @@ Expected<std::vector<DirectStep>> join_steps(const Program& program, const Deadl
 // Errors are looked for in whole steps, as the other machine does. A cast is checked in all that it
 // made. Indices and keys that belong to no cell are checked in rows without requests as well, and
 // all of them at places without requests.
-std::vector<ShortStep> short_steps_of(const Executable& executable,
+std::vector<StepStops> short_steps_of(const Executable& executable,
                                       const std::vector<DirectStep>& steps,
                                       const BatchParts& batch) {
   const Program& program = executable.program;
@@ -75,9 +75,9 @@ std::vector<ShortStep> short_steps_of(const Executable& executable,
     const bool by_cell = !keys || (keys->batch == batch.rows && keys->keys == batch.length);
     const bool casts = cast_rule(set).has_value();
     WholeStep found{&step.vertices};
-    found.may_stop = {!casts && by_cell, !casts && !keys};
-    found.is_looked_at = {indices && !is_by_cell(*indices, batch.rows * batch.length),
-                          indices.has_value()};
+    const bool looks_behind = indices && !is_by_cell(*indices, batch.rows * batch.length);
+    found.may_stop = {!casts && by_cell, !casts && !keys, !casts && by_cell};
+    found.is_looked_at = {looks_behind, indices.has_value(), looks_behind};
     whole.push_back(found);
   }
   return short_steps(executable, batch, whole);

@@ -3,6 +3,7 @@
 // into.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <vector>
 
@@ -24,7 +25,7 @@ struct Calls {
   int64_t bytes() const { return static_cast<int64_t>(operands.size() * sizeof(VertexOperand)); }
 };
 
-// A number of rows, or requests, that is less than the whole batch's.
+// A number of parts that is less than the whole batch's.
 struct Fewer {
   enum class State : uint8_t { NotMade, Made, NoRoom };
   int64_t count = 0;
@@ -37,23 +38,26 @@ struct DirectStep {
   Kernel kernel;
   std::vector<JoinedVertex> vertices;  // once loaded, of steps that can stop early alone
   int64_t operands_each = 0;
-  Calls calls;                     // for the whole batch
-  ShortStep stop;                  // how it stops early, if it can
-  std::vector<Calls> short_calls;  // for fewer rows or requests, by count; empty: it takes all
+  Calls calls;                                 // for the whole batch
+  StepStops stops;                             // how it stops early, if it can
+  ByPartKind<std::vector<Calls>> short_calls;  // for fewer parts, by count; empty: it takes all
   std::optional<IndexRule> index_rule;
   std::vector<VertexOperand> indices;  // that it asks about, each once
   std::optional<int64_t> cast_rule;
   std::optional<HiddenRule> hidden_rule;
 
-  bool stops_by(PartKind kind) const { return !stop.axes.empty() && stop.kind == kind; }
+  bool stops_by(PartKind kind) const { return !stops[static_cast<size_t>(kind)].axes.empty(); }
+  bool stops_early() const {
+    return std::ranges::any_of(kPartKinds, [&](PartKind k) { return stops_by(k); });
+  }
 };
 
 // A product and the sum of its partials are one step where nothing else reads the partials.
 Expected<std::vector<DirectStep>> join_steps(const Program& program, const Deadline& deadline,
                                              Budget& memory);
 
-// How each step stops behind the last row that holds a request, or behind the last request.
-std::vector<ShortStep> short_steps_of(const Executable& executable,
+// How each step stops behind the last row, request or cell that is used.
+std::vector<StepStops> short_steps_of(const Executable& executable,
                                       const std::vector<DirectStep>& steps,
                                       const BatchParts& batch);
 

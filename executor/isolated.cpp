@@ -64,7 +64,7 @@ RunWork work_of(const Program& program, const ComputeSet& set, RunWork work) {
 // Activations that are zeros behind what is computed (used_parts.h), and of which parts.
 struct ZeroParts {
   BatchParts batch;
-  std::vector<std::optional<PartKind>> variables;  // by variable
+  std::vector<ByPartKind<bool>> variables;
 };
 Expected<std::optional<ZeroParts>> zero_parts_of(const EngineParts& parts) {
   const auto batch = batch_parts_of(parts.executable);
@@ -72,9 +72,12 @@ Expected<std::optional<ZeroParts>> zero_parts_of(const EngineParts& parts) {
   const Program& program = parts.executable.program;
   Budget memory(parts.limits, &Limits::memory);
   const std::vector<DirectStep> steps = TRY(join_steps(program, parts.load, memory));
-  ZeroParts zeros{*batch, std::vector<std::optional<PartKind>>(program.variables.size())};
-  for (const ShortStep& step : short_steps_of(parts.executable, steps, *batch))
-    for (const VariableId id : step.zeros) zeros.variables[static_cast<size_t>(id)] = step.kind;
+  ZeroParts zeros{*batch, std::vector<ByPartKind<bool>>(program.variables.size())};
+  for (const StepStops& stops : short_steps_of(parts.executable, steps, *batch)) {
+    for (size_t kind = 0; kind < stops.size(); ++kind)
+      for (const VariableId id : stops[kind].zeros)
+        zeros.variables[static_cast<size_t>(id)][kind] = true;
+  }
   return std::optional(std::move(zeros));
 }
 
@@ -102,7 +105,7 @@ class IsolatedEngine : public Engine {
   void from_host(VariableId id, std::span<const std::byte> bytes);
   void to_host(VariableId id, std::span<std::byte> bytes) const;
   void fill_zeros(const Superstep& step);
-  void fill_zeros(VariableId id, int64_t from);
+  void fill_zeros(VariableId id, const Range& part);
   Expected<int64_t> exchange(const Superstep& step, const Deadline& deadline);
   Status run_step(const StepPlan& plan, const Deadline& deadline);
   Status run_vertex(const StepPlan& plan, int64_t k);
@@ -124,9 +127,9 @@ class IsolatedEngine : public Engine {
   std::optional<IndexRule> index_rule_;  // of this superstep
   std::optional<HiddenRule> hidden_rule_;
   std::optional<WrongIndex> wrong_index_;
-  UsedCells used_;                      // of this run
-  std::array<int64_t, 2> counts_ = {};  // of rows and requests that count, by PartKind
-  std::vector<Handed> handed_;          // by operand
+  UsedCells used_;                   // of this run
+  ByPartKind<int64_t> counts_ = {};  // of parts that count
+  std::vector<Handed> handed_;       // by operand
   Handed scratch_;
   int64_t host_bytes_ = 0;
 };
@@ -183,22 +186,24 @@ void IsolatedEngine::fill_zeros(const Superstep& step) {
   if (!zeros_) return;
   for (const Operand& operand : step.compute.operands) {
     const VariableId id = operand.region.variable;
-    const std::optional<PartKind> kind = zeros_->variables[static_cast<size_t>(id)];
-    if (operand.writes && kind)
-      fill_zeros(id, elements(variable(id).shape) / zeros_->batch.count(*kind) *
-                         counts_[static_cast<size_t>(*kind)]);
+    if (!operand.writes) continue;
+    for (const PartKind kind : kPartKinds) {
+      const auto k = static_cast<size_t>(kind);
+      if (zeros_->variables[static_cast<size_t>(id)][k])
+        fill_zeros(id, zeros_->batch.behind(kind, counts_[k], elements(variable(id).shape)));
+    }
   }
 }
 
-// From that element on.
-void IsolatedEngine::fill_zeros(VariableId id, int64_t from) {
+void IsolatedEngine::fill_zeros(VariableId id, const Range& part) {
   const int64_t element_bytes = size_of(variable(id).dtype);
   for (TilePiece& block : blocks_[static_cast<size_t>(id)]) {
     for (const PieceRun& run : block.runs) {
-      const int64_t begin = std::max(run.begin, from);
-      if (begin >= run.end) continue;
+      const int64_t begin = std::max(run.begin, part.begin);
+      const int64_t end = std::min(run.end, part.end);
+      if (begin >= end) continue;
       std::fill_n(block.bytes.begin() + (run.offset + begin - run.begin) * element_bytes,
-                  (run.end - begin) * element_bytes, std::byte{0});
+                  (end - begin) * element_bytes, std::byte{0});
     }
   }
 }

@@ -217,7 +217,8 @@ Status run_share(Bench& bench) {
     double all = 0, others = 0;
     for (const HostStep& step : runner->machine().host_profile()) {
       all += step.seconds;
-      if (find_codelet(step.codelet)->role == Role::Other) others += step.seconds;
+      const Role role = find_codelet(step.codelet)->role;
+      if (role == Role::Other || role == Role::Reduction) others += step.seconds;
     }
     norms.push_back(100 * others / all);
     shares.push_back(100 * (others + 12 * (epilogues + softmax)) / all);

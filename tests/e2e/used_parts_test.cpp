@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rows of a batch that hold no request take no time, nor do the places of requests that are not
-// there; those that are have the bits that they have in a whole batch.
+// there, nor cells behind the last used one of a first row; those that are have the bits that they
+// have in a whole batch.
 #include "executor/used_parts.h"
 
 #include <gtest/gtest.h>
@@ -44,8 +45,8 @@ class UsedRows : public ::testing::TestWithParam<Case> {
     runner_ = e2e::load(executable_, {.threads = 2, .small_pieces = true});
   }
 
-  // Requests that fill whole rows, one in each of the first `rows`; zeros behind them.
-  std::map<std::string, std::vector<int32_t>> inputs_of(int64_t rows, uint32_t seed) const {
+  // A request in each of the first rows, which fills it but for the last; zeros behind them.
+  std::map<std::string, std::vector<int32_t>> inputs_of(int64_t cells, uint32_t seed) const {
     std::mt19937 random(seed);
     std::map<std::string, std::vector<int32_t>> inputs;
     for (const Anchor& anchor : executable_->metadata.anchors) {
@@ -54,13 +55,14 @@ class UsedRows : public ::testing::TestWithParam<Case> {
       values.resize(static_cast<size_t>(elements(anchor.shape)));
       if (anchor.name == executable_->metadata.packing.unpack_info_input) {
         const int64_t columns = anchor.shape[1];
-        for (int64_t i = 0; i < rows; ++i) {
+        for (int64_t i = 0; i * kLength < cells; ++i) {
           values[static_cast<size_t>(i * columns)] = static_cast<int32_t>(i * kLength);
-          values[static_cast<size_t>(i * columns + columns - 1)] = kLength;
+          values[static_cast<size_t>(i * columns + columns - 1)] =
+              static_cast<int32_t>(std::min(kLength, cells - i * kLength));
         }
         continue;
       }
-      for (int64_t i = 0; i < rows * kLength; ++i) {
+      for (int64_t i = 0; i < cells; ++i) {
         int32_t& value = values[static_cast<size_t>(i)];
         if (anchor.name.find("mask") != std::string::npos)
           value = 1;
@@ -73,8 +75,8 @@ class UsedRows : public ::testing::TestWithParam<Case> {
     return inputs;
   }
 
-  std::vector<std::vector<std::byte>> run(int64_t rows, uint32_t seed, bool say_so) {
-    const auto inputs = inputs_of(rows, seed);
+  std::vector<std::vector<std::byte>> run(int64_t cells, uint32_t seed, bool say_so) {
+    const auto inputs = inputs_of(cells, seed);
     InputViews in;
     OutputViews out;
     std::vector<std::vector<std::byte>> answers;
@@ -92,7 +94,7 @@ class UsedRows : public ::testing::TestWithParam<Case> {
     UsedCells used;
     if (say_so) {
       used.resize(static_cast<size_t>(kRows * kLength));
-      std::fill_n(used.begin(), rows * kLength, true);
+      std::fill_n(used.begin(), cells, true);
     }
     const Status ran = runner_->run(in, out, used);
     EXPECT_TRUE(ran.ok()) << ran.error().message;
@@ -111,20 +113,35 @@ class UsedRows : public ::testing::TestWithParam<Case> {
   std::shared_ptr<ModelRunner> runner_;
 };
 
+// The least of the numbers that a run may compute.
+int64_t computed(int64_t used, int64_t all) {
+  const std::vector<int64_t> counts = part_counts(all);
+  return *std::ranges::lower_bound(counts, used);
+}
+
 TEST_P(UsedRows, are_answered_as_in_a_whole_batch_and_the_others_are_zeros) {
-  run(kRows, 7, false);  // an earlier batch, which must not be seen
-  for (int64_t rows = 1; rows <= kRows; ++rows) {
-    const auto whole = run(rows, 1, false), used = run(rows, 1, true);
+  run(kRows * kLength, 7, false);  // an earlier batch, which must not be seen
+  std::vector<int64_t> cells;
+  for (int64_t c = 1; c < kLength; ++c) cells.push_back(c);
+  for (int64_t r = 1; r <= kRows; ++r) cells.push_back(r * kLength);
+  cells.push_back(kLength + 1);
+  for (const int64_t used_cells : cells) {
+    const int64_t rows = (used_cells + kLength - 1) / kLength;
+    const auto whole = run(used_cells, 1, false), used = run(used_cells, 1, true);
     for (size_t i = 0; i < whole.size(); ++i) {
       const int64_t all = places_of_output(i);
-      const auto each = static_cast<std::ptrdiff_t>(whole[i].size()) / all;
-      EXPECT_TRUE(std::equal(whole[i].begin(), whole[i].begin() + rows * each, used[i].begin()))
-          << rows;
-      const std::vector<int64_t> counts = part_counts(all);
-      const int64_t computed = *std::ranges::lower_bound(counts, rows);
-      const auto behind = used[i].begin() + computed * each;
+      const bool is_by_cell = all == kRows;
+      const auto each =
+          static_cast<std::ptrdiff_t>(whole[i].size()) / (is_by_cell ? kRows * kLength : all);
+      const int64_t answered = is_by_cell ? used_cells : rows;
+      EXPECT_TRUE(std::equal(whole[i].begin(), whole[i].begin() + answered * each, used[i].begin()))
+          << used_cells;
+      const int64_t made = !is_by_cell ? computed(rows, all)
+                           : rows == 1 ? computed(used_cells, kLength)
+                                       : computed(rows, kRows) * kLength;
+      const auto behind = used[i].begin() + made * each;
       EXPECT_TRUE(std::all_of(behind, used[i].end(), [](std::byte b) { return b == std::byte{0}; }))
-          << rows;
+          << used_cells;
     }
   }
 }
@@ -138,13 +155,17 @@ TEST_P(UsedRows, let_all_supersteps_stop_early) {
   ASSERT_TRUE(joined.ok()) << joined.error().message;
   std::vector<WholeStep> steps;
   for (const DirectStep& step : *joined) steps.push_back({&step.vertices});
-  const std::vector<ShortStep> found = short_steps(*executable_, *batch, steps);
+  const std::vector<StepStops> found = short_steps(*executable_, *batch, steps);
   const bool takes_requests_apart = GetParam().form == PackingForm::A || *GetParam().model != '\0';
   int64_t of_requests = 0;
   for (size_t s = 0; s < found.size(); ++s) {
     const Superstep& step = program.supersteps[(*joined)[s].superstep];
-    EXPECT_FALSE(found[s].axes.empty()) << step.name;
-    if (found[s].kind == PartKind::Requests) ++of_requests;
+    const auto stops_by = [&](PartKind kind) {
+      return !found[s][static_cast<size_t>(kind)].axes.empty();
+    };
+    EXPECT_NE(stops_by(PartKind::Rows), stops_by(PartKind::Requests)) << step.name;
+    EXPECT_EQ(stops_by(PartKind::Cells), stops_by(PartKind::Rows)) << step.name;
+    if (stops_by(PartKind::Requests)) ++of_requests;
   }
   EXPECT_EQ(of_requests > 0, takes_requests_apart);
 }

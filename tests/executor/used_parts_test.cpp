@@ -221,6 +221,65 @@ TEST(UsedRows, are_not_refused_for_an_index_of_an_earlier_batch) {
   EXPECT_TRUE(ran.ok()) << ran.error().message;
 }
 
+// Two rows of four cells; what is made of all cells of a row reads each of them.
+constexpr std::string_view kPooled = R"(program pooled {
+  target test
+  input x: f32[2,4,2] = by [1,2,2] at 0
+  activation y: f32[8,2] = by [2,2] at 0
+  output z: f32[2,2] = by [1,2] at 0
+  inputs x
+  outputs z
+  step cells {
+    softmax on [4] at 0
+    read x as [8,2] [g0*2:2, *]
+    write y [g0*2:2, *]
+  }
+  step pool {
+    send y as [2,4,2] [g0*1:1, *, *] to [2] at 0
+    POOL
+  }
+}
+)";
+constexpr std::string_view kSum = R"(reduce on [2] at 0 kind=0
+    read y as [2,4,2] [g0*1:1, *, *]
+    write z [g0*1:1, *])";
+constexpr std::string_view kLastCell = R"(copy on [2] at 0 perm=[0,1,2] step=[1,1,1]
+    read y as [2,4,2] [g0*1:1, 3:1, *]
+    write z as [2,1,2] [g0*1:1, *, *])";
+
+std::vector<float> run_pooled(std::string_view pool, MachineKind kind, const UsedCells& used) {
+  std::string text(kPooled);
+  text.replace(text.find("POOL"), 4, pool);
+  Executable executable = tiny_executable(text);
+  executable.metadata.packing.form = PackingForm::B;
+  executable.metadata.packing.rows = 2;
+  executable.metadata.packing.row_length = 4;
+  MachineOptions options;
+  options.kind = kind;
+  options.jit = shared_jit();
+  auto machine = Machine::load(std::make_shared<const Executable>(std::move(executable)), options);
+  EXPECT_TRUE(machine.ok()) << machine.error().message;
+  if (!machine.ok()) return {};
+  const std::vector<float> x(16, 3);
+  std::vector<float> z(4, 55);
+  const std::span<const std::byte> in = std::as_bytes(std::span(x));
+  const std::span<std::byte> out = std::as_writable_bytes(std::span(z));
+  const Status ran = (*machine)->run({&in, 1}, {&out, 1}, used);
+  EXPECT_TRUE(ran.ok()) << ran.error().message;
+  return z;
+}
+
+TEST(UsedCells, are_computed_alone_where_zeros_are_harmless_to_all_that_reads_the_others) {
+  for (const MachineKind kind : {MachineKind::Direct, MachineKind::Isolated}) {
+    EXPECT_THAT(run_pooled(kSum, kind, {}), testing::Each(2));
+    EXPECT_EQ(run_pooled(kSum, kind, used_cells(2)), (std::vector<float>{1, 1, 0, 0}));
+    EXPECT_EQ(run_pooled(kSum, kind, used_cells(3)), (std::vector<float>{1.5, 1.5, 0, 0}));
+    EXPECT_EQ(run_pooled(kSum, kind, used_cells(5)), (std::vector<float>{2, 2, 2, 2}));
+    EXPECT_EQ(run_pooled(kLastCell, kind, used_cells(2)), (std::vector<float>{0.5F, 0.5F, 0, 0}))
+        << "nobody knows what is made of a copy";
+  }
+}
+
 // A place for each of four requests on a line of eight cells; what is made of all places at once
 // reads each of them.
 constexpr std::string_view kUnpacked = R"(program unpacked {
