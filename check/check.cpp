@@ -23,8 +23,8 @@ namespace {
 
 constexpr const char* kFormBPass = "insert_attention_mask";
 
-// Numbers this large mark what is left out (a class, a hidden place). They have errors of their own
-// size, and do not excuse those of others.
+// Numbers this large mark what is left out (a class, a hidden place). Their errors are shares of
+// themselves, and they do not excuse those of others.
 constexpr double kLargeNumber = 1e4;
 
 // The largest of the first `count` numbers, without those that mark something left out.
@@ -42,6 +42,18 @@ double error_between(double a, double b) {
   const double error = std::abs(a - b) / (std::abs(b) < kLargeNumber ? 1 : std::abs(b));
   return std::isnan(error) ? INFINITY : error;
 }
+
+// An error of one size of numbers, and the request that it is of.
+struct Largest {
+  double error = 0;
+  std::string request;
+
+  void see(double one, const std::string& of) {
+    if (one <= error && !request.empty()) return;
+    error = one;
+    request = of;
+  }
+};
 
 // Collects the errors of a form's answers, by output.
 class Errors {
@@ -64,9 +76,8 @@ class Errors {
     for (size_t i = 0; i < got.data.size(); ++i) {
       const double one = error_between(got.data[i], wanted.data[i]);
       sums_[output] += one;
-      if (one <= error.largest && !error.worst.empty()) continue;
-      error.largest = one;
-      error.worst = request;
+      const bool is_large = std::abs(wanted.data[i]) >= kLargeNumber;
+      (is_large ? shares_ : largest_)[output].see(one, request);
     }
     counts_[output] += got.data.size();
   }
@@ -75,6 +86,14 @@ class Errors {
     for (auto& [output, error] : errors_) {
       const size_t count = counts_[output];
       error.mean = count == 0 ? 0 : sums_[output] / static_cast<double>(count);
+      // A share of a large number counts as that share of the output's magnitude.
+      Largest largest = largest_[output];
+      if (const Largest& share = shares_[output]; !share.request.empty())
+        largest.see(share.error * std::max(kLeastMagnitude, error.magnitude), share.request);
+      if (largest.error >= error.largest && !largest.request.empty()) {
+        error.largest = largest.error;
+        error.worst = largest.request;
+      }
       error.within = error.largest <= tolerance_ * std::max(kLeastMagnitude, error.magnitude);
       errors.push_back(error);
     }
@@ -84,6 +103,7 @@ class Errors {
   const std::string form_;
   const double tolerance_;
   std::map<std::string, OutputError> errors_;
+  std::map<std::string, Largest> largest_, shares_;  // of usual numbers, and of large ones
   std::map<std::string, double> sums_;
   std::map<std::string, size_t> counts_;
 };

@@ -9,8 +9,8 @@
 namespace tessera {
 namespace {
 
-// A batch of single requests, one in each row.
-PackingContract padded_contract(const Graph& graph, const std::string& of_length,
+// A batch of single requests, one in each row. `mask_hides`: in fp32 it was proved to.
+PackingContract padded_contract(const Graph& graph, bool mask_hides, const std::string& of_length,
                                 const std::string& of_rows) {
   PackingContract contract;
   const Paddable proof = prove_paddable(graph, of_length, of_rows);
@@ -22,7 +22,7 @@ PackingContract padded_contract(const Graph& graph, const std::string& of_length
     const Node* mask = find_mask(graph, proof.ids);
     const Node* positions = find_positions(graph, proof.ids);
     if (mask) contract.mask_input = mask->name;
-    contract.mask_hides = mask && proof.mask_hides;
+    contract.mask_hides = mask && (proof.mask_hides || mask_hides);
     if (proof.hides_id_0) contract.padding_id = 0;
     if (positions) contract.position_input = positions->name;
     for (const Node* input : graph.inputs)
@@ -73,7 +73,8 @@ Expected<PackingContract> contract_of(const Graph& graph, const PassState& state
   PackingContract kept;
   if (!text.empty()) kept = TRY(parse_packing(text, graph));
   if (kept.form != PackingForm::None) return kept;
-  return padded_contract(graph, of_length.empty() ? kept.why_no_less : of_length, of_rows);
+  return padded_contract(graph, state.packing.mask_hides,
+                         of_length.empty() ? kept.why_no_less : of_length, of_rows);
 }
 
 }  // namespace tessera

@@ -6,11 +6,15 @@
 // their codelets whatever this pass does. fp32_nodes.h says which others stay in f32.
 #include "passes/floats.h"
 #include "passes/fp32_nodes.h"
+#include "passes/packable.h"
 #include "passes/passes.h"
 
 namespace tessera {
 
 Expected<bool> lower_precision(Graph& graph, PassState& state) {
+  const Node* ids = find_ids(graph);
+  if (ids && !state.options.pack_unpack && !state.options.pack_attention_mask)
+    state.packing.mask_hides = find_mask_that_hides(graph, ids) != nullptr;
   Fp32Choice choice = choose_fp32(graph, state.options);
   state.kept = std::move(choice.why);
   for (std::string& warning : choice.warnings) state.warnings.push_back(std::move(warning));

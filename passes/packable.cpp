@@ -144,6 +144,14 @@ Node* mask_that_hides(const Graph& graph) {
   return mask;
 }
 
+Node* find_mask_that_hides(const Graph& graph, const Node* ids) {
+  const bool attends = std::ranges::any_of(graph.nodes(), [](const auto& node) {
+    return node->is(Op::Attention) && node->in.size() > 3;
+  });
+  if (attends) return mask_that_hides(graph);
+  return prove_paddable(graph, "").mask_hides ? find_mask(graph, ids) : nullptr;
+}
+
 const Node* find_positions(const Graph& graph, const Node* ids) {
   return the_one_named(graph, ids, "position");
 }
@@ -188,11 +196,7 @@ Status put_presence(Graph& graph, Node* mask, const Node* ids) {
 // The packed batch has the ordinals of requests for a mask all the same: attention reads them as
 // they are, and others that no request is there where the mask is 0.
 bool settle_mask_that_hides(Graph& graph, const Node* ids) {
-  Node* mask = mask_that_hides(graph);
-  const bool attends = std::ranges::any_of(graph.nodes(), [](const auto& node) {
-    return node->is(Op::Attention) && node->in.size() > 3;
-  });
-  if (!attends && prove_paddable(graph, "").mask_hides) mask = find_mask(graph, ids);
+  Node* mask = find_mask_that_hides(graph, ids);
   if (!mask || graph.is_output(mask)) return false;
   std::vector<Node*> attentions;
   for (const auto& node : graph.nodes())

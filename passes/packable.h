@@ -21,6 +21,9 @@ Node* find_ids(const Graph& graph);
 Node* find_mask(const Graph& graph, const Node* ids);
 // The i32 input that all attentions hide keys by where it is 1; null if they do not.
 Node* mask_that_hides(const Graph& graph);
+// That one or, where no attention has a mask, the model's mask if padding is proved to be nothing
+// where it is 1 and not where it is 0.
+Node* find_mask_that_hides(const Graph& graph, const Node* ids);
 // The one of the ids' type with "position" in its name, if there is one.
 const Node* find_positions(const Graph& graph, const Node* ids);
 
