@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """docs/models.md, of what the comparison found."""
 
-from exporting.compare import ALLOWED, COLUMNS, is_wrong
+import html
+import re
+
+from exporting.results import ALLOWED, COLUMNS, is_wrong
 
 HEAD = """\
 # Models as they are exported today
@@ -108,3 +111,39 @@ def page(by_exporter):
     if reasons.numbers:
         lines += ["", "## Refusals", "", "| | what is said |", "| --- | --- |", *reasons.lines()]
     return "\n".join(lines) + "\n"
+
+
+def value_of(text, reasons):
+    """What `cell` wrote."""
+    text = text.strip("*")
+    if text == "-":
+        return {"refused": NOT_TOKENS}
+    number = re.fullmatch(r"(?:(failed)\*\* )?\[(\d+)\]", text)
+    if number:
+        return {number[1] or "refused": reasons[int(number[2])]}
+    return float(text)
+
+
+def read(text):
+    """{exporter: {family: result}} of a page, with errors as exact as the page has them."""
+    refusals = text.partition("## Refusals")[2]
+    reasons = {
+        int(number): html.unescape(said).replace("\\|", "|").replace("\\*", "*")
+        for number, said in re.findall(r"^\| (\d+) \| (.*) \|$", refusals, re.MULTILINE)
+    }
+    by_exporter, results = {}, {}
+    for line in text.partition("## Refusals")[0].splitlines():
+        if line.startswith("## "):
+            results = by_exporter.setdefault(line[len("## ") :], {})
+        cells = [cell.strip() for cell in line.split("|")[1:-1]]
+        if not by_exporter or len(cells) != 1 + len(COLUMNS) or cells[0] in ("family", "---"):
+            continue
+        family, _, evaluated = cells[0].partition(" ")
+        result = results.setdefault(family.strip("*"), {})
+        if evaluated:
+            result["evaluated"] = reasons[int(evaluated.strip("[]"))]
+        if cells[1].startswith("left out"):
+            result["left_out"] = reasons[int(cells[1][len("left out [") : -1])]
+        else:
+            result.update({c: value_of(text, reasons) for c, text in zip(COLUMNS, cells[1:])})
+    return by_exporter
