@@ -53,6 +53,7 @@ Json array_as_json(const std::vector<T>& all) {
 
 nlohmann::ordered_json quantization_json(const QuantizationReport& report) {
   return {
+      {"schema",      "tessera-quantize/1"         },
       {"model",       report.model                 },
       {"output",      report.output                },
       {"scales",      to_string(report.by)         },

@@ -13,6 +13,8 @@ from tessera.sweeps import LOAD, Sweep, sweep
 
 __all__ = ["add_to"]
 
+SCHEMA = "tessera-sweep/1"
+
 
 def _list(text: str) -> list[str]:
     return [word for word in text.split(",") if word]
@@ -125,7 +127,7 @@ def run(words: argparse.Namespace) -> None:
         progress=_teller(words.progress),
     )
     if words.json:
-        print(json.dumps({"rows": found.rows, "best": found.best, "compiled": found.compiled}))
+        print(json.dumps({"schema": SCHEMA, **found._asdict()}))
     else:
         _print(found, model, words.rate)
     if found.best is None:

@@ -296,6 +296,7 @@ TEST(Quantizing, the_report_is_json_too) {
   QuantizationOptions options = usual();
   options.skip_most_sensitive = 1;
   const auto json = quantization_json(quantized(model, folder / "q.onnx", options));
+  EXPECT_EQ(json.begin().key(), "schema");
   EXPECT_EQ(json["quantized"], 1);
   EXPECT_EQ(json["scales"], "token");
   EXPECT_EQ(json["matmuls"].size(), 2u);

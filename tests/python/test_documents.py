@@ -13,27 +13,15 @@ import unittest
 
 import numpy as np
 
+import schemas
 import tessera
 import tiny
 from tessera import documents
 
 
-def schema_of(document):
-    for name in os.listdir(os.path.join(tiny.SOURCE, "docs", "schemas")):
-        with open(os.path.join(tiny.SOURCE, "docs", "schemas", name), encoding="utf-8") as file:
-            schema = json.load(file)
-        if schema.pop("$id", None) == document["schema"]:
-            return schema
-    raise AssertionError(f"{document['schema']}: has no schema")
-
-
 class Documents(unittest.TestCase):
     def validate(self, document):
-        try:
-            import jsonschema
-        except ImportError:
-            self.skipTest("left out: needs python3-jsonschema")
-        jsonschema.Draft202012Validator(schema_of(document)).validate(document)
+        schemas.validate(self, document)
 
     def test_the_types_are_those_of_the_schemas(self):
         script = os.path.join(tiny.SOURCE, "scripts", "write_documents")

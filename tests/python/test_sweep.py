@@ -14,6 +14,7 @@ import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 
+import schemas
 import tessera
 import tiny
 from tessera import lengths, sweep_points, sweeps
@@ -179,11 +180,13 @@ class Command(Case):
     def test_options_and_json(self):
         words = self.words("--try", "partials_type=half,float", "--precision", "fp16", "--json")
         told = json.loads(command(*words).stdout)
+        self.assertEqual(list(told), ["schema", "rows", "best", "compiled"])
         self.assertEqual(len(told["rows"]), 24)
         self.assertEqual(
             {row["options"] for row in told["rows"]},
             {"partials_type=half", "partials_type=float"},
         )
+        schemas.validate(self, told)
 
     def test_exit_codes(self):
         self.assertEqual(command("sweep", tiny.model(), check=False).returncode, 2)
