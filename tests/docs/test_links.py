@@ -8,6 +8,7 @@ import unittest
 
 SOURCE = os.environ["TESSERA_SOURCE_DIR"]
 LINK = re.compile(r"!?\[([^\]]*)\]\(([^)\s]+)\)")
+QUOTED = re.compile(r'\]\(([^)\s#]+\.md)\),\s+"([^"]+)"')  # [words](path), "A heading"
 CODE = re.compile(r"`([^`\n]+)`")
 PATH = re.compile(r"\b((?:[A-Za-z0-9_.-]+/)+[A-Za-z0-9_*.-]+)")
 FILE = re.compile(r"(?<![\w./-])([a-z0-9_]+\.(?:tile\.cpp|tile\.h|cpp|h|def|md))\b")
@@ -83,6 +84,16 @@ class Pages(unittest.TestCase):
                     self.assertTrue(words.strip(), "a link or picture must have words")
                     if anchor:
                         self.assertIn(anchor, slugs_of(to))
+
+    def test_every_heading_that_a_page_quotes_is_there(self):
+        quoted = [(page, *found) for page in PAGES for found in QUOTED.findall(text_of(page))]
+        self.assertGreater(len(quoted), 3)
+        for page, path, words in quoted:
+            to = os.path.normpath(os.path.join(os.path.dirname(page), path))
+            heads = re.findall(r"^#+ (.*)$", without_code(text_of(to)), re.MULTILINE)
+            heads += re.findall(r"\*\*([^*]+?)\.?\*\*", text_of(to))
+            with self.subTest(page=page, to=to, heading=words):
+                self.assertIn(" ".join(words.split()).lower(), [head.lower() for head in heads])
 
     def test_every_file_that_a_page_names_is_there(self):
         for page in PAGES:
