@@ -21,7 +21,7 @@ struct Executable;  // program/popef.h
 // float32 where the anchor is f16 (`wide`): converted with range checks. Row-major, contiguous.
 struct InputView {
   DType dtype;
-  bool wide = false;  // int64 in place of i32
+  bool wide = false;  // int64 in place of i32, float32 in place of f16
   Shape shape;
   std::span<const std::byte> bytes;
 };

@@ -54,7 +54,7 @@ using Shape = std::vector<int64_t>;
 inline constexpr int kMaxRank = 8;
 inline constexpr int64_t kMaxElements = int64_t{1} << 40;
 
-// Number of elements. The shape must have passed check_shape where it came from outside.
+// Number of elements. The shape must have passed is_valid_shape where it came from outside.
 int64_t elements(const Shape& shape);
 // True if every dimension is >= 0, the rank is at most kMaxRank, and the product of those that are
 // not 0 at most kMaxElements (computed without overflow).
