@@ -46,6 +46,8 @@ Status check_label(const std::string& label);
 // from the calling thread.
 using CompileProgress = std::function<void(const std::string& phase)>;
 
+// Thread-safe. Errors: as import, passes, lowering; Usage for options, Refused past a limit. A
+// Program that does not fit is not an error: see out_of_memory.
 Expected<CompileResult> compile(const std::string& model_path, const CompileOptions& options,
                                 const CompileProgress& progress = {});
 

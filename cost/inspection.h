@@ -17,11 +17,11 @@ namespace tessera {
 struct KeptLine {
   std::string node, op, rule, why;
 };
-// None where the program is in f32, or has no report.
+// Pure and thread-safe. None where the program is in f32, or has no report.
 std::vector<KeptLine> kept_in_fp32(const Executable& executable);
 nlohmann::ordered_json kept_in_fp32_json(const Executable& executable);
 
-// `blobs` are those of the file that it was read from; none if it was not.
+// Pure and thread-safe. `blobs` are those of the file that it was read from; none if it was not.
 nlohmann::ordered_json inspection_json(const Executable& executable,
                                        std::span<const BlobInfo> blobs, const ProgramCost& cost,
                                        const MemoryReport& memory);

@@ -19,6 +19,8 @@ struct Executable;  // program/popef.h
 
 // A caller's array: dtype as the anchor's, or int64 (`wide`) or bool where the anchor is i32, or
 // float32 where the anchor is f16 (`wide`): converted with range checks. Row-major, contiguous.
+// A view holds no memory of its own: the caller's bytes must live until the call that takes them
+// has returned; for an asynchronous call, until its future is ready or its callback is called.
 struct InputView {
   DType dtype;
   bool wide = false;  // int64 in place of i32, float32 in place of f16

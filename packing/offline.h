@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Requests that are all known beforehand, into batches.
+// Requests that are all known beforehand, into batches. All functions are pure and thread-safe.
 #pragma once
 
 #include <cstdint>

@@ -29,6 +29,7 @@ struct Histogram {
   uint64_t count = 0;
 };
 
+// Values, not thread-safe: a runner hands out a copy (PackRunner::metrics).
 struct OnlineMetrics {
   // Now.
   int64_t queue_requests = 0, queue_tokens = 0;
@@ -68,6 +69,7 @@ class MetricReader {
   virtual void sample(double value, std::string_view label = "", std::string_view of = "") = 0;
   virtual void histogram(const Histogram& values) = 0;
 };
+// Thread-safe while nothing changes the metrics.
 void read_metrics(const OnlineMetrics& metrics, MetricReader& reader);
 
 // Prometheus' text exposition format, version 0.0.4; every sample has the label model.
