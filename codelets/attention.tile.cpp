@@ -167,9 +167,9 @@ void add_bias(const Operands& is, const Rows& rows, int64_t r, const Visible& vi
     const v16 add = load_upto(attention_constants.bias, bias.data, row + i, left);
     const v16 score = load16(Element::F32, scores, i);
     const v16 sum = fma(add, splat(static_cast<float>(kLog2E)), score);
-    // The lowest number, which exporters hide with, is no -infinity: all alike are all seen. In f16
-    // it stands for any number below, beside which a score is gone in f32. So is the largest no
-    // infinity.
+    // The lowest number, which exporters hide with, is not -infinity: where all keys are hidden so,
+    // all are seen alike. In f16 it stands for any number below, beside which a score is gone in
+    // f32. Nor is the largest number infinity.
     const auto are_finite = (add > kNever) & (score > kNever) & (add < -kNever) & (score < -kNever);
     auto is_lost = (sum == kNever) & are_finite;
     if (attention_constants.bias == Element::F16)

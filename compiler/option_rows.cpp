@@ -91,7 +91,7 @@ Status of_its_form(std::string_view name, const std::optional<PackArgs>& args,
   return {};
 }
 
-Status of_so_many_tiles(std::string_view name, int64_t value, const CompileOptions& options) {
+Status within_tile_limit(std::string_view name, int64_t value, const CompileOptions& options) {
   const int64_t most = kMaxTiles / options.target.tiles;
   if (value < 1 || value > most || options.target.ipus > most)
     return option_must_be(

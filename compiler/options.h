@@ -64,7 +64,7 @@ bool is_form_b(const CompileOptions& options);
 
 // Usage errors name the option, what it is and what it must be.
 Status check_options(const CompileOptions& options);
-// That several IPUs, where there are, have something to do: of a compile, not of one option.
+// Fails if the target has several IPUs and no option uses them.
 Status check_use_of_ipus(const CompileOptions& options);
 // The canonical text, a line for each option (docs/popef.md). Equal options have equal text;
 // options of which nothing that is made depends (dump_passes, limits) are not in it.

@@ -54,7 +54,7 @@ class Scores {
     if (!by_cell_) return true;
     return used_[static_cast<size_t>((mask_.begin[0] + b) * rule_.keys + token)];
   }
-  // Queries of attention between two sequences are no cells.
+  // Queries of attention between two sequences do not lie in cells.
   bool query_counts(int64_t b, int64_t query) const {
     const int64_t token = q_.begin[1] + query;
     return token >= rule_.keys || counts(b, token);

@@ -17,7 +17,7 @@ namespace tessera {
 Status check_inside(const Program& program, VariableId variable, const Shape& view, const Box& box,
                     size_t operand);
 
-// That of every operand, and the codelet's own check, on which its code relies.
+// Checks every operand of the vertex, and calls the codelet's own check, on which its code relies.
 Status check_inside(const Program& program, const JoinedVertex& vertex);
 
 // "superstep 'layer0/query': WHAT", a BadFile error.

@@ -113,7 +113,7 @@ bool says_the_same(const Number& number) {
   return exact < 0 && hides(held);
 }
 
-// More numbers that hide than this are no exporter's.
+// No exporter writes more numbers that hide than this.
 constexpr size_t kMostHiding = 64;
 
 // Whether the lower of two numbers that hide is as far below the other with constants within f16.

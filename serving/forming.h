@@ -39,8 +39,8 @@ struct FormerConfig {
   // The time that the machine takes for a batch, full or not. 0: not known, and a request with a
   // deadline is refused.
   Time batch_time{0};
-  Time margin{0};  // a batch is closed so long before a deadline forces it to
-  Time lead{0};    // a batch is closed so long before the machine is expected to be free
+  Time margin{0};  // a batch is closed this long before a deadline forces it to
+  Time lead{0};    // a batch is closed this long before the machine is expected to be free
 };
 
 struct FormedBatch {

@@ -81,8 +81,8 @@ class PackRunner {
   //
   // A request is refused at once, with Error::type (request.h) telling why, and no batch sees it:
   // it is unsound; its deadline cannot be met; the queue is full for as long as it would wait; the
-  // runner is closed. Whoever is taken gets one result: its answer, or an error: its deadline went
-  // out of reach while it waited, it was cancelled, its batch failed.
+  // runner is closed. A request that is taken gets one result: its answer, or an error: its
+  // deadline went out of reach while it waited, it was cancelled, its batch failed.
   Expected<Submission> submit(Request request, const SubmitOptions& options = {});
   // The same with a callback: called once, by a thread of the runner or by that which cancels,
   // without locks. It may submit (which then never waits) and cancel; it must not flush for an
@@ -94,7 +94,7 @@ class PackRunner {
   // True if the request gets the result "cancelled": it was not answered yet. A request that is in
   // a batch already keeps its place there.
   bool cancel(RequestId id);
-  void flush();  // who waits now waits for no others
+  void flush();  // requests that wait now wait for no others
   void drain();  // flush, and returns when all that were taken before have their results
   void close();  // refuses new requests, gives all that were taken their results
 

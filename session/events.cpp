@@ -61,7 +61,7 @@ std::string left_out_in_words(const std::vector<std::string>& lines, const std::
                      named < lines.size() ? " …" : "");
 }
 
-// Lines of a log that are no events to this version, and that is not the log's fault.
+// Lines of a log that this version cannot read as events, and that do not make the log a bad file.
 struct LeftOut {
   std::vector<std::string> torn, foreign;
 

@@ -9,10 +9,10 @@
 
 namespace tessera::tools {
 
-// --require_signature, of everything that loads an executable.
+// --require_signature, for verbs that load an executable.
 po::options_description signature_flags();
 Expected<std::optional<PublicKey>> required_key(const po::variables_map& flags);
-// That and --sandbox, of everything that runs one.
+// --require_signature and --sandbox, for verbs that run an executable.
 po::options_description stranger_flags();
 
 }  // namespace tessera::tools

@@ -77,8 +77,8 @@ class Bench {
 std::string peers_python();
 // input_ids, attention_mask and token_type_ids at one shape, fp16.
 CompileOptions bert_options(int64_t rows, int64_t length);
-// A machine of any size for what is measured on the host only: tiles of so much memory that
-// everything fits.
+// A machine of any size for what is measured on the host only: each tile has memory enough for
+// everything.
 Target roomy_target(int64_t tiles);
 
 // An executable with buffers for its inputs (random floats and ids; ones where the name says mask)

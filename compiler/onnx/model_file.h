@@ -22,7 +22,7 @@ struct ModelFile {
   std::string packing;   // what kPackingKey holds
 };
 
-// Errors start with the path; of kind BadFile if it is no ONNX model, Refused if it is above a
+// Errors start with the path; of kind BadFile if it is not an ONNX model, Refused if it is above a
 // limit (wire_scan.h), which is known before protobuf reads it.
 Expected<ModelFile> read_model_file(const std::string& path, const Limits& limits);
 

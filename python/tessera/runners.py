@@ -194,8 +194,8 @@ class PackRunner(_Runner):
         it is), of the output's dtype or the other float type.
 
         ``priority``: larger goes first. ``deadline``: seconds from now to the answer; refused while
-        the time of a batch is not known, before the first has ended (``warm_up``). ``wait``: at
-        most so long for room in the queue; None: as long as it takes.
+        the time of a batch is not known, before the first has ended (``warm_up``). ``wait``: the
+        longest wait for room in the queue, in seconds; None: as long as it takes.
 
         Raises ``Error`` with a ``reason`` if the request is not taken: ``empty``, ``over_long``,
         ``hole_in_mask``, ``not_paddable``, ``padding_id``, ``out_of_range``, ``wrong_dtype``,
@@ -217,7 +217,7 @@ class PackRunner(_Runner):
         return result
 
     def flush(self) -> None:
-        """Those who wait now wait for no others."""
+        """Requests that wait now wait for no others."""
         self._inner.flush()
 
     def drain(self) -> None:
