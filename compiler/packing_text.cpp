@@ -124,7 +124,7 @@ std::string packing_text(const PackingContract& contract) {
 Expected<PackingContract> parse_packing(const std::string& text, const Graph& graph) {
   if (const Status sound = check_json(text); !sound.ok()) return bad(sound.error().message);
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (json.is_discarded()) return bad("it is no JSON, must be what convert wrote");
+  if (json.is_discarded()) return bad("it is not JSON, must be what convert wrote");
   PackingContract contract;
   try {
     contract = from_json(json);

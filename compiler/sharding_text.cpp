@@ -33,7 +33,7 @@ Expected<std::string> scalar(const std::string& where, const YAML::Node& entry, 
   const YAML::Node value = entry[key];
   if (!value) return std::string();
   if (value.IsScalar()) return value.Scalar();
-  return usage(fmt::format("{}: {} is not one word, must be", where, key));
+  return usage(fmt::format("{}: {} must be one word", where, key));
 }
 
 Expected<ShardEntry> entry_of(const std::string& where, const YAML::Node& entry) {

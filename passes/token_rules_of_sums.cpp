@@ -247,7 +247,7 @@ Result segment_max(const TokenSite& at) {
   if (!whole && !(x.is_in_front() && ids.is_in_front()))
     return at.refuse("does not take numbers of tokens [batch,sequence,…] and their segments, must");
   if (at.is_padded() && !at.added_to(1).is_zero())
-    return at.refuse("its segments are not 0 for padded tokens, must be");
+    return at.refuse("its segments must be 0 for padded tokens");
   return x;
 }
 

@@ -113,8 +113,7 @@ class Walker {
     if (header.type < 1 || header.type > static_cast<uint32_t>(BlobType::Opaque))
       return Error{fmt::format("type is {}, must be 1 to 5", static_cast<uint32_t>(header.type))};
     blob.type = static_cast<BlobType>(static_cast<uint32_t>(header.type));
-    if (!is_plain_text(blob.name))
-      return Error{"name is not UTF-8 without control characters, must be"};
+    if (!is_plain_text(blob.name)) return Error{"name must be UTF-8 without control characters"};
     return blob;
   }
 

@@ -102,8 +102,9 @@ Status check_deal(TileId first, const Deal& deal, const std::vector<int64_t>& ex
     if (static_cast<int32_t>(i) != deal.axis) count *= extents[i];
   const int64_t ipus = int64_t{first.value} / target.tiles + (own - 1) / deal.each + 1;
   if (int64_t{first.value} % target.tiles + count <= target.tiles && ipus <= target.ipus) return {};
-  return Error{fmt::format("{} tiles from {} on of each of {} IPUs are used, must be there", count,
-                           first.value, ipus)};
+  const int64_t start = int64_t{first.value} % target.tiles;
+  return Error{fmt::format("uses tiles {}..{} of {} IPUs, which the target does not have", start,
+                           start + count - 1, ipus)};
 }
 
 }  // namespace tessera

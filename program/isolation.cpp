@@ -91,7 +91,7 @@ class OperandCheck {
       const Box box = box_of(k);
       const auto block = held_on(variable_.mapping, tile_of(k));
       if (!block || !TRY(is_covered(variable_.mapping.view, *block, region_.view, box, work_)))
-        return error(k, "writes", "which is not mapped to that tile, must be");
+        return error(k, "writes", "which is not mapped to that tile, must be mapped to it");
       written += elements(box);
     }
     const bool is_slice = slice_of(region_) >= 0;

@@ -62,7 +62,7 @@ class Pass {
       const uint64_t tag = TRY(varint(bytes));
       const FieldDescriptor* field = type.FindFieldByNumber(static_cast<int>(tag >> 3));
       if (field == nullptr || tag >> 32 != 0)
-        return Error{"is not spelled as this version writes it, must be"};
+        return Error{"must be spelled as this version writes it"};
       size_t& count = counts[static_cast<size_t>(field->index())];
       TRY(value(bytes, *field, static_cast<uint32_t>(tag & 7), count));
       if (field->is_repeated() && count > most_of(*field))

@@ -45,7 +45,7 @@ Expected<Message> parse_message(std::span<const std::byte> bytes, const Limits& 
   message.DiscardUnknownFields();
   const std::string again = serialize(message);
   if (again.size() != bytes.size() || std::memcmp(again.data(), bytes.data(), again.size()) != 0)
-    return Error{"is not spelled as this version writes it, must be"};
+    return Error{"must be spelled as this version writes it"};
   return message;
 }
 

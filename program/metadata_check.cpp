@@ -107,7 +107,7 @@ Status check_packing_names(const PackingContract& packing) {
   names.push_back(packing.why_no_less);
   for (const std::string_view name : names)
     if (!is_plain_text(name))
-      return Error{"packing: a name is not UTF-8 without control characters, must be"};
+      return Error{"packing: a name must be UTF-8 without control characters"};
   if (packing.form != PackingForm::None || packing.unpack_info_input.empty()) return {};
   return Error{
       fmt::format("packing: '{}' is an unpack_info, must be none where nothing is unpacked",
@@ -161,7 +161,7 @@ Status check_text(std::string_view text) {
   for (size_t begin = 0; begin <= text.size();) {  // by line: options may have several
     const size_t end = std::min(text.find('\n', begin), text.size());
     if (!is_plain_text(text.substr(begin, end - begin)))
-      return Error{"a text is not UTF-8 without control characters, must be"};
+      return Error{"a text must be UTF-8 without control characters"};
     begin = end + 1;
   }
   return {};

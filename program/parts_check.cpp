@@ -24,7 +24,7 @@ Status check_name(std::string_view name) {
   if (name.empty()) return Error{"name is empty, must not be"};
   if (name.size() > kMaxName)
     return Error{fmt::format("name has {} bytes, must have at most {}", name.size(), kMaxName)};
-  if (!is_plain_text(name)) return Error{"name is not UTF-8 without control characters, must be"};
+  if (!is_plain_text(name)) return Error{"name must be UTF-8 without control characters"};
   return {};
 }
 

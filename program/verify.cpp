@@ -124,7 +124,7 @@ class Verifier {
     }
     for (size_t id = 0; id < program_.variables.size(); ++id)
       if (program_.variables[id].kind == kind && !seen.contains(static_cast<VariableId>(id)))
-        return Error{fmt::format("'{}' is not listed, must be", program_.variables[id].name)};
+        return Error{fmt::format("'{}' must be listed", program_.variables[id].name)};
     return {};
   }
 

@@ -60,7 +60,7 @@ Expected<LoadOptions> model_options(const std::string& text, const std::string& 
   if (const Status sound = check_json(text); !sound)
     return Error{where + ": " + sound.error().message, sound.error().kind};
   const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
-  if (!json.is_object()) return Error{where + ": is not a JSON object, must be"};
+  if (!json.is_object()) return Error{where + ": must be a JSON object"};
   for (const auto& [name, value] : json.items()) {
     if (name == "warm_up") {
       auto shapes = shapes_of(value);

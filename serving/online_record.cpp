@@ -249,7 +249,7 @@ Expected<RecordedRun> read_online_log(const std::string& path, const Limits& lim
   const auto read_line = [&](std::string_view line, size_t number) -> Status {
     TRY(check_json(line));
     const Json json = Json::parse(line, nullptr, false);
-    if (!json.is_object()) return Error{"is no JSON object, must be one a line"};
+    if (!json.is_object()) return Error{"is not a JSON object; each line must be one"};
     return number == 1 ? read_header(json, run) : read_event(json, run);
   };
   TRY(for_each_line(path, text, [&](std::string_view line, size_t number) -> Status {

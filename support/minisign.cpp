@@ -36,7 +36,7 @@ Expected<ParsedSignature> parse_signature(std::string_view text) {
     return bad_file("is not a signature of minisign's form, must have its four lines");
   ParsedSignature parsed;
   if (!from_base64(lines[1], parsed.signature) || !from_base64(lines[3], parsed.comment_signature))
-    return bad_file("a line is not the base64 of a signature, must be");
+    return bad_file("a line must be the base64 of a signature");
   const std::string_view algorithm(parsed.signature.algorithm, 2);
   if (algorithm == "Ed")
     return bad_file(
@@ -136,7 +136,7 @@ Expected<std::string> check_signature(std::span<const std::byte> bytes, std::str
     return bad_file(fmt::format("its trusted comment is not what key {} signed: it was changed",
                                 to_string(key.number)));
   if (!is_comment(parsed.trusted_comment))
-    return bad_file("its trusted comment is not UTF-8 without control characters, must be");
+    return bad_file("its trusted comment must be UTF-8 without control characters");
   return parsed.trusted_comment;
 }
 

@@ -29,7 +29,7 @@ ReadArray read_from(const NpzArrays& arrays, const std::string& path) {
     const auto found =
         whole.starts_with(begin) ? arrays.find(whole.substr(begin.size())) : arrays.end();
     if (found != arrays.end()) return found->second;
-    return Error{whole + ": is not there, must be"};
+    return Error{whole + ": is not there, must be a tensor of the archive"};
   };
 }
 
@@ -55,8 +55,7 @@ Status ArrayOutputs::write(const Arrays& arrays, const std::string& folder) {
   if (!in_archive.empty()) in_archive += "/";
   for (const auto& [file, array] : arrays) {
     if (!is_tensor_file(file))
-      return Error{
-          fmt::format("{}: '{}' is not the name of a tensor's file, must be", folder, file)};
+      return Error{fmt::format("{}: '{}' must be the name of a tensor's file", folder, file)};
     kept_[in_archive + file] = array;
   }
   return {};

@@ -58,7 +58,7 @@ Expected<std::string> read_password(const char* question) {
 Expected<std::string> new_password() {
   std::string password = TRY(read_password("password for the new key"));
   if (::isatty(STDIN_FILENO) && TRY(read_password("once more")) != password)
-    return Error{"password: the two are not the same, must be"};
+    return Error{"password: the two must be the same"};
   return password;
 }
 

@@ -74,7 +74,7 @@ ReadArray read_before(const std::vector<std::string>& folders, const Limits& lim
   return [arrays = std::move(arrays)](const std::string& path) -> Expected<NpyArray> {
     const auto found = arrays.find(fs::path(path).lexically_normal());
     if (found != arrays.end()) return found->second;
-    return Error{path + ": is not there, must be"};
+    return Error{path + ": is not there, must be a tensor's file"};
   };
 }
 
@@ -126,8 +126,7 @@ Status write_outputs(const std::map<std::string, NpyArray>& arrays, const std::s
   if (error) return Error{folder + ": " + error.message()};
   for (const auto& [file, array] : arrays) {
     if (!is_tensor_file(file))
-      return Error{
-          fmt::format("{}: '{}' is not the name of a tensor's file, must be", folder, file)};
+      return Error{fmt::format("{}: '{}' must be the name of a tensor's file", folder, file)};
     TRY(write_npy(folder + "/" + file, array));
   }
   return {};

@@ -14,8 +14,7 @@ Status check_name(const std::string& name, const char* of, const std::string& pa
   if (name.size() > kLongestName)
     return Error{where + "has " + std::to_string(name.size()) + " bytes, must have at most " +
                  std::to_string(kLongestName)};
-  if (!is_plain_text(name))
-    return Error{where + "is not UTF-8 without control characters, must be"};
+  if (!is_plain_text(name)) return Error{where + "must be UTF-8 without control characters"};
   return {};
 }
 

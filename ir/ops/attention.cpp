@@ -158,7 +158,7 @@ Expected<TensorType> Attention::infer(const Node& node) {
   if (s.heads < 1 || s.hidden % s.heads != 0)
     return fail(node, "heads is " + std::to_string(s.heads) + ", must divide the hidden size " +
                           std::to_string(s.hidden));
-  if (!std::isfinite(node.float_attr("scale"))) return fail(node, "scale is not finite, must be");
+  if (!std::isfinite(node.float_attr("scale"))) return fail(node, "scale must be finite");
   TRY(check_mask(node, s));
   return q;
 }

@@ -108,7 +108,7 @@ class Pass:
     def get_pass(name: str, *arguments: Any, **named: Any) -> "Pass":
         if _ours(name) is None and name not in ALWAYS and name not in NOT_HERE:
             raise tessera.UsageError(
-                f"pass '{name}': is none of {len(all_names())} known ones, must be"
+                f"pass '{name}': must be one of the {len(all_names())} known ones"
             )
         if arguments or named:
             no_meaning(f"arguments of pass {name}")

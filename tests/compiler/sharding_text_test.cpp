@@ -49,7 +49,7 @@ TEST(ShardingText, what_is_wrong_is_said) {
   EXPECT_THAT(fault("[{device: 1}]"), HasSubstr("entry 0: node is missing"));
   EXPECT_THAT(fault("[{node: a, device: 0}, {node: b}]"), HasSubstr("entry 1: device: ''"));
   EXPECT_THAT(fault("[{node: a, device: -1}]"), HasSubstr("device: '-1', must be a whole number"));
-  EXPECT_THAT(fault("[{node: [a], device: 1}]"), HasSubstr("node is not one word"));
+  EXPECT_THAT(fault("[{node: [a], device: 1}]"), HasSubstr("node must be one word"));
   EXPECT_THAT(fault("[{node: a, device: 1, ipu: 2}]"), HasSubstr("'ipu', must be node, device"));
   EXPECT_THAT(fault("[{node: a"), HasSubstr("shards.yaml: line "));
   EXPECT_THAT(fault(std::string(100'000, '[')), HasSubstr("must be YAML"));

@@ -151,7 +151,7 @@ const Refusal kRefusals[] = {
     {"attention %q, %k, %k {heads=4 scale=1 mask=\"none\"} : f32[2,4,6]",
      "attention: heads is 4, must divide the hidden size 6"                                                                                         },
     {"attention %q, %k, %k {heads=2 scale=inf mask=\"none\"} : f32[2,4,6]",
-     "attention: scale is not finite, must be"                                                                                                      },
+     "attention: scale must be finite"                                                                                                              },
     {"attention %q, %k, %k, %keys {heads=2 scale=1 mask=\"none\"} : f32[2,4,6]",
      "attention: has 4 inputs and mask none, must have 3"                                                                                           },
     {"attention %q, %k, %k {heads=2 scale=1 mask=\"keys\"} : f32[2,4,6]",

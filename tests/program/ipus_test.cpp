@@ -92,7 +92,7 @@ TEST(Ipus, nothing_crosses_but_by_an_exchange) {
             "is not on that tile, must be mapped or delivered there");
   EXPECT_EQ(fault(changed("y: f32[8,64] = by [2,64] at 4", "y: f32[8,64] = by [2,64] at 0")),
             "superstep 'over': operand 1: vertex 0 on tile 4 writes 'y' [0:2,0:64] of [8,64], "
-            "which is not mapped to that tile, must be");
+            "which is not mapped to that tile, must be mapped to it");
 }
 
 TEST(Ipus, tiles_beyond_the_last_ipu_do_not_exist) {
@@ -158,9 +158,9 @@ TEST(Ipus, a_part_of_a_deal_lies_within_its_ipu) {
   EXPECT_EQ(fault_of_dealt("stride 4", "stride 3"),
             "variable 'y': the tiles of the next IPU are 3 further, must be 4");
   EXPECT_EQ(fault_of_dealt("at 0 deal", "at 1 deal"),
-            "variable 'y': 4 tiles from 1 on of each of 2 IPUs are used, must be there");
+            "variable 'y': uses tiles 1..4 of 2 IPUs, which the target does not have");
   EXPECT_EQ(fault_of_dealt("each 2", "each 1"),
-            "variable 'y': 2 tiles from 0 on of each of 4 IPUs are used, must be there");
+            "variable 'y': uses tiles 0..1 of 4 IPUs, which the target does not have");
 }
 
 TEST(Ipus, a_stage_is_on_one_ipu_and_reads_no_later_one) {

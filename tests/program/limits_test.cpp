@@ -162,7 +162,7 @@ TEST(MessageBounds, texts_of_the_metadata_are_bounded) {
 }
 
 TEST(MessageBounds, what_no_field_has_or_is_cut_off_is_refused) {
-  EXPECT_EQ(program_error(field(31, "")), "is not spelled as this version writes it, must be");
+  EXPECT_EQ(program_error(field(31, "")), "must be spelled as this version writes it");
   EXPECT_EQ(program_error("\x32\x05"), "is not the protobuf message that it must be");
   EXPECT_EQ(program_error(std::string(11, '\xFF')), "is not the protobuf message that it must be");
 }

@@ -439,7 +439,7 @@ TEST_F(Popef, metadata_describes_the_program) {
     EXPECT_THAT(with([&](Metadata& m) { m.cycles.seconds_per_batch = seconds; }),
                 EndsWith("s, must be finite and not negative"));
   EXPECT_EQ(with([](Metadata& m) { m.model_name = "\x1b[2J"; }),
-            where + "a text is not UTF-8 without control characters, must be");
+            where + "a text must be UTF-8 without control characters");
   Blobs blobs = blobs_of(small());
   blobs.contents[1] = to_bytes(small().metadata, "another");
   EXPECT_THAT(fault(blobs), HasSubstr("describes executable 'another', must describe '"));
@@ -499,7 +499,7 @@ TEST_F(Popef, a_packing_contract_names_what_is_there) {
               p = {};
               p.mask_input = "\x1b[2J";
             }),
-            where + "a name is not UTF-8 without control characters, must be");
+            where + "a name must be UTF-8 without control characters");
 }
 
 TEST_F(Popef, lengths_of_an_unpack_are_integers) {
@@ -533,7 +533,7 @@ TEST_F(Popef, messages_have_one_spelling) {
   Blobs blobs = blobs_of(small());
   blobs.contents[1] += std::string("\xf8\x07\x01", 3);  // field 127, which there is not
   EXPECT_EQ(fault(blobs),
-            "blob 1 (metadata 'metadata'): is not spelled as this version writes it, must be");
+            "blob 1 (metadata 'metadata'): must be spelled as this version writes it");
   blobs.contents[1] = "\xff";
   EXPECT_EQ(fault(blobs),
             "blob 1 (metadata 'metadata'): is not the protobuf message that it must be");

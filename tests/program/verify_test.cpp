@@ -84,7 +84,7 @@ TEST(Verify, a_write_must_be_mapped_to_the_tile) {
                 {"y: f32[4,8] = by [2,4] at 0", "y: f32[4,8] = by [4,2] at 0"}
   }),
             "superstep 'layer/matmul': operand 2: vertex 0 on tile 0 writes 'y' [0:2,0:4] of "
-            "[4,8], which is not mapped to that tile, must be");
+            "[4,8], which is not mapped to that tile, must be mapped to it");
 }
 
 TEST(Verify, a_variable_is_written_completely) {
@@ -192,13 +192,12 @@ TEST(Verify, names_are_unique_and_plain) {
   EXPECT_EQ(fault({
                 {"\"MatMul 0\"", "\"\\x1b\""}
   }),
-            "superstep 'layer/matmul': origin: name is not UTF-8 without control characters, "
-            "must be");
+            "superstep 'layer/matmul': origin: name must be UTF-8 without control characters");
   Program program = small();
   program.variables[1].name = "x";
   EXPECT_EQ(fault(program), "variable 'x': name is taken by another, must be unique");
   program.variables[1].name = "\xc3";
-  EXPECT_EQ(fault(program), "variable 1: name is not UTF-8 without control characters, must be");
+  EXPECT_EQ(fault(program), "variable 1: name must be UTF-8 without control characters");
   program.variables[1].name = std::string(5000, 'x');
   EXPECT_EQ(fault(program), "variable 1: name has 5000 bytes, must have at most 4096");
 }
@@ -281,7 +280,7 @@ TEST(Verify, inputs_and_outputs_are_listed_once) {
   EXPECT_EQ(fault({
                 {"inputs x", "inputs"}
   }),
-            "inputs: 'x' is not listed, must be");
+            "inputs: 'x' must be listed");
   EXPECT_EQ(fault({
                 {"outputs z", "outputs y"}
   }),

@@ -482,7 +482,7 @@ class Api(unittest.TestCase):
             runtime.PackRunnerConfig(timeout=3)
         with self.assertRaisesRegex(tessera.UsageError, "precison: is not an option"):
             Converter(precison="fp16")
-        with self.assertRaisesRegex(tessera.UsageError, "is none of"):
+        with self.assertRaisesRegex(tessera.UsageError, "must be one of the"):
             Pass.get_pass("gelu_patern")
 
     def test_pack_runner(self):

@@ -129,7 +129,7 @@ class Hostile(BrowserTest):
         words = [TESSERA, "report", path("control.onnx"), "-o", path("control.html")]
         done = subprocess.run(words, capture_output=True, text=True, check=False)
         self.assertEqual(done.returncode, 1)
-        self.assertIn("its name is not UTF-8 without control characters", done.stderr)
+        self.assertIn("its name must be UTF-8 without control characters", done.stderr)
         for sign in UNSEEN:
             self.assertNotIn(sign, done.stderr)
         self.assertFalse(os.path.exists(path("control.html")))

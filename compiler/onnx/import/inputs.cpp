@@ -84,8 +84,8 @@ void learn_symbols(const std::string& path, const ValueInfoProto& input, const S
   }
 }
 
-// Some exporters name the batch apart for each input. The first axis of an input that is not given
-// is that of the given ones of as many axes, if all of those leave it open and agree.
+// Some exporters name the batch apart for each input. An input without a given shape takes its
+// first axis from the given inputs of equal rank, if they agree and all leave it open.
 void learn_batches(const std::string& path, const std::vector<const ValueInfoProto*>& declared,
                    const std::map<std::string, Shape>& given, Symbols& symbols,
                    std::vector<std::string>& warnings) {
@@ -148,7 +148,7 @@ Expected<ModelInput> read_input(const std::string& path, const ValueInfoProto& i
                                 bool as_stored) {
   const std::string where = called(path, input.name());
   if (input.name().empty()) return Error{where + "has no name, must have one"};
-  if (!input.type().has_tensor_type()) return Error{where + "is not a tensor, must be one"};
+  if (!input.type().has_tensor_type()) return Error{where + "is not a tensor, must be a tensor"};
   const int32_t onnx_type = input.type().tensor_type().elem_type();
   const auto dtype = as_stored ? stored_dtype_of(onnx_type) : dtype_of(onnx_type);
   // A float64 constant may lose bits, a caller's data may not.

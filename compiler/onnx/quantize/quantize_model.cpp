@@ -260,7 +260,7 @@ class Quantizer {
     const auto found = options.ends.find(x);
     if (found == options.ends.end())
       return Error{file_.path + ": value '" + printable(x) +
-                   "' has no ends, must have them of a calibration"};
+                   "' was not seen in the calibration, must have a range"};
     const double low = std::min(0.0, found->second.low), high = std::max(0.0, found->second.high);
     const double width = high - low;
     const double scale = width > 0 && std::isfinite(width) ? width / 255 : 1;

@@ -199,7 +199,7 @@ TEST(NastyModels, names_that_are_not_plain_text_are_refused_by_name) {
                    {where == 2 ? bad : "y"}, where == 3 ? bad : "n");
       builder.output(where == 2 ? bad : "y");
       if (where == 4) builder.graph().set_name(bad);
-      EXPECT_THAT(imported(builder), HasSubstr("': its name is not UTF-8 without control"));
+      EXPECT_THAT(imported(builder), HasSubstr("': its name must be UTF-8 without control"));
     }
   }
 }

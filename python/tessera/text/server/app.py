@@ -68,7 +68,7 @@ def _add_errors(app: FastAPI) -> None:
             return error_response(request.url.path, error.__cause__)
         status, what = error.status_code, f"{request.method} {request.url.path}: {error.detail}"
         if status == 400:  # what FastAPI says of bytes that are not text
-            status, what = 422, "body: is not JSON in UTF-8, must be"
+            status, what = 422, "body: is not JSON in UTF-8"
         response = error_response(request.url.path, RefusalError(status, what))
         for name, value in (error.headers or {}).items():
             response.headers[name] = value

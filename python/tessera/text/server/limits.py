@@ -71,7 +71,7 @@ class Limits:
     async def _body(self, scope: Scope, receive: Receive, held: Held) -> bytes:
         most = self._hub.options.max_body_bytes
         too_large = RefusalError(
-            413, f"the body has more than {most} bytes, must have at most that many"
+            413, f"the body has more than {most} bytes, must have at most {most}"
         )
         for name, value in scope["headers"]:
             if name == b"content-length" and value.isdigit() and int(value) > most:
