@@ -18,7 +18,7 @@ TILE_INLINE v16 round_even(v16 x) {
   return size < 0x1p23f ? __builtin_elementwise_copysign(size + 0x1p23f - 0x1p23f, x) : x;
 }
 
-// `flip`: the bits of each byte that are turned over; zeros from `count` to `whole`.
+// `flip`: the bits of each byte that are inverted; zeros from `count` to `whole`.
 inline void copy_bytes(const unsigned char* from, int64_t count, int flip, int64_t whole,
                        unsigned char* to) {
   using b16 = unsigned char __attribute__((ext_vector_type(16)));

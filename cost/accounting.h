@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Memory of each tile over time. Always live: what the runtime reserves, stacks, the blocks of
 // constants, a copy of each codelet that runs there, and vertex state, exchange code and control
-// code, all three once for supersteps that differ only in their variables. Live by turns: a
+// code, all three once for supersteps that differ only in their variables. Not always live: a
 // variable from the superstep that writes it to the last that reads it, and what a superstep
 // receives and its vertices need, while it lasts.
 #pragma once
@@ -38,9 +38,9 @@ class Accounting {
   int64_t always_live(size_t tile) const;
   // Calls with the bytes by tile that are live at each superstep, and not always.
   void sweep(const std::function<void(size_t, const ByTile&)>& call) const;
-  // Bytes of the variables that live by turns on a tile, by superstep.
+  // Bytes of the variables that are not always live on a tile, by superstep.
   std::vector<int64_t> variables_by_step(size_t tile) const;
-  // `variables`: of those that live by turns, on this tile at this superstep.
+  // `variables`: of those that are not always live, on this tile at this superstep.
   MemoryUse use_of(size_t tile, size_t step, int64_t variables) const;
   // Codelets that run on a tile, largest first.
   std::vector<MemoryHolder> code_of(size_t tile) const;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // In which order a tensor lies within its tiles, and what it costs to change that. The matrix unit
 // reads and writes columns in groups of sixteen; a normalisation reads whole rows; the values of
-// attention are loaded as weights, turned. Where a vertex wants another arrangement than the one
-// that a tensor was written in, Poplar introduces a copy before the exchange, over all tiles alike.
-// Regions and mappings do not show it: it is implied by the codelets that write and read.
+// attention are loaded as weights, transposed. Where a vertex wants another arrangement than the
+// one that a tensor was written in, Poplar introduces a copy before the exchange, over all tiles
+// alike. Regions and mappings do not show it: it is implied by the codelets that write and read.
 #pragma once
 
 #include <vector>

@@ -64,7 +64,7 @@ struct MemoryUse {
   int64_t exchange_code = 0;  // instructions of exchanges
   int64_t control_code = 0;   // of the program that calls supersteps
   int64_t stack = 0, reserved = 0;
-  // Live by turns.
+  // Not always live.
   int64_t variables = 0;        // inputs, outputs and activations
   int64_t receive_buffers = 0;  // what an exchange delivers
   int64_t temporaries = 0;      // what vertices need beside

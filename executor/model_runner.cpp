@@ -85,7 +85,8 @@ struct ModelRunner::Impl {
   Status carry_out(Job& job);
 };
 
-// Everything that can be wrong with a call is found here, before it waits for its turn.
+// Everything that can be wrong with a call is found here, before it waits for the batches ahead of
+// it.
 Expected<std::unique_ptr<Job>> ModelRunner::Impl::prepare(const InputViews& in, OutputViews out,
                                                           UsedCells used) const {
   auto job = std::make_unique<Job>();

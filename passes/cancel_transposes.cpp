@@ -12,11 +12,11 @@
 namespace tessera {
 namespace {
 
-// The transpose whose heads `outer` turns with their channels, or null.
+// The transpose whose heads `outer` transposes with their channels, or null.
 Node* before_joined_heads(const Node* outer) {
   const Node* join = outer->in[0];
-  const bool turns = outer->ints("perm") == std::vector<int64_t>{0, 2, 1};
-  if (!turns || !join->is(Op::Reshape) || !join->in[0]->is(Op::Transpose)) return nullptr;
+  const bool transposes = outer->ints("perm") == std::vector<int64_t>{0, 2, 1};
+  if (!transposes || !join->is(Op::Reshape) || !join->in[0]->is(Op::Transpose)) return nullptr;
   const Shape &apart = join->in[0]->type.shape, &joined = join->type.shape;
   const bool joins = apart.size() == 4 && apart[0] == joined[0] && apart[3] == joined[2];
   return joins ? join->in[0] : nullptr;

@@ -8,7 +8,7 @@
 // Found from `softmax · v` outwards. The scale may stand on the scores, on the query or on the
 // key, before or after their transpose; the mask may be added or selected (passes/key_mask.h says
 // which masks hide keys). Operands are taken from where their heads were split; one that something
-// else makes of heads, as angles that turn a part of each, is transposed to rows of tokens. Nodes
+// else makes of heads, as angles that rotate a part of each, is transposed to rows of tokens. Nodes
 // that do not match stay as they are.
 #include <algorithm>
 #include <cmath>

@@ -16,7 +16,7 @@ struct Numbers {
   std::optional<size_t> axis;
 };
 
-// The numbers of a value that is stretched to its shape, and perhaps turned after that.
+// The numbers of a value that is stretched to its shape, and perhaps transposed after that.
 std::optional<Numbers> numbers_of(Node* node) {
   if (node->is(Op::Transpose)) {
     const std::vector<int64_t>& perm = node->ints("perm");
@@ -54,13 +54,13 @@ bool fits(const std::optional<Numbers>& numbers, size_t rank, size_t from_back) 
 }
 
 std::optional<Side> side_of(Graph& graph, Node* user, Node* value, size_t from_back) {
-  Node* turn = value->is(Op::Transpose) ? value : nullptr;
-  Node* from = turn ? turn->in[0] : value;
+  Node* transpose = value->is(Op::Transpose) ? value : nullptr;
+  Node* from = transpose ? transpose->in[0] : value;
   if (!from->is(Op::Dequantize) || !is_byte(from->in[0]->type.dtype)) return std::nullopt;
   Side side{from->in[0], from->in[1], from->in[2]};
-  if (turn)
+  if (transpose)
     for (Node** node : {&side.bytes, &side.scale, &side.zero})
-      *node = put(graph, user, *node, Op::Transpose, {*node}, turn->attrs);
+      *node = put(graph, user, *node, Op::Transpose, {*node}, transpose->attrs);
   const size_t rank = value->type.shape.size();
   if (fits(numbers_of(side.scale), rank, from_back) && fits(numbers_of(side.zero), rank, from_back))
     return side;

@@ -152,7 +152,7 @@ Node* put_rotated(Graph& graph, const Node* before, Node* part, const Node* like
 }
 
 // Whether queries and keys are rotated alike, and are as wide.
-bool turn_alike(const Node* q, const Node* k) {
+bool rotate_alike(const Node* q, const Node* k) {
   return q->is(Op::Rotary) && k->is(Op::Rotary) && q->type == k->type && q->in[1] == k->in[1] &&
          q->in[2] == k->in[2] && q->attrs == k->attrs;
 }
@@ -177,7 +177,7 @@ void merge(Graph& graph, Node* attention, const std::vector<Linear>& maps, Merge
   Node *q = attention->in[0], *k = attention->in[1];
   Node* rotated = nullptr;
   const int64_t width_of_q = q->type.shape.back();
-  if (turn_alike(q, k))
+  if (rotate_alike(q, k))
     rotated = put_rotated(graph, attention, put_slice(graph, attention, value, 0, 2 * width_of_q),
                           q, 2 * q->int_attr("heads"));
   for (int64_t i = 0, at = 0; i < 3; ++i) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Numbers by place in a row become numbers by position, which is what they are in a row that holds
-// one request: rows of a table that is added, angles that queries and keys are turned by.
+// one request: rows of a table that is added, angles that queries and keys are rotated by.
 #pragma once
 
 #include "passes/pipeline.h"

@@ -36,7 +36,7 @@ class Picks {
   Node* place_of_largest(Node* value) const;
   bool is_one_a_row(const Node* index, const Node* from) const;
   bool names(const Node* index, const Node* from, const std::vector<const Node*>& order,
-             int64_t turn) const;
+             int64_t shift) const;
   bool loses_behind(const Node* value);
   std::optional<double> most_behind(const std::vector<const Node*>& order, double mask) const;
 
@@ -82,8 +82,8 @@ std::vector<const Node*> all_between(const Graph& graph, const Node* index, cons
 // Whether the index of each row is that of its own token, where `from` is the mask of rows of
 // different lengths, or the place of that token.
 bool Picks::names(const Node* index, const Node* from, const std::vector<const Node*>& order,
-                  int64_t turn) const {
-  const auto place = [&](int64_t row) { return (turn + row) % length_; };
+                  int64_t shift) const {
+  const auto place = [&](int64_t row) { return (shift + row) % length_; };
   std::unordered_map<const Node*, Array> values;
   for (const Node* node : order) {
     Array& value = values[node];
@@ -119,8 +119,8 @@ bool Picks::is_one_a_row(const Node* index, const Node* from) const {
     if (node->is(Op::Constant) && !node->value.has_data()) return false;
   }
   if (!is_made_of_it || count > kMostElements / length_) return false;
-  for (int64_t turn = 0; turn < length_; ++turn)
-    if (!names(index, from, order, turn)) return false;
+  for (int64_t shift = 0; shift < length_; ++shift)
+    if (!names(index, from, order, shift)) return false;
   return true;
 }
 

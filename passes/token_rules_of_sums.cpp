@@ -253,7 +253,7 @@ Result segment_max(const TokenSite& at) {
 
 // Angles have the axes of x, and those of one head serve all.
 Result rotary(const TokenSite& at) {
-  TRY(along(at, static_cast<int64_t>(at.rank()) - 1, "turns pairs along ", false));
+  TRY(along(at, static_cast<int64_t>(at.rank()) - 1, "rotates pairs along ", false));
   return elementwise(at);
 }
 

@@ -92,7 +92,7 @@ struct Session::Impl {
   Expected<std::shared_ptr<ModelRunner>> build(Ask& ask, bool may_store);
   void store(Ask& ask, Executable& executable, double compile_ms);
   Serving keep(Ask& ask, std::shared_ptr<ModelRunner> runner);
-  std::unique_lock<std::mutex> take_turn(const Ask& ask);
+  std::unique_lock<std::mutex> lock_building(const Ask& ask);
   bool over_budget();
 
   // session_pad.cpp

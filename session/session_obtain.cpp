@@ -14,15 +14,15 @@ using Outcome = DiskLookup::Outcome;
 }  // namespace
 
 // Locks `building`. While it waits, the caller is counted as in line.
-std::unique_lock<std::mutex> Session::Impl::take_turn(const Ask& ask) {
+std::unique_lock<std::mutex> Session::Impl::lock_building(const Ask& ask) {
   const auto in_line = [&](bool waits) {
     const std::lock_guard lock(mutex);
     ask.caller->in_line = waits;
   };
   in_line(true);
-  std::unique_lock turn(building);
+  std::unique_lock lock_of_build(building);
   in_line(false);
-  return turn;
+  return lock_of_build;
 }
 
 // A recompile counts even if it failed.
@@ -98,7 +98,7 @@ Expected<Serving> Session::Impl::load(Ask& ask, DiskLookup found) {
   event.cache.saved_s = found.record.compile_ms / 1e3;
   event.artifact.bytes = found.record.executable_bytes;
   auto executable = std::make_shared<const Executable>(std::move(*found.executable));
-  const std::unique_lock turn = take_turn(ask);
+  const std::unique_lock lock_of_build = lock_building(ask);
   const std::chrono::steady_clock::time_point begin = std::chrono::steady_clock::now();
   Expected<std::unique_ptr<ModelRunner>> runner =
       ModelRunner::create(std::move(executable), options.machine);
@@ -134,7 +134,7 @@ Expected<Serving> Session::Impl::compile(Ask& ask) {
     if (found.outcome == Outcome::Refused) return refuse_entry(ask, found);
     if (found.outcome == Outcome::Rejected) disk->set_aside(*ask.key);
   }
-  const std::unique_lock turn = take_turn(ask);
+  const std::unique_lock lock_of_build = lock_building(ask);
   if (ask.event.kind == EventKind::Recompile && ask.purpose != Purpose::WarmUp) {
     const std::lock_guard counting(mutex);
     ++recompiles;

@@ -93,9 +93,9 @@ void sync_folder(int folder) {
   if (again.is_open()) ::fsync(again.get());
 }
 
-// Writers of one log take turns, so that nobody sees the line of another half written. One that
+// Writers of one log lock it, so that nobody sees the line of another half written. One that
 // does not let go, as only a stranger would, is not waited for.
-void take_turn(int file) {
+void lock_for_line(int file) {
   constexpr int kMostTries = 200;
   for (int i = 0; i < kMostTries && ::flock(file, LOCK_EX | LOCK_NB) != 0; ++i) {
     if (errno != EWOULDBLOCK && errno != EINTR) return;
@@ -282,7 +282,7 @@ Status check_appendable(const std::string& path) {
 
 Status append_line(const std::string& path, std::string_view line) {
   Descriptor file = TRY(open_to_append(path));
-  take_turn(file.get());
+  lock_for_line(file.get());
   const std::string whole = (is_torn(file.get(), path) ? "\n" : "") + std::string(line) + "\n";
   TRY(write_all(file.get(), std::as_bytes(std::span(whole)), path));
   if (!file.close()) return system_error(path, "cannot write");

@@ -77,7 +77,8 @@ class Deadline {
   bool passed() const { return Clock::now() >= end_; }
   // "WHERE: took longer than 600 s (--limit time=SECONDS raises it)", a Refused error.
   Status check(std::string_view where) const;
-  // The same within a long loop, of whose `all` turns `done` are done: "WHERE, 12,000 of 200,000".
+  // The same within a long loop, whose `all` rounds are done up to `done`: "WHERE, 12,000 of
+  // 200,000".
   Status check(std::string_view where, int64_t done, int64_t all) const;
 
  private:

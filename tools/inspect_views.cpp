@@ -93,7 +93,7 @@ void print_memory(const Profiled& is) {
   print("fullest: tile {}, {} of {} bytes in '{}'\n", fullest, on(memory.peak_by_tile, fullest),
         human_count(is.program.target.bytes_per_tile), memory.peak_superstep);
   print("  {:>12}  always live\n", on(memory.always_live_by_tile, fullest));
-  print("  {:>12}  live by turns\n",
+  print("  {:>12}  not always live\n",
         human_count(memory.peak_by_tile[fullest] - memory.always_live_by_tile[fullest]));
   print("by what it is for:\n");
   for_each_use(memory.at_peak, [](const char* use, int64_t bytes) {

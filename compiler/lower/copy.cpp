@@ -136,7 +136,7 @@ void lower_transpose(Lowering& lowering, const Node& node) {
             node.type.shape, result_of(lowering, node));
 }
 
-// Forward steps are a copy; a dimension that runs backwards is copied forwards and turned then.
+// Forward steps are a copy; a dimension that runs backwards is copied forwards and then reversed.
 void lower_slice(Lowering& lowering, const Node& node) {
   const Shape& shape = node.type.shape;
   CopyFrom copy{lowering.shaped(node.in[0], node.in[0]->type.shape), {}, {}};

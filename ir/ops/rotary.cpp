@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // rotary: for every head, x cos + swap(x) sin, where swap exchanges the two numbers of each pair.
-// Each pair is turned by an angle of its token's, if sin is negative for the first of a pair.
+// Each pair is rotated by an angle of its token's, if sin is negative for the first of a pair.
 //
 // One op, because in its parts it moves single numbers: pairs stand beside each other, or half a
 // head apart. The signs are in sin, so that every number of a head is done alike.

@@ -35,8 +35,8 @@ export const stepCount = exe ? exe.supersteps.length : 0;
 
 export const alwaysLive = ['constants', 'code', 'vertex_state', 'exchange_code', 'control_code',
   'stack', 'reserved'];
-export const byTurns = ['variables', 'receive_buffers', 'temporaries', 'gaps'];
-export const uses = [...alwaysLive, ...byTurns];
+export const notAlwaysLive = ['variables', 'receive_buffers', 'temporaries', 'gaps'];
+export const uses = [...alwaysLive, ...notAlwaysLive];
 
 const isLive = (variable, at) => variable.life[0] <= at && at <= variable.life[1];
 const gaps = (bytes) => Math.floor((bytes * exe.tiles.gap_percent + 99) / 100);

@@ -1,6 +1,6 @@
 // The view Memory over time: bytes of one tile by use, superstep by superstep.
 import {
-  alwaysLive, byTurns, exe, memoryOf, step, stepCount, tileCount, tileName, uses, variablesOf,
+  alwaysLive, notAlwaysLive, exe, memoryOf, step, stepCount, tileCount, tileName, uses, variablesOf,
 } from './data.js';
 import {
   capital, count, el, legend, link, longTable, nameAxes, percent, smallTable, words,
@@ -9,7 +9,7 @@ import {
 export const useColor = (use) => {
   const at = alwaysLive.indexOf(use);
   return at >= 0 ? d3.interpolateBlues(0.35 + 0.6 * (at / alwaysLive.length))
-    : d3.interpolateOranges(0.3 + 0.6 * (byTurns.indexOf(use) / byTurns.length));
+    : d3.interpolateOranges(0.3 + 0.6 * (notAlwaysLive.indexOf(use) / notAlwaysLive.length));
 };
 
 const width = 1100;

@@ -14,8 +14,8 @@ std::vector<Param> rotary_params(double halves) {
   };
 }
 
-std::vector<double> turned(const VertexArray& x, const VertexArray& cos, const VertexArray& sin,
-                           bool halves) {
+std::vector<double> rotated(const VertexArray& x, const VertexArray& cos, const VertexArray& sin,
+                            bool halves) {
   std::vector<double> out;
   const Shape& s = x.size;
   const int64_t depth = s[3];
@@ -39,7 +39,7 @@ TEST(Rotary, agrees_with_doubles_at_odd_sizes_and_strides) {
         const VertexArray sin = random_array(F32, {angles, 3, depth}, random);
         const VertexArray out = with_gaps(output(F32, {2, 3, 2, depth}), 1, 1);
         expect_close(run_vertex("rotary", rotary_params(halves), {x, cos, sin, out})[0],
-                     turned(x, cos, sin, halves), 1e-6);
+                     rotated(x, cos, sin, halves), 1e-6);
       }
 }
 
@@ -49,7 +49,7 @@ TEST(Rotary, takes_every_type) {
   const VertexArray cos = random_array(F32, {1, 2, 8}, random);
   const VertexArray sin = random_array(F16, {1, 2, 8}, random);
   expect_close(run_vertex("rotary", rotary_params(0), {x, cos, sin, output(F32, {1, 2, 3, 8})})[0],
-               turned(x, cos, sin, false), 1e-6);
+               rotated(x, cos, sin, false), 1e-6);
 }
 
 TEST(Rotary, refuses_shapes_that_do_not_fit) {

@@ -345,7 +345,7 @@ TEST(RmsNorm, a_row_is_divided_by_the_root_of_its_mean_square_and_eps) {
 }
 
 // A quarter turn takes (a, b) to (-b, a). Two sequences of one token, two heads.
-TEST(Rotary, turns_neighbours) {
+TEST(Rotary, rotates_neighbours) {
   EXPECT_THAT(run("graph @f(%x: f32[2,1,4], %c: f32[1,1,2], %s: f32[1,1,2]) {"
                   " %y = rotary %x, %c, %s {heads=2 form=\"pairs\"} : f32[2,1,4] return %y }",
                   {
@@ -357,7 +357,7 @@ TEST(Rotary, turns_neighbours) {
 }
 
 // The first pair by a quarter, the second by a half turn; the second token not at all.
-TEST(Rotary, turns_numbers_that_are_half_a_head_apart) {
+TEST(Rotary, rotates_numbers_that_are_half_a_head_apart) {
   EXPECT_THAT(
       run("graph @f(%x: f32[1,2,4], %c: f32[1,2,4], %s: f32[1,2,4]) {"
           " %y = rotary %x, %c, %s {heads=1 form=\"halves\"} : f32[1,2,4] return %y }",

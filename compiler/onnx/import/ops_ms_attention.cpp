@@ -61,7 +61,7 @@ Status attention_of(Call& call, Attending a, size_t mask, size_t bias) {
 Status check_no_rotary(Call& call) {
   if (call.attr("do_rotary", int64_t{0}) != 0)
     return call.error(
-        "do_rotary is on, must be off: give queries and keys that are turned already "
+        "do_rotary is on, must be off: give queries and keys that are rotated already "
         "to MultiHeadAttention");
   if (call.attr("past_present_share_buffer", int64_t{0}) != 0)
     return call.error("past_present_share_buffer is on, must be off: it is a decoder's");

@@ -189,7 +189,7 @@ Expected<Attending> operands(Call& call, const GroupHeads& heads) {
           heads.keys))};
 }
 
-Status turn_by_places(Call& call, Attending& a) {
+Status rotate_by_places(Call& call, Attending& a) {
   if (call.attr("do_rotary", int64_t{0}) == 0) return {};
   TRY(call.need({kCosines, kSines}));
   TRY(check_tables(call, call.in(kCosines), call.in(kSines), a.q->type.shape[3]));
@@ -238,7 +238,7 @@ Status group_query_attention(Call& call) {
   Attending a = TRY(operands(call, TRY(group_heads(call))));
   a.scale = call.attr("scale", 0.0);
   a.softcap = call.attr("softcap", 0.0);
-  TRY(turn_by_places(call, a));
+  TRY(rotate_by_places(call, a));
   TRY(add_group_masks(call, a));
   call.bind(0, TRY(attend(call, a)));
   if (call.wants(1)) call.bind(1, TRY(call.transpose(a.k, {0, 2, 1, 3})));

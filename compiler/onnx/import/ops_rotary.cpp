@@ -10,14 +10,14 @@ namespace {
 
 enum RotaryInput : size_t { kX, kCos, kSin, kPositions };
 
-// RotaryEmbedding turns this many numbers of a head; the others stay.
+// RotaryEmbedding rotates this many numbers of a head; the others stay.
 Expected<int64_t> rotated_depth(Call& call, int64_t depth) {
   const int64_t named = call.attr("rotary_embedding_dim", int64_t{0});
   const int64_t rotated = named == 0 ? depth : named;
   if (rotated >= 2 && rotated <= depth && rotated % 2 == 0) return rotated;
   return call.error("rotary_embedding_dim is " + std::to_string(named) + " for heads of " +
                     std::to_string(depth) +
-                    " numbers, must be even and at most as many; 0 turns all, if they are even");
+                    " numbers, must be even and at most as many; 0 rotates all, if they are even");
 }
 
 // One number for each pair, as many as there are pairs in x [batch,heads,tokens,…].

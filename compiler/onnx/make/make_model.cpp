@@ -28,7 +28,7 @@ Status check(const MakeModelOptions& o) {
                  ErrorKind::Usage};
   if (o.family == ModelFamily::RoFormerV2 && o.hidden / o.heads % 2 != 0)
     return Error{"make-model: hidden over heads is " + std::to_string(o.hidden / o.heads) +
-                     ", must be even to turn pairs",
+                     ", must be even to rotate pairs",
                  ErrorKind::Usage};
   if (o.layers > 1000)
     return Error{"make-model: layers is " + std::to_string(o.layers) + ", must be at most 1000",

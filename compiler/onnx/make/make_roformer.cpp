@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // RoFormer's second version for classification: no biases, norms that neither centre nor scale, and
-// positions that turn pairs of each head's queries and keys. Nodes are those that PyTorch's
+// positions that rotate pairs of each head's queries and keys. Nodes are those that PyTorch's
 // exporter writes for it, so the rotation stands in its parts: two strided slices, four products,
 // and a concatenation that interleaves.
 #include <cmath>
@@ -120,7 +120,7 @@ class RoFormer {
                     {x, b_.list({from}), b_.list({kToTheEnd}), b_.list({3}), b_.list({2})});
   }
 
-  // Each pair of a head's numbers turned by its position's angle.
+  // Each pair of a head's numbers is rotated by its position's angle.
   std::string rotate(const std::string& x) {
     const std::string even = every_other(x, 0);
     const std::string odd = every_other(x, 1);
@@ -140,8 +140,8 @@ class RoFormer {
     const std::string queries = rotate(heads_of(add_linear(x, o_.hidden, o_.hidden, 2)));
     const std::string keys = rotate(heads_of(add_linear(x, o_.hidden, o_.hidden, 2)));
     const std::string values = heads_of(add_linear(x, o_.hidden, o_.hidden));
-    const std::string turned = b_.value("Transpose", {keys}, "perm", Ints{0, 1, 3, 2});
-    const std::string products = b_.value("MatMul", {queries, turned});
+    const std::string transposed = b_.value("Transpose", {keys}, "perm", Ints{0, 1, 3, 2});
+    const std::string products = b_.value("MatMul", {queries, transposed});
     const std::string root = b_.scalar(std::sqrt(static_cast<double>(depth_)));
     const std::string scores = b_.value("Add", {b_.value("Div", {products, root}), mask});
     const std::string weights = b_.value("Softmax", {scores}, "axis", int64_t{3});

@@ -118,8 +118,9 @@ class Quantizer {
     if (gemm && (int_attribute(node, "transA") != 0 || float_attribute(node, "alpha") != 1 ||
                  float_attribute(node, "beta") != 1))
       return std::nullopt;
-    const bool turned = gemm && int_attribute(node, "transB") != 0;
-    const int64_t terms = weight.dims(turned ? 1 : 0), columns = weight.dims(turned ? 0 : 1);
+    const bool transposed = gemm && int_attribute(node, "transB") != 0;
+    const int64_t terms = weight.dims(transposed ? 1 : 0),
+                  columns = weight.dims(transposed ? 0 : 1);
     if (terms < 1 || terms > kMostTerms || columns < 1) return std::nullopt;
     return WeightedMatmul{name_of(node), node.input(0), node.output(0), terms, columns};
   }
@@ -144,10 +145,10 @@ class Quantizer {
     if (!read.ok()) return Error{file_.path + ": " + read.error().message, read.error().kind};
     Weight weight{matmul.terms, matmul.columns, {}};
     weight.values.resize(static_cast<size_t>(matmul.terms * matmul.columns));
-    const bool turned = node.op_type() == "Gemm" && int_attribute(node, "transB") != 0;
+    const bool transposed = node.op_type() == "Gemm" && int_attribute(node, "transB") != 0;
     std::vector<float> given(weight.values.size());
     std::memcpy(given.data(), read->tensor.bytes().data(), given.size() * sizeof(float));
-    if (!turned) {
+    if (!transposed) {
       weight.values = std::move(given);
       return weight;
     }
@@ -275,20 +276,20 @@ class Quantizer {
   Status quantize(const NodeProto& node, const WeightedMatmul& matmul,
                   const QuantizeOptions& options) {
     const std::string &x = matmul.input, &w = node.input(1);
-    const std::string turned =
+    const std::string suffix =
         node.op_type() == "Gemm" && int_attribute(node, "transB") != 0 ? "_turned" : "";
-    TRY(add_weight(w + turned, TRY(weight_of(node, matmul))));
+    TRY(add_weight(w + suffix, TRY(weight_of(node, matmul))));
     TRY(quantize_input(x, options));
     const bool has_bias = node.input_size() > 2 && !node.input(2).empty();
     const std::string y = has_bias ? node.output(0) + "_without_bias" : node.output(0);
-    const std::string bytes = w + turned + "_quantized", scale = w + turned + "_scale";
+    const std::string bytes = w + suffix + "_quantized", scale = w + suffix + "_scale";
     if (options.by == QuantizedBy::Ends) {
-      if (weights_.insert(w + turned + "_dequantized").second) {
+      if (weights_.insert(w + suffix + "_dequantized").second) {
         NodeProto& weight =
-            add_node("DequantizeLinear", {bytes, scale}, {w + turned + "_dequantized"});
+            add_node("DequantizeLinear", {bytes, scale}, {w + suffix + "_dequantized"});
         if (by_column_) set_attribute(weight, "axis", int64_t{1});
       }
-      add_node("MatMul", {x + "_dequantized", w + turned + "_dequantized"}, {y});
+      add_node("MatMul", {x + "_dequantized", w + suffix + "_dequantized"}, {y});
     } else {
       std::vector<std::string> factors = {x + "_bytes", bytes};
       if (options.by == QuantizedBy::Tensor) factors.push_back(x + "_zero");

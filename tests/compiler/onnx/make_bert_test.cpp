@@ -262,7 +262,7 @@ TEST(MakeRoformer, turns_whole_pairs_only) {
   MakeModelOptions options{1, 6, 2, 8, 10, 16};
   options.family = ModelFamily::RoFormerV2;
   EXPECT_EQ(make_model(options, "nowhere.onnx").error().message,
-            "make-model: hidden over heads is 3, must be even to turn pairs");
+            "make-model: hidden over heads is 3, must be even to rotate pairs");
 }
 
 }  // namespace
