@@ -148,15 +148,15 @@ Cycles launch_cycles(int64_t compute_sets, const Target& target) {
       static_cast<uint64_t>((compute_sets - 1) * (target.sync_cycles + target.setup_cycles))};
 }
 
-// poplin ConvModel.cpp's fit over random rearrangements, for pieces of 8, 4 and 2 bytes.
-Cycles rearrange_cycles(int64_t bytes, int64_t piece_bytes) {
-  const int64_t hundredths = piece_bytes % 8 == 0 ? 44 : piece_bytes % 4 == 0 ? 310 : 515;
+// poplin ConvModel.cpp's fit over random rearrangements, for runs of 8, 4 and 2 bytes.
+Cycles rearrange_cycles(int64_t bytes, int64_t run_bytes) {
+  const int64_t hundredths = run_bytes % 8 == 0 ? 44 : run_bytes % 4 == 0 ? 310 : 515;
   return Cycles{static_cast<uint64_t>(587 + ceil_div(bytes * hundredths, 100))};
 }
 
 // Halves by blocks of four by four: three bundles and a launch of the inner loop for sixteen
 // elements of one worker, 1.5 cycles an element (popsparse PerformanceEstimation.hpp,
-// getTransposeCycleEstimate); floats as single pieces.
+// getTransposeCycleEstimate); floats one by one.
 Cycles transpose_cycles(int64_t elements, DType dtype) {
   if (dtype != DType::F16) return rearrange_cycles(elements * size_of(dtype), size_of(dtype));
   return Cycles{static_cast<uint64_t>(587 + ceil_div(elements * 3, 2))};

@@ -25,8 +25,8 @@ Cycles reduce_cycles(int64_t count, int64_t outputs, DType partials, DType out,
 // last costs a sync and a launch of its own.
 Cycles launch_cycles(int64_t compute_sets, const Target& target);
 
-// To put `bytes` on one tile into another order, in which pieces of `piece_bytes` stay together.
-Cycles rearrange_cycles(int64_t bytes, int64_t piece_bytes);
+// To put `bytes` on one tile into another order, in which runs of `run_bytes` stay together.
+Cycles rearrange_cycles(int64_t bytes, int64_t run_bytes);
 // Cycles to transpose matrices of `elements` elements in all: rows become columns.
 Cycles transpose_cycles(int64_t elements, DType dtype);
 

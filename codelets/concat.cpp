@@ -31,15 +31,15 @@ Status check(const VertexShape& shape) {
   });
 }
 
-// A copy of each input, in pieces of the bytes that stay side by side; the rates are copy's
+// A copy of each input, in runs of the bytes that stay side by side; the rates are copy's
 // (poplibs poplin ConvModel.cpp).
 Cycles cycles(const VertexShape& shape, const Target&) {
   const int64_t item = size_of(shape.operands[0].dtype);
   int64_t hundredths = 0;
   for (size_t i = 0; i + 1 < shape.operands.size(); ++i) {
     const Shape& in = shape.operands[i].size;
-    const int64_t piece = in[1] * in[2] * item;
-    hundredths += in[0] * piece * (piece % 8 == 0 ? 44 : piece % 4 == 0 ? 310 : 515);
+    const int64_t run = in[1] * in[2] * item;
+    hundredths += in[0] * run * (run % 8 == 0 ? 44 : run % 4 == 0 ? 310 : 515);
   }
   return Cycles{static_cast<uint64_t>(587 + ceil_div(hundredths, 100))};
 }

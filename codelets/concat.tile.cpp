@@ -9,15 +9,15 @@ extern "C" const ConcatConstants concat_constants;
 
 namespace {
 
-// The rows of one input, as one piece where they lie side by side in both.
+// The rows of one input, as one run where they lie side by side in both.
 void place(const VertexOperand& in, const VertexOperand& out, int64_t first_row) {
   const Mover mover{size_of(concat_constants.element)};
   const int64_t rows = in.size[1], n = in.size[2];
-  const bool one_piece = (rows == 1 || in.stride[1] == n) && out.stride[1] == n;
+  const bool one_run = (rows == 1 || in.stride[1] == n) && out.stride[1] == n;
   for (int64_t o = 0; o < in.size[0]; ++o) {
     const int64_t from = o * in.stride[0];
     const int64_t to = o * out.stride[0] + first_row * out.stride[1];
-    if (one_piece) {
+    if (one_run) {
       mover.copy(in, from, out, to, rows * n);
       continue;
     }

@@ -71,7 +71,7 @@ int64_t contiguous_run(const VertexShape& shape) {
   return run;
 }
 
-// One piece: a call and memcpy's rate.
+// One run: a call and memcpy's rate.
 Cycles cycles(const VertexShape& shape, const Target& target) {
   const OperandShape& out = shape.operands[1];
   const int64_t bytes = elements(out.size) * size_of(out.dtype);

@@ -77,17 +77,17 @@ bool equals_row_before(const VertexOperand& a, int64_t at) {
   return equal_elements(row, row - a.stride[1], a.size[2]);
 }
 
-// The row as f32, a piece in each block of terms.
+// The row as f32, a run in each block of terms.
 void take_row(const VertexOperand& a, int64_t at, int64_t number, const MatMulScratch& is,
               float* to) {
   const int64_t terms = a.size[2];
   for (int64_t begin = 0; begin < terms; begin += is.block_terms) {
     const int64_t left = terms - begin;
     const int64_t count = left < is.block_terms ? left : is.block_terms;
-    float* const piece = to + begin * is.rows + number * count;
-    write_rows(matmul_constants.a, a.data, at + begin, 0, 1, count, piece);
+    float* const run = to + begin * is.rows + number * count;
+    write_rows(matmul_constants.a, a.data, at + begin, 0, 1, count, run);
     if (!is_fp8(matmul_constants.a)) continue;
-    for (int64_t i = 0; i < count; ++i) piece[i] *= static_cast<float>(matmul_constants.a_factor);
+    for (int64_t i = 0; i < count; ++i) run[i] *= static_cast<float>(matmul_constants.a_factor);
   }
 }
 

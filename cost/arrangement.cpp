@@ -47,9 +47,9 @@ Arrangement made_by(const Program& program, const ComputeSet& set,
   return Arrangement::Rows;
 }
 
-// Contiguous bytes of each piece when operand `i` is rearranged for this codelet; 0 if it need not
+// Contiguous bytes of each run when operand `i` is rearranged for this codelet; 0 if it need not
 // be.
-int64_t piece_bytes(const Codelet& codelet, size_t i, Arrangement written, DType dtype) {
+int64_t run_bytes(const Codelet& codelet, size_t i, Arrangement written, DType dtype) {
   if (written == Arrangement::Any || i >= codelet.reads.size()) return 0;
   const int64_t item = size_of(dtype);
   const char wanted = codelet.reads[i];
@@ -92,7 +92,7 @@ namespace {
 // An operand that is copied before: a tile's even share of it.
 struct Copied {
   DType dtype;
-  int64_t piece, bytes;
+  int64_t run, bytes;
 };
 
 std::vector<Copied> copies_of(const Program& program, const Superstep& step,
@@ -105,11 +105,11 @@ std::vector<Copied> copies_of(const Program& program, const Superstep& step,
     const auto id = static_cast<size_t>(operand.region.variable);
     if (operand.writes) continue;
     const DType dtype = program.variables[id].dtype;
-    const int64_t piece = piece_bytes(codelet, i, written[id], dtype);
-    if (piece == 0) continue;
+    const int64_t run = run_bytes(codelet, i, written[id], dtype);
+    if (run == 0) continue;
     const int64_t bytes = covered(operand.region, set.grid) * size_of(dtype);
     const int64_t tiles = ipus_of(set.grid, program.target).size() * program.target.tiles;
-    copies.push_back({dtype, piece, (bytes + tiles - 1) / tiles});
+    copies.push_back({dtype, run, (bytes + tiles - 1) / tiles});
   }
   return copies;
 }
@@ -124,8 +124,8 @@ Cycles arrange_cycles(const Program& program, const Superstep& step,
     TileExchange moved;
     moved.received_bytes = moved.sent_bytes = copy.bytes;
     const int64_t item = size_of(copy.dtype);
-    total += (copy.piece == item ? transpose_cycles(copy.bytes / item, copy.dtype)
-                                 : rearrange_cycles(copy.bytes, copy.piece)) +
+    total += (copy.run == item ? transpose_cycles(copy.bytes / item, copy.dtype)
+                               : rearrange_cycles(copy.bytes, copy.run)) +
              exchange_cycles(moved, target) + launch_cycles(2, target);
   }
   return total;

@@ -21,7 +21,7 @@ namespace {
 // A tile puts the parts of many runs that it sends together before the exchange, in these cycles.
 Cycles arranged_cycles(const TileExchange& load, const Target& target) {
   if (load.arranged_bytes == 0) return {};
-  return rearrange_cycles(load.arranged_bytes, load.arranged_piece) + launch_cycles(2, target);
+  return rearrange_cycles(load.arranged_bytes, load.arranged_run) + launch_cycles(2, target);
 }
 
 // Within `work`, or, where the Program is verified, without a limit.

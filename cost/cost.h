@@ -24,7 +24,7 @@ struct SuperstepCost {
   int64_t link_bytes = 0;         // that leave their IPU, once for each that wants them
   int64_t exchange_bytes = 0;     // received, all tiles
   int64_t max_receive_bytes = 0;  // by the busiest tile
-  int64_t messages = 0;           // pieces that come from another tile, all tiles
+  int64_t messages = 0;           // messages from another tile, all tiles
   int64_t active_tiles = 0;
   double balance = 0;  // mean over max of the active tiles' compute cycles
 };

@@ -31,8 +31,8 @@ void add_sent(const Source& source, int64_t bytes, TileExchange& load) {
   load.sent_messages += 1;
   load.sent_fragments += fragments_of(source);
   if (source.runs <= kMostFragments) return;
-  const int64_t piece = source.elements / source.runs * bytes;
-  load.arranged_piece = load.arranged_bytes == 0 ? piece : std::min(load.arranged_piece, piece);
+  const int64_t run = source.elements / source.runs * bytes;
+  load.arranged_run = load.arranged_bytes == 0 ? run : std::min(load.arranged_run, run);
   load.arranged_bytes += source.elements * bytes;
 }
 

@@ -22,9 +22,9 @@ struct TileExchange {
   int64_t received_bytes = 0, received_messages = 0, received_fragments = 0;
   int64_t shared_bytes = 0;  // of those received: by the neighbours on its bus too
   int64_t sent_bytes = 0, sent_messages = 0, sent_fragments = 0;
-  // How many of the bytes sent are first put together on this tile, in pieces of at least this
+  // How many of the bytes sent are first put together on this tile, in runs of at least this
   // size.
-  int64_t arranged_bytes = 0, arranged_piece = 0;
+  int64_t arranged_bytes = 0, arranged_run = 0;
   int64_t buffer_bytes = 0;  // for the boxes that are received, with the parts that were there
 };
 

@@ -2,7 +2,7 @@
 // Queries or keys whose pairs are rotated by angles of their position become rotary.
 //
 // Exporters take the two numbers of each pair apart with slices and put them together again: copies
-// of a tensor in pieces of one number, the most expensive copies on this machine. As one op
+// of a tensor in runs of one number, the most expensive copies on this machine. As one op
 // nothing leaves its tile, and heads are still where the linear map left them, so that attention is
 // found.
 //

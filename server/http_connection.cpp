@@ -17,7 +17,7 @@ namespace http = boost::beast::http;
 namespace asio = boost::asio;
 namespace {
 
-constexpr size_t kPiece = 64 << 10;        // of a body that is read at a time
+constexpr size_t kChunk = 64 << 10;        // of a body that is read at a time
 constexpr size_t kFirstRead = 2048;        // most requests of one text come whole
 constexpr size_t kMostLingered = 1 << 20;  // read and dropped behind a refusal
 constexpr auto kLinger = std::chrono::seconds(2);
@@ -135,20 +135,20 @@ void HttpConnection::send_continue() {
                     });
 }
 
-// The next piece of a body, which grows as it comes, whatever its length is said to be.
+// The next chunk of a body, which grows as it comes, whatever its length is said to be.
 void HttpConnection::read_body() {
   if (parser_->is_done()) return answer();
   const auto left = parser_->content_length_remaining();
-  const size_t piece = std::min<size_t>(kPiece, left ? std::max<uint64_t>(*left, 1) : kPiece);
-  if (!held_.take(static_cast<int64_t>(piece))) {
+  const size_t chunk = std::min<size_t>(kChunk, left ? std::max<uint64_t>(*left, 1) : kChunk);
+  if (!held_.take(static_cast<int64_t>(chunk))) {
     keep_alive_ = false;
     return refuse(503, "server: holds as many bytes of requests as it takes, must be tried later",
                   refusal::kBusy, true);
   }
-  body_.resize(body_size_ + piece);
+  body_.resize(body_size_ + chunk);
   auto& body = parser_->get().body();
   body.data = body_.data() + body_size_;
-  body.size = piece;
+  body.size = chunk;
   body.more = true;
   http::async_read(stream_, buffer_, *parser_, then(&HttpConnection::on_body));
 }

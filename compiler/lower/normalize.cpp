@@ -52,7 +52,7 @@ void lower_norm(Lowering& lowering, const Node& node) {
   step.param("residual", {residual ? 1.0 : 0.0}).param("eps", {node.float_attr("eps")});
   for (const Node* term : terms) step.read(term, rows, {along(0, block), whole_dim()});
   for (size_t i = 1; i < node.in.size(); ++i) {
-    lowering.place_in_pieces(node.in[i], i == 1 ? "gamma" : "beta");
+    lowering.place_in_few_blocks(node.in[i], i == 1 ? "gamma" : "beta");
     step.read(node.in[i], {rows[1]}, {whole_dim()});
   }
   step.emit();

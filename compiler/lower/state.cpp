@@ -13,12 +13,13 @@
 namespace tessera {
 namespace {
 
-// A small tensor that every tile may want lies in pieces of this size: fewer messages to receive.
-constexpr int64_t kPieceBytes = 512;
+// A small tensor that every tile may want lies in blocks of this size: fewer messages to receive.
+constexpr int64_t kSmallBlockBytes = 512;
 
-int64_t piece_block(int64_t elements, DType dtype, int64_t tiles) {
-  const int64_t pieces = std::clamp(elements * size_of(dtype) / kPieceBytes, int64_t{1}, tiles);
-  return std::min(elements, round_up(ceil_div(elements, pieces), 8));
+int64_t small_block(int64_t elements, DType dtype, int64_t tiles) {
+  const int64_t blocks =
+      std::clamp(elements * size_of(dtype) / kSmallBlockBytes, int64_t{1}, tiles);
+  return std::min(elements, round_up(ceil_div(elements, blocks), 8));
 }
 
 std::string make_unique(UniqueNames& names, const std::string& name) {
@@ -123,7 +124,7 @@ Lowering::Lowering(const Graph& graph, const LowerOptions& options, const Deadli
         .dtype = input->type.dtype,
         .shape = input->type.shape,
         .kind = VariableKind::Input,
-        .mapping = {{count}, {piece_block(count, input->type.dtype, tiles())}, TileId{0}},
+        .mapping = {{count}, {small_block(count, input->type.dtype, tiles())}, TileId{0}},
     });
     program.inputs.push_back(id);
     values_[input] = all_of(id, input->type.shape);
@@ -260,9 +261,9 @@ void Lowering::place(const Node* constant, const std::string& role, const Shape&
   values_[constant] = all_of(id, constant->type.shape);
 }
 
-void Lowering::place_in_pieces(const Node* constant, const std::string& role) {
+void Lowering::place_in_few_blocks(const Node* constant, const std::string& role) {
   const int64_t count = elements(constant->type.shape);
-  place(constant, role, {count}, {piece_block(count, constant->type.dtype, tiles())});
+  place(constant, role, {count}, {small_block(count, constant->type.dtype, tiles())});
 }
 
 Value Lowering::value(const Node* node) {
@@ -285,7 +286,7 @@ Value Lowering::lazy_value(const Node* node) {
   if (node->is(Op::Slice)) return sliced(node);
   if (node->is(Op::Broadcast)) return broadcast(node);
   CHECK(node->is(Op::Constant));
-  place_in_pieces(node, "");
+  place_in_few_blocks(node, "");
   return values_.at(node);
 }
 

@@ -92,8 +92,8 @@ struct Lowering {
   void place(const Node* constant, const std::string& role, const Shape& view,
              const std::vector<int64_t>& block, int32_t dealt = -1,
              std::optional<TileId> first = {});
-  // In few pieces, for many tiles to receive.
-  void place_in_pieces(const Node* constant, const std::string& role);
+  // In few blocks, for many tiles to receive.
+  void place_in_few_blocks(const Node* constant, const std::string& role);
   VariableId add_constant(const std::string& name, const Tensor& tensor, const Mapping& mapping);
 
   std::string step_name(const std::string& name);  // made unique

@@ -6,11 +6,11 @@ import { boxesOf, boxOnTile, elementsOf, numberOn, placeOf, tileOf } from './box
 
 const product = (sizes) => sizes.reduce((all, size) => all * size, 1);
 
-// A box's elements as [begin, end] of the variable's memory, in pieces that lie in one row of both
+// A box's elements as [begin, end] of the variable's memory, in runs that lie in one row of both
 // views.
-function piecesOf(view, box, width) {
+function runsOf(view, box, width) {
   const last = view.length - 1;
-  const pieces = [];
+  const runs = [];
   const outer = box.slice(0, last).map(([begin, end]) => end - begin);
   for (let k = 0; k < product(outer); k += 1) {
     const row = placeOf(k, outer).reduce((sum, at, i) => sum * view[i] + box[i][0] + at, 0);
@@ -18,11 +18,11 @@ function piecesOf(view, box, width) {
     let begin = row * view[last] + box[last][0];
     while (begin < end) {
       const stop = Math.min(end, (Math.floor(begin / width) + 1) * width);
-      pieces.push([begin, stop]);
+      runs.push([begin, stop]);
       begin = stop;
     }
   }
-  return pieces;
+  return runs;
 }
 
 const countsOf = ({ view, block }) => view.map((size, i) => Math.ceil(size / block[i]));
@@ -32,7 +32,7 @@ function sourcesOf(variable, view, box) {
   const counts = countsOf(variable);
   const last = variable.view.length - 1;
   const found = new Map();
-  for (const [begin, end] of piecesOf(view, box, variable.view[last])) {
+  for (const [begin, end] of runsOf(view, box, variable.view[last])) {
     const place = placeOf(begin, variable.view);
     let at = begin;
     while (at < end) {
@@ -64,14 +64,14 @@ function sharedBoxes(transfer) {
   return known.get(transfer);
 }
 
-// Pieces of what a tile holds of a variable, as places and ends in a region's view.
+// Runs of what a tile holds of a variable, as places and ends in a region's view.
 function heldBy(tile, variable, view) {
   const counts = countsOf(variable);
   const number = numberOn(tile, counts, variable);
   if (number < 0) return [];
   const block = placeOf(number, counts).map((at, i) => [at * variable.block[i],
     Math.min(variable.view[i], (at + 1) * variable.block[i])]);
-  return piecesOf(variable.view, block, view[view.length - 1])
+  return runsOf(variable.view, block, view[view.length - 1])
     .map(([begin, end]) => [placeOf(begin, view), end - begin]);
 }
 

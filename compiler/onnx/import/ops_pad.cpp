@@ -10,7 +10,7 @@
 namespace tessera::handlers {
 namespace {
 
-constexpr size_t kMostPieces = 256;  // of an axis
+constexpr size_t kMostParts = 256;  // of an axis
 
 struct Padding {
   std::vector<int64_t> before, after;
@@ -51,44 +51,44 @@ Expected<Node*> cropped(Call& call, Node* x, size_t axis, int64_t before, int64_
 
 // The elements of an axis, in order, as the fewest runs of even steps. A step of 0 repeats one
 // element.
-using Pieces = std::vector<Steps>;
+using PadParts = std::vector<Steps>;
 
-Pieces pieces_of_edge(int64_t size, int64_t begin, int64_t end) {
-  Pieces pieces;
-  if (begin < 0) pieces.push_back({0, 0, -begin});
-  pieces.push_back({0, 1, size});
-  if (end > size) pieces.push_back({size - 1, 0, end - size});
-  return pieces;
+PadParts parts_of_edge(int64_t size, int64_t begin, int64_t end) {
+  PadParts cut;
+  if (begin < 0) cut.push_back({0, 0, -begin});
+  cut.push_back({0, 1, size});
+  if (end > size) cut.push_back({size - 1, 0, end - size});
+  return cut;
 }
 
-Pieces pieces_of_wrap(int64_t size, int64_t begin, int64_t end) {
-  Pieces pieces;
-  for (int64_t at = begin; at < end && pieces.size() <= kMostPieces; at += pieces.back().count) {
+PadParts parts_of_wrap(int64_t size, int64_t begin, int64_t end) {
+  PadParts cut;
+  for (int64_t at = begin; at < end && cut.size() <= kMostParts; at += cut.back().count) {
     const int64_t start = (at % size + size) % size;
-    pieces.push_back({start, 1, std::min(size - start, end - at)});
+    cut.push_back({start, 1, std::min(size - start, end - at)});
   }
-  return pieces;
+  return cut;
 }
 
 // There and back: the element at either end stands once.
-Pieces pieces_of_reflect(int64_t size, int64_t begin, int64_t end) {
+PadParts parts_of_reflect(int64_t size, int64_t begin, int64_t end) {
   if (size == 1)
     return {
         {0, 0, end - begin}
     };
   const int64_t period = 2 * (size - 1);
-  Pieces pieces;
-  for (int64_t at = begin; at < end && pieces.size() <= kMostPieces; at += pieces.back().count) {
+  PadParts cut;
+  for (int64_t at = begin; at < end && cut.size() <= kMostParts; at += cut.back().count) {
     const int64_t place = (at % period + period) % period;
     if (place < size)
-      pieces.push_back({place, 1, std::min(size - place, end - at)});
+      cut.push_back({place, 1, std::min(size - place, end - at)});
     else
-      pieces.push_back({period - place, -1, std::min(period - place, end - at)});
+      cut.push_back({period - place, -1, std::min(period - place, end - at)});
   }
-  return pieces;
+  return cut;
 }
 
-Expected<Node*> piece(Call& call, Node* x, size_t axis, const Steps& steps) {
+Expected<Node*> part(Call& call, Node* x, size_t axis, const Steps& steps) {
   if (steps.step != 0) return slice_axis(call, x, axis, steps);
   Shape shape = x->type.shape;
   shape[axis] = steps.count;
@@ -97,21 +97,21 @@ Expected<Node*> piece(Call& call, Node* x, size_t axis, const Steps& steps) {
 }
 
 Expected<Node*> repeated(Call& call, Node* x, size_t axis, int64_t before, int64_t after,
-                         Pieces (*pieces_of)(int64_t, int64_t, int64_t)) {
+                         PadParts (*parts_of)(int64_t, int64_t, int64_t)) {
   const int64_t size = x->type.shape[axis];
   constexpr int64_t kMost = kMaxElements;
   if (size == 0 || before > kMost || after > kMost)
     return call.error("pads " + std::to_string(size) + " elements along axis " +
                       std::to_string(axis) + " by " + std::to_string(before) + " and " +
                       std::to_string(after) + ", must repeat elements that are there");
-  const Pieces pieces = pieces_of(size, -before, size + after);
-  if (pieces.size() > kMostPieces)
+  const PadParts cut = parts_of(size, -before, size + after);
+  if (cut.size() > kMostParts)
     return call.error("pads " + std::to_string(size) + " elements along axis " +
                       std::to_string(axis) + " by " + std::to_string(before) + " and " +
                       std::to_string(after) + ", must pad by less than " +
-                      std::to_string(kMostPieces / 2) + " times as many");
+                      std::to_string(kMostParts / 2) + " times as many");
   std::vector<Node*> parts;
-  for (const Steps& steps : pieces) parts.push_back(TRY(piece(call, x, axis, steps)));
+  for (const Steps& steps : cut) parts.push_back(TRY(part(call, x, axis, steps)));
   if (parts.size() == 1) return parts[0];
   return call.add(Op::Concat, parts, with("axis", static_cast<int64_t>(axis)));
 }
@@ -142,9 +142,9 @@ Status pad(Call& call) {
       x = TRY(pad_axis(call, x, axis, more_before, more_after, number));
     else
       x = TRY(repeated(call, x, axis, more_before, more_after,
-                       mode == "edge"   ? pieces_of_edge
-                       : mode == "wrap" ? pieces_of_wrap
-                                        : pieces_of_reflect));
+                       mode == "edge"   ? parts_of_edge
+                       : mode == "wrap" ? parts_of_wrap
+                                        : parts_of_reflect));
   }
   call.bind(0, x, call.value(0).onnx_type);
   return {};

@@ -18,10 +18,11 @@ Status result_reshape(Call& call, const Shape& shape, size_t i = 0) {
   return call.result(Op::Reshape, {call.in(0)}, with("shape", shape), i);
 }
 
-// A piece of a value, one range an axis.
-struct Piece {
+// A slice of a value, one range an axis.
+struct SliceRanges {
   std::vector<int64_t> start, step, size;
-  explicit Piece(const Shape& shape) : start(shape.size(), 0), step(shape.size(), 1), size(shape) {}
+  explicit SliceRanges(const Shape& shape)
+      : start(shape.size(), 0), step(shape.size(), 1), size(shape) {}
   Call::Attrs attrs() const {
     return {
         {"start", start},
@@ -165,8 +166,8 @@ void doubt_short_table(Call& call, int64_t wanted, int64_t there) {
 
 Status slice(Call& call) {
   const Bounds bounds = TRY(read_bounds(call));
-  Piece piece(call.shape(0));
-  std::vector<bool> seen(piece.size.size(), false);
+  SliceRanges ranges(call.shape(0));
+  std::vector<bool> seen(ranges.size.size(), false);
   for (size_t i = 0; i < bounds.starts.size(); ++i) {
     const auto axis = static_cast<size_t>(TRY(call.axis(bounds.axes[i], call.rank(0))));
     if (seen[axis]) return call.error("axes name one axis twice, must differ");
@@ -174,16 +175,16 @@ Status slice(Call& call) {
     const Range range =
         TRY(settle(call, {bounds.starts[i], bounds.ends[i], bounds.steps[i]}, call.shape(0)[axis]));
     doubt_short_table(call, bounds.ends[i], call.shape(0)[axis]);
-    piece.size[axis] = length(range);
-    piece.step[axis] = range.step;
-    piece.start[axis] = piece.size[axis] == 0 ? 0 : range.start;
+    ranges.size[axis] = length(range);
+    ranges.step[axis] = range.step;
+    ranges.start[axis] = ranges.size[axis] == 0 ? 0 : range.start;
   }
-  if (piece.size == call.shape(0) && piece.attrs() == Piece(call.shape(0)).attrs() &&
+  if (ranges.size == call.shape(0) && ranges.attrs() == SliceRanges(call.shape(0)).attrs() &&
       !call.settled()) {
     call.bind(0, call.in(0), call.value(0).onnx_type);
     return {};
   }
-  return call.result(Op::Slice, {call.in(0)}, piece.attrs());
+  return call.result(Op::Slice, {call.in(0)}, ranges.attrs());
 }
 
 namespace {
@@ -219,13 +220,13 @@ Status split(Call& call) {
   const auto axis =
       static_cast<size_t>(TRY(call.axis(call.attr("axis", int64_t{0}), call.rank(0))));
   const std::vector<int64_t> sizes = TRY(split_sizes(call, call.shape(0)[axis]));
-  Piece piece(call.shape(0));
+  SliceRanges ranges(call.shape(0));
   for (size_t i = 0; i < sizes.size(); ++i) {
-    const int64_t next = piece.start[axis] + sizes[i];
-    piece.size[axis] = sizes[i];
-    if (sizes[i] == 0) piece.start[axis] = 0;
-    TRY(call.result(Op::Slice, {call.in(0)}, piece.attrs(), i));
-    piece.start[axis] = next;
+    const int64_t next = ranges.start[axis] + sizes[i];
+    ranges.size[axis] = sizes[i];
+    if (sizes[i] == 0) ranges.start[axis] = 0;
+    TRY(call.result(Op::Slice, {call.in(0)}, ranges.attrs(), i));
+    ranges.start[axis] = next;
   }
   return {};
 }

@@ -23,7 +23,7 @@ Send = Callable[[Message], Awaitable[None]]
 
 #: Bytes of an answer that are handed to the connection at a time. The next follow when the caller
 #: has taken them, so that until then the call and its memory are counted.
-_PIECE = 1 << 18
+_CHUNK = 1 << 18
 _WITHOUT_BODY = ("GET", "HEAD", "OPTIONS")
 
 
@@ -46,7 +46,7 @@ class Limits:
         try:
             if scope["method"] in _WITHOUT_BODY:
                 await self._body(scope, receive, held)
-                await self._app(scope, receive, _in_pieces(send))
+                await self._app(scope, receive, _in_chunks(send))
                 return
             if hub.draining:
                 raise RefusalError(503, "the server is stopping")
@@ -55,7 +55,7 @@ class Limits:
             hub.calls += 1
             try:
                 body = await self._body(scope, receive, held)
-                await self._call(scope, body, receive, _in_pieces(send))
+                await self._call(scope, body, receive, _in_chunks(send))
             finally:
                 hub.calls -= 1
         except RefusalError as refusal:
@@ -129,18 +129,18 @@ class Limits:
                 await gone
 
 
-def _in_pieces(send: Send) -> Send:
-    """Hands a large answer on in pieces."""
+def _in_chunks(send: Send) -> Send:
+    """Hands a large answer on in chunks."""
 
-    async def send_pieces(message: Message) -> None:
+    async def send_chunks(message: Message) -> None:
         body = message.get("body", b"")
-        if message["type"] != "http.response.body" or len(body) <= _PIECE:
+        if message["type"] != "http.response.body" or len(body) <= _CHUNK:
             await send(message)
             return
         view = memoryview(body)
-        for at in range(0, len(view), _PIECE):
-            last = at + _PIECE >= len(view)
+        for at in range(0, len(view), _CHUNK):
+            last = at + _CHUNK >= len(view)
             more = message.get("more_body", False) or not last
-            await send({**message, "body": bytes(view[at : at + _PIECE]), "more_body": more})
+            await send({**message, "body": bytes(view[at : at + _CHUNK]), "more_body": more})
 
-    return send_pieces
+    return send_chunks
