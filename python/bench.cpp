@@ -92,12 +92,12 @@ OnlineBenchOptions online_options(const py::dict& online, const py::tuple& drawn
   return options;
 }
 
-Expected<OnlineFigures> run_recorded(OnlinePlan& plan, const std::string& record) {
-  if (record.empty()) return run_online(plan);
-  const auto clock = plan.is_virtual ? RecordClock::Kind::Virtual : RecordClock::Kind::Host;
-  OnlineLog log = TRY(OnlineLog::create(record, plan.contract, plan.former(), clock));
+Expected<OnlineFigures> run_recorded(OnlineSetup& setup, const std::string& record) {
+  if (record.empty()) return run_online(setup);
+  const auto clock = setup.is_virtual ? RecordClock::Kind::Virtual : RecordClock::Kind::Host;
+  OnlineLog log = TRY(OnlineLog::create(record, setup.contract, setup.former(), clock));
   OnlineFigures figures =
-      TRY(run_online(plan, [&](const FormerEvent& event) { log.write(event); }));
+      TRY(run_online(setup, [&](const FormerEvent& event) { log.write(event); }));
   TRY(log.close());
   return figures;
 }
@@ -113,8 +113,8 @@ std::string bench_online(const py::object& executable, const py::dict& online,
   return text_of(to_json(value_of(without_gil([&]() -> Expected<OnlineFigures> {
     std::shared_ptr<ModelRunner> runner;
     if (program) runner = TRY(ModelRunner::create(program, machine));
-    OnlinePlan plan = TRY(online_plan(std::move(runner), options));
-    return run_recorded(plan, record);
+    OnlineSetup setup = TRY(online_setup(std::move(runner), options));
+    return run_recorded(setup, record);
   }))));
 }
 

@@ -64,7 +64,7 @@ Expected<std::unique_ptr<BatchRunner>> BatchRunner::create(ModelRunner& runner,
   }
   TRY(out->check_inputs());
   TRY(out->check_rows());
-  TRY(out->plan_outputs());
+  TRY(out->find_outputs());
   return out;
 }
 
@@ -106,30 +106,30 @@ Status BatchRunner::check_inputs() const {
 }
 
 // An output has leading dimensions that say whose it is, and then one item.
-Status BatchRunner::plan_outputs() {
+Status BatchRunner::find_outputs() {
   const PackingContract& c = contract_;
   const bool unpacked = c.form == PackingForm::A;
   const Shape by_token =
       unpacked ? Shape{c.max_valid_num, c.segment_max_size} : Shape{c.rows, c.row_length};
   for (const Anchor& anchor : runner_.executable().metadata.anchors) {
     if (anchor.kind != AnchorKind::Output) continue;
-    OutputPlan plan{
+    SlicedOutput output{
         &anchor, {anchor.name, false},
          0
     };
     const Shape& shape = anchor.shape;
-    plan.rule.per_request = is_per_request(c, anchor);
+    output.rule.per_request = is_per_request(c, anchor);
     const bool is_packed = c.form != PackingForm::None;
     Shape lead = by_token;
-    if (plan.rule.per_request) lead = {is_packed ? c.max_valid_num : c.rows};
+    if (output.rule.per_request) lead = {is_packed ? c.max_valid_num : c.rows};
     if (c.request_size == RequestSize::Batch) lead.clear();  // its one request has all of it
     if (!begins_with(shape, lead)) {
       return Error{"packing: output " + anchor.name + " is " + to_string(shape) +
                    ", must begin with " + to_string(lead)};
     }
-    plan.item_bytes =
+    output.item_bytes =
         elements(Shape(shape.begin() + std::ssize(lead), shape.end())) * size_of(anchor.dtype);
-    outputs_.push_back(std::move(plan));
+    outputs_.push_back(std::move(output));
   }
   return {};
 }
@@ -280,13 +280,13 @@ std::vector<int32_t> BatchRunner::batch_input(const std::string& name, const Pac
   return cells;
 }
 
-OutputSlice BatchRunner::slice(const OutputPlan& plan, const PackedBatch& batch,
+OutputSlice BatchRunner::slice(const SlicedOutput& output, const PackedBatch& batch,
                                size_t ordinal) const {
-  if (contract_.form == PackingForm::None && plan.rule.per_request) {
+  if (contract_.form == PackingForm::None && output.rule.per_request) {
     const int64_t row = batch.placements[ordinal].start / contract_.row_length;
-    return {row * plan.item_bytes, plan.item_bytes};
+    return {row * output.item_bytes, output.item_bytes};
   }
-  return output_slice(contract_, plan.rule, batch, ordinal, plan.item_bytes);
+  return output_slice(contract_, output.rule, batch, ordinal, output.item_bytes);
 }
 
 // Owns the tensors that the machine reads and writes.
@@ -326,8 +326,8 @@ void BatchRunner::Running::start(std::span<const Request* const> requests) {
   }
   for (const Placement& place : batch_.placements)
     first_tokens_.push_back(runner_.first_token(*requests[place.request]));
-  for (const OutputPlan& plan : runner_.outputs_) {
-    const Anchor& anchor = *plan.anchor;
+  for (const SlicedOutput& output : runner_.outputs_) {
+    const Anchor& anchor = *output.anchor;
     out_.emplace_back(static_cast<size_t>(elements(anchor.shape) * size_of(anchor.dtype)));
     outputs_[anchor.name] = {anchor.dtype, anchor.shape, out_.back()};
   }

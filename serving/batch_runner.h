@@ -35,7 +35,7 @@ class BatchRunner final : public BatchExecutor {
                                     std::span<const Request* const> requests, uint64_t number);
 
  private:
-  struct OutputPlan {
+  struct SlicedOutput {
     const Anchor* anchor = nullptr;
     PackingContract::OutputRule rule;
     int64_t item_bytes = 0;  // of a token, or of a request
@@ -44,7 +44,7 @@ class BatchRunner final : public BatchExecutor {
   BatchRunner(ModelRunner& runner, PackingContract contract, bool strip_padding);
   Status check_rows() const;
   Status check_inputs() const;
-  Status plan_outputs();
+  Status find_outputs();
   bool is_positions(const std::string& name) const;
   bool strips(const Request& request) const { return strip_padding_ || request.is_padded; }
   const std::string& mask_of(const Request& request) const;
@@ -59,13 +59,13 @@ class BatchRunner final : public BatchExecutor {
                       KeptTokens kept) const;
   std::vector<int32_t> batch_input(const std::string& name, const PackedBatch& batch,
                                    std::span<const Request* const> requests) const;
-  OutputSlice slice(const OutputPlan& plan, const PackedBatch& batch, size_t ordinal) const;
+  OutputSlice slice(const SlicedOutput& output, const PackedBatch& batch, size_t ordinal) const;
 
   ModelRunner& runner_;
   PackingContract contract_;
   bool strip_padding_;
   std::vector<const Anchor*> inputs_;
-  std::vector<OutputPlan> outputs_;
+  std::vector<SlicedOutput> outputs_;
 };
 
 }  // namespace tessera

@@ -23,19 +23,20 @@ using OnlineClock = std::chrono::steady_clock;
 
 Time absolute(Time deadline, Time at) { return deadline == kNever ? kNever : at + deadline; }
 
-Expected<OnlineFigures> run_in_virtual_time(const OnlinePlan& plan, const FormerRecorder& record) {
-  VirtualOptions options{plan.contract, plan.former(), plan.former().batch_time, record};
-  std::vector<TimedArrival> arrivals = plan.load.arrivals;
+Expected<OnlineFigures> run_in_virtual_time(const OnlineSetup& setup,
+                                            const FormerRecorder& record) {
+  VirtualOptions options{setup.contract, setup.former(), setup.former().batch_time, record};
+  std::vector<TimedArrival> arrivals = setup.load.arrivals;
   for (TimedArrival& arrival : arrivals)
     arrival.arrival.deadline = absolute(arrival.arrival.deadline, arrival.at);
   size_t sent = arrivals.size();
   NextArrival next;
-  if (plan.load.clients > 0) {
-    sent = std::min(sent, static_cast<size_t>(plan.load.clients));
+  if (setup.load.clients > 0) {
+    sent = std::min(sent, static_cast<size_t>(setup.load.clients));
     arrivals.resize(sent);
     next = [&](Time now) -> std::optional<TimedArrival> {
-      if (sent == plan.load.arrivals.size()) return {};
-      Arrival arrival = plan.load.arrivals[sent++].arrival;
+      if (sent == setup.load.arrivals.size()) return {};
+      Arrival arrival = setup.load.arrivals[sent++].arrival;
       arrival.deadline = absolute(arrival.deadline, now);
       return TimedArrival{now, arrival};
     };
@@ -50,19 +51,19 @@ Expected<OnlineFigures> run_in_virtual_time(const OnlinePlan& plan, const Former
   return figures;
 }
 
-// The requests of a plan through a PackRunner, each at its time or from its client.
+// The requests of a setup through a PackRunner, each at its time or from its client.
 class HostRun {
  public:
-  HostRun(const OnlinePlan& plan, PackRunner& runner,
+  HostRun(const OnlineSetup& setup, PackRunner& runner,
           const std::function<void(int64_t, int64_t)>& progress)
-      : plan_(plan),
+      : setup_(setup),
         runner_(runner),
         progress_(progress),
-        latencies_(plan.load.arrivals.size(), -1) {}
+        latencies_(setup.load.arrivals.size(), -1) {}
 
   Expected<OnlineFigures> run() {
     began_ = OnlineClock::now();
-    if (plan_.load.clients > 0) {
+    if (setup_.load.clients > 0) {
       TRY(run_clients());
     } else {
       send_on_time();
@@ -75,7 +76,7 @@ class HostRun {
     for (const double latency : latencies_)
       if (latency >= 0) figures.latencies.push_back(latency);
     figures.seconds =
-        std::chrono::duration<double>(end - began_ - plan_.load.arrivals.front().at).count();
+        std::chrono::duration<double>(end - began_ - setup_.load.arrivals.front().at).count();
     figures.metrics = runner_.metrics();
     return figures;
   }
@@ -83,9 +84,9 @@ class HostRun {
  private:
   Status run_clients() {
     std::vector<std::thread> clients;
-    clients.reserve(static_cast<size_t>(plan_.load.clients));
+    clients.reserve(static_cast<size_t>(setup_.load.clients));
     Status started;
-    for (int64_t i = 0; i < plan_.load.clients && started.ok(); ++i) {
+    for (int64_t i = 0; i < setup_.load.clients && started.ok(); ++i) {
       auto client = start_thread("clients", [this] { be_client(); });
       if (client) clients.push_back(client.take());
       if (!client) started = std::move(client.error());
@@ -96,16 +97,16 @@ class HostRun {
 
   Request request_of(size_t i) const {
     Request request;
-    for (const std::string& name : plan_.contract.token_inputs) {
-      const SyntheticRequest& drawn = plan_.load.workload[i];
-      request.tokens[name] = name == plan_.contract.ids_input ? drawn.ids : drawn.types;
+    for (const std::string& name : setup_.contract.token_inputs) {
+      const SyntheticRequest& drawn = setup_.load.workload[i];
+      request.tokens[name] = name == setup_.contract.ids_input ? drawn.ids : drawn.types;
     }
     return request;
   }
 
   SubmitOptions options_of(size_t i) const {
     SubmitOptions options;
-    const Arrival& arrival = plan_.load.arrivals[i].arrival;
+    const Arrival& arrival = setup_.load.arrivals[i].arrival;
     options.priority = arrival.priority;
     if (arrival.deadline != kNever)
       options.deadline = std::chrono::duration_cast<std::chrono::microseconds>(arrival.deadline);
@@ -114,8 +115,8 @@ class HostRun {
   }
 
   void send_on_time() {
-    for (size_t i = 0; i < plan_.load.arrivals.size(); ++i) {
-      const OnlineClock::time_point at = began_ + plan_.load.arrivals[i].at;
+    for (size_t i = 0; i < setup_.load.arrivals.size(); ++i) {
+      const OnlineClock::time_point at = began_ + setup_.load.arrivals[i].at;
       Request request = request_of(i);
       std::this_thread::sleep_until(at);
       const OnlineClock::time_point submitted = OnlineClock::now();
@@ -123,12 +124,12 @@ class HostRun {
       const auto id = runner_.submit(std::move(request), options_of(i), [=, this](auto answer) {
         if (answer) latencies_[i] = seconds_since(submitted);
       });
-      if (id && progress_) progress_(static_cast<int64_t>(i) + 1, std::ssize(plan_.load.arrivals));
+      if (id && progress_) progress_(static_cast<int64_t>(i) + 1, std::ssize(setup_.load.arrivals));
     }
   }
 
   void be_client() {
-    for (size_t i = next_++; i < plan_.load.arrivals.size(); i = next_++) {
+    for (size_t i = next_++; i < setup_.load.arrivals.size(); i = next_++) {
       SubmitOptions options = options_of(i);
       options.wait = std::chrono::microseconds::max();
       const OnlineClock::time_point submitted = OnlineClock::now();
@@ -141,7 +142,7 @@ class HostRun {
     return std::chrono::duration<double>(OnlineClock::now() - begin).count();
   }
 
-  const OnlinePlan& plan_;
+  const OnlineSetup& setup_;
   PackRunner& runner_;
   const std::function<void(int64_t, int64_t)>& progress_;
   OnlineClock::time_point began_;
@@ -149,55 +150,55 @@ class HostRun {
   std::atomic<size_t> next_{0};
 };
 
-// Leaves in the plan how long a batch took.
-Expected<OnlineFigures> run_on_host(OnlinePlan& plan, const FormerRecorder& record,
+// Leaves in the setup how long a batch took.
+Expected<OnlineFigures> run_on_host(OnlineSetup& setup, const FormerRecorder& record,
                                     const std::function<void(int64_t, int64_t)>& progress) {
-  PackRunnerConfig config = plan.options.runner;
+  PackRunnerConfig config = setup.options.runner;
   config.warm_up = true;
   config.record = [&](const FormerEvent& event) {
-    if (event.kind == FormerEvent::Kind::BatchTime) plan.former().batch_time = event.batch_time;
+    if (event.kind == FormerEvent::Kind::BatchTime) setup.former().batch_time = event.batch_time;
     if (record) record(event);
   };
   const std::unique_ptr<PackRunner> runner =
-      TRY(PackRunner::create(plan.runner, config, plan.options.requests));
-  return HostRun(plan, *runner, progress).run();
+      TRY(PackRunner::create(setup.runner, config, setup.options.requests));
+  return HostRun(setup, *runner, progress).run();
 }
 
 // The time of a batch, and its source. The runner of a host run measures it, or takes the target's.
-Status choose_batch_time(const OnlineBenchOptions& options, OnlinePlan& plan) {
-  if (!plan.is_virtual) {
-    plan.batch_time =
-        plan.options.runner.batch_time == BatchTime::Modelled ? "modelled" : "measured";
+Status choose_batch_time(const OnlineBenchOptions& options, OnlineSetup& setup) {
+  if (!setup.is_virtual) {
+    setup.batch_time =
+        setup.options.runner.batch_time == BatchTime::Modelled ? "modelled" : "measured";
     return {};
   }
-  plan.former().batch_time = options.batch_time;
-  plan.batch_time = "given";
-  if (options.batch_time == Time(0) && plan.runner != nullptr) {
+  setup.former().batch_time = options.batch_time;
+  setup.batch_time = "given";
+  if (options.batch_time == Time(0) && setup.runner != nullptr) {
     const double modelled =
-        seconds_of_batch(plan.runner->executable().metadata.cycles.seconds_per_batch);
-    plan.former().batch_time = Time(std::llround(modelled * 1e9));
-    plan.batch_time = "modelled";
+        seconds_of_batch(setup.runner->executable().metadata.cycles.seconds_per_batch);
+    setup.former().batch_time = Time(std::llround(modelled * 1e9));
+    setup.batch_time = "modelled";
   }
-  if (plan.former().batch_time > Time(0)) return {};
+  if (setup.former().batch_time > Time(0)) return {};
   return Error{"nothing says how long a batch takes, must be an executable or the time of a batch",
                ErrorKind::Usage};
 }
 
 // The contract of the executable, or form B with the rows that were asked for.
-Status choose_contract(const OnlineBenchOptions& options, OnlinePlan& plan) {
-  PackingContract& contract = plan.contract;
-  if (plan.runner == nullptr) {
+Status choose_contract(const OnlineBenchOptions& options, OnlineSetup& setup) {
+  PackingContract& contract = setup.contract;
+  if (setup.runner == nullptr) {
     contract.form = PackingForm::B;
     contract.rows = options.rows;
     contract.row_length = options.row_length;
   } else {
-    const Metadata& metadata = plan.runner->executable().metadata;
+    const Metadata& metadata = setup.runner->executable().metadata;
     contract = TRY(request_contract(metadata));
     // The requests of a bench leave these inputs out, and then they are 0.
     std::erase_if(contract.token_inputs,
                   [&](const std::string& name) { return !shape_of_token(metadata, name).empty(); });
   }
-  const int64_t free = plan.options.requests.zero_delimiters;
+  const int64_t free = setup.options.requests.zero_delimiters;
   if (free == 0) return {};
   if (contract.form != PackingForm::B)
     return Error{"zero_delimiters: is for form B, must be left out", ErrorKind::Usage};
@@ -214,18 +215,18 @@ RunnerOptions virtual_runner_options() {
   return options;
 }
 
-Expected<OnlinePlan> online_plan(std::shared_ptr<ModelRunner> runner,
-                                 const OnlineBenchOptions& options) {
+Expected<OnlineSetup> online_setup(std::shared_ptr<ModelRunner> runner,
+                                   const OnlineBenchOptions& options) {
   CHECK(runner != nullptr || options.load.is_virtual);
-  OnlinePlan plan;
-  plan.runner = std::move(runner);
-  plan.options = options.runner;
-  plan.is_virtual = options.load.is_virtual;
-  TRY(choose_contract(options, plan));
-  TRY(choose_batch_time(options, plan));
-  const Metadata* metadata = plan.runner ? &plan.runner->executable().metadata : nullptr;
-  plan.load = TRY(online_load(options.load, plan.contract, metadata));
-  return plan;
+  OnlineSetup setup;
+  setup.runner = std::move(runner);
+  setup.options = options.runner;
+  setup.is_virtual = options.load.is_virtual;
+  TRY(choose_contract(options, setup));
+  TRY(choose_batch_time(options, setup));
+  const Metadata* metadata = setup.runner ? &setup.runner->executable().metadata : nullptr;
+  setup.load = TRY(online_load(options.load, setup.contract, metadata));
+  return setup;
 }
 
 double OnlineFigures::mean_queue_at_closing() const {
@@ -235,19 +236,19 @@ double OnlineFigures::mean_queue_at_closing() const {
   return static_cast<double>(sum) / static_cast<double>(batches.size());
 }
 
-Expected<OnlineFigures> run_online(OnlinePlan& plan, const FormerRecorder& record,
+Expected<OnlineFigures> run_online(OnlineSetup& setup, const FormerRecorder& record,
                                    const std::function<void(int64_t, int64_t)>& progress) {
   std::vector<FormedBatch> batches;
   const FormerRecorder keep = [&](const FormerEvent& event) {
     if (record) record(event);
     if (event.batch != nullptr) batches.push_back(*event.batch);
   };
-  OnlineFigures figures = plan.is_virtual ? TRY(run_in_virtual_time(plan, keep))
-                                          : TRY(run_on_host(plan, keep, progress));
+  OnlineFigures figures = setup.is_virtual ? TRY(run_in_virtual_time(setup, keep))
+                                           : TRY(run_on_host(setup, keep, progress));
   figures.batches = std::move(batches);
-  figures.requests = std::ssize(plan.load.arrivals);
-  figures.batch_seconds = std::chrono::duration<double>(plan.former().batch_time).count();
-  figures.batch_time = plan.batch_time;
+  figures.requests = std::ssize(setup.load.arrivals);
+  figures.batch_seconds = std::chrono::duration<double>(setup.former().batch_time).count();
+  figures.batch_time = setup.batch_time;
   return figures;
 }
 

@@ -29,7 +29,7 @@ struct OnlineBenchOptions {
   int64_t rows = 16, row_length = 256;  // of a virtual run without an executable, in form B
 };
 
-struct OnlinePlan {
+struct OnlineSetup {
   std::shared_ptr<ModelRunner> runner;  // none where a virtual run has no executable
   PackingContract contract;
   RunnerOptions options;
@@ -40,8 +40,8 @@ struct OnlinePlan {
   bool is_virtual = false;
 };
 // Without a runner, the options must be of a virtual run.
-Expected<OnlinePlan> online_plan(std::shared_ptr<ModelRunner> runner,
-                                 const OnlineBenchOptions& options);
+Expected<OnlineSetup> online_setup(std::shared_ptr<ModelRunner> runner,
+                                   const OnlineBenchOptions& options);
 
 struct OnlineFigures {
   std::string clock;              // "virtual" or "host"
@@ -57,7 +57,7 @@ struct OnlineFigures {
   double mean_queue_at_closing() const;  // requests
 };
 // `record` is told what the packer did; `progress`, how many requests have been sent of all.
-Expected<OnlineFigures> run_online(OnlinePlan& plan, const FormerRecorder& record = {},
+Expected<OnlineFigures> run_online(OnlineSetup& setup, const FormerRecorder& record = {},
                                    const std::function<void(int64_t, int64_t)>& progress = {});
 
 // As `tessera bench --online --json` prints it: docs/schemas/bench_online.json.

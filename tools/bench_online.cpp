@@ -10,7 +10,7 @@
 #include "serving/online_record.h"
 #include "serving/replay.h"
 #include "support/file.h"
-#include "tools/bench_online_plan.h"
+#include "tools/bench_online_setup.h"
 #include "tools/csv_table.h"
 #include "tools/online_report.h"
 #include "tools/print.h"
@@ -21,7 +21,7 @@ namespace tessera::tools {
 namespace {
 
 // Batch number --explain, or the one in the middle.
-Status print_explained(const po::variables_map& flags, const OnlinePlan& plan,
+Status print_explained(const po::variables_map& flags, const OnlineSetup& setup,
                        const std::vector<FormedBatch>& batches) {
   if (!flags.count("explain") || batches.empty()) return {};
   auto number = flags["explain"].as<int64_t>();
@@ -29,35 +29,36 @@ Status print_explained(const po::variables_map& flags, const OnlinePlan& plan,
   if (number >= std::ssize(batches))
     return Error{fmt::format("--explain: batch {}, must be in 0..{}", number, batches.size() - 1),
                  ErrorKind::Usage};
-  print("\n{}", Picture{explain(plan.contract, plan.former(), batches[static_cast<size_t>(number)],
-                                {row_columns(), TRY(in_colour(flags))})});
+  print("\n{}",
+        Picture{explain(setup.contract, setup.former(), batches[static_cast<size_t>(number)],
+                        {row_columns(), TRY(in_colour(flags))})});
   return {};
 }
 
 // The line of progress is gone when this returns.
-Expected<OnlineFigures> run_with_progress(OnlinePlan& plan, const FormerRecorder& record) {
+Expected<OnlineFigures> run_with_progress(OnlineSetup& setup, const FormerRecorder& record) {
   Progress progress("bench");
-  return run_online(plan, record,
+  return run_online(setup, record,
                     [&](int64_t done, int64_t all) { progress.step("requests sent", done, all); });
 }
 
 Status run_plan(const po::variables_map& flags) {
-  OnlinePlan plan = TRY(plan_of(flags));
+  OnlineSetup setup = TRY(setup_of(flags));
   std::optional<OnlineLog> log;
   if (flags.count("record")) {
     const auto clock =
         flags["virtual"].as<bool>() ? RecordClock::Kind::Virtual : RecordClock::Kind::Host;
-    log = TRY(
-        OnlineLog::create(flags["record"].as<std::string>(), plan.contract, plan.former(), clock));
+    log = TRY(OnlineLog::create(flags["record"].as<std::string>(), setup.contract, setup.former(),
+                                clock));
   }
   const FormerRecorder record = [&](const FormerEvent& event) {
     if (log) log->write(event);
   };
-  const OnlineFigures figures = TRY(run_with_progress(plan, record));
+  const OnlineFigures figures = TRY(run_with_progress(setup, record));
   if (log) TRY(log->close());
   if (flags.count("prometheus")) {
     const std::string model =
-        plan.runner == nullptr ? "virtual" : plan.runner->executable().metadata.model_name;
+        setup.runner == nullptr ? "virtual" : setup.runner->executable().metadata.model_name;
     TRY(write_file_atomic(flags["prometheus"].as<std::string>(),
                           prometheus_text(figures.metrics, model)));
   }
@@ -68,15 +69,15 @@ Status run_plan(const po::variables_map& flags) {
     return {};
   }
   print_figures(figures);
-  return print_explained(flags, plan, figures.batches);
+  return print_explained(flags, setup, figures.batches);
 }
 
 Status run_again(const po::variables_map& flags) {
   const auto path = flags["replay"].as<std::string>();
   const RecordedRun run = TRY(read_online_log(path, TRY(limits_of(flags))));
-  OnlinePlan plan;
-  plan.contract = run.contract;
-  plan.former() = run.config;
+  OnlineSetup setup;
+  setup.contract = run.contract;
+  setup.former() = run.config;
   auto batches = replay_as_recorded(run);
   if (!batches)
     return Error{path + ": " + batches.error().message, batches.error().kind, batches.error().type};
@@ -92,13 +93,13 @@ Status run_again(const po::variables_map& flags) {
     return {};
   }
   print("{} events replayed to the same {} batches\n", run.events.size(), count);
-  return print_explained(flags, plan, *batches);
+  return print_explained(flags, setup, *batches);
 }
 
 }  // namespace
 
 po::options_description online_flags() {
-  po::options_description online = online_plan_flags();
+  po::options_description online = online_setup_flags();
   online.add_options()("online", po::bool_switch(),
                        "requests come one by one, and batches are closed as docs/runtime.md says")(
       "record", po::value<std::string>(), "write what happened as JSON lines")(

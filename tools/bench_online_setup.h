@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The plan of an online bench, read from its flags.
+// The setup of an online bench, read from its flags.
 #pragma once
 
 #include "serving/online_bench.h"
@@ -7,7 +7,7 @@
 
 namespace tessera::tools {
 
-po::options_description online_plan_flags();
-Expected<OnlinePlan> plan_of(const po::variables_map& flags);
+po::options_description online_setup_flags();
+Expected<OnlineSetup> setup_of(const po::variables_map& flags);
 
 }  // namespace tessera::tools

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tools/bench_online_plan.h"
+#include "tools/bench_online_setup.h"
 
 #include <fmt/format.h>
 
@@ -101,7 +101,7 @@ Error of_flag(const po::variables_map& flags, Error error) {
 
 }  // namespace
 
-po::options_description online_plan_flags() {
+po::options_description online_setup_flags() {
   po::options_description online("Online (with --online)");
   const auto number = [](int64_t usual) { return po::value<int64_t>()->default_value(usual); };
   online.add_options()("rate", po::value<double>()->default_value(0),
@@ -122,7 +122,7 @@ po::options_description online_plan_flags() {
   return online;
 }
 
-Expected<OnlinePlan> plan_of(const po::variables_map& flags) {
+Expected<OnlineSetup> setup_of(const po::variables_map& flags) {
   std::shared_ptr<ModelRunner> runner = TRY(runner_of(flags));
   OnlineBenchOptions options;
   if (is_virtual(flags)) options.runner = virtual_runner_options();
@@ -132,9 +132,9 @@ Expected<OnlinePlan> plan_of(const po::variables_map& flags) {
   options.batch_time = TRY(microseconds_flag(flags, "batch_microseconds"));
   options.rows = TRY(number_flag(flags, "rows", 1, 1 << 20));
   options.row_length = TRY(number_flag(flags, "row_length", 1, 1 << 20));
-  auto plan = online_plan(std::move(runner), options);
-  if (!plan) return of_flag(flags, plan.error());
-  return plan;
+  auto setup = online_setup(std::move(runner), options);
+  if (!setup) return of_flag(flags, setup.error());
+  return setup;
 }
 
 }  // namespace tessera::tools
