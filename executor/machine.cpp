@@ -121,7 +121,7 @@ UsedCells share_of(const UsedCells& used, int64_t i, int64_t replicas) {
 
 }  // namespace
 
-std::string default_cache_folder() {
+std::string default_object_cache() {
   const auto variable = [](const char* name) -> std::optional<std::string> {
     const char* value = std::getenv(name);
     return value == nullptr ? std::nullopt : std::optional<std::string>(value);

@@ -42,14 +42,14 @@ enum class MachineKind : uint8_t { Direct, Isolated };
 // The folder that keeps compiled codelets between processes, unless a caller names another:
 // TESSERA_OBJECT_CACHE if it is set ("": no cache), else $XDG_CACHE_HOME/tessera/objects
 // or ~/.cache/tessera/objects. "" if neither variable nor a home folder is set.
-std::string default_cache_folder();
+std::string default_object_cache();
 
 struct MachineOptions {
   MachineKind kind = MachineKind::Direct;
   int threads = 0;       // host threads; 0: one per core
   std::string cpu = {};  // JIT for this CPU; "": this host's
   // Where compiled codelets are kept between processes; "": nowhere.
-  std::string cache_folder = default_cache_folder();
+  std::string cache_folder = default_object_cache();
   // Run each superstep's vertices last to first: the answers must not change.
   bool reverse_tiles = false;
   // Memory holds this before each run, wherever nothing has been written: answers must not change.

@@ -256,7 +256,7 @@ CompileOptions compile_options(const py::dict& options) {
 
 SessionOptions session_options(const py::dict& options) {
   SessionOptions result;
-  result.cache_dir = default_cache_dir();
+  result.cache_dir = default_executable_cache();
   for (const auto& [key, value] : options) {
     const std::string name = text("option", key);
     if (set_session_option(result, name, value) || set_compile_option(result.compile, name, value))

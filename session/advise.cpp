@@ -13,7 +13,7 @@
 #include "session/compile_slips.h"
 #include "session/key.h"
 #include "session/log_sum.h"
-#include "session/spared.h"
+#include "session/saved_seconds.h"
 #include "support/file_names.h"
 #include "support/plain_text.h"
 

@@ -13,7 +13,7 @@
 #include "session/key.h"
 #include "session/log_sum.h"
 #include "session/padding.h"
-#include "session/spared.h"
+#include "session/saved_seconds.h"
 #include "support/plain_text.h"
 
 namespace tessera {
@@ -54,7 +54,7 @@ CompileSlip sum_of(AdviceRule rule, const Events& events,
   for (const RecompileEvent* event : events) {
     if (!compiled(*event) || !belongs(*event)) continue;
     ++slip.compiles;
-    slip.seconds += spared_seconds(*event);
+    slip.seconds += saved_seconds(*event);
   }
   slip.executables = executables_of(events, std::not_fn(belongs));
   return slip;
@@ -210,7 +210,7 @@ class Padded {
     if (compiled(event) || event.kind == EventKind::CacheLoad) obtain(event);
   }
 
-  int64_t spared = 0, partial = 0;  // compiles not needed; of these, with only rows missing
+  int64_t avoided = 0, partial = 0;  // compiles not needed; of these, with only rows missing
   double seconds = 0;
   int64_t added_tokens = 0;
   // A log of very many compiles would keep its reader busy for hours.
@@ -239,7 +239,7 @@ class Padded {
       at_hand_.insert({event.run_id, event.key.total});
       return;
     }
-    ++spared;
+    ++avoided;
     seconds += (event.wall_ms - event.cache.lookup_ms) / 1e3;  // the lookup is still needed
     if (at_hand_.insert({event.run_id, larger->key.total}).second)
       seconds -= seconds_of_load(*larger);
@@ -282,10 +282,10 @@ CompileSlip partial_batch_slip(const std::string& model, const Events& events,
   const bool refused = std::ranges::any_of(events, [](const RecompileEvent* event) {
     return event->kind == EventKind::Rejected && !event->policy.why_not_padded.empty();
   });
-  if (padded.partial > 0 && padded.seconds > 0 && !refused) slip.compiles = padded.spared;
+  if (padded.partial > 0 && padded.seconds > 0 && !refused) slip.compiles = padded.avoided;
   slip.seconds = padded.seconds;
   slip.text = "batches with fewer rows, as the last of a set has; pad them to the full number";
-  if (const int64_t shorter = padded.spared - padded.partial; shorter > 0)
+  if (const int64_t shorter = padded.avoided - padded.partial; shorter > 0)
     slip.text += fmt::format(", with them {} of fewer tokens", shorter);
   slip.command = run_as(model, last_compile(events)) + " --on_recompile pad";
   return slip;

@@ -7,7 +7,7 @@
 #include <ctime>
 
 #include "compiler/option_values.h"
-#include "session/spared.h"
+#include "session/saved_seconds.h"
 
 namespace tessera {
 namespace {
@@ -112,8 +112,8 @@ void EventBuilder::advise(RecompileEvent& event) {
   if (event.kind != EventKind::Recompile || !event.cause()) return;
   const std::optional<AdviceRule> rule = rule_of(*event.cause());
   if (!rule) return;
-  const auto add = [&](std::string text, double saved_s) {
-    event.advice.push_back({*rule, std::move(text), saved_s});
+  const auto add = [&](std::string text, double seconds) {
+    event.advice.push_back({*rule, std::move(text), seconds});
   };
   switch (*rule) {
     case AdviceRule::ManyShapes:
@@ -125,14 +125,14 @@ void EventBuilder::advise(RecompileEvent& event) {
                              recompiled_.size()),
                  recompile_ms_ / 1e3);
     case AdviceRule::CacheTooSmall:
-      return add("was compiled before and had to go: keep more executables", spared_seconds(event));
+      return add("was compiled before and had to go: keep more executables", saved_seconds(event));
     case AdviceRule::OptionSlip:
       return add(fmt::format("compiled again for another {}: {}", to_string(event.cause()),
                              difference_in_words({}, event.changes)),
-                 spared_seconds(event));
+                 saved_seconds(event));
     case AdviceRule::DtypeSlip:
       return add("the model declares another dtype: " + difference_in_words({}, event.changes),
-                 spared_seconds(event));
+                 saved_seconds(event));
     case AdviceRule::BakedConstant:  // these four take a whole log
     case AdviceRule::NoCache:
     case AdviceRule::CacheFailed:

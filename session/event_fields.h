@@ -41,7 +41,7 @@ template <class Io, class E>
 void each_field(Io& io, E& advice) {
   io("rule", advice.rule);
   io("text", advice.text);
-  io("saved_s", advice.saved_s);
+  io("saved_s", advice.saved_seconds);
 }
 
 // The earliest versions wrote only the first cause. If a log has `causes` too, they count.
@@ -98,7 +98,7 @@ void cache_and_policy(Io& io, E& event) {
     cache("lookup_ms", event.cache.lookup_ms);
     cache("load_ms", event.cache.load_ms);
     cache("wait_ms", event.cache.wait_ms);
-    cache("saved_s", event.cache.saved_s);
+    cache("saved_s", event.cache.saved_seconds);
     cache("error", event.cache.error);
   });
   io.object("policy", [&](auto& policy) {

@@ -114,8 +114,8 @@ std::string to_human_line(const RecompileEvent& event) {
     line += fmt::format("  blocked {} request{}", event.requests_blocked,
                         event.requests_blocked == 1 ? "" : "s");
   if (event.requests_blocked > 1) line += " " + human_time(event.blocked_ms);
-  if (event.cache.saved_s > 0)
-    line += fmt::format("  saved {}", human_time(event.cache.saved_s * 1e3));
+  if (event.cache.saved_seconds > 0)
+    line += fmt::format("  saved {}", human_time(event.cache.saved_seconds * 1e3));
   if (!event.cache.error.empty()) line += "  cache: " + event.cache.error;
   if (!event.error.empty()) line += "  failed: " + event.error;
   return visible(line);

@@ -53,7 +53,7 @@ struct ServedShapes {
 struct EventAdvice {
   AdviceRule rule = AdviceRule::ManyShapes;
   std::string text;
-  double saved_s = 0;
+  double saved_seconds = 0;
   bool operator==(const EventAdvice&) const = default;
 };
 
@@ -99,7 +99,7 @@ struct RecompileEvent {
     int64_t entries = 0, bytes = 0;                  // of that tier, afterwards
     std::string path;                                // of the folder; "" without one
     double lookup_ms = 0, load_ms = 0, wait_ms = 0;  // wait: for another process that compiled
-    double saved_s = 0;                              // of a load: the time its compile had taken
+    double saved_seconds = 0;                        // of a load: the time its compile had taken
     std::string error;  // why the cache could not keep the entry, or not return it
     bool operator==(const Cache&) const = default;
   } cache;

@@ -45,7 +45,7 @@ void Metrics::add(const RecompileEvent& event) {
   const bool was_asked_for = event.kind != EventKind::Evicted && !event.shapes.empty();
   if (was_asked_for && shapes_.size() < kMostShapes) shapes_.insert(event.shapes);
   blocked_seconds_ += event.blocked_ms / 1e3;
-  saved_seconds_ += event.cache.saved_s;
+  saved_seconds_ += event.cache.saved_seconds;
   if (event.cache.outcome == CacheOutcome::Reject) ++rejects_;
   switch (event.kind) {
     case EventKind::Recompile: ++recompiles_[to_string(event.cause())]; [[fallthrough]];

@@ -58,7 +58,7 @@ Expected<OnRecompile> parse_on_recompile(std::string_view text) {
       ErrorKind::Usage};
 }
 
-std::string default_cache_dir() {
+std::string default_executable_cache() {
   const char* folder = std::getenv("TESSERA_CACHE_DIR");
   return folder ? folder : "";
 }

@@ -80,7 +80,7 @@ struct SessionCounts {
 };
 
 // TESSERA_CACHE_DIR, or "".
-std::string default_cache_dir();
+std::string default_executable_cache();
 
 // Thread-safe. Shapes that are ready do not wait for one that compiles; compiles and loads of one
 // session come one after the other, and callers of one shape share one.

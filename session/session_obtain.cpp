@@ -95,7 +95,7 @@ Expected<Serving> Session::Impl::load(Ask& ask, DiskLookup found) {
   event.policy.action = PolicyAction::Loaded;
   event.cache.tier = CacheTier::Disk;
   event.cache.outcome = CacheOutcome::Hit;
-  event.cache.saved_s = found.record.compile_ms / 1e3;
+  event.cache.saved_seconds = found.record.compile_ms / 1e3;
   event.artifact.bytes = found.record.executable_bytes;
   auto executable = std::make_shared<const Executable>(std::move(*found.executable));
   const std::unique_lock lock_of_build = lock_building(ask);

@@ -76,14 +76,14 @@ Finding folder(const char* of, const std::string& path, const char* variable) {
 }
 
 Finding codelets() {
-  const std::string path = default_cache_folder();
+  const std::string path = default_object_cache();
   if (!path.empty()) return folder("compiled codelets", path, "TESSERA_OBJECT_CACHE");
   return {"compiled codelets", State::Note, "are not kept: each process compiles them again",
           "set TESSERA_OBJECT_CACHE=FOLDER, or HOME"};
 }
 
 Finding tuning() {
-  const std::string path = default_cache_folder();
+  const std::string path = default_object_cache();
   const auto blocks = read_tuning(path, "");
   if (blocks)
     return {"tuning", State::Fine,
@@ -93,7 +93,7 @@ Finding tuning() {
 }
 
 Finding executables() {
-  const std::string path = default_cache_dir();
+  const std::string path = default_executable_cache();
   if (!path.empty()) return folder("executables", path, "TESSERA_CACHE_DIR");
   return {"executables", State::Note, "sessions keep none on disk",
           "give sessions --cache_dir FOLDER, or set TESSERA_CACHE_DIR=FOLDER"};

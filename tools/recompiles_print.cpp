@@ -47,7 +47,8 @@ std::string cache(const RecompileEvent& event) {
   if (!cache.path.empty()) text += " in " + cache.path;
   if (cache.wait_ms > 1)
     text += fmt::format(", waited {} for another process", human_seconds(cache.wait_ms / 1e3));
-  if (cache.saved_s > 0) text += fmt::format(", saved {}", human_seconds(cache.saved_s));
+  if (cache.saved_seconds > 0)
+    text += fmt::format(", saved {}", human_seconds(cache.saved_seconds));
   if (!cache.error.empty()) text += "; " + cache.error;
   return text;
 }

@@ -45,7 +45,7 @@ Expected<InputShapes> parse_warm_up(const std::string& word) {
 std::string cache_dir(const po::variables_map& flags) {
   for (const char* flag : {"cache_dir", "cache_path"})
     if (const auto& folder = flags[flag].as<std::string>(); !folder.empty()) return folder;
-  return flags["no_cache"].as<bool>() ? "" : default_cache_dir();
+  return flags["no_cache"].as<bool>() ? "" : default_executable_cache();
 }
 
 std::string on_recompile_help() {

@@ -30,7 +30,7 @@ struct TuningOptions {
   double seconds = 10;  // to measure for, after compiling
   int threads = 0;      // 0: one per core
   std::string cpu = {};
-  std::string cache_folder = default_cache_folder();  // of compiled codelets
+  std::string cache_folder = default_object_cache();  // of compiled codelets
 };
 // Multiplies f16 matrices of BERT-base's sizes on all threads at once, candidate after candidate in
 // turns. The usual blocks stay unless others are faster by more than a hundredth. Errors: those of

@@ -252,17 +252,17 @@ class EnvironmentTest : public ::testing::Test {
 };
 
 TEST_F(EnvironmentTest, says_where_the_cache_is) {
-  EXPECT_EQ(default_cache_folder(), "");
+  EXPECT_EQ(default_object_cache(), "");
   set("HOME", "/home/me");
-  EXPECT_EQ(default_cache_folder(), "/home/me/.cache/tessera/objects");
+  EXPECT_EQ(default_object_cache(), "/home/me/.cache/tessera/objects");
   set("XDG_CACHE_HOME", "not/absolute");
-  EXPECT_EQ(default_cache_folder(), "/home/me/.cache/tessera/objects");
+  EXPECT_EQ(default_object_cache(), "/home/me/.cache/tessera/objects");
   set("XDG_CACHE_HOME", "/var/cache/me");
-  EXPECT_EQ(default_cache_folder(), "/var/cache/me/tessera/objects");
+  EXPECT_EQ(default_object_cache(), "/var/cache/me/tessera/objects");
   set("TESSERA_OBJECT_CACHE", "/elsewhere");
-  EXPECT_EQ(default_cache_folder(), "/elsewhere");
+  EXPECT_EQ(default_object_cache(), "/elsewhere");
   set("TESSERA_OBJECT_CACHE", "");
-  EXPECT_EQ(default_cache_folder(), "");
+  EXPECT_EQ(default_object_cache(), "");
 }
 
 }  // namespace

@@ -87,7 +87,7 @@ std::shared_ptr<const Executable> executable_of(const Program& program) {
 std::shared_ptr<Jit> some_jit() {
   static std::shared_ptr<Jit> jit;
   if (!jit || jit->counts().compiled + jit->counts().loaded > 2000)
-    jit = Jit::create({.cpu = {}, .cache_folder = default_cache_folder()}).take();
+    jit = Jit::create({.cpu = {}, .cache_folder = default_object_cache()}).take();
   return jit;
 }
 

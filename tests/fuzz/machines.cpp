@@ -202,7 +202,7 @@ std::shared_ptr<Jit> shared_jit() {
   static std::shared_ptr<Jit> jit;
   if (jit != nullptr && jit->counts().compiled + jit->counts().loaded > kMostKernels) jit.reset();
   if (jit == nullptr) {
-    auto created = Jit::create({.cpu = {}, .cache_folder = default_cache_folder()});
+    auto created = Jit::create({.cpu = {}, .cache_folder = default_object_cache()});
     demand(created.ok(), "the JIT cannot be made");
     jit = created.take();
   }

@@ -66,8 +66,8 @@ TEST_F(Causes, nothing_changed_is_a_load_that_says_what_it_saved) {
   EXPECT_EQ(loaded.kind, EventKind::CacheLoad);
   EXPECT_EQ(loaded.cache.outcome, CacheOutcome::Hit);
   EXPECT_EQ(loaded.key, compiled.key);
-  EXPECT_GT(loaded.cache.saved_s, 0);
-  EXPECT_LT(loaded.cache.saved_s, compiled.wall_ms / 1e3);
+  EXPECT_GT(loaded.cache.saved_seconds, 0);
+  EXPECT_LT(loaded.cache.saved_seconds, compiled.wall_ms / 1e3);
   EXPECT_EQ(loaded.model_sha256, compiled.model_sha256);
   EXPECT_EQ(loaded.artifact, compiled.artifact);
 }

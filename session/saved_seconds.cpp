@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "session/spared.h"
+#include "session/saved_seconds.h"
 
 #include <string_view>
 
@@ -29,7 +29,7 @@ double seconds_of_write(const RecompileEvent& compile) {
   return (kFilesMs + kWritePerImport * import) / 1e3;
 }
 
-double spared_seconds(const RecompileEvent& compile) {
+double saved_seconds(const RecompileEvent& compile) {
   const bool loads = !compile.cache.path.empty() && compile.nearest < 0;
   return compile.wall_ms / 1e3 - (loads ? seconds_of_load(compile) : 0);
 }

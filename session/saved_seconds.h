@@ -19,6 +19,6 @@ double seconds_of_load(const RecompileEvent& compile);
 double seconds_of_write(const RecompileEvent& compile);
 // Seconds saved if the existing executable had been used instead: the whole compile if the session
 // held it, the compile minus a load if only the cache did.
-double spared_seconds(const RecompileEvent& compile);
+double saved_seconds(const RecompileEvent& compile);
 
 }  // namespace tessera
