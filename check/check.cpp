@@ -58,7 +58,7 @@ struct Largest {
 // Collects the errors of a form's answers, by output.
 class Errors {
  public:
-  Errors(std::string form, double tolerance) : form_(std::move(form)), tolerance_(tolerance) {}
+  Errors(std::optional<PackingForm> form, double tolerance) : form_(form), tolerance_(tolerance) {}
 
   // Where the reference is padded (`is_part`), its first elements are the answer's.
   void add(const std::string& output, const std::string& request, const Array& got,
@@ -100,7 +100,7 @@ class Errors {
   }
 
  private:
-  const std::string form_;
+  const std::optional<PackingForm> form_;
   const double tolerance_;
   std::map<std::string, OutputError> errors_;
   std::map<std::string, Largest> largest_, shares_;  // of usual numbers, and of large ones
@@ -204,12 +204,13 @@ class Checker {
     inputs_.mask_hides = converted.packing.mask_hides;
     for (const KeptInFp32& one : converted.kept)
       report_.kept_in_fp32.push_back(fmt::format("{} ({}): {}", one.node, one.op, one.why));
-    report_.forms.push_back({"padded", converted.packing.request_size != RequestSize::Batch,
+    report_.forms.push_back({PackingForm::None,
+                             converted.packing.request_size != RequestSize::Batch,
                              converted.packing.why_no_less, converted.packing.request_size});
-    for (const char* form : {"A", "B"}) {
+    for (const PackingForm form : {PackingForm::A, PackingForm::B}) {
       FormVerdict verdict{form, false, "the model has no ids to pack", RequestSize::Tokens};
       if (!inputs_.ids.empty()) {
-        const auto packed = convert(path_, *form == 'A' ? form_a() : form_b());
+        const auto packed = convert(path_, form == PackingForm::A ? form_a() : form_b());
         verdict.possible = packed.ok();
         verdict.why_not = packed.ok() ? "" : without_path(packed.error().message);
       }
@@ -234,7 +235,7 @@ class Checker {
     const std::vector<Arrays> wanted = TRY(reference_->answers({inputs}));
     const auto runner = TRY(runner_of(unpacked()));
     const Arrays got = TRY(run_batch(*runner, inputs));
-    Errors errors("batch", report_.tolerance);
+    Errors errors(std::nullopt, report_.tolerance);
     for (const auto& [name, array] : got) errors.add(name, "batch", array, wanted[0].at(name));
     errors.report(report_.outputs);
     return {};
@@ -292,7 +293,8 @@ class Checker {
     const std::vector<Arrays> wanted = TRY(reference_->answers(alone));
     for (const FormVerdict& form : report_.forms) {
       if (!form.possible) continue;
-      tell(form.form == "padded" ? "padded" : "packed in form " + form.form);
+      tell(form.form == PackingForm::None ? "padded"
+                                          : fmt::format("packed in {}", in_words(form.form)));
       TRY(compare_form(form, all, wanted));
     }
     return {};
@@ -300,9 +302,9 @@ class Checker {
 
   Status compare_form(const FormVerdict& form, const std::vector<Case>& all,
                       const std::vector<Arrays>& wanted) {
-    const CompileOptions options = form.form == "padded" ? unpacked()
-                                   : form.form == "A"    ? form_a()
-                                                         : form_b();
+    const CompileOptions options = form.form == PackingForm::None ? unpacked()
+                                   : form.form == PackingForm::A  ? form_a()
+                                                                  : form_b();
     const auto runner = TRY(runner_of(options));
     const auto batches = TRY(BatchRunner::create(*runner));
     std::vector<Request> taken;
@@ -319,8 +321,8 @@ class Checker {
     }
     if (!first_refused.empty())
       report_.not_compared.push_back(fmt::format("{}: {} of {} requests are refused, as {}",
-                                                 form.form, all.size() - taken.size(), all.size(),
-                                                 first_refused));
+                                                 word_of_form(form.form), all.size() - taken.size(),
+                                                 all.size(), first_refused));
     if (taken.empty()) return {};
     const OfflineResult result = TRY(run_offline(*runner, PackPolicy::FirstFit, taken));
     Errors errors(form.form, report_.tolerance);

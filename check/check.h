@@ -50,15 +50,18 @@ struct InputMeaning {
 };
 
 struct FormVerdict {
-  std::string form;  // "padded", "A" or "B"
+  PackingForm form = PackingForm::None;
   bool possible = false;
   std::string why_not;                             // "" where possible in full
   RequestSize request_size = RequestSize::Tokens;  // padded: what a request fills
 };
 
+// "padded", "A" or "B"; "batch" for none.
+std::string_view word_of_form(std::optional<PackingForm> form);
+
 // One output, over the requests or batches of a form.
 struct OutputError {
-  std::string form;  // "batch", "padded", "A" or "B"
+  std::optional<PackingForm> form;  // none: whole batches
   std::string output;
   int64_t answers = 0;  // that were compared
   double largest = 0, mean = 0;

@@ -5,6 +5,12 @@
 #include "check/check.h"
 
 namespace tessera {
+
+std::string_view word_of_form(std::optional<PackingForm> form) {
+  if (!form) return "batch";
+  return *form == PackingForm::None ? "padded" : to_string(*form);
+}
+
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -23,24 +29,24 @@ Json json_of(const InputMeaning& input) {
 
 Json json_of(const FormVerdict& form) {
   Json json = {
-      {"form",     form.form    },
-      {"possible", form.possible},
-      {"why_not",  form.why_not }
+      {"form",     word_of_form(form.form)},
+      {"possible", form.possible          },
+      {"why_not",  form.why_not           }
   };
-  if (form.form == "padded") json["request_size"] = to_string(form.request_size);
+  if (form.form == PackingForm::None) json["request_size"] = to_string(form.request_size);
   return json;
 }
 
 Json json_of(const OutputError& error) {
   return {
-      {"form",          error.form             },
-      {"output",        error.output           },
-      {"answers",       error.answers          },
-      {"largest_error", number(error.largest)  },
-      {"mean_error",    number(error.mean)     },
-      {"magnitude",     number(error.magnitude)},
-      {"worst",         error.worst            },
-      {"within",        error.within           }
+      {"form",          word_of_form(error.form)},
+      {"output",        error.output            },
+      {"answers",       error.answers           },
+      {"largest_error", number(error.largest)   },
+      {"mean_error",    number(error.mean)      },
+      {"magnitude",     number(error.magnitude) },
+      {"worst",         error.worst             },
+      {"within",        error.within            }
   };
 }
 

@@ -47,11 +47,9 @@ Expected<std::vector<MeasuredPacking>> compare_policies(const PackingContract& c
 }
 
 std::string batch_words(const PackingContract& contract) {
-  const std::string form = contract.form == PackingForm::None
-                               ? "padded"
-                               : fmt::format("form {}", to_string(contract.form));
   const int64_t most = most_requests(contract);
-  return fmt::format("{}, {} rows of {} tokens, {}", form, contract.rows, contract.row_length,
+  return fmt::format("{}, {} rows of {} tokens, {}", in_words(contract.form), contract.rows,
+                     contract.row_length,
                      most < row_tokens(contract) ? fmt::format("at most {} requests", most)
                                                  : "any number of requests");
 }

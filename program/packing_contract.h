@@ -29,6 +29,7 @@ enum class RequestSize : uint8_t {
 
 std::string_view to_string(RequestSize size);  // "batch", "row" or "tokens"
 std::string_view to_string(PackingForm form);  // "none", "A" or "B"
+std::string_view in_words(PackingForm form);   // "padded", "form A" or "form B"
 // In either case of the letters; nothing for any other word.
 std::optional<PackingForm> parse_packing_form(std::string_view word);
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <optional>
 #include <tuple>
 
 namespace tessera {
@@ -66,9 +67,10 @@ void add_bench(const ReportInputs& inputs, const Json& bench, Json& shares) {
   for (const Json& run : figures["runs"]) {
     if (!run.contains("fill")) continue;
     const auto text = [&](const char* name) { return run[name].get<std::string>(); };
-    const std::string form = text("form") == "none" ? "padded" : "form " + text("form");
+    const std::optional<PackingForm> form = parse_packing_form(text("form"));
     shares.push_back(entry(bench["file"],
-                           fmt::format("{} of {}, {}", text("label"), text("executable"), form),
+                           fmt::format("{} of {}, {}", text("label"), text("executable"),
+                                       form ? in_words(*form) : text("form")),
                            run["fill"], executable_of(inputs, run)));
   }
 }

@@ -81,9 +81,11 @@ void print_forms(const CheckReport& report) {
   print("requests\n");
   for (const FormVerdict& form : report.forms) {
     std::string verdict = form.possible ? "yes" : "no";
-    if (form.form == "padded" && form.request_size == RequestSize::Row) verdict = "whole rows only";
-    const std::string what =
-        form.form == "padded" ? "padded, one a row" : "packed, form " + form.form;
+    if (form.form == PackingForm::None && form.request_size == RequestSize::Row)
+      verdict = "whole rows only";
+    const std::string what = form.form == PackingForm::None
+                                 ? "padded, one a row"
+                                 : fmt::format("packed, {}", in_words(form.form));
     print("  {:<20} {}{}\n", what, verdict, form.why_not.empty() ? "" : ": " + form.why_not);
   }
 }
@@ -103,8 +105,8 @@ void print_errors(const CheckReport& report) {
   print("  {:<8} {:<20} {:>8} {:>12} {:>12} {:>12}  {}\n", "as", "output", "answers", "largest",
         "mean", "magnitude", "worst");
   for (const OutputError& error : report.outputs)
-    print("  {:<8} {:<20} {:>8} {:>12.3g} {:>12.3g} {:>12.3g}  {}{}\n", error.form, error.output,
-          error.answers, error.largest, error.mean, error.magnitude, error.worst,
+    print("  {:<8} {:<20} {:>8} {:>12.3g} {:>12.3g} {:>12.3g}  {}{}\n", word_of_form(error.form),
+          error.output, error.answers, error.largest, error.mean, error.magnitude, error.worst,
           error.within ? "" : "  TOO FAR");
   for (const std::string& line : report.not_compared) print("  not compared: {}\n", line);
 }

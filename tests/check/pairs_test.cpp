@@ -104,7 +104,7 @@ std::string why_not_packed(const ModelBuilder& m) {
   const auto report = check_model(m.save(folder), options);
   if (!report.ok()) return report.error().message;
   for (const FormVerdict& form : report->forms)
-    if (form.form == "A") return form.why_not;
+    if (form.form == PackingForm::A) return form.why_not;
   return "";
 }
 
