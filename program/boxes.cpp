@@ -164,11 +164,4 @@ Region blocked(VariableId id, const Shape& view, const std::vector<int64_t>& blo
   return region;
 }
 
-Mapping linear_mapping(const Shape& shape, int64_t tiles, int64_t grain) {
-  const int64_t count = elements(shape);
-  const int64_t grains = ceil_div(count, grain);
-  const int64_t grains_per_tile = std::max<int64_t>(1, ceil_div(grains, tiles));
-  return {{count}, {grains_per_tile * grain}, TileId{0}};
-}
-
 }  // namespace tessera

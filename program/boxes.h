@@ -65,8 +65,5 @@ Region whole(VariableId id, const Shape& view);
 // which is all of it where block[i] is the view's extent.
 Region blocked(VariableId id, const Shape& view, const std::vector<int64_t>& block,
                const std::vector<int32_t>& axes);
-// Spreads the elements over the tiles in runs of a multiple of `grain` elements, as evenly as that
-// allows (Poplar's mapTensorLinearly).
-Mapping linear_mapping(const Shape& shape, int64_t tiles, int64_t grain);
 
 }  // namespace tessera

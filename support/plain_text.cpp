@@ -136,15 +136,4 @@ std::string shell_word(std::string_view text) {
   return quoted + "'";
 }
 
-std::string shell_words(std::string_view text) {
-  std::string words;
-  for (;;) {
-    const size_t end = std::min(text.find(' '), text.size());
-    words += shell_word(text.substr(0, end));
-    if (end == text.size()) return words;
-    words += ' ';
-    text.remove_prefix(end + 1);
-  }
-}
-
 }  // namespace tessera

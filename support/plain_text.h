@@ -21,7 +21,5 @@ std::string visible_lines(std::string_view text);
 // A word of a command that people copy into a shell: in quotes where it holds anything that a shell
 // could take for more than letters.
 std::string shell_word(std::string_view text);
-// Words between spaces, each as above.
-std::string shell_words(std::string_view text);
 
 }  // namespace tessera

@@ -8,6 +8,7 @@
 
 #include "program/boxes.h"
 #include "tests/helpers/forms.h"
+#include "tests/helpers/linear_mapping.h"
 
 namespace tessera {
 namespace {
@@ -76,7 +77,7 @@ class Writer {
     }
     const auto kind = one_in(3) ? VariableKind::Constant : VariableKind::Input;
     const Mapping mapping = one_in(2)
-                                ? linear_mapping(view, kTiles, 1 + below(7))
+                                ? test::linear_mapping(view, kTiles, 1 + below(7))
                                 : Mapping{view, view, TileId{static_cast<uint32_t>(below(4))}};
     const VariableId id = add_variable(dtype, view, kind, mapping);
     ready_.push_back(id);

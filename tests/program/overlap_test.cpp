@@ -8,6 +8,7 @@
 #include <set>
 
 #include "program/boxes.h"
+#include "tests/helpers/linear_mapping.h"
 
 namespace tessera {
 namespace {
@@ -165,8 +166,8 @@ TEST(Mappings, the_last_block_may_be_short) {
 }
 
 TEST(Mappings, linear_ones_deal_out_whole_grains) {
-  EXPECT_EQ(linear_mapping({10, 10}, 4, 8), (Mapping{{100}, {32}, TileId{0}}));
-  EXPECT_EQ(linear_mapping({3}, 4, 8), (Mapping{{3}, {8}, TileId{0}}));
+  EXPECT_EQ(test::linear_mapping({10, 10}, 4, 8), (Mapping{{100}, {32}, TileId{0}}));
+  EXPECT_EQ(test::linear_mapping({3}, 4, 8), (Mapping{{3}, {8}, TileId{0}}));
 }
 
 TEST(Regions, boxes_move_with_the_grid_and_are_clipped) {

@@ -76,7 +76,7 @@ TEST(ShellWord, quotes_what_a_shell_would_act_on) {
   EXPECT_EQ(shell_word("$(rm -rf ~)"), "'$(rm -rf ~)'");
   EXPECT_EQ(shell_word("it's"), "'it'\\''s'");
   EXPECT_EQ(shell_word(""), "''");
-  EXPECT_EQ(shell_words("precision fp16;ls"), "precision 'fp16;ls'");
+  EXPECT_EQ(shell_word("fp16;ls"), "'fp16;ls'");
 }
 
 }  // namespace
