@@ -15,6 +15,7 @@
 #include "bench/bench_folder.h"
 #include "bench/command_line.h"
 #include "bench/speed/bench.h"
+#include "support/clock.h"
 
 namespace tessera::speed {
 namespace {

@@ -5,7 +5,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <charconv>
 #include <sstream>
 
 #include "compiler/fp8_text.h"
@@ -13,6 +12,7 @@
 #include "compiler/sharding_text.h"
 #include "compiler/target_text.h"
 #include "support/file_names.h"
+#include "support/numbers.h"
 
 namespace tessera {
 namespace {
@@ -31,12 +31,6 @@ OptionWords split(const std::string& text, char separator) {
 }
 
 std::string joined(const OptionWords& words) { return fmt::format("{}", fmt::join(words, " ")); }
-
-template <class Number>
-bool parse_number(const std::string& text, Number& value) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc() && end == text.data() + text.size();
-}
 
 Expected<int64_t> positive(const std::string& where, const std::string& text) {
   int64_t value = 0;

@@ -4,26 +4,25 @@
 #include <fmt/format.h>
 #include <yaml-cpp/yaml.h>
 
-#include <charconv>
 #include <sstream>
 
+#include "program/bounds.h"
 #include "support/file.h"
 #include "support/file_names.h"
+#include "support/numbers.h"
 
 namespace tessera {
 namespace {
 
 constexpr size_t kMostBytes = size_t{1} << 20;  // of a YAML file
 constexpr size_t kMostEntries = 4096;
-constexpr int64_t kMostDevices = 65'536;
+constexpr int64_t kMostDevices = kMaxTiles;  // an IPU has at least one tile
 
 Error usage(std::string message) { return {std::move(message), ErrorKind::Usage}; }
 
 Expected<int64_t> number(const std::string& where, const std::string& text) {
   int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  const bool whole = error == std::errc() && end == text.data() + text.size();
-  if (whole && value >= 0 && value < kMostDevices) return value;
+  if (parse_number(text, value) && value >= 0 && value < kMostDevices) return value;
   return usage(
       fmt::format("{}: '{}', must be a whole number from 0 to {}", where, text, kMostDevices - 1));
 }

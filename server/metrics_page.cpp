@@ -7,6 +7,8 @@
 #include <limits>
 #include <map>
 
+#include "session/metrics.h"
+
 namespace tessera::server {
 namespace {
 
@@ -97,16 +99,15 @@ void add_triton(const ServedModel& model, Page& page) {
 }
 
 void add_session(const SessionCounts& counts, Page& page) {
-  page.plain_family("tessera_compiles_total", "counter", "Compiles of a session, by cause.");
+  page.plain_family(kCompilesTotal.name, "counter", kCompilesTotal.help);
   for (const auto& [cause, count] : counts.compiles)
     page.sample(static_cast<double>(count), "cause", cause);
-  page.plain_family("tessera_recompiles_total", "counter", "Recompiles of a session, by cause.");
+  page.plain_family(kRecompilesTotal.name, "counter", kRecompilesTotal.help);
   for (const auto& [cause, count] : counts.recompiles)
     page.sample(static_cast<double>(count), "cause", cause);
   page.one("tessera_compile_seconds_total", "counter", "Sum of the times of compiles.",
            counts.compile_seconds);
-  page.count("tessera_refused_total", "Calls that the policy for new shapes refused.",
-             static_cast<uint64_t>(counts.refused));
+  page.count(kRefusedTotal.name, kRefusedTotal.help, static_cast<uint64_t>(counts.refused));
 }
 
 }  // namespace

@@ -4,8 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
+
+#include "support/numbers.h"
 
 namespace tessera {
 namespace {
@@ -32,12 +33,6 @@ std::string text_of(BatchTime value) {
 
 Error must_be(const char* name, const std::string& text, const char* must) {
   return {fmt::format("{}: '{}', must be {}", name, text, must), ErrorKind::Usage};
-}
-
-template <class Number>
-bool parse_number(const std::string& text, Number& value) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc() && end == text.data() + text.size();
 }
 
 Status parse(const char* name, const std::string& text, bool& value) {

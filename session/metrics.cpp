@@ -78,14 +78,14 @@ std::string Metrics::text() const {
     head(name, type, help);
     text += fmt::format("{}{{{}}} {}\n", name, model, value);
   };
-  const auto by_cause = [&](const char* name, const char* help,
+  const auto by_cause = [&](const MetricWords& metric,
                             const std::map<std::string_view, int64_t>& counts) {
-    head(name, "counter", help);
+    head(metric.name, "counter", metric.help);
     for (const auto& [cause, count] : counts)
-      text += fmt::format("{}{{{},cause=\"{}\"}} {}\n", name, model, cause, count);
+      text += fmt::format("{}{{{},cause=\"{}\"}} {}\n", metric.name, model, cause, count);
   };
-  by_cause("tessera_compiles_total", "All compiles, including the first.", compiles_);
-  by_cause("tessera_recompiles_total", "Compiles of a model that had an executable.", recompiles_);
+  by_cause(kCompilesTotal, compiles_);
+  by_cause(kRecompilesTotal, recompiles_);
   head("tessera_compile_seconds", "histogram", "Host time from the call to a runner.");
   int64_t below = 0;
   for (size_t i = 0; i < kBuckets.size(); ++i) {
@@ -111,7 +111,7 @@ std::string Metrics::text() const {
   one("tessera_cache_bytes", "gauge", "Bytes of the cache on disk.", cache_bytes_);
   one("tessera_cache_saved_seconds_total", "counter",
       "Compile time of the executables that were loaded.", saved_seconds_);
-  one("tessera_refused_total", "counter", "Batches that the policy refused.", refused_);
+  one(kRefusedTotal.name, "counter", kRefusedTotal.help, refused_);
   one("tessera_distinct_shapes", "gauge", "Different input shapes so far.", shapes_.size());
   one("tessera_pad_tokens_total", "counter", "Elements of the first input that padding added.",
       pad_tokens_);

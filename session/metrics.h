@@ -14,6 +14,17 @@
 
 namespace tessera {
 
+// The name of a metric and its help, which tessera serve's page has too.
+struct MetricWords {
+  const char *name, *help;
+};
+inline constexpr MetricWords kCompilesTotal{"tessera_compiles_total",
+                                            "All compiles, including the first, by cause."};
+inline constexpr MetricWords kRecompilesTotal{
+    "tessera_recompiles_total", "Compiles of a model that had an executable, by cause."};
+inline constexpr MetricWords kRefusedTotal{"tessera_refused_total",
+                                           "Batches that the policy refused."};
+
 // Not thread-safe.
 class Metrics {
  public:

@@ -118,11 +118,6 @@ Expected<MachineOptions> machine_options(const po::variables_map& flags) {
   return machine;
 }
 
-double now_seconds() {
-  const auto now = std::chrono::steady_clock::now().time_since_epoch();
-  return std::chrono::duration<double>(now).count();
-}
-
 std::string human_batch_time(const CycleSummary& cycles, const Target& target) {
   const double on_tiles = static_cast<double>(cycles.total) / target.clock_hz;
   return fmt::format("{} a batch: {} cycles ({}) and {} of host I/O",

@@ -12,6 +12,7 @@
 #include "packing/picture.h"
 #include "program/read_popef.h"
 #include "serving/request_contract.h"
+#include "support/clock.h"
 #include "tools/pack_report.h"
 #include "tools/pack_tune.h"
 #include "tools/print.h"

@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "support/clock.h"
 #include "tools/print.h"
 #include "tools/terminal.h"
 #include "tools/verb.h"

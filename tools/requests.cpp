@@ -15,6 +15,7 @@
 #include "packing/plan.h"
 #include "serving/batch_runner.h"
 #include "serving/padded_rows.h"
+#include "support/clock.h"
 #include "tools/array_stores.h"
 #include "tools/pack_flags.h"
 #include "tools/print.h"

@@ -8,6 +8,7 @@
 #include "compiler/onnx/import/import.h"
 #include "executor/batch_arrays.h"
 #include "session/session.h"
+#include "support/clock.h"
 #include "support/file.h"
 #include "tools/array_stores.h"
 #include "tools/pack_flags.h"

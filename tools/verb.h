@@ -75,7 +75,6 @@ Expected<Limits> limits_of(const po::variables_map& flags);
 // "input_ids=16,256" …
 Expected<InputShapes> parse_shapes(const std::vector<std::string>& words);
 
-double now_seconds();  // a clock that only moves forward
 // "6.81 ms a batch: 9,917,437 cycles (6.61 ms) and 200.0 us of host I/O", which nothing overlaps.
 std::string human_batch_time(const CycleSummary& cycles, const Target& target);
 

@@ -16,14 +16,10 @@
 #include "ir/text.h"
 #include "program/read_popef.h"
 #include "support/check.h"
+#include "support/clock.h"
 #include "support/half.h"
 
 namespace tessera::speed {
-
-double now_seconds() {
-  const auto now = std::chrono::steady_clock::now().time_since_epoch();
-  return std::chrono::duration<double>(now).count();
-}
 
 Expected<std::vector<std::vector<double>>> alternate(int rounds,
                                                      const std::vector<Contestant>& contestants) {

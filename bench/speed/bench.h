@@ -20,8 +20,6 @@
 
 namespace tessera::speed {
 
-double now_seconds();  // a clock that only moves forward
-
 // Seconds of one call of each, one round after the other: series[contestant][round]. A first round
 // to warm up is not counted.
 using Contestant = std::function<Expected<double>()>;  // seconds, as it counts them

@@ -12,6 +12,7 @@
 #include "bench/speed/bench.h"
 #include "executor/jit.h"
 #include "program/read_popef.h"
+#include "support/clock.h"
 
 namespace tessera::speed {
 namespace {
