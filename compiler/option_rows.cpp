@@ -148,6 +148,7 @@ const std::vector<OptionRow>& option_rows() {
    compiler,                                                               \
    help,                                                                   \
    first_line(lines_of(CompileOptions().name)),                            \
+   choices_of(CompileOptions().name),                                      \
    [](const OptionWords& words, CompileOptions& options) {                 \
      return parse_option(#name, words, options.name);                      \
    },                                                                      \

@@ -31,7 +31,8 @@ struct OptionRow {
   OptionPlace place;
   std::string_view converter, compiler;  // PopRT's names, "" if it has none
   std::string_view help;
-  std::string usual;  // the default's line, "" where nothing is set
+  std::string usual;    // the default's line, "" where nothing is set
+  OptionWords choices;  // all words that it takes, of an option of a few words
   Status (*parse)(const OptionWords& words, CompileOptions& options);
   OptionWords (*lines)(const CompileOptions& options);
   Status (*check)(const CompileOptions& options);

@@ -81,6 +81,13 @@ OptionWords word_of(Enum value, const WordOf<Enum> (&table)[N]) {
   return {""};
 }
 
+template <class Enum, size_t N>
+OptionWords all_words(const WordOf<Enum> (&table)[N]) {
+  OptionWords words;
+  for (const auto& row : table) words.emplace_back(row.word);
+  return words;
+}
+
 constexpr WordOf<Precision> kPrecisions[] = {
     {"fp32",       Precision::Fp32     },
     {"fp16",       Precision::Fp16     },
@@ -160,6 +167,12 @@ OptionWords lines_of(bool value) { return {value ? "true" : "false"}; }
 OptionWords lines_of(int64_t value) { return {fmt::format("{}", value)}; }
 OptionWords lines_of(double value) { return {fmt::format("{}", value)}; }
 OptionWords lines_of(const std::string& value) { return {value}; }
+OptionWords choices_of(Precision) { return all_words(kPrecisions); }
+OptionWords choices_of(PartialsType) { return all_words(kPartialsTypes); }
+OptionWords choices_of(Sharding) { return all_words(kShardings); }
+OptionWords choices_of(Parallel) { return all_words(kParallels); }
+OptionWords choices_of(ParallelGoal) { return all_words(kParallelGoals); }
+
 OptionWords lines_of(Precision value) { return word_of(value, kPrecisions); }
 OptionWords lines_of(PartialsType value) { return word_of(value, kPartialsTypes); }
 OptionWords lines_of(Sharding value) { return word_of(value, kShardings); }

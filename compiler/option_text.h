@@ -38,6 +38,17 @@ constexpr OptionKind kind_of(const std::optional<PackArgs>&) { return OptionKind
 constexpr OptionKind kind_of(const Target&) { return OptionKind::Target; }
 std::string_view to_string(OptionKind kind);  // "truth", …
 
+// All words of an option of a few words, in the order of help; none for other types.
+template <class T>
+OptionWords choices_of(const T&) {
+  return {};
+}
+OptionWords choices_of(Precision);
+OptionWords choices_of(PartialsType);
+OptionWords choices_of(Sharding);
+OptionWords choices_of(Parallel);
+OptionWords choices_of(ParallelGoal);
+
 // The canonical text: equal values have equal text. Shapes have a line for each input, all others
 // have one line, "" where nothing is set.
 OptionWords lines_of(bool value);

@@ -25,14 +25,19 @@ std::string_view to_string(PackPolicy policy) {
   return "";
 }
 
-Expected<PackPolicy> parse_policy(std::string_view name) {
-  std::string names;
-  for (PackPolicy policy : kAll) {
-    if (name == to_string(policy)) return policy;
-    if (policy != kAll.front()) names += policy == kAll.back() ? " or " : ", ";
-    names += to_string(policy);
+std::string policy_words() {
+  std::string words;
+  for (const PackPolicy policy : kAll) {
+    if (policy != kAll.front()) words += policy == kAll.back() ? " or " : ", ";
+    words += to_string(policy);
   }
-  return Error{"'" + std::string(name) + "', must be " + names, ErrorKind::Usage};
+  return words;
+}
+
+Expected<PackPolicy> parse_policy(std::string_view name) {
+  for (const PackPolicy policy : kAll)
+    if (name == to_string(policy)) return policy;
+  return Error{"'" + std::string(name) + "', must be " + policy_words(), ErrorKind::Usage};
 }
 
 bool packs_a_stream(PackPolicy policy) {

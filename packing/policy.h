@@ -55,6 +55,7 @@ std::string_view to_string(PackPolicy policy);
 // Usage error: "'x', must be next_fit, first_fit, …". The caller says whose word it is.
 Expected<PackPolicy> parse_policy(std::string_view name);
 std::span<const PackPolicy> all_policies();
+std::string policy_words();  // "next_fit, first_fit, … or lpfhp"
 // Whether requests can be packed as they come; the histogram packers must know them all.
 bool packs_a_stream(PackPolicy policy);
 // Usage error naming the number that is out of range: window >= 1, pinned in 0..window,

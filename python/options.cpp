@@ -297,10 +297,13 @@ py::list runner_option_rows() {
 
 py::list compile_option_rows() {
   py::list rows;
-  for (const OptionRow& row : option_rows())
+  for (const OptionRow& row : option_rows()) {
+    py::list choices;
+    for (const std::string& word : row.choices) choices.append(word);
     rows.append(py::make_tuple(std::string(row.name), std::string(to_string(row.kind)), row.usual,
                                std::string(row.converter), std::string(row.compiler),
-                               std::string(row.help)));
+                               std::string(row.help), py::tuple(choices)));
+  }
   return rows;
 }
 

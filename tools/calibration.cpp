@@ -53,9 +53,7 @@ po::options_description calibration_flags() {
                       "with precision fp8 or fp8_weight: find the powers of two of each matmul by "
                       "running the model in fp16 on the batches of --data_preprocess")(
       kData, po::value<std::vector<std::string>>()->multitoken(),
-      "what the model will be given: a folder of requests, one subfolder each, as run takes them; "
-      "a folder of NAME.npy by input, or NAME.npz of numpy.savez, with rows as the model takes "
-      "them. (PopRT takes a pickle, which could run code.)")(
+      (std::string(kSampleHelp) + " (PopRT takes a pickle, which could run code.)").c_str())(
       kLoss, po::value<std::string>()->default_value("kld"),
       "by what the powers are chosen: mse, mae, snr, kld or cos_dist")(
       kKeep, po::value<int64_t>()->default_value(0),

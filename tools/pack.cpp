@@ -51,7 +51,7 @@ po::options_description pack_flags() {
   all.add(files)
       .add(length_flags())
       .add(batch)
-      .add(rule_flags("window", "next_fit, first_fit, best_fit, window, spfhp or lpfhp"))
+      .add(rule_flags("window", policy_words()))
       .add(tune_flags())
       .add(colour_flags())
       .add(signature_flags())

@@ -145,12 +145,13 @@ Expected<LengthSource> length_source(const LengthFlags& flags, const std::string
   return LengthSource{std::move(what), std::move(lengths), {}};
 }
 
-po::options_description rule_flags(const char* default_policy, const char* policies) {
+po::options_description rule_flags(const char* default_policy, const std::string& policies) {
   const PackRule defaults;
   po::options_description flags("Choosing requests");
-  flags.add_options()("policy", po::value<std::string>()->default_value(default_policy), policies)(
-      "window", po::value<int64_t>()->default_value(defaults.window),
-      "of policy window: requests that a batch may pass over")(
+  flags.add_options()("policy", po::value<std::string>()->default_value(default_policy),
+                      policies.c_str())("window",
+                                        po::value<int64_t>()->default_value(defaults.window),
+                                        "of policy window: requests that a batch may pass over")(
       "pinned", po::value<int64_t>()->default_value(defaults.pinned),
       "of policy window: the number of oldest requests that go before all others; 0: 1 where all "
       "are "

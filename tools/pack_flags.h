@@ -36,7 +36,7 @@ Expected<LengthSource> length_source(const LengthFlags& flags, const std::string
                                      const char* verb);
 
 // --policy, --window, --pinned, --depth. `policies`: for the help.
-po::options_description rule_flags(const char* default_policy, const char* policies);
+po::options_description rule_flags(const char* default_policy, const std::string& policies);
 Expected<PackRule> pack_rule(const po::variables_map& flags);
 
 // Names of the folders in a folder of requests, sorted; at least one. "" alone where the folder

@@ -29,11 +29,10 @@ po::options_description quantize_flags() {
       "runs, as by ONNX Runtime's quantize_dynamic. static: each value has one, fixed by the "
       "calibration set (QuantizeLinear and DequantizeLinear). Weights have one for each column")(
       "calibration", po::value<std::vector<std::string>>()->multitoken(),
-      "what the model will be given: a folder of requests, one subfolder each, as run takes them; "
-      "a folder of NAME.npy by input, or NAME.npz of numpy.savez, with rows as the model takes "
-      "them. Errors are measured with it. Without one, numbers are drawn at random")(
-      "random_requests", po::value<int64_t>()->default_value(8),
-      "requests that are drawn where there is no calibration set")(
+      (std::string(kSampleHelp) +
+       " Errors are measured with it. Without one, numbers are drawn at random")
+          .c_str())("random_requests", po::value<int64_t>()->default_value(8),
+                    "requests that are drawn where there is no calibration set")(
       "seed", po::value<uint64_t>()->default_value(1), "of what is drawn at random")(
       "input_shape", po::value<std::vector<std::string>>()->multitoken(),
       "shape of the batches that are run, by input: NAME=D,D … (as many tokens as the longest "

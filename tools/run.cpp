@@ -51,8 +51,7 @@ po::options_description run_flags() {
       "json", po::bool_switch(), "print what was run as JSON");
   po::options_description all;
   all.add(files)
-      .add(rule_flags("window",
-                      "of --requests: next_fit, first_fit, best_fit, window, spfhp, lpfhp"))
+      .add(rule_flags("window", "of --requests: " + policy_words()))
       .add(machine_flags())
       .add(stranger_flags())
       .add(session_flags())

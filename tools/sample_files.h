@@ -11,6 +11,12 @@
 
 namespace tessera::tools {
 
+// What flags that name a calibration set say of it.
+inline constexpr const char* kSampleHelp =
+    "what the model will be given: a folder of requests, one subfolder each, as run takes them; "
+    "a folder of NAME.npy by input, or NAME.npz of numpy.savez, with rows as the model takes "
+    "them.";
+
 // Each path is a folder of requests, one subfolder each; a folder of NAME.npy by input; or NAME.npz
 // of numpy.savez. Names are those of the model's inputs, as file names spell them. Errors name the
 // file.

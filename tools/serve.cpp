@@ -10,6 +10,7 @@
 #include "server/server.h"
 #include "tools/print.h"
 #include "tools/runner_flags.h"
+#include "tools/server_help.h"
 #include "tools/session_flags.h"
 #include "tools/stranger_flags.h"
 #include "tools/verb.h"
@@ -39,15 +40,13 @@ po::options_description serve_flags() {
       "serve the newest VERSION of each NAME/VERSION/model.popef or model.onnx in this folder")(
       "poll_seconds", number(0), "look at the folder again so often; 0: never")(
       "allow_model_control", po::bool_switch(), "let callers load and unload models of the folder")(
-      "host", po::value<std::string>()->default_value(usual.http.host),
-      "the address to listen at; other machines reach only what is not 127.0.0.1")(
+      "host", po::value<std::string>()->default_value(usual.http.host), kHostHelp)(
       "http_port", number(usual.http.port), "for REST; 0: any that is free")(
       "grpc_port", number(server::GrpcOptions().port), "for gRPC; 0: any that is free; -1: none")(
       "http_threads", number(usual.http.threads), "threads for all connections of REST")(
       "access_log", po::value<std::string>()->default_value(""),
       "append a line of JSON a call to this file; -: to standard output")(
-      "drain_seconds", number(usual.drain.count() / 1000),
-      "how long a stop (SIGTERM, SIGINT) waits for answers that are on their way");
+      "drain_seconds", number(usual.drain.count() / 1000), kDrainHelp);
   po::options_description limits("Limits of callers");
   limits.add_options()("max_connections", number(usual.http.max_connections),
                        "connections at a time")("max_header_bytes", number(usual.http.header_bytes),

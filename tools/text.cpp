@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // tessera text: the flags of python/tessera/text/command.py, which does the work. tests/python
 // holds the two lists against each other.
+#include "tools/server_help.h"
 #include "tools/verb.h"
 
 namespace tessera::tools {
@@ -67,8 +68,7 @@ po::options_description served_flags() {
                       "[NAME=]FOLDER …: what is served; the first answers calls that name none")(
       "task", po::value<std::string>(),
       "embed, classify, rerank, ner or answer, in place of what the folders say")(
-      "host", po::value<std::string>()->default_value("127.0.0.1"),
-      "the address to listen at; other machines reach only what is not 127.0.0.1")(
+      "host", po::value<std::string>()->default_value("127.0.0.1"), kHostHelp)(
       "port", po::value<int64_t>()->default_value(8080), "0: any that is free")(
       "auto_truncate", po::bool_switch(), "cut long texts of callers who do not say")(
       "max_client_batch_size", po::value<int64_t>()->default_value(32), "texts of a call")(
@@ -84,8 +84,7 @@ po::options_description served_flags() {
       "max_connections", po::value<int64_t>()->default_value(4096), "connections at a time")(
       "max_queue", po::value<int64_t>()->default_value(16384), "texts that wait")(
       "deadline_seconds", po::value<double>()->default_value(0), "to an answer; 0: none")(
-      "drain_seconds", po::value<int64_t>()->default_value(30),
-      "how long a stop (SIGTERM, SIGINT) waits for answers that are on their way")(
+      "drain_seconds", po::value<int64_t>()->default_value(30), kDrainHelp)(
       "tokenization_workers", po::value<int64_t>()->default_value(2), "threads that tokenize")(
       "log_level", po::value<std::string>()->default_value("warning"),
       "critical, error, warning or info");

@@ -61,8 +61,8 @@ COMPILER_FLAGS = ("num_io_tiles", "batches_per_step")
 
 def argument_of(row: Row) -> dict[str, Any]:
     """How argparse takes an option."""
-    if row.name == "precision":
-        return {"default": row.usual, "choices": ["fp32", "fp16", "fp8", "fp8_weight"]}
+    if row.choices:
+        return {"default": row.usual, "choices": list(row.choices)}
     if row.kind in ("shapes", "fields"):
         return {"nargs": "+", "default": [], "metavar": "NAME=VALUE"}
     if row.kind == "whole":

@@ -15,6 +15,7 @@ class Row(NamedTuple):
     converter: str  #: the keyword of PopRT's Converter, "" if it has none
     compiler: str  #: the name in PopRT's CompilerOptions, "" if it has none
     help: str
+    choices: tuple[str, ...]  #: all words that it takes, of an option of a few words
 
 
 ROWS: tuple[Row, ...] = tuple(Row(*row) for row in _core.compile_option_rows())
