@@ -348,7 +348,7 @@ TEST(RandomEncoder, the_machine_answers_as_the_interpreter) {
       const auto report = check_model(path, options);
       ASSERT_TRUE(report.ok()) << "seed " << seed << ": " << report.error().message;
       for (const OutputError& error : report->outputs)
-        ASSERT_TRUE(error.within) << "seed " << seed << ", " << error.form << " in "
+        ASSERT_TRUE(error.within) << "seed " << seed << ", " << word_of_form(error.form) << " in "
                                   << (precision == Precision::Fp32 ? "fp32" : "fp16") << ", output "
                                   << error.output << ": " << error.largest << " of "
                                   << error.magnitude;
