@@ -64,7 +64,10 @@ void Fp32Chooser::keep_readers(const Node* node) {
            fmt::format("reads %{}: {}", in->name, to_string(range(in))));
     (statistics_.contains(in) ? statistic : mixed) = true;
   }
-  if (!statistic || !(computes(node) || moves(node) || hands_out(*node))) return;
+  // The largest of them is compared with them (ArgMax, TopK).
+  const bool passes_on =
+      computes(node) || moves(node) || hands_out(*node) || node->is(Op::ReduceMax);
+  if (!statistic || !passes_on) return;
   keep(node, Fp32Rule::Statistics, "computes with a sum");
   if (in_f32(node) && !mixed) statistics_.insert(node);
 }

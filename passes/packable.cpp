@@ -261,6 +261,11 @@ Expected<Packable> prove_packable(Graph& graph, PassState& state) {
         "packing: a mask for each two tokens hides them by their ids, so that one may see no "
         "other, and then the length of its row would be part of its answer"};
 
+  if (hides_by_numbers(graph, model.ids))
+    return Error{
+        "packing: a mask hides tokens by how their numbers compare, so that a request may have "
+        "none that is seen, and then the length of its row would be part of its answer"};
+
   state.packing.rows = model.shape.rows;
   state.packing.row_length = model.shape.row_length;
   state.packing.ids_input = model.ids->name;

@@ -32,8 +32,6 @@ class Settling {
   Status settle_counts();
 
  private:
-  Expected<Array> where_all_are_there(const Node* value,
-                                      const std::unordered_set<const Node*>& behind) const;
   bool is_of_tokens(const Node* bias) const;
   Expected<const Settled*> settled(const Node* attention, const Node* bias);
   Expected<Settled> computed(const Node* attention, const Node* bias) const;
@@ -81,7 +79,7 @@ Status thin(const Node* attention, Array& values) {
   return {};
 }
 
-Status check_tokens_see_themselves(const Node* attention, const Array& values) {
+Status check_own_keys(const Node* attention, const Array& values) {
   const Shape& shape = values.type.shape;
   const Shape strides = row_major_strides(shape);
   for (int64_t head = 0; head < shape[1]; ++head)
@@ -91,20 +89,20 @@ Status check_tokens_see_themselves(const Node* attention, const Array& values) {
       const double added = values.data[head * strides[1] + query * strides[2] + key];
       if (!hides(added) && added == added) continue;
       return Error{called(*attention) + ": its bias hides token " + std::to_string(token) +
-                   " from itself, must not to be packed"};
+                   " from itself, must not"};
     }
   return {};
 }
 
 // The value of a batch whose mask is 1 everywhere, of all nodes behind it.
-Expected<Array> Settling::where_all_are_there(const Node* value,
-                                              const std::unordered_set<const Node*>& behind) const {
+Expected<Array> where_all_are_there(const Graph& graph, const Node* mask, const Node* value,
+                                    const std::unordered_set<const Node*>& behind) {
   std::unordered_map<const Node*, Array> values;
-  for (const auto& node : graph_.nodes()) {
+  for (const auto& node : graph.nodes()) {
     if (!behind.contains(node.get())) continue;
-    if (node.get() == mask_) {
-      values[mask_] = {mask_->type,
-                       std::vector<double>(static_cast<size_t>(elements(mask_->type.shape)), 1)};
+    if (node.get() == mask) {
+      values[mask] = {mask->type,
+                      std::vector<double>(static_cast<size_t>(elements(mask->type.shape)), 1)};
       continue;
     }
     std::vector<Array> in;
@@ -134,9 +132,10 @@ Expected<Settled> Settling::computed(const Node* attention, const Node* bias) co
     return Error{called(*attention) + ": its mask is made of " + std::to_string(count) +
                  " elements, must be made of at most " + std::to_string(kMostBiasElements) +
                  " to be packed"};
-  result.values = TRY(where_all_are_there(bias, behind));
+  result.values = TRY(where_all_are_there(graph_, mask_, bias, behind));
   TRY(thin(attention, result.values));
-  TRY(check_tokens_see_themselves(attention, result.values));
+  if (const Status seen = check_own_keys(attention, result.values); !seen.ok())
+    return Error{seen.error().message + " to be packed"};
   result.is_nothing =
       std::ranges::all_of(result.values.data, [](double added) { return added == 0; });
   return result;
@@ -161,6 +160,10 @@ Status Settling::settle(Node* attention, const AttentionMask& said) {
   std::vector<Node*> in(attention->in.begin(), attention->in.begin() + 3);
   std::string kind = "none";
   if (bias.of_mask) {
+    if (in[1]->type.shape[1] != mask_->type.shape[1])
+      return Error{called(*attention) + ": has " + std::to_string(in[1]->type.shape[1]) +
+                   " keys a row, and its mask " + to_string(mask_->type) +
+                   " speaks of others, must be of the row's tokens to be packed"};
     kind = "keys";
     in.push_back(mask_);
   }
@@ -190,7 +193,7 @@ Status Settling::settle_keys(Node* attention) {
     }
     if (of_mask_alone && count <= kMostBiasElements) {
       found->second = true;
-      for (const double seen : TRY(where_all_are_there(keys, behind)).data)
+      for (const double seen : TRY(where_all_are_there(graph_, mask_, keys, behind)).data)
         if (seen == 0)
           return Error{called(*attention) +
                        ": its mask hides tokens of a request that has no padding, must show all to "
@@ -213,7 +216,7 @@ Status Settling::settle_counts() {
     const bool of_mask_alone = std::ranges::all_of(
         behind, [&](const Node* in) { return !in->is(Op::Input) || in == mask_; });
     if (!of_mask_alone) continue;
-    const Array there = TRY(where_all_are_there(node, behind));
+    const Array there = TRY(where_all_are_there(graph_, mask_, node, behind));
     if (std::ranges::count(there.data, 0.0) != 0) continue;
     Node* none = put_splat(graph_, node, DType::I32, 0, mask_->type.shape);
     graph_.replace_uses(node, put(graph_, node, node, Op::Less, {none, mask_}));
@@ -250,6 +253,25 @@ Node* put_bias_of_request(Graph& graph, const Node* before, Node* bias, int64_t 
       cut.data.insert(cut.data.end(), row, row + cut.type.shape[3]);
     }
   return graph.add_constant(bias->name + "/request", to_tensor(cut), before);
+}
+
+Status check_tokens_see_themselves(const Graph& graph, const Node* mask) {
+  std::unordered_set<const Node*> checked;  // layers share their masks
+  for (const auto& node : graph.nodes()) {
+    if (!node->is(Op::Attention)) continue;
+    const AttentionMask said = *attention_mask(node->string_attr("mask"));
+    if (!said.bias || !checked.insert(node->in[said.bias_operand()]).second) continue;
+    const Node* bias = node->in[said.bias_operand()];
+    const std::unordered_set<const Node*> behind = all_behind(bias);
+    int64_t count = 0;
+    for (const Node* one : behind) count += elements(one->type.shape);
+    const bool is_of_mask = std::ranges::none_of(
+        behind, [&](const Node* one) { return one->is(Op::Input) && one != mask; });
+    if (!is_of_mask || count > kMostBiasElements) continue;
+    const Array values = TRY(where_all_are_there(graph, mask, bias, behind));
+    TRY(check_own_keys(node.get(), values));
+  }
+  return {};
 }
 
 }  // namespace tessera

@@ -9,6 +9,7 @@
 #include "passes/match.h"
 #include "passes/own_numbers.h"
 #include "passes/packable.h"
+#include "passes/packed_masks.h"
 #include "passes/picked_tokens.h"
 #include "passes/split_merged_axes.h"
 
@@ -46,8 +47,10 @@ void push_masks(const Node* value, std::vector<const Node*>& open) {
 
 // The reasons for which masks of scores hide a token.
 struct MaskSources {
-  bool ids = false;     // hidden by what a token is
-  bool places = false;  // and by where it stands: a constant of queries by keys hides some
+  bool ids = false;      // hidden by what a token is
+  bool places = false;   // and by where it stands: a constant of queries by keys hides some
+  bool numbers = false;  // by how its numbers compare, so that a request may have no token that is
+                         // seen: its id with more than one other, its type, what it is looked up to
 };
 
 bool hides_places(const Node& node) {
@@ -61,23 +64,45 @@ bool hides_places(const Node& node) {
   return false;
 }
 
+// How a value on the way from a mask to what it is made of is asked.
+enum class Asked : uint8_t { AsItIs, IsItOne, HowItCompares };
+
+Asked asked_of_operands(const Node& node, Asked asked) {
+  const auto is_constant = [](const Node* in) { return in->is(Op::Constant); };
+  if (node.is(Op::Equal) && std::ranges::any_of(node.in, is_constant)) return Asked::IsItOne;
+  return node.is(Op::Less) ? Asked::HowItCompares : asked;
+}
+
+// Is it an input that says something of tokens, and is not a mask by its name?
+bool is_of_tokens(const Node& input, const Node* ids) {
+  return input.is(Op::Input) && is_by_token(input.type, ids->type.shape) &&
+         input.name.find("mask") == std::string::npos &&
+         input.name.find("position") == std::string::npos;
+}
+
 MaskSources mask_sources(const Graph& graph, const Node* ids) {
   MaskSources sources;
-  std::unordered_set<const Node*> seen;
-  std::vector<const Node*> open;
+  std::set<std::pair<const Node*, Asked>> seen;
+  std::vector<std::pair<const Node*, Asked>> open;
+  std::vector<const Node*> masks;
   for (const auto& node : graph.nodes())
     if (node->is(Op::Attention))
-      open.insert(open.end(), node->in.begin() + 3, node->in.end());
+      masks.insert(masks.end(), node->in.begin() + 3, node->in.end());
     else if (node->is(Op::Softmax) || node->is(Op::ReduceMax))
-      push_masks(node->in[0], open);
+      push_masks(node->in[0], masks);
+  for (const Node* mask : masks) open.emplace_back(mask, Asked::AsItIs);
   while (!open.empty()) {
-    const Node* node = open.back();
+    const auto [node, asked] = open.back();
     open.pop_back();
-    if (!seen.insert(node).second) continue;
+    if (!seen.emplace(node, asked).second) continue;
+    const bool is_looked_up = node->is(Op::Gather) || is_float_matmul(node);
     sources.ids = sources.ids || node == ids;
     sources.places = sources.places || hides_places(*node);
-    if (node->is(Op::Gather) || is_float_matmul(node)) continue;  // numbers of tokens, not a mask
-    open.insert(open.end(), node->in.begin(), node->in.end());
+    sources.numbers = sources.numbers ||
+                      (asked == Asked::HowItCompares && (node == ids || is_looked_up)) ||
+                      (node != ids && is_of_tokens(*node, ids));
+    if (is_looked_up) continue;  // numbers of tokens, not a mask
+    for (const Node* in : node->in) open.emplace_back(in, asked_of_operands(*node, asked));
   }
   return sources;
 }
@@ -85,6 +110,9 @@ MaskSources mask_sources(const Graph& graph, const Node* ids) {
 }  // namespace
 
 bool hides_by_ids(const Graph& graph, const Node* ids) { return mask_sources(graph, ids).ids; }
+bool hides_by_numbers(const Graph& graph, const Node* ids) {
+  return mask_sources(graph, ids).numbers;
+}
 
 Expected<PaddedAxes> find_padded_axes(const Graph& graph, const Node* ids,
                                       bool only_rows_are_so_long) {
@@ -127,8 +155,10 @@ Paddable prove_paddable(const Graph& model, const std::string& of_length,
   const bool has_pairs = padded.ok() && std::ranges::any_of(padded->axes, [](const auto& axes) {
                            return axes.second.key >= 0;
                          });
-  const bool may_see_nothing = sources.ids && (sources.places || has_pairs);
-  if (padded.ok() && outputs.ok() && of_length.empty() && !may_see_nothing) {
+  const bool may_see_nothing = sources.numbers || (sources.ids && (sources.places || has_pairs));
+  const Status seen =
+      padded.ok() ? check_tokens_see_themselves(graph, find_mask(graph, ids)) : Status();
+  if (padded.ok() && outputs.ok() && of_length.empty() && !may_see_nothing && seen.ok()) {
     result.by_rows = result.by_tokens = true;
     result.mask_hides = padded->mask_hides;
     result.hides_id_0 = sources.ids;
@@ -143,6 +173,13 @@ Paddable prove_paddable(const Graph& model, const std::string& of_length,
     result.why_not = padded.error().message;
   else if (!outputs.ok())
     result.why_not = outputs.error().message;
+  else if (!seen.ok())
+    result.why_not =
+        seen.error().message + " for requests to be padded: padding would be part of its answer";
+  else if (of_length.empty() && sources.numbers)
+    result.why_not =
+        "its mask hides tokens by how their numbers compare, so that a request may have none that "
+        "is seen, and then padding would be part of its answer";
   else if (of_length.empty())
     result.why_not =
         "its mask hides tokens by their ids and by their places, so that one may see no other, and "

@@ -45,5 +45,8 @@ Paddable prove_paddable(const Graph& graph, const std::string& of_length,
 
 // Whether masks of scores hide tokens by what they are.
 bool hides_by_ids(const Graph& graph, const Node* ids);
+// Whether they hide tokens by how numbers of theirs compare, so that a request may have no token
+// that is seen.
+bool hides_by_numbers(const Graph& graph, const Node* ids);
 
 }  // namespace tessera

@@ -269,6 +269,48 @@ TEST(Paddable, a_bias_hides_padding_where_the_mask_is_added_to_it) {
   EXPECT_TRUE(biased("relative").by_rows);
 }
 
+// Such a token, alone in its request, would be answered by what all keys of the row hold.
+TEST(Paddable, a_token_that_a_bias_hides_from_itself_takes_whole_rows) {
+  const auto with_places = [&](const std::string& places) {
+    return proof_of(R"(  %m = cast %mask {to="f32"} : f32[2,4]
+  %one = constant {value=1} : f32[2,4]
+  %hidden = sub %one, %m : f32[2,4]
+  %low = constant {value=-1e30} : f32[2,4]
+  %off = mul %hidden, %low : f32[2,4]
+  %key = reshape %off {shape=[2,1,1,4]} : f32[2,1,1,4]
+  %keys = broadcast %key {shape=[2,1,4,4]} : f32[2,1,4,4]
+  %places = constant {value=[)" +
+                        places +
+                        R"(]} : f32[1,1,4,4]
+  %pairs = broadcast %places {shape=[2,1,4,4]} : f32[2,1,4,4]
+  %sum = add %keys, %pairs : f32[2,1,4,4]
+)" + attention(", %sum", "bias"),
+                    "%y");
+  };
+  const std::string h = "-1e4";
+  const Paddable causal = with_places("0," + h + "," + h + "," + h + ",0,0," + h + "," + h +
+                                      ",0,0,0," + h + ",0,0,0,0");
+  EXPECT_TRUE(causal.by_tokens) << causal.why_not;
+  const Paddable others = with_places(h + ",0,0,0,0," + h + ",0,0,0,0," + h + ",0,0,0,0," + h);
+  EXPECT_FALSE(others.by_tokens);
+  EXPECT_TRUE(others.by_rows);
+  EXPECT_THAT(others.why_not, HasSubstr("its bias hides token 0 from itself, must not for requests "
+                                        "to be padded"));
+}
+
+// A request may hold no such id at all.
+TEST(Paddable, a_mask_by_how_ids_compare_takes_whole_rows) {
+  const Paddable proof = proof_of(R"(  %two = constant {value=2} : i32[2,4]
+  %greater = less %two, %ids : bool[2,4]
+  %told = cast %greater {to="i32"} : i32[2,4]
+  %keys = mul %mask, %told : i32[2,4]
+)" + attention(", %keys", "keys"),
+                                  "%y");
+  EXPECT_FALSE(proof.by_tokens);
+  EXPECT_TRUE(proof.by_rows);
+  EXPECT_THAT(proof.why_not, HasSubstr("its mask hides tokens by how their numbers compare"));
+}
+
 TEST(Paddable, rows_that_see_each_other_are_of_one_request) {
   const Paddable proof = proof_of(R"(  %sum = reduce_sum %x {axes=[0]} : f32[4,3]
   %back = broadcast %sum {shape=[2,4,3]} : f32[2,4,3]
