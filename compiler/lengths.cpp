@@ -106,6 +106,8 @@ class Twins {
 
   // In a user's words; "" if there is none.
   std::string first_difference();
+  // The same at one row, where what stretches the axis of rows is missing.
+  std::string first_difference_at_one_row() const;
 
  private:
   int64_t of(const Size& size) const { return by_rows_ ? size.rows : size.length; }
@@ -180,6 +182,31 @@ std::string Twins::first_difference() {
   return "";
 }
 
+// What a graph computes, without how it is moved and stretched.
+std::vector<const Node*> computing_nodes(const Graph& graph) {
+  std::vector<const Node*> nodes;
+  for (const auto& node : graph.nodes())
+    if (!is_known(node.get()) && !is_view(node.get()) && !node->is(Op::Broadcast))
+      nodes.push_back(node.get());
+  return nodes;
+}
+
+std::string Twins::first_difference_at_one_row() const {
+  const std::vector<const Node*> nodes = computing_nodes(graph_), others = computing_nodes(other_);
+  const auto same_op = [](const Node* a, const Node* b) { return a->op == b->op; };
+  if (!std::ranges::equal(nodes, others, same_op))
+    return fmt::format("its graph is another at one row than at {}", size_.rows);
+  for (size_t n = 0; n < nodes.size(); ++n) {
+    for (size_t i = 0; i < std::min(nodes[n]->in.size(), others[n]->in.size()); ++i) {
+      const Node *in = nodes[n]->in[i], *other = others[n]->in[i];
+      if (is_known(in) && is_known(other) && elements(in->type.shape) == 1 &&
+          elements(other->type.shape) == 1 && !begin_alike(Known(in), Known(other)))
+        return number(*nodes[n], in, other);
+    }
+  }
+  return "";
+}
+
 // Folded, so that numbers which are computed from the length are compared too. All of them: what is
 // folded by its size at one length alone would make two graphs of one model.
 Status fold(Graph& graph, const CompileOptions& options, const Deadline& deadline) {
@@ -234,7 +261,10 @@ struct Sizes {
       first.reset();
       if (!same.ok()) return refusal(same.error(), other, size);
       TRY(fold(*same, options, deadline));
-      std::string found = Twins(*one, size, *same, other).first_difference();
+      Twins twins(*one, size, *same, other);
+      const bool at_one_row = other.rows == 1 && size.rows > 1;
+      std::string found =
+          at_one_row ? twins.first_difference_at_one_row() : twins.first_difference();
       if (!found.empty()) return found;
     }
     return std::string();
@@ -322,7 +352,8 @@ Expected<std::string> number_of_rows(const Graph& graph, const OpenModel& model,
     return other.ok() ? "" : not_of_every({2, size.length}, size, other.error());
   }
   return sizes.difference(size, {
-                                    {size.rows + 1, size.length}
+                                    {size.rows + 1, size.length},
+                                    {1,             size.length}
   });
 }
 

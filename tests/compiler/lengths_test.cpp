@@ -85,6 +85,16 @@ TEST(Lengths, a_number_that_the_rows_make_is_of_one_batch) {
   EXPECT_THAT(contract->why_no_less, HasSubstr("made of the number of rows (2 at 2 rows, 3 at 3)"));
 }
 
+// A request is alone in its batch.
+TEST(Lengths, a_number_that_is_another_for_one_row_alone_is_of_one_batch) {
+  ModelBuilder model = sum_by("zero", sum_of_words("seq", "batch"), "two");
+  model.ints("two", {2}, true);  // 2 at 2 and at 3 rows, 1 at 1
+  const auto contract = contract_of(model);
+  ASSERT_TRUE(contract.ok()) << contract.error().message;
+  EXPECT_EQ(contract->request_size, RequestSize::Batch);
+  EXPECT_THAT(contract->why_no_less, HasSubstr("one row"));
+}
+
 TEST(Lengths, a_model_with_such_a_number_is_not_packed) {
   CompileOptions options;
   options.pack_args = PackArgs{.max_valid_num = 4, .segment_max_size = 8};
