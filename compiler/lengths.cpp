@@ -182,7 +182,7 @@ std::string Twins::first_difference() {
   return "";
 }
 
-// What a graph computes, without how it is moved and stretched.
+// The nodes that compute something, without those that move and stretch it.
 std::vector<const Node*> computing_nodes(const Graph& graph) {
   std::vector<const Node*> nodes;
   for (const auto& node : graph.nodes())

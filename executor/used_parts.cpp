@@ -94,7 +94,7 @@ class Analysis {
   }
 
  private:
-  // What is kept whole changes what steps can do; models need two rounds.
+  // A value that is kept whole changes which steps can stop; models need two rounds.
   static constexpr int kMostRounds = 16;
 
   static std::vector<VariableId> written_by(const Candidate& step) {

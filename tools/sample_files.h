@@ -11,7 +11,7 @@
 
 namespace tessera::tools {
 
-// What flags that name a calibration set say of it.
+// Help of the flags that name a calibration set.
 inline constexpr const char* kSampleHelp =
     "what the model will be given: a folder of requests, one subfolder each, as run takes them; "
     "a folder of NAME.npy by input, or NAME.npz of numpy.savez, with rows as the model takes "

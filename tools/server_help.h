@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What flags of both servers say: tessera serve, and tessera text serve.
+// Help of the flags that tessera serve and tessera text serve both have.
 #pragma once
 
 namespace tessera::tools {
