@@ -32,7 +32,7 @@ po::options_description quantize_flags() {
       (std::string(kSampleHelp) +
        " Errors are measured with it. Without one, numbers are drawn at random")
           .c_str())("random_requests", po::value<int64_t>()->default_value(8),
-                    "requests that are drawn where there is no calibration set")(
+                    "requests that are drawn where no calibration set is given")(
       "seed", po::value<uint64_t>()->default_value(1), "of what is drawn at random")(
       "input_shape", po::value<std::vector<std::string>>()->multitoken(),
       "shape of the batches that are run, by input: NAME=D,D … (as many tokens as the longest "

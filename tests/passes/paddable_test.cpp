@@ -249,30 +249,9 @@ TEST(Paddable, attention_needs_a_mask_that_is_zero_in_padding) {
   EXPECT_THAT(by_id("1").why_not, HasSubstr("its mask does not hide padded tokens"));
 }
 
-TEST(Paddable, a_bias_hides_padding_where_the_mask_is_added_to_it) {
-  const auto biased = [&](const std::string& added) {
-    return proof_of(R"(  %m = cast %mask {to="f32"} : f32[2,4]
-  %one = constant {value=1} : f32[2,4]
-  %hidden = sub %one, %m : f32[2,4]
-  %low = constant {value=-1e30} : f32[2,4]
-  %off = mul %hidden, %low : f32[2,4]
-  %key = reshape %off {shape=[2,1,1,4]} : f32[2,1,1,4]
-  %keys = broadcast %key {shape=[2,1,4,4]} : f32[2,1,4,4]
-  %places = constant {value=[0,1,2,3,1,0,1,2,2,1,0,1,3,2,1,0]} : f32[1,1,4,4]
-  %relative = broadcast %places {shape=[2,1,4,4]} : f32[2,1,4,4]
-  %sum = add %keys, %relative : f32[2,1,4,4]
-)" + attention(", %" + added, "bias"),
-                    "%y");
-  };
-  EXPECT_TRUE(biased("sum").by_tokens) << biased("sum").why_not;
-  EXPECT_FALSE(biased("relative").by_tokens);
-  EXPECT_TRUE(biased("relative").by_rows);
-}
-
-// Such a token, alone in its request, would be answered by what all keys of the row hold.
-TEST(Paddable, a_token_that_a_bias_hides_from_itself_takes_whole_rows) {
-  const auto with_places = [&](const std::string& places) {
-    return proof_of(R"(  %m = cast %mask {to="f32"} : f32[2,4]
+// Attention by the sum of a mask of keys and the numbers of places, or by those (`pairs`) alone.
+Paddable biased(const std::string& places, const std::string& bias = "sum") {
+  return proof_of(R"(  %m = cast %mask {to="f32"} : f32[2,4]
   %one = constant {value=1} : f32[2,4]
   %hidden = sub %one, %m : f32[2,4]
   %low = constant {value=-1e30} : f32[2,4]
@@ -280,18 +259,27 @@ TEST(Paddable, a_token_that_a_bias_hides_from_itself_takes_whole_rows) {
   %key = reshape %off {shape=[2,1,1,4]} : f32[2,1,1,4]
   %keys = broadcast %key {shape=[2,1,4,4]} : f32[2,1,4,4]
   %places = constant {value=[)" +
-                        places +
-                        R"(]} : f32[1,1,4,4]
+                      places + R"(]} : f32[1,1,4,4]
   %pairs = broadcast %places {shape=[2,1,4,4]} : f32[2,1,4,4]
   %sum = add %keys, %pairs : f32[2,1,4,4]
-)" + attention(", %sum", "bias"),
-                    "%y");
-  };
+)" + attention(", %" + bias, "bias"),
+                  "%y");
+}
+
+TEST(Paddable, a_bias_hides_padding_where_the_mask_is_added_to_it) {
+  const std::string relative = "0,1,2,3,1,0,1,2,2,1,0,1,3,2,1,0";
+  EXPECT_TRUE(biased(relative).by_tokens) << biased(relative).why_not;
+  EXPECT_FALSE(biased(relative, "pairs").by_tokens);
+  EXPECT_TRUE(biased(relative, "pairs").by_rows);
+}
+
+// Such a token, alone in its request, would be answered by what all keys of the row hold.
+TEST(Paddable, a_token_that_a_bias_hides_from_itself_takes_whole_rows) {
   const std::string h = "-1e4";
-  const Paddable causal = with_places("0," + h + "," + h + "," + h + ",0,0," + h + "," + h +
-                                      ",0,0,0," + h + ",0,0,0,0");
+  const Paddable causal =
+      biased("0," + h + "," + h + "," + h + ",0,0," + h + "," + h + ",0,0,0," + h + ",0,0,0,0");
   EXPECT_TRUE(causal.by_tokens) << causal.why_not;
-  const Paddable others = with_places(h + ",0,0,0,0," + h + ",0,0,0,0," + h + ",0,0,0,0," + h);
+  const Paddable others = biased(h + ",0,0,0,0," + h + ",0,0,0,0," + h + ",0,0,0,0," + h);
   EXPECT_FALSE(others.by_tokens);
   EXPECT_TRUE(others.by_rows);
   EXPECT_THAT(others.why_not, HasSubstr("its bias hides token 0 from itself, must not for requests "
