@@ -297,7 +297,8 @@ int64_t requests_to_compute(const BatchParts& batch,
 
 std::optional<BatchParts> batch_parts_of(const Executable& executable) {
   const PackingContract& packing = executable.metadata.packing;
-  if (packing.row_length < 1) return {};
+  const auto [least, most] = std::minmax(packing.rows, packing.row_length);
+  if (least < 1 || most > kMaxElements) return {};  // of no executable that was verified
   if (packing.form == PackingForm::None && packing.request_size == RequestSize::Batch) return {};
   BatchParts batch;
   batch.rows = packing.rows / executable.metadata.replication_factor;  // of the Program's
