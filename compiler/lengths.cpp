@@ -77,8 +77,8 @@ std::vector<int64_t> other_lengths(const Graph& graph, int64_t length) {
   if (unlike < 3)
     for (unlike = length + 1; sizes.contains(unlike);) ++unlike;
   std::vector<int64_t> lengths = {unlike};
-  for (const int64_t other : {(length + 1) / 2, int64_t{3}, int64_t{2}})
-    if (other > 1 && other < length && std::ranges::find(lengths, other) == lengths.end())
+  for (const int64_t other : {(length + 1) / 2, int64_t{3}, int64_t{2}, int64_t{1}})
+    if (other < length && std::ranges::find(lengths, other) == lengths.end())
       lengths.push_back(other);
   return lengths;
 }
@@ -92,6 +92,20 @@ bool same_attributes(const Node& a, const Node& b) {
   });
 }
 
+// Lookups of what a token says of each distance, and the products that they take it out of. Of one
+// token there is one distance, and nothing says which column it is.
+std::unordered_set<const Node*> lookups_of_own_numbers(const Graph& graph) {
+  std::unordered_set<const Node*> found;
+  for (const auto& node : graph.nodes()) {
+    if (!own_numbers(*node)) continue;
+    found.insert(node.get());
+    const Node* product = node->in[0];
+    for (int i = 0; i < kFarthest && is_view(product); ++i) product = product->in[0];
+    if (is_float_matmul(product)) found.insert(product);
+  }
+  return found;
+}
+
 // Two graphs of one model, node by node.
 class Twins {
  public:
@@ -102,14 +116,17 @@ class Twins {
         other_size_(other_size),
         by_rows_(size.rows != other_size.rows),
         users_(users_of(graph)),
-        scores_(scores_of_softmax(graph, users_)) {}
+        scores_(scores_of_softmax(graph, users_)),
+        own_lookups_(lookups_of_own_numbers(graph)) {}
 
   // In a user's words; "" if there is none.
   std::string first_difference();
-  // The same at one row, where what stretches the axis of rows is missing.
-  std::string first_difference_at_one_row() const;
+  // The same at one row or one token, where what moves and stretches that axis is missing.
+  std::string first_difference_at_one() const;
 
  private:
+  std::string another_at_one(const Node& node) const;
+  bool are_alike_at_one(const Node& node, const Node& same, size_t i) const;
   int64_t of(const Size& size) const { return by_rows_ ? size.rows : size.length; }
   const char* unit() const { return by_rows_ ? "rows" : "tokens"; }
   std::string number(const Node& node, const Node* known, const Node* other) const;
@@ -122,6 +139,7 @@ class Twins {
   const bool by_rows_;
   const UserMap users_;
   const std::unordered_set<const Node*> scores_;
+  const std::unordered_set<const Node*> own_lookups_;
   std::unordered_map<const Node*, const Node*> twin_;
   std::set<std::pair<const Node*, const Node*>> alike_;  // known values
 };
@@ -182,29 +200,45 @@ std::string Twins::first_difference() {
   return "";
 }
 
-// The nodes that compute something, without those that move and stretch it.
+// Whether it only moves numbers: an exporter, or a fold, leaves it out where an axis is of one.
+bool only_moves(const Node& node) {
+  return is_view(&node) || node.is(Op::Broadcast) || node.is(Op::Slice) || node.is(Op::Concat);
+}
+
 std::vector<const Node*> computing_nodes(const Graph& graph) {
   std::vector<const Node*> nodes;
   for (const auto& node : graph.nodes())
-    if (!is_known(node.get()) && !is_view(node.get()) && !node->is(Op::Broadcast))
-      nodes.push_back(node.get());
+    if (!is_known(node.get()) && !only_moves(*node)) nodes.push_back(node.get());
   return nodes;
 }
 
-std::string Twins::first_difference_at_one_row() const {
+std::string Twins::first_difference_at_one() const {
   const std::vector<const Node*> nodes = computing_nodes(graph_), others = computing_nodes(other_);
-  const auto same_op = [](const Node* a, const Node* b) { return a->op == b->op; };
-  if (!std::ranges::equal(nodes, others, same_op))
-    return fmt::format("its graph is another at one row than at {}", size_.rows);
-  for (size_t n = 0; n < nodes.size(); ++n) {
-    for (size_t i = 0; i < std::min(nodes[n]->in.size(), others[n]->in.size()); ++i) {
-      const Node *in = nodes[n]->in[i], *other = others[n]->in[i];
-      if (is_known(in) && is_known(other) && elements(in->type.shape) == 1 &&
-          elements(other->type.shape) == 1 && !begin_alike(Known(in), Known(other)))
-        return number(*nodes[n], in, other);
+  size_t at = 0;
+  for (const Node* node : nodes) {
+    const Node* same = at < others.size() ? others[at] : nullptr;
+    if (!same || same->op != node->op) {
+      if (own_lookups_.contains(node) && node->is(Op::Gather)) continue;
+      return another_at_one(*node);
     }
+    ++at;
+    for (size_t i = 0; i < std::min(node->in.size(), same->in.size()); ++i)
+      if (!are_alike_at_one(*node, *same, i)) return number(*node, node->in[i], same->in[i]);
   }
-  return "";
+  return at == others.size() ? "" : another_at_one(*others[at]);
+}
+
+std::string Twins::another_at_one(const Node& node) const {
+  return fmt::format("its graph is another at one {} than at {} {}: from {} on",
+                     by_rows_ ? "row" : "token", of(size_), unit(), called(node));
+}
+
+// Whether an operand of `node` and of `same` holds the same numbers, if both are known.
+bool Twins::are_alike_at_one(const Node& node, const Node& same, size_t i) const {
+  const Node *in = node.in[i], *other = same.in[i];
+  if (!is_known(in) || !is_known(other) || own_lookups_.contains(&node)) return true;
+  if (in->type.shape.size() != other->type.shape.size()) return splat(in) == splat(other);
+  return begin_alike(Known(in), Known(other)) || weighs_alike(node, in, other);
 }
 
 // Folded, so that numbers which are computed from the length are compared too. All of them: what is
@@ -262,9 +296,8 @@ struct Sizes {
       if (!same.ok()) return refusal(same.error(), other, size);
       TRY(fold(*same, options, deadline));
       Twins twins(*one, size, *same, other);
-      const bool at_one_row = other.rows == 1 && size.rows > 1;
-      std::string found =
-          at_one_row ? twins.first_difference_at_one_row() : twins.first_difference();
+      const bool at_one = other.rows < size.rows ? other.rows == 1 : other.length == 1;
+      std::string found = at_one ? twins.first_difference_at_one() : twins.first_difference();
       if (!found.empty()) return found;
     }
     return std::string();

@@ -247,7 +247,7 @@ Expected<bool> fold_constants(Graph& graph, PassState& state) {
       graph.set_operand(node, 0, node->in[0]->in[0]);
       changed = true;
     }
-    Node* instead = same_as(graph, node);
+    Node* instead = state.options.folds_all ? nullptr : same_as(graph, node);
     if (!instead) instead = folded_splat(graph, node);
     if (!instead) instead = folded_empty(graph, node);
     if (!instead) instead = folded_concat(graph, node);

@@ -13,6 +13,7 @@
 #include "passes/packed_positions.h"
 #include "passes/paddable.h"
 #include "passes/picked_tokens.h"
+#include "passes/seen_tokens.h"
 #include "passes/split_merged_axes.h"
 
 namespace tessera {
@@ -266,6 +267,8 @@ Expected<Packable> prove_packable(Graph& graph, PassState& state) {
         "packing: a mask hides tokens by how their numbers compare, so that a request may have "
         "none that is seen, and then the length of its row would be part of its answer"};
 
+  if (const Status seen = check_tokens_are_seen(graph, {model.ids}); !seen.ok())
+    return Error{"packing: " + seen.error().message + " to be packed"};
   state.packing.rows = model.shape.rows;
   state.packing.row_length = model.shape.row_length;
   state.packing.ids_input = model.ids->name;

@@ -10,6 +10,7 @@
 #include "passes/counted_places.h"
 #include "passes/key_mask.h"
 #include "passes/match.h"
+#include "passes/seen_tokens.h"
 
 namespace tessera {
 namespace {
@@ -76,21 +77,6 @@ Status thin(const Node* attention, Array& values) {
     if (!same_bits(values.data[i], values.data[i - head])) return {};
   values.data.resize(head);
   shape[1] = 1;
-  return {};
-}
-
-Status check_own_keys(const Node* attention, const Array& values) {
-  const Shape& shape = values.type.shape;
-  const Shape strides = row_major_strides(shape);
-  for (int64_t head = 0; head < shape[1]; ++head)
-    for (int64_t token = 0; token < std::max(shape[2], shape[3]); ++token) {
-      const int64_t query = shape[2] == 1 ? 0 : token, key = shape[3] == 1 ? 0 : token;
-      if (query >= shape[2] || key >= shape[3]) continue;
-      const double added = values.data[head * strides[1] + query * strides[2] + key];
-      if (!hides(added) && added == added) continue;
-      return Error{called(*attention) + ": its bias hides token " + std::to_string(token) +
-                   " from itself, must not"};
-    }
   return {};
 }
 
@@ -253,25 +239,6 @@ Node* put_bias_of_request(Graph& graph, const Node* before, Node* bias, int64_t 
       cut.data.insert(cut.data.end(), row, row + cut.type.shape[3]);
     }
   return graph.add_constant(bias->name + "/request", to_tensor(cut), before);
-}
-
-Status check_tokens_see_themselves(const Graph& graph, const Node* mask) {
-  std::unordered_set<const Node*> checked;  // layers share their masks
-  for (const auto& node : graph.nodes()) {
-    if (!node->is(Op::Attention)) continue;
-    const AttentionMask said = *attention_mask(node->string_attr("mask"));
-    if (!said.bias || !checked.insert(node->in[said.bias_operand()]).second) continue;
-    const Node* bias = node->in[said.bias_operand()];
-    const std::unordered_set<const Node*> behind = all_behind(bias);
-    int64_t count = 0;
-    for (const Node* one : behind) count += elements(one->type.shape);
-    const bool is_of_mask = std::ranges::none_of(
-        behind, [&](const Node* one) { return one->is(Op::Input) && one != mask; });
-    if (!is_of_mask || count > kMostBiasElements) continue;
-    const Array values = TRY(where_all_are_there(graph, mask, bias, behind));
-    TRY(check_own_keys(node.get(), values));
-  }
-  return {};
 }
 
 }  // namespace tessera

@@ -20,11 +20,6 @@ namespace tessera {
 // itself.
 Status settle_packed_masks(Graph& graph, Node* mask);
 
-// That each query sees its own key where every token of the row is there: one that sees none is
-// answered by all keys of the row, padding too. Biases that are made of `mask` (may be null) and
-// constants are computed and looked at, others are not.
-Status check_tokens_see_themselves(const Graph& graph, const Node* mask);
-
 // The first `length` queries and keys of a constant bias of settle_packed_masks: what it says in a
 // row that holds one request.
 Node* put_bias_of_request(Graph& graph, const Node* before, Node* bias, int64_t length);

@@ -9,8 +9,8 @@
 #include "passes/match.h"
 #include "passes/own_numbers.h"
 #include "passes/packable.h"
-#include "passes/packed_masks.h"
 #include "passes/picked_tokens.h"
+#include "passes/seen_tokens.h"
 #include "passes/split_merged_axes.h"
 
 namespace tessera {
@@ -37,14 +37,6 @@ bool has_rows(const Graph& graph, const TokenAxesMap& axes) {
   return true;
 }
 
-// The conditions and products that make a value low: what masks are written with.
-void push_masks(const Node* value, std::vector<const Node*>& open) {
-  for (int i = 0; i < kFarthest && (is_view(value) || value->is(Op::Cast)); ++i)
-    value = value->in[0];
-  if (value->is(Op::Select)) open.push_back(value->in[0]);
-  if (value->is(Op::Add)) open.insert(open.end(), value->in.begin(), value->in.end());
-}
-
 // The reasons for which masks of scores hide a token.
 struct MaskSources {
   bool ids = false;      // hidden by what a token is
@@ -64,13 +56,41 @@ bool hides_places(const Node& node) {
   return false;
 }
 
+constexpr int64_t kMostHeads = 256;  // a mask has a number for each of them at most
+
 // How a value on the way from a mask to what it is made of is asked.
-enum class Asked : uint8_t { AsItIs, IsItOne, HowItCompares };
+enum class Asked : uint8_t { AsItIs, IsItZero, HowItCompares };
 
 Asked asked_of_operands(const Node& node, Asked asked) {
-  const auto is_constant = [](const Node* in) { return in->is(Op::Constant); };
-  if (node.is(Op::Equal) && std::ranges::any_of(node.in, is_constant)) return Asked::IsItOne;
-  return node.is(Op::Less) ? Asked::HowItCompares : asked;
+  if (node.type.dtype == DType::Bool) {
+    const bool is_by_zero = node.is(Op::Equal) &&
+                            std::ranges::any_of(node.in, [](Node* in) { return splat(in) == 0.0; });
+    const bool compares = (node.is(Op::Equal) && !is_by_zero) || node.is(Op::Less);
+    const bool is_of_bools = node.in[0]->type.dtype == DType::Bool;
+    return compares && !is_of_bools ? Asked::HowItCompares : Asked::IsItZero;
+  }
+  const bool computes =
+      node.is(Op::Add) || node.is(Op::Sub) || node.is(Op::Mul) || node.is(Op::Div);
+  const bool is_of_numbers = computes && node.type.dtype == DType::I32;
+  return is_of_numbers ? Asked::HowItCompares : asked;
+}
+
+// Numbers of tokens, and not a mask.
+bool is_looked_up(const Node& node) {
+  return is_float_matmul(&node) || (node.is(Op::Gather) && !node.in[1]->is(Op::Constant));
+}
+
+// Whether what tokens are looked up to says which of them are hidden.
+bool hides_by_lookup(const Node& node, Asked asked) {
+  if (!is_looked_up(node)) return false;
+  if (asked != Asked::AsItIs || node.type.dtype == DType::Bool) return true;
+  const Node& table = *node.in[0];
+  if (!node.is(Op::Gather) || !table.is(Op::Constant) || !table.value.has_data()) return false;
+  const int64_t count = table.value.is_uniform() ? 1 : elements(table.type.shape);
+  if (count > kMostHeads * table.type.shape[0]) return false;  // embeddings
+  for (int64_t i = 0; i < count; ++i)
+    if (hides(element(table.value, i))) return true;
+  return false;
 }
 
 // Is it an input that says something of tokens, and is not a mask by its name?
@@ -88,20 +108,18 @@ MaskSources mask_sources(const Graph& graph, const Node* ids) {
   for (const auto& node : graph.nodes())
     if (node->is(Op::Attention))
       masks.insert(masks.end(), node->in.begin() + 3, node->in.end());
-    else if (node->is(Op::Softmax) || node->is(Op::ReduceMax))
-      push_masks(node->in[0], masks);
+    else if (node->is(Op::Softmax) || (node->is(Op::ReduceMax) && is_float(node->type.dtype)))
+      masks.push_back(node->in[0]);
   for (const Node* mask : masks) open.emplace_back(mask, Asked::AsItIs);
   while (!open.empty()) {
     const auto [node, asked] = open.back();
     open.pop_back();
     if (!seen.emplace(node, asked).second) continue;
-    const bool is_looked_up = node->is(Op::Gather) || is_float_matmul(node);
     sources.ids = sources.ids || node == ids;
     sources.places = sources.places || hides_places(*node);
-    sources.numbers = sources.numbers ||
-                      (asked == Asked::HowItCompares && (node == ids || is_looked_up)) ||
-                      (node != ids && is_of_tokens(*node, ids));
-    if (is_looked_up) continue;  // numbers of tokens, not a mask
+    sources.numbers = sources.numbers || (asked == Asked::HowItCompares && node == ids) ||
+                      hides_by_lookup(*node, asked) || (node != ids && is_of_tokens(*node, ids));
+    if (is_looked_up(*node)) continue;
     for (const Node* in : node->in) open.emplace_back(in, asked_of_operands(*node, asked));
   }
   return sources;
@@ -157,7 +175,7 @@ Paddable prove_paddable(const Graph& model, const std::string& of_length,
                          });
   const bool may_see_nothing = sources.numbers || (sources.ids && (sources.places || has_pairs));
   const Status seen =
-      padded.ok() ? check_tokens_see_themselves(graph, find_mask(graph, ids)) : Status();
+      padded.ok() ? check_tokens_are_seen(graph, {ids, padded->mask_hides ? 0.0 : 1.0}) : Status();
   if (padded.ok() && outputs.ok() && of_length.empty() && !may_see_nothing && seen.ok()) {
     result.by_rows = result.by_tokens = true;
     result.mask_hides = padded->mask_hides;
@@ -173,13 +191,13 @@ Paddable prove_paddable(const Graph& model, const std::string& of_length,
     result.why_not = padded.error().message;
   else if (!outputs.ok())
     result.why_not = outputs.error().message;
-  else if (!seen.ok())
-    result.why_not =
-        seen.error().message + " for requests to be padded: padding would be part of its answer";
   else if (of_length.empty() && sources.numbers)
     result.why_not =
         "its mask hides tokens by how their numbers compare, so that a request may have none that "
         "is seen, and then padding would be part of its answer";
+  else if (!seen.ok())
+    result.why_not =
+        seen.error().message + " for requests to be padded: padding would be part of its answer";
   else if (of_length.empty())
     result.why_not =
         "its mask hides tokens by their ids and by their places, so that one may see no other, and "

@@ -85,6 +85,33 @@ TEST(Lengths, a_number_that_the_rows_make_is_of_one_batch) {
   EXPECT_THAT(contract->why_no_less, HasSubstr("made of the number of rows (2 at 2 rows, 3 at 3)"));
 }
 
+TEST(Lengths, a_number_that_is_another_for_one_token_alone_is_of_one_length) {
+  ModelBuilder model = sum_by("one", sum_of_words(), "two");
+  model.ints("two", {2}, true);  // 2 at any length but one
+  const auto contract = contract_of(model);
+  ASSERT_TRUE(contract.ok()) << contract.error().message;
+  EXPECT_EQ(contract->request_size, RequestSize::Row);
+  EXPECT_THAT(contract->why_no_less, HasSubstr("made of the row length (2 at 8 tokens, 1 at 1)"));
+}
+
+// A rotary angle of the first place is 0, and a product by its cosine is one by 1.
+TEST(Lengths, a_product_by_1_at_one_token_alone_is_of_any_length) {
+  ModelBuilder model = sum_of_words();
+  model.ints("zero_0", {0}, true).ints("step", {1}, true).ints("axis_0", {0});
+  model.node("Shape", {"input_ids"}, {"shape"}, "shape");
+  model.node("Gather", {"shape", "one"}, {"size"}, "size");
+  model.node("Range", {"zero_0", "size", "step"}, {"places"}, "places");
+  set_attribute(model.node("Cast", {"places"}, {"angles"}, "cast"), "to",
+                int64_t{TensorProto::FLOAT});
+  model.node("Cos", {"angles"}, {"cos"}, "cos");
+  model.node("Unsqueeze", {"cos", "axis_1"}, {"cosines"}, "unsqueeze_cos");
+  model.node("Mul", {"words", "cosines"}, {"y"}, "rotate");
+  model.output("y").output("sum");
+  const auto contract = contract_of(model);
+  ASSERT_TRUE(contract.ok()) << contract.error().message;
+  EXPECT_EQ(contract->request_size, RequestSize::Tokens) << contract->why_no_less;
+}
+
 // A request is alone in its batch.
 TEST(Lengths, a_number_that_is_another_for_one_row_alone_is_of_one_batch) {
   ModelBuilder model = sum_by("zero", sum_of_words("seq", "batch"), "two");
@@ -92,7 +119,7 @@ TEST(Lengths, a_number_that_is_another_for_one_row_alone_is_of_one_batch) {
   const auto contract = contract_of(model);
   ASSERT_TRUE(contract.ok()) << contract.error().message;
   EXPECT_EQ(contract->request_size, RequestSize::Batch);
-  EXPECT_THAT(contract->why_no_less, HasSubstr("one row"));
+  EXPECT_THAT(contract->why_no_less, HasSubstr("made of the number of rows (2 at 2 rows, 1 at 1)"));
 }
 
 TEST(Lengths, a_model_with_such_a_number_is_not_packed) {

@@ -299,6 +299,67 @@ TEST(Paddable, a_mask_by_how_ids_compare_takes_whole_rows) {
   EXPECT_THAT(proof.why_not, HasSubstr("its mask hides tokens by how their numbers compare"));
 }
 
+// A softmax over the tokens of a row that a condition keeps, as a pooling does.
+Paddable pooled(const std::string& keep) {
+  return proof_of(keep + R"(  %m = cast %mask {to="bool"} : bool[2,4]
+  %seen = and %keep, %m : bool[2,4]
+  %one = constant {value=1} : f32[3,1]
+  %s = matmul %x, %one : f32[2,4,1]
+  %scores = reshape %s {shape=[2,4]} : f32[2,4]
+  %low = constant {value=-1e4} : f32[2,4]
+  %kept = select %seen, %scores, %low : f32[2,4]
+  %w = softmax %kept {axis=1} : f32[2,4]
+  %wide = reshape %w {shape=[2,4,1]} : f32[2,4,1]
+  %all = broadcast %wide {shape=[2,4,3]} : f32[2,4,3]
+  %y1 = mul %all, %x : f32[2,4,3]
+  %y = reduce_sum %y1 {axes=[1]} : f32[2,3]
+)",
+                  "%y");
+}
+
+// A request whose tokens are all left out is answered by every cell of its row.
+TEST(Paddable, a_pooling_that_leaves_out_all_but_some_ids_takes_whole_rows) {
+  const auto by_id = [](const std::string& id, const std::string& line) {
+    return pooled("  %id = constant {value=" + id + "} : i32[2,4]\n" +
+                  "  %eq = equal %ids, %id : bool[2,4]\n" + line);
+  };
+  const std::string is = "  %keep = and %eq, %eq : bool[2,4]\n";
+  const std::string is_not = "  %keep = not %eq : bool[2,4]\n";
+  EXPECT_TRUE(by_id("0", is_not).by_tokens) << by_id("0", is_not).why_not;
+  EXPECT_TRUE(by_id("0", is_not).hides_id_0);
+  EXPECT_THAT(by_id("0", is).why_not, HasSubstr("node 'w' (softmax): its mask hides token 0 of a "
+                                                "request, must not"));
+  for (const std::string& line : {is, is_not}) {
+    EXPECT_FALSE(by_id("7", line).by_tokens);
+    EXPECT_TRUE(by_id("7", line).by_rows);
+    EXPECT_THAT(by_id("7", line).why_not, HasSubstr("by how their numbers compare"));
+  }
+}
+
+TEST(Paddable, a_mask_that_a_table_of_ids_holds_takes_whole_rows) {
+  const Paddable bools = pooled(R"(  %flags = constant {value=[1,0]} : bool[2]
+  %keep = gather %flags, %ids {axis=0} : bool[2,4]
+)");
+  EXPECT_FALSE(bools.by_tokens);
+  const auto added = [](const std::string& values) {
+    return proof_of(R"(  %numbers = constant {value=[)" + values + R"(]} : f32[2]
+  %added = gather %numbers, %ids {axis=0} : f32[2,4]
+  %m = cast %mask {to="bool"} : bool[2,4]
+  %low = constant {value=-1e9} : f32[2,4]
+  %kept = select %m, %added, %low : f32[2,4]
+  %w = softmax %kept {axis=1} : f32[2,4]
+  %wide = reshape %w {shape=[2,4,1]} : f32[2,4,1]
+  %all = broadcast %wide {shape=[2,4,3]} : f32[2,4,3]
+  %y1 = mul %all, %x : f32[2,4,3]
+  %y = reduce_sum %y1 {axes=[1]} : f32[2,3]
+)",
+                    "%y");
+  };
+  EXPECT_TRUE(added("-3,5").by_tokens) << added("-3,5").why_not;
+  EXPECT_FALSE(added("0,-1e9").by_tokens);
+  EXPECT_THAT(added("0,-1e9").why_not, HasSubstr("by how their numbers compare"));
+}
+
 TEST(Paddable, rows_that_see_each_other_are_of_one_request) {
   const Paddable proof = proof_of(R"(  %sum = reduce_sum %x {axes=[0]} : f32[4,3]
   %back = broadcast %sum {shape=[2,4,3]} : f32[2,4,3]
