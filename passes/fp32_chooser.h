@@ -8,6 +8,7 @@
 #include "passes/fp32_nodes.h"
 #include "passes/fp32_ops.h"
 #include "passes/match.h"
+#include "passes/typical_size.h"
 
 namespace tessera {
 
@@ -32,6 +33,8 @@ class Fp32Chooser {
   const char* why_it_differs(const Node* node) const;
   void keep_differences(const Node* node);
   void keep_result(const Node* node);
+  bool is_small(const Node* node) const;
+  void keep_small(const Node* node);
   void keep_asked(const Node* node);
 
   // fp32_back.cpp, back along the operands: what users ask for.
@@ -60,6 +63,7 @@ class Fp32Chooser {
   const Graph& graph_;
   const PassOptions& options_;
   const ValueRanges ranges_;
+  const TypicalSizes sizes_;
   const UserMap users_;
   std::unordered_map<const Node*, std::string> outputs_;  // those that options.fp32_nodes names
   std::unordered_map<const Node*, Reason> why_;

@@ -15,6 +15,7 @@ void Fp32Chooser::look_at(const Node* node) {
   keep_beside_constants(node);
   keep_readers(node);
   keep_result(node);
+  keep_small(node);
   keep_products(node);
   keep_differences(node);
   keep_asked(node);
@@ -110,6 +111,20 @@ void Fp32Chooser::keep_result(const Node* node) {
   if (!in_f32(node) || fits_half(of)) return;
   const bool whole = of.step != 0 && !of.activation;
   keep(node, whole ? Fp32Rule::Indices : Fp32Rule::WideValues, "holds " + to_string(of));
+}
+
+bool Fp32Chooser::is_small(const Node* node) const {
+  const double size = sizes_.at(node);
+  return in_f32(node) && size > 0 && size < kLeastHalf;
+}
+
+void Fp32Chooser::keep_small(const Node* node) {
+  if (is_small(node))
+    keep(node, Fp32Rule::SmallValues, fmt::format("is mostly near {:.1g}", sizes_.at(node)));
+  for (Node* in : node->in)
+    if (is_small(in) && !is_constant(in))
+      keep(node, Fp32Rule::SmallValues,
+           fmt::format("reads %{}, mostly near {:.1g}", in->name, sizes_.at(in)));
 }
 
 void Fp32Chooser::keep_asked(const Node* node) {

@@ -13,6 +13,7 @@ Fp32Chooser::Fp32Chooser(const Graph& graph, const PassOptions& options)
     : graph_(graph),
       options_(options),
       ranges_(find_ranges(graph, options.declared)),
+      sizes_(find_typical_sizes(graph)),
       users_(users_of(graph)) {
   for (const Output& output : graph.outputs)
     if (options.fp32_nodes.contains(output.name)) outputs_.emplace(output.node, output.name);

@@ -88,6 +88,23 @@ TEST(Fp32Nodes, whole_numbers_beyond_2048_stay_whole_in_a_matmul) {
               ElementsAre("y: wide_values", "i: wide_values"));
 }
 
+TEST(Fp32Nodes, products_of_small_weights_are_too_small_for_f16_until_a_norm) {
+  const auto chain = [](const std::string& weight) {
+    return kept("%w = constant {value=[" + weight + ",-" + weight + "," + weight + "," + weight +
+                    R"(]} : f32[2,2]
+    %one = constant {value=[1,1]} : f32[2]
+    %zero = constant {value=[0,0]} : f32[2]
+    %a = matmul %x, %w : f32[4,2]
+    %b = matmul %a, %w : f32[4,2]
+    %n = layer_norm %b, %one, %zero {eps=1e-12} : f32[4,2]
+    %y = matmul %n, %w : f32[4,2]
+    return %y)",
+                "%x: f32[4,2]");
+  };
+  EXPECT_THAT(chain("0.003"), ElementsAre("b: small_values", "n: small_values"));
+  EXPECT_THAT(chain("0.02"), IsEmpty());
+}
+
 TEST(Fp32Nodes, factors_of_a_chain_add_up) {
   EXPECT_THAT(kept(R"(
     %c = constant {value=50} : f32[4,100]
