@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The columns of ir/ops.def that passes read: how each op stands to precision, and what its results
 // hold. A new op names a rule that is there, or one that it adds here and in the three files that
-// carry rules out: passes/value_range.cpp (numbers of any input), passes/typical_size.cpp (how large
-// they mostly are) and passes/cell_range.cpp (those in the cells that padding adds).
+// carry rules out: passes/value_range.cpp (numbers of any input), passes/typical_size.cpp (how
+// large they mostly are) and passes/cell_range.cpp (those in the cells that padding adds).
 #pragma once
 
 #include <cstdint>
