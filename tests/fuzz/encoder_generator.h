@@ -39,6 +39,8 @@ class EncoderGenerator : EncoderWriter {
   std::string mean_of_tokens(const std::string& x, bool keep);
   // A length of nearly 0 would make an answer of a last bit.
   std::string unit(const std::string& x);
+  std::string chosen_tokens();
+  std::string pooled_by_ids(const std::string& x);
   std::string head(const std::string& x);
 
   static constexpr int64_t kWidth = 4, kHeads = 2;

@@ -51,6 +51,14 @@ std::string EncoderGenerator::oddity(const std::string& x) {
        },
        [&] { return put("Div", {x, cast(length_, TensorProto::FLOAT)}); },
        [&] {
+         const std::string bounded = put("Min", {length_, integer(1 + below(3))});
+         return put("Mul", {x, cast(bounded, TensorProto::FLOAT)});
+       },
+       [&] {
+         const std::string is_long = put("Greater", {length_, integer(1 + below(2))});
+         return put("Where", {is_long, x, put("Relu", {x})});
+       },
+       [&] {
          return put("Softmax",
                     {
                         x
@@ -123,6 +131,40 @@ std::string EncoderGenerator::unit(const std::string& x) {
   return put("Div", {x, put("Max", {put("Sqrt", {squares}), number(0.05F)})});
 }
 
+// Tokens chosen by what they are: a request may have none of them.
+std::string EncoderGenerator::chosen_tokens() {
+  const std::string same = one_of(
+      {[&] { return put("Equal", {"input_ids", integer(below(kVocabulary))}); },
+       [&] { return put("Greater", {"input_ids", integer(below(3))}); },
+       [&] {
+         const std::string flags = put("Gather", {weights({kVocabulary}), "input_ids"});
+         return put("Greater", {flags, number(0)});
+       },
+       [&] { return put("Equal", {has_types_ ? "token_type_ids" : "input_ids", integer(1)}); }});
+  const std::string kept = below(2) == 0 ? same : put("Not", {same});
+  return put("And", {kept, cast(float_mask(), TensorProto::BOOL)});
+}
+
+std::string EncoderGenerator::pooled_by_ids(const std::string& x) {
+  const std::string kept = put("Unsqueeze", {chosen_tokens(), axes({2})});
+  const std::string scores = put("MatMul", {x, weights({kWidth, 1})});
+  const std::string low =
+      below(2) == 0 ? put("Where", {kept, scores, number(-1e4F)})
+                    : put("Add", {scores, put("Where", {kept, number(0), number(-1e9F)})});
+  const std::string share = put("Softmax",
+                                {
+                                    low
+  },
+                                {{"axis", {1}}});
+  return put("ReduceSum",
+             {
+                 put("Mul", {share, x}
+                  ), axes({1}
+                  )
+  },
+             {{"keepdims", {0}}});
+}
+
 std::string EncoderGenerator::head(const std::string& x) {
   const auto token = [&](int64_t at) {
     return put("Gather",
@@ -186,6 +228,8 @@ std::string EncoderGenerator::head(const std::string& x) {
          },
                     {{"keepdims", {0}}});
        },
+       [&] { return pooled_by_ids(x); },
+       [&] { return pooled_by_ids(x); },
        [&] { return turned({0, 2, 1}); },
        [&] { return turned({1, 0, 2}); },
        [&] { return put("Squeeze", {count_of_tokens(), axes({2})}); },
