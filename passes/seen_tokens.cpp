@@ -68,7 +68,7 @@ Made Masks::made(const Node* value, int64_t most_elements) {
     result.nodes.push_back(next);
     const bool is_of_places = next->is(Op::Constant) && next->value.has_data() && !splat(next);
     result.of_ids = result.of_ids || next == batch_.ids;
-    result.may_hide = result.may_hide || next == batch_.ids || is_of_places;
+    result.may_hide = result.may_hide || next->is(Op::Input) || is_of_places;
     if (!makes_numbers(*next)) open.insert(open.end(), next->in.begin(), next->in.end());
   }
   result.is_whole = open.empty() && elements_left >= 0;

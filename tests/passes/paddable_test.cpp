@@ -336,6 +336,14 @@ TEST(Paddable, a_pooling_that_leaves_out_all_but_some_ids_takes_whole_rows) {
   }
 }
 
+TEST(Paddable, a_pooling_that_leaves_out_what_the_mask_keeps_takes_whole_rows) {
+  const std::string kept = "  %keep = cast %mask {to=\"bool\"} : bool[2,4]\n";
+  EXPECT_TRUE(pooled(kept).by_tokens) << pooled(kept).why_not;
+  const Paddable nobody = pooled("  %k = cast %mask {to=\"bool\"} : bool[2,4]\n" +
+                                 std::string("  %keep = not %k : bool[2,4]\n"));
+  EXPECT_FALSE(nobody.by_tokens);
+}
+
 TEST(Paddable, a_mask_that_a_table_of_ids_holds_takes_whole_rows) {
   const Paddable bools = pooled(R"(  %flags = constant {value=[1,0]} : bool[2]
   %keep = gather %flags, %ids {axis=0} : bool[2,4]
