@@ -164,7 +164,16 @@ class Analysis {
   // Does attention, which makes something for each query, read all keys of this operand?
   bool is_of_keys(const JoinedVertex& vertex, const JoinedOperand& operand, char letter) const {
     return parts_.kind == PartKind::Cells && vertex.codelet->role == Role::Attention &&
-           !operand.writes && operand.letters.find(letter) == std::string::npos;
+           !operand.writes && operand.letters.find(letter) == std::string::npos &&
+           !is_bias(vertex, operand);
+  }
+  // A bias of attention hides the keys behind a request by low numbers, and shows them by zeros. A
+  // mask of keys, which is i32, hides them by zeros.
+  bool is_bias(const JoinedVertex& vertex, const JoinedOperand& operand) const {
+    constexpr ptrdiff_t kMasks = 3;  // behind queries, keys and values
+    return vertex.codelet->role == Role::Attention && !operand.writes &&
+           &operand - vertex.operands.data() >= kMasks &&
+           program_.variables[static_cast<size_t>(operand.variable)].dtype != DType::I32;
   }
 
   static bool is_cut(const JoinedVertex& vertex, char letter) {
@@ -186,8 +195,9 @@ class Analysis {
 
   // Does the vertex add up what it reads along the cells of this operand? Cells that hold no
   // request add nothing to an answer, whatever they hold, so they may hold zeros.
-  static bool adds_up(const Candidate& step, size_t vertex, const JoinedOperand& operand) {
+  bool adds_up(const Candidate& step, size_t vertex, const JoinedOperand& operand) const {
     const JoinedVertex& of = step.vertices[vertex];
+    if (is_bias(of, operand)) return false;
     switch (of.codelet->role) {
       case Role::Unpacking: return true;  // takes those of requests
       case Role::Product:

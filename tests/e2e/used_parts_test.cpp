@@ -8,10 +8,12 @@
 
 #include <algorithm>
 #include <cstring>
+#include <fstream>
 #include <random>
 
 #include "compiler/onnx/make/make_model.h"
 #include "executor/direct_steps.h"
+#include "onnx.pb.h"
 #include "program/target.h"
 #include "support/limits.h"
 #include "tests/e2e/build.h"
@@ -29,6 +31,38 @@ struct Case {
   const char* model = "";  // of tests/data; "": a tiny BERT for questions
 };
 
+// In its mask the BERT adds 1 for what is seen, and a low number for what is hidden: a bias of
+// attention, which no mask of keys can stand for.
+constexpr const char* kBias = "bias";
+
+std::string bert_with_a_bias() {
+  onnx::ModelProto model;
+  std::ifstream file(e2e::tiny_bert(), std::ios::binary);
+  EXPECT_TRUE(model.ParseFromIstream(&file));
+  auto& nodes = *model.mutable_graph()->mutable_node();
+  const auto inverse = std::ranges::find(nodes, "Sub", &onnx::NodeProto::op_type);
+  EXPECT_NE(inverse, nodes.end());
+  const std::string one = inverse->input(0), mask = std::next(inverse, 2)->output(0);
+  EXPECT_EQ(std::next(inverse, 2)->op_type(), "Mul");  // behind its constant
+  std::next(inverse, 2)->set_output(0, "without_1");
+  onnx::NodeProto& add = *nodes.Add();
+  add.set_op_type("Add");
+  add.set_name("bias");
+  add.add_input(one);
+  add.add_input("without_1");
+  add.add_output(mask);
+  std::rotate(std::next(inverse, 3), std::prev(nodes.end()), nodes.end());
+  const std::string path = e2e::scratch_folder() + "/bias.onnx";
+  std::ofstream(path, std::ios::binary) << model.SerializeAsString();
+  return path;
+}
+
+std::string path_of(const std::string& model) {
+  if (model == kBias) return bert_with_a_bias();
+  return model.empty() ? e2e::tiny_bert()
+                       : test::source_dir() + "/tests/data/" + model + "/model.onnx";
+}
+
 class UsedRows : public ::testing::TestWithParam<Case> {
  protected:
   void SetUp() override {
@@ -38,10 +72,7 @@ class UsedRows : public ::testing::TestWithParam<Case> {
     const std::string given = GetParam().model;
     if (GetParam().form == PackingForm::B && !given.empty())
       options.pack_args = PackArgs{2 * kRows, 0};
-    executable_ =
-        e2e::build(given.empty() ? e2e::tiny_bert()
-                                 : test::source_dir() + "/tests/data/" + given + "/model.onnx",
-                   options);
+    executable_ = e2e::build(path_of(given), options);
     runner_ = e2e::load(executable_, {.threads = 2, .small_pieces = true});
   }
 
@@ -180,6 +211,25 @@ INSTANTIATE_TEST_SUITE_P(
                       Case{"class_a", PackingForm::A, Precision::Fp32, "hf_roberta_cls_op13"},
                       Case{"class_b", PackingForm::B, Precision::Fp32, "hf_roberta_cls_op13"}),
     [](const auto& info) { return std::string(info.param.name); });
+
+// A bias of zeros behind a request would show what is there.
+class UsedCellsOfABias : public UsedRows {};
+
+TEST_P(UsedCellsOfABias, are_answered_as_in_a_whole_batch) {
+  for (int64_t cells = 1; cells <= kLength; ++cells) {
+    const auto whole = run(cells, 1, false), used = run(cells, 1, true);
+    for (size_t i = 0; i < whole.size(); ++i) {
+      const auto each = std::ssize(whole[i]) / (kRows * kLength);
+      EXPECT_TRUE(std::equal(whole[i].begin(), whole[i].begin() + cells * each, used[i].begin()))
+          << cells;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(, UsedCellsOfABias,
+                         ::testing::Values(Case{"fp32", PackingForm::None, Precision::Fp32, kBias},
+                                           Case{"fp16", PackingForm::None, Precision::Fp16, kBias}),
+                         [](const auto& info) { return std::string(info.param.name); });
 
 // Pieces of fewer rows can be wider than those of all, and need more scratch.
 TEST(UsedRowsOfAModel, have_the_scratch_that_they_need) {
