@@ -122,9 +122,10 @@ class Twins {
   // In a user's words; "" if there is none.
   std::string first_difference();
   // The same at one row or one token, where what moves and stretches that axis is missing.
-  std::string first_difference_at_one() const;
+  std::string first_difference_at_one();
 
  private:
+  const Node* twin_of(const Node* value) const;
   std::string another_at_one(const Node& node) const;
   bool are_alike_at_one(const Node& node, const Node& same, size_t i) const;
   int64_t of(const Size& size) const { return by_rows_ ? size.rows : size.length; }
@@ -200,32 +201,51 @@ std::string Twins::first_difference() {
   return "";
 }
 
-// Whether it only moves numbers: an exporter, or a fold, leaves it out where an axis is of one.
-bool only_moves(const Node& node) {
-  return is_view(&node) || node.is(Op::Broadcast) || node.is(Op::Slice) || node.is(Op::Concat);
+// The value behind views and broadcasts, which an exporter, or a fold, leaves out where an axis is
+// of one.
+const Node* unmoved(const Node* node) {
+  for (int i = 0; i < kFarthest && (is_view(node) || node->is(Op::Broadcast)); ++i) {
+    if (is_known(node)) break;
+    node = node->in[0];
+  }
+  return node;
 }
 
 std::vector<const Node*> computing_nodes(const Graph& graph) {
   std::vector<const Node*> nodes;
   for (const auto& node : graph.nodes())
-    if (!is_known(node.get()) && !only_moves(*node)) nodes.push_back(node.get());
+    if (!is_known(node.get()) && unmoved(node.get()) == node.get()) nodes.push_back(node.get());
   return nodes;
 }
 
-std::string Twins::first_difference_at_one() const {
+std::string Twins::first_difference_at_one() {
   const std::vector<const Node*> nodes = computing_nodes(graph_), others = computing_nodes(other_);
   size_t at = 0;
   for (const Node* node : nodes) {
     const Node* same = at < others.size() ? others[at] : nullptr;
     if (!same || same->op != node->op) {
-      if (own_lookups_.contains(node) && node->is(Op::Gather)) continue;
-      return another_at_one(*node);
+      if (!own_lookups_.contains(node) || !node->is(Op::Gather)) return another_at_one(*node);
+      twin_[node] = twin_of(node->in[0]);
+      continue;
     }
     ++at;
-    for (size_t i = 0; i < std::min(node->in.size(), same->in.size()); ++i)
-      if (!are_alike_at_one(*node, *same, i)) return number(*node, node->in[i], same->in[i]);
+    twin_[node] = same;
+    if (node->in.size() != same->in.size() || !same_attributes(*node, *same))
+      return another_at_one(*node);
+    for (size_t i = 0; i < node->in.size(); ++i) {
+      if (is_known(node->in[i]) && is_known(same->in[i])) {
+        if (!are_alike_at_one(*node, *same, i)) return number(*node, node->in[i], same->in[i]);
+      } else if (twin_of(node->in[i]) != unmoved(same->in[i])) {
+        return another_at_one(*node);
+      }
+    }
   }
   return at == others.size() ? "" : another_at_one(*others[at]);
+}
+
+const Node* Twins::twin_of(const Node* value) const {
+  const auto found = twin_.find(unmoved(value));
+  return found == twin_.end() ? nullptr : found->second;
 }
 
 std::string Twins::another_at_one(const Node& node) const {
@@ -233,11 +253,12 @@ std::string Twins::another_at_one(const Node& node) const {
                      by_rows_ ? "row" : "token", of(size_), unit(), called(node));
 }
 
-// Whether an operand of `node` and of `same` holds the same numbers, if both are known.
+// Whether an operand of `node` and of `same` holds the same numbers; both are known.
 bool Twins::are_alike_at_one(const Node& node, const Node& same, size_t i) const {
   const Node *in = node.in[i], *other = same.in[i];
-  if (!is_known(in) || !is_known(other) || own_lookups_.contains(&node)) return true;
-  if (in->type.shape.size() != other->type.shape.size()) return splat(in) == splat(other);
+  if (own_lookups_.contains(&node)) return true;
+  if (in->type.shape.size() != other->type.shape.size())
+    return splat(in) && splat(in) == splat(other);
   return begin_alike(Known(in), Known(other)) || weighs_alike(node, in, other);
 }
 
@@ -384,10 +405,20 @@ Expected<std::string> number_of_rows(const Graph& graph, const OpenModel& model,
     if (!other.ok() && other.error().kind == ErrorKind::Refused) return other.error();
     return other.ok() ? "" : not_of_every({2, size.length}, size, other.error());
   }
-  return sizes.difference(size, {
-                                    {size.rows + 1, size.length},
-                                    {1,             size.length}
-  });
+  const std::string found =
+      TRY(sizes.difference(size, {
+                                     {size.rows + 1, size.length},
+                                     {1,             size.length}
+  }));
+  if (!found.empty() || size.length == ids->type.shape[1]) return found;
+  // A number of all tokens may differ in longer rows alone.
+  const int64_t length = ids->type.shape[1];
+  const bool many = size.rows * length * length > kManyScores;
+  return sizes.difference(
+      {
+          many ? 2 : size.rows, length
+  },
+      {{1, length}});
 }
 
 }  // namespace tessera

@@ -29,9 +29,36 @@ bool is_offset(const Node* node, const ValueRange& a, const ValueRange& b) {
 
 namespace {
 
+// A node that moves elements by constant indices; no lookup of ids.
+bool only_moves(const Node* node) {
+  return moves(node) && (!node->is(Op::Gather) || behind_views(node->in[1])->is(Op::Constant));
+}
+
 // The value that this node only moves.
 const Node* moved_from(const Node* node) {
-  for (int i = 0; i < kFarthest && moves(node) && !node->is(Op::Gather); ++i) node = node->in[0];
+  for (int i = 0; i < kFarthest && only_moves(node); ++i) node = node->in[0];
+  return node;
+}
+
+// The operand that a node with constants bounds, scales or shifts; null where there is none.
+const Node* adjusted(const Node* node) {
+  const auto is_constant = [](Node* in) { return behind_views(in)->is(Op::Constant); };
+  const bool adjusts = node->is(Op::Max) || node->is(Op::Min) || node->is(Op::Mul) ||
+                       node->is(Op::Div) || node->is(Op::Add) || node->is(Op::Sub);
+  if (adjusts && is_constant(node->in[0]) != is_constant(node->in[1]))
+    return node->in[is_constant(node->in[0]) ? 1 : 0];
+  if (node->is(Op::Select) && is_constant(node->in[1]) != is_constant(node->in[2]))
+    return node->in[is_constant(node->in[1]) ? 2 : 1];
+  return nullptr;
+}
+
+// The value that is behind moves, bounds, factors and offsets.
+const Node* adjusted_from(const Node* node) {
+  for (int i = 0; i < kFarthest; ++i) {
+    const Node* before = only_moves(node) ? node->in[0] : adjusted(node);
+    if (!before) break;
+    node = before;
+  }
   return node;
 }
 
@@ -41,7 +68,7 @@ bool is_float_input(const Node* node) { return node->is(Op::Input) && in_f32(nod
 
 bool subtracts_input(const Node* node) {
   if (!node->is(Op::Sub)) return false;
-  const Node *a = moved_from(node->in[0]), *b = moved_from(node->in[1]);
+  const Node *a = adjusted_from(node->in[0]), *b = adjusted_from(node->in[1]);
   return (is_float_input(a) || is_float_input(b)) && !a->is(Op::Constant) && !b->is(Op::Constant);
 }
 

@@ -267,7 +267,8 @@ Expected<Packable> prove_packable(Graph& graph, PassState& state) {
         "packing: a mask hides tokens by how their numbers compare, so that a request may have "
         "none that is seen, and then the length of its row would be part of its answer"};
 
-  if (const Status seen = check_tokens_are_seen(graph, {model.ids}); !seen.ok())
+  if (const Status seen = check_tokens_are_seen(graph, {model.ids, find_mask(graph, model.ids)});
+      !seen.ok())
     return Error{"packing: " + seen.error().message + " to be packed"};
   state.packing.rows = model.shape.rows;
   state.packing.row_length = model.shape.row_length;

@@ -120,7 +120,7 @@ Expected<Settled> Settling::computed(const Node* attention, const Node* bias) co
                  " to be packed"};
   result.values = TRY(where_all_are_there(graph_, mask_, bias, behind));
   TRY(thin(attention, result.values));
-  if (const Status seen = check_own_keys(attention, result.values); !seen.ok())
+  if (const Status seen = check_own_keys(attention, result.values, kMaxElements); !seen.ok())
     return Error{seen.error().message + " to be packed"};
   result.is_nothing =
       std::ranges::all_of(result.values.data, [](double added) { return added == 0; });

@@ -59,7 +59,7 @@ bool hides_places(const Node& node) {
 constexpr int64_t kMostHeads = 256;  // a mask has a number for each of them at most
 
 // How a value on the way from a mask to what it is made of is asked.
-enum class Asked : uint8_t { AsItIs, IsItZero, HowItCompares };
+enum class Asked : uint8_t { AsItIs, Computed, IsItZero, HowItCompares };
 
 Asked asked_of_operands(const Node& node, Asked asked) {
   if (node.type.dtype == DType::Bool) {
@@ -69,10 +69,10 @@ Asked asked_of_operands(const Node& node, Asked asked) {
     const bool is_of_bools = node.in[0]->type.dtype == DType::Bool;
     return compares && !is_of_bools ? Asked::HowItCompares : Asked::IsItZero;
   }
-  const bool computes =
-      node.is(Op::Add) || node.is(Op::Sub) || node.is(Op::Mul) || node.is(Op::Div);
-  const bool is_of_numbers = computes && node.type.dtype == DType::I32;
-  return is_of_numbers ? Asked::HowItCompares : asked;
+  const bool keeps = is_view(&node) || node.is(Op::Cast) || node.is(Op::Select);
+  if (keeps || !info(node.op).elementwise) return asked;
+  return asked == Asked::AsItIs || asked == Asked::Computed ? Asked::Computed
+                                                            : Asked::HowItCompares;
 }
 
 // Numbers of tokens, and not a mask.
@@ -83,7 +83,8 @@ bool is_looked_up(const Node& node) {
 // Whether what tokens are looked up to says which of them are hidden.
 bool hides_by_lookup(const Node& node, Asked asked) {
   if (!is_looked_up(node)) return false;
-  if (asked != Asked::AsItIs || node.type.dtype == DType::Bool) return true;
+  if (asked == Asked::IsItZero || asked == Asked::HowItCompares) return true;
+  if (node.type.dtype == DType::Bool) return true;
   const Node& table = *node.in[0];
   if (!node.is(Op::Gather) || !table.is(Op::Constant) || !table.value.has_data()) return false;
   const int64_t count = table.value.is_uniform() ? 1 : elements(table.type.shape);
@@ -91,13 +92,6 @@ bool hides_by_lookup(const Node& node, Asked asked) {
   for (int64_t i = 0; i < count; ++i)
     if (hides(element(table.value, i))) return true;
   return false;
-}
-
-// Is it an input that says something of tokens, and is not a mask by its name?
-bool is_of_tokens(const Node& input, const Node* ids) {
-  return input.is(Op::Input) && is_by_token(input.type, ids->type.shape) &&
-         input.name.find("mask") == std::string::npos &&
-         input.name.find("position") == std::string::npos;
 }
 
 MaskSources mask_sources(const Graph& graph, const Node* ids) {
@@ -110,15 +104,17 @@ MaskSources mask_sources(const Graph& graph, const Node* ids) {
       masks.insert(masks.end(), node->in.begin() + 3, node->in.end());
     else if (node->is(Op::Softmax) || (node->is(Op::ReduceMax) && is_float(node->type.dtype)))
       masks.push_back(node->in[0]);
-  for (const Node* mask : masks) open.emplace_back(mask, Asked::AsItIs);
+  for (const Node* one : masks) open.emplace_back(one, Asked::AsItIs);
   while (!open.empty()) {
     const auto [node, asked] = open.back();
     open.pop_back();
     if (!seen.emplace(node, asked).second) continue;
     sources.ids = sources.ids || node == ids;
     sources.places = sources.places || hides_places(*node);
-    sources.numbers = sources.numbers || (asked == Asked::HowItCompares && node == ids) ||
-                      hides_by_lookup(*node, asked) || (node != ids && is_of_tokens(*node, ids));
+    sources.numbers =
+        sources.numbers ||
+        (node == ids && (asked == Asked::HowItCompares || asked == Asked::Computed)) ||
+        hides_by_lookup(*node, asked);
     if (is_looked_up(*node)) continue;
     for (const Node* in : node->in) open.emplace_back(in, asked_of_operands(*node, asked));
   }
@@ -174,8 +170,9 @@ Paddable prove_paddable(const Graph& model, const std::string& of_length,
                            return axes.second.key >= 0;
                          });
   const bool may_see_nothing = sources.numbers || (sources.ids && (sources.places || has_pairs));
-  const Status seen =
-      padded.ok() ? check_tokens_are_seen(graph, {ids, padded->mask_hides ? 0.0 : 1.0}) : Status();
+  const Status seen = padded.ok() ? check_tokens_are_seen(graph, {ids, find_mask(graph, ids),
+                                                                  padded->mask_hides ? 0.0 : 1.0})
+                                  : Status();
   if (padded.ok() && outputs.ok() && of_length.empty() && !may_see_nothing && seen.ok()) {
     result.by_rows = result.by_tokens = true;
     result.mask_hides = padded->mask_hides;

@@ -13,8 +13,9 @@
 namespace tessera {
 namespace {
 
-// Of all values that a mask is made of: a bias, which layers share, and the scores of one softmax.
-constexpr int64_t kMostOfBias = int64_t{1} << 26, kMostOfScores = int64_t{1} << 22;
+// Of all values that a mask is made of: what every case is tried on, and a bias, which layers
+// share, on the first.
+constexpr int64_t kMostTried = int64_t{1} << 22, kMostOfBias = int64_t{1} << 26;
 constexpr int64_t kMostNodesOfMasks = int64_t{1} << 20;
 
 // What tokens are looked up or multiplied to: numbers of theirs, and no mask.
@@ -23,11 +24,36 @@ bool makes_numbers(const Node& node) {
          (node.is(Op::Gather) && !node.in[1]->is(Op::Constant));
 }
 
+// What a batch of requests holds: each has `length` tokens, all with this id, with this number in
+// every other input of tokens (types, further masks), and looked up or multiplied to one number.
+struct Case {
+  int64_t length = 0;
+  double id = 1, number = 0, other = 1;
+};
+
+// A mask of minima tells a large id from a small one, a lookup one number from another, and a mask
+// that is shifted shows a short request nothing. Whether a token sees itself follows from what is
+// its own, so that all tokens may be alike.
+std::vector<Case> cases(int64_t row_length) {
+  std::vector<Case> all = {
+      {.length = row_length},
+      {.length = row_length, .id = 1000},
+      {.length = row_length, .number = 1},
+      {.length = row_length, .number = -1},
+      {.length = row_length, .other = 0},
+      {.length = row_length, .other = 3}
+  };
+  for (int64_t length = 1; length < std::min<int64_t>(row_length, 4); ++length)
+    all.push_back({.length = length});
+  return all;
+}
+
 // What a mask is made of: its nodes, in their order.
 struct Made {
   std::vector<const Node*> nodes;
-  bool of_ids = false;
+  bool of_ids = false, of_others = false;
   bool is_whole = false;  // else too much to look at
+  bool is_small = false;  // enough for all cases
   bool may_hide = false;  // something of a batch whose tokens are all there
 };
 
@@ -39,7 +65,10 @@ class Masks {
 
  private:
   Made made(const Node* value, int64_t most_elements);
-  Expected<Array> value(const Made& of, double id) const;
+  static bool is_places(const Node& input);
+  bool is_other(const Node& node) const;
+  double cell(const Node& input, int64_t token, const Case& of) const;
+  Expected<Array> value(const Made& made, const Case& of) const;
   Status check_scores(const Node* node);
   template <class Check>
   Status check_values(const Node* user, const Made& of, const Check& check) const;
@@ -68,66 +97,100 @@ Made Masks::made(const Node* value, int64_t most_elements) {
     result.nodes.push_back(next);
     const bool is_of_places = next->is(Op::Constant) && next->value.has_data() && !splat(next);
     result.of_ids = result.of_ids || next == batch_.ids;
+    result.of_others = result.of_others || is_other(*next);
     result.may_hide = result.may_hide || next->is(Op::Input) || is_of_places;
     if (!makes_numbers(*next)) open.insert(open.end(), next->in.begin(), next->in.end());
   }
   result.is_whole = open.empty() && elements_left >= 0;
+  result.is_small = result.is_whole && most_elements - elements_left <= kMostTried;
   std::ranges::sort(result.nodes, {}, [&](const Node* node) { return place_.at(node); });
   return result;
 }
 
-Expected<Array> Masks::value(const Made& of, double id) const {
+bool Masks::is_places(const Node& input) {
+  return input.name.find("position") != std::string::npos;
+}
+
+bool Masks::is_other(const Node& node) const {
+  return node.is(Op::Input) && &node != batch_.ids && &node != batch_.mask && !is_places(node);
+}
+
+double Masks::cell(const Node& input, int64_t token, const Case& of) const {
+  if (is_places(input)) return static_cast<double>(token);
+  const bool is_there = token < of.length;
+  if (&input == batch_.mask) return is_there ? batch_.there : 1 - batch_.there;
+  if (!is_there) return 0;
+  return &input == batch_.ids ? of.id : of.other;
+}
+
+Expected<Array> Masks::value(const Made& made, const Case& of) const {
   std::unordered_map<const Node*, Array> values;
-  for (const Node* node : of.nodes) {
-    const bool is_number = makes_numbers(*node);
-    if (node->is(Op::Input) || is_number) {
-      const double of_input = node == batch_.ids ? id : batch_.there;
-      const auto count = static_cast<size_t>(elements(node->type.shape));
-      values[node] = {node->type, std::vector<double>(count, is_number ? 0 : of_input)};
+  for (const Node* node : made.nodes) {
+    Array& result = values[node] = {node->type, {}};
+    const int64_t count = elements(node->type.shape);
+    if (makes_numbers(*node)) {
+      result.data.assign(static_cast<size_t>(count), of.number);
+      continue;
+    }
+    if (node->is(Op::Input)) {
+      const bool is_by_token = node->type.shape == batch_.ids->type.shape;
+      for (int64_t at = 0; at < count; ++at)
+        result.data.push_back(is_by_token ? cell(*node, at % node->type.shape[1], of) : of.other);
       continue;
     }
     std::vector<Array> in;
     for (const Node* operand : node->in) in.push_back(values.at(operand));
-    Array& result = values[node] = TRY(eval_as_machine(*node, std::move(in)));
+    result = TRY(eval_as_machine(*node, std::move(in)));
     result.type = node->type;
     round_to_dtype(result);
   }
-  return std::move(values.at(of.nodes.back()));
+  return std::move(values.at(made.nodes.back()));
 }
 
-// For a small id and a large one, which a mask of minima tells apart.
 template <class Check>
 Status Masks::check_values(const Node* user, const Made& of, const Check& check) const {
-  if (!of.is_whole && of.of_ids)
-    return Error{called(*user) + ": its mask is made of the ids by too many values to look at, " +
+  if (!of.is_small && (of.of_ids || of.of_others))
+    return Error{called(*user) + ": its mask is made of tokens by too many values to look at, " +
                  "must be made of fewer"};
   if (!of.is_whole || !of.may_hide) return {};
-  for (const double id : {1.0, 1000.0}) {
-    const Expected<Array> values = value(of, id);
-    if (values.ok()) TRY(check(*values));
-    if (!of.of_ids) break;
+  std::vector<Case> tried = cases(batch_.ids->type.shape[1]);
+  if (!of.is_small) tried.resize(1);
+  for (const Case& one : tried) {
+    const Expected<Array> values = value(of, one);
+    if (values.ok()) TRY(check(*values, one));
   }
   return {};
 }
 
-// Scores [..,queries,keys] show each query its own key, others the first token or, where ids are
-// asked, all.
+// Scores [..,queries,keys] show each query its own key, others some token of the request: all of
+// them where ids are asked, as others of the request may be hidden by theirs.
 Status Masks::check_scores(const Node* node) {
-  const bool is_softmax = node->is(Op::Softmax);
   const Shape& shape = node->in[0]->type.shape;
   const auto axis =
-      static_cast<size_t>(is_softmax ? node->int_attr("axis") : node->ints("axes")[0]);
-  const bool has_pairs = axis + 1 == shape.size() && axis > 0 && shape[axis - 1] == shape[axis];
-  const Made scores = made(node->in[0], kMostOfScores);
+      static_cast<size_t>(node->is(Op::Softmax) ? node->int_attr("axis") : node->ints("axes")[0]);
+  const int64_t keys = shape[axis], row_length = batch_.ids->type.shape[1];
+  const bool has_pairs = axis + 1 == shape.size() && axis > 0 && shape[axis - 1] == keys;
+  const Made scores = made(node->in[0], kMostTried);
   const Shape strides = row_major_strides(shape);
-  return check_values(node, scores, [&](const Array& values) -> Status {
-    for (int64_t i = 0; i < std::ssize(values.data); ++i) {
-      const int64_t key = i / strides[axis] % shape[axis];
-      const int64_t own = has_pairs ? i / strides[axis - 1] % shape[axis - 1] : 0;
-      const bool must_be_seen = key == own || (!has_pairs && scores.of_ids);
-      if (must_be_seen && hides(values.data[static_cast<size_t>(i)]))
-        return Error{called(*node) + ": its mask hides token " + std::to_string(key) +
-                     " of a request" + (has_pairs ? " from itself" : "") + ", must not"};
+  return check_values(node, scores, [&](const Array& values, const Case& of) -> Status {
+    if (keys != row_length && of.length != row_length) return {};
+    const int64_t length = keys == row_length ? of.length : keys;
+    const auto is_hidden = [&](int64_t line, int64_t key) {
+      return hides(values.data[static_cast<size_t>(line + key * strides[axis])]);
+    };
+    for (int64_t line = 0; line < std::ssize(values.data); ++line) {
+      if (line / strides[axis] % keys != 0) continue;  // the first key of each
+      const int64_t query = has_pairs ? line / strides[axis - 1] % keys : 0;
+      if (query >= length) continue;
+      int64_t seen = 0;
+      for (int64_t key = 0; key < length; ++key) seen += !is_hidden(line, key);
+      const bool sees =
+          has_pairs ? !is_hidden(line, query) : seen > (scores.of_ids ? length - 1 : 0);
+      if (!sees)
+        return Error{called(*node) + ": its mask may hide " +
+                     (has_pairs ? "token " + std::to_string(query) + " of a request from itself"
+                                : "all tokens of a request") +
+                     ", must not"};
     }
     return {};
   });
@@ -140,14 +203,17 @@ Status Masks::check(const Node* node) {
   if (!node->is(Op::Attention)) return {};
   const AttentionMask said = *attention_mask(node->string_attr("mask"));
   if (said.bias && checked_.insert(node->in[said.bias_operand()]).second)
-    TRY(check_values(node, made(node->in[said.bias_operand()], kMostOfBias),
-                     [&](const Array& bias) { return check_own_keys(node, bias); }));
+    TRY(check_values(
+        node, made(node->in[said.bias_operand()], kMostOfBias),
+        [&](const Array& bias, const Case& of) { return check_own_keys(node, bias, of.length); }));
   if (!said.has_keys() || !checked_.insert(node->in[3]).second) return {};
-  return check_values(node, made(node->in[3], kMostOfBias), [&](const Array& keys) -> Status {
-    if (std::ranges::count(keys.data, 0.0) == 0) return {};
-    return Error{called(*node) +
-                 ": its mask hides tokens of a request that has no padding, must not"};
-  });
+  return check_values(
+      node, made(node->in[3], kMostOfBias), [&](const Array& keys, const Case& of) -> Status {
+        for (int64_t at = 0; at < std::ssize(keys.data); ++at)
+          if (at % keys.type.shape[1] < of.length && keys.data[static_cast<size_t>(at)] == 0)
+            return Error{called(*node) + ": its mask may hide tokens of a request, must not"};
+        return {};
+      });
 }
 
 }  // namespace
@@ -158,11 +224,11 @@ Status check_tokens_are_seen(const Graph& graph, const OrdinaryBatch& batch) {
   return {};
 }
 
-Status check_own_keys(const Node* attention, const Array& values) {
+Status check_own_keys(const Node* attention, const Array& values, int64_t tokens) {
   const Shape& shape = values.type.shape;
   const Shape strides = row_major_strides(shape);
   for (int64_t head = 0; head < shape[1]; ++head)
-    for (int64_t token = 0; token < std::max(shape[2], shape[3]); ++token) {
+    for (int64_t token = 0; token < std::min(tokens, std::max(shape[2], shape[3])); ++token) {
       const int64_t query = shape[2] == 1 ? 0 : token, key = shape[3] == 1 ? 0 : token;
       if (query >= shape[2] || key >= shape[3]) continue;
       const double added = values.data[head * strides[1] + query * strides[2] + key];

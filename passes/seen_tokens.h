@@ -11,18 +11,20 @@
 
 namespace tessera {
 
-// A batch whose tokens are all there: the ids are others than 0, and all other inputs, masks among
-// them, hold `there` everywhere.
+// Batches of requests whose ids are others than 0 and whose positions count. `mask` (may be null)
+// holds `there` at their tokens.
 struct OrdinaryBatch {
   const Node* ids = nullptr;
+  const Node* mask = nullptr;
   double there = 1;
 };
 
-// Errors: the node that hides a token from itself, or all of a request's tokens. Masks that cannot
-// be computed here, or are made of too many elements, are not looked at.
+// Errors: the node whose mask may hide a token from itself, or all of a request's tokens. Masks
+// that cannot be computed here, or are made of too many elements and not of the ids, are not looked
+// at.
 Status check_tokens_are_seen(const Graph& graph, const OrdinaryBatch& batch);
 
-// The same of a bias of attention, [1,heads or 1,queries or 1,keys or 1].
-Status check_own_keys(const Node* attention, const Array& bias);
+// The same of a bias of attention, [1,heads or 1,queries or 1,keys or 1], for the first `tokens`.
+Status check_own_keys(const Node* attention, const Array& bias, int64_t tokens);
 
 }  // namespace tessera

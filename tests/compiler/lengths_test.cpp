@@ -122,6 +122,94 @@ TEST(Lengths, a_number_that_is_another_for_one_row_alone_is_of_one_batch) {
   EXPECT_THAT(contract->why_no_less, HasSubstr("made of the number of rows (2 at 2 rows, 1 at 1)"));
 }
 
+::onnx::NodeProto& add_branch(::onnx::NodeProto& choice, const char* name) {
+  auto* branch = choice.add_attribute();
+  branch->set_name(name);
+  branch->set_type(::onnx::AttributeProto::GRAPH);
+  branch->mutable_g()->add_output()->set_name(name);
+  auto* node = branch->mutable_g()->add_node();
+  node->add_output(name);
+  return *node;
+}
+
+void set_up(::onnx::NodeProto& node, const std::string& op, const Names& inputs) {
+  node.set_op_type(op);
+  for (const std::string& one : inputs) node.add_input(one);
+}
+
+// Words for which a graph whose axis is of one computes `then`, and others `otherwise`.
+ModelBuilder chosen_at_one(const std::string& axis, const std::string& op, const Names& then,
+                           const Names& otherwise) {
+  ModelBuilder m = sum_of_words("seq", "batch");
+  m.floats("bias", {1, 2}, {2});
+  m.node("Shape", {"input_ids"}, {"shape"}, "shape");
+  m.node("Gather", {"shape", axis}, {"size"}, "size");
+  m.node("Equal", {"size", "one"}, {"is_one"}, "is_one");
+  auto& choice = m.node("If", {"is_one"}, {"y"}, "choice");
+  set_up(add_branch(choice, "then_branch"), op, then);
+  set_up(add_branch(choice, "else_branch"), op, otherwise);
+  m.output("y").output("sum");
+  return m;
+}
+
+// The graphs have the same operations, and other operands.
+TEST(Lengths, a_graph_that_is_another_for_one_row_alone_is_of_one_batch) {
+  const auto contract =
+      contract_of(chosen_at_one("zero", "Sub", {"words", "bias"}, {"bias", "words"}));
+  ASSERT_TRUE(contract.ok()) << contract.error().message;
+  EXPECT_EQ(contract->request_size, RequestSize::Batch);
+  EXPECT_THAT(contract->why_no_less, HasSubstr("its graph is another at one row than at 2 rows"));
+}
+
+TEST(Lengths, a_graph_that_is_another_for_one_token_alone_is_of_one_length) {
+  const auto contract =
+      contract_of(chosen_at_one("one", "Sub", {"words", "bias"}, {"bias", "words"}));
+  ASSERT_TRUE(contract.ok()) << contract.error().message;
+  EXPECT_EQ(contract->request_size, RequestSize::Row);
+  EXPECT_THAT(contract->why_no_less,
+              HasSubstr("its graph is another at one token than at 8 tokens"));
+}
+
+TEST(Lengths, halves_that_one_row_alone_joins_in_another_order_are_of_one_batch) {
+  ModelBuilder m = sum_of_words("seq", "batch");
+  m.floats("other", {3, 1, 2, 5, 6, 4}, {3, 2});
+  m.node("Gather", {"other", "input_ids"}, {"others"}, "others");
+  m.node("Shape", {"input_ids"}, {"shape"}, "shape");
+  m.node("Gather", {"shape", "zero"}, {"size"}, "size");
+  m.node("Equal", {"size", "one"}, {"is_one"}, "is_one");
+  auto& choice = m.node("If", {"is_one"}, {"y"}, "choice");
+  for (const bool is_one : {true, false}) {
+    auto& join = add_branch(choice, is_one ? "then_branch" : "else_branch");
+    set_up(join, "Concat", is_one ? Names{"words", "others"} : Names{"others", "words"});
+    set_attribute(join, "axis", int64_t{2});
+  }
+  m.output("y").output("sum");
+  const auto contract = contract_of(m);
+  ASSERT_TRUE(contract.ok()) << contract.error().message;
+  EXPECT_EQ(contract->request_size, RequestSize::Batch);
+  EXPECT_THAT(contract->why_no_less, HasSubstr("its graph is another at one row"));
+}
+
+// Rows are compared at few tokens first.
+TEST(Lengths, a_number_of_all_tokens_that_one_row_alone_changes_is_of_one_batch) {
+  ModelBuilder m = sum_of_words("seq", "batch");
+  m.ints("hundred", {100}, true);
+  m.node("Size", {"input_ids"}, {"size"}, "size");
+  m.node("Min", {"size", "hundred"}, {"bounded"}, "bounded");
+  set_attribute(m.node("Cast", {"bounded"}, {"divisor"}, "cast"), "to",
+                int64_t{TensorProto::FLOAT});
+  m.node("Max", {"divisor", "least"}, {"y_by"}, "at_least");
+  m.floats("least", {90}, {});
+  m.node("Div", {"words", "y_by"}, {"y"}, "mean");
+  m.output("y").output("sum");
+  const TempFolder folder;
+  CompileOptions options;
+  options.input_shape["input_ids"] = options.input_shape["attention_mask"] = {2, 70};
+  const auto converted = convert(m.save(folder), options);
+  ASSERT_TRUE(converted.ok()) << converted.error().message;
+  EXPECT_EQ(converted->packing.request_size, RequestSize::Batch);
+}
+
 TEST(Lengths, a_model_with_such_a_number_is_not_packed) {
   CompileOptions options;
   options.pack_args = PackArgs{.max_valid_num = 4, .segment_max_size = 8};

@@ -283,7 +283,6 @@ TEST(RandomEncoder, every_request_is_answered_as_alone) {
   EXPECT_GT(counts.form_b, 0);
 }
 
-// Compiled and run: the batch, padded, and in both forms, in fp32 and in fp16.
 // Causal, with a mask of ids: a first token that its id hides sees no key, and padding then would
 // be part of its answer.
 TEST(RandomEncoder, a_token_may_see_nothing) {
@@ -323,6 +322,7 @@ TEST(RandomEncoder, a_query_that_sees_no_key_gets_in_fp16_what_it_gets_in_fp32) 
     EXPECT_TRUE(error.within) << error.output << ": " << error.largest << " of " << error.magnitude;
 }
 
+// Compiled and run: the batch, padded, and in both forms, in fp32 and in fp16.
 TEST(RandomEncoder, the_machine_answers_as_the_interpreter) {
   const uint64_t first = number_of("TESSERA_FUZZ_SEED", 1);
   const uint64_t count = number_of("TESSERA_FUZZ_MACHINES", 6);

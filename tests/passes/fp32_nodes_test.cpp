@@ -157,6 +157,17 @@ TEST(Fp32Nodes, a_difference_of_an_input_reads_it_as_it_is) {
               ElementsAre("d: statistics"));
 }
 
+TEST(Fp32Nodes, a_difference_of_an_input_that_is_bounded_or_scaled_reads_it_as_it_is) {
+  const auto behind = [](const std::string& step) {
+    return kept("%c = constant {value=2} : f32[4,100]\n" + step +
+                    "\n%d = sub %s, %y : f32[4,100]\nreturn %d",
+                "%x: f32[4,100], %y: f32[4,100], %seen: bool[4,100]");
+  };
+  EXPECT_THAT(behind("%s = min %x, %c : f32[4,100]"), testing::Contains("d: statistics"));
+  EXPECT_THAT(behind("%s = mul %x, %c : f32[4,100]"), testing::Contains("d: statistics"));
+  EXPECT_THAT(behind("%s = select %seen, %x, %c : f32[4,100]"), testing::Contains("d: statistics"));
+}
+
 TEST(Fp32Nodes, a_linear_map_and_a_softmax_need_nothing) {
   EXPECT_THAT(kept(R"(
     %w = constant {elided="00"} : f32[100,8]
