@@ -19,6 +19,7 @@ Known::Known(const Node* node)
     : shape(node->type.shape),
       constant((node->is(Op::Broadcast) ? node->in[0] : node)->value),
       strides(shape.size(), 0) {
+  if (constant.is_uniform()) return;
   const Shape &from = constant.type().shape, own = row_major_strides(from);
   const size_t added = shape.size() - from.size();
   for (size_t d = 0; d < from.size(); ++d) strides[added + d] = from[d] == 1 ? 0 : own[d];
@@ -26,12 +27,16 @@ Known::Known(const Node* node)
 
 namespace {
 
-// Calls `each` with the numbers of both, in the order of their places, as far as both go. Stops
-// where it returns false, and returns that. `axes` of both are as many.
+// Calls `each` with the numbers of both, in the order of their places, as far as both go, and once
+// for an axis along which neither changes. Stops where it returns false, and returns that. Both
+// have the same number of axes.
 template <class Each>
 bool all_of_both(const Known& a, const Known& b, const Each& each) {
   Shape both = a.shape;
-  for (size_t d = 0; d < both.size(); ++d) both[d] = std::min(a.shape[d], b.shape[d]);
+  for (size_t d = 0; d < both.size(); ++d) {
+    both[d] = std::min(a.shape[d], b.shape[d]);
+    if (a.strides[d] == 0 && b.strides[d] == 0) both[d] = std::min<int64_t>(both[d], 1);
+  }
   const Shape of_both = row_major_strides(both);
   for (int64_t i = 0; i < elements(both); ++i) {
     int64_t at_a = 0, at_b = 0;
