@@ -5,12 +5,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <optional>
 #include <set>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
+#include "compiler/decided_sizes.h"
 #include "compiler/known_numbers.h"
 #include "compiler/onnx/import/import.h"
 #include "passes/match.h"
@@ -293,11 +295,15 @@ struct Sizes {
   const CompileOptions& options;
   const Deadline& deadline;
 
+  // What imports at these sizes decided, but for the graph's own.
+  mutable std::map<std::pair<int64_t, int64_t>, std::vector<Decision>> decisions;
+
   // The graph itself, where the size is its own.
   Expected<Graph> import(const Size& size) const {
     if (ids.type.shape == Shape{size.rows, size.length}) return graph.clone();
     auto imported = model.import(with_size(graph, ids, size), options.limits, &deadline);
     if (!imported.ok()) return imported.error();
+    decisions[{size.rows, size.length}] = std::move(imported->decisions);
     return std::move(imported->graph);
   }
   // The first difference of the graphs at `size` and at one of the others, in a user's words; "" if
@@ -322,6 +328,22 @@ struct Sizes {
       if (!found.empty()) return found;
     }
     return std::string();
+  }
+  // The same at the sizes between, of rows or of tokens, where a choice of the imports that were
+  // made may fall otherwise.
+  Expected<std::string> difference_between(const Size& size, bool by_rows) const {
+    DecisionsBySize tried;
+    for (const auto& [at, made] : decisions)
+      if ((by_rows ? at.second == size.length : at.first == size.rows))
+        tried[by_rows ? at.first : at.second] = made;
+    const DecidedSizes between = decided_sizes(tried, by_rows ? size.rows : size.length);
+    if (!between.undecided.empty())
+      return fmt::format("node '{}': chooses by a number that is made of the {}", between.undecided,
+                         by_rows ? "number of rows" : "row length");
+    std::vector<Size> others;
+    for (const int64_t one : between.sizes)
+      others.push_back(by_rows ? Size{one, size.length} : Size{size.rows, one});
+    return difference(size, others);
   }
 
  private:
@@ -371,7 +393,7 @@ Expected<std::string> number_of_length(const Graph& graph, const OpenModel& mode
   if (!ids || ids->type.shape[1] < 2) return std::string();
   const Open open = open_sizes(graph, *ids, model);
   if (!open.length) return std::string();
-  const Sizes sizes{graph, *ids, model, options, deadline};
+  const Sizes sizes{graph, *ids, model, options, deadline, {}};
   const std::vector<int64_t> lengths = other_lengths(graph, ids->type.shape[1]);
   auto like = sizes.import({ids->type.shape[0], lengths.front()});
   if (!like.ok() && like.error().kind == ErrorKind::Refused) return like.error();
@@ -387,7 +409,8 @@ Expected<std::string> number_of_length(const Graph& graph, const OpenModel& mode
   for (const int64_t length : lengths) others.push_back({size.rows, length});
   std::optional<Graph> first;
   if (like.ok() && size.rows == ids->type.shape[0]) first = like.take();
-  return sizes.difference(size, others, std::move(first));
+  const std::string found = TRY(sizes.difference(size, others, std::move(first)));
+  return found.empty() ? sizes.difference_between(size, /*by_rows=*/false) : found;
 }
 
 Expected<std::string> number_of_rows(const Graph& graph, const OpenModel& model,
@@ -398,18 +421,19 @@ Expected<std::string> number_of_rows(const Graph& graph, const OpenModel& model,
   if (!open.rows) return std::string();
   const Size size{ids->type.shape[0],
                   open.length ? std::min(ids->type.shape[1], kShort) : ids->type.shape[1]};
-  const Sizes sizes{graph, *ids, model, options, deadline};
+  const Sizes sizes{graph, *ids, model, options, deadline, {}};
   // From one row to two a broadcast may come in; with one there is nobody else.
   if (size.rows == 1) {
     const auto other = sizes.import({2, size.length});
     if (!other.ok() && other.error().kind == ErrorKind::Refused) return other.error();
     return other.ok() ? "" : not_of_every({2, size.length}, size, other.error());
   }
-  const std::string found =
+  std::string found =
       TRY(sizes.difference(size, {
                                      {size.rows + 1, size.length},
                                      {1,             size.length}
   }));
+  if (found.empty()) found = TRY(sizes.difference_between(size, /*by_rows=*/true));
   if (!found.empty() || size.length == ids->type.shape[1]) return found;
   // A number of all tokens may differ in longer rows alone.
   const int64_t length = ids->type.shape[1];

@@ -196,6 +196,7 @@ Expected<std::optional<Tensor>> Call::fold(const Node& node) {
   if (!spend(touched)) return std::optional<Tensor>();
   std::vector<Array> operands;
   for (const Node* operand : node.in) operands.push_back(to_array(operand->value));
+  if (decides(node)) note_decision(node, operands);
   auto folded = eval(node, operands);
   if (!folded.ok()) return error(without_prefix(folded.error().message, node.name));
   if (node.type.dtype == DType::I32) {
@@ -209,6 +210,15 @@ Expected<std::optional<Tensor>> Call::fold(const Node& node) {
   }
   folded->type = node.type;
   return std::optional(to_tensor(*folded));
+}
+
+void Call::note_decision(const Node& node, const std::vector<Array>& operands) {
+  if (elements(node.type.shape) > kMostDecided) return;
+  Decision& decision = context_.decisions.emplace_back();
+  decision.node = proto_.name().empty() && outputs() > 0 ? proto_.output(0) : proto_.name();
+  decision.op = node.op;
+  decision.left = operands[0].data;
+  if (operands.size() > 1) decision.right = operands[1].data;
 }
 
 Expected<Node*> Call::add_named(const std::string& name, Op op, std::vector<Node*> in,

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "compiler/onnx/import/decision.h"
 #include "compiler/onnx/tensor.h"
 #include "ir/graph.h"
 #include "onnx.pb.h"
@@ -41,6 +42,7 @@ struct CallContext {
   int64_t& readable;   // and elements of constants that may still be looked at one by one
   std::vector<std::string>& warnings;
   std::vector<std::string>& doubts;  // reasons that an error of a later node may have
+  std::vector<Decision>& decisions;
 };
 inline constexpr int64_t kImportAllowance = int64_t{1} << 26;
 inline constexpr int64_t kImportReadable = int64_t{1} << 26;
@@ -137,6 +139,7 @@ class Call {
   std::string result_name(size_t i) const;
   Expected<Node*> add_named(const std::string& name, Op op, std::vector<Node*> in, Attrs attrs);
   Expected<std::optional<Tensor>> fold(const Node& node);
+  void note_decision(const Node& node, const std::vector<Array>& operands);
 
   CallContext context_;
   const ::onnx::NodeProto& proto_;

@@ -241,7 +241,7 @@ class Importer {
 
   CallContext context() {
     return {out_.graph, file_.path, file_.settled, stretched_, reader_,
-            allowance_, readable_,  out_.warnings, doubts_};
+            allowance_, readable_,  out_.warnings, doubts_,    out_.decisions};
   }
 
   int opset(const NodeProto& node) const {

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "compiler/onnx/import/decision.h"
 #include "ir/graph.h"
 #include "support/expected.h"
 #include "support/limits.h"
@@ -24,6 +25,7 @@ struct ImportedModel {
   std::map<std::string, std::string> model_dtypes;  // inputs and outputs: "int64", "float32" …
   std::string sha256;                               // of the file and the external data it used
   std::vector<std::string> warnings;                // e.g. a declared output shape that is wrong
+  std::vector<Decision> decisions;                  // in the order of the model's nodes
   std::string packing;                              // as given to export_onnx; "" in other files
 };
 
