@@ -28,6 +28,8 @@ class Fp32Chooser {
   void keep_sum(const Node* node);
   bool loses(const Node* node, size_t operand) const;
   void keep_beside_constants(const Node* node);
+  bool adds_to_scores(const Node* node, size_t operand) const;
+  void keep_biases(const Node* node);
   void keep_readers(const Node* node);
   void keep_products(const Node* node);
   const char* why_it_differs(const Node* node) const;
@@ -67,13 +69,14 @@ class Fp32Chooser {
   const UserMap users_;
   std::unordered_map<const Node*, std::string> outputs_;  // those that options.fp32_nodes names
   std::unordered_map<const Node*, Reason> why_;
-  std::unordered_set<const Node*> statistics_;  // kept, and made of sums and numbers alone
-  std::unordered_set<const Node*> differs_;     // kept: a difference or an offset, or made of one
-  std::unordered_set<const Node*> cancels_;     // its terms are asked for
-  std::unordered_set<const Node*> to_index_;    // an index, or what is compared, is made of it
-  std::unordered_set<const Node*> divides_;     // a divisor is made of its operands
-  std::unordered_set<const Node*> turns_;       // an angle is made of its operands
-  std::set<std::string> found_;                 // of options.fp32_nodes
+  std::unordered_map<const Node*, double> roundings_;  // of constants that are biases
+  std::unordered_set<const Node*> statistics_;         // kept, and made of sums and numbers alone
+  std::unordered_set<const Node*> differs_;   // kept: a difference or an offset, or made of one
+  std::unordered_set<const Node*> cancels_;   // its terms are asked for
+  std::unordered_set<const Node*> to_index_;  // an index, or what is compared, is made of it
+  std::unordered_set<const Node*> divides_;   // a divisor is made of its operands
+  std::unordered_set<const Node*> turns_;     // an angle is made of its operands
+  std::set<std::string> found_;               // of options.fp32_nodes
   std::unordered_set<const Node*> warned_;
   std::vector<std::string> warnings_;
 };

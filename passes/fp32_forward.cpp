@@ -13,6 +13,7 @@ void Fp32Chooser::look_at(const Node* node) {
   if (node->in.empty() || !(in_f32(node) || reads_f32(node))) return;
   keep_sum(node);
   keep_beside_constants(node);
+  keep_biases(node);
   keep_readers(node);
   keep_result(node);
   keep_small(node);
@@ -52,6 +53,34 @@ void Fp32Chooser::keep_beside_constants(const Node* node) {
     Node* in = node->in[i];
     if (!in_f32(in) || !is_constant(in) || !loses(node, i)) continue;
     return keep(node, Fp32Rule::Constants, "meets a constant of " + to_string(range(in)));
+  }
+}
+
+bool Fp32Chooser::adds_to_scores(const Node* node, size_t operand) const {
+  if (node->is(Op::Attention)) return operand >= 3;
+  for (int i = 0; i < kFarthest && (node->is(Op::Add) || node->is(Op::Select)); ++i) {
+    const auto users = users_.find(node);
+    if (users == users_.end() || users->second.size() != 1) return false;
+    node = users->second.front();
+  }
+  return node->is(Op::Softmax);
+}
+
+// Weights notice how far apart the numbers are that are added to scores, to the same step however
+// large they are. f16 holds numbers of 100 to a sixteenth.
+void Fp32Chooser::keep_biases(const Node* node) {
+  constexpr double kMost = 0.02;
+  if (!node->is(Op::Attention) && !node->is(Op::Add)) return;
+  for (size_t i = 0; i < node->in.size(); ++i) {
+    const Node* bias = behind_views(node->in[i]);
+    if (!in_f32(bias) || !bias->is(Op::Constant) || !bias->value.has_data()) continue;
+    if (!adds_to_scores(node, i)) continue;
+    const auto [known, is_new] = roundings_.try_emplace(bias, 0);
+    if (is_new) known->second = rounding_of_scores(bias->value);
+    if (known->second <= kMost) continue;
+    keep(node, Fp32Rule::Biases,
+         fmt::format("adds to scores what f16 rounds by {:.2g}", known->second));
+    if (computes(node)) differs_.insert(node);
   }
 }
 

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "passes/match.h"
+#include "support/half.h"
 
 namespace tessera {
 
@@ -14,6 +15,27 @@ bool leads_to_a_sum(const Node* node) {
   static const std::set<Op> kOps = {Op::Sub, Op::Mul,    Op::Div,  Op::Pow,       Op::Abs,
                                     Op::Exp, Op::Select, Op::Cast, Op::Broadcast, Op::Reshape};
   return kOps.contains(node->op) && in_f32(node);
+}
+
+double rounding_of_scores(const Tensor& bias) {
+  constexpr double kHidden = -1000;
+  const Shape& shape = bias.type().shape;
+  if (bias.is_uniform() || shape.empty()) return 0;
+  double most = 0;
+  for (int64_t row = 0; row < elements(shape); row += shape.back()) {
+    double least = 0, largest = 0;
+    bool any = false;
+    for (int64_t i = row; i < row + shape.back(); ++i) {
+      const double number = element(bias, i);
+      if (!(number >= kHidden && number <= kMaxHalf)) continue;
+      const double error = from_half(to_half(number)) - number;
+      least = any ? std::min(least, error) : error;
+      largest = any ? std::max(largest, error) : error;
+      any = true;
+    }
+    most = std::max(most, largest - least);
+  }
+  return most;
 }
 
 bool is_offset(const Node* node, const ValueRange& a, const ValueRange& b) {

@@ -21,6 +21,9 @@ bool is_offset(const Node* node, const ValueRange& a, const ValueRange& b);
 // The difference of an input and of something else that is computed: what is small between them,
 // f16 may already have lost.
 bool subtracts_input(const Node* node);
+// How far apart f16 rounds the numbers of a constant that a softmax along its last axis compares;
+// those below -1000, which hide, are left out.
+double rounding_of_scores(const Tensor& bias);
 // A norm of an input: users' numbers may be as large or small as they like, and what it makes of
 // them is not. Or one whose epsilon is meant for numbers that f16 does not hold.
 bool normalizes_any(const Node* node);

@@ -168,6 +168,30 @@ TEST(Fp32Nodes, a_difference_of_an_input_that_is_bounded_or_scaled_reads_it_as_i
   EXPECT_THAT(behind("%s = select %seen, %x, %c : f32[4,100]"), testing::Contains("d: statistics"));
 }
 
+TEST(Fp32Nodes, scores_beside_numbers_that_f16_rounds_stay_with_their_softmax) {
+  const auto beside = [](const std::string& numbers) {
+    return kept("%b = constant {value=[" + numbers + R"(]} : f32[4]
+    %bs = broadcast %b {shape=[2,4]} : f32[2,4]
+    %s = add %x, %bs : f32[2,4]
+    %p = softmax %s {axis=1} : f32[2,4]
+    return %p)",
+                "%x: f32[2,4]");
+  };
+  EXPECT_THAT(beside("0.3,33.33,66.66,99.97"), ElementsAre("s: biases", "p: statistics"));
+  EXPECT_THAT(beside("0.3,3.333,6.666,9.997"), IsEmpty());
+  EXPECT_THAT(beside("0,0.5,64,96"), IsEmpty());               // f16 holds them
+  EXPECT_THAT(beside("0.1,0.2,-10001.3,-3333.3"), IsEmpty());  // hidden
+}
+
+TEST(Fp32Nodes, attention_with_a_bias_that_f16_rounds_stays_in_f32) {
+  EXPECT_THAT(kept(R"(
+    %b = constant {value=[0,33.33,66.67,99.97]} : f32[1,1,1,4]
+    %y = attention %x, %x, %x, %b {heads=1, mask="bias", scale=1} : f32[1,4,2]
+    return %y)",
+                   "%x: f32[1,4,2]"),
+              ElementsAre("y: biases"));
+}
+
 TEST(Fp32Nodes, a_linear_map_and_a_softmax_need_nothing) {
   EXPECT_THAT(kept(R"(
     %w = constant {elided="00"} : f32[100,8]
