@@ -128,6 +128,7 @@ class Twins {
 
  private:
   const Node* twin_of(const Node* value) const;
+  const Node* untaken(const Node* value) const;
   std::string another_at_one(const Node& node) const;
   bool are_alike_at_one(const Node& node, const Node& same, size_t i) const;
   int64_t of(const Size& size) const { return by_rows_ ? size.rows : size.length; }
@@ -143,6 +144,7 @@ class Twins {
   const UserMap users_;
   const std::unordered_set<const Node*> scores_;
   const std::unordered_set<const Node*> own_lookups_;
+  std::unordered_set<const Node*> taken_at_one_;  // slices of the other that stand for lookups
   std::unordered_map<const Node*, const Node*> twin_;
   std::set<std::pair<const Node*, const Node*>> alike_;  // known values
 };
@@ -224,25 +226,34 @@ std::string Twins::first_difference_at_one() {
   const std::vector<const Node*> nodes = computing_nodes(graph_), others = computing_nodes(other_);
   size_t at = 0;
   for (const Node* node : nodes) {
+    const bool looks_up = own_lookups_.contains(node) && node->is(Op::Gather);
+    for (; looks_up && at < others.size() && others[at]->is(Op::Slice); ++at)
+      taken_at_one_.insert(others[at]);
     const Node* same = at < others.size() ? others[at] : nullptr;
     if (!same || same->op != node->op) {
-      if (!own_lookups_.contains(node) || !node->is(Op::Gather)) return another_at_one(*node);
+      if (!looks_up) return another_at_one(*node);
       twin_[node] = twin_of(node->in[0]);
       continue;
     }
     ++at;
     twin_[node] = same;
-    if (node->in.size() != same->in.size() || !same_attributes(*node, *same))
-      return another_at_one(*node);
+    const bool alike = looks_up || same_attributes(*node, *same);
+    if (node->in.size() != same->in.size() || !alike) return another_at_one(*node);
     for (size_t i = 0; i < node->in.size(); ++i) {
       if (is_known(node->in[i]) && is_known(same->in[i])) {
         if (!are_alike_at_one(*node, *same, i)) return number(*node, node->in[i], same->in[i]);
-      } else if (twin_of(node->in[i]) != unmoved(same->in[i])) {
+      } else if (twin_of(node->in[i]) != untaken(same->in[i])) {
         return another_at_one(*node);
       }
     }
   }
   return at == others.size() ? "" : another_at_one(*others[at]);
+}
+
+const Node* Twins::untaken(const Node* value) const {
+  const Node* from = unmoved(value);
+  while (taken_at_one_.contains(from)) from = unmoved(from->in[0]);
+  return from;
 }
 
 const Node* Twins::twin_of(const Node* value) const {

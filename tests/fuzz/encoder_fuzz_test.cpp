@@ -286,7 +286,7 @@ TEST(RandomEncoder, every_request_is_answered_as_alone) {
 // Causal, with a mask of ids: a first token that its id hides sees no key, and padding then would
 // be part of its answer.
 TEST(RandomEncoder, a_token_may_see_nothing) {
-  for (const uint64_t seed : {61002720, 61004098}) {
+  for (const uint64_t seed : {546, 1112}) {
     Trial::Counts counts;
     Trial(seed).run(counts);
     EXPECT_EQ(counts.padded, 0);
