@@ -2,10 +2,10 @@
 // The callers of a session that wait for an executable, and how long they have waited.
 #pragma once
 
-#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <list>
+#include <mutex>
 #include <string>
 
 namespace tessera {
@@ -22,34 +22,37 @@ struct WaitTotals {
   int64_t callers = 0;   // that waited for anything
 };
 
-// Not thread-safe: a session holds `mutex` around each call.
+// Thread-safe, by a lock of its own.
 class Callers {
  public:
-  // The caller stays where it is until it leaves.
-  Caller* enter(std::string total) {
-    return &callers_.emplace_back(std::move(total), std::chrono::steady_clock::now(), false);
-  }
-  void leave(const Caller* caller) {
-    callers_.remove_if([&](const Caller& one) { return &one == caller; });
-  }
+  // A caller is counted from the construction of its place to the end of that.
+  class Place {
+   public:
+    Place(Callers& callers, std::string total)
+        : callers_(callers), caller_(callers.enter(std::move(total))) {}
+    ~Place() { callers_.leave(caller_); }
+    Place(const Place&) = delete;
+    Place& operator=(const Place&) = delete;
+
+    // Locks `work`. While it waits, the caller is counted as in line.
+    std::unique_lock<std::mutex> wait_in_line(std::mutex& work) const;
+
+   private:
+    Callers& callers_;
+    Caller* const caller_;
+  };
+
   // Callers of this key, and those in line behind it, count from `begin` at the earliest.
   WaitTotals waiting_for(const std::string& total,
-                         std::chrono::steady_clock::time_point begin) const {
-    WaitTotals waiting;
-    const auto now = std::chrono::steady_clock::now();
-    for (const Caller& caller : callers_) {
-      if (caller.total.empty()) continue;
-      ++waiting.callers;
-      if (caller.total != total && !caller.in_line) continue;
-      ++waiting.requests;
-      waiting.ms +=
-          std::chrono::duration<double, std::milli>(now - std::max(caller.arrived, begin)).count();
-    }
-    return waiting;
-  }
+                         std::chrono::steady_clock::time_point begin) const;
 
  private:
-  std::list<Caller> callers_;
+  Caller* enter(std::string total);
+  void leave(const Caller* caller);
+  void set_in_line(Caller* caller, bool in_line);
+
+  mutable std::mutex mutex_;
+  std::list<Caller> callers_;  // each stays where it is until it leaves
 };
 
 }  // namespace tessera

@@ -116,7 +116,8 @@ void EventBuilder::advise(RecompileEvent& event) {
     event.advice.push_back({*rule, std::move(text), seconds});
   };
   switch (*rule) {
-    case AdviceRule::ManyShapes:
+    case AdviceRule::ManyShapes: {
+      const std::lock_guard lock(mutex_);
       recompiled_.insert(to_string(event.shapes));
       recompile_ms_ += event.wall_ms;
       if (recompiled_.size() < kManyShapes) return;
@@ -124,6 +125,7 @@ void EventBuilder::advise(RecompileEvent& event) {
                              "of it, 'tessera recompiles advise' says how",
                              recompiled_.size()),
                  recompile_ms_ / 1e3);
+    }
     case AdviceRule::CacheTooSmall:
       return add("was compiled before and had to go: keep more executables", saved_seconds(event));
     case AdviceRule::OptionSlip:

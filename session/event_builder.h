@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -35,8 +36,7 @@ struct SessionFacts {
   int64_t budget = -1;
 };
 
-// Not thread-safe. Only `explain` and `advise` depend on what changes; a session holds `mutex`
-// around these two, and calls the others from any thread.
+// Thread-safe: only `advise` changes what it holds, under a lock of its own.
 class EventBuilder {
  public:
   explicit EventBuilder(SessionFacts facts) : facts_(std::move(facts)) {}
@@ -54,6 +54,7 @@ class EventBuilder {
 
  private:
   const SessionFacts facts_;
+  std::mutex mutex_;
   std::set<std::string> recompiled_;  // shapes
   double recompile_ms_ = 0;           // for all of them
 };

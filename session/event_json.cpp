@@ -13,7 +13,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr const char* kSchema = "recompile/1";
+constexpr const char* kEventSchema = "recompile/1";
 
 class Writer {
  public:
@@ -81,7 +81,7 @@ class Writer {
 
 std::string to_json_line(const RecompileEvent& event) {
   Json json = {
-      {"schema", kSchema}
+      {"schema", kEventSchema}
   };
   Writer writer(json);
   first_fields(writer, event);
@@ -100,8 +100,8 @@ Expected<RecompileEvent> parse_event(const std::string& line) {
   std::string schema;
   reader("schema", schema);
   if (reader.error()) return *reader.error();
-  if (schema != kSchema)
-    return Error{"schema is '" + schema + "', must be '" + std::string(kSchema) + "'",
+  if (schema != kEventSchema)
+    return Error{"schema is '" + schema + "', must be '" + std::string(kEventSchema) + "'",
                  ErrorKind::BadFile};
   RecompileEvent event;
   first_fields(reader, event);

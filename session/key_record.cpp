@@ -12,7 +12,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr const char* kSchema = "tessera-cache-entry/1";
+constexpr const char* kEntrySchema = "tessera-cache-entry/1";
 
 Error damaged(const std::string& what) { return Error{"key record: " + what, ErrorKind::BadFile}; }
 
@@ -50,7 +50,7 @@ std::string to_text(const KeyRecord& record) {
         {"shape", input.shape}
     });
   const Json json = {
-      {"schema",            kSchema                        },
+      {"schema",            kEntrySchema                   },
       {"model",             record.model                   },
       {"sha256",            record.key.digests.total       },
       {"graph",             record.key.graph               },
@@ -77,10 +77,10 @@ Expected<KeyRecord> parse_record(const std::string& text) {
   TRY(check_json(line));
   const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
   if (json.is_discarded() || !has_fields(json))
-    return damaged("lacks fields, must have those of " + std::string(kSchema));
-  if (json["schema"] != kSchema)
-    return damaged("is of schema '" + json["schema"].get<std::string>() + "', must be '" + kSchema +
-                   "'");
+    return damaged("lacks fields, must have those of " + std::string(kEntrySchema));
+  if (json["schema"] != kEntrySchema)
+    return damaged("is of schema '" + json["schema"].get<std::string>() + "', must be '" +
+                   kEntrySchema + "'");
   KeyRecord record;
   record.model = json["model"];
   record.key.graph = json["graph"];

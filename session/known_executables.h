@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -21,24 +23,31 @@ struct NearestExecutable {
   int64_t event = -1;  // that brought it; -1: it is in the cache, and this session never used it
 };
 
-// Not thread-safe: a session holds `mutex` around each call.
+// Thread-safe, by a lock of its own.
 class KnownExecutables {
  public:
   KnownExecutables(size_t most_ready, int64_t most_bytes) : ready_(most_ready, most_bytes) {}
 
-  // Marks it as used; null if it is not ready.
-  const ReadyExecutable* find(const std::string& total) { return ready_.find(total); }
-  // Returns what was removed to make room.
-  std::vector<ReadyExecutable> insert(ReadyExecutable executable);
+  // The runner of this total digest, which is marked as used; null if it is not ready.
+  std::shared_ptr<ModelRunner> find(const std::string& total);
+
+  struct Insertion {
+    std::vector<ReadyExecutable> gone;   // removed to make room
+    int64_t ready = 0, ready_bytes = 0;  // all that are ready then
+  };
+  Insertion insert(ReadyExecutable executable);
   void set_event(const ExecutableKey& key, int64_t event);
 
-  const MemoryCache& ready() const { return ready_; }
-  bool was_evicted(const std::string& total) const { return evicted_.contains(total); }
+  bool was_evicted(const std::string& total) const;
   // The nearest of what this session has used, then of the records of its cache (nearest_key).
   std::optional<NearestExecutable> nearest(const ExecutableKey& wanted,
                                            const std::vector<KeyRecord>& in_cache) const;
+  // The smallest executable, ready or in the cache, that serves padded batches of this key.
+  std::optional<ExecutableKey> larger_for(const ExecutableKey& asked,
+                                          const std::vector<KeyRecord>& in_cache) const;
 
  private:
+  mutable std::mutex mutex_;
   MemoryCache ready_;
   std::set<std::string> evicted_;  // total digests
   std::vector<std::pair<ExecutableKey, int64_t>> used_;

@@ -14,6 +14,7 @@ CompileOptions with_shapes(CompileOptions options, const InputShapes& shapes) {
 }
 
 Expected<KeyPointer> ModelKeys::key_of(const InputShapes& asked) {
+  const std::lock_guard lock(mutex_);
   if (!identity_ || !identity_->is_current()) {
     keys_.clear();
     identity_ = TRY(ModelIdentity::of(model_path_));
@@ -30,6 +31,7 @@ Expected<KeyPointer> ModelKeys::key_of(const InputShapes& asked) {
 }
 
 bool ModelKeys::is_current(const ExecutableKey& key) const {
+  const std::lock_guard lock(mutex_);
   return identity_->is_current() && identity_->graph() == key.graph &&
          identity_->weights() == key.weights;
 }

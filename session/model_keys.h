@@ -5,6 +5,7 @@
 
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -16,7 +17,7 @@ namespace tessera {
 
 using KeyPointer = std::shared_ptr<const ExecutableKey>;
 
-// Not thread-safe: a session holds `identifying` around each call.
+// Thread-safe, by a lock of its own, which is held while the model is read.
 class ModelKeys {
  public:
   ModelKeys(std::string model_path, CompileOptions options)
@@ -29,6 +30,7 @@ class ModelKeys {
  private:
   const std::string model_path_;
   const CompileOptions options_;
+  mutable std::mutex mutex_;
   std::shared_ptr<const ModelIdentity> identity_;
   std::map<InputShapes, KeyPointer> keys_;
 };

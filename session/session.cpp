@@ -4,7 +4,6 @@
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
 
 #include "executor/jit.h"
 #include "session/key.h"
@@ -30,16 +29,6 @@ Expected<std::unique_ptr<DiskCache>> open_cache(const SessionOptions& options, s
 Status check_events_file(const std::string& path) {
   if (path.empty()) return {};
   return check_appendable(path);
-}
-
-SessionFacts facts_of(const std::string& model_path, const SessionOptions& options, bool has_cache,
-                      const std::string& cache_error) {
-  return {.model = std::filesystem::path(model_path).filename(),
-          .call_site = options.call_site,
-          .cache_path = has_cache ? options.cache_dir : "",
-          .cache_error = cache_error,
-          .stance = options.on_recompile,
-          .budget = options.recompile_limit};
 }
 
 // Without a cache of compiled codelets, loads take longer. One line per process says so.
@@ -68,18 +57,18 @@ Session::Impl::Impl(const std::string& path, SessionOptions given, std::unique_p
     : model_path(path),
       options(std::move(given)),
       disk(std::move(cache)),
-      log({.path = options.events_path, .tell = options.tell}),
       keys(path, options.compile),
       known(options.memory_entries, options.memory_bytes),
-      builder(facts_of(path, options, disk != nullptr, cache_error)),
-      background([this](const KeyPointer& key) { compile_now(key); }) {}
+      budget(options.recompile_limit),
+      recorder(path, options, cache_error, {disk.get(), known, callers, budget}),
+      background([this](const KeyPointer& key) { compile_in_background(key); }) {}
 
 Session::Session(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Session::~Session() {
   impl_->background.stop();
   static_cast<void>(guarded(impl_->model_path, [&]() -> Status {
-    impl_->record_close();
+    impl_->recorder.closed();
     return {};
   }));
 }
@@ -106,8 +95,9 @@ Expected<std::unique_ptr<Session>> Session::open_unguarded(const std::string& mo
   std::unique_ptr<Session> session(new Session(
       std::make_unique<Impl>(model_path, std::move(options), std::move(cache), cache_error)));
   Impl& impl = *session->impl_;
-  tell_once(impl.log, impl.options.machine.jit->cache_problem());
-  if (!cache_error.empty()) impl.log.tell("no cache: " + cache_error);
+  EventLog& log = impl.recorder.log();
+  tell_once(log, impl.options.machine.jit->cache_problem());
+  if (!cache_error.empty()) log.tell("no cache: " + cache_error);
   for (const InputShapes& shapes : impl.options.warm_up) TRY(impl.serve(shapes, Purpose::WarmUp));
   return session;
 }
@@ -126,79 +116,62 @@ Expected<HostTensors> Session::run(const InputViews& inputs) {
     for (const auto& [name, view] : inputs) shapes[name] = view.shape;
     const Serving serving = TRY(serve(shapes));
     HostTensors outputs = TRY(serving.run(inputs));
-    for (const NotFinite& found : serving.not_finite(outputs)) impl_->log.tell(to_string(found));
+    for (const NotFinite& found : serving.not_finite(outputs))
+      impl_->recorder.log().tell(to_string(found));
     return outputs;
   });
 }
 
-std::vector<RecompileEvent> Session::events() const { return impl_->log.events(); }
-std::string Session::metrics() const { return impl_->log.metrics_text(); }
-SessionCounts Session::counts() const { return impl_->log.counts(); }
+std::vector<RecompileEvent> Session::events() const { return impl_->recorder.log().events(); }
+std::string Session::metrics() const { return impl_->recorder.log().metrics_text(); }
+SessionCounts Session::counts() const { return impl_->recorder.log().counts(); }
 
 void Session::finish_background() { impl_->background.finish(); }
 
 Expected<Serving> Session::Impl::serve(const InputShapes& asked, Purpose purpose) {
   return guarded(model_path, [&]() -> Expected<Serving> {
-    const Expected<KeyPointer> key = [&] {
-      const std::lock_guard lock(identifying);
-      return keys.key_of(asked);
-    }();
+    const Expected<KeyPointer> key = keys.key_of(asked);
     if (key.ok()) return serve_key(*key, purpose);
-    record_failure(asked, key.error());
+    recorder.failed_without_key(asked, key.error());
     return key.error();
   });
 }
 
-// An executable that is ready, for which no work is needed. The caller holds `mutex`.
-std::optional<Serving> Session::Impl::serve_ready(const KeyPointer& key, Purpose purpose,
+// An executable that is ready, for which no work is needed.
+std::optional<Serving> Session::Impl::serve_ready(const ExecutableKey& key, Purpose purpose,
                                                   int64_t request_id) {
-  if (const ReadyExecutable* ready = known.find(key->digests.total)) {
-    const InputShapes shapes = shapes_of(*key);
-    if (request_id >= 0) log.count(shapes);
-    return Serving{ready->runner, shapes};
+  const InputShapes shapes = shapes_of(key);
+  if (std::shared_ptr<ModelRunner> runner = known.find(key.digests.total)) {
+    if (request_id >= 0) recorder.log().count(shapes);
+    return Serving{std::move(runner), shapes};
   }
-  return purpose == Purpose::Batch ? pad_again(*key, request_id) : std::nullopt;
+  if (purpose != Purpose::Batch) return std::nullopt;
+  std::optional<Padder::Padded> padded = padder.find(key.digests.total, known);
+  if (!padded) return std::nullopt;
+  recorder.padded_again(std::move(padded->event), request_id);
+  return Serving{std::move(padded->runner), shapes, /*is_padded=*/true};
 }
 
 Expected<Serving> Session::Impl::serve_key(const KeyPointer& key, Purpose purpose) {
   const std::string& total = key->digests.total;
   const bool is_batch = purpose == Purpose::Batch || purpose == Purpose::ExactBatch;
-  std::unique_lock lock(mutex);
   const int64_t request_id = is_batch ? requests++ : -1;
-  std::shared_ptr<Flight> flight;
-  Caller* const caller = callers.enter(is_batch ? total : "");
-  for (;;) {
-    if (std::optional<Serving> ready = serve_ready(key, purpose, request_id)) {
-      callers.leave(caller);
-      return *ready;
-    }
-    const auto other = flights.find(total);
-    if (other == flights.end()) break;
-    flight = other->second;
-    landed.wait(lock, [&] { return flight->landed; });
-    if (!flight->failed) continue;
-    callers.leave(caller);
-    return *flight->failed;
-  }
-  flight = flights[total] = std::make_shared<Flight>();
-  lock.unlock();
-  Expected<Serving> serving = guarded(model_path, [&] {
-    Ask ask{.key = key,
-            .purpose = purpose,
-            .start = WorkStart::now(),
-            .event = builder.begin(key.get(), request_id),
-            .caller = caller,
-            .evicted = {}};
-    return obtain(ask);
-  });
-  lock.lock();
-  callers.leave(caller);
-  flight->landed = true;
-  // A refusal is each caller's own.
-  if (!serving.ok() && serving.error().kind != ErrorKind::Refused) flight->failed = serving.error();
-  flights.erase(total);
-  landed.notify_all();
-  return serving;
+  if (std::optional<Serving> ready = serve_ready(*key, purpose, request_id)) return *ready;
+  std::optional<Callers::Place> caller(std::in_place, callers, is_batch ? total : "");
+  const auto work = [&] {
+    Expected<Serving> serving = guarded(model_path, [&] {
+      Ask ask{.key = key,
+              .purpose = purpose,
+              .start = WorkStart::now(),
+              .event = recorder.begin(*key, request_id),
+              .caller = *caller,
+              .evicted = {}};
+      return obtain(ask);
+    });
+    caller.reset();  // those that it lets go on do not count it
+    return serving;
+  };
+  return shared_work.serve(total, [&] { return serve_ready(*key, purpose, request_id); }, work);
 }
 
 }  // namespace tessera

@@ -11,25 +11,25 @@ namespace {
 
 using Outcome = DiskLookup::Outcome;
 
+void store(const DiskCache& disk, Ask& ask, Executable& executable, double compile_ms) {
+  RecompileEvent& event = ask.event;
+  const std::chrono::steady_clock::time_point begin = std::chrono::steady_clock::now();
+  KeyRecord record{.key = *ask.key,
+                   .model = event.model,
+                   .executable_sha256 = {},
+                   .executable_bytes = 0,
+                   .compile_ms = compile_ms};
+  Expected<StoredEntry> stored = disk.store(std::move(record), executable);
+  event.phase_ms.emplace_back("write", milliseconds_since(begin));
+  if (!stored.ok()) {
+    event.cache.error = stored.error().message;
+    return;
+  }
+  event.artifact.bytes = stored->bytes;
+  ask.evicted = std::move(stored->evicted);
+}
+
 }  // namespace
-
-// Locks `building`. While it waits, the caller is counted as in line.
-std::unique_lock<std::mutex> Session::Impl::lock_building(const Ask& ask) {
-  const auto in_line = [&](bool waits) {
-    const std::lock_guard lock(mutex);
-    ask.caller->in_line = waits;
-  };
-  in_line(true);
-  std::unique_lock lock_of_build(building);
-  in_line(false);
-  return lock_of_build;
-}
-
-// A recompile counts even if it failed.
-bool Session::Impl::over_budget() {
-  const std::lock_guard lock(mutex);
-  return options.recompile_limit >= 0 && recompiles >= options.recompile_limit;
-}
 
 Expected<Serving> Session::Impl::obtain(Ask& ask) {
   DiskLookup found;
@@ -40,20 +40,20 @@ Expected<Serving> Session::Impl::obtain(Ask& ask) {
     if (found.outcome != Outcome::Hit) records = disk->records();
     ask.event.cache.lookup_ms = milliseconds_since(begin);
   }
-  explain(ask, found, records);
+  recorder.explain(ask, found, records);
   if (found.outcome == Outcome::Hit) return load(ask, std::move(found));
-  if (found.outcome == Outcome::Refused) return refuse_entry(ask, found);
+  if (found.outcome == Outcome::Refused) return recorder.refuse_entry(ask, found);
 
   const bool recompile = ask.event.kind == EventKind::Recompile;
   const bool by_policy = recompile && ask.purpose != Purpose::WarmUp;
   if (by_policy && options.on_recompile == OnRecompile::Pad && ask.purpose == Purpose::Batch)
     if (std::optional<Serving> padded = TRY(pad(ask, records))) return *padded;
   if (by_policy && options.on_recompile == OnRecompile::Fail)
-    return refuse(ask, "recompiles are refused (on_recompile is fail)");
-  if (by_policy && over_budget()) {
+    return recorder.refuse(ask, "recompiles are refused (on_recompile is fail)");
+  if (by_policy && budget.is_spent()) {
     ask.event.causes.insert(ask.event.causes.begin(), Cause::Limit);
-    return refuse(ask,
-                  fmt::format("the limit of {} recompiles is reached", options.recompile_limit));
+    return recorder.refuse(ask,
+                           fmt::format("the limit of {} recompiles is reached", budget.limit()));
   }
   return compile(ask);
 }
@@ -70,22 +70,16 @@ Serving Session::Impl::keep(Ask& ask, std::shared_ptr<ModelRunner> runner) {
   if (event.artifact.bytes == 0)
     for (const Blob& blob : executable.constants)
       event.artifact.bytes += static_cast<int64_t>(blob.bytes.size());
-  std::vector<ReadyExecutable> gone;
-  {
-    const std::lock_guard lock(mutex);
-    gone = known.insert({*ask.key, runner, runner->machine().host_bytes()});
-    padder.forget_wider_than(shapes);
-    if (!disk) {
-      event.cache.entries = static_cast<int64_t>(known.ready().all().size());
-      event.cache.bytes = known.ready().bytes();
-    }
+  const KnownExecutables::Insertion inserted =
+      known.insert({*ask.key, runner, runner->machine().host_bytes()});
+  padder.forget_wider_than(shapes);
+  if (!disk) {
+    event.cache.entries = inserted.ready;
+    event.cache.bytes = inserted.ready_bytes;
   }
-  const int64_t id = finish(ask);
-  {
-    const std::lock_guard lock(mutex);
-    known.set_event(*ask.key, id);
-  }
-  for (const ReadyExecutable& one : gone) record_evicted(CacheTier::Memory, one.key, one.bytes);
+  known.set_event(*ask.key, recorder.finish(ask));
+  for (const ReadyExecutable& one : inserted.gone)
+    recorder.evicted(CacheTier::Memory, one.key, one.bytes);
   return Serving{std::move(runner), shapes};
 }
 
@@ -98,16 +92,14 @@ Expected<Serving> Session::Impl::load(Ask& ask, DiskLookup found) {
   event.cache.saved_seconds = found.record.compile_ms / 1e3;
   event.artifact.bytes = found.record.executable_bytes;
   auto executable = std::make_shared<const Executable>(std::move(*found.executable));
-  const std::unique_lock lock_of_build = lock_building(ask);
+  const std::unique_lock lock_of_build = ask.caller.wait_in_line(building);
   const std::chrono::steady_clock::time_point begin = std::chrono::steady_clock::now();
   Expected<std::unique_ptr<ModelRunner>> runner =
       ModelRunner::create(std::move(executable), options.machine);
   event.cache.load_ms = milliseconds_since(begin);
   event.phase_ms.emplace_back("load", event.cache.load_ms);
   if (runner.ok()) return keep(ask, runner.take());
-  event.error = runner.error().message;
-  finish(ask);
-  return runner.error();
+  return recorder.fail(ask, runner.error());
 }
 
 // One process compiles a key, and the others wait for it and load. A process that cannot get the
@@ -127,23 +119,18 @@ Expected<Serving> Session::Impl::compile(Ask& ask) {
     DiskLookup found = disk->find(*ask.key, options.machine.limits);
     if (found.outcome == Outcome::Hit) {
       // Another process compiled it meanwhile, so this is a load and nothing was wrong.
-      explain(ask, found, {});
+      recorder.explain(ask, found, {});
       lock.reset();
       return load(ask, std::move(found));
     }
-    if (found.outcome == Outcome::Refused) return refuse_entry(ask, found);
+    if (found.outcome == Outcome::Refused) return recorder.refuse_entry(ask, found);
     if (found.outcome == Outcome::Rejected) disk->set_aside(*ask.key);
   }
-  const std::unique_lock lock_of_build = lock_building(ask);
-  if (ask.event.kind == EventKind::Recompile && ask.purpose != Purpose::WarmUp) {
-    const std::lock_guard counting(mutex);
-    ++recompiles;
-  }
+  const std::unique_lock lock_of_build = ask.caller.wait_in_line(building);
+  if (ask.event.kind == EventKind::Recompile && ask.purpose != Purpose::WarmUp) budget.count();
   Expected<std::shared_ptr<ModelRunner>> runner = build(ask, lock.has_value());
   if (runner.ok()) return keep(ask, runner.take());
-  ask.event.error = runner.error().message;
-  finish(ask);
-  return runner.error();
+  return recorder.fail(ask, runner.error());
 }
 
 Expected<std::shared_ptr<ModelRunner>> Session::Impl::build(Ask& ask, bool may_store) {
@@ -156,36 +143,15 @@ Expected<std::shared_ptr<ModelRunner>> Session::Impl::build(Ask& ask, bool may_s
   event.model_sha256 = result.executable.metadata.source_sha256;
   if (result.out_of_memory) return *result.out_of_memory;
   const double compile_ms = milliseconds_since(begin);
-  {
-    const std::lock_guard lock(identifying);
-    if (!keys.is_current(*ask.key))
-      return Error{model_path + ": was changed while it was compiled, must stay as it is"};
-  }
-  if (may_store) store(ask, result.executable, compile_ms);
+  if (!keys.is_current(*ask.key))
+    return Error{model_path + ": was changed while it was compiled, must stay as it is"};
+  if (may_store) store(*disk, ask, result.executable, compile_ms);
   const std::chrono::steady_clock::time_point load_begin = std::chrono::steady_clock::now();
   auto executable = std::make_shared<const Executable>(std::move(result.executable));
   std::shared_ptr<ModelRunner> runner =
       TRY(ModelRunner::create(std::move(executable), options.machine));
   event.phase_ms.emplace_back("load", milliseconds_since(load_begin));
   return runner;
-}
-
-void Session::Impl::store(Ask& ask, Executable& executable, double compile_ms) {
-  RecompileEvent& event = ask.event;
-  const std::chrono::steady_clock::time_point begin = std::chrono::steady_clock::now();
-  KeyRecord record{.key = *ask.key,
-                   .model = event.model,
-                   .executable_sha256 = {},
-                   .executable_bytes = 0,
-                   .compile_ms = compile_ms};
-  Expected<StoredEntry> stored = disk->store(std::move(record), executable);
-  event.phase_ms.emplace_back("write", milliseconds_since(begin));
-  if (!stored.ok()) {
-    event.cache.error = stored.error().message;
-    return;
-  }
-  event.artifact.bytes = stored->bytes;
-  ask.evicted = std::move(stored->evicted);
 }
 
 }  // namespace tessera
