@@ -13,9 +13,9 @@
 #include "bench/command_line.h"
 #include "bench/figures.h"
 #include "bench/modelled.h"
+#include "tools/flags.h"
 #include "tools/print.h"
 #include "tools/progress.h"
-#include "tools/verb.h"
 
 namespace tessera::figures {
 namespace {

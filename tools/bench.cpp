@@ -5,8 +5,10 @@
 #include <fmt/format.h>
 
 #include "serving/latencies.h"
+#include "support/human.h"
 #include "tools/bench_online.h"
 #include "tools/csv_table.h"
+#include "tools/flags.h"
 #include "tools/outputs.h"
 #include "tools/print.h"
 #include "tools/progress.h"
@@ -177,8 +179,7 @@ Status do_bench(const po::variables_map& flags) {
 }  // namespace
 
 Verb bench_verb() {
-  return {"bench",
-          "measure executables: the packing chapter's runs, one repeated, or requests as they come",
+  return {"measure executables: the packing chapter's runs, one repeated, or requests as they come",
           "PADDED.popef [PACKED.popef …] | --online [PACKED.popef] [FLAGS]",
           "tessera bench padded.popef packed_a.popef packed_b.popef --iterations 100\n"
           "  tessera bench bert.popef --warm_up 2 --duration 30 --csv bench.csv",

@@ -12,6 +12,7 @@
 #include "support/file.h"
 #include "tools/bench_online_setup.h"
 #include "tools/csv_table.h"
+#include "tools/flags.h"
 #include "tools/online_report.h"
 #include "tools/print.h"
 #include "tools/progress.h"

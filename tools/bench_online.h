@@ -2,7 +2,8 @@
 // tessera bench --online: requests that come at their times, through the online packer.
 #pragma once
 
-#include "tools/verb.h"
+#include "support/expected.h"
+#include "tools/program_options.h"
 
 namespace tessera::tools {
 

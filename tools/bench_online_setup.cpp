@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "tools/flags.h"
 #include "tools/runner_flags.h"
 #include "tools/stranger_flags.h"
 #include "tools/tensors.h"

@@ -5,7 +5,8 @@
 #include <string>
 
 #include "compiler/options.h"
-#include "tools/verb.h"
+#include "support/expected.h"
+#include "tools/program_options.h"
 
 namespace tessera::tools {
 

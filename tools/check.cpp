@@ -9,6 +9,7 @@
 
 #include "compiler/onnx/import/import.h"
 #include "support/plain_text.h"
+#include "tools/flags.h"
 #include "tools/print.h"
 #include "tools/progress.h"
 #include "tools/request_files.h"
@@ -161,7 +162,6 @@ Status do_check(const po::variables_map& flags) {
 
 Verb check_verb() {
   return {
-      "check",
       "say whether a model is right: what is supported, paddable, packable, and how far from a "
       "reference",
       "MODEL.onnx [--input_shape NAME=D,D …] [--precision fp16] [--reference onnxruntime] [FLAGS]",

@@ -10,7 +10,10 @@
 #include "compiler/ways_out.h"
 #include "cost/inspection.h"
 #include "passes/pipeline.h"
+#include "support/human.h"
+#include "tools/batch_time.h"
 #include "tools/calibration.h"
+#include "tools/flags.h"
 #include "tools/ipu_views.h"
 #include "tools/kept_lines.h"
 #include "tools/outputs.h"
@@ -167,8 +170,7 @@ Status do_compile(const po::variables_map& flags) {
 }  // namespace
 
 Verb compile_verb() {
-  return {"compile",
-          "compile an ONNX model to an executable file",
+  return {"compile an ONNX model to an executable file",
           "--input_model MODEL.onnx [--input_shape NAME=D,D …] [FLAGS] -o MODEL.popef",
           "tessera compile --input_model bert.onnx --input_shape input_ids=16,256 --precision fp16 "
           "-o bert.popef",

@@ -121,10 +121,13 @@ Status do_completion(const po::variables_map& flags) {
 
 Verb completion_verb() {
   return {
-      "completion",           "write what a shell completes: verbs, flags and files",
-      "bash|zsh|fish",        "eval \"$(tessera completion bash)\"",
-      completion_flags,       "shell",
-      do_completion,          false,
+      "write what a shell completes: verbs, flags and files",
+      "bash|zsh|fish",
+      "eval \"$(tessera completion bash)\"",
+      completion_flags,
+      "shell",
+      do_completion,
+      false,
       {"bash", "zsh", "fish"}
   };
 }

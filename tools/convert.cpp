@@ -8,6 +8,7 @@
 
 #include "compiler/compile.h"
 #include "tools/calibration.h"
+#include "tools/flags.h"
 #include "tools/outputs.h"
 #include "tools/print.h"
 #include "tools/progress.h"
@@ -63,8 +64,7 @@ Status do_convert(const po::variables_map& flags) {
 }  // namespace
 
 Verb convert_verb() {
-  return {"convert",
-          "write the model as it is after the passes, as ONNX (for Netron)",
+  return {"write the model as it is after the passes, as ONNX (for Netron)",
           "--input_model MODEL.onnx --output_model OUT.onnx [FLAGS]",
           "tessera convert --input_model bert.onnx --input_shape input_ids=16,256 --pack_args "
           "max_valid_num=40 segment_max_size=256 --output_model packed.onnx",

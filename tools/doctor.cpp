@@ -17,6 +17,7 @@
 #include "executor/jit_host.h"
 #include "executor/machine.h"
 #include "session/session.h"
+#include "support/human.h"
 #include "support/plain_text.h"
 #include "support/private_folder.h"
 #include "tools/in_python.h"
@@ -236,9 +237,11 @@ Status do_doctor(const po::variables_map& flags) {
 }  // namespace
 
 Verb doctor_verb() {
-  return {"doctor",     "look whether this installation has what it needs, and say what to do",
-          "[--json]",   "tessera doctor",
-          doctor_flags, nullptr,
+  return {"look whether this installation has what it needs, and say what to do",
+          "[--json]",
+          "tessera doctor",
+          doctor_flags,
+          nullptr,
           do_doctor};
 }
 

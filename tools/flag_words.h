@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "tools/verb.h"
+#include "tools/program_options.h"
 
 namespace tessera::tools {
 

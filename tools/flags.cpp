@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Flags that several verbs share, and what they mean.
-#include <fmt/format.h>
+#include "tools/flags.h"
 
-#include <algorithm>
-#include <chrono>
-#include <cstdio>
+#include <fmt/format.h>
 
 #include "compiler/option_rows.h"
 #include "compiler/option_text.h"
-#include "tools/verb.h"
 
 namespace tessera::tools {
 namespace {
@@ -116,14 +112,6 @@ Expected<MachineOptions> machine_options(const po::variables_map& flags) {
   machine.kind = flags["isolated"].as<bool>() ? MachineKind::Isolated : MachineKind::Direct;
   machine.limits = TRY(limits_of(flags));
   return machine;
-}
-
-std::string human_batch_time(const CycleSummary& cycles, const Target& target) {
-  const double on_tiles = static_cast<double>(cycles.total) / target.clock_hz;
-  return fmt::format("{} a batch: {} cycles ({}) and {} of host I/O",
-                     human_seconds(cycles.seconds_per_batch),
-                     human_count(static_cast<int64_t>(cycles.total)), human_seconds(on_tiles),
-                     human_seconds(std::max(0.0, cycles.seconds_per_batch - on_tiles)));
 }
 
 }  // namespace tessera::tools

@@ -12,6 +12,9 @@
 #include "program/read_popef.h"
 #include "program/text.h"
 #include "session/events.h"
+#include "support/human.h"
+#include "tools/batch_time.h"
+#include "tools/flags.h"
 #include "tools/inspect_against.h"
 #include "tools/inspect_views.h"
 #include "tools/ipu_views.h"
@@ -314,8 +317,7 @@ Status do_inspect(const po::variables_map& flags) {
 }  // namespace
 
 Verb inspect_verb() {
-  return {"inspect",
-          "show what an executable holds, its memory and its cycles; or what a model declares",
+  return {"show what an executable holds, its memory and its cycles; or what a model declares",
           "MODEL.popef | MODEL.onnx [--cycles | --ops | --memory | --liveness | --against B.popef]"
           " [--json] [--picture tiles | supersteps | memory]",
           "tessera inspect bert.popef --ops",

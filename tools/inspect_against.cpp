@@ -7,8 +7,8 @@
 #include "report/html.h"
 #include "report/logs.h"
 #include "report/machine.h"
+#include "support/human.h"
 #include "tools/print.h"
-#include "tools/verb.h"
 
 namespace tessera::tools {
 namespace {

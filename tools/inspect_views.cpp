@@ -11,9 +11,9 @@
 #include <span>
 
 #include "program/boxes.h"
+#include "support/human.h"
 #include "tools/print.h"
 #include "tools/table.h"
-#include "tools/verb.h"
 
 namespace tessera::tools {
 namespace {

@@ -6,8 +6,8 @@
 #include "cost/by_ipu.h"
 #include "cost/links.h"
 #include "cost/pipeline.h"
+#include "support/human.h"
 #include "tools/print.h"
-#include "tools/verb.h"
 
 namespace tessera::tools {
 namespace {

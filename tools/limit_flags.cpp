@@ -2,7 +2,7 @@
 // --limit, which every verb that reads a stranger's file has.
 #include <fmt/format.h>
 
-#include "tools/verb.h"
+#include "tools/flags.h"
 
 namespace tessera::tools {
 

@@ -18,6 +18,7 @@
 #include "support/plain_text.h"
 #include "support/temporary.h"
 #include "tools/flag_words.h"
+#include "tools/flags.h"
 #include "tools/in_python.h"
 #include "tools/print.h"
 #include "tools/progress.h"

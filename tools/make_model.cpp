@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "support/human.h"
 #include "tools/outputs.h"
 #include "tools/print.h"
 #include "tools/progress.h"
@@ -98,8 +99,7 @@ Status do_make_model(const po::variables_map& flags) {
 }  // namespace
 
 Verb make_model_verb() {
-  return {"make-model",
-          "write a BERT, ALBERT, RoFormerV2 or ViT model with seeded weights",
+  return {"write a BERT, ALBERT, RoFormerV2 or ViT model with seeded weights",
           "--preset base -o MODEL.onnx",
           "tessera make-model --preset base -o bert.onnx",
           make_model_flags,

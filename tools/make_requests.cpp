@@ -13,6 +13,8 @@
 #include "packing/pack.h"
 #include "program/read_popef.h"
 #include "serving/request_contract.h"
+#include "support/human.h"
+#include "tools/flags.h"
 #include "tools/pack_flags.h"
 #include "tools/print.h"
 #include "tools/progress.h"
@@ -227,18 +229,18 @@ Status do_requests(const po::variables_map& flags) {
 }  // namespace
 
 Verb requests_verb() {
-  return {"requests",
-          "make requests or batches for an executable, at random or from lengths; of text: python3 "
-          "-m tessera requests",
-          "MODEL.popef [LENGTHS] -o FOLDER [--batch] [FLAGS]",
-          "tessera requests packed.popef -o requests\n"
-          "  tessera requests packed.popef lengths.csv --draw 1000 -o requests\n"
-          "  tessera requests bert.popef --batch -o batch\n"
-          "  python3 -m tessera requests packed.popef texts.txt --tokenizer tokenizer.json -o "
-          "requests",
-          requests_flags,
-          "words",
-          do_requests};
+  return {
+      "make requests or batches for an executable, at random or from lengths; of text: python3 "
+      "-m tessera requests",
+      "MODEL.popef [LENGTHS] -o FOLDER [--batch] [FLAGS]",
+      "tessera requests packed.popef -o requests\n"
+      "  tessera requests packed.popef lengths.csv --draw 1000 -o requests\n"
+      "  tessera requests bert.popef --batch -o batch\n"
+      "  python3 -m tessera requests packed.popef texts.txt --tokenizer tokenizer.json -o "
+      "requests",
+      requests_flags,
+      "words",
+      do_requests};
 }
 
 }  // namespace tessera::tools

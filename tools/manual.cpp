@@ -141,6 +141,7 @@ constexpr std::string_view kBefore =
     "modelled; times of the host are named as such.\n"
     ".PP\nFlags are written with _, and - is taken in its place. Their prefixes are not flags.\n";
 
+// {}: the verbs that are carried out in Python.
 constexpr std::string_view kAfter =
     ".SH EXIT STATUS\n"
     ".TP\n\\fB0\\fR\nAll is well.\n.TP\n\\fB1\\fR\nAn error, told on standard error.\n"
@@ -152,9 +153,16 @@ constexpr std::string_view kAfter =
     "says one.\n"
     ".TP\n\\fBTESSERA_OBJECT_CACHE\\fR\nThe folder of compiled codelets; \"\" for none. Without it "
     "tessera below the user's cache folder.\n"
-    ".TP\n\\fBTESSERA_PYTHON\\fR\nThe Python that carries out the verbs sweep and text.\n"
+    ".TP\n\\fBTESSERA_PYTHON\\fR\nThe Python that carries out the verbs {}.\n"
     ".TP\n\\fBNO_COLOR\\fR\nPictures are drawn without colours.\n"
     ".SH SEE ALSO\n\\fBminisign\\fR(1)\n";
+
+std::vector<std::string> verbs_in_python(const std::vector<Verb>& verbs) {
+  std::vector<std::string> names;
+  for (const Verb& verb : verbs)
+    if (verb.in_python) names.emplace_back(verb.name);
+  return names;
+}
 
 Status do_manual(const po::variables_map&) {
   const std::vector<Verb> verbs = all_verbs();
@@ -163,7 +171,7 @@ Status do_manual(const po::variables_map&) {
   print("{}.SH VERBS\n", Lines{kBefore});
   for (const Verb& verb : verbs) print_verb(verb, owners);
   print_shared(verbs, owners);
-  print("{}", Lines{kAfter});
+  print("{}", Lines{fmt::format(kAfter, fmt::join(verbs_in_python(verbs), " and "))});
   return {};
 }
 
@@ -172,8 +180,7 @@ po::options_description manual_own_flags() { return po::options_description("Man
 }  // namespace
 
 Verb manual_verb() {
-  return {"manual",
-          "write the manual page: tessera manual | man -l -",
+  return {"write the manual page: tessera manual | man -l -",
           "",
           "tessera manual > tessera.1",
           manual_own_flags,

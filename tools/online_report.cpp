@@ -6,8 +6,8 @@
 #include <algorithm>
 
 #include "serving/latencies.h"
+#include "support/human.h"
 #include "tools/print.h"
-#include "tools/verb.h"
 
 namespace tessera::tools {
 namespace {

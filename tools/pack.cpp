@@ -13,11 +13,16 @@
 #include "program/read_popef.h"
 #include "serving/request_contract.h"
 #include "support/clock.h"
+#include "support/expected.h"
+#include "support/human.h"
+#include "support/limits.h"
+#include "tools/flags.h"
 #include "tools/pack_report.h"
 #include "tools/pack_tune.h"
 #include "tools/print.h"
 #include "tools/stranger_flags.h"
 #include "tools/terminal.h"
+#include "tools/verb.h"
 
 namespace tessera::tools {
 namespace {
@@ -201,8 +206,7 @@ Status do_pack(const po::variables_map& flags) {
 }  // namespace
 
 Verb pack_verb() {
-  return {"pack",
-          "pack requests by their lengths: a plan, all policies compared, or the best shape",
+  return {"pack requests by their lengths: a plan, all policies compared, or the best shape",
           "LENGTHS [FLAGS] | tune LENGTHS --input_model MODEL.onnx [FLAGS]",
           "tessera pack lengths.npy --rows 16 --row_length 256 -o plan.json\n"
           "  tessera pack --random 8000 --compare\n"

@@ -11,6 +11,7 @@
 #include "packing/workload.h"
 #include "serving/padded_rows.h"
 #include "support/file_names.h"
+#include "support/human.h"
 #include "tools/request_files.h"
 
 namespace tessera::tools {

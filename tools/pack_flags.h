@@ -8,7 +8,8 @@
 
 #include "packing/histogram.h"
 #include "packing/policy.h"
-#include "tools/verb.h"
+#include "support/expected.h"
+#include "tools/program_options.h"
 
 namespace tessera::tools {
 

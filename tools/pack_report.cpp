@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "support/human.h"
 #include "tools/print.h"
 
 namespace tessera::tools {

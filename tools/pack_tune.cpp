@@ -8,6 +8,8 @@
 #include <set>
 #include <sstream>
 
+#include "support/human.h"
+#include "tools/flags.h"
 #include "tools/print.h"
 #include "tools/progress.h"
 #include "tools/stranger_flags.h"

@@ -8,8 +8,8 @@
 #include <numeric>
 #include <vector>
 
+#include "support/human.h"
 #include "support/plain_text.h"
-#include "tools/verb.h"
 
 namespace tessera::tools {
 namespace {

@@ -12,9 +12,9 @@
 #include <thread>
 
 #include "support/clock.h"
+#include "support/human.h"
 #include "tools/print.h"
 #include "tools/terminal.h"
-#include "tools/verb.h"
 
 namespace tessera::tools {
 namespace {

@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include "check/quantization.h"
+#include "support/human.h"
+#include "tools/flags.h"
 #include "tools/outputs.h"
 #include "tools/pack_flags.h"
 #include "tools/print.h"
@@ -136,8 +138,7 @@ Status do_quantize(const po::variables_map& flags) {
 }  // namespace
 
 Verb quantize_verb() {
-  return {"quantize",
-          "make a model of 8-bit integers of one of floats, and say how far its answers are",
+  return {"make a model of 8-bit integers of one of floats, and say how far its answers are",
           "MODEL.onnx -o OUT.onnx [--scales token|tensor|static] [--calibration PATH …] [FLAGS]",
           "tessera quantize bert.onnx -o bert_int8.onnx --calibration requests --max_error 0.02",
           quantize_flags,

@@ -6,6 +6,8 @@
 #include <algorithm>
 
 #include "session/events.h"
+#include "support/human.h"
+#include "tools/flags.h"
 #include "tools/print.h"
 #include "tools/recompiles_print.h"
 #include "tools/report_inputs.h"
@@ -105,7 +107,6 @@ Status do_recompiles(const po::variables_map& flags) {
 
 Verb recompiles_verb() {
   return {
-      "recompiles",
       "explain the recompile events of sessions, and what to do about them",
       "list|show N|diff A B|advise EVENTS.jsonl [--json]",
       "tessera recompiles list events.jsonl\n"

@@ -6,8 +6,8 @@
 
 #include "session/advice_json.h"
 #include "session/key.h"
+#include "support/human.h"
 #include "tools/print.h"
-#include "tools/verb.h"
 
 namespace tessera::tools {
 namespace {

@@ -12,8 +12,10 @@
 #include "compiler/ways_out.h"
 #include "program/popef.h"
 #include "support/file.h"
+#include "support/human.h"
 #include "support/lines.h"
 #include "support/plain_text.h"
+#include "tools/flags.h"
 #include "tools/print.h"
 #include "tools/report_inputs.h"
 #include "tools/stranger_flags.h"
@@ -136,8 +138,7 @@ Status do_report(const po::variables_map& flags) {
 }  // namespace
 
 Verb report_verb() {
-  return {"report",
-          "write what is known of executables, compiles and batches as one page for a browser",
+  return {"write what is known of executables, compiles and batches as one page for a browser",
           "MODEL.popef | EVENTS.jsonl | RECORD.jsonl | PLAN.json | BENCH.json | MODEL.onnx "
           "[--against OTHER] "
           "-o report.html",

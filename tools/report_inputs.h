@@ -6,10 +6,12 @@
 #include <string>
 #include <vector>
 
+#include "compiler/options.h"
 #include "report/report.h"
 #include "session/events.h"
+#include "support/expected.h"
+#include "support/limits.h"
 #include "support/minisign.h"
-#include "tools/verb.h"
 
 namespace tessera::tools {
 

@@ -16,13 +16,13 @@
 #include "serving/batch_runner.h"
 #include "serving/padded_rows.h"
 #include "support/clock.h"
+#include "support/human.h"
 #include "tools/array_stores.h"
 #include "tools/pack_flags.h"
 #include "tools/print.h"
 #include "tools/progress.h"
 #include "tools/request_files.h"
 #include "tools/tensors.h"
-#include "tools/verb.h"
 
 namespace tessera::tools {
 namespace fs = std::filesystem;

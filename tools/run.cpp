@@ -10,7 +10,10 @@
 #include "session/session.h"
 #include "support/clock.h"
 #include "support/file.h"
+#include "support/human.h"
 #include "tools/array_stores.h"
+#include "tools/batch_time.h"
+#include "tools/flags.h"
 #include "tools/pack_flags.h"
 #include "tools/print.h"
 #include "tools/progress.h"
@@ -269,8 +272,7 @@ Status do_run(const po::variables_map& flags) {
 }  // namespace
 
 Verb run_verb() {
-  return {"run",
-          "run an executable on a batch, or a model through a session",
+  return {"run an executable on a batch, or a model through a session",
           "MODEL.popef|MODEL.onnx --inputs FOLDER|FILE.npz|- --outputs FOLDER|FILE.npz|- [FLAGS]",
           "tessera run bert.popef --inputs batch --outputs answers\n"
           "  tessera run bert.onnx --random input_ids=4,128 input_ids=4,100 --events events.jsonl\n"

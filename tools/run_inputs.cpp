@@ -11,6 +11,7 @@
 #include "serving/request_contract.h"
 #include "support/file_names.h"
 #include "tools/array_stores.h"
+#include "tools/flags.h"
 
 namespace tessera::tools {
 namespace fs = std::filesystem;

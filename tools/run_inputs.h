@@ -9,10 +9,13 @@
 #include <vector>
 
 #include "compiler/onnx/import/import.h"
+#include "compiler/options.h"
 #include "session/session.h"
+#include "support/expected.h"
+#include "support/limits.h"
 #include "tools/npz.h"
+#include "tools/program_options.h"
 #include "tools/tensors.h"
-#include "tools/verb.h"
 
 namespace tessera::tools {
 

@@ -6,7 +6,8 @@
 #include <string>
 
 #include "serving/runner_options.h"
-#include "tools/verb.h"
+#include "support/expected.h"
+#include "tools/program_options.h"
 
 namespace tessera::tools {
 

@@ -8,6 +8,7 @@
 #include <csignal>
 
 #include "server/server.h"
+#include "tools/flags.h"
 #include "tools/print.h"
 #include "tools/runner_flags.h"
 #include "tools/server_help.h"
@@ -194,8 +195,7 @@ Status do_serve(const po::variables_map& flags) {
 }  // namespace
 
 Verb serve_verb() {
-  return {"serve",
-          "serve executables over REST and gRPC",
+  return {"serve executables over REST and gRPC",
           "NAME=MODEL.popef … [FLAGS] | --model_folder FOLDER [FLAGS]",
           "tessera serve bert=bert.popef --http_port 8000 --timeout_microseconds 5000\n"
           "  curl -s localhost:8000/v2/models/bert/infer -d '{\"inputs\":[{\"name\":\"input_ids\","

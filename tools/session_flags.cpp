@@ -6,6 +6,7 @@
 #include <charconv>
 #include <sstream>
 
+#include "tools/flags.h"
 #include "tools/print.h"
 
 namespace tessera::tools {

@@ -3,7 +3,8 @@
 #pragma once
 
 #include "session/session.h"
-#include "tools/verb.h"
+#include "support/expected.h"
+#include "tools/program_options.h"
 
 namespace tessera::tools {
 

@@ -186,8 +186,7 @@ Status sign_file(const po::variables_map& flags) {
 }  // namespace
 
 Verb keygen_verb() {
-  return {"keygen",
-          "make a pair of keys to sign executables with, as minisign's",
+  return {"make a pair of keys to sign executables with, as minisign's",
           "[--secret_key KEY] [--public_key PUB] [--no_password]",
           "tessera keygen --secret_key release.key --public_key release.pub",
           keygen_flags,
@@ -196,8 +195,7 @@ Verb keygen_verb() {
 }
 
 Verb sign_verb() {
-  return {"sign",
-          "sign an executable, so that --require_signature takes it",
+  return {"sign an executable, so that --require_signature takes it",
           "FILE --secret_key KEY [-o FILE.minisig]",
           "tessera sign bert.popef --secret_key release.key\n"
           "  tessera run bert.popef --inputs batch --require_signature release.pub",

@@ -10,7 +10,7 @@
 
 #include "support/file.h"
 #include "tools/private_file.h"
-#include "tools/verb.h"
+#include "tools/program_options.h"
 
 namespace tessera::tools {
 namespace {

@@ -9,7 +9,7 @@
 #include "support/file.h"
 #include "tools/print.h"
 #include "tools/private_file.h"
-#include "tools/verb.h"
+#include "tools/program_options.h"
 
 namespace tessera::tools {
 namespace {

@@ -4,8 +4,9 @@
 
 #include <optional>
 
+#include "support/expected.h"
 #include "support/minisign.h"
-#include "tools/verb.h"
+#include "tools/program_options.h"
 
 namespace tessera::tools {
 

@@ -58,8 +58,7 @@ po::options_description sweep_flags() {
 }  // namespace
 
 Verb sweep_verb() {
-  return {"sweep",
-          "compile a model at many shapes and machines, and say which to take",
+  return {"compile a model at many shapes and machines, and say which to take",
           "MODEL.onnx --lengths FILE -o TABLE.csv [FLAGS]",
           "tessera sweep bert.onnx --lengths lengths.csv -o sweep.csv --picture sweep.svg\n"
           "  tessera sweep bert.onnx --lengths lengths.csv -o sweep.csv --rows 4,8,16 --precision "

@@ -3,7 +3,8 @@
 // rewritten, and on the width of a picture.
 #pragma once
 
-#include "tools/verb.h"
+#include "support/expected.h"
+#include "tools/program_options.h"
 
 namespace tessera::tools {
 

@@ -101,7 +101,6 @@ po::options_description text_flags() {
 
 Verb text_verb() {
   return {
-      "text",
       "text in, answers out: a Hugging Face folder to embeddings, classes, entities, answers",
       "embed|classify|rerank|ner|answer FOLDER TEXTS [FLAGS] | serve --model [NAME=]FOLDER …",
       "tessera text embed all-MiniLM-L6-v2 texts.txt -o vectors.jsonl\n"

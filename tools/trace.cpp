@@ -10,6 +10,8 @@
 #include "program/popef.h"
 #include "program/read_popef.h"
 #include "support/file.h"
+#include "support/human.h"
+#include "tools/flags.h"
 #include "tools/print.h"
 #include "tools/report_inputs.h"
 #include "tools/stranger_flags.h"
@@ -95,8 +97,7 @@ Status do_trace(const po::variables_map& flags) {
 }  // namespace
 
 Verb trace_verb() {
-  return {"trace",
-          "write what a batch takes, an online run and compiles as a trace for Perfetto",
+  return {"write what a batch takes, an online run and compiles as a trace for Perfetto",
           "[MODEL.popef] [--record RUN.jsonl] [--events LOG.jsonl] -o FILE.pftrace",
           "tessera trace bert.popef -o bert.pftrace",
           trace_flags,

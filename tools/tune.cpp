@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "executor/jit_host.h"
+#include "support/human.h"
 #include "tools/print.h"
 #include "tools/progress.h"
 #include "tools/verb.h"
@@ -64,8 +65,7 @@ Status do_tune(const po::variables_map& flags) {
 }  // namespace
 
 Verb tune_verb() {
-  return {"tune",
-          "measure how products are best blocked on this host, and keep it for later loads",
+  return {"measure how products are best blocked on this host, and keep it for later loads",
           "[--seconds S] [--threads N] [--dry_run] [--json]",
           "tessera tune",
           tune_flags,

@@ -1,15 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// The table of verbs.
+// The table of verbs, and the flags that all of them have.
 #include "tools/verb.h"
 
 namespace tessera::tools {
 
+namespace {
+
+Verb with_name(const char* name, Verb verb) {
+  verb.name = name;
+  return verb;
+}
+
+}  // namespace
+
 std::vector<Verb> all_verbs() {
-  return {check_verb(),      compile_verb(), run_verb(),     bench_verb(),    inspect_verb(),
-          recompiles_verb(), report_verb(),  convert_verb(), quantize_verb(), make_model_verb(),
-          requests_verb(),   pack_verb(),    sweep_verb(),   text_verb(),     serve_verb(),
-          trace_verb(),      verify_verb(),  sign_verb(),    keygen_verb(),   completion_verb(),
-          manual_verb(),     tune_verb(),    doctor_verb(),  version_verb()};
+  return {
+#define VERB(name, word, source) with_name(word, name##_verb()),
+#include "tools/verbs.def"
+#undef VERB
+  };
 }
 
 po::options_description all_flags(const Verb& verb) {

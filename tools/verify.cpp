@@ -7,6 +7,8 @@
 
 #include "executor/verification.h"
 #include "support/file.h"
+#include "support/human.h"
+#include "tools/flags.h"
 #include "tools/print.h"
 #include "tools/stranger_flags.h"
 #include "tools/verb.h"
@@ -166,8 +168,7 @@ Status do_verify(const po::variables_map& flags) {
 }  // namespace
 
 Verb verify_verb() {
-  return {"verify",
-          "say what was checked of an executable: nothing is compiled, run or written",
+  return {"say what was checked of an executable: nothing is compiled, run or written",
           "MODEL.popef … [--require_signature KEY] [--json]",
           "tessera verify bert.popef\n"
           "  tessera verify bert.popef --require_signature release.pub",

@@ -48,9 +48,11 @@ Status do_version(const po::variables_map& flags) {
 }  // namespace
 
 Verb version_verb() {
-  return {"version",     "print the version; with --json, of what it was built and for which host",
-          "[--json]",    "tessera version",
-          version_flags, nullptr,
+  return {"print the version; with --json, of what it was built and for which host",
+          "[--json]",
+          "tessera version",
+          version_flags,
+          nullptr,
           do_version};
 }
 

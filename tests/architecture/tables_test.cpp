@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The tables (ops.def, codelets.def) are the only lists of what they hold: no switch over ops that
-// a new row could slip through, no codelet known by its name.
+// The tables (ops.def, codelets.def, verbs.def) are the only lists of what they hold: no switch
+// over ops that a new row could slip through, no codelet known by its name, no verb without a row.
 #include <gtest/gtest.h>
 
 #include <regex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -77,6 +78,21 @@ TEST(Tables, what_costs_and_runs_programs_knows_no_codelet_by_name) {
                     for (const std::string& name : names)
                       EXPECT_EQ(text.find(name), std::string::npos) << file << " names " << name;
                   });
+}
+
+TEST(Tables, every_verb_has_a_row) {
+  const std::set<std::string> rows = {
+#define VERB(name, ...) #name,
+#include "tools/verbs.def"
+#undef VERB
+  };
+  static const std::regex definition(R"re(\nVerb (\w+)_verb\(\) \{)re");
+  std::set<std::string> defined;
+  for_each_source({"tools"}, [&](const std::string&, const std::string& source) {
+    for (std::sregex_iterator at(source.begin(), source.end(), definition), end; at != end; ++at)
+      defined.insert((*at)[1]);
+  });
+  EXPECT_EQ(defined, rows);
 }
 
 }  // namespace

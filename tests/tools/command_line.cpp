@@ -87,6 +87,15 @@ std::string make_executable(const std::string& name, const std::vector<std::stri
 
 }  // namespace
 
+const std::vector<std::string>& verbs() {
+  static const std::vector<std::string> words = {
+#define VERB(name, word, source) word,
+#include "tools/verbs.def"
+#undef VERB
+  };
+  return words;
+}
+
 Result tessera_in(const Surroundings& surroundings, const std::vector<std::string>& words) {
   static int calls = 0;
   const std::string out = path("out" + std::to_string(calls)),

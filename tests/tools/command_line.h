@@ -18,6 +18,9 @@ struct Result {
   std::string out, err;
 };
 
+// The words of all verbs, in the order of help.
+const std::vector<std::string>& verbs();
+
 Result tessera(const std::vector<std::string>& words);
 // Started, and not waited for; what it says is not kept.
 pid_t start_tessera(const std::vector<std::string>& words);

@@ -5,6 +5,7 @@
 
 #include "compiler/option_rows.h"
 #include "tests/tools/command_line.h"
+#include "tools/flags.h"
 
 namespace tessera::cli {
 namespace {

@@ -20,11 +20,7 @@ std::string without_hashes(const std::string& text) {
 
 TEST(Texts, help_of_every_verb) {
   check_text_golden("tools/texts/help.txt", tessera({"--help"}).out);
-  for (const std::string verb :
-       {"check",  "compile",    "run",      "bench",      "inspect",  "recompiles",
-        "report", "convert",    "quantize", "make-model", "requests", "pack",
-        "sweep",  "text",       "serve",    "trace",      "verify",   "sign",
-        "keygen", "completion", "manual",   "tune",       "doctor",   "version"})
+  for (const std::string& verb : verbs())
     check_text_golden("tools/texts/help_" + verb + ".txt", tessera({verb, "--help"}).out);
 }
 
