@@ -5,12 +5,13 @@
 //   bench_events [--json] [--preset tiny|mini|base] [--batches N]
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <chrono>
 #include <cstring>
-#include <filesystem>
 #include <functional>
 #include <nlohmann/json.hpp>
 
+#include "bench/bench_folder.h"
 #include "compiler/onnx/make/make_model.h"
 #include "session/session.h"
 
@@ -85,13 +86,12 @@ int main_with(const std::vector<std::string>& words) {
       return 2;
     }
   }
-  std::string folder = std::filesystem::temp_directory_path() / "bench_events_XXXXXX";
-  if (!mkdtemp(folder.data())) {
-    fmt::print(stderr, "bench_events: {}: {}\n", folder, std::strerror(errno));
+  const BenchFolder folder("bench_events");
+  if (folder.path().empty()) {
+    fmt::print(stderr, "bench_events: no folder for its files: {}\n", std::strerror(errno));
     return 1;
   }
-  const Expected<Figures> figures = measure(folder, preset, batches);
-  std::filesystem::remove_all(folder);
+  const Expected<Figures> figures = measure(folder.path(), preset, batches);
   if (!figures.ok()) {
     fmt::print(stderr, "bench_events: {}\n", figures.error().message);
     return static_cast<int>(figures.error().kind);

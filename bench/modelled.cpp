@@ -2,7 +2,6 @@
 #include "bench/modelled.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <chrono>
 
@@ -53,24 +52,13 @@ Expected<Modelled> model_throughput(const std::string& model_path, const Compile
   return modelled;
 }
 
-ModelFolder::ModelFolder()
-    : folder_(std::filesystem::temp_directory_path() /
-              fmt::format("tessera-figures-{}", getpid())) {}
-
-ModelFolder::~ModelFolder() {
-  std::error_code ignored;
-  std::filesystem::remove_all(folder_, ignored);
-}
-
 Expected<std::string> ModelFolder::path_of(const MakeModelOptions& o) {
   const char* gelu = o.gelu == GeluForm::Tanh ? "tanh" : "erf";
   const std::string name = fmt::format("{}-{}-{}x{}h{}f{}v{}p{}", static_cast<int>(o.family), gelu,
                                        o.layers, o.hidden, o.heads, o.ffn, o.vocab, o.max_position);
-  const auto [at, is_new] = paths_.try_emplace(name, (folder_ / (name + ".onnx")).string());
+  const auto [at, is_new] = paths_.try_emplace(name, folder_.path() + "/" + name + ".onnx");
   if (!is_new) return at->second;
-  std::error_code failed;
-  std::filesystem::create_directories(folder_, failed);
-  if (failed) return Error{folder_.string() + ": cannot be made: " + failed.message()};
+  if (folder_.path().empty()) return Error{"no folder for its models can be made"};
   TRY(make_model(o, at->second));
   return at->second;
 }

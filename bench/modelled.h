@@ -3,10 +3,10 @@
 // that its batches would hold.
 #pragma once
 
-#include <filesystem>
 #include <map>
 #include <string>
 
+#include "bench/bench_folder.h"
 #include "bench/figures.h"
 #include "cost/cost.h"
 #include "support/expected.h"
@@ -32,14 +32,10 @@ Expected<Modelled> model_throughput(const std::string& model_path, const Compile
 // Writes models of figures to a folder of its own, each once, and removes it at the end.
 class ModelFolder {
  public:
-  ModelFolder();
-  ~ModelFolder();
-  ModelFolder(const ModelFolder&) = delete;
-  ModelFolder& operator=(const ModelFolder&) = delete;
   Expected<std::string> path_of(const MakeModelOptions& options);
 
  private:
-  std::filesystem::path folder_;
+  const BenchFolder folder_{"tessera-figures"};
   std::map<std::string, std::string> paths_;  // by the options' text
 };
 

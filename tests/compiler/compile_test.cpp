@@ -13,7 +13,7 @@
 #include "program/popef.h"
 #include "program/text.h"
 #include "support/file.h"
-#include "tests/helpers/temporary_folder.h"
+#include "tests/helpers/test_with_folder.h"
 
 namespace tessera {
 namespace {
@@ -163,7 +163,7 @@ TEST(Compile, the_report_is_json_that_adds_up) {
   EXPECT_EQ(report["passes"], nlohmann::json({"fold_constants"}));
 }
 
-using CompiledFiles = TemporaryFolder;
+using CompiledFiles = TestWithFolder;
 
 // The name of the file changes no byte.
 TEST_F(CompiledFiles, are_the_same_whatever_the_model_is_called) {

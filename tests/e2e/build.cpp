@@ -1,31 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/e2e/build.h"
 
-#include <filesystem>
-
 #include "compiler/onnx/make/make_model.h"
+#include "tests/helpers/temp_folder.h"
 
 namespace tessera::e2e {
-namespace fs = std::filesystem;
-namespace {
-
-struct Scratch {
-  std::string path;
-  Scratch() {
-    std::string pattern = (fs::temp_directory_path() / "tessera_e2e_XXXXXX").string();
-    if (mkdtemp(pattern.data())) path = pattern;
-  }
-  ~Scratch() {
-    std::error_code ignored;
-    fs::remove_all(path, ignored);
-  }
-};
-
-}  // namespace
 
 std::string scratch_folder() {
-  static const Scratch scratch;
-  return scratch.path;
+  static const TempFolder folder;
+  return folder.path();
 }
 
 std::string tiny_bert() {

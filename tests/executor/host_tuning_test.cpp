@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "tests/helpers/temporary_folder.h"
+#include "tests/helpers/test_with_folder.h"
 #include "tests/helpers/tiny_executable.h"
 
 namespace tessera {
@@ -16,7 +16,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-class HostTuningTest : public TemporaryFolder {
+class HostTuningTest : public TestWithFolder {
  protected:
   std::string cache() const { return path("objects"); }
 };

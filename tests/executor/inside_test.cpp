@@ -13,7 +13,7 @@
 #include "program/read_popef.h"
 #include "support/file.h"
 #include "tests/helpers/paths.h"
-#include "tests/helpers/temporary_folder.h"
+#include "tests/helpers/test_with_folder.h"
 #include "tests/helpers/tiny_executable.h"
 
 namespace tessera {
@@ -133,7 +133,7 @@ TEST(Fault, of_compiled_code_is_the_error_of_that_run_and_the_next_run_is_well) 
   }
 }
 
-class CutOffExecutable : public TemporaryFolder {};
+class CutOffExecutable : public TestWithFolder {};
 
 TEST_F(CutOffExecutable, is_an_error_of_the_run_that_reads_what_is_gone) {
   Executable executable = tiny_executable(kCopy, {Bytes(96)});

@@ -13,7 +13,7 @@
 
 #include "executor/jit.h"
 #include "executor/machine.h"
-#include "tests/helpers/temporary_folder.h"
+#include "tests/helpers/test_with_folder.h"
 #include "tests/helpers/tiny_executable.h"
 
 namespace tessera {
@@ -21,7 +21,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-class ObjectCacheTest : public TemporaryFolder {
+class ObjectCacheTest : public TestWithFolder {
  protected:
   std::string folder() const { return path("cache"); }
   std::string file_of(const Sha256& key) const { return folder() + "/" + to_hex(key) + ".object"; }

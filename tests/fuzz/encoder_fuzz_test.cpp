@@ -23,7 +23,6 @@
 namespace tessera {
 namespace {
 
-using test::TempFolder;
 using Arrays = std::map<std::string, Array>;
 
 constexpr int64_t kRows = 3, kLength = fuzz::kMostTokens;

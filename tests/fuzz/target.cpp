@@ -9,24 +9,16 @@
 #include <fstream>
 #include <map>
 
+#include "tests/helpers/temp_folder.h"
+
 namespace tessera::fuzz {
 namespace {
 
-struct Folder {
-  std::string path;
-  Folder() {
-    // In memory where that may be: each execution writes a file or two.
-    const bool memory = ::access("/dev/shm", W_OK) == 0;
-    std::string pattern = (memory ? "/dev/shm" : std::filesystem::temp_directory_path().string()) +
-                          "/tessera_fuzz_XXXXXX";
-    if (::mkdtemp(pattern.data()) != nullptr) path = pattern;
-    demand(!path.empty(), "no folder for temporary files");
-  }
-  ~Folder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path, ignored);
-  }
-};
+// In memory where that may be: each execution writes a file or two.
+std::string place_for_files() {
+  if (::access("/dev/shm", W_OK) == 0) return "/dev/shm";
+  return std::filesystem::temp_directory_path();
+}
 
 std::map<std::string, int64_t> counts;
 
@@ -48,8 +40,8 @@ void demand(bool holds, const std::string& what) {
 }
 
 const std::string& folder() {
-  static const Folder folder;
-  return folder.path;
+  static const TempFolder folder(place_for_files());
+  return folder.path();
 }
 
 std::string file_of(std::string_view bytes, const std::string& ending) {

@@ -2,7 +2,6 @@
 #include "tests/helpers/onnx_case.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -12,6 +11,7 @@
 
 #include "compiler/onnx/tensor_file.h"
 #include "tests/helpers/paths.h"
+#include "tests/helpers/temp_folder.h"
 
 namespace tessera::test {
 namespace {
@@ -138,8 +138,8 @@ Expected<ImportedModel> import_with_constants(const fs::path& folder, const fs::
                                               const DataSet& set) {
   fs::path path = folder / "model.onnx";
   const ModelNames all = TRY(model_names(path));
-  const fs::path copy = fs::path(::testing::TempDir()) /
-                        (folder.filename().string() + "." + std::to_string(::getpid()) + ".onnx");
+  const TempFolder temporary;
+  const fs::path copy = temporary / "model.onnx";
   auto model = import_onnx(path, shapes_of(set, all));
   std::set<size_t> constants;
   while (!model.ok()) {
@@ -156,7 +156,6 @@ Expected<ImportedModel> import_with_constants(const fs::path& folder, const fs::
     make_constant(copy, data / file, all.inputs[*refused]);
     model = import_onnx(copy, shapes_of(set, TRY(model_names(copy))));
   }
-  fs::remove(copy);
   return model;
 }
 

@@ -9,14 +9,14 @@
 
 #include "support/file.h"
 #include "support/npy.h"
-#include "tests/helpers/temporary_folder.h"
+#include "tests/helpers/test_with_folder.h"
 
 namespace tessera {
 namespace {
 
 using ::testing::ElementsAre;
 
-class LengthsTest : public TemporaryFolder {
+class LengthsTest : public TestWithFolder {
  protected:
   std::string file(const std::string& name, const std::string& text) {
     EXPECT_TRUE(write_file_atomic(path(name), text).ok());

@@ -11,7 +11,7 @@
 #include "packing/plan.h"
 #include "support/file.h"
 #include "tests/helpers/contracts.h"
-#include "tests/helpers/temporary_folder.h"
+#include "tests/helpers/test_with_folder.h"
 
 namespace tessera {
 namespace {
@@ -27,7 +27,7 @@ PackPlan plan_of(const PackingContract& contract, const PackRule& rule,
   return {contract, rule, std::ssize(lengths), batches.take()};
 }
 
-class PackPlanTest : public TemporaryFolder {
+class PackPlanTest : public TestWithFolder {
  protected:
   Json written(const PackPlan& plan) {
     EXPECT_TRUE(write_plan(path("plan.json"), plan).ok());

@@ -19,6 +19,7 @@
 #include "program/read_popef.h"
 #include "program/text.h"
 #include "tests/helpers/small_program.h"
+#include "tests/helpers/temp_folder.h"
 
 namespace tessera {
 namespace {
@@ -33,12 +34,8 @@ Status accept_all(const Program&, const ComputeSet&) { return {}; }
 class Popef : public ::testing::Test {
  protected:
   void SetUp() override {
-    folder_ = ::testing::TempDir() + "popef." + std::to_string(::getpid());
-    std::filesystem::create_directories(folder_);
-    path_ = folder_ + "/small.popef";
     for (int i = 0; i < 48; ++i) weights_.push_back(static_cast<float>(i));
   }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
 
   Executable small() const {
     Executable executable;
@@ -126,7 +123,8 @@ class Popef : public ::testing::Test {
     return message;
   }
 
-  std::string folder_, path_;
+  const TempFolder folder_;
+  const std::string path_ = folder_ / "small.popef";
   std::vector<float> weights_;
 };
 
@@ -563,12 +561,12 @@ TEST_F(Popef, a_full_disk_leaves_the_old_file_and_nothing_else) {
   ASSERT_EQ(::waitpid(child, &status, 0), child);
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
   EXPECT_EQ(contents(), before);
-  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 1);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_.path()), {}), 1);
 }
 
 TEST_F(Popef, a_missing_folder_is_named) {
   Executable executable = small();
-  EXPECT_THAT(write_popef(executable, folder_ + "/no/small.popef").error().message,
+  EXPECT_THAT(write_popef(executable, folder_ / "no/small.popef").error().message,
               AllOf(HasSubstr("/no/small.popef"), HasSubstr("No such file or directory")));
 }
 

@@ -8,7 +8,7 @@
 
 #include "compiler/onnx/make/make_model.h"
 #include "compiler/option_text.h"
-#include "tests/helpers/temporary_folder.h"
+#include "tests/helpers/test_with_folder.h"
 #include "tests/server/client.h"
 
 namespace tessera::server {
@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 using Json = nlohmann::json;
 using ::testing::HasSubstr;
 
-class Folder : public TemporaryFolder {
+class Folder : public TestWithFolder {
  protected:
   void put_version(const std::string& name, int version) {
     const std::string at = path(name + "/" + std::to_string(version));

@@ -22,7 +22,7 @@ using ::testing::HasSubstr;
 
 class Causes : public SessionTest {
  protected:
-  Causes() { options_.cache_dir = folder_ + "/cache"; }
+  Causes() { options_.cache_dir = folder_ / "cache"; }
 
   // The events of a session that is asked for one batch.
   std::vector<RecompileEvent> ask(const InputShapes& shapes) {
@@ -43,7 +43,7 @@ class Causes : public SessionTest {
   }
   // The entry of these shapes, which must be the only one.
   std::string entry() const {
-    const fs::directory_iterator entries(folder_ + "/cache/v1/entries");
+    const fs::directory_iterator entries(folder_ / "cache/v1/entries");
     EXPECT_NE(entries, fs::directory_iterator());
     return entries->path();
   }
@@ -158,7 +158,7 @@ TEST_F(Causes, each_option) {
     change(options_.compile);
     const RecompileEvent event = one_event(shapes(2, 8));
     expect_recompile(event, Cause::Options, "options " + words);
-    fs::remove_all(folder_ + "/cache/v1/entries/" + event.key.total);  // the base stays nearest
+    fs::remove_all(folder_ / "cache/v1/entries/" + event.key.total);  // the base stays nearest
   };
   using Options = CompileOptions;
   expect("precision fp32 -> fp16", [](Options& o) { o.precision = Precision::Fp16; });
@@ -184,7 +184,7 @@ TEST_F(Causes, compiler_version) {
   const RecompileEvent now = one_event(shapes(2, 8));
   // The same entry as another compiler would have left it.
   {
-    const auto cache = DiskCache::open(folder_ + "/cache", int64_t{1} << 30).take();
+    const auto cache = DiskCache::open(folder_ / "cache", int64_t{1} << 30).take();
     KeyRecord record = cache->records().at(0);
     Executable executable = *cache->find(record.key).executable;
     fs::remove_all(entry());
@@ -235,7 +235,7 @@ TEST_F(Causes, corrupt) {
   const RecompileEvent event = one_event(shapes(2, 8));
   expect_recompile(event, Cause::Corrupt, "executable.popef");
   EXPECT_EQ(event.cache.outcome, CacheOutcome::Reject);
-  EXPECT_FALSE(fs::is_empty(folder_ + "/cache/v1/set_aside"));
+  EXPECT_FALSE(fs::is_empty(folder_ / "cache/v1/set_aside"));
   EXPECT_EQ(one_event(shapes(2, 8)).kind, EventKind::CacheLoad)
       << "it was compiled and stored again";
 }

@@ -12,6 +12,7 @@
 #include <fstream>
 
 #include "support/file.h"
+#include "tests/helpers/temp_folder.h"
 #include "tests/session/small_entry.h"
 
 namespace tessera {
@@ -22,15 +23,7 @@ using ::testing::HasSubstr;
 using Outcome = DiskLookup::Outcome;
 
 class DiskCacheTest : public ::testing::Test {
- public:
-  ~DiskCacheTest() override { fs::remove_all(parent_); }
-
  protected:
-  DiskCacheTest() {
-    std::string pattern = ::testing::TempDir() + "/cache_XXXXXX";
-    parent_ = mkdtemp(pattern.data());
-    folder_ = parent_ + "/cache";
-  }
   std::unique_ptr<DiskCache> open(int64_t limit = int64_t{1} << 30) const {
     auto cache = DiskCache::open(folder_, limit);
     EXPECT_TRUE(cache.ok()) << cache.error().message;
@@ -63,7 +56,8 @@ class DiskCacheTest : public ::testing::Test {
     return bytes;
   }
 
-  std::string parent_, folder_;
+  const TempFolder parent_;
+  const std::string folder_ = parent_ / "cache";
 };
 
 TEST_F(DiskCacheTest, what_is_stored_is_found_by_its_key_alone) {
@@ -100,7 +94,7 @@ TEST_F(DiskCacheTest, a_folder_that_others_can_write_to_is_refused) {
 }
 
 TEST_F(DiskCacheTest, a_folder_that_others_could_replace_is_refused) {
-  ::chmod(parent_.c_str(), 0777);
+  ::chmod(parent_.path().c_str(), 0777);
   const auto cache = DiskCache::open(folder_, 1000);
   ASSERT_FALSE(cache.ok());
   EXPECT_EQ(cache.error().kind, ErrorKind::BadFile);
@@ -111,7 +105,7 @@ TEST_F(DiskCacheTest, a_folder_that_others_could_replace_is_refused) {
 
 TEST_F(DiskCacheTest, what_was_opened_is_what_is_used) {
   const auto cache = open();
-  fs::rename(folder_, parent_ + "/moved");
+  fs::rename(folder_, parent_ / "moved");
   fs::create_directory(folder_);
   store(*cache, small_record());
   EXPECT_EQ(cache->find(small_record().key).outcome, Outcome::Hit);
@@ -119,8 +113,8 @@ TEST_F(DiskCacheTest, what_was_opened_is_what_is_used) {
 }
 
 TEST_F(DiskCacheTest, a_link_in_place_of_the_folder_is_refused) {
-  fs::create_directory(parent_ + "/real");
-  fs::create_directory_symlink(parent_ + "/real", folder_);
+  fs::create_directory(parent_ / "real");
+  fs::create_directory_symlink(parent_ / "real", folder_);
   const auto cache = DiskCache::open(folder_, 1000);
   ASSERT_FALSE(cache.ok());
   EXPECT_THAT(cache.error().message, HasSubstr("is not a folder, must be one and not a link"));
@@ -153,8 +147,8 @@ TEST_F(DiskCacheTest, a_link_in_place_of_a_file_is_not_followed) {
   const auto cache = open();
   store(*cache, small_record());
   const std::string file = entry(small_record()) + "/executable.popef";
-  fs::rename(file, parent_ + "/elsewhere");
-  fs::create_symlink(parent_ + "/elsewhere", file);
+  fs::rename(file, parent_ / "elsewhere");
+  fs::create_symlink(parent_ / "elsewhere", file);
   EXPECT_EQ(cache->find(small_record().key).cause, Cause::Untrusted);
 }
 

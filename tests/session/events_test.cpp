@@ -4,13 +4,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "session/key.h"
 #include "support/file.h"
 #include "tests/helpers/paths.h"
+#include "tests/helpers/temp_folder.h"
 
 namespace tessera {
 namespace {
@@ -228,16 +228,9 @@ TEST(Events, people_read_cause_difference_and_price) {
 }
 
 class EventFile : public ::testing::Test {
- public:
-  ~EventFile() override { std::filesystem::remove_all(folder_); }
-
  protected:
-  EventFile() {
-    std::string pattern = ::testing::TempDir() + "/events_XXXXXX";
-    folder_ = mkdtemp(pattern.data());
-    path_ = folder_ + "/events.jsonl";
-  }
-  std::string folder_, path_;
+  const TempFolder folder_;
+  const std::string path_ = folder_ / "events.jsonl";
 };
 
 TEST_F(EventFile, is_read_line_by_line) {

@@ -3,14 +3,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
-
-#include <filesystem>
 
 #include "compiler/onnx/make/make_model.h"
 #include "compiler/option_values.h"
 #include "session/key_record.h"
 #include "support/sha256.h"
+#include "tests/helpers/temp_folder.h"
 
 namespace tessera {
 namespace {
@@ -107,10 +105,10 @@ TEST(Key, options_that_stand_elsewhere_in_the_key_are_not_among_its_options) {
   options.input_shape = {
       {"ids", {4, 8}}
   };
-  const std::string path = ::testing::TempDir() + "/key_test_" + std::to_string(getpid()) + ".onnx";
+  const TempFolder folder;
+  const std::string path = folder / "bert.onnx";
   ASSERT_TRUE(make_model(*make_model_preset("tiny"), path).ok());
   const auto model = ModelIdentity::of(path);
-  std::filesystem::remove(path);
   ASSERT_TRUE(model.ok()) << model.error().message;
   const ExecutableKey key = make_key(**model, {}, options);
   EXPECT_EQ(option_text(key.options),

@@ -5,6 +5,7 @@
 
 #include <csignal>
 #include <cstring>
+#include <filesystem>
 #include <random>
 #include <thread>
 
@@ -133,7 +134,7 @@ TEST_F(Policy, warm_up_compiles_whatever_the_policy) {
 }
 
 TEST_F(Policy, what_the_disk_has_is_no_recompile) {
-  options_.cache_dir = folder_ + "/cache";
+  options_.cache_dir = folder_ / "cache";
   run(*open(), 2, 8);
   options_.on_recompile = OnRecompile::Fail;
   const auto session = open();
@@ -207,7 +208,7 @@ TEST_F(Policy, pad_compiles_where_nothing_is_large_enough) {
 }
 
 TEST_F(Policy, pad_takes_a_larger_one_from_the_disk) {
-  options_.cache_dir = folder_ + "/cache";
+  options_.cache_dir = folder_ / "cache";
   run(*open(), 4, 16);
   options_.on_recompile = OnRecompile::Pad;
   const auto session = open();
@@ -354,7 +355,7 @@ TEST_F(Policy, counters_add_up) {
 }
 
 TEST_F(Policy, a_full_disk_costs_the_cache_and_not_the_answer) {
-  options_.cache_dir = folder_ + "/cache";
+  options_.cache_dir = folder_ / "cache";
   const auto session = open();
   rlimit before;
   ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);

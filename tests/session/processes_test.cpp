@@ -16,6 +16,7 @@
 #include "session/disk_cache.h"
 #include "session/session.h"
 #include "support/file.h"
+#include "tests/helpers/temp_folder.h"
 #include "tests/session/small_entry.h"
 
 namespace tessera {
@@ -28,14 +29,7 @@ using Outcome = DiskLookup::Outcome;
 bool slow() { return std::getenv("TESSERA_SLOW") != nullptr; }
 
 class Processes : public ::testing::Test {
- public:
-  ~Processes() override { fs::remove_all(folder_); }
-
  protected:
-  Processes() {
-    std::string pattern = ::testing::TempDir() + "/processes_XXXXXX";
-    folder_ = mkdtemp(pattern.data());
-  }
   // Runs `body` in a child, whose exit code says whether it returned true.
   template <class Body>
   static pid_t start(Body body) {
@@ -48,23 +42,23 @@ class Processes : public ::testing::Test {
     return ::waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
   }
   std::unique_ptr<DiskCache> open() const {
-    return DiskCache::open(folder_ + "/cache", int64_t{1} << 30).take();
+    return DiskCache::open(folder_ / "cache", int64_t{1} << 30).take();
   }
 
-  std::string folder_;
+  const TempFolder folder_;
 };
 
 // Each opens a session of its own over the same folder and model and asks for the same shape.
 TEST_F(Processes, racing_for_one_key_compile_once) {
-  const std::string model = folder_ + "/bert.onnx";
+  const std::string model = folder_ / "bert.onnx";
   ASSERT_TRUE(make_model(make_model_preset("tiny").take(), model).ok());
   const int processes = slow() ? 32 : 8;
   const auto ask = [&] {
     SessionOptions options;
     options.compile.target = target_preset("test").take();
     options.machine.threads = 1;
-    options.events_path = folder_ + "/events.jsonl";
-    options.cache_dir = folder_ + "/cache";
+    options.events_path = folder_ / "events.jsonl";
+    options.cache_dir = folder_ / "cache";
     options.on_recompile = OnRecompile::Allow;
     const auto session = Session::open(model, options);
     return session.ok() && (*session)
@@ -76,7 +70,7 @@ TEST_F(Processes, racing_for_one_key_compile_once) {
   std::vector<pid_t> children;
   for (int i = 0; i < processes; ++i) children.push_back(start(ask));
   for (const pid_t child : children) EXPECT_TRUE(ended_well(child));
-  const auto events = read_events(folder_ + "/events.jsonl");
+  const auto events = read_events(folder_ / "events.jsonl");
   ASSERT_TRUE(events.ok()) << events.error().message;
   const auto compiles = std::ranges::count_if(*events, &RecompileEvent::is_compile);
   const auto loads = std::ranges::count(*events, EventKind::CacheLoad, &RecompileEvent::kind);
@@ -96,7 +90,7 @@ TEST_F(Processes, thirty_two_at_the_lock_compile_once) {
     const auto lock = cache->lock(record.key, std::chrono::seconds(60));
     if (!lock.ok()) return false;
     if (cache->find(record.key).outcome == Outcome::Hit) return true;
-    if (!append_line(folder_ + "/compiles", "one").ok()) return false;
+    if (!append_line(folder_ / "compiles", "one").ok()) return false;
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
     Executable executable = small_executable();
     return cache->store(record, executable).ok();
@@ -104,7 +98,7 @@ TEST_F(Processes, thirty_two_at_the_lock_compile_once) {
   std::vector<pid_t> children;
   for (int i = 0; i < 32; ++i) children.push_back(start(ask));
   for (const pid_t child : children) EXPECT_TRUE(ended_well(child));
-  EXPECT_EQ(read_text_file(folder_ + "/compiles").take(), "one\n");
+  EXPECT_EQ(read_text_file(folder_ / "compiles").take(), "one\n");
 }
 
 TEST_F(Processes, a_lock_of_a_killed_owner_is_free) {
@@ -137,7 +131,7 @@ TEST_F(Processes, writers_killed_at_random_points_leave_no_bad_load) {
     return lock.ok() && cache->store(small_record(), executable).ok();
   };
   const auto forget = [&] {
-    fs::remove_all(folder_ + "/cache/v1/entries/" + small_record().key.digests.total);
+    fs::remove_all(folder_ / "cache/v1/entries/" + small_record().key.digests.total);
   };
   const auto begin = Clock::now();
   for (int i = 0; i < 5; ++i) {
@@ -165,7 +159,7 @@ TEST_F(Processes, writers_killed_at_random_points_leave_no_bad_load) {
   EXPECT_GT(misses, 0) << "some did not";
   EXPECT_TRUE(ended_well(start(store))) << "what they left is in nobody's way";
   EXPECT_EQ(cache->find(small_record().key).outcome, Outcome::Hit);
-  EXPECT_TRUE(fs::is_empty(folder_ + "/cache/v1/writing"));
+  EXPECT_TRUE(fs::is_empty(folder_ / "cache/v1/writing"));
 }
 
 // Some write, some read, and the folder holds less than all they write.
@@ -181,7 +175,7 @@ TEST_F(Processes, readers_beside_writers_and_evictions_see_whole_entries) {
   const int rounds = slow() ? 300 : 30;
   const auto work = [&](unsigned seed) {
     std::mt19937 random(seed);
-    const auto cache = DiskCache::open(folder_ + "/cache", 3 * one + one / 2).take();
+    const auto cache = DiskCache::open(folder_ / "cache", 3 * one + one / 2).take();
     const auto fails = [](const std::string& why) {
       std::cerr << "a child: " << why << "\n";
       return false;

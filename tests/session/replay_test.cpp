@@ -3,6 +3,7 @@
 // done, and the same batches are served again.
 #include <gmock/gmock.h>
 
+#include <filesystem>
 #include <functional>
 #include <set>
 #include <sstream>
@@ -123,7 +124,7 @@ class Replay : public SessionTest {
     for (const int64_t length : lengths)
       for (const int64_t row : rows) EXPECT_TRUE(session->serve(shapes(row, length)).ok());
   }
-  std::string cache() const { return folder_ + "/cache"; }
+  std::string cache() const { return folder_ / "cache"; }
 
   // Sets the options as the flags of an advised command do.
   void follow(const std::string& command) {

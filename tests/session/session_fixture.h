@@ -4,7 +4,6 @@
 
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -12,6 +11,7 @@
 #include "compiler/onnx/make/make_model.h"
 #include "executor/jit.h"
 #include "session/session.h"
+#include "tests/helpers/temp_folder.h"
 
 namespace tessera {
 
@@ -22,19 +22,13 @@ inline std::shared_ptr<Jit> shared_jit() {
 }
 
 class SessionTest : public ::testing::Test {
- public:
-  ~SessionTest() override { std::filesystem::remove_all(folder_); }
-
  protected:
   SessionTest() {
-    std::string pattern = ::testing::TempDir() + "/session_XXXXXX";
-    folder_ = mkdtemp(pattern.data());
-    model_ = folder_ + "/bert.onnx";
     make_model(2023);
     options_.compile.target = target_preset("test").take();
     options_.machine.threads = 1;
     options_.machine.jit = shared_jit();
-    options_.events_path = folder_ + "/events.jsonl";
+    options_.events_path = folder_ / "events.jsonl";
     options_.tell = [this](const std::string& line) { told_.push_back(line); };
   }
   // The same graph with other weights, by seed.
@@ -62,7 +56,8 @@ class SessionTest : public ::testing::Test {
     return runner.ok() ? runner.take() : nullptr;
   }
 
-  std::string folder_, model_;
+  const TempFolder folder_;
+  const std::string model_ = folder_ / "bert.onnx";
   SessionOptions options_;
   std::vector<std::string> told_;
 };

@@ -173,7 +173,7 @@ INSTANTIATE_TEST_SUITE_P(, EveryCompile,
                          [](const auto& info) { return std::string(info.param.name); });
 
 TEST_F(SessionTest, a_missing_model_is_refused_when_it_opens) {
-  const auto session = Session::open(folder_ + "/none.onnx", options_);
+  const auto session = Session::open(folder_ / "none.onnx", options_);
   ASSERT_FALSE(session.ok());
   EXPECT_THAT(session.error().message, HasSubstr("none.onnx"));
 }

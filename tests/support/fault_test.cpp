@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "support/file.h"
-#include "tests/helpers/temporary_folder.h"
+#include "tests/helpers/test_with_folder.h"
 
 namespace tessera {
 namespace {
@@ -87,7 +87,7 @@ TEST(FaultDeathTest, outside_of_a_call_goes_to_the_handler_of_the_host) {
       testing::ExitedWithCode(42), "");
 }
 
-class CutOff : public TemporaryFolder {
+class CutOff : public TestWithFolder {
  protected:
   // A file of three pages, of ones.
   std::string pages() {

@@ -8,7 +8,7 @@
 #include <random>
 #include <set>
 
-#include "tests/helpers/temporary_folder.h"
+#include "tests/helpers/test_with_folder.h"
 
 namespace tessera {
 namespace {
@@ -116,7 +116,7 @@ TEST(FileNames, that_no_tensor_has_are_told) {
     EXPECT_FALSE(is_tensor_file(file)) << file;
 }
 
-class TensorFile : public TemporaryFolder {};
+class TensorFile : public TestWithFolder {};
 
 TEST_F(TensorFile, is_found_in_either_spelling_and_refused_in_both) {
   const Names names = {"y/0"};

@@ -10,7 +10,7 @@
 #include <fstream>
 #include <thread>
 
-#include "tests/helpers/temporary_folder.h"
+#include "tests/helpers/test_with_folder.h"
 
 namespace tessera {
 namespace {
@@ -18,7 +18,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-class File : public TemporaryFolder {
+class File : public TestWithFolder {
  protected:
   void write(const std::string& name, const std::string& text) {
     const Status written = write_file_atomic(path(name), text);

@@ -11,7 +11,7 @@
 
 #include "support/file.h"
 #include "tests/helpers/paths.h"
-#include "tests/helpers/temporary_folder.h"
+#include "tests/helpers/test_with_folder.h"
 
 namespace tessera {
 namespace {
@@ -147,10 +147,9 @@ int run(const std::string& command) {
   const int status = std::system((command + " >/dev/null 2>&1").c_str());
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
-class BesideMinisign : public TemporaryFolder {
+class BesideMinisign : public TestWithFolder {
  protected:
   void SetUp() override {
-    TemporaryFolder::SetUp();
     if (run("command -v minisign") != 0) GTEST_SKIP() << "minisign is not installed";
     write("file", "some bytes");
   }

@@ -9,7 +9,7 @@
 #include <random>
 
 #include "support/file.h"
-#include "tests/helpers/temporary_folder.h"
+#include "tests/helpers/test_with_folder.h"
 
 namespace tessera {
 namespace {
@@ -34,7 +34,7 @@ std::string file_of_four(const std::string& descr, const std::string& shape) {
                  "abcd");
 }
 
-class Npy : public TemporaryFolder {
+class Npy : public TestWithFolder {
  protected:
   Expected<NpyArray> read(const std::string& file) {
     std::ofstream(path("a.npy"), std::ios::binary) << file;

@@ -7,7 +7,7 @@
 #include <fstream>
 
 #include "support/own_group.h"
-#include "tests/helpers/temporary_folder.h"
+#include "tests/helpers/test_with_folder.h"
 
 namespace tessera {
 namespace {
@@ -15,7 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 
-class PrivateFolderTest : public TemporaryFolder {
+class PrivateFolderTest : public TestWithFolder {
  protected:
   std::string refusal(const std::string& name) const {
     const auto folder = PrivateFolder::open(path(name));

@@ -11,7 +11,7 @@
 #include <fstream>
 
 #include "support/file.h"
-#include "tests/helpers/temporary_folder.h"
+#include "tests/helpers/test_with_folder.h"
 
 namespace tessera {
 namespace {
@@ -20,7 +20,7 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-class TemporaryFiles : public TemporaryFolder {
+class TemporaryFiles : public TestWithFolder {
  protected:
   // Starts to write `name` in another process, and sends it this signal within.
   int ended_by(int signal, bool as_a_program) {

@@ -16,22 +16,11 @@
 
 #include "support/npy.h"
 #include "tests/helpers/paths.h"
+#include "tests/helpers/temp_folder.h"
 
 namespace tessera::cli {
 namespace fs = std::filesystem;
 namespace {
-
-struct Folder {
-  std::string path;
-  Folder() {
-    std::string pattern = (fs::temp_directory_path() / "tessera_cli_XXXXXX").string();
-    if (mkdtemp(pattern.data())) path = pattern;
-  }
-  ~Folder() {
-    std::error_code ignored;
-    fs::remove_all(path, ignored);
-  }
-};
 
 // In the child. A failure here must not be taken for an answer of the program.
 void surround(const Surroundings& with) {
@@ -130,8 +119,8 @@ pid_t start_tessera(const std::vector<std::string>& words) {
 Result tessera(const std::vector<std::string>& words) { return tessera_in({}, words); }
 
 std::string folder() {
-  static const Folder folder;
-  return folder.path;
+  static const TempFolder folder;
+  return folder.path();
 }
 
 std::string path(const std::string& name) { return folder() + "/" + name; }

@@ -8,7 +8,7 @@
 
 #include "serving/virtual_run.h"
 #include "tests/helpers/contracts.h"
-#include "tests/helpers/temporary_folder.h"
+#include "tests/helpers/test_with_folder.h"
 #include "tests/trace/seen_trace.h"
 #include "trace/host.h"
 
@@ -34,7 +34,7 @@ std::vector<TimedArrival> eventful_arrivals() {
   return arrivals;
 }
 
-class HostTrace : public TemporaryFolder {
+class HostTrace : public TestWithFolder {
  protected:
   // A run that is recorded and read back.
   RecordedRun recorded_run(RecordClock::Kind clock = RecordClock::Kind::Virtual) {

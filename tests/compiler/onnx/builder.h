@@ -3,9 +3,7 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -15,30 +13,13 @@
 #include "compiler/onnx/model_writer.h"
 #include "ir/text.h"
 #include "onnx.pb.h"
+#include "tests/helpers/temp_folder.h"
 
 namespace tessera::test {
 
 using Names = std::vector<std::string>;
 using Ints = std::vector<int64_t>;
 using ::onnx::TensorProto;
-
-// A folder of its own, which goes with it.
-class TempFolder {
- public:
-  TempFolder() {
-    static int next = 0;
-    path_ = ::testing::TempDir() + "/tessera." + std::to_string(::getpid()) + "." +
-            std::to_string(next++);
-    std::filesystem::remove_all(path_);
-    std::filesystem::create_directory(path_);
-  }
-  ~TempFolder() { std::filesystem::remove_all(path_); }
-  TempFolder(const TempFolder&) = delete;
-  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
-};
 
 class ModelBuilder {
  public:

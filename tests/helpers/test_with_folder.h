@@ -6,19 +6,19 @@
 #include <string>
 #include <vector>
 
+#include "tests/helpers/temp_folder.h"
+
 namespace tessera {
 
 // A test with a folder of its own, which goes when the test does.
-class TemporaryFolder : public ::testing::Test {
+class TestWithFolder : public ::testing::Test {
  protected:
-  void SetUp() override;
-  void TearDown() override;
-  std::string path(const std::string& name) const { return folder_ + "/" + name; }
+  std::string path(const std::string& name) const { return folder_ / name; }
   // Names of the files there, sorted.
   std::vector<std::string> files() const;
 
  private:
-  std::string folder_;
+  const TempFolder folder_;
 };
 
 }  // namespace tessera
