@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each ctest command that a page prints runs at least one test of this build."""
+"""Each ctest command that a page prints runs at least one test of this build, and the names of
+tests are words."""
 
 import json
 import os
@@ -64,6 +65,10 @@ class Lines(unittest.TestCase):
         for page, command in lines:
             with self.subTest(page=page, command=" ".join(command)):
                 self.assertRegex(listed(in_this_build(command)), r"Total Tests: [1-9]")
+
+    def test_names_are_words(self):
+        for name in re.findall(r"Test +#\d+: (.*)", listed([CTEST, "-N", "--test-dir", BUILD])):
+            self.assertRegex(name, r"^[^ #<>]+$")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ struct Corner {
   Values wanted;
   bool in_half;
 };
+void PrintTo(const Corner& corner, std::ostream* out) { *out << corner.name; }
 
 // clang-format off
 const std::vector<Corner> kCorners = {

@@ -21,6 +21,7 @@ struct Edge {
   const char* name;
   void (*build)(ModelBuilder& model);
 };
+void PrintTo(const Edge& edge, std::ostream* out) { *out << edge.name; }
 
 void input_is_output(ModelBuilder& m) {
   m.input("x", TensorProto::FLOAT, "2,3").input("mask", TensorProto::INT64, "2,3");

@@ -23,6 +23,7 @@ struct Row {
   PackingForm form;
   Precision precision;
 };
+void PrintTo(const Row& way, std::ostream* out) { *out << way.name; }
 const Row kWays[] = {
     {"form_a_fp32", PackingForm::A, Precision::Fp32},
     {"form_a_fp16", PackingForm::A, Precision::Fp16},

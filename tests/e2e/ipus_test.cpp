@@ -70,6 +70,7 @@ struct Way {
   std::function<void(CompileOptions&)> set;
   bool by_rows = false;  // of which packing form A has no independent ones
 };
+void PrintTo(const Way& way, std::ostream* out) { *out << way.name; }
 
 std::vector<Way> ways() {
   const auto cut = [](CompileOptions& o) { o.sharding = Sharding::Auto; };

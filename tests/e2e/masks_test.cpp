@@ -71,6 +71,7 @@ struct Hidden {
   const char* hide;
   Values unseen;  // of the second sequence, which sees none
 };
+void PrintTo(const Hidden& hidden, std::ostream* out) { *out << hidden.name; }
 const Hidden kHidden[] = {
     {"minus_ten_thousand", "-10000", kAdded,
      {-1.93095875, -0.401204467, -0.227001786, 0.774654984, -2.01236153, -0.562173843,

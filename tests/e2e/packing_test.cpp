@@ -10,6 +10,7 @@
 #include "support/half.h"
 #include "tests/e2e/answers.h"
 #include "tests/e2e/build.h"
+#include "tests/helpers/packing_forms.h"
 
 namespace tessera {
 namespace {

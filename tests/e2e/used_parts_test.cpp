@@ -30,6 +30,7 @@ struct Case {
   Precision precision;
   const char* model = "";  // of tests/data; "": a tiny BERT for questions
 };
+void PrintTo(const Case& one, std::ostream* out) { *out << one.name; }
 
 // In its mask the BERT adds 1 for what is seen, and a low number for what is hidden: a bias of
 // attention, which no mask of keys can stand for.

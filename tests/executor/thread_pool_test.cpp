@@ -42,7 +42,8 @@ TEST_P(ThreadPoolTest, run_waits_for_the_slowest) {
 
 TEST_P(ThreadPoolTest, a_pool_that_never_worked_ends) { const ThreadPool pool(GetParam()); }
 
-INSTANTIATE_TEST_SUITE_P(, ThreadPoolTest, ::testing::Values(1, 2, 5));
+INSTANTIATE_TEST_SUITE_P(, ThreadPoolTest, ::testing::Values(1, 2, 5),
+                         ::testing::PrintToStringParamName());
 
 }  // namespace
 }  // namespace tessera

@@ -32,6 +32,7 @@ struct Family {
   void (*build)(ModelBuilder& model, int n);
   int n = 500;  // compiled at n and at 4 n
 };
+void PrintTo(const Family& family, std::ostream* out) { *out << family.name; }
 
 std::string numbered(const std::string& name, int i) { return name + std::to_string(i); }
 

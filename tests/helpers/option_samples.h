@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <ostream>
 #include <string>
 
 #include "compiler/option_rows.h"
@@ -11,6 +12,8 @@
 #include "compiler/options.h"
 
 namespace tessera {
+
+inline void PrintTo(const OptionRow& row, std::ostream* out) { *out << row.name; }
 
 // The words of such a value. Options of numbers and truths need nothing here.
 inline OptionWords sample_of(const OptionRow& row) {

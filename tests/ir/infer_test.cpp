@@ -192,7 +192,13 @@ TEST_P(Refused, in_these_words) {
       std::string("graph @f(") + kInputs + ") {\n  %y = " + GetParam().line + "\n  return %y\n}\n";
   EXPECT_EQ(parse_error(text), std::string("2:8: y: ") + GetParam().error);
 }
-INSTANTIATE_TEST_SUITE_P(, Refused, ::testing::ValuesIn(kRefusals));
+
+// "add_5": the op, and where its line stands above.
+std::string name_of(const ::testing::TestParamInfo<Refusal>& info) {
+  const std::string line = info.param.line;
+  return line.substr(0, line.find(' ')) + "_" + std::to_string(info.index);
+}
+INSTANTIATE_TEST_SUITE_P(, Refused, ::testing::ValuesIn(kRefusals), name_of);
 
 TEST(Concat, sizes_that_add_up_to_too_much_are_refused) {
   EXPECT_THAT(parse_error("graph @f(%x: f32[1099511627776]) {\n"

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "serving/rejection.h"
+#include "tests/helpers/packing_forms.h"
 #include "tests/server/client.h"
 
 namespace tessera::server {
@@ -22,7 +23,8 @@ std::vector<int32_t> ids_in(const std::vector<int32_t>& echo) {
 
 class EveryForm : public ::testing::TestWithParam<PackingForm> {};
 INSTANTIATE_TEST_SUITE_P(Rest, EveryForm,
-                         ::testing::Values(PackingForm::None, PackingForm::A, PackingForm::B));
+                         ::testing::Values(PackingForm::None, PackingForm::A, PackingForm::B),
+                         form_name);
 
 TEST_P(EveryForm, a_call_of_rows_gets_a_row_of_each) {
   const auto server = echo_server(quick_options(), GetParam());

@@ -10,6 +10,7 @@
 #include "serving/offline_runner.h"
 #include "serving/rejection.h"
 #include "tests/helpers/echo.h"
+#include "tests/helpers/packing_forms.h"
 #include "tests/helpers/token_requests.h"
 
 namespace tessera {
@@ -97,7 +98,8 @@ TEST_P(EveryForm, offline_gives_the_same_answers) {
 }
 
 INSTANTIATE_TEST_SUITE_P(, EveryForm,
-                         ::testing::Values(PackingForm::None, PackingForm::A, PackingForm::B));
+                         ::testing::Values(PackingForm::None, PackingForm::A, PackingForm::B),
+                         form_name);
 
 TEST(PackRunner, as_many_as_a_batch_may_hold_closes_a_batch) {
   PackRunnerConfig config = patient();

@@ -10,6 +10,7 @@
 #include "serving/rejection.h"
 #include "serving/request_contract.h"
 #include "tests/helpers/echo.h"
+#include "tests/helpers/packing_forms.h"
 
 namespace tessera {
 namespace {
@@ -88,7 +89,8 @@ TEST_P(PaddedRowsInEveryForm, are_answered_as_requests_and_come_back_where_they_
 }
 
 INSTANTIATE_TEST_SUITE_P(, PaddedRowsInEveryForm,
-                         ::testing::Values(PackingForm::None, PackingForm::A, PackingForm::B));
+                         ::testing::Values(PackingForm::None, PackingForm::A, PackingForm::B),
+                         form_name);
 
 TEST(PaddedRows, one_row_is_a_request_unless_it_is_asked_for) {
   Request one;

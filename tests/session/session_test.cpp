@@ -144,6 +144,7 @@ struct Compiled {
   Precision precision;
   bool unpack, mask;  // packing forms A and B
 };
+void PrintTo(const Compiled& compiled, std::ostream* out) { *out << compiled.name; }
 
 class EveryCompile : public SessionTest, public ::testing::WithParamInterface<Compiled> {};
 

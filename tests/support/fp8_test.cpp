@@ -17,6 +17,7 @@ struct Format {
   DType dtype;
   int exponent_bits, fraction_bits, bias;
 };
+void PrintTo(const Format& format, std::ostream* out) { *out << to_string(format.dtype); }
 class Fp8 : public ::testing::TestWithParam<Format> {
  protected:
   // (-1)^s 2^(e - bias) (1 + f / 2^bits), and with e = 0: (-1)^s 2^(1 - bias) f / 2^bits.

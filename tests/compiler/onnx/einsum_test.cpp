@@ -4,6 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <ostream>
+
 #include "tests/compiler/onnx/one_node.h"
 
 namespace tessera::test {
@@ -17,6 +20,8 @@ struct EinsumCase {
   // The same with a letter for every axis of an ellipsis, and its result told.
   std::string spelled;
 };
+
+void PrintTo(const EinsumCase& one, std::ostream* out) { *out << one.equation; }
 
 ModelBuilder einsum(const std::string& equation, const std::vector<Operand>& operands) {
   ModelBuilder m = one_node("Einsum", 12, operands, {});
@@ -89,6 +94,14 @@ TEST_P(EinsumTest, is_what_its_equation_says) {
   expect_near(got, expected);
 }
 
+// "8_bij_bjk_to_bik"; names hold no signs, and the same letters may stand with others.
+std::string name_of(const ::testing::TestParamInfo<EinsumCase>& info) {
+  std::string name = std::to_string(info.index) + "_" + info.param.spelled;
+  for (size_t at; (at = name.find("->")) != std::string::npos;) name.replace(at, 2, "_to_");
+  std::ranges::replace(name, ',', '_');
+  return name;
+}
+
 INSTANTIATE_TEST_SUITE_P(
     , EinsumTest,
     ::testing::Values(
@@ -106,7 +119,8 @@ INSTANTIATE_TEST_SUITE_P(
         EinsumCase{"...i,...i->", {{2, 3}, {2, 3}}, "ai,ai->"},
         EinsumCase{"i,j,k->kji", {{2}, {3}, {4}}, "i,j,k->kji"},
         EinsumCase{"bld,hd,lk->bhk", {{2, 3, 4}, {5, 4}, {3, 2}}, "bld,hd,lk->bhk"},
-        EinsumCase{"...a,ab,bc,c->...", {{2, 3}, {3, 4}, {4, 2}, {2}}, "xa,ab,bc,c->x"}));
+        EinsumCase{"...a,ab,bc,c->...", {{2, 3}, {3, 4}, {4, 2}, {2}}, "xa,ab,bc,c->x"}),
+    name_of);
 
 // Time and memory that grow with the square of the operands would end this test.
 TEST(Einsum, takes_many_operands) {
