@@ -20,9 +20,9 @@
 #include "executor/host_memory.h"
 #include "executor/index_check.h"
 #include "executor/inside.h"
+#include "executor/loaded_step.h"
 #include "executor/pieces.h"
 #include "executor/run_work.h"
-#include "executor/step_plan.h"
 #include "executor/tile_piece.h"
 #include "executor/used_parts.h"
 #include "executor/vertex.h"
@@ -88,7 +88,7 @@ struct Delivery {
 
 class IsolatedEngine : public Engine {
  public:
-  IsolatedEngine(const EngineParts& parts, std::vector<StepPlan> steps,
+  IsolatedEngine(const EngineParts& parts, std::vector<LoadedStep> steps,
                  std::optional<ZeroParts> zeros);
   Status run(HostInputs inputs, HostOutputs outputs, const UsedCells& used,
              std::span<double> seconds) override;
@@ -107,19 +107,19 @@ class IsolatedEngine : public Engine {
   void fill_zeros(const Superstep& step);
   void fill_zeros(VariableId id, const Range& part);
   Expected<int64_t> exchange(const Superstep& step, const Deadline& deadline);
-  Status run_step(const StepPlan& plan, const Deadline& deadline);
-  Status run_vertex(const StepPlan& plan, int64_t k);
+  Status run_step(const LoadedStep& loaded, const Deadline& deadline);
+  Status run_vertex(const LoadedStep& loaded, int64_t k);
   void look_at_indices(const VertexOperand& operand, TilePiece& piece);
   Status look_at_hidden_keys(const Superstep& step, std::vector<VertexOperand> operands,
                              std::vector<TilePiece>& pieces);
-  Status call(const StepPlan& plan, const VertexClass& vertex, std::vector<VertexOperand>& operands,
-              std::vector<TilePiece>& pieces);
+  Status call(const LoadedStep& loaded, const VertexClass& vertex,
+              std::vector<VertexOperand>& operands, std::vector<TilePiece>& pieces);
   Status collect(const Superstep& step, size_t operand, int64_t tile, TilePiece& piece);
   Status store(const Superstep& step, size_t operand, int64_t tile, const TilePiece& piece);
   Error not_on_tile(const Superstep& step, size_t operand, int64_t count, int64_t tile) const;
 
   EngineParts parts_;
-  std::vector<StepPlan> steps_;
+  std::vector<LoadedStep> steps_;
   std::optional<ZeroParts> zeros_;
   std::vector<std::vector<TilePiece>> blocks_;     // by variable and block
   std::vector<std::vector<Delivery>> deliveries_;  // by tile, of this superstep
@@ -134,7 +134,7 @@ class IsolatedEngine : public Engine {
   int64_t host_bytes_ = 0;
 };
 
-IsolatedEngine::IsolatedEngine(const EngineParts& parts, std::vector<StepPlan> steps,
+IsolatedEngine::IsolatedEngine(const EngineParts& parts, std::vector<LoadedStep> steps,
                                std::optional<ZeroParts> zeros)
     : parts_(parts), steps_(std::move(steps)), zeros_(std::move(zeros)) {
   const Program& program = parts.executable.program;
@@ -283,7 +283,7 @@ Error IsolatedEngine::not_on_tile(const Superstep& step, size_t operand, int64_t
 }
 
 // The kernel over memory that holds the pieces and nothing else.
-Status IsolatedEngine::call(const StepPlan& plan, const VertexClass& vertex,
+Status IsolatedEngine::call(const LoadedStep& loaded, const VertexClass& vertex,
                             std::vector<VertexOperand>& operands, std::vector<TilePiece>& pieces) {
   if (handed_.size() < operands.size()) handed_.resize(operands.size());
   for (size_t i = 0; i < operands.size(); ++i) {
@@ -296,7 +296,7 @@ Status IsolatedEngine::call(const StepPlan& plan, const VertexClass& vertex,
   std::byte* const scratch = TRY(scratch_.take(scratch_bytes));
   std::fill_n(scratch, scratch_bytes, poison());
   const int signal = catch_fault([&] { vertex.kernel.run(operands.data(), scratch); });
-  if (signal != 0) return fault_in(*plan.step, signal);
+  if (signal != 0) return fault_in(*loaded.step, signal);
   for (size_t i = 0; i < operands.size(); ++i) {
     std::copy_n(static_cast<const std::byte*>(operands[i].data), pieces[i].bytes.size(),
                 pieces[i].bytes.begin());
@@ -304,15 +304,15 @@ Status IsolatedEngine::call(const StepPlan& plan, const VertexClass& vertex,
   return {};
 }
 
-Status IsolatedEngine::run_vertex(const StepPlan& plan, int64_t k) {
-  const Superstep& step = *plan.step;
+Status IsolatedEngine::run_vertex(const LoadedStep& loaded, int64_t k) {
+  const Superstep& step = *loaded.step;
   const int64_t tile = tile_of(step.compute.grid, k);
-  const Position position = grid_position(plan.grid, k);
-  const VertexClass& vertex = plan.vertex_class(k);
-  std::vector<VertexOperand> operands(plan.operands.size(), blank_operand());
+  const Position position = grid_position(loaded.grid, k);
+  const VertexClass& vertex = loaded.vertex_class(k);
+  std::vector<VertexOperand> operands(loaded.operands.size(), blank_operand());
   std::vector<TilePiece> pieces;
-  for (size_t i = 0; i < plan.operands.size(); ++i) {
-    const OperandPlan& operand = plan.operands[i];
+  for (size_t i = 0; i < loaded.operands.size(); ++i) {
+    const LoadedOperand& operand = loaded.operands[i];
     const Region& region = step.compute.operands[i].region;
     pieces.push_back(make_piece(region.view, box_at(region, position), operand.element_bytes));
     pieces.back().fill(poison());
@@ -326,14 +326,14 @@ Status IsolatedEngine::run_vertex(const StepPlan& plan, int64_t k) {
   }
   if (index_rule_) look_at_indices(operands[kGatherIndices], pieces[kGatherIndices]);
   if (hidden_rule_) TRY(look_at_hidden_keys(step, operands, pieces));
-  TRY(call(plan, vertex, operands, pieces));
+  TRY(call(loaded, vertex, operands, pieces));
   if (const std::optional<int64_t> most = cast_rule(step.compute)) {
     VertexOperand made = operands.back();
     made.data = pieces.back().bytes.data();
     if (const auto wrong = find_wrong_cast(*most, made)) return wrong_cast(step, *most, *wrong);
   }
-  for (size_t i = 0; i < plan.operands.size(); ++i) {
-    if (plan.operands[i].writes) TRY(store(step, i, tile, pieces[i]));
+  for (size_t i = 0; i < loaded.operands.size(); ++i) {
+    if (loaded.operands[i].writes) TRY(store(step, i, tile, pieces[i]));
   }
   return {};
 }
@@ -352,16 +352,16 @@ Status IsolatedEngine::look_at_hidden_keys(const Superstep& step,
   return check_hidden_keys(step, *hidden_rule_, operands, std::ssize(operands), used_);
 }
 
-Status IsolatedEngine::run_step(const StepPlan& plan, const Deadline& deadline) {
-  exchanged_.push_back(TRY(exchange(*plan.step, deadline)));
-  index_rule_ = index_rule(plan.step->compute);
-  hidden_rule_ = hidden_rule(parts_.executable.program, plan.step->compute);
-  for (int64_t j = 0; j < plan.vertices; ++j) {
+Status IsolatedEngine::run_step(const LoadedStep& loaded, const Deadline& deadline) {
+  exchanged_.push_back(TRY(exchange(*loaded.step, deadline)));
+  index_rule_ = index_rule(loaded.step->compute);
+  hidden_rule_ = hidden_rule(parts_.executable.program, loaded.step->compute);
+  for (int64_t j = 0; j < loaded.vertices; ++j) {
     TRY(deadline.check("run"));
-    TRY(run_vertex(plan, parts_.reverse_tiles ? plan.vertices - 1 - j : j));
+    TRY(run_vertex(loaded, parts_.reverse_tiles ? loaded.vertices - 1 - j : j));
   }
-  if (wrong_index_) return wrong_index(*plan.step, *index_rule_, *wrong_index_);
-  fill_zeros(*plan.step);
+  if (wrong_index_) return wrong_index(*loaded.step, *index_rule_, *wrong_index_);
+  fill_zeros(*loaded.step);
   return {};
 }
 
@@ -396,8 +396,8 @@ Expected<std::unique_ptr<Engine>> make_isolated_engine(const EngineParts& parts)
   RunWork work;
   for (const Superstep& step : program.supersteps) work = work_of(program, step.compute, work);
   TRY(work.check(1, parts.limits));
-  std::vector<StepPlan> steps =
-      TRY(plan_steps(program, parts.jit, parts.pool.size(), parts.limits, parts.load));
+  std::vector<LoadedStep> steps =
+      TRY(load_steps(program, parts.jit, parts.pool.size(), parts.limits, parts.load));
   return std::unique_ptr<Engine>(
       std::make_unique<IsolatedEngine>(parts, std::move(steps), TRY(zero_parts_of(parts))));
 }

@@ -3,7 +3,7 @@
 
 #include <cstring>
 
-#include "executor/step_plan.h"
+#include "executor/loaded_step.h"
 #include "program/overlap.h"
 
 namespace tessera {
@@ -54,7 +54,7 @@ Status check_piece_memory(const Program& program, const Limits& limits, const De
   }
   int64_t most = 0;
   for (const Superstep& step : program.supersteps) {
-    int64_t delivered = 0, planned = 0;
+    int64_t delivered = 0, tables = 0;
     const auto add = [&](const Region& region, int64_t k, const VertexGrid& grid) {
       const Box box = box_at(region, grid_position(grid, k));
       return piece_bytes(region.view, box, size_of(variable_of(region).dtype));
@@ -65,17 +65,17 @@ Status check_piece_memory(const Program& program, const Limits& limits, const De
     // The first vertex's boxes are as large as any.
     for (const Operand& operand : step.compute.operands) {
       delivered += 2 * add(operand.region, 0, step.compute.grid);
-      planned += static_cast<int64_t>(sizeof(OperandPlan));
+      tables += static_cast<int64_t>(sizeof(LoadedOperand));
       for (const RegionDim& dim : operand.region.dims) {
         const int64_t extent =
             dim.axis < 0 ? 1 : step.compute.grid.extent[static_cast<size_t>(dim.axis)];
-        planned += static_cast<int64_t>(sizeof(OperandPlan::Dim)) +
-                   extent * static_cast<int64_t>(sizeof(Range));
+        tables += static_cast<int64_t>(sizeof(LoadedOperand::Dim)) +
+                  extent * static_cast<int64_t>(sizeof(Range));
       }
     }
-    planned += vertex_count(step.compute.grid) *
-               static_cast<int64_t>(sizeof(int32_t) + sizeof(VertexClass) + sizeof(size_t));
-    TRY(memory.spend(planned, "loading its supersteps"));
+    tables += vertex_count(step.compute.grid) *
+              static_cast<int64_t>(sizeof(int32_t) + sizeof(VertexClass) + sizeof(size_t));
+    TRY(memory.spend(tables, "loading its supersteps"));
     TRY(deadline.check("loading its supersteps"));
     most = std::max(most, delivered);
   }

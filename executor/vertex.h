@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "codelets/abi.h"
-#include "executor/step_plan.h"
+#include "executor/loaded_step.h"
 #include "program/boxes.h"
 
 namespace tessera {
@@ -20,15 +20,15 @@ inline VertexOperand blank_operand() {
 }
 
 // Sizes, begins and strides in the whole variable; returns the region's first element in it.
-inline int64_t set_region(const OperandPlan& plan, const Position& position,
+inline int64_t set_region(const LoadedOperand& loaded, const Position& position,
                           VertexOperand& operand) {
   int64_t first = 0;
-  for (size_t d = 0; d < plan.dims.size(); ++d) {
-    const Range& range = plan.range(d, position);
+  for (size_t d = 0; d < loaded.dims.size(); ++d) {
+    const Range& range = loaded.range(d, position);
     operand.size[d] = range.size();
     operand.begin[d] = range.begin;
-    operand.stride[d] = range.size() == 1 ? 0 : plan.dims[d].stride;
-    first += range.begin * plan.dims[d].stride;
+    operand.stride[d] = range.size() == 1 ? 0 : loaded.dims[d].stride;
+    first += range.begin * loaded.dims[d].stride;
   }
   return first;
 }

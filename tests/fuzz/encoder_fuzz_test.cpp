@@ -263,6 +263,20 @@ uint64_t number_of(const char* variable, uint64_t usual) {
   return text ? std::strtoull(text, nullptr, 10) : usual;
 }
 
+// Two rows of the longest request, on the test target.
+CheckOptions two_rows(Precision precision) {
+  CheckOptions options;
+  options.compile.input_shape["input_ids"] = {2, kLength};
+  options.compile.precision = precision;
+  options.compile.target = *target_preset("test");
+  return options;
+}
+
+Expected<CheckReport> check_encoder(uint64_t seed, const CheckOptions& options) {
+  const TempFolder folder;
+  return check_model(fuzz::random_encoder(seed).save(folder), options);
+}
+
 TEST(RandomEncoder, every_request_is_answered_as_alone) {
   const uint64_t first = number_of("TESSERA_FUZZ_SEED", 1);
   const uint64_t count = number_of("TESSERA_FUZZ_ENCODERS", 300);
@@ -295,13 +309,9 @@ TEST(RandomEncoder, a_token_may_see_nothing) {
 
 // In fp16 a pass makes a %broadcast_1 of this one that is not the importer's.
 TEST(RandomEncoder, layers_of_one_name_are_compared_where_they_are_one_value) {
-  const TempFolder folder;
-  CheckOptions options;
-  options.compile.input_shape["input_ids"] = {2, kLength};
-  options.compile.precision = Precision::Fp16;
-  options.compile.target = *target_preset("test");
+  CheckOptions options = two_rows(Precision::Fp16);
   options.by_layer = true;
-  const auto report = check_model(fuzz::random_encoder(7).save(folder), options);
+  const auto report = check_encoder(7, options);
   ASSERT_TRUE(report.ok()) << report.error().message;
   EXPECT_GT(report->layers.size(), 10u);
   for (const LayerError& layer : report->layers) EXPECT_NE(layer.node, "broadcast_1");
@@ -309,12 +319,7 @@ TEST(RandomEncoder, layers_of_one_name_are_compared_where_they_are_one_value) {
 
 // A bias, and a mask of keys that shows none: the sum stays in f32, and so does what is added.
 TEST(RandomEncoder, a_query_that_sees_no_key_gets_in_fp16_what_it_gets_in_fp32) {
-  const TempFolder folder;
-  CheckOptions options;
-  options.compile.input_shape["input_ids"] = {2, kLength};
-  options.compile.precision = Precision::Fp16;
-  options.compile.target = *target_preset("test");
-  const auto report = check_model(fuzz::random_encoder(7).save(folder), options);
+  const auto report = check_encoder(7, two_rows(Precision::Fp16));
   ASSERT_TRUE(report.ok()) << report.error().message;
   ASSERT_FALSE(report->outputs.empty());
   for (const OutputError& error : report->outputs)
@@ -330,21 +335,16 @@ TEST(RandomEncoder, the_machine_answers_as_the_interpreter) {
   for (uint64_t seed = first; seed < first + count; ++seed) {
     Trial(seed).run_in_session(answered);
     if (HasFailure()) return;
-    const TempFolder folder;
-    const std::string path = fuzz::random_encoder(seed).save(folder);
     for (const Precision precision : {Precision::Fp32, Precision::Fp16}) {
       if (python != nullptr && precision == Precision::Fp16) continue;
-      CheckOptions options;
-      options.compile.input_shape["input_ids"] = {2, kLength};
-      options.compile.precision = precision;
-      options.compile.target = *target_preset("test");
+      CheckOptions options = two_rows(precision);
       options.machine.threads = 1;
       options.random_requests = 4;
       if (python != nullptr) {
         options.reference = ReferenceKind::OnnxRuntime;
         options.python = python;
       }
-      const auto report = check_model(path, options);
+      const auto report = check_encoder(seed, options);
       ASSERT_TRUE(report.ok()) << "seed " << seed << ": " << report.error().message;
       for (const OutputError& error : report->outputs)
         ASSERT_TRUE(error.within) << "seed " << seed << ", " << word_of_form(error.form) << " in "

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The plan by which a compute set runs tile by tile, worked out once when its Program loads.
+// A superstep as the isolated machine runs it tile by tile: its kernels, and its operands' regions
+// as tables. Both are worked out once, when its Program loads.
 //
 // A region moves along grid axes, one dimension at a time, so the whole grid is described by small
 // tables: for each dimension of each operand, its range by coordinate on the axis that it follows.
@@ -18,7 +19,7 @@
 
 namespace tessera {
 
-struct OperandPlan {
+struct LoadedOperand {
   struct Dim {
     int32_t axis = -1;      // -1: does not move
     int64_t stride = 0;     // of the view, in elements
@@ -40,11 +41,11 @@ struct VertexClass {
   int64_t scratch_bytes = 0;
 };
 
-struct StepPlan {
+struct LoadedStep {
   const Superstep* step = nullptr;
   VertexGrid grid;
   int64_t vertices = 0;
-  std::vector<OperandPlan> operands;
+  std::vector<LoadedOperand> operands;
   std::vector<VertexClass> classes;
   std::vector<int32_t> class_of;  // by vertex
 
@@ -53,9 +54,9 @@ struct StepPlan {
   }
 };
 
-// One plan per superstep, kernels compiled by `jit` on `threads` threads; they live as long as the
+// One for each superstep, kernels compiled by `jit` on `threads` threads; they live as long as the
 // jit and the program do.
-Expected<std::vector<StepPlan>> plan_steps(const Program& program, Jit& jit, int threads,
-                                           const Limits& limits, const Deadline& deadline);
+Expected<std::vector<LoadedStep>> load_steps(const Program& program, Jit& jit, int threads,
+                                             const Limits& limits, const Deadline& deadline);
 
 }  // namespace tessera

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "executor/step_plan.h"
+#include "executor/loaded_step.h"
 
 #include "executor/inside.h"
 #include "program/boxes.h"
@@ -18,14 +18,14 @@ Status check_operands(const Program& program, const ComputeSet& set, int64_t ver
   return find_codelet(set.codelet)->check(vertex_shape(program, set, vertex));
 }
 
-OperandPlan plan_operand(const Program& program, const Operand& operand, const VertexGrid& grid) {
+LoadedOperand load_operand(const Program& program, const Operand& operand, const VertexGrid& grid) {
   const Region& region = operand.region;
   const Variable& variable = program.variables[static_cast<size_t>(region.variable)];
-  OperandPlan plan{region.variable, operand.writes, size_of(variable.dtype), {}};
+  LoadedOperand loaded{region.variable, operand.writes, size_of(variable.dtype), {}};
   const Shape strides = row_major_strides(region.view);
   for (size_t d = 0; d < region.dims.size(); ++d) {
     const int32_t axis = region.dims[d].axis;
-    OperandPlan::Dim out{axis, strides[d], {}};
+    LoadedOperand::Dim out{axis, strides[d], {}};
     Position position(grid.extent.size());
     if (axis < 0) {
       out.at.push_back(box_at(region, position)[d]);
@@ -35,57 +35,58 @@ OperandPlan plan_operand(const Program& program, const Operand& operand, const V
         out.at.push_back(box_at(region, position)[d]);
       }
     }
-    plan.dims.push_back(std::move(out));
+    loaded.dims.push_back(std::move(out));
   }
-  return plan;
+  return loaded;
 }
 
 // `kernel_of`: by class of all steps, its request.
-Expected<StepPlan> plan_step(const Program& program, const Superstep& step,
-                             std::vector<Jit::Request>& requests, std::vector<size_t>& kernel_of) {
+Expected<LoadedStep> load_step(const Program& program, const Superstep& step,
+                               std::vector<Jit::Request>& requests,
+                               std::vector<size_t>& kernel_of) {
   const ComputeSet& set = step.compute;
   const Codelet* codelet = find_codelet(set.codelet);
   CHECK(codelet != nullptr);  // verify_program has asked
-  StepPlan plan;
-  plan.step = &step;
-  plan.grid = set.grid;
-  plan.vertices = vertex_count(set.grid);
+  LoadedStep loaded;
+  loaded.step = &step;
+  loaded.grid = set.grid;
+  loaded.vertices = vertex_count(set.grid);
   for (const Operand& operand : set.operands) {
-    plan.operands.push_back(plan_operand(program, operand, set.grid));
+    loaded.operands.push_back(load_operand(program, operand, set.grid));
   }
   VertexClasses alike = alike_vertices(set);
-  plan.class_of = std::move(alike.of_vertex);
+  loaded.class_of = std::move(alike.of_vertex);
   for (int64_t vertex : alike.representative) {
     const Status checked = check_operands(program, set, vertex);
     if (!checked.ok()) return in_superstep(step, checked.error().message);
     const VertexShape shape = vertex_shape(program, set, vertex);
-    plan.classes.push_back({.kernel = {}, .scratch_bytes = codelet->scratch_bytes(shape)});
+    loaded.classes.push_back({.kernel = {}, .scratch_bytes = codelet->scratch_bytes(shape)});
     // Classes of a step mostly differ in sizes alone, which kernels do not depend on.
     std::string constants = codelet->constants(shape);
-    if (plan.classes.size() == 1 || requests.back().constants != constants)
+    if (loaded.classes.size() == 1 || requests.back().constants != constants)
       requests.push_back({codelet, std::move(constants), kernel_steps(shape)});
     kernel_of.push_back(requests.size() - 1);
   }
-  return plan;
+  return loaded;
 }
 
 }  // namespace
 
-Expected<std::vector<StepPlan>> plan_steps(const Program& program, Jit& jit, int threads,
-                                           const Limits& limits, const Deadline& deadline) {
-  std::vector<StepPlan> plans;
+Expected<std::vector<LoadedStep>> load_steps(const Program& program, Jit& jit, int threads,
+                                             const Limits& limits, const Deadline& deadline) {
+  std::vector<LoadedStep> steps;
   std::vector<Jit::Request> requests;
   std::vector<size_t> kernel_of;
   for (const Superstep& step : program.supersteps) {
     TRY(deadline.check("loading its supersteps"));
-    plans.push_back(TRY(plan_step(program, step, requests, kernel_of)));
+    steps.push_back(TRY(load_step(program, step, requests, kernel_of)));
   }
   const std::vector<Kernel> kernels = TRY(jit.compile(requests, threads, limits, deadline));
   size_t next = 0;
-  for (StepPlan& plan : plans) {
-    for (VertexClass& c : plan.classes) c.kernel = kernels[kernel_of[next++]];
+  for (LoadedStep& loaded : steps) {
+    for (VertexClass& c : loaded.classes) c.kernel = kernels[kernel_of[next++]];
   }
-  return plans;
+  return steps;
 }
 
 }  // namespace tessera
