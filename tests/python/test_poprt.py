@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PopRT's users at home: the packing chapter's steps by its commands, and each call of its API."""
+"""PopRT's users at home: every spelling of its command line, and each call of its API."""
 
-import csv
 import os
 import re
 import subprocess
@@ -11,9 +10,9 @@ import unittest
 
 import numpy as np
 
-import poprt_compat.install
 import tessera
 import tiny
+from poprt_shell import LENGTH, PRESET, ROWS, poprt
 
 try:
     import onnx
@@ -21,176 +20,6 @@ try:
     onnx.load  # noqa: B018  (a folder of this name is a package to Python, without anything in it)
 except (ImportError, AttributeError):
     onnx = None
-
-PRESET = os.environ.get("TESSERA_PRESET", "tiny")
-# batch, sequence, requests in a batch, vocabulary, batches' worth of requests
-ROWS, LENGTH, MOST, VOCABULARY, ITERATIONS = (
-    (4, 64, 10, 100, 3) if PRESET == "tiny" else (16, 256, 40, 30522, 2)
-)
-AS_POPRT = {
-    **os.environ,
-    "PYTHONPATH": poprt_compat.install.FOLDER + ":" + os.environ["PYTHONPATH"],
-}
-
-
-def poprt(*words, cwd=None, check=True):
-    """python -m poprt.cli, as a shell has it after `eval "$(python3 -m poprt_compat --shell)"`."""
-    done = subprocess.run(
-        [sys.executable, "-m", "poprt.cli", *words],
-        env=AS_POPRT,
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-    )
-    if check and done.returncode:
-        raise AssertionError(done.stderr)
-    return done
-
-
-class Chapter(unittest.TestCase):
-    """Convert padded and packed with the flags that the chapter prints, then run its example."""
-
-    def convert(self, folder, model):
-        shape = f"{ROWS},{LENGTH}"
-        common = [
-            "--input_model",
-            model,
-            "--precision",
-            "fp16",
-            "--input_shape",
-            f"input_ids={shape}",
-            f"attention_mask={shape}",
-            f"token_type_ids={shape}",
-            f"position_ids={shape}",
-        ]
-        return [
-            poprt(*common, "--output_model", "padded.onnx", cwd=folder),
-            poprt(
-                *common,
-                "--output_model",
-                "packed.onnx",
-                "--pack_args",
-                f"max_valid_num={MOST}",
-                f"segment_max_size={LENGTH}",
-                "head_pattern=s:0->MatMul:1->Add:2->Split:3->Squeeze:4->e:5",
-                "Split:3->Squeeze:6->e:7",
-                "dynamic_groups=[[input_ids,]]",
-                cwd=folder,
-            ),
-            poprt(
-                *common,
-                "--output_model",
-                "masked.onnx",
-                "--passes",
-                "insert_attention_mask",
-                cwd=folder,
-            ),
-        ]
-
-    def example(self, folder):
-        done = subprocess.run(
-            [
-                sys.executable,
-                "-W",
-                "error",
-                os.path.join(tiny.SOURCE, "tests/python/packed_bert.py"),
-                "--model_without_packing",
-                "padded.onnx",
-                "--model_with_packing_unpack_repack",
-                "packed.onnx",
-                "--model_with_packing_attention_mask",
-                "masked.onnx",
-                "--batch_size",
-                str(ROWS),
-                "--max_seq_len",
-                str(LENGTH),
-                "--max_valid_num",
-                str(MOST),
-                "--avg_seq_len",
-                str(LENGTH // 2),
-                "--iterations",
-                str(ITERATIONS),
-                "--emb_size",
-                str(VOCABULARY),
-                "--dump_results",
-            ],
-            env=AS_POPRT,
-            cwd=folder,
-            capture_output=True,
-            text=True,
-        )
-        self.assertEqual(done.returncode, 0, done.stderr)
-        if PRESET != "tiny":
-            print(done.stdout)
-        runs = re.findall(
-            r"^\[(.*?)\] Throughput: (\S+) samples/s, Latency ?: (\S+) ms",
-            done.stdout,
-            re.MULTILINE,
-        )
-        self.assertEqual(len(runs), 6, done.stdout)
-        # One for each of the script's lines, in their order.
-        told = re.findall(
-            r"^    modelled IPU: (\S+) samples/s, \S+ ms \((\d+) samples in (\d+) batches\)$",
-            done.stderr,
-            re.MULTILINE,
-        )
-        self.assertEqual([count for _, count, _ in told], [str(ROWS * ITERATIONS)] * 6, done.stderr)
-        self.assertEqual(told[0][2], str(ITERATIONS))
-        self.assertLess(int(told[1][2]), ITERATIONS)
-        errors = [float(e) for e in re.findall(r"average mae: (\S+)", done.stdout)]
-        self.assertEqual(len(errors), 12)
-        self.assertLess(max(errors), 2e-3)  # of fp16, and of the float16 arrays it keeps
-        with open(os.path.join(folder, "original_padded.csv")) as file:
-            rows = list(csv.reader(file))
-        self.assertEqual(len(rows), ROWS * ITERATIONS)
-        self.assertTrue(os.path.exists(os.path.join(folder, "pack_online_packed.csv")))
-
-    def test_without_the_first_step(self):
-        with tempfile.TemporaryDirectory() as folder:
-            tiny.command_line("make-model", "--preset", PRESET, "-o", f"{folder}/model.onnx")
-            told = self.convert(folder, "model.onnx")
-            self.assertIn("the shape of position_ids has no effect", told[0].stderr)
-            self.assertEqual(told[1].stderr.count("pack_args head_pattern has no effect"), 1)
-            self.assertIn("pack_args dynamic_groups has no effect", told[1].stderr)
-            self.example(folder)
-
-    def test_after_the_first_step(self):
-        """With position_ids made an input, as add_position_ids leaves it."""
-        with tempfile.TemporaryDirectory() as folder:
-            tiny.command_line("make-model", "--preset", PRESET, "-o", f"{folder}/model.onnx")
-            tessera.convert(
-                f"{folder}/model.onnx",
-                f"{folder}/positions.onnx",
-                passes="extract_position_ids",
-                input_shape={"input_ids": (ROWS, LENGTH)},
-            )
-            self.assertIn(
-                "position_ids", [i.name for i in tessera.model_inputs(f"{folder}/positions.onnx")]
-            )
-            told = self.convert(folder, "positions.onnx")
-            self.assertNotIn("position_ids", told[0].stderr)
-            feed = {
-                name: np.ones((ROWS, LENGTH), np.int32)
-                for name in ("input_ids", "attention_mask", "token_type_ids")
-            }
-            positions = np.tile(np.arange(LENGTH, dtype=np.int32), (ROWS, 1))
-            from poprt.backend import get_session
-
-            given = (
-                get_session(f"{folder}/padded.onnx", 1, "poprt")
-                .load()
-                .run(["start_logits"], {**feed, "position_ids": positions})
-            )
-            with tessera.ModelRunner(
-                tessera.compile(
-                    f"{folder}/model.onnx",
-                    precision="fp16",
-                    input_shape={"input_ids": (ROWS, LENGTH)},
-                )
-            ) as runner:
-                np.testing.assert_allclose(given[0], runner.run(feed)["start_logits"], atol=2e-3)
-            for name in ("packed", "masked"):
-                self.assertIsNotNone(tessera.compile(f"{folder}/{name}.onnx").packing)
 
 
 class Cli(unittest.TestCase):
@@ -507,76 +336,6 @@ class Api(unittest.TestCase):
         config.enable_input_single_row_mode("attention_mask")
         with self.assertRaisesRegex(tessera.UsageError, "packed end to end"):
             runtime.PackRunner(tiny.popef("fp32", "A"), config)
-
-
-class Request:
-    def __init__(self, length):
-        self.input_len = length
-        self.input_ids = np.full(length, 9)
-        self.token_type_ids = np.ones(length, int)
-        self.attention_mask = np.ones(length, int)
-
-
-def rows(text):
-    return [[int(cell) for cell in row.split()] for row in text.split("|")]
-
-
-class PackData(unittest.TestCase):
-    """The published vectors."""
-
-    def pack(self, lengths, batch, **options):
-        import packing_utils
-
-        return packing_utils.pack_data([Request(n) for n in lengths], 0, batch, 8, 8, 1, **options)
-
-    def test_end_to_end(self):
-        packed = self.pack(range(1, 8), 4)
-        self.assertEqual(
-            packed.data["attention_mask"].tolist(),
-            rows("1 2 2 3 3 3 4 4|4 4 5 5 5 5 5 6|6 6 6 6 6 7 7 7|7 7 7 7 0 0 0 0"),
-        )
-        self.assertEqual(packed.data["position_ids"][1].tolist(), [2, 3, 0, 1, 2, 3, 4, 0])
-        self.assertEqual(packed.unpack_info[:, 0].tolist(), [1, 2, 3, 4, 5, 6, 7, 0])
-        self.assertEqual((packed.count, len(packed.specs)), (7, 7))
-        self.assertEqual(packed.specs[3], (3, 1, 2, 4))
-
-    def test_within_rows(self):
-        packed = self.pack(range(1, 8), 4, across_rows=False)
-        self.assertEqual(
-            packed.data["attention_mask"].tolist(),
-            rows("1 2 2 3 3 3 0 0|1 1 1 1 0 0 0 0|1 1 1 1 1 0 0 0|1 1 1 1 1 1 0 0"),
-        )
-        self.assertEqual(packed.count, 6)
-
-    def test_with_delimiters(self):
-        packed = self.pack([3, 2, 5, 1, 4], 3, across_rows=False, zero_delimiter_num=1)
-        self.assertEqual(
-            packed.data["attention_mask"].tolist(),
-            rows("1 1 1 0 2 2 0 0|1 1 1 1 1 0 2 0|1 1 1 1 0 0 0 0"),
-        )
-        self.assertEqual(packed.unpack_info[:5, 0].tolist(), [4, 4, 6, 2, 8])
-
-    def test_what_would_spin_or_mix_is_refused(self):
-        import packing_utils
-
-        for spoil, words in [
-            (lambda r: setattr(r, "input_len", 0), "request 0: has 0 tokens"),
-            (lambda r: setattr(r, "input_ids", np.zeros(2)), "request 0: input_ids is of shape"),
-            (
-                lambda r: setattr(r, "attention_mask", np.array([1, 0, 1])),
-                r"request 0: attention_mask is not 1 at \[1\]",
-            ),
-        ]:
-            request = Request(3)
-            spoil(request)
-            with self.assertRaisesRegex(tessera.UsageError, words):
-                packing_utils.pack_data([request], 0, 4, 8, 8)
-        with self.assertRaisesRegex(
-            tessera.UsageError, "request 0: has 9 tokens, must have at most 8"
-        ):
-            self.pack([9], 4, across_rows=False)
-        with self.assertRaisesRegex(tessera.UsageError, "must have at most 32"):
-            self.pack([33], 4)
 
 
 if __name__ == "__main__":

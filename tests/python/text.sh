@@ -10,7 +10,7 @@ if ! PYTHON="$python" "$here/../../scripts/setup" text "$folder/venv" >&2; then
   exit 77
 fi
 cd "$here"
-"$folder/venv/bin/python" -W ignore -m unittest -v test_text text_reference text_server text_hostile
+"$folder/venv/bin/python" -W ignore -m unittest -v test_text test_text_pipeline text_reference text_server text_hostile
 # That both servers run and give the same vectors; its figures are not for now.
 exec "$folder/venv/bin/python" "$here/../../scripts/bench_text" --only tessera onnxruntime \
   --callers 8 --seconds 2 --rounds 1 --p99 60000

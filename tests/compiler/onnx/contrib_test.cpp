@@ -1,119 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // com.microsoft's operations as ONNX Runtime's transformer optimizer writes them. The answers of
 // AGAINST_RUNTIME are those of ONNX Runtime 1.32 on its CPU, of operands that pattern() makes.
+#include "tests/compiler/onnx/contrib.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
-
-#include "ir/interpreter.h"
-#include "tests/compiler/onnx/builder.h"
 
 namespace tessera::test {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-constexpr int32_t kFloat = TensorProto::FLOAT;
-constexpr int32_t kInt32 = TensorProto::INT32;
-constexpr int32_t kInt64 = TensorProto::INT64;
-
-std::vector<std::string> split(const std::string& text, char by) {
-  std::vector<std::string> parts;
-  std::istringstream list(text);
-  for (std::string part; std::getline(list, part, by);) parts.push_back(part);
-  return parts;
-}
-
-Array pattern(int64_t seed, const Shape& shape) {
-  Array array{
-      {DType::F32, shape},
-      {}
-  };
-  for (int64_t i = 0; i < elements(shape); ++i)
-    array.data.push_back(static_cast<double>((i * 5 + seed * 3) % 11 - 5) / 4);
-  return array;
-}
-
-Shape shape_of(const std::string& dims) {
-  Shape shape;
-  for (const std::string& dim : split(dims, ',')) shape.push_back(std::stoll(dim));
-  return shape;
-}
-
-void set_attribute(::onnx::NodeProto& node, const std::string& text) {
-  const std::vector<std::string> parts = split(text, '=');
-  auto& attribute = *node.add_attribute();
-  attribute.set_name(parts[0]);
-  const std::string& value = parts[1];
-  if (value.find(',') != std::string::npos) {
-    attribute.set_type(::onnx::AttributeProto::INTS);
-    for (const int64_t one : shape_of(value)) attribute.add_ints(one);
-  } else if (value.find('.') != std::string::npos) {
-    attribute.set_type(::onnx::AttributeProto::FLOAT);
-    attribute.set_f(std::stof(value));
-  } else if (std::isalpha(static_cast<unsigned char>(value[0]))) {
-    attribute.set_type(::onnx::AttributeProto::STRING);
-    attribute.set_s(value);
-  } else {
-    attribute.set_type(::onnx::AttributeProto::INT);
-    attribute.set_i(std::stoll(value));
-  }
-}
-
-// A model of one node with a list of operands: "x:2,3" of floats of pattern(1), then of pattern(2);
-// "m=1,0@2" of integers in a shape (int64 if it is "p"); "_" left out. ":Op" is ONNX's own.
-struct OneNode {
-  ModelBuilder model{17};
-  std::map<std::string, Array> inputs;
-
-  OneNode(const std::string& op, const std::string& operands, const std::string& attributes,
-          const Names& outputs = {"y"}) {
-    auto& import = *model.model.add_opset_import();
-    import.set_domain("com.microsoft");
-    import.set_version(1);
-    Names names;
-    int64_t seed = 0;
-    for (const std::string& operand : split(operands, ' ')) {
-      const std::string name = operand == "_" ? "" : operand.substr(0, operand.find_first_of(":="));
-      names.push_back(name);
-      if (name.empty()) continue;
-      const std::string rest = operand.substr(name.size() + 1);
-      const bool floats = operand[name.size()] == ':';
-      const std::string dims = floats ? rest : split(rest, '@')[1];
-      model.input(name, floats ? kFloat : name == "p" ? kInt64 : kInt32, dims);
-      if (floats) {
-        inputs[name] = pattern(++seed, shape_of(dims));
-        continue;
-      }
-      const Shape values = shape_of(split(rest, '@')[0]);
-      inputs[name] = {
-          {DType::I32,     shape_of(dims)},
-          {values.begin(), values.end()  }
-      };
-    }
-    const bool own = op[0] == ':';
-    ::onnx::NodeProto& node = model.node(own ? op.substr(1) : op, names, outputs);
-    if (!own) node.set_domain("com.microsoft");
-    for (const std::string& attribute : split(attributes, ' ')) set_attribute(node, attribute);
-    for (const std::string& output : outputs)
-      if (!output.empty()) model.output(output);
-  }
-
-  Expected<std::vector<std::vector<double>>> answers() const {
-    const TempFolder folder;
-    const ImportedModel read = TRY(import_onnx(model.save(folder), {}));
-    std::vector<std::vector<double>> all;
-    for (const Array& output : TRY(interpret(read.graph, inputs))) all.push_back(output.data);
-    return all;
-  }
-};
-
-std::string refusal(const std::string& op, const std::string& operands,
-                    const std::string& attributes, const Names& outputs = {"y"}) {
-  return imported(OneNode(op, operands, attributes, outputs).model);
-}
 
 struct Recorded {
   const char *name, *op, *operands, *attributes;
@@ -186,12 +85,6 @@ TEST(Contrib, agrees_with_answers_of_onnx_runtime) {
 }
 
 // --- What ONNX Runtime has on no CPU: equal to what it stands for. ---
-
-std::vector<double> first_answer(const OneNode& node) {
-  const auto answers = node.answers();
-  EXPECT_TRUE(answers.ok()) << answers.error().message;
-  return answers.ok() ? (*answers)[0] : std::vector<double>();
-}
 
 // [tokens,heads,parts,depth] from the parts [tokens,heads,depth].
 std::vector<double> interleaved(const std::vector<std::vector<double>>& parts, size_t depth) {
@@ -319,67 +212,6 @@ TEST(Contrib, embeddings_need_their_tables) {
   EXPECT_THAT(
       refusal("EmbedLayerNormalization", "i=1@1,1 _ w:2,2 p:2,2 _ g:2 b:2", "mask_index_type=2"),
       HasSubstr("mask_index_type is 2, must be 0 (none) or 1"));
-}
-
-// --- Packing mode: tokens stay where they are. ---
-
-// x -> RemovePadding -> `op` -> RestorePadding, of 2 and 3 tokens.
-OneNode packing_mode(const std::string& op, const std::string& operands, const Names& in) {
-  OneNode node("RemovePadding", operands, "", {"tokens", "offset", "ends", "longest"});
-  node.model.graph().clear_output();
-  const std::pair<std::string, Names> more[] = {
-      {op,               in                  },
-      {"RestorePadding", {"packed", "offset"}}
-  };
-  for (const auto& [name, inputs] : more) {
-    const Names out = {name == op ? "packed" : "y"};
-    ::onnx::NodeProto& next = node.model.node(name, inputs, out, name);
-    next.set_domain("com.microsoft");
-    if (name == op) set_attribute(next, "num_heads=2");
-  }
-  node.model.output("y");
-  return node;
-}
-
-void expect_same_tokens(const OneNode& packed, const OneNode& plain) {
-  const std::vector<double> y = first_answer(packed), wanted = first_answer(plain);
-  ASSERT_EQ(y.size(), wanted.size());
-  for (size_t i = 0; i < y.size(); ++i) {
-    const bool is_padding = i / 4 == 2;  // the third of the first row
-    EXPECT_NEAR(y[i], is_padding ? 0 : wanted[i], 1e-6);
-  }
-}
-
-TEST(Contrib, attention_between_padding_removed_and_restored_is_that_of_lengths) {
-  OneNode packed =
-      packing_mode("PackedAttention", "x:2,3,4 n=2,3@2", {"tokens", "w", "b", "offset", "ends"});
-  const OneNode plain("Attention", "x:2,3,4 w:4,12 b:12 m=2,3@2", "num_heads=2");
-  packed.model.input("w", kFloat, "4,12").input("b", kFloat, "12");
-  for (const char* name : {"w", "b"}) packed.inputs[name] = plain.inputs.at(name);
-  expect_same_tokens(packed, plain);
-}
-
-TEST(Contrib, heads_between_padding_removed_and_restored_are_those_of_lengths) {
-  const OneNode packed = packing_mode("PackedMultiHeadAttention", "x:2,3,4 n=2,3@2",
-                                      {"tokens", "tokens", "tokens", "", "offset", "ends"});
-  const OneNode plain("MultiHeadAttention", "x:2,3,4 k:2,3,4 v:2,3,4 _ m=2,3@2", "num_heads=2");
-  OneNode same = plain;
-  for (const char* name : {"k", "v"}) same.inputs[name] = plain.inputs.at("x");
-  expect_same_tokens(packed, same);
-}
-
-TEST(Contrib, removed_padding_says_where_rows_end) {
-  const OneNode node("RemovePadding", "x:2,3,4 n=2,3@2", "", {"y", "", "ends", "longest"});
-  const auto answers = node.answers();
-  ASSERT_TRUE(answers.ok()) << answers.error().message;
-  EXPECT_THAT((*answers)[1], ElementsAre(0, 2, 5));
-  EXPECT_THAT((*answers)[2], ElementsAre(3));
-}
-
-TEST(Contrib, packed_tokens_must_come_of_padding_that_was_removed) {
-  EXPECT_EQ(refusal("PackedAttention", "x:4,4 w:4,12 b:12 o=0,1,2,3@2,2 e=0,2,4@3", "num_heads=2"),
-            "node 'n' (PackedAttention): token_offset (input 3) is not of a RemovePadding of this "
-            "model, must be: give the model before it was converted to packing mode");
 }
 
 // --- Numbers by distance, as T5 has them; buckets are worked by hand. ---
