@@ -5,6 +5,7 @@ import unittest
 
 import numpy as np
 
+import poprt_compat.install  # noqa: F401  (so that packing_utils is found)
 import tessera
 
 
