@@ -55,11 +55,10 @@ std::string to_json_line(const AccessLine& line, std::chrono::system_clock::time
 
 Expected<std::unique_ptr<AccessLog>> AccessLog::open(const std::string& path) {
   std::unique_ptr<AccessLog> log(new AccessLog);
-  const int file = path == "-"
+  log->file_.reset(path == "-"
                        ? ::dup(STDOUT_FILENO)
-                       : ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-  if (file < 0) return system_error(path, "cannot be opened");
-  log->file_ = Descriptor(file);
+                       : ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  if (!log->file_.is_open()) return system_error(path, "cannot be opened");
   log->thread_ = TRY(start_thread("access log", [self = log.get()] { self->work(); }));
   return log;
 }

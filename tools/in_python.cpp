@@ -13,6 +13,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "support/descriptor.h"
 #include "support/plain_text.h"
 #include "tools/print.h"
 
@@ -65,9 +66,11 @@ Expected<std::string> printed_by_python(const std::string& program) {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0)
     return Error{fmt::format("a pipe: {}", std::strerror(errno))};
+  Descriptor printed(ends[0]);
+  Descriptor prints(ends[1]);
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, prints.get(), STDOUT_FILENO);
   posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
   const std::string python = python_program();
   std::array<std::string, 3> words = {python, "-c", program};
@@ -76,17 +79,17 @@ Expected<std::string> printed_by_python(const std::string& program) {
   const int failed =
       ::posix_spawnp(&child, python.c_str(), &actions, nullptr, arguments.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
-  ::close(ends[1]);
+  prints.close();
   std::string text;
   std::array<char, 4096> part{};
   for (ssize_t got; failed == 0; text.append(part.data(), static_cast<size_t>(got))) {
-    got = ::read(ends[0], part.data(), part.size());
+    got = ::read(printed.get(), part.data(), part.size());
     if (got < 0 && errno == EINTR)
       got = 0;
     else if (got <= 0)
       break;
   }
-  ::close(ends[0]);
+  printed.close();
   if (failed != 0)
     return Error{fmt::format("{}: cannot be started: {}", visible(python), std::strerror(failed))};
   while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {

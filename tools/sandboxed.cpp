@@ -15,8 +15,8 @@
 #include <cstring>
 #include <set>
 #include <string_view>
-#include <utility>
 
+#include "support/descriptor.h"
 #include "support/guard.h"
 #include "tools/answer_frames.h"
 #include "tools/print.h"
@@ -29,28 +29,14 @@ constexpr size_t kMostPrinted = size_t{64} << 20;  // on stdout and on stderr
 constexpr uint64_t kMostMessage = uint64_t{1} << 20;
 
 struct Pipe {
-  int read = -1, write = -1;
-
-  Pipe() = default;
-  Pipe(const Pipe&) = delete;
-  ~Pipe() {
-    close_read();
-    close_write();
-  }
+  Descriptor read, write;
   Status open() {
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0)
       return Error{std::string("--sandbox: no pipe: ") + std::strerror(errno)};
-    read = ends[0];
-    write = ends[1];
+    read.reset(ends[0]);
+    write.reset(ends[1]);
     return {};
-  }
-  void close_read() { close_end(read); }
-  void close_write() { close_end(write); }
-
- private:
-  static void close_end(int& end) {
-    if (end >= 0) ::close(std::exchange(end, -1));
   }
 };
 
@@ -80,9 +66,10 @@ using Work = std::function<Status(const WriteOutputs& write)>;
 Status work_locked_up(Pipes& pipes, const std::vector<std::string>& folders, const Work& work) {
   const int nothing = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   if (nothing < 0 || ::dup2(nothing, STDIN_FILENO) < 0 ||
-      ::dup2(pipes.out.write, STDOUT_FILENO) < 0 || ::dup2(pipes.err.write, STDERR_FILENO) < 0)
+      ::dup2(pipes.out.write.get(), STDOUT_FILENO) < 0 ||
+      ::dup2(pipes.err.write.get(), STDERR_FILENO) < 0)
     return Error{std::string("--sandbox: no descriptors: ") + std::strerror(errno)};
-  const int answers = pipes.answers.write;
+  const int answers = pipes.answers.write.get();
   TRY(enter_sandbox(std::span(&answers, 1)));
   return work([&](const Arrays& arrays, const std::string& folder) -> Status {
     for (size_t i = 0; i < folders.size(); ++i)
@@ -101,7 +88,7 @@ Status work_locked_up(Pipes& pipes, const std::vector<std::string>& folders, con
   std::fflush(stdout);
   std::fflush(stderr);
   // If nobody reads it, nobody asks.
-  ::_exit(send(pipes.answers.write, done_frame(done)).ok() ? 0 : 1);
+  ::_exit(send(pipes.answers.write.get(), done_frame(done)).ok() ? 0 : 1);
 }
 
 // --- Outside ---
@@ -236,14 +223,15 @@ Status run_in_sandbox(const std::vector<std::string>& folders, const Limits& lim
   if (child < 0) return Error{std::string("--sandbox: no process: ") + std::strerror(errno)};
   if (child == 0) be_the_child(pipes, folders, parent, work);
 
-  for (Pipe* pipe : {&pipes.answers, &pipes.out, &pipes.err}) pipe->close_write();
+  for (Pipe* pipe : {&pipes.answers, &pipes.out, &pipes.err}) pipe->write.close();
   Answers answers(folders, limits, write);
   Printed out(print_lines), err(print_error_lines);
   Status taken = guarded("--sandbox", [&] {
     return read_all({
-        Reader{pipes.answers.read, [&](std::string_view bytes) { return answers.take(bytes); }},
-        Reader{pipes.out.read,     [&](std::string_view bytes) { return out.take(bytes); }    },
-        Reader{pipes.err.read,     [&](std::string_view bytes) { return err.take(bytes); }    }
+        Reader{pipes.answers.read.get(),
+               [&](std::string_view bytes) { return answers.take(bytes); }                      },
+        Reader{pipes.out.read.get(),     [&](std::string_view bytes) { return out.take(bytes); }},
+        Reader{pipes.err.read.get(),     [&](std::string_view bytes) { return err.take(bytes); }}
     });
   });
   out.finish();

@@ -12,6 +12,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "support/descriptor.h"
 #include "support/file.h"
 #include "support/minisign.h"
 #include "support/plain_text.h"
@@ -65,12 +66,12 @@ Expected<std::string> new_password() {
 // For its owner alone, and never over another: a key that is gone cannot be had again.
 Status write_secret(const std::string& path, std::string_view text) {
   const auto failed = [&path](const char* doing) { return system_error(path, doing); };
-  const int file =
-      ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
-  if (file < 0) return failed("cannot create");
+  Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                         S_IRUSR | S_IWUSR));
+  if (!file.is_open()) return failed("cannot create");
   const bool written =
-      ::write(file, text.data(), text.size()) == std::ssize(text) && ::fsync(file) == 0;
-  if (::close(file) == 0 && written) return {};
+      ::write(file.get(), text.data(), text.size()) == std::ssize(text) && ::fsync(file.get()) == 0;
+  if (file.close() && written) return {};
   const Error error = failed("cannot write");
   ::unlink(path.c_str());
   return error;
