@@ -3,6 +3,8 @@
 
 #include <stdint.h>
 
+#include "support/math.h"
+
 namespace tessera {
 
 // Parameters that no Program has. The direct machine gives these to a matmul that it joined with
@@ -30,6 +32,7 @@ struct MatMulBlocks {
 // Scratch, in floats. Rows of a stand there as f32, in blocks of terms, and one group of b's panels
 // for one block of terms; both stay in the second-level cache while they are multiplied.
 struct MatMulScratch {
+  static constexpr int64_t kLine = 16;       // floats of a line of the cache
   static constexpr int64_t kGroup = 4 * 16;  // columns of the widest group of panels
 
   int64_t rows;         // of a that are worked on at once
@@ -40,10 +43,10 @@ struct MatMulScratch {
   constexpr MatMulScratch(int64_t m, int64_t k, int64_t part_terms, const MatMulBlocks& most)
       : rows(at_least(16, at_most(most.rows, (int64_t{1} << 20) / k))), block_terms(part_terms) {
     if (rows > m) rows = m;
-    const int64_t blocks = (k + most.terms - 1) / most.terms;
-    if (block_terms == 0) block_terms = (k + blocks - 1) / blocks;
+    const int64_t blocks = ceil_div(k, most.terms);
+    if (block_terms == 0) block_terms = ceil_div(k, blocks);
     a = 0;
-    b = a + whole_lines(rows * k);
+    b = a + round_up(rows * k, kLine);
     totals = b + kGroup * block_terms;
     first_rows = totals + kGroup * rows;
     bytes = 4 * first_rows + 8 * (rows + 1);
@@ -52,7 +55,6 @@ struct MatMulScratch {
  private:
   static constexpr int64_t at_most(int64_t a, int64_t b) { return a < b ? a : b; }
   static constexpr int64_t at_least(int64_t a, int64_t b) { return a > b ? a : b; }
-  static constexpr int64_t whole_lines(int64_t floats) { return (floats + 15) / 16 * 16; }
 };
 
 }  // namespace tessera

@@ -28,6 +28,7 @@
 #include "support/check.h"
 #include "support/fault.h"
 #include "support/guard.h"
+#include "support/math.h"
 #include "support/plain_text.h"
 #include "support/sha256.h"
 
@@ -271,7 +272,7 @@ Status check_io_tiles(const Program& program) {
   return Error{"num_io_tiles: each of " + std::to_string(program.host.io_tiles) + " would hold " +
                    std::to_string(io_tile_bytes(program)) + " bytes of streams, must be at most " +
                    std::to_string(room) + ": take " +
-                   std::to_string((2 * stream_bytes(program) + room - 1) / room) + " or more",
+                   std::to_string(ceil_div(2 * stream_bytes(program), room)) + " or more",
                ErrorKind::Usage};
 }
 

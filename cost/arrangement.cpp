@@ -8,6 +8,7 @@
 #include "cost/exchange.h"
 #include "program/boxes.h"
 #include "support/check.h"
+#include "support/math.h"
 
 namespace tessera {
 namespace {
@@ -109,7 +110,7 @@ std::vector<Copied> copies_of(const Program& program, const Superstep& step,
     if (run == 0) continue;
     const int64_t bytes = covered(operand.region, set.grid) * size_of(dtype);
     const int64_t tiles = ipus_of(set.grid, program.target).size() * program.target.tiles;
-    copies.push_back({dtype, run, (bytes + tiles - 1) / tiles});
+    copies.push_back({dtype, run, ceil_div(bytes, tiles)});
   }
   return copies;
 }

@@ -10,6 +10,7 @@
 #include "cost/kept.h"
 #include "program/boxes.h"
 #include "program/overlap.h"
+#include "support/math.h"
 
 namespace tessera {
 namespace {
@@ -86,7 +87,7 @@ void add_shared(const Transfer& transfer, const VertexClasses& classes,
     return k ? classes.of_vertex[static_cast<size_t>(*k)] : -1;
   };
   const Range tiles = tiles_of(transfer.grid);
-  for (int64_t tile = (tiles.begin + bus - 1) / bus * bus; tile + bus <= tiles.end; tile += bus) {
+  for (int64_t tile = round_up(tiles.begin, bus); tile + bus <= tiles.end; tile += bus) {
     const int32_t common = which(tile);
     if (common < 0) continue;
     const SharedBox& box = boxes[static_cast<size_t>(common)];

@@ -8,6 +8,7 @@
 #include "codelets/codelet.h"
 #include "codelets/elementwise.h"
 #include "program/boxes.h"
+#include "support/math.h"
 
 namespace tessera {
 namespace {
@@ -91,7 +92,7 @@ double host_seconds(const Program& program, double compute_seconds) {
 
 int64_t io_tile_bytes(const Program& program) {
   const int64_t tiles = program.host.io_tiles;
-  return tiles == 0 ? 0 : 2 * ((stream_bytes(program) + tiles - 1) / tiles);
+  return tiles == 0 ? 0 : 2 * ceil_div(stream_bytes(program), tiles);
 }
 
 }  // namespace tessera

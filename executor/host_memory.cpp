@@ -8,16 +8,16 @@
 #include <cstring>
 #include <string>
 
+#include "support/math.h"
+
 namespace tessera {
 namespace {
 
 constexpr int64_t kHugePage = int64_t{2} << 20;
 
-int64_t whole(int64_t bytes, int64_t unit) { return (bytes + unit - 1) / unit * unit; }
-
 // Whether the last huge page is one although it is not full: where that wastes little.
 bool ends_huge(int64_t bytes) {
-  return bytes >= kHugePage && whole(bytes, kHugePage) - bytes <= bytes / 8;
+  return bytes >= kHugePage && round_up(bytes, kHugePage) - bytes <= bytes / 8;
 }
 
 Error no_room(int64_t bytes) {
@@ -35,7 +35,7 @@ void HostBuffer::Unmap::operator()(std::byte* base) const { ::munmap(base, bytes
 Expected<HostBuffer> HostBuffer::allocate(int64_t bytes) {
   const bool huge = bytes >= kHugePage;
   const int64_t page = ::sysconf(_SC_PAGESIZE);
-  const int64_t inside = whole(std::max<int64_t>(bytes, 1), ends_huge(bytes) ? kHugePage : page);
+  const int64_t inside = round_up(std::max<int64_t>(bytes, 1), ends_huge(bytes) ? kHugePage : page);
   const int64_t reserved = inside + 2 * page + (huge ? kHugePage : 0);
   void* const memory =
       ::mmap(nullptr, static_cast<size_t>(reserved), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -44,7 +44,7 @@ Expected<HostBuffer> HostBuffer::allocate(int64_t bytes) {
   auto* base = static_cast<std::byte*>(memory);
   if (huge) {
     const auto first = reinterpret_cast<intptr_t>(base) + page;
-    const int64_t before = whole(first, kHugePage) - first;
+    const int64_t before = round_up(first, kHugePage) - first;
     if (before > 0) ::munmap(base, static_cast<size_t>(before));
     base += before;
     const int64_t behind = kHugePage - before;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "support/check.h"
+#include "support/math.h"
 
 namespace tessera {
 namespace {
@@ -62,7 +63,7 @@ std::string draw_batch(const PackingContract& contract, const PackedBatch& batch
     behind += end - std::clamp(drawn, begin, end);
   }
 
-  const int64_t step = (contract.row_length + options.width - 1) / options.width;
+  const int64_t step = ceil_div(contract.row_length, options.width);
   const int row_digits = static_cast<int>(std::to_string(rows - 1).size());
   const int token_digits = static_cast<int>(std::to_string(contract.row_length).size());
   std::string text;

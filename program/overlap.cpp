@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <optional>
 
+#include "support/math.h"
+
 namespace tessera {
 namespace {
 
@@ -178,7 +180,7 @@ std::vector<Source> sources_in_view(const Mapping& mapping, const Box& box) {
   };
   for (size_t d = 0; d < box.size(); ++d) {
     const int64_t size = mapping.block[d];
-    const int64_t blocks = (mapping.view[d] + size - 1) / size;
+    const int64_t blocks = ceil_div(mapping.view[d], size);
     std::vector<Source> next;
     for (const Source& outer : sources) {
       for (int64_t k = box[d].begin / size; k * size < box[d].end; ++k) {

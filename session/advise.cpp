@@ -15,6 +15,7 @@
 #include "session/log_sum.h"
 #include "session/saved_seconds.h"
 #include "support/file_names.h"
+#include "support/math.h"
 #include "support/plain_text.h"
 
 namespace tessera {
@@ -153,7 +154,7 @@ class Options {
     for (const auto& [length, count] : demand_.requests)
       histogram.counts[static_cast<size_t>(length)] = count;
     const std::vector<BinGroup> rows = pack_histogram(histogram, longest, 0, PackPolicy::Lpfhp);
-    const int64_t batches = (bin_count(rows) + demand_.rows - 1) / demand_.rows;
+    const int64_t batches = ceil_div(bin_count(rows), demand_.rows);
     ServingOption option;
     option.name = "packing";
     option.shapes = {with_length(longest)};

@@ -15,6 +15,8 @@
 #include <string>
 #include <utility>
 
+#include "support/math.h"
+
 namespace tessera {
 
 // An entry of the list of watched mappings, which the handler walks without a lock. Entries are
@@ -171,14 +173,15 @@ WatchedMapping::WatchedMapping(const std::byte* begin, size_t bytes, std::string
                                ino_t number) {
   install();
   const std::scoped_lock lock(entries_mutex());
-  const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+  const int64_t page = ::sysconf(_SC_PAGESIZE);
   entry_ = free_entry();
   entry_->broken.store(false);
   entry_->path = std::move(path);
   entry_->device = device;
   entry_->number = number;
   entry_->bytes = bytes;
-  entry_->end.store(reinterpret_cast<uintptr_t>(begin) + (bytes + page - 1) / page * page);
+  entry_->end.store(reinterpret_cast<uintptr_t>(begin) +
+                    static_cast<size_t>(round_up(static_cast<int64_t>(bytes), page)));
   entry_->begin.store(reinterpret_cast<uintptr_t>(begin), std::memory_order_release);
 }
 

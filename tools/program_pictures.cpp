@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "support/human.h"
+#include "support/math.h"
 #include "support/plain_text.h"
 
 namespace tessera::tools {
@@ -191,7 +192,7 @@ class MemoryChart {
   MemoryChart(const std::vector<MemoryUse>& uses, const PictureStyle& style)
       : colour_(style.colour) {
     const int64_t steps = std::ssize(uses), most = style.columns - kLabel;
-    const int64_t step = (steps + most - 1) / most;
+    const int64_t step = ceil_div(steps, most);
     for (int64_t first = 0; first < steps; first += step) {
       const auto begin = uses.begin() + first;
       const auto end = begin + std::min(step, steps - first);

@@ -7,6 +7,8 @@
 #include <array>
 #include <set>
 
+#include "support/math.h"
+
 namespace tessera::fuzz {
 namespace {
 
@@ -198,7 +200,7 @@ class Generator {
     Ints start, step, size;
     for (int64_t dim : a->type.shape) {
       const int64_t stride = 1 + below(2);
-      const int64_t count = 1 + below((dim + stride - 1) / stride);
+      const int64_t count = 1 + below(ceil_div(dim, stride));
       start.push_back(below(dim - (count - 1) * stride));
       step.push_back(stride);
       size.push_back(count);

@@ -8,6 +8,7 @@
 
 #include "compiler/onnx/import/op_table.h"
 #include "compiler/onnx/import/windows.h"
+#include "support/math.h"
 
 namespace tessera::handlers {
 namespace {
@@ -76,7 +77,7 @@ Expected<std::vector<double>> counts_of(Call& call, const Window& window, bool w
   for (int64_t i = 0; i < window.count; ++i) {
     // Taps from the first one at or behind `begin` to the last one before `end`.
     const int64_t start = i * window.stride, step = window.dilation;
-    const int64_t first = std::max<int64_t>(0, (begin - start + step - 1) / step);
+    const int64_t first = ceil_div(std::max<int64_t>(0, begin - start), step);
     const int64_t last = std::min(window.kernel - 1, (end - 1 - start) / step);
     const int64_t count = start >= end ? 0 : last - first + 1;
     if (count <= 0)

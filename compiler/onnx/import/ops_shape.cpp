@@ -5,6 +5,7 @@
 
 #include "compiler/onnx/import/op_table.h"
 #include "compiler/onnx/model_file.h"
+#include "support/math.h"
 
 namespace tessera::handlers {
 namespace {
@@ -198,7 +199,7 @@ Expected<std::vector<int64_t>> split_sizes(Call& call, int64_t dim) {
     if (dim % count != 0 && !call.has_attr("num_outputs"))
       return call.error("splits " + std::to_string(dim) + " into " + std::to_string(count) +
                         " equal parts, must divide");
-    const int64_t part = (dim + count - 1) / count;
+    const int64_t part = ceil_div(dim, count);
     for (int64_t left = dim; static_cast<int64_t>(sizes.size()) < count; left -= sizes.back())
       sizes.push_back(std::min(part, left));
   }

@@ -2,6 +2,7 @@
 #include "compiler/onnx/import/quantized.h"
 
 #include "compiler/onnx/import/op_table.h"
+#include "support/math.h"
 
 namespace tessera {
 namespace {
@@ -54,7 +55,7 @@ Expected<Node*> spread(Call& call, Node* numbers, const Shape& shape, const Alon
     return call.broadcast(TRY(call.reshape(numbers, column)), shape);
   }
   Shape wanted = shape;
-  wanted[axis] = along.block < 0 ? 0 : (shape[axis] + along.block - 1) / along.block;
+  wanted[axis] = along.block < 0 ? 0 : ceil_div(shape[axis], along.block);
   if (given != wanted)
     return call.error("scale or zero point is " + to_string(numbers->type) + ", must be " +
                       to_string(wanted) + " for blocks of " + std::to_string(along.block) +

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "support/math.h"
+
 namespace tessera {
 namespace {
 
@@ -19,8 +21,6 @@ Expected<std::vector<int64_t>> numbers(const Call& call, const char* name, size_
                     std::to_string(count) + " numbers from " + std::to_string(least) + " to " +
                     std::to_string(kMost));
 }
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // As many windows as the image has strides; what that takes is padded on both sides.
 void pad_to_same(Window& window, bool more_before) {
