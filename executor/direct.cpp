@@ -14,12 +14,11 @@
 #include <optional>
 #include <string_view>
 
+#include "executor/direct_checks.h"
 #include "executor/direct_steps.h"
 #include "executor/engine.h"
-#include "executor/hidden_check.h"
 #include "executor/host_memory.h"
 #include "executor/host_tuning.h"
-#include "executor/index_check.h"
 #include "executor/inside.h"
 #include "executor/joined.h"
 #include "executor/pieces.h"
@@ -67,9 +66,6 @@ class DirectEngine : public Engine {
   Status make_short_calls(PartKind kind, size_t which, const Deadline& deadline);
   Status check_piece(const DirectStep& step, const JoinedVertex& piece) const;
   void clear() const;
-  void note_indices(DirectStep& step) const;
-  Status check_casts(const DirectStep& step) const;
-  Status check_indices(const DirectStep& step, const UsedCells& used) const;
   Status run_step(const DirectStep& step, const Calls& calls, const Deadline& deadline);
   static const Calls& calls_for(const DirectStep& step, const ByPartKind<size_t>& which);
   void fill_zeros(const DirectStep& step, const ByPartKind<int64_t>& counts) const;
@@ -255,47 +251,12 @@ Expected<int64_t> DirectEngine::cut(DirectStep& step, RunWork& work) {
       host_work_.operand_bytes += elements(operand.box) * size_of(operand.dtype);
     work.add(work_of(piece));
   }
-  note_indices(step);
-  const Program& program = parts_.executable.program;
-  step.cast_rule = cast_rule(program.supersteps[step.superstep].compute);
-  step.hidden_rule = hidden_rule(program, program.supersteps[step.superstep].compute);
+  note_rules(parts_.executable.program, base_, step);
   ++host_work_.steps;
   host_work_.calls += step.calls.pieces;
   step.operands_each = static_cast<int64_t>(step.vertices[0].operands.size());
   if (!step.stops_early()) step.vertices = {};
   return scratch_bytes;
-}
-
-// Vertices that differ in the table alone share their indices.
-void DirectEngine::note_indices(DirectStep& step) const {
-  step.index_rule = index_rule(parts_.executable.program.supersteps[step.superstep].compute);
-  if (!step.index_rule) return;
-  for (const JoinedVertex& vertex : step.vertices) {
-    const JoinedOperand& operand = vertex.operands[kGatherIndices];
-    const VertexOperand indices =
-        operand_over(operand, base_[static_cast<size_t>(operand.variable)]);
-    const auto is_same = [&](const VertexOperand& other) { return other.data == indices.data; };
-    if (std::ranges::none_of(step.indices, is_same)) step.indices.push_back(indices);
-  }
-}
-
-Status DirectEngine::check_indices(const DirectStep& step, const UsedCells& used) const {
-  std::optional<WrongIndex> wrong;
-  for (const VertexOperand& indices : step.indices)
-    wrong = find_wrong_index(*step.index_rule, indices, used, wrong);
-  if (!wrong) return {};
-  return wrong_index(parts_.executable.program.supersteps[step.superstep], *step.index_rule,
-                     *wrong);
-}
-
-Status DirectEngine::check_casts(const DirectStep& step) const {
-  for (int64_t piece = 0; step.cast_rule && piece < step.calls.pieces; ++piece) {
-    const auto made = static_cast<size_t>((piece + 1) * step.operands_each - 1);
-    if (const auto wrong = find_wrong_cast(*step.cast_rule, step.calls.operands[made]))
-      return wrong_cast(parts_.executable.program.supersteps[step.superstep], *step.cast_rule,
-                        *wrong);
-  }
-  return {};
 }
 
 Status DirectEngine::run(HostInputs inputs, HostOutputs outputs, const UsedCells& used,
@@ -315,14 +276,12 @@ Status DirectEngine::run(HostInputs inputs, HostOutputs outputs, const UsedCells
   }
   for (const DirectStep& step : steps_) {
     const auto begin = std::chrono::steady_clock::now();
-    TRY(check_indices(step, used));
+    TRY(check_indices(program, step, used));
     const Calls& calls = calls_for(step, which);
-    if (step.hidden_rule)
-      TRY(check_hidden_keys(program.supersteps[step.superstep], *step.hidden_rule, calls.operands,
-                            step.operands_each, used));
+    TRY(check_hidden(program, step, calls, used));
     TRY(run_step(step, calls, deadline));
     fill_zeros(step, counts);
-    TRY(check_casts(step));
+    TRY(check_casts(program, step));
     if (seconds.empty()) continue;
     seconds[step.superstep] +=
         std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();

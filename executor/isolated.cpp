@@ -14,7 +14,6 @@
 #include <optional>
 
 #include "cost/kept.h"
-#include "executor/direct_steps.h"
 #include "executor/engine.h"
 #include "executor/hidden_check.h"
 #include "executor/host_memory.h"
@@ -26,6 +25,7 @@
 #include "executor/tile_piece.h"
 #include "executor/used_parts.h"
 #include "executor/vertex.h"
+#include "executor/zero_parts.h"
 #include "program/boxes.h"
 #include "program/overlap.h"
 #include "support/fault.h"
@@ -59,26 +59,6 @@ RunWork work_of(const Program& program, const ComputeSet& set, RunWork work) {
     work.add(work_of(shape, codelet->extents(shape)), members[c]);
   }
   return work;
-}
-
-// Activations that are zeros behind what is computed (used_parts.h), and of which parts.
-struct ZeroParts {
-  BatchParts batch;
-  std::vector<ByPartKind<bool>> variables;
-};
-Expected<std::optional<ZeroParts>> zero_parts_of(const EngineParts& parts) {
-  const auto batch = batch_parts_of(parts.executable);
-  if (!batch) return std::optional<ZeroParts>();
-  const Program& program = parts.executable.program;
-  Budget memory(parts.limits, &Limits::memory);
-  const std::vector<DirectStep> steps = TRY(join_steps(program, parts.load, memory));
-  ZeroParts zeros{*batch, std::vector<ByPartKind<bool>>(program.variables.size())};
-  for (const StepStops& stops : short_steps_of(parts.executable, steps, *batch)) {
-    for (size_t kind = 0; kind < stops.size(); ++kind)
-      for (const VariableId id : stops[kind].zeros)
-        zeros.variables[static_cast<size_t>(id)][kind] = true;
-  }
-  return std::optional(std::move(zeros));
 }
 
 struct Delivery {

@@ -19,7 +19,8 @@ logging.disable(logging.WARNING)
 import torch  # noqa: E402
 import transformers  # noqa: E402
 
-from exporting.families import FAMILIES, VOCABULARY  # noqa: E402
+from exporting.families import FAMILIES  # noqa: E402
+from exporting.family import VOCABULARY  # noqa: E402
 
 #: EXPORTER-OPSET-ATTENTION; optimum chooses the attention itself.
 EXPORTERS = (

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "support/math.h"
+#include "tests/fuzz/random_values.h"
 
 namespace tessera::fuzz {
 namespace {
@@ -20,9 +21,9 @@ constexpr Op kOps[] = {
 #undef OP
 };
 
-class Generator {
+class Generator : private RandomValues {
  public:
-  explicit Generator(uint32_t seed) : random_(seed), graph_("fuzz") {}
+  using RandomValues::RandomValues;
 
   Graph generate(int nodes) {
     values_.push_back(graph_.add_input("x", {
@@ -42,68 +43,6 @@ class Generator {
   }
 
  private:
-  int64_t below(int64_t limit) {
-    return static_cast<int64_t>(random_() % static_cast<uint64_t>(limit));
-  }
-  Node* any(const std::vector<Node*>& from) {
-    return from[static_cast<size_t>(below(static_cast<int64_t>(from.size())))];
-  }
-
-  Node* add(Op op, std::vector<Node*> in, std::map<std::string, Attr> attrs = {}) {
-    auto node = graph_.add(op, "", std::move(in), std::move(attrs));
-    EXPECT_TRUE(node.ok()) << node.error().message;
-    return node.ok() ? *node : values_.front();
-  }
-
-  Node* constant(DType dtype, const Shape& shape, double low, double high) {
-    Array array{
-        {dtype, shape},
-        std::vector<double>(static_cast<size_t>(elements(shape)))
-    };
-    std::uniform_real_distribution<double> draw(low, high);
-    for (double& value : array.data)
-      value = dtype == DType::I32 ? std::floor(draw(random_)) : draw(random_);
-    return graph_.add_constant("", to_tensor(array));
-  }
-
-  // Something of the same type as `like`: a value that has it, or a constant stretched to it.
-  Node* partner(Node* like) {
-    const std::vector<Node*>& pool = like->type.dtype == DType::I32 ? integers_ : values_;
-    std::vector<Node*> same;
-    for (Node* node : pool)
-      if (node->type == like->type) same.push_back(node);
-    if (below(2) && !same.empty()) return any(same);
-    Shape narrow = like->type.shape;
-    for (int64_t& dim : narrow)
-      if (below(2)) dim = 1;
-    Node* small = constant(like->type.dtype, narrow, -2, 3);
-    return add(Op::Broadcast,
-               {
-                   small
-    },
-               {{"shape", like->type.shape}});
-  }
-
-  Node* bounded(Node* node) { return add(Op::Tanh, {node}); }
-
-  Node* above_one(Node* node) {
-    Node* one = add(Op::Broadcast,
-                    {
-                        constant(DType::F32, {},
-                         1, 1.5)
-    },
-                    {{"shape", node->type.shape}});
-    return add(Op::Add, {add(Op::Abs, {node}), one});
-  }
-
-  Node* truth(const Shape& shape) {
-    std::vector<Node*> same;
-    for (Node* node : bools_)
-      if (node->type.shape == shape) same.push_back(node);
-    if (below(2) && !same.empty()) return any(same);
-    return add(Op::Less, {constant(DType::I32, shape, -5, 5), constant(DType::I32, shape, -5, 5)});
-  }
-
   void step() {
     Op op = kOps[below(std::size(kOps))];
     while (info(op).max_inputs == 0) op = kOps[below(std::size(kOps))];
@@ -133,6 +72,7 @@ class Generator {
   }
 
   Node* input(Op, Node* a) { return a; }
+  using RandomValues::constant;
   Node* constant(Op, Node* a) { return a; }
 
   // `a` has floats, integers or bools, whichever the op takes.
@@ -408,12 +348,6 @@ class Generator {
     },
                {{"rows", rows}, {"row_length", length}});
   }
-
-  std::mt19937 random_;
-  Graph graph_;
-  std::vector<Node*> values_;    // f32
-  std::vector<Node*> integers_;  // i32
-  std::vector<Node*> bools_;
 };
 
 }  // namespace
