@@ -6,7 +6,7 @@
 
 #include <cmath>
 
-#include "tests/compiler/onnx/one_node.h"
+#include "tests/compiler/onnx/import/one_node.h"
 
 namespace tessera::test {
 namespace {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // com.microsoft's operations as ONNX Runtime's transformer optimizer writes them. The answers of
 // AGAINST_RUNTIME are those of ONNX Runtime 1.32 on its CPU, of operands that pattern() makes.
-#include "tests/compiler/onnx/contrib.h"
+#include "tests/compiler/onnx/import/contrib.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Pools, padding, resizing and norms of images: the answers, what padding and packing make of them
 // and of convolutions, and what is refused. ONNX's node tests have the plain cases.
-#include "tests/compiler/onnx/windows.h"
+#include "tests/compiler/onnx/import/windows.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

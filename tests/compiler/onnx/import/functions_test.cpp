@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/compiler/onnx/one_node.h"
+#include "tests/compiler/onnx/import/one_node.h"
 
 namespace tessera::test {
 namespace {

@@ -6,7 +6,7 @@
 
 #include <cmath>
 
-#include "tests/compiler/onnx/windows.h"
+#include "tests/compiler/onnx/import/windows.h"
 
 namespace tessera::test {
 namespace {

@@ -6,7 +6,7 @@
 
 #include <utility>
 
-#include "tests/compiler/onnx/contrib.h"
+#include "tests/compiler/onnx/import/contrib.h"
 
 namespace tessera::test {
 namespace {

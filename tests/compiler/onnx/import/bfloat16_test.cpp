@@ -7,7 +7,7 @@
 #include <cmath>
 #include <limits>
 
-#include "tests/compiler/onnx/one_node.h"
+#include "tests/compiler/onnx/import/one_node.h"
 
 namespace tessera::test {
 namespace {

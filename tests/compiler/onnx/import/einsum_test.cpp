@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <ostream>
 
-#include "tests/compiler/onnx/one_node.h"
+#include "tests/compiler/onnx/import/one_node.h"
 
 namespace tessera::test {
 namespace {
