@@ -13,9 +13,9 @@
 #include "bench/command_line.h"
 #include "bench/figures.h"
 #include "bench/modelled.h"
-#include "tools/flags.h"
-#include "tools/print.h"
-#include "tools/progress.h"
+#include "tools/flags/flags.h"
+#include "tools/print/print.h"
+#include "tools/print/progress.h"
 
 namespace tessera::figures {
 namespace {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "tools/progress.h"
+#include "tools/print/progress.h"
 
 namespace tessera {
 namespace {

@@ -5,7 +5,7 @@
 #include <functional>
 
 #include "support/expected.h"
-#include "tools/program_options.h"
+#include "tools/flags/program_options.h"
 
 namespace tessera {
 

@@ -17,14 +17,14 @@
 #include "support/nearest.h"
 #include "support/plain_text.h"
 #include "support/temporary.h"
-#include "tools/flag_words.h"
-#include "tools/flags.h"
-#include "tools/in_python.h"
-#include "tools/print.h"
-#include "tools/progress.h"
-#include "tools/standard_input.h"
-#include "tools/standard_output.h"
-#include "tools/verb.h"
+#include "tools/files/standard_input.h"
+#include "tools/files/standard_output.h"
+#include "tools/flags/flag_words.h"
+#include "tools/flags/flags.h"
+#include "tools/print/print.h"
+#include "tools/print/progress.h"
+#include "tools/verbs/in_python.h"
+#include "tools/verbs/verb.h"
 
 namespace tessera::tools {
 namespace {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``tessera sweep``: the command. The flags stand in tools/sweep.cpp too, for help and slips."""
+"""``tessera sweep``: the command. tools/verbs/sweep.cpp has its flags too, for help and slips."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ TEST(Tables, what_costs_and_runs_programs_knows_no_codelet_by_name) {
 TEST(Tables, every_verb_has_a_row) {
   const std::set<std::string> rows = {
 #define VERB(name, ...) #name,
-#include "tools/verbs.def"
+#include "tools/verbs/verbs.def"
 #undef VERB
   };
   static const std::regex definition(R"re(\nVerb (\w+)_verb\(\) \{)re");

@@ -79,7 +79,7 @@ std::string make_executable(const std::string& name, const std::vector<std::stri
 const std::vector<std::string>& verbs() {
   static const std::vector<std::string> words = {
 #define VERB(name, word, source) word,
-#include "tools/verbs.def"
+#include "tools/verbs/verbs.def"
 #undef VERB
   };
   return words;

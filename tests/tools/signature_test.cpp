@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/tools/command_line.h"
-#include "tools/sandbox.h"
+#include "tools/sandbox/sandbox.h"
 
 namespace tessera::cli {
 namespace {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The arrays that a process in the sandbox sends to its parent.
-#include "tools/answer_frames.h"
+#include "tools/sandbox/answer_frames.h"
 
 #include "support/type.h"
 #include "tests/fuzz/target.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // NumPy's archives: read within a bound, written, and read again to the same.
-#include "tools/npz.h"
+#include "tools/files/npz.h"
 
 #include <span>
 
