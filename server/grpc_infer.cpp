@@ -63,10 +63,7 @@ class InferReactor final : public grpc::ServerUnaryReactor {
     line_.bytes_in = static_cast<int64_t>(bytes.Length());
     // The bytes in one piece, and what protobuf makes of them: typed numbers of a byte become
     // eight.
-    if (!held_.take(10 * line_.bytes_in)) {
-      return Error{"server: holds as many bytes of requests as it takes, must be tried later",
-                   ErrorKind::Refused, refusal::kBusy};
-    }
+    if (!held_.take(10 * line_.bytes_in)) return held_.refusal();
     grpc::Slice slice;
     const bool is_one = bytes.TrySingleSlice(&slice).ok() || bytes.DumpToSingleSlice(&slice).ok();
     const Error malformed{"request: is not the protobuf message that it must be", ErrorKind::Failed,

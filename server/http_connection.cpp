@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/http_connection.h"
 
+#include <fmt/format.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -61,8 +62,10 @@ void HttpConnection::start() {
 void HttpConnection::refuse_for_now() {
   ++shared_->refused;
   asio::post(stream_.get_executor(), [self = shared_from_this()] {
-    self->refuse(503, "server: has as many connections as it takes, must be tried again later",
-                 refusal::kBusy, true);
+    const std::string what =
+        fmt::format("server: has {} connections, the most at once; try again later",
+                    self->shared_->options.max_connections);
+    self->refuse(503, what, refusal::kBusy, true);
   });
 }
 
@@ -142,8 +145,7 @@ void HttpConnection::read_body() {
   const size_t chunk = std::min<size_t>(kChunk, left ? std::max<uint64_t>(*left, 1) : kChunk);
   if (!held_.take(static_cast<int64_t>(chunk))) {
     keep_alive_ = false;
-    return refuse(503, "server: holds as many bytes of requests as it takes, must be tried later",
-                  refusal::kBusy, true);
+    return refuse(503, held_.refusal().message, refusal::kBusy, true);
   }
   body_.resize(body_size_ + chunk);
   auto& body = parser_->get().body();

@@ -8,6 +8,8 @@
 #include <memory>
 #include <utility>
 
+#include "support/expected.h"
+
 namespace tessera::server {
 
 class MemoryBudget {
@@ -22,6 +24,7 @@ class MemoryBudget {
   }
   void give_back(int64_t bytes) { held_ -= bytes; }
   int64_t held() const { return held_; }
+  int64_t most() const { return most_; }
 
  private:
   int64_t most_;
@@ -49,6 +52,8 @@ class HeldMemory {
     bytes_ += bytes;
     return true;
   }
+  // After a take() that was refused, for the caller.
+  Error refusal() const;
 
  private:
   std::shared_ptr<MemoryBudget> budget_;  // null: without limit

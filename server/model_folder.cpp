@@ -136,8 +136,11 @@ void ModelFolder::do_job(const Job& job) {
 }
 
 void ModelFolder::post(Job job) {
-  Error refused{"server: as many models are to be loaded as may, must be tried later",
-                ErrorKind::Refused, refusal::kBusy};
+  Error refused{
+      fmt::format("server: {} models wait to be loaded or unloaded, the most at once; try again "
+                  "later",
+                  kMostJobs),
+      ErrorKind::Refused, refusal::kBusy};
   {
     const std::lock_guard lock(mutex_);
     if (!ends_ && jobs_.size() < kMostJobs && is_model_name(job.name)) {

@@ -112,9 +112,7 @@ Expected<std::shared_ptr<RunningCall>> SessionModel::infer(const InferCall& call
         return wrong_input(fmt::format("{} is {}, must have at least an element", wire.name,
                                        tessera::to_string(wire.shape)),
                            rejection::kEmpty);
-      if (!taken->memory.take(2 * std::ssize(wire.bytes)))
-        return Error{"server: holds as many bytes of requests as it takes, must be tried later",
-                     ErrorKind::Refused, refusal::kBusy};
+      if (!taken->memory.take(2 * std::ssize(wire.bytes))) return taken->memory.refusal();
       if (!taken->inputs.emplace(wire.name, TRY(input_of(wire, dtype->second))).second)
         return wrong_input(wire.name + " is given twice, must be given once");
       if (!wire.shape.empty()) taken->rows = std::max<int64_t>(1, wire.shape[0]);
@@ -130,8 +128,9 @@ Expected<std::shared_ptr<RunningCall>> SessionModel::infer(const InferCall& call
     if (is_closed_ && !is_posted)
       return Error{"model: is closed, must be served", ErrorKind::Refused, rejection::kClosed};
     if (!is_posted)
-      return Error{"model: as many calls wait as may, must be tried later", ErrorKind::Refused,
-                   rejection::kQueueFull};
+      return Error{fmt::format("model: {} calls wait, the most at once; try again later",
+                               worker_->most_waiting()),
+                   ErrorKind::Refused, rejection::kQueueFull};
     return std::shared_ptr<RunningCall>(taken);
   };
   auto taken = guarded("server", take);

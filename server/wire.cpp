@@ -38,7 +38,8 @@ constexpr std::array kTypes = {
 const TypeRow& row_of(WireType type) { return kTypes[static_cast<size_t>(type)]; }
 
 Error wrong_tensor(const WireInput& input, const std::string& what, std::string_view type) {
-  return wrong_input(input.name + what, type);
+  constexpr size_t kMostOfName = 80;  // a caller chooses it
+  return wrong_input(input.name.substr(0, kMostOfName) + what, type);
 }
 
 template <class T>
@@ -97,6 +98,8 @@ std::vector<std::byte> through_reals(std::span<const std::byte> bytes, DType fro
 }  // namespace
 
 Error wrong_input(std::string what, std::string_view type) {
+  constexpr size_t kMost = 1024;  // names in it are the caller's, and may be as long as a body
+  if (what.size() > kMost) what.resize(kMost);
   return {"request: " + std::move(what), ErrorKind::Failed, type};
 }
 

@@ -23,6 +23,7 @@ class Worker {
   // False: too many wait, or it has ended.
   bool post(std::function<void()> job);
   size_t waiting() const;
+  size_t most_waiting() const { return most_waiting_; }
   void drain();  // takes no more, does what waits, and ends
 
  private:

@@ -25,6 +25,7 @@
 #include "support/file.h"
 #include "support/npy.h"
 #include "tests/fuzz/onnx_seeds.h"
+#include "tests/fuzz/server_seeds.h"
 #include "tests/helpers/echo.h"
 #include "tests/helpers/small_program.h"
 
@@ -110,6 +111,12 @@ Status write_programs() {
   return write("program_text", "small.txt", kSmallProgram);
 }
 
+Status write_calls() {
+  for (const auto& [name, bytes] : infer_message_seeds())
+    TRY(write("infer_message", name + ".pb", bytes));
+  return {};
+}
+
 Status write_arrays() {
   const auto array = [](const std::string& descr, const Shape& shape, size_t size) {
     return NpyArray{descr, shape, std::vector<std::byte>(size, std::byte{1})};
@@ -188,6 +195,7 @@ Status write_all(const std::string& source) {
       return Error{story.name + ": " + written.error().message};
   TRY(write_models());
   TRY(write_programs());
+  TRY(write_calls());
   TRY(write_arrays());
   TRY(write_plans());
   return write_records();

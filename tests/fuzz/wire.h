@@ -30,6 +30,7 @@ struct WireSchema {
 const WireSchema& onnx_model_schema();
 const WireSchema& onnx_tensor_schema();
 const WireSchema& popef_metadata_schema();
+const WireSchema& infer_request_schema();
 
 struct WireField {
   uint32_t number = 0;

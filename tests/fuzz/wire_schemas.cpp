@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The fields of ONNX's messages and of ours that are messages, numbers and text (onnx.proto,
-// program/popef.proto).
+// program/popef.proto, server/inference.proto).
 #include "tests/fuzz/wire.h"
 
 namespace tessera::fuzz {
@@ -170,10 +170,46 @@ const WireSchema kMetadata{
       {23, Message, &kCycles}}
 };
 
+const WireSchema kInferParameter{
+    "InferParameter", {{1, Integer}, {2, Integer}, {3, Text}, {4, Fixed64}, {5, Integer}}
+};
+const WireSchema kParameterEntry{
+    "ParametersEntry", {{1, Text}, {2, Message, &kInferParameter}}
+};
+const WireSchema kContents{
+    "InferTensorContents",
+    {{1, Packed},
+      {2, Packed},
+      {3, Packed},
+      {4, Packed},
+      {5, Packed},
+      {6, Packed},
+      {7, Packed},
+      {8, Bytes}}
+};
+const WireSchema kInferInput{
+    "InferInputTensor",
+    {{1, Text}, {2, Text}, {3, Packed}, {4, Message, &kParameterEntry}, {5, Message, &kContents}}
+};
+const WireSchema kInferOutput{
+    "InferRequestedOutputTensor", {{1, Text}, {2, Message, &kParameterEntry}}
+};
+const WireSchema kInferRequest{
+    "ModelInferRequest",
+    {{1, Text},
+      {2, Text},
+      {3, Text},
+      {4, Message, &kParameterEntry},
+      {5, Message, &kInferInput},
+      {6, Message, &kInferOutput},
+      {7, Bytes}}
+};
+
 }  // namespace
 
 const WireSchema& onnx_model_schema() { return kModel; }
 const WireSchema& onnx_tensor_schema() { return kTensor; }
 const WireSchema& popef_metadata_schema() { return kMetadata; }
+const WireSchema& infer_request_schema() { return kInferRequest; }
 
 }  // namespace tessera::fuzz
