@@ -19,7 +19,7 @@ namespace tessera::figures {
 struct Requests {
   WorkloadOptions lengths;
   PackRule rule;              // how form B fills rows
-  int64_t most_in_batch = 0;  // form B: 0 is no limit
+  int64_t most_in_batch = 0;  // form B; 0: no limit
   double per_row = 0;         // as published, where that is known; 0: `lengths` are packed
 };
 

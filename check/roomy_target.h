@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A target without limits of memory, for comparing values.
 #pragma once
 
 #include "program/target.h"

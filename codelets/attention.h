@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// The mask parameter of an attention and its scratch memory, for its vertex, its host side and
+// lowering.
 #pragma once
 
 #include "codelets/abi.h"

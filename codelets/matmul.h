@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// How a matmul is blocked and its scratch memory, for its vertex, its host side and the machine.
 #pragma once
 
 #include <stdint.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Limits and scratch memory of the matmul of bytes, for its vertex and its host side.
 #pragma once
 
 #include <stdint.h>

@@ -155,7 +155,7 @@ bool Twins::weighs_alike(const Node& sum, const Node* known, const Node* other) 
          differ_by_query(Known(known), Known(other));
 }
 
-// What `node` is another for.
+// The error for `node`: the number that it takes from the length or the number of rows.
 std::string Twins::number(const Node& node, const Node* known, const Node* other) const {
   const Node* user = &node;
   for (auto of = users_.find(user); of != users_.end() && is_view(user); of = users_.find(user))

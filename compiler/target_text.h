@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Targets as the words of --target spell them.
 #pragma once
 
 #include <string>

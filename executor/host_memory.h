@@ -17,7 +17,7 @@ inline constexpr int64_t kHostAlignment = 64;  // a cache line, and the widest v
 class HostBuffer {
  public:
   HostBuffer() = default;
-  // An error where the host has not that much.
+  // An error where the host does not have that much.
   static Expected<HostBuffer> allocate(int64_t bytes);
   std::byte* data() const { return data_; }
   int64_t size() const { return size_; }

@@ -30,8 +30,8 @@ struct JitCounts {
   int64_t loaded = 0;  // from the cache
 };
 
-// What LLVM's work on a vertex's kernel grows with: its operands, and the values that it is
-// specialised by, of which each may be an operation.
+// LLVM's work on a vertex's kernel grows with these: its operands, and the values that it is
+// specialised by, each of which may be an operation.
 int64_t kernel_steps(const VertexShape& vertex);
 
 // Owns the compiled code: kernels live as long as it does. compile() is not thread-safe; kernels

@@ -22,7 +22,7 @@ struct AttentionMask {
   size_t bias_operand() const { return operands() - 1; }
 };
 
-// Nothing where the attribute is none of these.
+// Nothing where the attribute is not one of these.
 std::optional<AttentionMask> attention_mask(std::string_view attribute);
 // "keys:NUMBER", for that number to come back.
 std::string keys_hidden_by(double number);

@@ -64,8 +64,8 @@ Shape shape_of_indices(const Node* node) {
   return {found.begin() + before, found.end() - behind};
 }
 
-// The indices that were flattened to those of the lookup, or constant ones; null if `node` is no
-// lookup by such, put back into their shape.
+// The indices that were flattened to those of the lookup, or constant ones; null if
+// `node` is not a lookup by such, put back into their shape.
 Node* indices_as_they_were(Graph& graph, const Node* node) {
   const Shape shape = shape_of_indices(node);
   if (shape.empty()) return nullptr;

@@ -21,7 +21,7 @@ std::string_view name_of(Fp32Rule rule);
 struct Fp32Choice {
   std::unordered_set<const Node*> nodes;  // they read, compute and make f32
   std::vector<KeptInFp32> why;            // for each that computes, in the graph's order
-  // Of inputs and outputs that leave the range of f16, where the model declares f16.
+  // One for each input and output that leaves the range of f16, where the model declares f16.
   std::vector<std::string> warnings;
 };
 

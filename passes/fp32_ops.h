@@ -28,7 +28,8 @@ double rounding_of_scores(const Tensor& bias);
 // them is not. Or one whose epsilon is meant for numbers that f16 does not hold.
 bool normalizes_any(const Node* node);
 
-// The node that this one is the square of, by a product or a power; null if it is none.
+// The node that this one is the square of, by a product or a power; null if there is
+// not one.
 const Node* squared_by(const Node* node);
 // The factor of a product behind views, numbers and masks: a square in it, if there is one.
 const Node* behind_factors(const Node* node);

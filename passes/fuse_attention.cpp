@@ -173,7 +173,7 @@ bool can_be_added(const std::vector<BiasTerm>& terms) {
 }
 
 // The softmax below "0 where it is NaN", which PyTorch's exporters write for a query that sees no
-// key. Null if the value is none.
+// key. Null if the value is not one.
 Node* guarded_softmax(Node* node) {
   if (!node->is(Op::Select) || !node->in[0]->is(Op::Not)) return nullptr;
   const Node* equal = node->in[0]->in[0];

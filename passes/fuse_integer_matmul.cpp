@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A matmul of two values that were quantized multiplies their bytes.
 //
-// What QDQ models write (quantize, dequantize, matmul of floats) is the sum of the products of
-// whole numbers, times both scales, where a scale is one for all, for each row of the left side or
-// for each column of the right. Before constants are folded: weights stay bytes.
+// QDQ models write it as quantize, dequantize and a matmul of floats. That is the sum of the
+// products of whole numbers, times both scales, where a scale is one for all, for each row of the
+// left side or for each column of the right. Before constants are folded: weights stay bytes.
 #include "passes/match.h"
 #include "passes/passes.h"
 

@@ -41,7 +41,7 @@ std::vector<double> stretched(const std::vector<double>& data, const Shape& from
   return result;
 }
 
-// What `node` makes of these operands, which differ from its own in size alone.
+// The result of `node` for these operands, which differ from its own in size alone.
 std::optional<Array> made(const Node& node, const TensorType& type, const std::vector<Array>& in) {
   Node probe = node;
   probe.type = type;

@@ -29,8 +29,8 @@ struct Paddable {
   bool mask_hides = false;
 };
 
-// The axes where rows are padded: with 0 in the added cells of every input or, where that is no
-// proof, with 1 in those of the mask, which then hides (`mask_hides`). The error is of the first.
+// The axes where rows are padded: with 0 in the added cells of every input or, where that is not
+// a proof, with 1 in those of the mask, which then hides (`mask_hides`). The error is of the first.
 struct PaddedAxes {
   TokenAxesMap axes;
   bool mask_hides = false;

@@ -13,18 +13,18 @@
 namespace tessera {
 namespace {
 
-// Of all values that a mask is made of: what every case is tried on, and a bias, which layers
-// share, on the first.
+// The most values of a mask's nodes, all together, that every case is tried on, and that a bias,
+// which layers share, is tried on in the first case.
 constexpr int64_t kMostTried = int64_t{1} << 22, kMostOfBias = int64_t{1} << 26;
 constexpr int64_t kMostNodesOfMasks = int64_t{1} << 20;
 
-// What tokens are looked up or multiplied to: numbers of theirs, and no mask.
+// Whether the node looks tokens up or multiplies them: its result is their numbers, not a mask.
 bool makes_numbers(const Node& node) {
   return is_float_matmul(&node) || node.is(Op::Attention) ||
          (node.is(Op::Gather) && !node.in[1]->is(Op::Constant));
 }
 
-// What a batch of requests holds: each has `length` tokens, all with this id, with this number in
+// A batch of requests: each has `length` tokens, all with this id, with this number in
 // every other input of tokens (types, further masks), and looked up or multiplied to one number.
 struct Case {
   int64_t length = 0;
@@ -48,7 +48,7 @@ std::vector<Case> cases(int64_t row_length) {
   return all;
 }
 
-// What a mask is made of: its nodes, in their order.
+// The nodes that make a mask, in their order.
 struct Made {
   std::vector<const Node*> nodes;
   bool of_ids = false, of_others = false;

@@ -104,8 +104,8 @@ Status check_variable(const Variable& variable, const Target& target) {
     return Error{fmt::format("shape is {}, must have rank 0 to {} and 1 to 2^40 elements",
                              to_string(variable.shape), kMaxRank)};
   if (variable.kind != VariableKind::Constant && variable.constant != -1)
-    return Error{
-        fmt::format("constant is {}, must be -1 where the variable is none", variable.constant)};
+    return Error{fmt::format("constant is {}, must be -1 where the variable is not a constant",
+                             variable.constant)};
   return check_mapping(variable, target);
 }
 

@@ -14,7 +14,7 @@ namespace tessera {
 
 enum class FiguresKind : uint8_t { Bench, Policies, Shapes };
 
-// The kind of a document by its schema; nothing where it is none of these.
+// The kind of a document by its schema; nothing where it is not one of these.
 std::optional<FiguresKind> figures_kind(const nlohmann::ordered_json& document);
 
 // Whether it has what the views read of it. `file` is for messages. Error: BadFile, which names the

@@ -18,7 +18,8 @@ nlohmann::ordered_json executable_with(const ReportInputs& inputs, const Packing
 nlohmann::ordered_json useful_tokens_json(const ReportInputs& inputs,
                                           const nlohmann::ordered_json& document);
 
-// Of the report's first executable, or, without one, of the first that tells; null where not known.
+// The share of the report's first executable, or, without one, of the first input that tells it;
+// null where it is not known.
 nlohmann::ordered_json useful_share(const ReportInputs& inputs,
                                     const nlohmann::ordered_json& shares);
 

@@ -168,7 +168,7 @@ std::string useful_tokens_text(const Json& document) {
   return "not known of " + first.get<std::string>();
 }
 
-// Of all inputs, where they are not one that has been said.
+// The table of all inputs; empty where the only input's share was said already.
 std::string useful_tokens_html(const Json& document) {
   const Json& verdict = document["verdict"];
   const Json& shares = verdict["useful_tokens"];

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Latencies as the JSON of reports and benches.
 #pragma once
 
 #include <nlohmann/json.hpp>

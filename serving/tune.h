@@ -27,7 +27,7 @@ struct TunedShape {
   double requests_per_second = 0;  // of the machine, batch after batch
   double rate = 0;                 // that the times below are for
   Time time_limit{0};
-  Time p50{0}, p99{0};  // from arrival to answer, in virtual time (online/virtual_run.h)
+  Time p50{0}, p99{0};  // from arrival to answer, in virtual time (serving/virtual_run.h)
   // Whether no more than about three batches waited when the last request came: more of them, and
   // they would wait ever longer.
   bool keeps_up = false;

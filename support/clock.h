@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The host's time in seconds, for durations.
 #pragma once
 
 #include <chrono>

@@ -25,7 +25,7 @@ struct Entry {
   std::atomic<uintptr_t> begin{0}, end{0};  // begin 0: free
   std::atomic<bool> broken{false};
   std::atomic<Entry*> next{nullptr};
-  // Of the file, behind entries_mutex; the handler does not look at them.
+  // The file's, behind entries_mutex; the handler does not look at them.
   std::string path;
   dev_t device = 0;
   ino_t number = 0;

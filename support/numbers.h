@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Numbers read from text, strictly.
 #pragma once
 
 #include <charconv>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// SHA-256 digests of bytes, at once or piece by piece.
 #pragma once
 
 #include <array>

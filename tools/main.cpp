@@ -92,7 +92,7 @@ std::string listed(const std::vector<std::string>& words) {
   return text;
 }
 
-// Refuses a first bare word that is none of the verb's commands. Where it may be a file instead,
+// Refuses a first bare word that is not one of the verb's commands. Where it may be a file instead,
 // one that is not there and is spelled much like a command.
 Status check_command(const Verb& verb, const po::variables_map& flags) {
   if (verb.commands.empty() || !flags.count(verb.positional)) return {};

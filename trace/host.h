@@ -18,9 +18,9 @@ struct TracedHost {
   std::span<const RecompileEvent> log;
 };
 
-// Processes named "host"; one whose times are no host's says so in its name. The earliest time that
-// the log and the record of a host's run know is the trace's 0, and a run in virtual time begins
-// there. Errors: what the two files claim cannot be.
+// Processes named "host"; one whose times are not a host's says so in its name. The earliest time
+// that the log and the record of a host's run know is the trace's 0, and a run in virtual time
+// begins there. Errors: what the two files claim cannot be.
 Status add_host(TrackEvents& events, const TracedHost& host);
 
 }  // namespace tessera

@@ -14,7 +14,7 @@ namespace {
 
 using Known = std::optional<Interval>;
 
-// Larger floats are not counted one by one; larger integers are none of ours.
+// Larger floats are not counted one by one; the machine does not have larger integers.
 constexpr double kLargestFloat = 1 << 24, kLargestInteger = 2147483647;
 
 Known of_constant(const Node* node) {

@@ -56,7 +56,7 @@ struct Lowering {
   void move_to(const NodePlace& placement);
   // The region, of a copy on this IPU where the variable lies on another: copied once.
   Region landed(const Region& region);
-  // IPUs that compute each operation together, and the largest share of one in so much.
+  // IPUs that compute each operation together, and the largest part of `size` that one of them has.
   int64_t together() const { return tensor == TensorSplit::None ? 1 : program.target.ipus; }
   int64_t share(int64_t size) const { return ceil_div(size, together()); }
   // The dimension of a view that is dealt out to them; -1: none, the first computes it all. Blocks

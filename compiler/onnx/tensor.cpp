@@ -14,7 +14,7 @@ using ::onnx::TensorProto;
 
 static_assert(std::endian::native == std::endian::little, "ONNX's raw data is little-endian");
 
-// Of ONNX 1.14, later than the schema that is built in.
+// Types of ONNX 1.14, later than the schema that is built in.
 constexpr int32_t kFloat8E4M3Fnuz = 18, kFloat8E5M2Fnuz = 20;
 
 struct ElementType {

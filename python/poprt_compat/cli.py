@@ -187,8 +187,8 @@ def value_of(text: str, default: Any, flag: str) -> Any:
 
 
 def target_options(args: argparse.Namespace) -> dict[str, Any]:
-    """What is said to the compiler alone. Names are CompilerOptions', which warns of those without
-    a meaning."""
+    """The options of the compiler alone. Names are CompilerOptions', which warns of those without a
+    meaning."""
     settings: dict[str, Any] = {
         "ipu_version": args.ipu_version,
         **{name: getattr(args, name) for name in COMPILER_FLAGS},

@@ -145,6 +145,6 @@ class Compiler:
         options: Optional[CompilerOptions] = None,
         reset_profile: bool = True,
     ) -> str:
-        """What the program costs, as text: memory of the fullest tile, and cycles by kind."""
+        """The costs of the program as text: memory of the fullest tile, and cycles by kind."""
         made = Compiler.compile(model, outputs, options)
         return json.dumps({"memory": made.memory, "cycles": made.cycles}, indent=2)

@@ -61,7 +61,7 @@ def names_of(value: Union[str, Sequence[str], None]) -> list[str]:
 
 
 def pack_args_of(pack_args: dict[str, Any]) -> dict[str, Any]:
-    """Of PopRT's keys those that say something here; others are found in the graph by structure."""
+    """PopRT's keys that say something here; the others are found in the graph by structure."""
     kept: dict[str, Any] = {}
     for key, value in pack_args.items():
         if key in ("head_pattern", "dynamic_groups", "enable_double_batch_unpack"):
@@ -78,7 +78,7 @@ def pack_args_of(pack_args: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-#: What PopRT's value of an option is here, where that is not the same.
+#: The value here for PopRT's value of an option, where that is not the same.
 MEANING: dict[str, Callable[[Any], Any]] = {
     "passes": lambda value: pass_names.optional_passes(names_of(value)),
     "skip_passes": lambda value: pass_names.skipped_passes(names_of(value)),

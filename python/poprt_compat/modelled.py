@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the simulated IPU would take for what a session or a runner ran: one line on stderr when it
-is done with, so that a script's own line, which is host time, has something beside it."""
+"""The time that the simulated IPU would take for the work of a session or a runner: one line on
+stderr when it is done with, so that a script's own line, which is host time, has something beside it."""
 
 import sys
 import threading
@@ -24,7 +24,7 @@ def samples_in(executable: tessera.Executable, feed: dict[str, Any]) -> int:
 
 
 class Count:
-    """Of batches and samples, by any thread."""
+    """Counts batches and samples, by any thread."""
 
     def __init__(self, owner: Any, executable: tessera.Executable) -> None:
         self._executable = executable

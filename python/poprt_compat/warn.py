@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the commands say on stderr."""
+"""The warnings of the commands, on stderr."""
 
 import sys
 from collections.abc import Sequence

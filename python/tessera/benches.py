@@ -124,7 +124,7 @@ def bench(
     require_signature: Path | None = None,
     online: OnlineLoad | None = None,
 ) -> Bench | OnlineBench:
-    """What ``tessera bench`` measures: one executable alone on random batches, or a padded one and
+    """The measurements of ``tessera bench``: one executable alone on random batches, or a padded one and
     packed ones behind it, which answer the same requests, all known and one by one; or with
     ``online``, as ``tessera bench --online``, requests that come at their times to one executable.
 

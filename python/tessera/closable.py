@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What has threads of its own, and is closed when it is no longer needed."""
+"""The base of objects that have threads of their own and are closed when they are not needed."""
 
 from __future__ import annotations
 

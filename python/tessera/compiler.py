@@ -47,7 +47,7 @@ __all__ = [
 
 
 def _bytes_of(value: Any) -> bytes | None:
-    """What a model or an executable in memory is as a file; None for a path."""
+    """The file of a model or an executable in memory, as bytes; None for a path."""
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value)
     if hasattr(value, "SerializeToString"):  # onnx.ModelProto
@@ -215,7 +215,7 @@ def verify(
     limits: Limits | None = None,
     require_signature: Path | None = None,
 ) -> Verification:
-    """What was checked of a ``.popef`` file, with counts (``tessera.Verification``). Nothing is
+    """Checks a ``.popef`` file, and says what was checked, with counts (``tessera.Verification``). Nothing is
     compiled, run or written. Arguments and errors as ``load``: a file that is not sound raises."""
     return _core.verify(path, limits, require_signature)
 
@@ -265,7 +265,7 @@ def inspect(
     require_signature: Path | None = None,
     profile: bool = False,
 ) -> Inspection | Profile:
-    """What an executable holds, and what it takes: the JSON of ``tessera inspect --json``.
+    """An executable's parts and its costs: the JSON of ``tessera inspect --json``.
 
     Among its fields are ``model``, ``target``, ``options``, ``anchors``, ``packing``, ``memory``
     (bytes on the fullest tile, and what takes most of them), ``cycles`` (modelled, a batch),

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is known of executables, compiles, batches and measurements as one page, shown inline in a
-notebook."""
+"""Executables, compiles, batches and measurements on one page, shown inline in a notebook."""
 
 from __future__ import annotations
 
@@ -57,14 +56,14 @@ class BenchFigures(dict[str, Any]):
 
 
 class PolicyFigures(dict[str, Any]):
-    """What ``pack.compare`` gives, likewise."""
+    """The figures of ``pack.compare``, likewise."""
 
     def _repr_html_(self) -> str:
         return report(policies=self)._repr_html_()
 
 
 class ShapeFigures(dict[str, Any]):
-    """What ``pack.tune`` gives, likewise."""
+    """The figures of ``pack.tune``, likewise."""
 
     def _repr_html_(self) -> str:
         return report(shapes=self)._repr_html_()
@@ -99,7 +98,7 @@ def report(
     limits: Limits | None = None,
     require_signature: Path | None = None,
 ) -> Report:
-    """What ``tessera report`` writes of these: at most two executables, the second held against the
+    """The page that ``tessera report`` writes of these: at most two executables, the second held against the
     first; ``events``, a file of a session's or what ``recompiles`` gives; ``record``, a file of an
     online run; ``plan``, what ``pack`` gives or a file of ``tessera pack -o``; what ``bench``
     (``bench``), ``pack.compare`` (``policies``) and ``pack.tune`` (``shapes``) give, or a file of

@@ -33,7 +33,7 @@ Text = Union[str, tuple[str, str]]
 
 
 class _Wanted(NamedTuple):
-    """What an executable asks of a request."""
+    """The inputs that an executable asks of a request."""
 
     executable: _core.Executable
     tokens: dict[str, Tensor]  # by input

@@ -23,7 +23,7 @@ __all__ = ["BatchRecord", "ModelRunner", "PackRunner"]
 
 
 class _Runner(Closable):
-    """What both runners have."""
+    """The members that both runners have."""
 
     _inner: _core.ModelRunner | _core.PackRunner
 
@@ -132,7 +132,7 @@ class ModelRunner(_Runner):
 
 
 class BatchRecord(NamedTuple):
-    """What a ``PackRunner`` sent, and why then."""
+    """A batch that a ``PackRunner`` sent, and why then."""
 
     batch: int
     requests: int
@@ -225,7 +225,7 @@ class PackRunner(_Runner):
         self._inner.drain()
 
     def records(self) -> list[BatchRecord]:
-        """Of the batches that have ended, in their order (the newest 65,536)."""
+        """The records of the batches that have ended, in their order (the newest 65,536)."""
         return [BatchRecord(*row) for row in self._inner.records()]
 
     def metrics(self) -> RunnerMetrics:

@@ -106,7 +106,7 @@ class _Recompiles:
     def __call__(self, events: Path) -> Events:
         """The events, oldest first, with the fields of ``docs/recompiles.md`` and ``"line"``, the
         event as ``tessera recompiles list`` prints it. Raises ``Error`` with the number of a line
-        that is none."""
+        that is not an event."""
         read = _core.read_events(events)
         told: list[RecompileEvent] = []
         for record, line in read:
@@ -125,7 +125,7 @@ class _Recompiles:
         return [json.loads(told) for told in _core.advise(lines)]
 
     def diff(self, before: RecompileEvent, after: RecompileEvent) -> RecompileDifference:
-        """What moved between the keys of two events, as ``causes`` and in words."""
+        """The differences between the keys of two events, as ``causes`` and in words."""
         told: RecompileDifference = json.loads(
             _core.recompile_difference(_record(before), _record(after))
         )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a batch takes, an online run and compiles over time, for Perfetto."""
+"""Batches, online runs and compiles over time, for Perfetto."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def trace(
     limits: Limits | None = None,
     require_signature: Path | None = None,
 ) -> Trace:
-    """What ``tessera trace`` writes of these: the modelled batch of an ``executable``; ``events``,
+    """The trace that ``tessera trace`` writes of these: the modelled batch of an ``executable``; ``events``,
     a file of a session's or what ``recompiles`` gives; ``record``, a file of an online run.
     ``limits`` and ``require_signature`` as ``load``.
 

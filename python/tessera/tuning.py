@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What suits this host."""
+"""Settings that suit this host."""
 
 from __future__ import annotations
 

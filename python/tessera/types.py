@@ -48,9 +48,9 @@ ExecutableFile = Any
 #: example), or nested lists.
 ArrayLike = Any
 Arrays = Mapping[str, ArrayLike]
-#: What a model or an executable of a stranger may cost, by the command line's names (``--limit``):
-#: ``{"time": 60, "memory": "4GiB"}``; seconds, bytes and counts as numbers or with a unit. What
-#: needs more raises ``RefusedError`` with the reason ``"limit"`` before it begins.
+#: The most that a model or an executable of a stranger may cost, by the command line's names
+#: (``--limit``): ``{"time": 60, "memory": "4GiB"}``; seconds, bytes and counts as numbers or with a
+#: unit. A call that needs more raises ``RefusedError`` with the reason ``"limit"`` before it begins.
 Limits = Mapping[str, Union[int, str]]
 
 
@@ -112,7 +112,7 @@ class Cycles(TypedDict):
 
 
 class Converted(TypedDict):
-    """What ``tessera.convert`` did."""
+    """The changes that ``tessera.convert`` made."""
 
     path: str
     nodes: int
@@ -143,7 +143,7 @@ class RunnerMetrics(TypedDict):
 
 
 class Verification(NamedTuple):
-    """What was checked of an executable's file, and found right (``docs/security.md``)."""
+    """The parts of an executable's file that were found right (``docs/security.md``)."""
 
     path: str
     bytes: int
@@ -268,7 +268,7 @@ class CompileOptions(TypedDict, total=False):
     # The end of the rows.
     #: Options by PopRT's names in CompilerOptions: ``{"enable_fast_reduce": True}``.
     compiler_options: Mapping[str, bool | int | float | str]
-    #: What the compile may cost; of a session, each load and each run too.
+    #: The most that the compile may cost; in a session, each load and each run too.
     limits: Limits
     #: Folders in which a model's external data may lie where links lead there; its own, and in a
     #: Hugging Face cache the blobs, are trusted.
@@ -328,7 +328,7 @@ class OnlineLoad(TypedDict, total=False):
     trace: Path
     #: How many come, with ``rate`` or ``clients``. The default: 2000.
     requests: int
-    #: Of each, from its arrival on. The default: none.
+    #: Time of each request, from its arrival on. The default: none.
     deadline: float
     #: Virtual time: nothing is run, each batch takes the modelled time, and the figures are the
     #: same every time. The default: False.
@@ -362,11 +362,11 @@ class SessionOptions(CompileOptions, total=False):
     #: Executables are kept in this folder, for all processes of this user. Without it the variable
     #: ``TESSERA_CACHE_DIR``; ``""``: none.
     cache_dir: Path
-    #: What the folder may hold; the least recently used go. 16 GiB.
+    #: Bytes that the folder may hold; the least recently used go. 16 GiB.
     cache_limit_bytes: int
     #: Executables that are kept ready to run; the least recently used go. 64.
     memory_entries: int
     #: Host memory that these may take. Without it, no limit.
     memory_bytes: int
-    #: What events say of who asked.
+    #: The caller's name in events.
     call_site: str

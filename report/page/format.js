@@ -106,7 +106,7 @@ export function select(label, options, onchange) {
   return [el('label', {}, `${label} `, list), list];
 }
 
-// `others`: keys that are no patch of colour, as [class, text].
+// `others`: keys that are not a patch of colour, as [class, text].
 export function legend(names, colorOf, others = []) {
   return el('ul', { class: 'legend' }, ...names.map((name) => {
     const key = el('span', { class: 'key' });

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What scripts/exports is made of: families of models, their exports, the comparison, the page."""
+"""The parts of scripts/exports: families of models, their exports, the comparison, the page."""

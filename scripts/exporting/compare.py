@@ -58,7 +58,7 @@ class Model:
         self.outputs = [getattr(output, "name", output) for output in outputs]
 
     def shape(self, name, rows, length):
-        """What is variable is the batch in front and the sequence behind it, or of SIZES."""
+        """A variable size is the batch in front and the sequence behind it, or one of SIZES."""
         sizes = dict(enumerate(SIZES.get(name, ())))
         return tuple(
             size if size >= 0 else sizes.get(axis) or (rows if axis == 0 else length)

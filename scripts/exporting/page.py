@@ -114,7 +114,7 @@ def page(by_exporter):
 
 
 def value_of(text, reasons):
-    """What `cell` wrote."""
+    """The value of a text that `cell` wrote."""
     text = text.strip("*")
     if text == "-":
         return {"refused": NOT_TOKENS}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a comparison gives by column: an error, or {"refused": why} or {"failed": why}."""
+"""The results of a comparison by column: an error, or {"refused": why} or {"failed": why}."""
 
 ALLOWED = {"padded": 1e-4, "fp16": 0.03, "A": 1e-4, "B": 1e-4}
 COLUMNS = tuple(ALLOWED)

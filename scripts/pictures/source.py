@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the pictures show, as the program prints it: each function asks the command line for JSON.
+"""The facts of the pictures, as the program prints them: each function asks the command line for
+JSON.
 
 Everything is of the tiny model, so that all pictures together take seconds, and nothing is a time
 of the host: the same source tree gives the same numbers on any machine.

@@ -117,7 +117,7 @@ TEST(Calibration, its_options_make_the_exact_matmul_exact) {
   EXPECT_EQ(output(*calibrated), output(half));
   CompileOptions coarse = options.compile;
   coarse.fp8_params.input_scale = 16;
-  EXPECT_NE(output(coarse), output(half)) << "inputs are no numbers of this scale";
+  EXPECT_NE(output(coarse), output(half)) << "inputs are not numbers of this scale";
 }
 
 TEST(Calibration, the_worst_matmuls_stay_in_fp16) {

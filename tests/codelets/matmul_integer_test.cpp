@@ -130,7 +130,7 @@ TEST(MatMulInteger, the_longest_sum_does_not_leave_32_bits) {
             std::vector<double>{2147450625});
 }
 
-// What ONNX Runtime computes: the sum as a float, times the product of the scales; plus the bias.
+// ONNX Runtime computes the sum as a float, times the product of the scales; plus the bias.
 TEST(MatMulInteger, scales_and_adds_each_in_one_rounding) {
   std::mt19937 random(3);
   const VertexArray a = bytes(U8, {1, 8, 40}, random), b = bytes(I8, {1, 40, 35}, random);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a page, or a comment in the code, refers to is there; pages keep to 100 columns."""
+"""Files that a page, or a comment in the code, refers to exist; pages keep to 100 columns."""
 
 import glob
 import os
@@ -13,12 +13,16 @@ CODE = re.compile(r"`([^`\n]+)`")
 PATH = re.compile(r"\b((?:[A-Za-z0-9_.-]+/)+[A-Za-z0-9_*.-]+)")
 FILE = re.compile(r"(?<![\w./-])([a-z0-9_]+\.(?:tile\.cpp|tile\.h|cpp|h|def|md))\b")
 SKIPPED = {"build", "out", ".git", ".cache", "corpus", "shared"}
+# A source in a folder, wherever that is.
+SOURCE_PATH = re.compile(r"(?<![\w./:<-])((?:[a-z][a-z0-9_]*/)+[a-z0-9_]+\.(?:cpp|h|def))\b")
 # Folders of PopRT's, whose names begin as ours do.
 FOREIGN = {"examples/bert", "examples/packed_bert_example"}
 # Names that stand for whatever the reader adds.
 EXAMPLE = re.compile(r"(^|/)(foo|my_pass)\.|/NAME\b")
 # PopART's, named in comments as a source.
 SOURCES = {"erfx.cpp"}
+# Sources of others by their path: NumPy's and the kernel's.
+FOREIGN_SOURCES = {"src/mt19937/mt19937.h", "linux/landlock.h"}
 
 
 def files_of_tree():
@@ -67,6 +71,15 @@ def mentioned_paths(text):
             yield path
 
 
+def missing_sources(text):
+    """Sources by their path that no folder of this tree has, be it from the top or from within."""
+    for path in SOURCE_PATH.findall(text):
+        ends = (file.endswith("/" + path) for file in FILES)
+        known = path in FOREIGN_SOURCES or EXAMPLE.search(path)
+        if not known and not is_there(path) and not any(ends):
+            yield path
+
+
 class Pages(unittest.TestCase):
     def test_the_tree_is_read(self):
         self.assertIn("docs/architecture.md", PAGES)
@@ -101,6 +114,8 @@ class Pages(unittest.TestCase):
                 for path in mentioned_paths(code):
                     with self.subTest(page=page, path=path):
                         self.assertTrue(path.startswith("build/") or is_there(path))
+                with self.subTest(page=page, code=code):
+                    self.assertEqual(list(missing_sources(code)), [])
 
     def test_the_words_of_the_glossary_are_sorted_and_stand_once(self):
         table = text_of("docs/glossary.md").split("| word | what it means here |")[1]
@@ -158,6 +173,8 @@ class Comments(unittest.TestCase):
             for named in mentioned_paths(comment):
                 with self.subTest(path=path, named=named):
                     self.assertTrue(is_there(named))
+            with self.subTest(path=path, comment=comment):
+                self.assertEqual(list(missing_sources(comment)), [])
             for name in FILE.findall(comment):
                 with self.subTest(path=path, named=name):
                     self.assertTrue(name in NAMES | SOURCES or EXAMPLE.search(name))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the verbs print as JSON, and the files of lines that they write, held to docs/schemas: each
+"""The JSON that the verbs print, and the files of lines that they write, held to docs/schemas: each
 document names its schema, and each schema has documents here."""
 
 import glob
@@ -19,7 +19,7 @@ SOURCE = os.environ["TESSERA_SOURCE_DIR"]
 PROGRAM = os.environ["TESSERA"]
 #: A schema of another kind.
 OTHER = ("openapi.json",)
-#: Of documents that need the Python package: tests/python holds them to it.
+#: Schemas of documents that need the Python package: tests/python holds them to it.
 OF_PYTHON = {"tessera-sweep/1"}
 
 

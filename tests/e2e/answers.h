@@ -11,7 +11,7 @@
 
 namespace tessera::e2e {
 
-// Of 1 to `longest` tokens each, and both kinds of tokens; the same on every host.
+// Requests of 1 to `longest` tokens each, and both kinds of tokens; the same on every host.
 std::vector<Request> draw_requests(size_t count, uint32_t seed, int64_t longest);
 
 // In the order of the requests, packed as the executable takes them. An error fails the test.

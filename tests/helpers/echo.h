@@ -60,7 +60,7 @@ inline constexpr std::string_view kEchoUnpacked = R"(program echo_unpacked {
 Executable echo_executable(PackingForm form);
 std::shared_ptr<ModelRunner> echo_runner(PackingForm form);
 
-// What `echo` says of a request with these ids whose mask is `ordinal`.
+// The answer of `echo` to a request with these ids whose mask is `ordinal`.
 std::vector<int32_t> echo_of(const std::vector<int32_t>& ids, int32_t ordinal);
 
 }  // namespace tessera

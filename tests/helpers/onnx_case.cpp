@@ -112,8 +112,8 @@ void make_constant(const fs::path& model, const fs::path& tensor, const std::str
       << field(kModelGraph, field(kGraphInitializer, named));
 }
 
-// The input that an import refused because it must be constant, or may be no float64 unless it is.
-// A message counts the node's inputs, which in a test of one node are the model's.
+// The input that an import refused because it must be constant, or must not be float64 unless it
+// is. A message counts the node's inputs, which in a test of one node are the model's.
 std::optional<size_t> refused_input(const std::string& message, const ModelNames& names) {
   const size_t at = message.find(" (input ");
   if (at != std::string::npos && message.ends_with("must be constant"))

@@ -57,7 +57,7 @@ def words_of_container():
 
 
 def packages_of_container():
-    """What the image that runs installs."""
+    """The packages that the image that runs installs."""
     text = (PACKAGING / "Containerfile").read_text(encoding="utf-8").replace("\\\n", " ")
     install = re.findall(r"apt-get install -y --no-install-recommends ([^&]*)", text)
     return set(install[-1].split())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What packaging/ says of `tessera serve` is true of it: flags that it has, ports that it listens
+"""The files of packaging/ are true of `tessera serve`: flags that it has, ports that it listens
 at, probes that it answers, and more time to stop than it needs."""
 
 import contextlib
@@ -53,7 +53,7 @@ def linked_packages(program):
 
 
 def dependencies(packages):
-    """What apt installs with them, itself."""
+    """The packages that apt installs with them, itself."""
     words = ["dpkg-query", "-W", "-f", "${Depends}, ", *packages]
     listed = subprocess.run(words, check=True, capture_output=True, text=True).stdout
     return {one.split()[0].split(":")[0] for one in listed.split(",") if one.strip()}

@@ -103,7 +103,7 @@ TEST(Verify, constants_are_numbered_once_each) {
   EXPECT_EQ(fault({
                 {"[2,4] at 0", "[2,4] at 0 data 0"}
   }),
-            "variable 'y': constant is 0, must be -1 where the variable is none");
+            "variable 'y': constant is 0, must be -1 where the variable is not a constant");
 }
 
 TEST(Verify, inputs_and_outputs_are_listed_once) {

@@ -48,7 +48,7 @@ CONFIGS = {
 
 
 def tokenizer(folder, with_types):
-    """Of single letters; the exporter wants one for its example inputs."""
+    """A tokenizer of single words; the exporter wants one for its example inputs."""
     path = os.path.join(folder, "vocab.txt")
     with open(path, "w") as file:
         words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + [f"w{i}" for i in range(100)]

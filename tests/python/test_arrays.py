@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What may go in and out, where it is copied and where not, and what is said of the rest."""
+"""Arrays that may go in and out, where they are copied and where not, and the errors of others."""
 
 import os
 import unittest

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What calls measure, compare and advise: the command line's documents, as docs/schemas says."""
+"""Calls that measure, compare and advise give the command line's documents, as docs/schemas says."""
 
 import io
 import json

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What must not end an interpreter: hostile models, and a host that gives too little."""
+"""Hostile models, and a host that gives too little, do not end an interpreter."""
 
 import os
 import subprocess

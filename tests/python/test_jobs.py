@@ -35,7 +35,7 @@ class Jobs(unittest.TestCase):
         self.assertLessEqual(self.count, MOST, "commands of one job")
 
     def command(self, line, home=None):
-        """What the command prints."""
+        """The output of the command."""
         self.counted()
         env = {**os.environ, "TESSERA_PYTHON": sys.executable}
         if home is not None:

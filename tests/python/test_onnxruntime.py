@@ -100,7 +100,7 @@ class OnnxRuntime(unittest.TestCase):
 
 @needs("onnxruntime")
 class Converted(unittest.TestCase):
-    """What `tessera convert` writes holds functions for the operations that ONNX does not have."""
+    """A file of `tessera convert` holds functions for the operations that ONNX does not have."""
 
     def convert(self, *words):
         """The converted model, and the executable of it."""

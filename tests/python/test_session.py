@@ -76,7 +76,7 @@ def actions(session):
 
 
 class Options(unittest.TestCase):
-    """Of tessera.SessionOptions, each."""
+    """Each option of tessera.SessionOptions."""
 
     def open(self, **options):
         session = tessera.Session(tiny.model(), **{"on_recompile": "allow", **options})

@@ -13,7 +13,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def problems(script):
-    """What mypy says of a script; "" if it is content."""
+    """The complaints of mypy about a script; "" if it is content."""
     environment = {**os.environ, "MYPYPATH": os.path.dirname(os.path.dirname(tessera.__file__))}
     words = ("--strict", "--enable-incomplete-feature=Unpack", "--no-error-summary")
     with tempfile.TemporaryDirectory() as folder:

@@ -121,7 +121,7 @@ class Numbers(BrowserTest):
         )
 
     def padded_share(self):
-        """Of useful tokens, if each request of the record had a row."""
+        """The share of useful tokens, if each request of the record had a row."""
         with open(path("run.jsonl"), encoding="utf-8") as file:
             lengths = [
                 event["length"] for event in lines(file.read()) if event.get("e") == "submit"

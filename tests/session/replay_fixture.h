@@ -107,7 +107,7 @@ class Replay : public SessionTest {
     plain_ = options_;
   }
 
-  // What `sessions` leave, with a new log and nothing in the cache.
+  // The events that `sessions` leave, with a new log and nothing in the cache.
   Events log_of(const std::function<void()>& sessions) {
     std::filesystem::remove(options_.events_path);
     std::filesystem::remove_all(cache());

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The words of a command line, before Boost parses them.
 #pragma once
 
 #include <string>

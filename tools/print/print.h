@@ -42,7 +42,7 @@ using Shown = decltype(shown(std::declval<const T&>()));
 
 // One write each. Text that stderr cannot take is lost: it is not a reason to stop.
 void write_out(std::string_view text);
-// What `print` says: to stdout, or where that is for a file's bytes, to stderr.
+// The words of `print` go to stdout, or where that is for a file's bytes, to stderr.
 void write_told(std::string_view text);
 // From now on stdout is for the bytes that the verb writes to `path`, which is told as "-".
 void tell_on_stderr(const std::string& path);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The modelled time of a batch in words.
 #pragma once
 
 #include <string>

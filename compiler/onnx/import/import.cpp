@@ -204,8 +204,8 @@ class Importer {
   static bool is_if(const NodeProto& node) {
     return node.op_type() == "If" && node.domain().empty();
   }
-  // Null where the node is none: it may call a function. In a file of ours the functions of domain
-  // ai.graphcore say to other runtimes what is an operation here.
+  // Null where the node is not an operation: it may call a function. In a file of ours the
+  // functions of domain ai.graphcore say to other runtimes what is an operation here.
   const OnnxOp* operation(const NodeProto& node) const {
     const bool ours = file_.settled && node.domain() == kGraphcoreDomain;
     const OnnxOp* own = ours ? find_onnx_op(node.domain(), graph_op_of(node.op_type())) : nullptr;

@@ -37,7 +37,8 @@ Status ceil(Call& call) {
   return call.result(Op::Mul, {TRY(call.add(Op::Floor, {negated})), minus_one});
 }
 
-// The bounds are operands from opset 11 on, attributes before. One that no int32 passes is none.
+// The bounds are operands from opset 11 on, attributes before. A bound that no int32 passes is left
+// out.
 Status clip(Call& call) {
   for (const auto& [operand, sign] : {
            std::pair{size_t{1}, 1 },

@@ -27,8 +27,8 @@ def refused(message: str, reason: str) -> InputError:
 
 
 class Encoded:
-    """What is needed of an ``Encoding`` of tokenizers, or tokens of the caller's. An ``Encoding``
-    keeps the text that was cut off, with some hundred bytes a token."""
+    """The parts of a tokenizers ``Encoding`` that are needed, or tokens of the caller's. An
+    ``Encoding`` keeps the text that was cut off, with some hundred bytes a token."""
 
     def __init__(self, ids: Sequence[int], type_ids: Sequence[int] | None = None) -> None:
         self.ids = list(ids)

@@ -18,7 +18,7 @@ __all__ = ["Embedder"]
 
 #: Outputs that exporters give a vector a token, and a vector a text, by name.
 _TOKENS = ("token_embeddings", "last_hidden_state")
-#: Of a number: as float32, and as JSON.
+#: Bytes of a number as float32, and as JSON.
 _NUMBER_BYTES = 4 + 12
 _TEXTS = ("sentence_embedding", "text_embeds", "embeddings")
 

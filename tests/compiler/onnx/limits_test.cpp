@@ -229,7 +229,7 @@ TEST(Limits, more_values_than_a_superstep_joins_are_refused_by_name) {
               HasSubstr("y: puts 5000 values together, must put fewer than 4096"));
 }
 
-// Whatever shapes a model asks for, no bytes are made for them that the machine cannot hold.
+// A model may ask for any shapes: no bytes are made for them that the machine cannot hold.
 TEST(Limits, huge_shapes_make_no_bytes) {
   const TempFolder folder;
   const auto outcome = [&](ModelBuilder& model) {

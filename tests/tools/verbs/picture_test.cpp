@@ -197,7 +197,7 @@ TEST(Pictures, colours_follow_the_terminal_and_its_user) {
       {"TERM",     "xterm"},
       {"NO_COLOR", ""     }
   }))
-      << "an empty NO_COLOR is none";
+      << "an empty NO_COLOR counts as unset";
   EXPECT_FALSE(in_colour({
       {"TERM",     "xterm"},
       {"NO_COLOR", "1"    }

@@ -24,7 +24,7 @@ from tessera.text.spans import SpanOptions
 
 __all__ = ["Calls", "json_response", "model_router", "seconds_of"]
 
-#: Of a call to /tokenize or /decode: one takes some 70 bytes of JSON, and more of memory.
+#: Tokens of a call to /tokenize or /decode: one takes some 70 bytes of JSON, and more of memory.
 _MOST_TOKENS = 1 << 16
 
 _ERRORS: dict[int | str, dict[str, Any]] = {

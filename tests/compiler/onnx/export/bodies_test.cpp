@@ -251,7 +251,7 @@ TEST(Bodies, of_matmul_integer_take_off_the_zero_points) {
   EXPECT_EQ((*got)[0].data, (*wanted)[0].data);
 }
 
-// Casts and products of fp8: codes are no inputs of a stranger's file, so they are made of floats.
+// Casts and products of fp8: codes are not inputs of a stranger's file, so they are made of floats.
 TEST(Bodies, of_fp8_cast_and_multiply) {
   const TempFolder folder;
   const std::string text = R"(graph @f(%x: f16[2,3,4], %w: f32[4,5]) {
