@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The time that the simulated IPU would take for the work of a session or a runner: one line on
-stderr when it is done with, so that a script's own line, which is host time, has something beside it."""
+stderr when it is done with, so that a script's own line, which is host time, has something beside
+it."""
 
 import sys
 import threading

@@ -124,8 +124,8 @@ def bench(
     require_signature: Path | None = None,
     online: OnlineLoad | None = None,
 ) -> Bench | OnlineBench:
-    """The measurements of ``tessera bench``: one executable alone on random batches, or a padded one and
-    packed ones behind it, which answer the same requests, all known and one by one; or with
+    """The measurements of ``tessera bench``: one executable alone on random batches, or a padded
+    one and packed ones behind it, which answer the same requests, all known and one by one; or with
     ``online``, as ``tessera bench --online``, requests that come at their times to one executable.
 
     ``iterations``: batches, or batches' worth of requests. ``warm_up``: seconds of batches that are

@@ -215,8 +215,9 @@ def verify(
     limits: Limits | None = None,
     require_signature: Path | None = None,
 ) -> Verification:
-    """Checks a ``.popef`` file, and says what was checked, with counts (``tessera.Verification``). Nothing is
-    compiled, run or written. Arguments and errors as ``load``: a file that is not sound raises."""
+    """Checks a ``.popef`` file, and says what was checked, with counts (``tessera.Verification``).
+    Nothing is compiled, run or written. Arguments and errors as ``load``: a file that is not sound
+    raises."""
     return _core.verify(path, limits, require_signature)
 
 

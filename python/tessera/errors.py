@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The errors that are raised. The words are the command line's: ``where: what is, what must be``."""
+"""The errors that are raised, in the command line's words: ``where: what is, what must be``."""
 
 from __future__ import annotations
 

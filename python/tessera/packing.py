@@ -98,9 +98,9 @@ class _Pack:
         pinned: int = 0,
         depth: int = 0,
     ) -> PackComparison:
-        """The share of the rows that each policy, and one request a row, uses: the JSON of ``tessera pack
-        --compare``. ``window``, ``pinned`` and ``depth`` are the numbers of the policies, as the
-        command line has them. Errors as of ``tessera.pack``."""
+        """The share of the rows that each policy, and one request a row, uses: the JSON of
+        ``tessera pack --compare``. ``window``, ``pinned`` and ``depth`` are the numbers of the
+        policies, as the command line has them. Errors as of ``tessera.pack``."""
         told = _core.pack_compare(list(lengths), packing, (window, pinned, depth))
         return cast("PackComparison", PolicyFigures(json.loads(told)))
 

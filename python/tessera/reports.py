@@ -98,11 +98,11 @@ def report(
     limits: Limits | None = None,
     require_signature: Path | None = None,
 ) -> Report:
-    """The page that ``tessera report`` writes of these: at most two executables, the second held against the
-    first; ``events``, a file of a session's or what ``recompiles`` gives; ``record``, a file of an
-    online run; ``plan``, what ``pack`` gives or a file of ``tessera pack -o``; what ``bench``
-    (``bench``), ``pack.compare`` (``policies``) and ``pack.tune`` (``shapes``) give, or a file of
-    the same JSON. ``limits`` and ``require_signature`` as ``load``.
+    """The page that ``tessera report`` writes of these: at most two executables, the second held
+    against the first; ``events``, a file of a session's or what ``recompiles`` gives; ``record``, a
+    file of an online run; ``plan``, what ``pack`` gives or a file of ``tessera pack -o``; what
+    ``bench`` (``bench``), ``pack.compare`` (``policies``) and ``pack.tune`` (``shapes``) give, or a
+    file of the same JSON. ``limits`` and ``require_signature`` as ``load``.
 
     Raises ``UsageError`` where there is nothing to report on, ``BadFileError`` where a document is
     not as its schema says, and what reading a file raises."""

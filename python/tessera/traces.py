@@ -42,9 +42,9 @@ def trace(
     limits: Limits | None = None,
     require_signature: Path | None = None,
 ) -> Trace:
-    """The trace that ``tessera trace`` writes of these: the modelled batch of an ``executable``; ``events``,
-    a file of a session's or what ``recompiles`` gives; ``record``, a file of an online run.
-    ``limits`` and ``require_signature`` as ``load``.
+    """The trace that ``tessera trace`` writes of these: the modelled batch of an ``executable``;
+    ``events``, a file of a session's or what ``recompiles`` gives; ``record``, a file of an online
+    run. ``limits`` and ``require_signature`` as ``load``.
 
     Raises ``UsageError`` where there is nothing to show, and what reading a file raises."""
     if executable is None and events is None and record is None:

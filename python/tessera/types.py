@@ -50,7 +50,7 @@ ArrayLike = Any
 Arrays = Mapping[str, ArrayLike]
 #: The most that a model or an executable of a stranger may cost, by the command line's names
 #: (``--limit``): ``{"time": 60, "memory": "4GiB"}``; seconds, bytes and counts as numbers or with a
-#: unit. A call that needs more raises ``RefusedError`` with the reason ``"limit"`` before it begins.
+#: unit. Work that needs more raises ``RefusedError`` with reason ``"limit"`` before it begins.
 Limits = Mapping[str, Union[int, str]]
 
 

@@ -15,48 +15,43 @@ SETS = (  # by the row's first word: colour and words
 LEAST, MOST = 250, 60000
 
 
-def draw(figures):
-    rows = figures["rows"]
-    left, top, size = 92, 96, 430
-    span = math.log(MOST / LEAST)
+#: The square of the scatter.
+LEFT, TOP, SIZE = 92, 96, 430
+BOTTOM = TOP + SIZE
 
-    def place(rate):
-        return size * math.log(rate / LEAST) / span
 
-    seen = [row for row in rows if row["in_view"]]
-    unseen = figures["not_in_view"]
-    picture = Picture(
-        860,
-        top + size + 66,
-        "Modelled against published throughput on a C600",
-        f"A scatter of {len(rows)} configurations, both axes logarithmic in samples per second. "
-        f"Nearly all lie within a tenth of the diagonal; the farthest is row "
-        f"{figures['all']['worst_row']}.",
-        "Each mark is a published configuration. On the diagonal the model agrees; the band is "
-        "10 % around it.",
-    )
-    picture.rect(left, top, size, size, "panel")
-    bottom = top + size
+def place(rate):
+    """How far along an axis a rate stands."""
+    return SIZE * math.log(rate / LEAST) / math.log(MOST / LEAST)
+
+
+def draw_axes(picture):
+    """The square, its band of 10 %, and the rates along both axes."""
+    picture.rect(LEFT, TOP, SIZE, SIZE, "panel")
     low, high = place(LEAST * 1.1), place(LEAST * 1.1)
     picture.area(
-        f"M{left} {number(bottom - low)}L{number(left + size - high)} {top}H{left + size}"
-        f"V{number(top + high)}L{number(left + low)} {bottom}H{left}z",
+        f"M{LEFT} {number(BOTTOM - low)}L{number(LEFT + SIZE - high)} {TOP}H{LEFT + SIZE}"
+        f"V{number(TOP + high)}L{number(LEFT + low)} {BOTTOM}H{LEFT}z",
         "rule",
     )
     for rate in (300, 1000, 3000, 10000, 30000):
         at = place(rate)
-        picture.line(left + at, top, left + at, bottom, "page")
-        picture.line(left, bottom - at, left + size, bottom - at, "page")
-        picture.text(left + at, bottom + 18, f"{rate:,}", "muted", "middle", "small")
-        picture.text(left - 8, bottom - at + 4, f"{rate:,}", "muted", "end", "small")
-    picture.line(left, bottom, left + size, top, "muted", "thin")
-    picture.text(left + size / 2, bottom + 42, "published, samples/s", "muted", "middle")
-    picture.text(30, top + size / 2, "modelled, samples/s", "muted", "middle", turn=-90)
+        picture.line(LEFT + at, TOP, LEFT + at, BOTTOM, "page")
+        picture.line(LEFT, BOTTOM - at, LEFT + SIZE, BOTTOM - at, "page")
+        picture.text(LEFT + at, BOTTOM + 18, f"{rate:,}", "muted", "middle", "small")
+        picture.text(LEFT - 8, BOTTOM - at + 4, f"{rate:,}", "muted", "end", "small")
+    picture.line(LEFT, BOTTOM, LEFT + SIZE, TOP, "muted", "thin")
+    picture.text(LEFT + SIZE / 2, BOTTOM + 42, "published, samples/s", "muted", "middle")
+    picture.text(30, TOP + SIZE / 2, "modelled, samples/s", "muted", "middle", turn=-90)
+
+
+def draw_marks(picture, rows):
+    """A mark for each configuration: hollow where it was in view."""
     for row in rows:
         published = row["published_samples_per_second"]
         modelled = row["modelled_samples_per_second"]
         colour = next(ink for firsts, ink, _ in SETS if row["row"].split()[0] in firsts)
-        x, y = left + place(published), bottom - place(modelled)
+        x, y = LEFT + place(published), BOTTOM - place(modelled)
         hint = f"{row['row']}: {row['configuration']}: {row['ratio']:.3f} of the published"
         if row["in_view"]:
             picture.circle(x, y, 4, "page", hint, line=colour)
@@ -65,19 +60,24 @@ def draw(figures):
         if abs(math.log(row["ratio"])) > math.log(1.15):
             side, shift = ("end", -9) if row["ratio"] > 1 else ("start", 9)
             picture.text(x + shift, y + 4, f"row {row['row']}", "ink", side, "small")
-    x, y = left + size + 36, top + 16
+
+
+def draw_legend(picture, figures):
+    """The colours of the sets, and the deviations of all rows and of those not in view."""
+    seen = sum(1 for row in figures["rows"] if row["in_view"])
+    x, y = LEFT + SIZE + 36, TOP + 16
     for _, colour, words in SETS:
         picture.circle(x + 5, y - 4, 5, colour)
         picture.text(x + 18, y, words)
         y += 24
     y += 10
     picture.circle(x + 5, y - 4, 4, "page", line="ink")
-    picture.text(x + 18, y, f"hollow: in view ({len(seen)} rows)")
+    picture.text(x + 18, y, f"hollow: in view ({seen} rows)")
     for words in ("while a constant of the model", "was chosen; filled: not in view"):
         y += 17
         picture.text(x + 18, y, words, "muted")
     y += 40
-    for name, summary in (("All rows", figures["all"]), ("Not in view", unseen)):
+    for name, summary in (("All rows", figures["all"]), ("Not in view", figures["not_in_view"])):
         picture.text(x, y, f"{name}: {summary['rows']}", kind="bold")
         y += 18
         picture.text(x, y, f"median deviation {100 * summary['median_deviation']:.1f} %")
@@ -85,4 +85,21 @@ def draw(figures):
         worst = f"worst {100 * summary['worst_deviation']:.0f} % (row {summary['worst_row']})"
         picture.text(x, y, worst)
         y += 32
+
+
+def draw(figures):
+    rows = figures["rows"]
+    picture = Picture(
+        860,
+        TOP + SIZE + 66,
+        "Modelled against published throughput on a C600",
+        f"A scatter of {len(rows)} configurations, both axes logarithmic in samples per second. "
+        f"Nearly all lie within a tenth of the diagonal; the farthest is row "
+        f"{figures['all']['worst_row']}.",
+        "Each mark is a published configuration. On the diagonal the model agrees; the band is "
+        "10 % around it.",
+    )
+    draw_axes(picture)
+    draw_marks(picture, rows)
+    draw_legend(picture, figures)
     return picture.svg()

@@ -13,7 +13,9 @@ SHELL_LIKE = (".py", ".cmake", "CMakeLists.txt")
 TABLE_OF_HELP = "python/tessera/types.py"
 FREE_RELATIVE = re.compile(r"(Who|Whoever|Of|What|Whatever) ")
 #: "There is no X" is good English, and so is "is no longer" and "is no worse than".
-IS_NO = re.compile(r"(?<!there )\b(is|are) no (?!longer|more|less|fewer|worse|better)[a-z]", re.I)
+IS_NO = re.compile(
+    r"(?<!there )\b(is|are) no (?!longer|more|less|fewer|worse|better)[a-z]", re.IGNORECASE
+)
 
 
 def is_sentence_end(line):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calls that measure, compare and advise give the command line's documents, as docs/schemas says."""
+"""Calls that measure, compare and advise give the command line's documents (docs/schemas)."""
 
 import io
 import json

@@ -143,6 +143,12 @@ TEST_F(Hostile, a_head_that_is_too_long_or_no_head_is_refused) {
   EXPECT_EQ(third.receive().status, 400);
 }
 
+TEST_F(Hostile, a_long_name_is_not_sent_back_whole) {
+  const std::string call = R"({"inputs":[{"name":")" + std::string(100'000, 'n') +
+                           R"(","datatype":"INT64","shape":[1],"data":[1]}]})";
+  EXPECT_LT(error_of(call).size(), 2048);
+}
+
 TEST_F(Hostile, a_compressed_body_is_refused_by_name) {
   const Reply reply = Client(port()).post(kInfer, "x", "Content-Encoding: gzip\r\n");
   EXPECT_EQ(reply.status, 415);
@@ -185,6 +191,7 @@ TEST_F(Hostile, connections_past_the_limit_are_told_to_come_back) {
   Client late(port());
   const Reply reply = late.receive();
   EXPECT_EQ(reply.status, 503);
+  EXPECT_THAT(reply.body, HasSubstr("connections, the most at once; try again later"));
   EXPECT_TRUE(reply.headers.contains("retry-after"));
   open.clear();
   for (int i = 0; i < 100 && Client(port()).get("/v2").status != 200; ++i)
@@ -207,6 +214,7 @@ TEST(HostileMemory, bodies_past_the_budget_are_refused_for_now) {
                 .post("/v2/models/echo/infer", body_of({1}) + std::string(90'000, ' '));
   }
   EXPECT_EQ(reply.status, 503);
+  EXPECT_THAT(reply.body, HasSubstr("more than 200000 bytes, the most at once; try again later"));
   for (int i = 0; i < 200 && reply.status != 200; ++i) {
     reply = Client(server->http_port()).post("/v2/models/echo/infer", body_of({1}));
     std::this_thread::sleep_for(milliseconds(5));
