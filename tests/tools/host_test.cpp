@@ -24,7 +24,7 @@ constexpr bool kMemoryCanBeLimited = false;
 constexpr bool kMemoryCanBeLimited = true;
 #endif
 
-Words compile_words(const std::string& output) {
+Words compile_to(const std::string& output) {
   return {"compile",  "--input_model", tiny_model(), "--input_shape", "input_ids=4,16",
           "--target", "test",          "-o",         path(output)};
 }
@@ -38,7 +38,7 @@ std::vector<Words> commands() {
       {"--help"},
       {"run", "--help"},
       {"make-model", "--preset", "tiny", "-o", path("host.onnx")},
-      compile_words("host.popef"),
+      compile_to("host.popef"),
       {"compile", "--list_passes"},
       {"convert", "--input_model", tiny_model(), "--input_shape", "input_ids=4,16", "-o",
        path("host_converted.onnx")},
@@ -75,7 +75,7 @@ TEST(Output, a_full_one_is_an_error_of_every_verb_that_prints) {
            Words{"run", "--help"},
            Words{"inspect", padded_executable()},
            Words{"inspect", padded_executable(), "--json"},
-           run_words(), compile_words("full.popef"), Words{"compile", "--list_passes"}
+           run_words(), compile_to("full.popef"), Words{"compile", "--list_passes"}
   })
     expect_lost_output(with_output("/dev/full"), words, "No space left on device");
 }
@@ -90,8 +90,8 @@ TEST(Output, a_pipe_that_nobody_reads_is_an_error_and_no_signal) {
 TEST(Output, a_closed_one_is_an_error_and_nothing_is_written_into_another_file) {
   Surroundings with;
   with.closed = {STDIN_FILENO, STDOUT_FILENO};
-  expect_lost_output(with, compile_words("closed.popef"), "Bad file descriptor");
-  ASSERT_EQ(tessera(compile_words("open.popef")).exit_code, 0);
+  expect_lost_output(with, compile_to("closed.popef"), "Bad file descriptor");
+  ASSERT_EQ(tessera(compile_to("open.popef")).exit_code, 0);
   EXPECT_EQ(read_file(path("closed.popef")), read_file(path("open.popef")));
 }
 
@@ -139,7 +139,7 @@ TEST(Threads, where_there_are_none_a_run_is_refused_and_a_compile_goes_on) {
   const Result result = tessera_in(none, {"run", padded_executable(), "--random", "yes"});
   EXPECT_EQ(result.exit_code, 1) << result.err;
   EXPECT_THAT(result.err, HasSubstr("Resource temporarily unavailable"));
-  EXPECT_EQ(tessera_in(none, compile_words("no_threads.popef")).exit_code, 0);
+  EXPECT_EQ(tessera_in(none, compile_to("no_threads.popef")).exit_code, 0);
 }
 
 Surroundings with_addresses(size_t bytes) {
@@ -183,7 +183,7 @@ int runs_without_memory(const Words& words) {
 
 TEST(Memory, that_cannot_be_had_is_an_error_of_compile_and_run) {
   if (!kMemoryCanBeLimited) GTEST_SKIP() << "under a sanitizer memory cannot be limited";
-  runs_without_memory(compile_words("small.popef"));
+  runs_without_memory(compile_to("small.popef"));
   EXPECT_GT(runs_without_memory(run_words()), 0);
 }
 
@@ -253,7 +253,7 @@ TEST(Environment, of_nonsense_changes_no_answer) {
   };
   for (const Surroundings& with : all) {
     EXPECT_EQ(tessera_in(with, run_words()).exit_code, 0);
-    EXPECT_EQ(tessera_in(with, compile_words("environment.popef")).exit_code, 0);
+    EXPECT_EQ(tessera_in(with, compile_to("environment.popef")).exit_code, 0);
   }
 }
 
