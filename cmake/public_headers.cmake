@@ -34,5 +34,6 @@ set(TESSERA_PUBLIC_HEADERS
   support/limits.def
   support/limits.h
   support/minisign.h
+  support/packing_form.h
   support/type.h
 )

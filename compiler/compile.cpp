@@ -70,7 +70,7 @@ PassState pass_state(const CompileOptions& options) {
     state.options.fp32_ops.insert(op_of_type(type).value());  // check_options has checked it
   state.options.fp32_nodes = {options.fp16_skip_nodes.begin(), options.fp16_skip_nodes.end()};
   if (options.pack_args) {
-    state.options.pack_unpack = !is_form_b(options);
+    state.options.packing = is_form_b(options) ? PackingForm::B : PackingForm::A;
     state.options.max_valid_num = options.pack_args->max_valid_num;
     state.options.segment_max_size = options.pack_args->segment_max_size;
   }

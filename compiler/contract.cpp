@@ -38,8 +38,8 @@ PackingContract padded_contract(const Graph& graph, bool mask_hides, const std::
 
 PackingContract packed_contract(const Graph& graph, const PassState& state) {
   PackingContract contract;
-  const bool form_a = state.options.pack_unpack;
-  contract.form = form_a ? PackingForm::A : PackingForm::B;
+  contract.form = state.options.packing;
+  const bool form_a = contract.form == PackingForm::A;
   contract.rows = state.packing.rows;
   contract.row_length = state.packing.row_length;
   contract.max_valid_num = state.packing.max_valid_num;
@@ -65,7 +65,7 @@ PackingContract packed_contract(const Graph& graph, const PassState& state) {
 Expected<PackingContract> contract_of(const Graph& graph, const PassState& state,
                                       const std::string& text, const std::string& of_length,
                                       const std::string& of_rows) {
-  if (state.options.pack_unpack || state.options.pack_attention_mask) {
+  if (state.options.packing != PackingForm::None) {
     if (!of_rows.empty()) return Error{of_rows};
     if (!of_length.empty()) return Error{of_length};
     return packed_contract(graph, state);

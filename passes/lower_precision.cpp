@@ -13,7 +13,7 @@ namespace tessera {
 
 Expected<bool> lower_precision(Graph& graph, PassState& state) {
   const Node* ids = find_ids(graph);
-  if (ids && !state.options.pack_unpack && !state.options.pack_attention_mask)
+  if (ids && state.options.packing == PackingForm::None)
     state.packing.mask_hides = find_mask_that_hides(graph, ids) != nullptr;
   Fp32Choice choice = choose_fp32(graph, state.options);
   state.kept = std::move(choice.why);

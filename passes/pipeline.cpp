@@ -7,18 +7,17 @@
 namespace tessera {
 namespace {
 
-// When a pass runs: always, or where this option is set.
-constexpr bool PassOptions::* kAlways = nullptr;
-constexpr bool PassOptions::* kEither = &PassOptions::position_ids;
-constexpr bool PassOptions::* kMasked = &PassOptions::whole_mask;
-constexpr bool PassOptions::* kFormA = &PassOptions::pack_unpack;
-constexpr bool PassOptions::* kFormB = &PassOptions::pack_attention_mask;
-constexpr bool PassOptions::* kWide = &PassOptions::widens_halves;
-constexpr bool PassOptions::* kFp16 = &PassOptions::fp16;
-constexpr bool PassOptions::* kFp8 = &PassOptions::fp8;
+constexpr RunsWhere kAlways = {};
+constexpr RunsWhere kEither = {.option = &PassOptions::position_ids};
+constexpr RunsWhere kMasked = {.option = &PassOptions::whole_mask};
+constexpr RunsWhere kFormA = {.form = PackingForm::A};
+constexpr RunsWhere kFormB = {.form = PackingForm::B};
+constexpr RunsWhere kWide = {.option = &PassOptions::widens_halves};
+constexpr RunsWhere kFp16 = {.option = &PassOptions::fp16};
+constexpr RunsWhere kFp8 = {.option = &PassOptions::fp8};
 
 constexpr Pass kPasses[] = {
-#define PASS(name, option, what) {#name, what, name, option},
+#define PASS(name, runs, what) {#name, what, name, runs},
 #include "passes/passes.def"
 #undef PASS
 };

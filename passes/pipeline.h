@@ -14,6 +14,7 @@
 #include "support/fp8.h"
 #include "support/interval.h"
 #include "support/limits.h"
+#include "support/packing_form.h"
 
 namespace tessera {
 
@@ -42,8 +43,7 @@ struct PassOptions {
   std::map<std::string, Fp8Params> fp8_by_name;  // of single matmuls, named as in fp8_skip
   std::set<std::string> fp8_skip;                // stay in f16: names of ONNX nodes or of values
   NamedIntervals declared;                       // of inputs whose type in the model is smaller
-  bool pack_unpack = false;                      // form A
-  bool pack_attention_mask = false;              // form B
+  PackingForm packing = PackingForm::None;
   bool position_ids = false;     // make positions an input; both forms of packing do
   bool whole_mask = false;       // make the mask an input of i32; both forms of packing do
   bool folds_all = false;        // constants too that are larger than what they are made of
@@ -79,12 +79,23 @@ struct PassState {
 // the memory limit has.
 Status make_bytes(PassState& state, int64_t bytes);
 
+// When a pass runs: always, or, of an optional pass, where this is asked for by option or by name.
+struct RunsWhere {
+  bool PassOptions::* option = nullptr;
+  PackingForm form = PackingForm::None;
+
+  bool is_optional() const { return option != nullptr || form != PackingForm::None; }
+  bool holds(const PassOptions& options) const {
+    return (option == nullptr || options.*option) &&
+           (form == PackingForm::None || options.packing == form);
+  }
+};
+
 struct Pass {
   const char* name;
   const char* what;  // one line, for --list_passes
   Expected<bool> (*run)(Graph&, PassState&);
-  // An optional pass runs only where this is set, by option or by name; null: it always runs.
-  bool PassOptions::* option = nullptr;
+  RunsWhere runs;
 };
 std::span<const Pass> all_passes();
 

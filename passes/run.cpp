@@ -35,15 +35,19 @@ Status check_names(const std::set<std::string>& names) {
 }
 
 Status settle(PassOptions& options, const std::set<std::string>& add) {
-  for (const std::string& name : add)
-    if (const Pass& pass = *find(name); pass.option) options.*pass.option = true;
-  if (options.pack_unpack && options.pack_attention_mask)
-    return Error{
-        "passes: insert_packing and insert_attention_mask are two forms of packing, "
-        "one at most can be asked for",
-        ErrorKind::Usage};
-  options.position_ids |= options.pack_unpack || options.pack_attention_mask;
-  options.whole_mask |= options.pack_unpack || options.pack_attention_mask;
+  for (const std::string& name : add) {
+    const RunsWhere& runs = find(name)->runs;
+    if (runs.option) options.*runs.option = true;
+    if (runs.form == PackingForm::None) continue;
+    if (options.packing != PackingForm::None && options.packing != runs.form)
+      return Error{
+          "passes: insert_packing and insert_attention_mask are two forms of packing, "
+          "one at most can be asked for",
+          ErrorKind::Usage};
+    options.packing = runs.form;
+  }
+  options.position_ids |= options.packing != PackingForm::None;
+  options.whole_mask |= options.packing != PackingForm::None;
   options.widens_halves |= options.fp16 || options.position_ids;
   return {};
 }
@@ -104,7 +108,7 @@ Expected<std::vector<PassTiming>> run_passes(Graph& graph, PassState& state,
   for (size_t number = 0; const Pass& pass : all_passes()) {
     ++number;
     if (pass.name == kFirstPattern) TRY(refuse_empty(graph));
-    if ((pass.option && !(state.options.*pass.option)) || skip.contains(pass.name)) continue;
+    if (!pass.runs.holds(state.options) || skip.contains(pass.name)) continue;
     const Clock::time_point start = Clock::now();
     if (state.deadline)
       TRY(state.deadline->check(fmt::format("passes: {}", pass.name), static_cast<int64_t>(number),

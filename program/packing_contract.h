@@ -4,20 +4,14 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "support/packing_form.h"
 #include "support/type.h"
 
 namespace tessera {
-
-enum class PackingForm : uint8_t {
-  None,
-  A,  // end to end through the rows; unpacked around attention and repacked after it
-  B,  // whole in a row; attention sees a request's own tokens only
-};
 
 // How much of a batch a request takes where nothing is packed: it is alone in its row or in its
 // batch, and as long as is needed for its answer to be the one that it has alone.
@@ -28,10 +22,6 @@ enum class RequestSize : uint8_t {
 };
 
 std::string_view to_string(RequestSize size);  // "batch", "row" or "tokens"
-std::string_view to_string(PackingForm form);  // "none", "A" or "B"
-std::string_view in_words(PackingForm form);   // "padded", "form A" or "form B"
-// In either case of the letters; nothing for any other word.
-std::optional<PackingForm> parse_packing_form(std::string_view word);
 
 struct PackingContract {
   PackingForm form = PackingForm::None;

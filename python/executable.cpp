@@ -217,7 +217,7 @@ void make_model_file(const py::object& path, const std::string& preset, const py
 py::list passes() {
   py::list list;
   for (const Pass& pass : all_passes())
-    list.append(py::make_tuple(pass.name, pass.what, pass.option != nullptr));
+    list.append(py::make_tuple(pass.name, pass.what, pass.runs.is_optional()));
   return list;
 }
 

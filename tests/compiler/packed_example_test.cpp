@@ -76,16 +76,16 @@ class PackedExample : public ::testing::Test {
     std::vector<TestRequest> requests = draw_requests({1, 2, 3, 4, 5, 6, 7});
     const Inputs each = padded_inputs(alone_, requests, 0);
     requests.resize(taken);
-    const std::vector<int64_t> starts = state.options.pack_unpack
+    const std::vector<int64_t> starts = state.options.packing == PackingForm::A
                                             ? starts_end_to_end(requests)
                                             : starts_in_rows(requests, kRowLength);
     const Inputs together = packed_inputs(packed_, state, requests, starts);
     EXPECT_EQ(together.at("attention_mask").data, mask);
     EXPECT_EQ(together.at("position_ids").data, positions);
-    if (state.options.pack_unpack) {
+    if (state.options.packing == PackingForm::A) {
       EXPECT_EQ(together.at("unpack_info").data, kUnpackInfo);
     }
-    expect_same(each, together, requests, state.options.pack_unpack, starts);
+    expect_same(each, together, requests, state.options.packing == PackingForm::A, starts);
   }
 
   void expect_same(const Inputs& each, const Inputs& together,
@@ -107,7 +107,7 @@ class PackedExample : public ::testing::Test {
 
 TEST_F(PackedExample, form_a_takes_all_seven_requests) {
   PassState state;
-  state.options.pack_unpack = true;
+  state.options.packing = PackingForm::A;
   state.options.max_valid_num = kRequests;
   state.options.segment_max_size = kRowLength;
   check(state, kMaskA, kPositionsA, 7);
@@ -115,7 +115,7 @@ TEST_F(PackedExample, form_a_takes_all_seven_requests) {
 
 TEST_F(PackedExample, form_b_takes_six_requests_first_come_first_served) {
   PassState state;
-  state.options.pack_attention_mask = true;
+  state.options.packing = PackingForm::B;
   check(state, kMaskB, kPositionsB, 6);
 }
 
@@ -181,7 +181,7 @@ TEST_P(ForeignModel, is_understood_or_refused_by_name) {
   EXPECT_EQ(count[Op::Gelu], model.gelus);
   EXPECT_EQ(count[Op::LayerNorm], model.layer_norms);
 
-  form_a.options.pack_unpack = true;
+  form_a.options.packing = PackingForm::A;
   form_a.options.max_valid_num = 3;
   form_a.options.segment_max_size = model.shape[1];
   const auto result = run_passes(packed, form_a, {}, {}, "");

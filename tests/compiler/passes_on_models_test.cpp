@@ -71,13 +71,11 @@ Expected<Graph> import_model(const Model& model) {
   return TRY(import_onnx(path, shapes)).graph;
 }
 
-enum class Form { None, A, B };
-
-Expected<PassState> run_pipeline(Graph& graph, const Model& model, Form form, bool fp16 = false) {
+Expected<PassState> run_pipeline(Graph& graph, const Model& model, PackingForm form,
+                                 bool fp16 = false) {
   PassState state;
   state.options.fp16 = fp16;
-  state.options.pack_unpack = form == Form::A;
-  state.options.pack_attention_mask = form == Form::B;
+  state.options.packing = form;
   state.options.max_valid_num = 7;
   state.options.segment_max_size = model.shape[1];
   TRY(run_passes(graph, state, {}, {}, ""));
@@ -100,7 +98,7 @@ class PassesOnModel : public ::testing::TestWithParam<Model> {
   std::vector<std::vector<std::vector<double>>> padded_answers() const;
   void expect_answers(const Graph& graph, const PassState& state,
                       const std::vector<int64_t>& starts) const;
-  void check_form(Form form, const char* refusal) const;
+  void check_form(PackingForm form, const char* refusal) const;
 
   Graph imported_;
   std::vector<TestRequest> requests_;
@@ -113,7 +111,7 @@ bool is_per_token(const Array& output, const Shape& shape) {
 
 TEST_P(PassesOnModel, finds_every_pattern) {
   Graph graph = imported_.clone();
-  const auto state = run_pipeline(graph, model(), Form::None);
+  const auto state = run_pipeline(graph, model(), PackingForm::None);
   ASSERT_TRUE(state.ok()) << state.error().message;
   std::map<Op, int> count;
   for (const auto& node : graph.nodes()) {
@@ -134,7 +132,7 @@ TEST_P(PassesOnModel, finds_every_pattern) {
 
 TEST_P(PassesOnModel, keeps_the_meaning) {
   Graph graph = imported_.clone();
-  const auto state = run_pipeline(graph, model(), Form::None);
+  const auto state = run_pipeline(graph, model(), PackingForm::None);
   ASSERT_TRUE(state.ok()) << state.error().message;
   const Inputs inputs = padded_inputs(imported_, requests_, 0);
   const auto before = interpret(imported_, inputs), after = interpret(graph, inputs);
@@ -150,7 +148,7 @@ TEST_P(PassesOnModel, keeps_the_meaning) {
 
 TEST_P(PassesOnModel, f16_is_near) {
   Graph graph = imported_.clone();
-  const auto state = run_pipeline(graph, model(), Form::None, true);
+  const auto state = run_pipeline(graph, model(), PackingForm::None, true);
   ASSERT_TRUE(state.ok()) << state.error().message;
   for (const auto& node : graph.nodes()) {
     const bool inside = !node->is(Op::Input) && !graph.is_output(node.get());
@@ -193,7 +191,7 @@ void PassesOnModel::expect_answers(const Graph& graph, const PassState& state,
   for (size_t o = 0; o < outputs->size(); ++o) {
     const bool one_row = state.packing.per_request_outputs.contains(graph.outputs[o].name);
     for (size_t i = 0; i < requests_.size(); ++i) {
-      const int64_t start = state.options.pack_unpack
+      const int64_t start = state.options.packing == PackingForm::A
                                 ? static_cast<int64_t>(i) * state.options.segment_max_size
                                 : starts[i];
       const std::vector<double> got = one_row
@@ -207,7 +205,7 @@ void PassesOnModel::expect_answers(const Graph& graph, const PassState& state,
   }
 }
 
-void PassesOnModel::check_form(Form form, const char* refusal) const {
+void PassesOnModel::check_form(PackingForm form, const char* refusal) const {
   Graph graph = imported_.clone();
   const auto state = run_pipeline(graph, model(), form);
   if (refusal[0] != '\0') {
@@ -220,16 +218,16 @@ void PassesOnModel::check_form(Form form, const char* refusal) const {
   EXPECT_EQ(state->packing.ids_input, "input_ids");
   EXPECT_EQ(state->packing.mask_input, "attention_mask");
   EXPECT_EQ(state->packing.position_input, "position_ids");
-  expect_answers(
-      graph, *state,
-      form == Form::A ? starts_end_to_end(requests_) : starts_in_rows(requests_, model().shape[1]));
+  expect_answers(graph, *state,
+                 form == PackingForm::A ? starts_end_to_end(requests_)
+                                        : starts_in_rows(requests_, model().shape[1]));
 }
 
 TEST_P(PassesOnModel, form_a_answers_each_request_as_alone) {
-  check_form(Form::A, model().refuses_a);
+  check_form(PackingForm::A, model().refuses_a);
 }
 TEST_P(PassesOnModel, form_b_answers_each_request_as_alone) {
-  check_form(Form::B, model().refuses_b);
+  check_form(PackingForm::B, model().refuses_b);
 }
 
 std::string model_name(const ::testing::TestParamInfo<Model>& info) {

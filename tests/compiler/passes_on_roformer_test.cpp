@@ -91,7 +91,7 @@ TEST(PassesOnRoFormer, packing_looks_angles_up_by_position) {
   Expected<Graph> graph = roformer(), packed = roformer();
   ASSERT_TRUE(graph.ok() && packed.ok());
   PassState state;
-  state.options.pack_unpack = true;
+  state.options.packing = PackingForm::A;
   state.options.max_valid_num = 6;
   state.options.segment_max_size = 5;
   const auto done = run_passes(*packed, state, {}, {}, "");

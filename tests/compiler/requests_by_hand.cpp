@@ -75,7 +75,7 @@ Inputs packed_inputs(const Graph& graph, const PassState& state,
   Inputs inputs;
   for (const Node* input : graph.inputs)
     inputs[input->name] = {input->type, std::vector<double>(elements(input->type.shape), 0)};
-  const bool in_rows = state.options.pack_attention_mask;
+  const bool in_rows = state.options.packing == PackingForm::B;
   double ordinal = 0;
   for (size_t i = 0; i < requests.size(); ++i) {
     ordinal = in_rows && starts[i] % state.packing.row_length == 0 ? 1 : ordinal + 1;

@@ -274,11 +274,11 @@ Work work_of(const std::string& path, const std::map<std::string, Shape>& shapes
   auto model = counter.run("import", [&] { return import_onnx(path, shapes); });
   if (!model) return counter.work;
   PassState state;
-  options.position_ids = options.pack_unpack || options.pack_attention_mask;
+  options.position_ids = options.packing != PackingForm::None;
   options.whole_mask = options.position_ids;
   state.options = options;
   for (const Pass& pass : all_passes()) {
-    if (pass.option && !(options.*pass.option)) continue;
+    if (!pass.runs.holds(options)) continue;
     const auto run = [&]() -> Expected<bool> {
       const bool changed = TRY(pass.run(model->graph, state));
       if (changed) model->graph.remove_dead();
@@ -346,7 +346,9 @@ TEST(GrowthOfPackedEncoders, is_linear_too) {
     return work_of(path, shapes, options);
   };
   PassOptions form_a, form_b;
-  form_a.fp16 = form_a.fp8 = form_a.pack_unpack = form_b.pack_attention_mask = true;
+  form_a.packing = PackingForm::A;
+  form_b.packing = PackingForm::B;
+  form_a.fp16 = form_a.fp8 = true;
   form_a.widens_halves = form_b.widens_halves = true;
   form_a.max_valid_num = 4;
   form_a.segment_max_size = 8;
@@ -357,11 +359,10 @@ TEST(GrowthOfPackedEncoders, is_linear_too) {
 // Every row of passes.def runs in one of the two.
 TEST(GrowthOfPasses, is_asked_of_each) {
   for (const Pass& pass : all_passes()) {
-    const bool asked =
-        !pass.option || pass.option == &PassOptions::fp16 || pass.option == &PassOptions::fp8 ||
-        pass.option == &PassOptions::widens_halves || pass.option == &PassOptions::position_ids ||
-        pass.option == &PassOptions::whole_mask || pass.option == &PassOptions::pack_unpack ||
-        pass.option == &PassOptions::pack_attention_mask;
+    const auto option = pass.runs.option;
+    const bool asked = !option || option == &PassOptions::fp16 || option == &PassOptions::fp8 ||
+                       option == &PassOptions::widens_halves ||
+                       option == &PassOptions::position_ids || option == &PassOptions::whole_mask;
     EXPECT_TRUE(asked) << pass.name;
   }
 }

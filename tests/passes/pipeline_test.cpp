@@ -38,7 +38,7 @@ TEST(Pipeline, runs_only_what_is_not_optional) {
   const auto timings = run_passes(graph, state, {}, {}, "");
   ASSERT_TRUE(timings.ok());
   for (const Pass& pass : all_passes()) {
-    if (pass.option)
+    if (pass.runs.is_optional())
       EXPECT_THAT(names(*timings), Not(Contains(pass.name)));
     else
       EXPECT_THAT(names(*timings), Contains(pass.name));
@@ -134,7 +134,7 @@ TEST(Pipeline, names_the_nearest_pass) {
 TEST(Pipeline, refuses_both_forms_of_packing) {
   Graph graph = two_transposes();
   PassState state;
-  state.options.pack_unpack = true;
+  state.options.packing = PackingForm::A;
   const auto result = run_passes(graph, state, {"insert_attention_mask"}, {}, "");
   ASSERT_FALSE(result.ok());
   EXPECT_EQ(result.error().kind, ErrorKind::Usage);
@@ -156,7 +156,7 @@ TEST(Pipeline, packing_makes_positions_an_input_first) {
                     "}\n")
                     .take();
   PassState state;
-  state.options.pack_unpack = true;
+  state.options.packing = PackingForm::A;
   state.options.max_valid_num = 4;
   state.options.segment_max_size = 2;
   const auto timings = run_passes(graph, state, {}, {}, "");

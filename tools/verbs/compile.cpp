@@ -44,7 +44,7 @@ po::options_description compile_own_flags() {
 
 void list_passes() {
   for (const Pass& pass : all_passes())
-    print("{:<24} {}{}\n", pass.name, pass.what, pass.option ? " (optional)" : "");
+    print("{:<24} {}{}\n", pass.name, pass.what, pass.runs.is_optional() ? " (optional)" : "");
 }
 
 nlohmann::ordered_json summary_json(const CompileResult& result, const std::string& path,

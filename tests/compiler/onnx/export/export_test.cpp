@@ -131,18 +131,17 @@ TEST_P(Converted, reads_back_to_the_same_graph) {
   ASSERT_TRUE(model.ok()) << model.error().message;
   EXPECT_EQ(round_trip(model->graph, model->model_dtypes), print(model->graph));
   for (const bool fp16 : {false, true}) {
-    for (const char form : {'-', 'A', 'B'}) {
+    for (const PackingForm form : {PackingForm::None, PackingForm::A, PackingForm::B}) {
       Graph graph = model->graph.clone();
       PassState state;
       state.options.fp16 = fp16;
-      state.options.pack_unpack = form == 'A';
+      state.options.packing = form;
       state.options.max_valid_num = 5;
       state.options.segment_max_size = 8;
-      state.options.pack_attention_mask = form == 'B';
       const auto ran = run_passes(graph, state, {}, {}, "");
-      if (form != '-' && !ran.ok()) continue;  // not every model can be packed
+      if (form != PackingForm::None && !ran.ok()) continue;  // not every model can be packed
       ASSERT_TRUE(ran.ok()) << ran.error().message;
-      EXPECT_EQ(round_trip(graph, model->model_dtypes), print(graph)) << "form " << form;
+      EXPECT_EQ(round_trip(graph, model->model_dtypes), print(graph)) << to_string(form);
     }
   }
 }
