@@ -306,7 +306,7 @@ struct Sizes {
   const CompileOptions& options;
   const Deadline& deadline;
 
-  // What imports at these sizes decided, but for the graph's own.
+  // Choices of the imports that were made, by their rows and length.
   mutable std::map<std::pair<int64_t, int64_t>, std::vector<Decision>> decisions;
 
   // The graph itself, where the size is its own.

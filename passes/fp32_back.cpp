@@ -41,7 +41,8 @@ bool Fp32Chooser::compares_given(const Node* node) const {
                              [&](const Node* in) { return range(in).given || splat(in); });
 }
 
-// 1/x and log x are sensitive next to 0.
+// 1/x and log x are sensitive next to 0. Of an input over an input the difference from 1 may
+// matter.
 void Fp32Chooser::ask_for_divisors(const Node* node) {
   const Node* sensitive = nullptr;
   if (node->is(Op::Div)) sensitive = node->in[1];
@@ -50,6 +51,8 @@ void Fp32Chooser::ask_for_divisors(const Node* node) {
   if (divides_.contains(node))
     for (const Node* in : node->in) ask_for_divisor(node, in);
   if (sensitive) ask_for_divisor(node, sensitive);
+  if (node->is(Op::Div) && is_made_of_input(node->in[0]) && is_made_of_input(node->in[1]))
+    ask_for_divisor(node, node->in[0]);
 }
 
 void Fp32Chooser::ask_for_divisor(const Node* node, const Node* in) {

@@ -115,6 +115,7 @@ const char* Fp32Chooser::why_it_differs(const Node* node) const {
   if (node->in.size() == 2 && is_offset(node, range(node->in[0]), range(node->in[1])))
     return "adds a number far from 0";
   if (subtracts_input(node)) return "is a difference of an input";
+  if (is_rest_of_probability(node)) return "is what a probability leaves of a number";
   if (normalizes_any(node)) return "normalizes numbers of any size";
   return takes_differences(*node) ? "takes differences by weights that add up to 0" : nullptr;
 }

@@ -56,17 +56,15 @@ bool only_moves(const Node* node) {
   return moves(node) && (!node->is(Op::Gather) || behind_views(node->in[1])->is(Op::Constant));
 }
 
-// The value that this node only moves.
-const Node* moved_from(const Node* node) {
-  for (int i = 0; i < kFarthest && only_moves(node); ++i) node = node->in[0];
-  return node;
-}
-
-// The operand that a node with constants bounds, scales or shifts; null where there is none.
+// The operand that a node bounds, scales or shifts by constants, or takes a function of; null where
+// there is none.
 const Node* adjusted(const Node* node) {
+  if (node->is(Op::Log) || node->is(Op::Sqrt) || node->is(Op::Exp) || node->is(Op::Abs))
+    return node->in[0];
   const auto is_constant = [](Node* in) { return behind_views(in)->is(Op::Constant); };
   const bool adjusts = node->is(Op::Max) || node->is(Op::Min) || node->is(Op::Mul) ||
-                       node->is(Op::Div) || node->is(Op::Add) || node->is(Op::Sub);
+                       node->is(Op::Div) || node->is(Op::Pow) || node->is(Op::Add) ||
+                       node->is(Op::Sub);
   if (adjusts && is_constant(node->in[0]) != is_constant(node->in[1]))
     return node->in[is_constant(node->in[0]) ? 1 : 0];
   if (node->is(Op::Select) && is_constant(node->in[1]) != is_constant(node->in[2]))
@@ -74,7 +72,7 @@ const Node* adjusted(const Node* node) {
   return nullptr;
 }
 
-// The value that is behind moves, bounds, factors and offsets.
+// The value that is behind moves, bounds, factors, offsets and functions.
 const Node* adjusted_from(const Node* node) {
   for (int i = 0; i < kFarthest; ++i) {
     const Node* before = only_moves(node) ? node->in[0] : adjusted(node);
@@ -88,6 +86,20 @@ bool is_float_input(const Node* node) { return node->is(Op::Input) && in_f32(nod
 
 }  // namespace
 
+bool is_made_of_input(const Node* node) { return is_float_input(adjusted_from(node)); }
+
+bool is_rest_of_probability(const Node* node) {
+  if (!node->is(Op::Sub) || !(splat(node->in[0]).value_or(0) > 0)) return false;
+  const Node* of = node->in[1];
+  for (int i = 0; i < kFarthest; ++i) {
+    const bool gathers =
+        only_moves(of) || of->is(Op::ReduceSum) || of->is(Op::ReduceMax) || of->is(Op::CumSum);
+    if (!gathers) break;
+    of = of->in[0];
+  }
+  return of->is(Op::Softmax);
+}
+
 bool subtracts_input(const Node* node) {
   if (!node->is(Op::Sub)) return false;
   const Node *a = adjusted_from(node->in[0]), *b = adjusted_from(node->in[1]);
@@ -98,7 +110,7 @@ bool normalizes_any(const Node* node) {
   constexpr double kLeastUsual = 1e-13;
   if (!node->is(Op::LayerNorm) && !node->is(Op::RmsNorm)) return false;
   const double eps = node->float_attr("eps");  // 0 is what f16 models have of a small one
-  return (eps > 0 && eps < kLeastUsual) || is_float_input(moved_from(node->in[0]));
+  return (eps > 0 && eps < kLeastUsual) || is_float_input(adjusted_from(node->in[0]));
 }
 
 const Node* squared_by(const Node* node) {

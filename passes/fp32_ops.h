@@ -18,6 +18,11 @@ bool leads_to_a_sum(const Node* node);
 // A sum or difference with a constant so far from 0 that f16 drops bits of an activation beside it:
 // no bias that was trained is, in all its elements.
 bool is_offset(const Node* node, const ValueRange& a, const ValueRange& b);
+// Whether it is a float input behind moves, bounds, factors, offsets and functions of one number.
+bool is_made_of_input(const Node* node);
+// 1 less a probability that a softmax made, moved or added up with others: what is small is left of
+// a number near 1.
+bool is_rest_of_probability(const Node* node);
 // The difference of an input and of something else that is computed: what is small between them,
 // f16 may already have lost.
 bool subtracts_input(const Node* node);

@@ -2,6 +2,8 @@
 #include "passes/seen_tokens.h"
 
 #include <algorithm>
+#include <cmath>
+#include <set>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
@@ -69,6 +71,7 @@ class Masks {
   bool is_other(const Node& node) const;
   double cell(const Node& input, int64_t token, const Case& of) const;
   Expected<Array> value(const Made& made, const Case& of) const;
+  void add_compared(const Made& of, std::vector<Case>& tried) const;
   Status check_scores(const Node* node);
   template <class Check>
   Status check_values(const Node* user, const Made& of, const Check& check) const;
@@ -108,7 +111,8 @@ Made Masks::made(const Node* value, int64_t most_elements) {
 }
 
 bool Masks::is_places(const Node& input) {
-  return input.name.find("position") != std::string::npos;
+  return input.name.find("position") != std::string::npos &&
+         input.name.find("mask") == std::string::npos;
 }
 
 bool Masks::is_other(const Node& node) const {
@@ -147,6 +151,20 @@ Expected<Array> Masks::value(const Made& made, const Case& of) const {
   return std::move(values.at(made.nodes.back()));
 }
 
+// A mask may ask types and other inputs for any number.
+void Masks::add_compared(const Made& of, std::vector<Case>& tried) const {
+  constexpr size_t kMost = 64;
+  std::set<double> numbers;
+  for (const Node* node : of.nodes) {
+    const auto number = node->is(Op::Constant) ? splat(node) : std::nullopt;
+    if (number && std::floor(*number) == *number && std::abs(*number) < 1 << 20)
+      numbers.insert({*number - 1, *number, *number + 1});
+  }
+  for (const double number : numbers)
+    if (tried.size() < kMost)
+      tried.push_back({.length = batch_.ids->type.shape[1], .other = number});
+}
+
 template <class Check>
 Status Masks::check_values(const Node* user, const Made& of, const Check& check) const {
   if (!of.is_small && (of.of_ids || of.of_others))
@@ -154,6 +172,7 @@ Status Masks::check_values(const Node* user, const Made& of, const Check& check)
                  "must be made of fewer"};
   if (!of.is_whole || !of.may_hide) return {};
   std::vector<Case> tried = cases(batch_.ids->type.shape[1]);
+  if (of.of_others) add_compared(of, tried);
   if (!of.is_small) tried.resize(1);
   for (const Case& one : tried) {
     const Expected<Array> values = value(of, one);

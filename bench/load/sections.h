@@ -17,7 +17,7 @@ struct Flags {
   bool json = false;
 };
 
-// What REST and gRPC add to a small request.
+// The time that REST and gRPC add to a small request.
 Status measure_overhead(const Flags& flags, const std::string& popef, speed::Table& table);
 // Tokens per second of many callers.
 Status measure_tokens(const Flags& flags, const std::string& popef, speed::Table& table);

@@ -5,30 +5,12 @@
 #include <gtest/gtest.h>
 
 #include "compiler/convert.h"
-#include "tests/compiler/onnx/builder.h"
+#include "tests/compiler/sum_of_words.h"
 
 namespace tessera::test {
 namespace {
 
 using ::testing::HasSubstr;
-
-constexpr int32_t kInt64 = TensorProto::INT64;
-
-// A sum of words under their mask, over the row.
-ModelBuilder sum_of_words(const std::string& length = "seq", const std::string& rows = "2") {
-  ModelBuilder m;
-  m.input("input_ids", kInt64, rows + "," + length);
-  m.input("attention_mask", kInt64, rows + "," + length);
-  m.floats("table", {1, 2, 3, 4, 5, 6}, {3, 2});
-  m.floats("nothing", {0}, {});
-  m.ints("zero", {0}, true).ints("one", {1}, true).ints("axis_1", {1}).ints("axis_2", {2});
-  m.node("Gather", {"table", "input_ids"}, {"words"}, "words");
-  m.node("Equal", {"attention_mask", "zero"}, {"none"}, "none");
-  m.node("Unsqueeze", {"none", "axis_2"}, {"none_2"}, "unsqueeze");
-  m.node("Where", {"none_2", "nothing", "words"}, {"seen"}, "seen");
-  m.node("ReduceSum", {"seen", "axis_1"}, {"sum"}, "sum");
-  return m;
-}
 
 // The sum over a number that the graph makes of one axis of the ids' shape.
 ModelBuilder sum_by(const std::string& axis, ModelBuilder m, const std::string& at_most = "") {
@@ -208,77 +190,6 @@ TEST(Lengths, a_number_of_all_tokens_that_one_row_alone_changes_is_of_one_batch)
   const auto converted = convert(m.save(folder), options);
   ASSERT_TRUE(converted.ok()) << converted.error().message;
   EXPECT_EQ(converted->packing.request_size, RequestSize::Batch);
-}
-
-// The sum by 7 at the sizes where `holds` makes "chosen" true of "size", and by 3 elsewhere.
-template <class Holds>
-std::string why_no_less(const std::string& axis, const Shape& shape, const Holds& holds) {
-  ModelBuilder m = sum_of_words("seq", "batch");
-  m.floats("seven", {7}, {});
-  m.floats("three", {3}, {});
-  m.node("Shape", {"input_ids"}, {"shape"}, "shape");
-  m.node("Gather", {"shape", axis}, {"size"}, "size");
-  holds(m);
-  m.node("Where", {"chosen", "seven", "three"}, {"divisor"}, "divisor");
-  m.node("Div", {"sum", "divisor"}, {"y"}, "mean");
-  m.output("y");
-  const TempFolder folder;
-  CompileOptions options;
-  options.input_shape["input_ids"] = options.input_shape["attention_mask"] = shape;
-  const auto converted = convert(m.save(folder), options);
-  EXPECT_TRUE(converted.ok()) << converted.error().message;
-  return converted.ok() ? converted->packing.why_no_less : "";
-}
-
-// 100, 99, 50, 3, 2 and 1 tokens are tried first.
-TEST(Lengths, one_length_at_which_a_graph_chooses_otherwise_is_found) {
-  const auto is_5 = [](ModelBuilder& m) {
-    m.ints("five", {5}, true);
-    m.node("Equal", {"size", "five"}, {"chosen"}, "is_5");
-  };
-  EXPECT_THAT(why_no_less("one", {2, 100}, is_5),
-              HasSubstr("made of the row length (3 at 100 tokens, 7 at 5)"));
-}
-
-TEST(Lengths, a_range_of_lengths_in_which_a_graph_chooses_otherwise_is_found) {
-  const auto is_within = [](ModelBuilder& m) {
-    m.ints("least", {60}, true).ints("most", {70}, true);
-    m.node("Greater", {"size", "least"}, {"above"}, "above");
-    m.node("Less", {"size", "most"}, {"below"}, "below");
-    m.node("And", {"above", "below"}, {"chosen"}, "within");
-  };
-  EXPECT_THAT(why_no_less("one", {2, 100}, is_within), HasSubstr("made of the row length (3 at"));
-}
-
-TEST(Lengths, a_remainder_of_the_length_by_which_a_graph_chooses_is_found) {
-  const auto of_7 = [](ModelBuilder& m) {
-    m.ints("by", {7}, true);
-    m.node("Mod", {"size", "by"}, {"rest"}, "rest");
-    m.ints("four", {4}, true);
-    m.node("Equal", {"rest", "four"}, {"chosen"}, "is_4");
-  };
-  EXPECT_THAT(why_no_less("one", {2, 40}, of_7), HasSubstr("made of the row length"));
-  EXPECT_THAT(why_no_less("one", {2, 401}, of_7),
-              HasSubstr("node 'rest': chooses by a number that is made of the row length"));
-}
-
-TEST(Lengths, one_number_of_rows_at_which_a_graph_chooses_otherwise_is_found) {
-  const auto is_4 = [](ModelBuilder& m) {
-    m.ints("four", {4}, true);
-    m.node("Equal", {"size", "four"}, {"chosen"}, "is_4");
-  };
-  EXPECT_THAT(why_no_less("zero", {7, 8}, is_4),
-              HasSubstr("made of the number of rows (3 at 7 rows, 7 at 4)"));
-}
-
-// As exporters write the shape of an Expand.
-TEST(Lengths, a_size_that_is_compared_with_minus_1_is_of_any_length) {
-  const auto is_left_out = [](ModelBuilder& m) {
-    m.ints("left_out", {-1}, true);
-    m.node("Equal", {"size", "left_out"}, {"chosen"}, "is_left_out");
-  };
-  EXPECT_EQ(why_no_less("one", {2, 100}, is_left_out), "");
-  EXPECT_EQ(why_no_less("zero", {7, 8}, is_left_out), "");
 }
 
 TEST(Lengths, a_model_with_such_a_number_is_not_packed) {

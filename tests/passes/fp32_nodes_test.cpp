@@ -18,6 +18,7 @@ using test::kept;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::IsSupersetOf;
 
 TEST(Fp32Nodes, a_count_within_2048_needs_nothing_and_one_beyond_is_kept) {
   const auto counts = [](const std::string& n) {
@@ -96,6 +97,36 @@ TEST(Fp32Nodes, a_difference_of_an_input_that_is_bounded_or_scaled_reads_it_as_i
   EXPECT_THAT(behind("%s = min %x, %c : f32[4,100]"), testing::Contains("d: statistics"));
   EXPECT_THAT(behind("%s = mul %x, %c : f32[4,100]"), testing::Contains("d: statistics"));
   EXPECT_THAT(behind("%s = select %seen, %x, %c : f32[4,100]"), testing::Contains("d: statistics"));
+}
+
+TEST(Fp32Nodes, what_a_probability_leaves_of_1_is_made_of_f32) {
+  EXPECT_THAT(kept(R"(
+    %p = softmax %x {axis=1} : f32[4,100]
+    %first = slice %p {start=[0,0],step=[1,1],size=[4,1]} : f32[4,1]
+    %one = constant {value=1} : f32[4,1]
+    %d = sub %one, %first : f32[4,1]
+    return %d)"),
+              IsSupersetOf({"p: statistics", "first: statistics", "d: statistics"}));
+}
+
+TEST(Fp32Nodes, a_norm_of_an_input_behind_bounds_or_functions_reads_it_as_it_is) {
+  EXPECT_THAT(kept(R"(
+    %ten = constant {value=10} : f32[4,100]
+    %bounded = min %x, %ten : f32[4,100]
+    %one = constant {value=1} : f32[100]
+    %zero = constant {value=0} : f32[100]
+    %n = layer_norm %bounded, %one, %zero {eps=1e-05} : f32[4,100]
+    return %n)"),
+              IsSupersetOf({"bounded: statistics", "n: statistics"}));
+}
+
+TEST(Fp32Nodes, a_quotient_of_inputs_reads_both_as_they_are) {
+  EXPECT_THAT(kept(R"(
+    %later = slice %x {start=[0,1],step=[1,1],size=[4,99]} : f32[4,99]
+    %before = slice %x {start=[0,0],step=[1,1],size=[4,99]} : f32[4,99]
+    %q = div %later, %before : f32[4,99]
+    return %q)"),
+              IsSupersetOf({"later: divisors", "before: divisors", "q: wide_values"}));
 }
 
 TEST(Fp32Nodes, scores_beside_numbers_that_f16_rounds_stay_with_their_softmax) {

@@ -16,7 +16,7 @@ namespace tessera::test {
 // Words of a table behind %ids, then what the test adds; [2,4] tokens of width 3.
 inline Paddable proof_of(const std::string& lines, const std::string& outputs,
                          const std::string& number = "") {
-  const std::string text = R"(graph @f(%ids: i32[2,4], %mask: i32[2,4]) {
+  const std::string text = R"(graph @f(%ids: i32[2,4], %mask: i32[2,4], %types: i32[2,4]) {
   %table = constant {value=[1,2,3,4,5,6]} : f32[2,3]
   %x = gather %table, %ids {axis=0} : f32[2,4,3]
 )" + lines + "  return " + outputs +
