@@ -44,6 +44,7 @@ class Finder {
 
   // False: the choice may fall otherwise anywhere.
   bool add(Op op, const Points& points) {
+    if (op == Op::Gather) return add_lookup(points);
     const bool compares = op == Op::Equal || op == Op::Less || op == Op::Max || op == Op::Min;
     return compares ? add_comparison(points) : add_steps(points);
   }
@@ -53,15 +54,44 @@ class Finder {
   bool add_comparison(const Points& points) {
     const auto difference = [](const Point& point) { return point.left - point.right; };
     const auto line = line_through(points, difference);
-    if (!line)
-      return std::ranges::all_of(points, [&](const Point& p) { return difference(p) > 0; }) ||
-             std::ranges::all_of(points, [&](const Point& p) { return difference(p) < 0; });
+    if (!line) return add_curve(points, difference);
     if (line->step == 0) return true;
-    const double root = -line->start / line->step;
-    if (!(root > 0 && root < static_cast<double>(largest_) + 1)) return true;
-    const auto near = static_cast<int64_t>(std::floor(root));
-    for (int64_t size = near - 1; size <= near + 2; ++size) put(size);
+    put_near(-line->start / line->step);
     return sizes_.size() <= kMostSizes;
+  }
+
+  // Squares of the size, or rows times tokens of which one is fixed: near the roots of the parabola
+  // through three points, and its vertex.
+  template <class Value>
+  bool add_curve(const Points& points, const Value& value) {
+    const Point &a = points.front(), &b = points[points.size() / 2], &c = points.back();
+    const auto slope = [&](const Point& from, const Point& to) {
+      return (value(to) - value(from)) / static_cast<double>(to.size - from.size);
+    };
+    const double square = (slope(b, c) - slope(a, b)) / static_cast<double>(c.size - a.size);
+    const double step = slope(a, b) - square * static_cast<double>(a.size + b.size);
+    const double start = value(a) - Line{square, step}.at(a.size) * static_cast<double>(a.size);
+    const bool is_curve = std::ranges::all_of(points, [&](const Point& point) {
+      const double size = static_cast<double>(point.size), is = value(point);
+      return std::abs(is - ((square * size + step) * size + start)) <= 1e-6 * (1 + std::abs(is));
+    });
+    if (!is_curve)
+      return std::ranges::all_of(points, [&](const Point& p) { return value(p) > 0; }) ||
+             std::ranges::all_of(points, [&](const Point& p) { return value(p) < 0; });
+    const double vertex = -step / (2 * square), under = vertex * vertex - start / square;
+    if (under < 0) return true;
+    for (const double root : {vertex - std::sqrt(under), vertex, vertex + std::sqrt(under)})
+      put_near(root);
+    return sizes_.size() <= kMostSizes;
+  }
+
+  // A table may hold another number for each size.
+  bool add_lookup(const Points& points) {
+    const double first = points.front().left;
+    if (std::ranges::all_of(points, [&](const Point& p) { return p.left == first; })) return true;
+    if (largest_ > static_cast<int64_t>(kMostSizes)) return false;
+    for (int64_t size = 1; size <= largest_; ++size) put(size);
+    return true;
   }
 
   // A quotient, or a number of which the whole part is taken.
@@ -82,6 +112,12 @@ class Finder {
       put(size);
     }
     return sizes_.size() <= kMostSizes;
+  }
+
+  void put_near(double root) {
+    if (!(root > 0 && root < static_cast<double>(largest_) + 1)) return;
+    const auto near = static_cast<int64_t>(std::floor(root));
+    for (int64_t size = near - 1; size <= near + 2; ++size) put(size);
   }
 
   void put(int64_t size) {

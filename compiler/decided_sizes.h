@@ -21,8 +21,8 @@ struct DecidedSizes {
   std::string undecided;       // else the node of a choice that may fall otherwise anywhere
 };
 
-// Sizes from 1 to `largest`. Operands that follow the size in a straight line are continued; where
-// others choose alike at all sizes that were tried, they are taken to do so at all.
+// Sizes from 1 to `largest`. Operands that follow the size in a line or a parabola are continued;
+// where others compare alike at all sizes that were tried, they are taken to do so at all.
 DecidedSizes decided_sizes(const DecisionsBySize& tried, int64_t largest);
 
 }  // namespace tessera

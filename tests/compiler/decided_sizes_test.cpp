@@ -73,6 +73,29 @@ TEST(DecidedSizes, one_number_of_rows_at_which_a_graph_chooses_otherwise_is_foun
               HasSubstr("made of the number of rows (3 at 7 rows, 7 at 4)"));
 }
 
+TEST(DecidedSizes, a_number_that_is_looked_up_by_the_length_is_found) {
+  const auto looked_up = [](ModelBuilder& m) {
+    std::vector<int64_t> table(17, 0);
+    table[5] = 1;
+    m.ints("table_of_sizes", table).ints("one_there", {1}, true);
+    m.node("Gather", {"table_of_sizes", "size"}, {"found"}, "found");
+    m.node("Equal", {"found", "one_there"}, {"chosen"}, "is_5");
+  };
+  EXPECT_THAT(why_no_less("one", {2, 16}, looked_up), HasSubstr("made of the row length"));
+}
+
+// (n - 5) (n - 6) is 0 at two lengths alone.
+TEST(DecidedSizes, a_comparison_of_squares_of_the_length_is_followed) {
+  const auto square = [](ModelBuilder& m) {
+    m.ints("five", {5}, true).ints("six", {6}, true);
+    m.node("Sub", {"size", "five"}, {"above_5"}, "above_5");
+    m.node("Sub", {"size", "six"}, {"above_6"}, "above_6");
+    m.node("Mul", {"above_5", "above_6"}, {"product"}, "product");
+    m.node("Greater", {"one", "product"}, {"chosen"}, "chosen");
+  };
+  EXPECT_THAT(why_no_less("one", {2, 100}, square), HasSubstr("made of the row length (3 at"));
+}
+
 // As exporters write the shape of an Expand.
 TEST(DecidedSizes, a_size_that_is_compared_with_minus_1_is_of_any_length) {
   const auto is_left_out = [](ModelBuilder& m) {

@@ -217,8 +217,9 @@ void Call::note_decision(const Node& node, const std::vector<Array>& operands) {
   Decision& decision = context_.decisions.emplace_back();
   decision.node = proto_.name().empty() && outputs() > 0 ? proto_.output(0) : proto_.name();
   decision.op = node.op;
-  decision.left = operands[0].data;
-  if (operands.size() > 1) decision.right = operands[1].data;
+  const bool looks_up = node.is(Op::Gather);
+  decision.left = operands[looks_up ? 1 : 0].data;
+  if (operands.size() > 1 && !looks_up) decision.right = operands[1].data;
 }
 
 Expected<Node*> Call::add_named(const std::string& name, Op op, std::vector<Node*> in,

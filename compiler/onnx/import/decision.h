@@ -10,12 +10,13 @@
 
 namespace tessera {
 
-// Equal, less, a maximum or a minimum of two numbers, a quotient of integers, or a float that
-// becomes whole. One of each element, at most kMostDecided.
+// Equal, less, a maximum or a minimum of two numbers, a quotient of integers, a float that becomes
+// whole, or a table and what is looked up in it. One of each element, at most kMostDecided.
 struct Decision {
   std::string node;  // of the model
   Op op;
-  std::vector<double> left, right;  // `right` is empty where the operation takes one operand
+  // `right` is empty where the operation takes one operand. Of a lookup `left` is the index.
+  std::vector<double> left, right;
 };
 inline constexpr int64_t kMostDecided = 16;
 
@@ -23,8 +24,8 @@ inline bool decides(const Node& node) {
   const bool is_whole = node.type.dtype == DType::I32;
   if (node.is(Op::Cast)) return is_whole && is_float(node.in[0]->type.dtype);
   if (node.is(Op::Div)) return is_whole;
-  return node.is(Op::Equal) || node.is(Op::Less) || node.is(Op::Max) || node.is(Op::Min) ||
-         node.is(Op::Floor) || node.is(Op::Round);
+  return node.is(Op::Gather) || node.is(Op::Equal) || node.is(Op::Less) || node.is(Op::Max) ||
+         node.is(Op::Min) || node.is(Op::Floor) || node.is(Op::Round);
 }
 
 }  // namespace tessera
