@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the direct machine looks at beside a step's kernel: indices before it, hidden keys in what
-// it reads, and what casts made of floats behind it.
+// Checks of the direct machine beside a step's kernel: of indices before it, of hidden keys in what
+// it reads, and of what casts made of floats behind it.
 #pragma once
 
 #include <span>

@@ -41,8 +41,8 @@ bool Fp32Chooser::compares_given(const Node* node) const {
                              [&](const Node* in) { return range(in).given || splat(in); });
 }
 
-// 1/x and log x are sensitive next to 0. Of an input over an input the difference from 1 may
-// matter.
+// 1/x and log x are sensitive next to 0. The quotient of two inputs may matter by what it differs
+// from 1.
 void Fp32Chooser::ask_for_divisors(const Node* node) {
   const Node* sensitive = nullptr;
   if (node->is(Op::Div)) sensitive = node->in[1];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What holds for a call that a server has read, whichever protocol brought it.
+// The properties of a call that a server has read, whichever protocol brought it.
 #pragma once
 
 #include <string_view>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What prove_paddable says of a small model, for the tests of its rules.
+// prove_paddable on a small model, for the tests of its rules.
 #pragma once
 
 #include <gtest/gtest.h>

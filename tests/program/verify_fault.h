@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the verifier says of the small program with some changes.
+// The verifier's words for the small program with some changes.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -15,7 +15,7 @@ namespace tessera {
 struct Decision {
   std::string node;  // of the model
   Op op;
-  // `right` is empty where the operation takes one operand. Of a lookup `left` is the index.
+  // `right` is empty where the operation takes one operand. The `left` of a lookup is its index.
   std::vector<double> left, right;
 };
 inline constexpr int64_t kMostDecided = 16;
