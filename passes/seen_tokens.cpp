@@ -26,11 +26,11 @@ bool makes_numbers(const Node& node) {
          (node.is(Op::Gather) && !node.in[1]->is(Op::Constant));
 }
 
-// A batch of requests: each has `length` tokens, all with this id, with this number in
-// every other input of tokens (types, further masks), and looked up or multiplied to one number.
+// A batch of requests. Each has `length` tokens. All have this id, this number in every other input
+// of tokens (types, further masks), and this number in what they are looked up or multiplied to.
 struct Case {
   int64_t length = 0;
-  double id = 1, number = 0, other = 1;
+  double id = 1, other = 1, number = 0;
 };
 
 // A mask of minima tells a large id from a small one, a lookup one number from another, and a mask

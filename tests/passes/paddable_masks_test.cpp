@@ -57,24 +57,6 @@ TEST(Paddable, a_pooler_by_attention_may_be_padded) {
   EXPECT_FALSE(hiding("-1").by_tokens);
 }
 
-TEST(Paddable, a_pooler_that_hides_one_type_may_hide_all_of_a_request) {
-  const std::string lines = R"(  %w = constant {value=[1,2,3]} : f32[3,1]
-  %scores = matmul %x, %w : f32[2,4,1]
-  %flat = reshape %scores {shape=[2,4]} : f32[2,4]
-  %seen = cast %mask {to="bool"} : bool[2,4]
-  %seven = constant {value=7} : i32[2,4]
-  %sevens = equal %types, %seven : bool[2,4]
-  %not = not %sevens : bool[2,4]
-  %both = and %seen, %not : bool[2,4]
-  %low = constant {value=-1e9} : f32[2,4]
-  %masked = select %both, %flat, %low : f32[2,4]
-  %p = softmax %masked {axis=1} : f32[2,4]
-  %row = reshape %p {shape=[2,1,4]} : f32[2,1,4]
-  %y = matmul %row, %x : f32[2,1,3]
-)";
-  EXPECT_THAT(proof_of(lines, "%y").why_not, HasSubstr("may hide all tokens of a request"));
-}
-
 std::string attention(const std::string& mask, const std::string& kind) {
   return "  %y = attention %x, %x, %x" + mask + " {heads=1, mask=\"" + kind +
          "\", scale=1} : f32[2,4,3]\n";
@@ -193,6 +175,14 @@ TEST(Paddable, a_pooling_that_leaves_out_what_the_mask_keeps_takes_whole_rows) {
   const Paddable nobody = pooled("  %k = cast %mask {to=\"bool\"} : bool[2,4]\n" +
                                  std::string("  %keep = not %k : bool[2,4]\n"));
   EXPECT_FALSE(nobody.by_tokens);
+}
+
+TEST(Paddable, a_pooling_that_leaves_out_one_type_takes_whole_rows) {
+  const Paddable by_type = pooled(R"(  %seven = constant {value=7} : i32[2,4]
+  %sevens = equal %types, %seven : bool[2,4]
+  %keep = not %sevens : bool[2,4]
+)");
+  EXPECT_THAT(by_type.why_not, HasSubstr("may hide all tokens of a request"));
 }
 
 TEST(Paddable, a_mask_that_a_table_of_ids_holds_takes_whole_rows) {
